@@ -1,0 +1,786 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * weir - counting and limiting, exactly, for every process on a host
+ *
+ * This header is the whole contract between programs and weir.ko. Most
+ * programs are better served by libweir (<weir.h>), which speaks it for them.
+ */
+#ifndef _UAPI_LINUX_WEIR_H
+#define _UAPI_LINUX_WEIR_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/**
+ * DOC: Overview
+ *
+ * A program opens /dev/weir. That open file is a *client*. It creates or opens
+ * named *objects* (counters, limiters) and gets a *handle* for each: a number
+ * that is good in this open file alone, with rights that were decided once,
+ * when it was handed out. Everything that is done often (add, check, strike...)
+ * is a &struct weir_op, of which WEIR_IOC_SUBMIT takes 1 to 1024 at a time.
+ * Reading the file gives &struct weir_event records. Closing it gives every
+ * handle back. A child of fork() shares the client, as it shares any file.
+ *
+ * DOC: Struct rules
+ *
+ * Every ioctl takes a pointer to a struct whose first member is its @size in
+ * bytes, set by the caller to sizeof(). Structs only ever grow at the end, and
+ * an ioctl's number does not depend on the size. A struct shorter than in the
+ * first version is refused (EINVAL); one longer than the kernel knows is taken
+ * if all the bytes the kernel does not know are zero (else E2BIG). Members named
+ * reserved, bits of flags that have no name here, and padding must be zero
+ * (else EINVAL). Members marked "out" are ignored on the way in.
+ *
+ * All times and durations are in nanoseconds of CLOCK_BOOTTIME. All structs have
+ * the same layout in 32-bit and 64-bit programs.
+ *
+ * DOC: Errors
+ *
+ * Each errno has one meaning. A call that fails has changed nothing.
+ *
+ * ========== =================================================================
+ * EACCES     the object's mode does not grant the rights asked for, the handle
+ *            lacks the right the operation needs, or the file is not open for
+ *            writing though the call creates or changes something
+ * EBADF      no such handle in this open file (never opened, or closed)
+ * E2BIG      non-zero bytes behind the part of a struct the kernel knows
+ * EDQUOT     the user's cap on objects or keys (module parameters
+ *            max_objects_per_uid, max_keys_per_uid) is reached
+ * EEXIST     an object of that kind and name exists
+ * EFAULT     a pointer leads to memory that cannot be read or written
+ * EINTR      a signal came before anything was done
+ * EINVAL     malformed: wrong size, unknown flag, opcode or value, non-zero
+ *            padding, bad name, a number out of its documented range
+ * EMFILE     the open file has as many handles as it can have
+ * EMSGSIZE   the buffer is too small for even one record, or for all the values
+ * ENODEV     the object was deleted; the handle is good for CLOSE alone
+ * ENOENT     no object of that kind and name, or no entry for that key
+ * ENOMEM     out of memory, or over the memory cgroup's limit
+ * ENOSPC     the host's cap on objects (module parameter max_objects) is
+ *            reached
+ * ENOTTY     no such ioctl
+ * EOPNOTSUPP understood, but this kind or type of object, or this version of
+ *            the module, does not do it
+ * EOVERFLOW  a sequence would pass its largest number
+ * ERANGE     each number is in range, but together they cannot be kept exactly
+ *            (a burst that takes years to refill, say)
+ * ========== =================================================================
+ */
+
+#define WEIR_DEVICE		"/dev/weir"
+#define WEIR_IOC_MAGIC		0xDB
+
+/** WEIR_ABI_VERSION: raised once per release that adds to this header. */
+#define WEIR_ABI_VERSION	1
+
+#define WEIR_NAME_SIZE		64	/* bytes of a name, final NUL included */
+#define WEIR_KEY_MAX		255	/* bytes of the longest key */
+#define WEIR_FIELDS_MAX		64	/* fields of a counter */
+#define WEIR_BATCH_MAX		1024	/* ops of one WEIR_IOC_SUBMIT */
+#define WEIR_KEYS_MAX		16777216ULL /* keys of one limiter */
+#define WEIR_LADDER_MAX		8	/* steps of a ban ladder */
+
+/** WEIR_NEVER: a duration or number that means "never" or "no limit". */
+#define WEIR_NEVER		0xffffffffffffffffULL
+
+/**
+ * enum weir_kind - kinds of object
+ *
+ * A name is unique within its kind: 1 to 63 of A-Z a-z 0-9 . _ - of which the
+ * first is a letter or digit.
+ */
+enum weir_kind {
+	WEIR_KIND_ANY		= 0,	/* in WEIR_IOC_LIST only */
+	WEIR_KIND_COUNTER	= 1,
+	WEIR_KIND_LIMITER	= 2,
+};
+
+/**
+ * DOC: Rights
+ *
+ * OBSERVE: read totals, peek. USE: add, check, strike and all that changes
+ * entries in the ordinary course. ADMIN: delete, set, ban, lift, forget, dump
+ * keys. The object's mode works as a file's: its owner, group and others may
+ * have r (OBSERVE) and w (USE). ADMIN is for the owner and CAP_SYS_ADMIN, which
+ * has every right.
+ */
+#define WEIR_RIGHT_OBSERVE	0x1
+#define WEIR_RIGHT_USE		0x2
+#define WEIR_RIGHT_ADMIN	0x4
+#define WEIR_RIGHT_ALL		0x7
+
+/**
+ * struct weir_info - WEIR_IOC_INFO: what this module is and can do
+ * @size: sizeof(struct weir_info)
+ * @abi_version: out: WEIR_ABI_VERSION of the module
+ * @features: out: WEIR_FEATURE_* bits
+ * @now: out: CLOCK_BOOTTIME, which all times here are of
+ * @batch_max: out: WEIR_BATCH_MAX of the module
+ * @fields_max: out: WEIR_FIELDS_MAX of the module
+ * @key_max: out: WEIR_KEY_MAX of the module
+ * @handles_max: out: handles one open file can have
+ * @keys_max: out: WEIR_KEYS_MAX of the module
+ * @objects: out: objects that exist now
+ * @objects_max: out: the host's cap on them
+ * @event_first: out: number of the oldest event still kept
+ * @event_next: out: number the next event will have
+ * @version: out: the module's version, NUL-terminated
+ */
+struct weir_info {
+	__u32		size;
+	__u32		abi_version;
+	__aligned_u64	features;
+	__aligned_u64	now;
+	__u32		batch_max;
+	__u32		fields_max;
+	__u32		key_max;
+	__u32		handles_max;
+	__aligned_u64	keys_max;
+	__aligned_u64	objects;
+	__aligned_u64	objects_max;
+	__aligned_u64	event_first;
+	__aligned_u64	event_next;
+	char		version[16];
+};
+
+#define WEIR_FEATURE_COUNTER	0x1ULL
+#define WEIR_FEATURE_LIMITER	0x2ULL
+#define WEIR_FEATURE_EVENTS	0x4ULL
+
+#define WEIR_IOC_INFO		_IO(WEIR_IOC_MAGIC, 0x00)
+
+/**
+ * enum weir_counter_type - types of counter
+ * @WEIR_COUNTER_SUM: 1 to 64 fields, signed 64-bit, arithmetic modulo 2^64
+ * @WEIR_COUNTER_SEQUENCE: hands out 1, 2, 3... without gap or repeat
+ */
+enum weir_counter_type {
+	WEIR_COUNTER_SUM	= 1,
+	WEIR_COUNTER_SEQUENCE	= 2,
+};
+
+/**
+ * struct weir_counter_config - what a counter is
+ * @size: sizeof(struct weir_counter_config)
+ * @type: enum weir_counter_type
+ * @nfields: names in @fields. 0 in CREATE means one field named "value", which
+ *	is all that a sequence can have. In GET: room in @fields on the way in, fields
+ *	of the counter on the way out (EMSGSIZE if that is more).
+ * @reserved: 0
+ * @fields: pointer to @nfields names of WEIR_NAME_SIZE bytes each, NUL-
+ *	terminated, by the rules of object names, no two alike
+ */
+struct weir_counter_config {
+	__u32		size;
+	__u32		type;
+	__u32		nfields;
+	__u32		reserved;
+	__aligned_u64	fields;
+};
+
+/**
+ * enum weir_algorithm - how a limiter decides
+ * @WEIR_ALGORITHM_BUCKET: token bucket, kept as GCRA (ITU-T I.371): @tokens per
+ *	@period flow in evenly, at most @burst are saved up
+ * @WEIR_ALGORITHM_WINDOW: at most @tokens in each @period, counted from the
+ *	limiter's creation (or its last change of @period)
+ */
+enum weir_algorithm {
+	WEIR_ALGORITHM_BUCKET	= 1,
+	WEIR_ALGORITHM_WINDOW	= 2,
+};
+
+/** enum weir_key_type - what a key is, and how it stands in &struct weir_op */
+enum weir_key_type {
+	WEIR_KEY_NONE		= 0,	/* no key: key_len 0 */
+	WEIR_KEY_U64		= 1,	/* key_len 8, this machine's byte order */
+	WEIR_KEY_IP		= 2,	/* key_len 4 or 16, network order */
+	WEIR_KEY_TEXT		= 3,	/* key_len 1..255, any bytes */
+};
+
+/** enum weir_when_full - what a new key meets when max_keys are in use */
+enum weir_when_full {
+	WEIR_FULL_REFUSE	= 0,	/* verdict "full" */
+	WEIR_FULL_ALLOW		= 1,	/* allowed, not tracked, counted */
+};
+
+/**
+ * struct weir_limiter_config - what a limiter is
+ * @size: sizeof(struct weir_limiter_config)
+ * @algorithm: enum weir_algorithm
+ * @key_type: enum weir_key_type
+ * @when_full: enum weir_when_full
+ * @tokens: tokens per @period, 1..2^32-1 (window: 1..2^27-1)
+ * @period: ns, 1..100 days (window: 10 ms..100 days)
+ * @burst: tokens a key can save up, 1..2^32-1; 0 means @tokens. For a window it
+ *	is 0 or @tokens. @burst times @period / @tokens is at most two years (ERANGE).
+ * @max_keys: entries at most, 1..WEIR_KEYS_MAX; 0 means 65536. Taken off the
+ *	creator's max_keys_per_uid while the limiter exists.
+ * @prefix4: bits of an IPv4 address that make the key, 1..32; 0 means 32
+ * @prefix6: bits of an IPv6 address that make the key, 1..128; 0 means 64. An
+ *	IPv4-mapped address (::ffff:a.b.c.d) is the IPv4 address.
+ * @flags: 0
+ * @strikes: a key is banned when its strikes reach this number; 0 means never,
+ *	and then limited checks do not strike
+ * @within: ns over which strikes fade, 1 ms..100 days; 0 means ten minutes. The
+ *	strikes of the first @within since the first one count in full; from then on
+ *	those of the previous @within are weighed by the part of it that is still
+ *	less than @within old (a two-window count).
+ * @forget_after: ns after a ban's end at which the next ban starts again at the
+ *	ladder's first step; 0 means the ladder's last step; at most 10 years
+ * @nbans: steps in @ban, 1..8 if @strikes is not 0, else 0
+ * @reserved: 0
+ * @ban: ns of each ban in turn, 1 ms..10 years; the last one repeats
+ *
+ * For key type NONE max_keys must be 0 or 1. Prefixes must be 0 unless the key
+ * type is IP.
+ */
+struct weir_limiter_config {
+	__u32		size;
+	__u32		algorithm;
+	__u32		key_type;
+	__u32		when_full;
+	__aligned_u64	tokens;
+	__aligned_u64	period;
+	__aligned_u64	burst;
+	__aligned_u64	max_keys;
+	__u8		prefix4;
+	__u8		prefix6;
+	__u16		flags;
+	__u32		strikes;
+	__aligned_u64	within;
+	__aligned_u64	forget_after;
+	__u32		nbans;
+	__u32		reserved;
+	__aligned_u64	ban[WEIR_LADDER_MAX];
+};
+
+/**
+ * struct weir_limiter_stats - a limiter's totals since its creation
+ * @size: sizeof(struct weir_limiter_stats)
+ * @reserved: 0
+ * @keys: entries now
+ * @max_keys: its cap on them
+ * @allowed: checks answered "allowed"
+ * @limited: checks answered "limited"
+ * @banned: checks answered "banned"
+ * @strikes: strikes counted: one per limited check where strikes are configured,
+ *	and the weight of each explicit one
+ * @bans: bans laid, by strikes or by hand
+ * @evicted: entries equal to fresh ones dropped to make room
+ * @expired: entries equal to fresh ones dropped in the course of time
+ * @full: operations that found no room for a new key
+ */
+struct weir_limiter_stats {
+	__u32		size;
+	__u32		reserved;
+	__aligned_u64	keys;
+	__aligned_u64	max_keys;
+	__aligned_u64	allowed;
+	__aligned_u64	limited;
+	__aligned_u64	banned;
+	__aligned_u64	strikes;
+	__aligned_u64	bans;
+	__aligned_u64	evicted;
+	__aligned_u64	expired;
+	__aligned_u64	full;
+};
+
+/**
+ * struct weir_create - WEIR_IOC_CREATE: make an object, get a handle for it
+ * @size: sizeof(struct weir_create)
+ * @flags: WEIR_CREATE_* bits
+ * @kind: enum weir_kind
+ * @mode: permission bits, 0..0666 (no x); see Rights
+ * @gid: the object's group, one of the caller's (any for CAP_SYS_ADMIN);
+ *	WEIR_GID_DEFAULT: the caller's effective one
+ * @rights: WEIR_RIGHT_* wanted in the handle; 0: no handle is made
+ * @handle: out: the handle, or 0
+ * @config: pointer to the kind's config struct
+ * @id: out: the object's number, never used again; also set on EEXIST, where it
+ *	is the number of the object that has the name
+ * @owner: out: uid of the object's owner; also set on EEXIST
+ * @created: out: 1 if this call made the object, 0 if it existed
+ * @name: NUL-terminated, zero-filled to the end
+ *
+ * Of any number of concurrent calls for one name exactly one makes the object.
+ * The object is complete before anybody can see it.
+ *
+ * Errors: EACCES (file not open for writing; EXISTING_OK and the object that
+ * exists does not grant the rights), EEXIST, EDQUOT, ENOSPC, EMFILE, ENOMEM, EINVAL,
+ * ERANGE, EFAULT, E2BIG, EOPNOTSUPP (a kind or type this module does not know).
+ */
+struct weir_create {
+	__u32		size;
+	__u32		flags;
+	__u32		kind;
+	__u32		mode;
+	__u32		gid;
+	__u32		rights;
+	__u32		handle;
+	__u32		owner;
+	__aligned_u64	config;
+	__aligned_u64	id;
+	__u32		created;
+	__u32		reserved;
+	char		name[WEIR_NAME_SIZE];
+};
+
+/** WEIR_CREATE_EXISTING_OK: if the name exists, open that object as it is. */
+#define WEIR_CREATE_EXISTING_OK	0x1
+#define WEIR_GID_DEFAULT	0xffffffffU
+
+#define WEIR_IOC_CREATE		_IO(WEIR_IOC_MAGIC, 0x01)
+
+/**
+ * struct weir_open - WEIR_IOC_OPEN: a handle for an existing object
+ * @size: sizeof(struct weir_open)
+ * @flags: 0
+ * @kind: enum weir_kind
+ * @rights: WEIR_RIGHT_* wanted, at least one; all or none are granted
+ * @handle: out: the handle, never 0
+ * @reserved: 0
+ * @id: out: the object's number
+ * @name: NUL-terminated, zero-filled to the end
+ *
+ * Errors: ENOENT, EACCES, EMFILE, ENOMEM, EINVAL, EFAULT, E2BIG.
+ */
+struct weir_open {
+	__u32		size;
+	__u32		flags;
+	__u32		kind;
+	__u32		rights;
+	__u32		handle;
+	__u32		reserved;
+	__aligned_u64	id;
+	char		name[WEIR_NAME_SIZE];
+};
+
+#define WEIR_IOC_OPEN		_IO(WEIR_IOC_MAGIC, 0x02)
+
+/**
+ * struct weir_close - WEIR_IOC_CLOSE: give a handle back
+ * @size: sizeof(struct weir_close)
+ * @handle: the handle
+ *
+ * Errors: EBADF, EINVAL, EFAULT, E2BIG.
+ */
+struct weir_close {
+	__u32		size;
+	__u32		handle;
+};
+
+#define WEIR_IOC_CLOSE		_IO(WEIR_IOC_MAGIC, 0x03)
+
+/**
+ * struct weir_set - WEIR_IOC_SET: change an object's configuration while in use
+ * @size: sizeof(struct weir_set)
+ * @handle: handle with ADMIN
+ * @mask: WEIR_SET_* bits: which members of the config to take over
+ * @config: pointer to &struct weir_limiter_config; members outside @mask are
+ *	ignored, reserved ones must still be zero
+ *
+ * Checks that run meanwhile see the old or the new configuration, never a mix.
+ * What is kept: with RATE in a bucket the time a key still needs to be full again;
+ * in a window the count, and a changed period starts a new window. STRIKES keeps
+ * the strikes counted, and the bans laid. MAX_KEYS below the number of
+ * entries drops none; it refuses new ones until there is room.
+ *
+ * Errors: EBADF, EACCES, ENODEV, EINVAL, ERANGE, EDQUOT, ENOMEM, EFAULT, E2BIG,
+ * EOPNOTSUPP (a counter).
+ */
+struct weir_set {
+	__u32		size;
+	__u32		handle;
+	__aligned_u64	mask;
+	__aligned_u64	config;
+};
+
+#define WEIR_SET_RATE		0x1ULL	/* tokens, period */
+#define WEIR_SET_BURST		0x2ULL	/* burst */
+#define WEIR_SET_MAX_KEYS	0x4ULL	/* max_keys */
+#define WEIR_SET_WHEN_FULL	0x8ULL	/* when_full */
+#define WEIR_SET_STRIKES	0x10ULL	/* strikes, nbans, ban */
+#define WEIR_SET_WITHIN		0x20ULL	/* within */
+#define WEIR_SET_FORGET_AFTER	0x40ULL	/* forget_after */
+
+#define WEIR_IOC_SET		_IO(WEIR_IOC_MAGIC, 0x04)
+
+/**
+ * struct weir_get - WEIR_IOC_GET: an object's configuration and totals
+ * @size: sizeof(struct weir_get)
+ * @handle: handle with OBSERVE
+ * @config: pointer to the kind's config struct, its size set; 0: not wanted
+ * @stats: pointer to &struct weir_limiter_stats, its size set; 0: not wanted.
+ *	Counters have none (EOPNOTSUPP): read them.
+ *
+ * Structs longer than the kernel knows are filled with zeros at the end. Limiter
+ * configs come back with every default filled in.
+ *
+ * Errors: EBADF, EACCES, ENODEV, EINVAL, EMSGSIZE (too many fields for the room),
+ * EFAULT, E2BIG, EOPNOTSUPP.
+ */
+struct weir_get {
+	__u32		size;
+	__u32		handle;
+	__aligned_u64	config;
+	__aligned_u64	stats;
+};
+
+#define WEIR_IOC_GET		_IO(WEIR_IOC_MAGIC, 0x05)
+
+/**
+ * struct weir_delete - WEIR_IOC_DELETE: end an object
+ * @size: sizeof(struct weir_delete)
+ * @handle: handle with ADMIN
+ *
+ * The name is free when the call returns. Handles of the object, this one too,
+ * answer ENODEV from then on. Of two racing calls one succeeds, one gets ENODEV.
+ *
+ * Errors: EBADF, EACCES, ENODEV, EINVAL, EFAULT, E2BIG.
+ */
+struct weir_delete {
+	__u32		size;
+	__u32		handle;
+};
+
+#define WEIR_IOC_DELETE		_IO(WEIR_IOC_MAGIC, 0x06)
+
+/**
+ * struct weir_object_info - one object in WEIR_IOC_LIST
+ * @size: bytes of this record; the next one starts there
+ * @kind: enum weir_kind
+ * @type: enum weir_counter_type or enum weir_algorithm
+ * @mode: permission bits
+ * @uid: owner
+ * @gid: group
+ * @id: its number; objects are listed in this order
+ * @keys: entries now (0 for a counter)
+ * @name: NUL-terminated
+ */
+struct weir_object_info {
+	__u32		size;
+	__u32		kind;
+	__u32		type;
+	__u32		mode;
+	__u32		uid;
+	__u32		gid;
+	__aligned_u64	id;
+	__aligned_u64	keys;
+	char		name[WEIR_NAME_SIZE];
+};
+
+/**
+ * struct weir_list - WEIR_IOC_LIST: the objects the caller may observe
+ * @size: sizeof(struct weir_list)
+ * @kind: enum weir_kind; ANY for all
+ * @cursor: 0 to begin; out: where the next call goes on
+ * @buffer: pointer to room for &struct weir_object_info records
+ * @length: its bytes; out: bytes filled, 0 at the end
+ * @count: out: records filled
+ * @reserved: 0
+ *
+ * An object that exists from the first call to the last is listed exactly once.
+ *
+ * Errors: EINVAL, EMSGSIZE, EFAULT, E2BIG, EINTR.
+ */
+struct weir_list {
+	__u32		size;
+	__u32		kind;
+	__aligned_u64	cursor;
+	__aligned_u64	buffer;
+	__aligned_u64	length;
+	__u32		count;
+	__u32		reserved;
+};
+
+#define WEIR_IOC_LIST		_IO(WEIR_IOC_MAGIC, 0x07)
+
+/**
+ * struct weir_entry_info - one key in WEIR_IOC_DUMP
+ * @size: bytes of this record, key and padding to 8 included
+ * @key_len: bytes in @key
+ * @flags: WEIR_ENTRY_* bits
+ * @strikes: strikes that count now
+ * @bans: steps of the ladder climbed
+ * @remaining: tokens it could spend now
+ * @reset_after: ns until all its tokens are back
+ * @banned_for: ns its ban lasts still; 0 if it has none
+ * @key: as in &struct weir_op
+ */
+struct weir_entry_info {
+	__u32		size;
+	__u16		key_len;
+	__u16		flags;
+	__u32		strikes;
+	__u32		bans;
+	__aligned_u64	remaining;
+	__aligned_u64	reset_after;
+	__aligned_u64	banned_for;
+	__u8		key[];
+};
+
+#define WEIR_ENTRY_BANNED	0x1
+
+/**
+ * struct weir_dump - WEIR_IOC_DUMP: the entries of a keyed object
+ * @size: sizeof(struct weir_dump)
+ * @handle: handle with ADMIN: keys are people's addresses and names
+ * @flags: WEIR_DUMP_BANNED: only those that are banned now
+ * @count: out: records filled
+ * @cursor: 0 to begin; out: where the next call goes on, WEIR_NEVER at the end
+ * @buffer: pointer to room for &struct weir_entry_info records, at least 512
+ *	bytes, 8-aligned
+ * @length: its bytes; out: bytes filled. It may be 0 before the end, after a
+ *	long stretch without a match; the end is told by @cursor alone.
+ *
+ * A key that has an entry from the first call to the last is shown exactly once,
+ * whatever comes and goes meanwhile. No order is promised.
+ *
+ * Errors: EBADF, EACCES, ENODEV, EINVAL, EMSGSIZE, EFAULT, E2BIG, EINTR, EOPNOTSUPP
+ * (a counter).
+ */
+struct weir_dump {
+	__u32		size;
+	__u32		handle;
+	__u32		flags;
+	__u32		count;
+	__aligned_u64	cursor;
+	__aligned_u64	buffer;
+	__aligned_u64	length;
+};
+
+#define WEIR_DUMP_BANNED	0x1
+
+#define WEIR_IOC_DUMP		_IO(WEIR_IOC_MAGIC, 0x08)
+
+/**
+ * enum weir_opcode - what a &struct weir_op does
+ *
+ * Counters:
+ *
+ * @WEIR_OP_ADD: (USE) add to fields in one step: no snapshot shows half of it. Bit
+ *	i of @arg chooses field i. With one bit the amount is @n. With more, the
+ *	amounts stand in @values in the fields' order (up to 4; @n is 0), or with
+ *	WEIR_OP_PTR in an array of __s64 at @ptr.
+ * @WEIR_OP_READ: (OBSERVE) a snapshot. Without WEIR_OP_PTR: field number @arg into
+ *	@value. With it: all fields into the array of @n __s64 at @ptr (EMSGSIZE if
+ *	they do not fit), their number into @value. For a sequence: the number last
+ *	handed out.
+ * @WEIR_OP_TAKE: (ADMIN) as READ, and reset to zero, with nothing lost in between: each
+ *	add is in what one TAKE returned or in what the counter holds after.
+ *	Without WEIR_OP_PTR @arg must be 0 and the counter must have one field
+ *	(else EMSGSIZE). Not for sequences (EOPNOTSUPP).
+ * @WEIR_OP_NEXT: (USE) hand out @n numbers of a sequence (1..2^32); the first of them into
+ *	@value
+ *
+ * Limiters; @key as the limiter's key type says; all but FORGET fill the verdict
+ * members of the result:
+ *
+ * @WEIR_OP_CHECK: (USE) charge @n tokens (1..2^32-1) if they fit. A cost above the
+ *	limit is answered "limited" with retry_after WEIR_NEVER.
+ * @WEIR_OP_PEEK: (OBSERVE) the verdict CHECK would give now; charges and strikes nothing
+ * @WEIR_OP_REFUND: (USE) give @n tokens back (1..2^32-1), never above full. In a window only
+ *	what was charged in the current one comes back.
+ * @WEIR_OP_STRIKE: (USE) count @n strikes (1..2^20); lays the ban if they reach the
+ *	configured number. A key that is banned already collects none towards the
+ *	next ban; the limiter's total counts them.
+ * @WEIR_OP_FORGIVE: (USE) forget the key's strikes and its place on the ladder; a ban stays.
+ *	ENOENT without an entry.
+ * @WEIR_OP_BAN: (ADMIN) ban for @arg ns from now, 1..10 years, or longer if it is
+ * @WEIR_OP_LIFT: (ADMIN) end the ban, and forget the strikes; ENOENT if there is no ban
+ * @WEIR_OP_FORGET: (ADMIN) drop the entry; ENOENT if there is none
+ */
+enum weir_opcode {
+	WEIR_OP_ADD		= 0x01,
+	WEIR_OP_READ		= 0x02,
+	WEIR_OP_TAKE		= 0x03,
+	WEIR_OP_NEXT		= 0x04,
+
+	WEIR_OP_CHECK		= 0x10,
+	WEIR_OP_PEEK		= 0x11,
+	WEIR_OP_REFUND		= 0x12,
+	WEIR_OP_STRIKE		= 0x13,
+	WEIR_OP_FORGIVE		= 0x14,
+	WEIR_OP_BAN		= 0x15,
+	WEIR_OP_LIFT		= 0x16,
+	WEIR_OP_FORGET		= 0x17,
+};
+
+/**
+ * enum weir_verdict - the answer of a check
+ * @WEIR_NONE: the operation has no verdict
+ * @WEIR_ALLOWED: charged, go ahead
+ * @WEIR_LIMITED: not charged; try again after retry_after
+ * @WEIR_BANNED: not charged; the key is banned for banned_for
+ * @WEIR_FULL: not charged; a new key, and max_keys are in use
+ */
+enum weir_verdict {
+	WEIR_NONE		= 0,
+	WEIR_ALLOWED		= 1,
+	WEIR_LIMITED		= 2,
+	WEIR_BANNED		= 3,
+	WEIR_FULL		= 4,
+};
+
+/**
+ * struct weir_op - one operation on one object, and its result
+ * @opcode: enum weir_opcode
+ * @flags: WEIR_OP_PTR: the key (or the values) stand at @ptr, not in here
+ * @handle: the object
+ * @n: see enum weir_opcode; 0 where it says nothing
+ * @arg: see enum weir_opcode; 0 where it says nothing
+ * @key_len: bytes of the key; 0 for counters
+ * @reserved: 0
+ * @key: the key, if it has at most 32 bytes; the rest zero
+ * @ptr: where key or values stand instead
+ * @values: amounts of a WEIR_OP_ADD
+ *
+ * The second half is written by the kernel, every byte of it, and not read:
+ *
+ * @result: 0, or a negative errno, and then the rest is zero and nothing changed
+ * @verdict: enum weir_verdict
+ * @out_flags: WEIR_OUT_* bits
+ * @decided: index of the op in its submission that decided the verdict
+ * @value: counters: see enum weir_opcode
+ * @limit: tokens a fresh key can spend at once
+ * @remaining: tokens this key can spend now, after this operation
+ * @retry_after: ns after which the same check is allowed if nobody else spends;
+ *	0 if it was allowed, WEIR_NEVER if it cannot be
+ * @reset_after: ns until all tokens are back
+ * @banned_for: ns the ban lasts still; 0 if there is none
+ * @strikes: strikes that count now
+ * @bans: steps of the ban ladder climbed
+ *
+ * All durations are rounded up. Errors in @result: EBADF, EACCES, ENODEV, EINVAL,
+ * EFAULT, EOPNOTSUPP, ENOENT, ENOMEM, EMSGSIZE, EOVERFLOW; ENOSPC: BAN or STRIKE for
+ * a new key while max_keys are in use.
+ */
+struct weir_op {
+	__u16		opcode;
+	__u16		flags;
+	__u32		handle;
+	__aligned_s64	n;
+	__aligned_u64	arg;
+	__u16		key_len;
+	__u16		reserved[3];
+	union {
+		__u8		key[32];
+		__aligned_u64	ptr;
+		__aligned_s64	values[4];
+	};
+
+	__s32		result;
+	__u32		verdict;
+	__u32		out_flags;
+	__u32		decided;
+	union {
+		__aligned_s64	value;
+		__aligned_u64	limit;
+	};
+	__aligned_u64	remaining;
+	__aligned_u64	retry_after;
+	__aligned_u64	reset_after;
+	__aligned_u64	banned_for;
+	__u32		strikes;
+	__u32		bans;
+};
+
+#define WEIR_OP_PTR		0x1
+
+/** WEIR_OUT_BANNED_NOW: this very operation laid the ban. */
+#define WEIR_OUT_BANNED_NOW	0x1
+/** WEIR_OUT_UNTRACKED: allowed only because the table is full (FULL_ALLOW). */
+#define WEIR_OUT_UNTRACKED	0x2
+
+/**
+ * struct weir_submit - WEIR_IOC_SUBMIT: perform operations, in order
+ * @size: sizeof(struct weir_submit)
+ * @flags: 0
+ * @count: ops, 1..1024
+ * @done: out: ops performed, whose result halves are written
+ * @ops: pointer to @count &struct weir_op, 8-aligned
+ *
+ * Each op succeeds or fails by itself; see its result. The call succeeds if at
+ * least one op was performed: a signal, or memory that cannot be read or
+ * written, ends a batch early, and @done tells where. An op whose result could not
+ * be written was not performed, unless another thread of the caller unmapped it
+ * at that moment.
+ *
+ * Errors: EINVAL, EFAULT, E2BIG, EINTR.
+ */
+struct weir_submit {
+	__u32		size;
+	__u32		flags;
+	__u32		count;
+	__u32		done;
+	__aligned_u64	ops;
+};
+
+#define WEIR_IOC_SUBMIT		_IO(WEIR_IOC_MAGIC, 0x09)
+
+/**
+ * DOC: Events
+ *
+ * read() gives whole &struct weir_event records, oldest first, as many as fit. It
+ * waits for one if there is none (EAGAIN with O_NONBLOCK); poll() tells POLLIN.
+ * A buffer shorter than WEIR_EVENT_SIZE_MAX is refused (EINVAL). Events are
+ * numbered from 0 without gap over the module's life. The file position is the
+ * number of the next event to read: it starts at the next event to come, and
+ * lseek() with SEEK_SET moves it (EINVAL beyond the next event to come). Two
+ * threads reading one open file each get different events.
+ *
+ * The kernel keeps the last 4096. A reader that fell behind gets one record of
+ * type WEIR_EVENT_LOST that says how many it will not see, then goes on with the
+ * oldest kept. Readers without CAP_SYS_ADMIN see only events of objects they may
+ * observe; the numbers of the others are skipped.
+ *
+ * Events tell transitions, never each violation. A ban that runs out makes no
+ * event; the one that laid it says when.
+ */
+enum weir_event_type {
+	WEIR_EVENT_LOST		= 1,	/* value: events lost; seq: the first */
+	WEIR_EVENT_CREATED	= 2,	/* name; value: uid of the creator */
+	WEIR_EVENT_CHANGED	= 3,	/* name; value: WEIR_SET_* mask */
+	WEIR_EVENT_DELETED	= 4,	/* name */
+	WEIR_EVENT_BANNED	= 5,	/* name, key; value: ns of the ban, more:
+					 * strikes that led to it, 0: by hand */
+	WEIR_EVENT_LIFTED	= 6,	/* name, key; value: ns it had to go */
+	WEIR_EVENT_TABLE_FULL	= 7,	/* name; value: max_keys. Once, until there
+					 * was room again */
+};
+
+/**
+ * struct weir_event - one record of the event stream
+ * @size: bytes of this record, data and padding to 8 included
+ * @type: enum weir_event_type
+ * @seq: its number
+ * @time: CLOCK_BOOTTIME in ns
+ * @id: number of the object; 0 for LOST
+ * @value: see enum weir_event_type
+ * @more: see enum weir_event_type
+ * @kind: enum weir_kind of the object
+ * @key_type: enum weir_key_type of @data
+ * @data_len: bytes in @data: the key
+ * @name: of the object, NUL-terminated
+ */
+struct weir_event {
+	__u32		size;
+	__u32		type;
+	__aligned_u64	seq;
+	__aligned_u64	time;
+	__aligned_u64	id;
+	__aligned_s64	value;
+	__aligned_s64	more;
+	__u32		kind;
+	__u16		key_type;
+	__u16		data_len;
+	char		name[WEIR_NAME_SIZE];
+	__u8		data[];
+};
+
+/** WEIR_EVENT_SIZE_MAX: bytes of the longest record. */
+#define WEIR_EVENT_SIZE_MAX	376
+
+#endif /* _UAPI_LINUX_WEIR_H */
