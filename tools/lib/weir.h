@@ -1,0 +1,720 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libweir - counting and limiting, exactly, for every process on a host
+ *
+ * cc program.c $(pkg-config --cflags --libs libweir)
+ */
+#ifndef LIBWEIR_H
+#define LIBWEIR_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include <linux/weir.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * ---------------------------------------------------------------------------
+ * The library in a minute
+ *
+ *	struct weir *weir = weir_open(0);
+ *	struct weir_limiter *login = weir_limiter_open(weir, "login",
+ *				WEIR_RIGHT_OBSERVE | WEIR_RIGHT_USE);
+ *	struct weir_key key;
+ *	struct weir_answer answer;
+ *
+ *	weir_key_ip(&key, "192.0.2.7");
+ *	switch (weir_limiter_check(login, &key, 1, &answer)) {
+ *	case WEIR_ALLOWED:	serve();			break;
+ *	case WEIR_LIMITED:	come_back(answer.retry_after);	break;
+ *	case WEIR_BANNED:	hang_up();			break;
+ *	case WEIR_FULL:		too_many_clients();		break;
+ *	case -1:		perror("login");		break;
+ *	}
+ *
+ * A *client* (struct weir) is one open of /dev/weir. It has any number of
+ * *objects* (struct weir_counter, struct weir_limiter), each a handle with
+ * rights that were decided when it was opened. What counters and limiters are and
+ * promise is told in <linux/weir.h>, whose structs, enums and constants are
+ * used here as they are.
+ *
+ * Errors. A function that returns int gives -1 for an error, one that returns a
+ *	pointer gives NULL; errno says which, with the meanings in <linux/weir.h>,
+ *	"Errors". Functions of the library's own making add none but those named
+ *	with them. No function prints anything, exits, or leaves something half
+ *	done: what failed has changed nothing.
+ *
+ * Ownership. What *_open() and *_create() return is the caller's, who gives it
+ *	to the matching *_close(). A pointer that *_next() hands out belongs to the
+ *	iterator and is good until the next call with it. Strings and structs that
+ *	are passed in are copied, or used during the call only. *_close(NULL) does
+ *	nothing. No *_close() changes errno.
+ *
+ * Order of closing. Objects and iterators are closed before the client they
+ *	came from. (An event stream is an open file of its own.)
+ *
+ * Threads. Any number of threads may use one client and its objects at once: an
+ *	object never changes after it was opened. Closing is the exception: nobody
+ *	else may be using what is closed. An iterator (objects, entries, events) is for
+ *	one thread at a time.
+ *
+ * fork() and exec(). A child shares the client with its parent, handles
+ *	included, and both may use it; the kernel's side ends with the last of
+ *	them. exec() closes it.
+ *
+ * Signals. Calls on objects start anew when a signal interrupts them, and
+ *	none of them sleeps for anything but memory. weir_submit() and
+ *	weir_events_next() return EINTR.
+ *
+ * Units. Durations and times are in nanoseconds, times of CLOCK_BOOTTIME.
+ *	WEIR_NEVER stands for "never" and for "no limit".
+ *
+ * Structs with a size. A struct of <linux/weir.h> whose first member is @size
+ *	is passed with size set to sizeof(the struct), on the way out too. That lets
+ *	programs, libraries and kernels of different ages work together. Zero the
+ *	rest first:	struct weir_info info = { .size = sizeof(info) };
+ */
+
+#define LIBWEIR_VERSION		"0.1.0"
+
+struct weir;			/* a client */
+struct weir_counter;		/* a client's handle for a counter */
+struct weir_limiter;		/* a client's handle for a limiter */
+struct weir_objects;		/* iterates over objects */
+struct weir_entries;		/* iterates over the keys of a limiter */
+struct weir_events;		/* the event stream */
+
+/** weir_lib_version() - the library's version that is running, "0.1.0" */
+const char *weir_lib_version(void);
+
+/*
+ * ---------------------------------------------------------------------------
+ * Clients
+ */
+
+/**
+ * weir_open() - open /dev/weir
+ * @flags: 0, or WEIR_OPEN_READONLY for a client that observes only
+ *
+ * The descriptor is close-on-exec.
+ *
+ * Return: a client for weir_close(), or NULL. ENOENT, ENXIO and ENODEV mean that the
+ *	module is not loaded, EACCES that the caller is neither root nor in the
+ *	device's group, EINVAL that @flags has unknown bits, ENOMEM.
+ */
+struct weir *weir_open(int flags);
+#define WEIR_OPEN_READONLY	0x1
+
+/** weir_close() - give back every handle of a client, and the client */
+void weir_close(struct weir *weir);
+
+/**
+ * weir_fd() - a client's descriptor, for ioctls of one's own
+ *
+ * It stays the client's. Reading it yields events, but see weir_events_open().
+ */
+int weir_fd(const struct weir *weir);
+
+/**
+ * weir_get_info() - what the module is and can do
+ * @info: filled in; its size set by the caller
+ *
+ * Return: 0 or -1. ENOTTY: /dev/weir is something else.
+ */
+int weir_get_info(struct weir *weir, struct weir_info *info);
+
+/**
+ * weir_submit() - perform many operations with one system call
+ * @ops: operations as <linux/weir.h> describes them, see weir_op_limiter() and
+ *	weir_op_add(); their second halves are filled in
+ * @count: 1..WEIR_BATCH_MAX
+ *
+ * This is the bare ioctl. Each op has its own outcome in its @result: 0 or a
+ * negative errno.
+ *
+ * Return: operations performed, from the first on: @count, or fewer if a signal or a
+ *	bad pointer ended the batch early. -1 if none was: EINTR, EFAULT, EINVAL.
+ */
+int weir_submit(struct weir *weir, struct weir_op *ops, unsigned int count);
+
+/*
+ * ---------------------------------------------------------------------------
+ * Objects of any kind
+ */
+
+/**
+ * weir_create() - create an object with every choice there is
+ * @create: as <linux/weir.h> describes it, size included; filled in, on EEXIST too
+ *	(@id and @owner of the object that has the name)
+ *
+ * This is the bare ioctl. weir_counter_create() and weir_limiter_create() do the
+ * same for the common case; weir_counter_adopt() and weir_limiter_adopt() make an
+ * object of the handle.
+ *
+ * Return: 0 or -1.
+ */
+int weir_create(struct weir *weir, struct weir_create *create);
+
+/**
+ * weir_objects_open() - begin to list the objects the caller may observe
+ * @kind: WEIR_KIND_ANY or one kind
+ *
+ * Return: an iterator for weir_objects_close(), or NULL (ENOMEM).
+ */
+struct weir_objects *weir_objects_open(struct weir *weir, enum weir_kind kind);
+
+/**
+ * weir_objects_next() - the next object
+ * @info: set to the object; the iterator's, good until the next call
+ *
+ * Objects come in the order of their creation; one that exists all the while
+ * comes exactly once.
+ *
+ * Return: 1 with an object, 0 at the end, -1 for an error.
+ */
+int weir_objects_next(struct weir_objects *objects,
+		      const struct weir_object_info **info);
+
+/** weir_objects_close() - end a listing */
+void weir_objects_close(struct weir_objects *objects);
+
+/*
+ * ---------------------------------------------------------------------------
+ * Counters
+ */
+
+/**
+ * weir_counter_create() - make a counter
+ * @name: 1 to 63 of A-Z a-z 0-9 . _ - of which the first is a letter or digit
+ * @type: WEIR_COUNTER_SUM or WEIR_COUNTER_SEQUENCE
+ * @fields: names of its fields, by the rules of @name; may be NULL if @nfields is 0
+ * @nfields: 0 to 64; 0 makes one field called "value", all a sequence can have
+ * @mode: permission bits as of a file: r (4) observe, w (2) use; 0660 is usual. The
+ *	group is the caller's.
+ *
+ * Return: the counter with all rights, for weir_counter_close(), or NULL: EEXIST if
+ *	there is one of that name.
+ */
+struct weir_counter *weir_counter_create(struct weir *weir, const char *name,
+					 enum weir_counter_type type,
+					 const char *const *fields,
+					 unsigned int nfields,
+					 unsigned int mode);
+
+/**
+ * weir_counter_ensure() - open a counter, making it if there is none
+ * @rights: WEIR_RIGHT_* wanted
+ *
+ * Of all concurrent callers exactly one makes it, and all get the same one. A
+ * counter that exists is opened as it is, whatever its fields are: ask with
+ * weir_counter_field().
+ *
+ * Return: as weir_counter_create(), but EACCES instead of EEXIST if the
+ *	existing one does not grant @rights.
+ */
+struct weir_counter *weir_counter_ensure(struct weir *weir, const char *name,
+					 enum weir_counter_type type,
+					 const char *const *fields,
+					 unsigned int nfields,
+					 unsigned int mode, unsigned int rights);
+
+/**
+ * weir_counter_open() - open a counter
+ * @rights: WEIR_RIGHT_* wanted, at least one; all are granted, or the call fails
+ *
+ * Fields have names in the library only with WEIR_RIGHT_OBSERVE. Without it they
+ * are reached by number.
+ *
+ * Return: the counter, for weir_counter_close(), or NULL: ENOENT, EACCES...
+ */
+struct weir_counter *weir_counter_open(struct weir *weir, const char *name,
+				       unsigned int rights);
+
+/**
+ * weir_counter_adopt() - make a counter object of a handle
+ * @handle: of a counter, from weir_create() on the same client. The object owns
+ *	it from now on; if the call fails the caller still does.
+ */
+struct weir_counter *weir_counter_adopt(struct weir *weir, uint32_t handle);
+
+/** weir_counter_close() - give the handle back; the counter itself lives on */
+void weir_counter_close(struct weir_counter *counter);
+
+/** weir_counter_delete() - end the counter for everybody (ADMIN); then close it */
+int weir_counter_delete(struct weir_counter *counter);
+
+/** weir_counter_handle() - the handle, for &struct weir_op */
+uint32_t weir_counter_handle(const struct weir_counter *counter);
+
+/** weir_counter_type() - WEIR_COUNTER_SUM..., or 0 if not known (no OBSERVE) */
+int weir_counter_type(const struct weir_counter *counter);
+
+/** weir_counter_fields() - how many fields it has, or 0 if not known (no OBSERVE) */
+unsigned int weir_counter_fields(const struct weir_counter *counter);
+
+/** weir_counter_field_name() - name of field @index; the counter's; NULL if none */
+const char *weir_counter_field_name(const struct weir_counter *counter,
+				    unsigned int index);
+
+/** weir_counter_field() - number of the field called @name, or -1 (ENOENT) */
+int weir_counter_field(const struct weir_counter *counter, const char *name);
+
+/**
+ * weir_counter_add() - add to one field
+ * @index: 0 to 63, and below the number of fields (EINVAL)
+ * @amount: any; sums are modulo 2^64
+ *
+ * Return: 0 or -1.
+ */
+int weir_counter_add(struct weir_counter *counter, unsigned int index,
+		     int64_t amount);
+
+/** weir_counter_add_named() - the same by the field's name (ENOENT) */
+int weir_counter_add_named(struct weir_counter *counter, const char *field,
+			   int64_t amount);
+
+/**
+ * weir_counter_add_many() - add to several fields in one step
+ * @mask: bit i chooses field i; at least one
+ * @amounts: one number for each bit set, in the order of the bits
+ *
+ * No reader ever sees a part of it.
+ *
+ * Return: 0 or -1.
+ */
+int weir_counter_add_many(struct weir_counter *counter, uint64_t mask,
+			  const int64_t *amounts);
+
+/**
+ * weir_counter_read() - a snapshot of all fields
+ * @values: room for @room numbers; WEIR_FIELDS_MAX is always enough
+ *
+ * Return: how many fields were read, or -1: EMSGSIZE if @room is too small. A
+ *	sequence has one value, the number last handed out (0: none yet).
+ */
+int weir_counter_read(struct weir_counter *counter, int64_t *values,
+		      unsigned int room);
+
+/** weir_counter_read_field() - one field; 0 or -1 */
+int weir_counter_read_field(struct weir_counter *counter, unsigned int index,
+			    int64_t *value);
+
+/**
+ * weir_counter_take() - read all fields and reset them to zero (ADMIN)
+ *
+ * Nothing is lost in between. Parameters and result as weir_counter_read().
+ */
+int weir_counter_take(struct weir_counter *counter, int64_t *values,
+		      unsigned int room);
+
+/**
+ * weir_counter_next() - the next numbers of a sequence
+ * @count: how many, 1..2^32
+ * @first: the first of them; the caller alone has @first..@first + @count - 1
+ *
+ * Return: 0 or -1: EOVERFLOW at the end of all numbers, EOPNOTSUPP on a sum.
+ */
+int weir_counter_next(struct weir_counter *counter, uint64_t count,
+		      uint64_t *first);
+
+/** weir_op_add() - fill in @op to add @amount to field @index, for weir_submit() */
+void weir_op_add(struct weir_op *op, const struct weir_counter *counter,
+		 unsigned int index, int64_t amount);
+
+/*
+ * ---------------------------------------------------------------------------
+ * Keys
+ */
+
+/**
+ * struct weir_key - what an entry in a limiter stands for
+ * @type: enum weir_key_type
+ * @len: bytes used of @bytes
+ * @bytes: as in &struct weir_op: a u64 in this machine's byte order, an address in
+ *	network order, or text without a NUL at the end. What lies behind @len is
+ *	not looked at.
+ *
+ * A key owns its bytes: it can be copied, and kept. Where a function takes a key,
+ * NULL means the same as weir_key_none().
+ */
+struct weir_key {
+	uint16_t	type;
+	uint16_t	len;
+	uint8_t		bytes[WEIR_KEY_MAX + 1];
+};
+
+/** weir_key_none() - the key of a limiter without keys */
+void weir_key_none(struct weir_key *key);
+
+/** weir_key_u64() - a number */
+void weir_key_u64(struct weir_key *key, uint64_t number);
+
+/**
+ * weir_key_ip() - an address as text, "192.0.2.7" or "2001:db8::7"
+ *
+ * The limiter cuts it to its prefix; the key keeps the whole address.
+ *
+ * Return: 0, or -1 (EINVAL) if @text is no numeric address.
+ */
+int weir_key_ip(struct weir_key *key, const char *text);
+
+/** weir_key_sockaddr() - the address in a sockaddr; -1 (EAFNOSUPPORT, EINVAL) */
+int weir_key_sockaddr(struct weir_key *key, const struct sockaddr *address,
+		      socklen_t length);
+
+/** weir_key_text() - @length bytes of any value, 1..255; 0 or -1 (EINVAL) */
+int weir_key_text(struct weir_key *key, const void *text, size_t length);
+
+/**
+ * weir_key_parse() - a key of @type from what a person typed
+ *
+ * A u64 is decimal digits only, an address as for weir_key_ip(), text is taken
+ * byte for byte. NONE takes only the empty string.
+ *
+ * Return: 0, or -1: EINVAL, or ERANGE for a number above 2^64 - 1.
+ */
+int weir_key_parse(struct weir_key *key, enum weir_key_type type,
+		   const char *text);
+
+/**
+ * weir_key_format() - a key as printable text
+ * @buffer: WEIR_KEY_FORMAT_MAX bytes are always enough
+ *
+ * Numbers in decimal, addresses as addresses. Text: valid UTF-8 stands as it is, but
+ * for backslash (\\), control characters, and characters that turn the direction of
+ * writing or show nothing; they, and bytes that are not UTF-8, become \xHH for each
+ * byte. So the result is always valid UTF-8, safe on a terminal, and tells every
+ * key from every other.
+ *
+ * Return: bytes written without the NUL, or -1 (EMSGSIZE).
+ */
+int weir_key_format(const struct weir_key *key, char *buffer, size_t size);
+#define WEIR_KEY_FORMAT_MAX	(4 * WEIR_KEY_MAX + 1)
+
+/** weir_text_format() - the same for @length bytes of any text; room 4 * length + 1 */
+int weir_text_format(const void *text, size_t length, char *buffer, size_t size);
+
+/*
+ * ---------------------------------------------------------------------------
+ * Limiters
+ */
+
+/**
+ * struct weir_answer - what a check, and every other operation on a key, answers
+ * @verdict: enum weir_verdict
+ * @flags: WEIR_OUT_* bits
+ * @decided: index of the op that decided, within its submission
+ * @strikes: strikes that count now
+ * @bans: steps of the ban ladder climbed
+ * @reserved: 0
+ * @limit: tokens a fresh key can spend at once
+ * @remaining: tokens this key can spend now
+ * @retry_after: ns after which the same check is allowed if nobody else spends; 0
+ *	if it was allowed, WEIR_NEVER if it cannot be
+ * @reset_after: ns until all tokens are back
+ * @banned_for: ns the ban lasts still; 0 if there is none
+ */
+struct weir_answer {
+	uint32_t	verdict;
+	uint32_t	flags;
+	uint32_t	decided;
+	uint32_t	strikes;
+	uint32_t	bans;
+	uint32_t	reserved;
+	uint64_t	limit;
+	uint64_t	remaining;
+	uint64_t	retry_after;
+	uint64_t	reset_after;
+	uint64_t	banned_for;
+};
+
+/**
+ * weir_limiter_create() - make a limiter
+ * @name: as of counters
+ * @config: size, algorithm, tokens and period at least; all zeros elsewhere are
+ *	defaults. &struct weir_limiter_config tells the ranges.
+ * @mode: permission bits as of a file: r (4) observe, w (2) use; 0660 is usual
+ *
+ * Return: the limiter with all rights, for weir_limiter_close(), or NULL: EEXIST,
+ *	EINVAL (a number out of range), ERANGE (together they cannot be kept).
+ */
+struct weir_limiter *weir_limiter_create(struct weir *weir, const char *name,
+				const struct weir_limiter_config *config,
+				unsigned int mode);
+
+/**
+ * weir_limiter_ensure() - open a limiter, making it if there is none
+ *
+ * Of all concurrent callers exactly one makes it, and all get the same one. A
+ * limiter that exists is opened as it is; @config changes nothing.
+ */
+struct weir_limiter *weir_limiter_ensure(struct weir *weir, const char *name,
+				const struct weir_limiter_config *config,
+				unsigned int mode, unsigned int rights);
+
+/**
+ * weir_limiter_open() - open a limiter
+ * @rights: WEIR_RIGHT_* wanted, at least one; all are granted, or the call fails
+ *
+ * With WEIR_RIGHT_OBSERVE the library knows the limiter's key type, and refuses
+ * keys of another one with EINVAL. Without it the kernel alone judges, and it sees
+ * no more than the length.
+ */
+struct weir_limiter *weir_limiter_open(struct weir *weir, const char *name,
+				       unsigned int rights);
+
+/** weir_limiter_adopt() - as weir_counter_adopt() */
+struct weir_limiter *weir_limiter_adopt(struct weir *weir, uint32_t handle);
+
+/** weir_limiter_close() - give the handle back; the limiter itself lives on */
+void weir_limiter_close(struct weir_limiter *limiter);
+
+/** weir_limiter_delete() - end the limiter for everybody (ADMIN); then close it */
+int weir_limiter_delete(struct weir_limiter *limiter);
+
+/** weir_limiter_handle() - the handle, for &struct weir_op */
+uint32_t weir_limiter_handle(const struct weir_limiter *limiter);
+
+/** weir_limiter_key_type() - enum weir_key_type, or -1 if not known (no OBSERVE) */
+int weir_limiter_key_type(const struct weir_limiter *limiter);
+
+/** weir_limiter_get_config() - what it is (OBSERVE), defaults filled in; 0 or -1 */
+int weir_limiter_get_config(struct weir_limiter *limiter,
+			    struct weir_limiter_config *config);
+
+/** weir_limiter_get_stats() - its totals (OBSERVE); 0 or -1 */
+int weir_limiter_get_stats(struct weir_limiter *limiter,
+			   struct weir_limiter_stats *stats);
+
+/**
+ * weir_limiter_set() - change it while in use (ADMIN)
+ * @mask: WEIR_SET_* bits: which members of @config to take over
+ */
+int weir_limiter_set(struct weir_limiter *limiter, uint64_t mask,
+		     const struct weir_limiter_config *config);
+
+/*
+ * Operations on one key. Each is one system call, and needs no memory.
+ *
+ * @key: of the limiter's type (EINVAL); NULL if it has none
+ * @answer: filled in unless NULL or the call fails
+ *
+ * weir_limiter_check() and weir_limiter_peek() return the verdict, which is never
+ * 0 (so compare, do not just test), or -1. All others return 0 or -1.
+ */
+
+/** weir_limiter_check() - charge @cost tokens if they fit (USE); 1..2^32-1 */
+int weir_limiter_check(struct weir_limiter *limiter, const struct weir_key *key,
+		       uint64_t cost, struct weir_answer *answer);
+
+/** weir_limiter_peek() - what check would say; charges and strikes nothing (OBSERVE) */
+int weir_limiter_peek(struct weir_limiter *limiter, const struct weir_key *key,
+		      uint64_t cost, struct weir_answer *answer);
+
+/** weir_limiter_refund() - give @tokens back, never above full (USE) */
+int weir_limiter_refund(struct weir_limiter *limiter, const struct weir_key *key,
+			uint64_t tokens, struct weir_answer *answer);
+
+/** weir_limiter_strike() - count @strikes, 1..2^20; may lay a ban (USE) */
+int weir_limiter_strike(struct weir_limiter *limiter, const struct weir_key *key,
+			uint64_t strikes, struct weir_answer *answer);
+
+/** weir_limiter_forgive() - forget strikes and ladder, not the ban (USE); ENOENT */
+int weir_limiter_forgive(struct weir_limiter *limiter, const struct weir_key *key,
+			 struct weir_answer *answer);
+
+/** weir_limiter_ban() - ban for @duration ns from now, or longer if it is (ADMIN) */
+int weir_limiter_ban(struct weir_limiter *limiter, const struct weir_key *key,
+		     uint64_t duration, struct weir_answer *answer);
+
+/** weir_limiter_lift() - end the ban, forget the strikes (ADMIN); ENOENT if no ban */
+int weir_limiter_lift(struct weir_limiter *limiter, const struct weir_key *key,
+		      struct weir_answer *answer);
+
+/** weir_limiter_forget() - drop the key's entry (ADMIN); ENOENT if none */
+int weir_limiter_forget(struct weir_limiter *limiter, const struct weir_key *key);
+
+/**
+ * weir_op_limiter() - fill in @op, for weir_submit()
+ * @opcode: WEIR_OP_CHECK to WEIR_OP_FORGET
+ * @n: tokens, strikes, or the ns of a BAN; 0 where there is nothing to tell
+ *
+ * A key longer than 32 bytes is not copied: @key must stay until the submission is
+ * through.
+ *
+ * Return: 0, or -1 (EINVAL): the key is not of the limiter's type.
+ */
+int weir_op_limiter(struct weir_op *op, const struct weir_limiter *limiter,
+		    enum weir_opcode opcode, const struct weir_key *key,
+		    uint64_t n);
+
+/** weir_op_answer() - the answer out of an op that was submitted */
+void weir_op_answer(const struct weir_op *op, struct weir_answer *answer);
+
+/**
+ * struct weir_entry - one key of a limiter
+ * @key: the key, an address cut to the limiter's prefix
+ * @flags: WEIR_ENTRY_* bits
+ * @strikes: strikes that count now
+ * @bans: steps of the ban ladder climbed
+ * @remaining: tokens it could spend now
+ * @reset_after: ns until all its tokens are back
+ * @banned_for: ns its ban lasts still; 0 if it has none
+ */
+struct weir_entry {
+	struct weir_key	key;
+	uint32_t	flags;
+	uint32_t	strikes;
+	uint32_t	bans;
+	uint64_t	remaining;
+	uint64_t	reset_after;
+	uint64_t	banned_for;
+};
+
+/**
+ * weir_entries_open() - begin to list the keys of a limiter (ADMIN)
+ * @flags: 0, or WEIR_DUMP_BANNED for those that are banned now
+ *
+ * The iterator uses the limiter until it is closed. It holds one buffer of fixed
+ * size, however many keys there are.
+ *
+ * Return: an iterator for weir_entries_close(), or NULL (ENOMEM).
+ */
+struct weir_entries *weir_entries_open(struct weir_limiter *limiter,
+				       unsigned int flags);
+
+/**
+ * weir_entries_next() - the next key
+ * @entry: set to it; the iterator's, good until the next call
+ *
+ * A key that is there all the while comes exactly once. There is no order.
+ *
+ * Return: 1 with an entry, 0 at the end, -1 for an error (EACCES, ENODEV...).
+ */
+int weir_entries_next(struct weir_entries *entries,
+		      const struct weir_entry **entry);
+
+/** weir_entries_close() - end a listing of keys */
+void weir_entries_close(struct weir_entries *entries);
+
+/*
+ * ---------------------------------------------------------------------------
+ * Events
+ */
+
+/**
+ * weir_events_open() - open the event stream
+ * @from: number of the first event wanted, WEIR_EVENTS_OLDEST for the oldest that is
+ *	kept, or WEIR_EVENTS_NOW for the next to come
+ *
+ * Events that are gone already are told by a first record of type WEIR_EVENT_LOST.
+ *
+ * Return: a stream for weir_events_close(), or NULL: EINVAL if @from lies beyond
+ *	the next event to come, otherwise as weir_open().
+ */
+struct weir_events *weir_events_open(uint64_t from);
+#define WEIR_EVENTS_OLDEST	0xfffffffffffffffeULL
+#define WEIR_EVENTS_NOW		0xffffffffffffffffULL
+
+/**
+ * weir_events_next() - the next event
+ * @event: set to it; the stream's, good until the next call
+ * @timeout: ms to wait for one; 0: not at all, -1: for ever
+ *
+ * Return: 1 with an event, 0 if none came in time, -1 for an error (EINTR when a
+ *	signal handler ran).
+ */
+int weir_events_next(struct weir_events *events, const struct weir_event **event,
+		     int timeout);
+
+/**
+ * weir_events_fd() - the descriptor, for poll()
+ *
+ * Call weir_events_next() with timeout 0 until it returns 0 before polling: events
+ * are read in blocks, and those read already make no descriptor readable.
+ */
+int weir_events_fd(const struct weir_events *events);
+
+/** weir_events_key() - the key of an event; type NONE if it has none */
+void weir_events_key(const struct weir_event *event, struct weir_key *key);
+
+/** weir_events_close() - close the stream */
+void weir_events_close(struct weir_events *events);
+
+/*
+ * ---------------------------------------------------------------------------
+ * Text to numbers and back
+ *
+ * Parsers take the whole string or nothing: no blanks, signs, fractions or trailing
+ * characters unless the form has them. They return 0, or -1: EINVAL if the text has
+ * not the form, ERANGE if the number is too large; the outcome is then untouched.
+ * Formatters write a NUL at the end and return the bytes before it, or -1
+ * (EMSGSIZE); WEIR_TEXT_MAX bytes are enough for all of them. What a formatter writes,
+ * its parser reads back as the same number.
+ */
+#define WEIR_TEXT_MAX		64
+
+/** weir_parse_u64() - decimal digits, 0..2^64-1 */
+int weir_parse_u64(const char *text, uint64_t *number);
+
+/** weir_parse_s64() - decimal digits, perhaps behind a '-' */
+int weir_parse_s64(const char *text, int64_t *number);
+
+/**
+ * weir_parse_duration() - "250ms", "5s", "10m", "24h", "7d", "1h30m"
+ *
+ * Units: ns us ms s m h d. Several follow from large to small, each at most once.
+ * There is no default unit.
+ */
+int weir_parse_duration(const char *text, uint64_t *ns);
+
+/** weir_format_duration() - "1h30m", exactly; "0s", and "never" for WEIR_NEVER */
+int weir_format_duration(uint64_t ns, char *buffer, size_t size);
+
+/** weir_parse_rate() - "5/s", "100/m", "30/60s": tokens per period, neither 0 */
+int weir_parse_rate(const char *text, uint64_t *tokens, uint64_t *period);
+
+/** weir_format_rate() - "5/s" */
+int weir_format_rate(uint64_t tokens, uint64_t period, char *buffer, size_t size);
+
+/** weir_parse_prefixes() - "24" (IPv4 alone, @ipv6 becomes 0) or "24,56" */
+int weir_parse_prefixes(const char *text, uint8_t *ipv4, uint8_t *ipv6);
+
+/**
+ * weir_parse_ladder() - "10m,1h,24h": the durations of successive bans
+ * @ban: room for WEIR_LADDER_MAX numbers
+ * @nbans: how many there are; more than WEIR_LADDER_MAX is ERANGE
+ */
+int weir_parse_ladder(const char *text, uint64_t *ban, uint32_t *nbans);
+
+/** weir_name_valid() - 1 if @name can be the name of an object or field, else 0 */
+int weir_name_valid(const char *name);
+
+/*
+ * The words for numbers, as the weir command and sysfs use them ("limiter", "sum",
+ * "bucket", "ip", "refuse", "allowed", "banned"), NULL for a number without one...
+ */
+const char *weir_kind_name(int kind);
+const char *weir_counter_type_name(int type);
+const char *weir_algorithm_name(int algorithm);
+const char *weir_key_type_name(int key_type);
+const char *weir_when_full_name(int when_full);
+const char *weir_verdict_name(int verdict);
+const char *weir_event_type_name(int type);
+
+/* ... and the numbers for words, -1 (EINVAL) for any other word. */
+int weir_parse_kind(const char *name);
+int weir_parse_counter_type(const char *name);
+int weir_parse_algorithm(const char *name);
+int weir_parse_key_type(const char *name);
+int weir_parse_when_full(const char *name);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LIBWEIR_H */
