@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the pure algorithms (recip.h, gcra.h, window.h, rate.h, score.h) need,
+ * in the kernel and in user-space tests alike. They take the time as an
+ * argument and touch nothing but their arguments: no lock, no clock, no memory.
+ */
+#ifndef _WEIR_PURE_H
+#define _WEIR_PURE_H
+
+#ifdef __KERNEL__
+#include <linux/errno.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
+#include <linux/overflow.h>
+#include <linux/time64.h>
+#include <linux/types.h>
+#else
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef uint8_t u8;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int64_t s64;
+
+#define U32_MAX			UINT32_MAX
+#define U64_MAX			UINT64_MAX
+#define NSEC_PER_USEC		1000L
+#define NSEC_PER_MSEC		1000000L
+#define NSEC_PER_SEC		1000000000L
+#define max(a, b)		((a) > (b) ? (a) : (b))
+#define min(a, b)		((a) < (b) ? (a) : (b))
+#define div64_u64(a, b)		((a) / (b))
+#define check_mul_overflow(a, b, d)	__builtin_mul_overflow(a, b, d)
+#define check_add_overflow(a, b, d)	__builtin_add_overflow(a, b, d)
+
+static inline u64 mul_u64_u64_shr(u64 a, u64 b, unsigned int shift)
+{
+	return (u64)(((unsigned __int128)a * b) >> shift);
+}
+#endif
+
+#include <uapi/linux/weir.h>
+
+#define WEIR_NSEC_PER_DAY	(86400ULL * NSEC_PER_SEC)
+#define WEIR_NSEC_PER_YEAR	(365ULL * WEIR_NSEC_PER_DAY)
+
+#endif /* _WEIR_PURE_H */

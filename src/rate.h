@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The algorithms behind one face: a key's rate state is one 64-bit word whose
+ * bit 0 is clear, and these five functions are all that anyone does with it.
+ * Another algorithm is another case here and another header beside gcra.h.
+ *
+ * All times are ns since the limiter's epoch.
+ */
+#ifndef _WEIR_RATE_H
+#define _WEIR_RATE_H
+
+#include "window.h"
+
+/**
+ * struct weir_rate - a limiter's algorithm and numbers, prepared
+ * @algorithm: enum weir_algorithm
+ * @limit: tokens a fresh key can spend at once
+ */
+struct weir_rate {
+	u32 algorithm;
+	u64 limit;
+	union {
+		struct weir_gcra gcra;
+		struct weir_window window;
+	};
+};
+
+/* @old: what it replaces, of the same algorithm, or NULL. -ERANGE. */
+static inline int weir_rate_prepare(struct weir_rate *r, u32 algorithm,
+				    u64 tokens, u64 period, u64 burst,
+				    const struct weir_rate *old, u64 now)
+{
+	r->algorithm = algorithm;
+	if (algorithm == WEIR_ALGORITHM_WINDOW) {
+		r->limit = tokens;
+		return weir_window_prepare(&r->window, period,
+					   old ? &old->window : NULL, now);
+	}
+	r->limit = burst;
+	return weir_gcra_prepare(&r->gcra, tokens, period, burst);
+}
+
+/* The word of a key that has never been seen. */
+static inline u64 weir_rate_fresh(const struct weir_rate *r, u64 now)
+{
+	return r->algorithm == WEIR_ALGORITHM_WINDOW ? 0 : weir_gcra_fresh(now);
+}
+
+static inline void weir_rate_decide(const struct weir_rate *r, u64 word,
+				    u64 now, u64 cost, struct weir_decision *d)
+{
+	if (r->algorithm == WEIR_ALGORITHM_WINDOW)
+		weir_window_decide(&r->window, r->limit, word, now, cost, d);
+	else
+		weir_gcra_decide(&r->gcra, r->limit, word, now, cost, d);
+}
+
+static inline u64 weir_rate_refund(const struct weir_rate *r, u64 word, u64 now,
+				   u64 n)
+{
+	if (r->algorithm == WEIR_ALGORITHM_WINDOW)
+		return weir_window_refund(&r->window, word, now, n);
+	return weir_gcra_refund(&r->gcra, word, now, n);
+}
+
+/* When the word will be equal to a fresh one: @now if it is. */
+static inline u64 weir_rate_idle_at(const struct weir_rate *r, u64 word, u64 now)
+{
+	if (r->algorithm == WEIR_ALGORITHM_WINDOW)
+		return weir_window_idle_at(&r->window, word, now);
+	return weir_gcra_idle_at(word, now);
+}
+
+#endif /* _WEIR_RATE_H */
