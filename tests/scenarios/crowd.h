@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * crowd - many processes that start at the same moment and are counted exactly
+ *
+ * A crowd is N children, each with a seat in memory that all of them and the
+ * parent share. Children line up behind a pipe; closing it starts them all. What
+ * a child wants to tell it writes to its seat, as it goes: a child that is
+ * killed leaves a true count behind.
+ *
+ *	struct crowd *crowd = crowd_make(100);
+ *	crowd_spawn(crowd, work, arg);
+ *	crowd_start(crowd);
+ *	... crowd_kill(crowd, 7) ...
+ *	failed = crowd_wait(crowd);
+ */
+#ifndef _WEIR_CROWD_H
+#define _WEIR_CROWD_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct seat {
+	_Atomic uint64_t	begun;	/* calls made */
+	_Atomic uint64_t	done;	/* of which this many returned success */
+	_Atomic uint64_t	tally[4];	/* whatever else the work counts */
+	pid_t			pid;	/* written by the parent */
+	int			status;	/* from waitpid(), parent again */
+} __attribute__((aligned(64)));
+
+struct crowd {
+	unsigned int		size;
+	_Atomic uint32_t	flag;	/* for a word from parent to children */
+	size_t			bytes;
+	int			ready[2];
+	int			gate[2];
+	struct seat		seat[];
+};
+
+/* One member's work; its return value is the exit status, 0 for success. */
+typedef int (*crowd_work)(struct crowd *crowd, unsigned int me, void *arg);
+
+struct crowd *crowd_make(unsigned int size);
+void crowd_free(struct crowd *crowd);
+
+/* Fork the members; returns when all of them stand at the gate. */
+void crowd_spawn(struct crowd *crowd, crowd_work work, void *arg);
+void crowd_start(struct crowd *crowd);
+void crowd_kill(struct crowd *crowd, unsigned int member);
+
+/* Wait for all; how many did not exit with status 0 (killed ones included). */
+unsigned int crowd_wait(struct crowd *crowd);
+
+/* The three above: the members that failed. */
+unsigned int crowd_run(struct crowd *crowd, crowd_work work, void *arg);
+
+uint64_t crowd_done(const struct crowd *crowd);
+uint64_t crowd_begun(const struct crowd *crowd);
+uint64_t crowd_tally(const struct crowd *crowd, unsigned int index);
+
+/* Zeroed memory that children of fork() share with their parent. */
+void *shared_memory(size_t bytes);
+
+/* Nothing may hang: after @seconds this process and all its children are gone. */
+void deadline(unsigned int seconds);
+
+#endif /* _WEIR_CROWD_H */

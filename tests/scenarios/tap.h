@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * tap - results on standard output, in the Test Anything Protocol
+ *
+ *	tap_begin("what the scenario is about");
+ *	tap_note("100 processes x %u strikes", n);
+ *	tap_is(seen, wanted, "every strike is counted");
+ *	return tap_end();
+ *
+ * The plan comes last, so a program that dies half way has none, and fails.
+ */
+#ifndef _WEIR_TAP_H
+#define _WEIR_TAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+void tap_begin(const char *story);
+void tap_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+bool tap_ok(bool good, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+bool tap_is(uint64_t seen, uint64_t wanted, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void tap_skip(const char *why, const char *what);
+int tap_end(void);
+
+/* The world is not as the scenario needs it: no verdict, but no pass either. */
+void tap_bail(const char *format, ...)
+	__attribute__((format(printf, 1, 2), noreturn));
+
+/*
+ * @count as it stands in the scenario, or divided by @by (never below 1) with
+ * WEIR_SCALE=small in the environment, for kernels that check everything.
+ */
+unsigned int tap_scaled(unsigned int count, unsigned int by);
+
+#endif /* _WEIR_TAP_H */

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * client - raw calls on /dev/weir
+ *
+ * The selftests speak the ABI by themselves, without libweir: what the library
+ * would repair or hide must be seen. Every function answers 0 or a negative
+ * errno, and everything the kernel writes is poisoned before the call, so no
+ * test passes on zeros that were lying there.
+ */
+#ifndef _WEIR_SELFTEST_CLIENT_H
+#define _WEIR_SELFTEST_CLIENT_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/weir.h>
+
+#define POISON		0xcc
+#define POISON_U32	0xccccccccU
+#define POISON_U64	0xccccccccccccccccULL
+
+#define SECOND		1000000000ULL
+#define HOUR		(3600 * SECOND)
+#define DAY		(24 * HOUR)
+
+/* Objects of the selftests have names that begin so; objects_wipe() knows them. */
+#define OURS		"st-"
+
+static inline __u64 address(const void *pointer)
+{
+	return (uintptr_t)pointer;
+}
+
+static inline int call(int fd, unsigned long request, const void *arg)
+{
+	int ret = ioctl(fd, request, arg);
+
+	return ret < 0 ? -errno : ret;
+}
+
+static inline int client_open(int flags)
+{
+	int fd = open(WEIR_DEVICE, flags | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static inline struct weir_info info_get(int fd)
+{
+	struct weir_info info;
+	int ret;
+
+	memset(&info, POISON, sizeof(info));
+	info.size = sizeof(info);
+	ret = call(fd, WEIR_IOC_INFO, &info);
+	if (ret) {
+		printf("# INFO: %s\n", strerror(-ret));
+		abort();
+	}
+	return info;
+}
+
+/* A valid CREATE; the caller bends what it wants to test. */
+static inline struct weir_create create_make(__u32 kind, const char *name,
+					     const void *config)
+{
+	struct weir_create create;
+
+	memset(&create, 0, sizeof(create));
+	create.size = sizeof(create);
+	create.kind = kind;
+	create.mode = 0600;
+	create.gid = WEIR_GID_DEFAULT;
+	create.rights = WEIR_RIGHT_ALL;
+	create.config = address(config);
+	create.handle = POISON_U32;
+	create.owner = POISON_U32;
+	create.created = POISON_U32;
+	create.id = POISON_U64;
+	memcpy(create.name, name, strnlen(name, sizeof(create.name)));
+	return create;
+}
+
+static inline struct weir_open open_make(__u32 kind, const char *name,
+					 __u32 rights)
+{
+	struct weir_open open;
+
+	memset(&open, 0, sizeof(open));
+	open.size = sizeof(open);
+	open.kind = kind;
+	open.rights = rights;
+	open.handle = POISON_U32;
+	open.id = POISON_U64;
+	memcpy(open.name, name, strnlen(name, sizeof(open.name)));
+	return open;
+}
+
+static inline int object_open(int fd, __u32 kind, const char *name,
+			      __u32 rights, __u32 *handle)
+{
+	struct weir_open open = open_make(kind, name, rights);
+	int ret = call(fd, WEIR_IOC_OPEN, &open);
+
+	*handle = ret ? 0 : open.handle;
+	return ret;
+}
+
+static inline int handle_close(int fd, __u32 handle)
+{
+	struct weir_close close = { .size = sizeof(close), .handle = handle };
+
+	return call(fd, WEIR_IOC_CLOSE, &close);
+}
+
+static inline int object_delete(int fd, __u32 handle)
+{
+	struct weir_delete del = { .size = sizeof(del), .handle = handle };
+
+	return call(fd, WEIR_IOC_DELETE, &del);
+}
+
+/* Delete by name: open for ADMIN, delete, give the handle back. */
+static inline int object_remove(int fd, __u32 kind, const char *name)
+{
+	__u32 handle;
+	int ret = object_open(fd, kind, name, WEIR_RIGHT_ADMIN, &handle);
+
+	if (ret)
+		return ret;
+	ret = object_delete(fd, handle);
+	handle_close(fd, handle);
+	return ret;
+}
+
+static inline int counter_create(int fd, const char *name, __u32 type,
+				 __u32 nfields, __u32 *handle)
+{
+	static char names[WEIR_FIELDS_MAX + 1][WEIR_NAME_SIZE];
+	struct weir_counter_config config = { .size = sizeof(config) };
+	struct weir_create create;
+	int ret;
+
+	for (__u32 i = 0; i < nfields && i <= WEIR_FIELDS_MAX; i++)
+		snprintf(names[i], sizeof(names[i]), "field%u", i);
+	config.type = type;
+	config.nfields = nfields;
+	config.fields = nfields ? address(names) : 0;
+	create = create_make(WEIR_KIND_COUNTER, name, &config);
+	ret = call(fd, WEIR_IOC_CREATE, &create);
+	*handle = ret ? 0 : create.handle;
+	return ret;
+}
+
+static inline int sum_create(int fd, const char *name, __u32 nfields,
+			     __u32 *handle)
+{
+	return counter_create(fd, name, WEIR_COUNTER_SUM, nfields, handle);
+}
+
+/* Ten tokens a day: nothing comes back while a test runs. */
+static inline struct weir_limiter_config limiter_config(__u32 key_type)
+{
+	struct weir_limiter_config config;
+
+	memset(&config, 0, sizeof(config));
+	config.size = sizeof(config);
+	config.algorithm = WEIR_ALGORITHM_BUCKET;
+	config.key_type = key_type;
+	config.tokens = 10;
+	config.period = DAY;
+	return config;
+}
+
+static inline int limiter_create(int fd, const char *name,
+				 const struct weir_limiter_config *config,
+				 __u32 *handle)
+{
+	struct weir_create create = create_make(WEIR_KIND_LIMITER, name, config);
+	int ret = call(fd, WEIR_IOC_CREATE, &create);
+
+	*handle = ret ? 0 : create.handle;
+	return ret;
+}
+
+static inline int limiter_get(int fd, __u32 handle,
+			      struct weir_limiter_config *config)
+{
+	struct weir_get get = { .size = sizeof(get), .handle = handle };
+
+	memset(config, POISON, sizeof(*config));
+	config->size = sizeof(*config);
+	get.config = address(config);
+	return call(fd, WEIR_IOC_GET, &get);
+}
+
+static inline int limiter_set(int fd, __u32 handle, __u64 mask,
+			      const struct weir_limiter_config *config)
+{
+	struct weir_set set = { .size = sizeof(set), .handle = handle,
+				.mask = mask, .config = address(config) };
+
+	return call(fd, WEIR_IOC_SET, &set);
+}
+
+static inline int stats_get(int fd, __u32 handle,
+			    struct weir_limiter_stats *stats)
+{
+	struct weir_get get = { .size = sizeof(get), .handle = handle };
+
+	memset(stats, POISON, sizeof(*stats));
+	stats->size = sizeof(*stats);
+	get.stats = address(stats);
+	return call(fd, WEIR_IOC_GET, &get);
+}
+
+/* A valid op, its result half poisoned. */
+static inline struct weir_op op_make(__u16 opcode, __u32 handle, __s64 n)
+{
+	struct weir_op op;
+
+	memset(&op, 0, sizeof(op));
+	memset(&op.result, POISON, sizeof(op) - offsetof(struct weir_op, result));
+	op.opcode = opcode;
+	op.handle = handle;
+	op.n = n;
+	return op;
+}
+
+/* Put the key where its length says it goes: in the op, or behind the pointer. */
+static inline void op_key(struct weir_op *op, const void *key, __u16 length)
+{
+	op->key_len = length;
+	if (length <= sizeof(op->key)) {
+		memcpy(op->key, key, length);
+	} else {
+		op->flags |= WEIR_OP_PTR;
+		op->ptr = address(key);
+	}
+}
+
+static inline int submit(int fd, struct weir_op *ops, __u32 count, __u32 *done)
+{
+	struct weir_submit submit = { .size = sizeof(submit), .count = count,
+				      .done = POISON_U32, .ops = address(ops) };
+	int ret = call(fd, WEIR_IOC_SUBMIT, &submit);
+
+	*done = submit.done;
+	return ret;
+}
+
+/*
+ * One op: the errno of the call, or that in its result. EPROTO, which the
+ * module never gives, says that a failed op left something in its result half.
+ */
+static inline int op_run(int fd, struct weir_op *op)
+{
+	static const struct weir_op zero;
+	size_t rest = offsetof(struct weir_op, verdict);
+	__u32 done;
+	int ret = submit(fd, op, 1, &done);
+
+	if (ret)
+		return ret;
+	if (done != 1 || op->result > 0)
+		return -EPROTO;
+	if (op->result && memcmp((char *)op + rest, (char *)&zero + rest,
+				 sizeof(*op) - rest))
+		return -EPROTO;
+	return op->result;
+}
+
+static inline int counter_add(int fd, __u32 handle, __u32 field, __s64 n)
+{
+	struct weir_op op = op_make(WEIR_OP_ADD, handle, n);
+
+	op.arg = 1ULL << field;
+	return op_run(fd, &op);
+}
+
+static inline int counter_read(int fd, __u32 handle, __u32 field, __s64 *value)
+{
+	struct weir_op op = op_make(WEIR_OP_READ, handle, 0);
+	int ret;
+
+	op.arg = field;
+	ret = op_run(fd, &op);
+	*value = op.value;
+	return ret;
+}
+
+/* An op on a limiter's key; the result is left in @op for a closer look. */
+static inline int key_run(int fd, struct weir_op *op, __u16 opcode,
+			  __u32 handle, __s64 n, const void *key, __u16 length)
+{
+	*op = op_make(opcode, handle, n);
+	op_key(op, key, length);
+	return op_run(fd, op);
+}
+
+static inline int list_page(int fd, __u32 kind, __u64 *cursor, void *buffer,
+			    __u64 length, __u64 *filled, __u32 *count)
+{
+	struct weir_list list = { .size = sizeof(list), .kind = kind,
+				  .cursor = *cursor, .buffer = address(buffer),
+				  .length = length, .count = POISON_U32 };
+	int ret = call(fd, WEIR_IOC_LIST, &list);
+
+	*cursor = list.cursor;
+	*filled = list.length;
+	*count = list.count;
+	return ret;
+}
+
+/* Delete whatever an aborted test left behind. */
+static inline void objects_wipe(void)
+{
+	struct weir_object_info found[64];
+	__u64 cursor = 0, filled;
+	__u32 count;
+	int fd = client_open(O_RDWR);
+
+	while (!list_page(fd, WEIR_KIND_ANY, &cursor, found, sizeof(found),
+			  &filled, &count) && filled)
+		for (__u32 i = 0; i < count; i++)
+			if (!strncmp(found[i].name, OURS, strlen(OURS)))
+				object_remove(fd, found[i].kind, found[i].name);
+	close(fd);
+}
+
+/* A module parameter that may be changed at run time. */
+static inline __u64 parameter_get(const char *name)
+{
+	char path[128];
+	unsigned long long value = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/module/weir/parameters/%s", name);
+	file = fopen(path, "r");
+	if (!file || fscanf(file, "%llu", &value) != 1) {
+		printf("# cannot read %s\n", path);
+		abort();
+	}
+	fclose(file);
+	return value;
+}
+
+static inline void parameter_set(const char *name, __u64 value)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/module/weir/parameters/%s", name);
+	file = fopen(path, "w");
+	if (!file || fprintf(file, "%llu", (unsigned long long)value) < 0 ||
+	    fclose(file)) {
+		printf("# cannot write %s\n", path);
+		abort();
+	}
+}
+
+#endif /* _WEIR_SELFTEST_CLIENT_H */

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * flags - bits, values and reserved members without a meaning are refused
+ *
+ * Every bit on its own: a mask with a hole would let one through that a later
+ * version wants to use.
+ */
+#include <kselftest_harness.h>
+
+#include "client.h"
+
+FIXTURE(flags) {
+	int fd;
+	__u32 counter, limiter;
+	struct weir_info before;
+};
+
+FIXTURE_SETUP(flags)
+{
+	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
+
+	objects_wipe();
+	self->fd = client_open(O_RDWR);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, sum_create(self->fd, OURS "flags-c", 1, &self->counter));
+	ASSERT_EQ(0, limiter_create(self->fd, OURS "flags-l", &config,
+				    &self->limiter));
+	self->before = info_get(self->fd);
+}
+
+/* Nothing in here succeeds, so nothing may have happened in any test. */
+FIXTURE_TEARDOWN(flags)
+{
+	struct weir_info now = info_get(self->fd);
+	struct weir_limiter_stats stats;
+	__s64 value;
+
+	EXPECT_EQ(self->before.objects, now.objects);
+	EXPECT_EQ(self->before.event_next, now.event_next);
+	EXPECT_EQ(0, counter_read(self->fd, self->counter, 0, &value));
+	EXPECT_EQ(0, value);
+	EXPECT_EQ(0, stats_get(self->fd, self->limiter, &stats));
+	EXPECT_EQ(0, stats.keys);
+	EXPECT_EQ(0, stats.allowed + stats.limited + stats.banned + stats.full +
+		     stats.strikes + stats.bans);
+	close(self->fd);
+	objects_wipe();
+}
+
+static struct weir_create counter_make(const struct weir_counter_config *config)
+{
+	return create_make(WEIR_KIND_COUNTER, OURS "flags-new", config);
+}
+
+TEST_F(flags, create)
+{
+	struct weir_counter_config config = { .size = sizeof(config),
+					      .type = WEIR_COUNTER_SUM };
+	struct weir_create create;
+
+	for (int bit = 0; bit < 32; bit++) {
+		const __u32 one = 1U << bit;
+
+		create = counter_make(&config);
+		create.flags = one;
+		if (one != WEIR_CREATE_EXISTING_OK)
+			EXPECT_EQ(-EINVAL, call(self->fd, WEIR_IOC_CREATE,
+						&create));
+		create = counter_make(&config);
+		create.rights = one;
+		if (!(one & WEIR_RIGHT_ALL))
+			EXPECT_EQ(-EINVAL, call(self->fd, WEIR_IOC_CREATE,
+						&create));
+		create = counter_make(&config);
+		create.mode = one;
+		if (!(one & 0666))
+			EXPECT_EQ(-EINVAL, call(self->fd, WEIR_IOC_CREATE,
+						&create));
+		create = counter_make(&config);
+		create.reserved = one;
+		EXPECT_EQ(-EINVAL, call(self->fd, WEIR_IOC_CREATE, &create));
+	}
+}
+
+TEST_F(flags, create_kind)
+{
+	static const __u32 kinds[] = { 3, 4, 255, 0x80000000U, 0xffffffffU };
+	struct weir_counter_config config = { .size = sizeof(config),
+					      .type = WEIR_COUNTER_SUM };
+	struct weir_create create = counter_make(&config);
+
+	create.kind = WEIR_KIND_ANY;
+	EXPECT_EQ(-EINVAL, call(self->fd, WEIR_IOC_CREATE, &create));
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		create = counter_make(&config);
+		create.kind = kinds[i];
+		EXPECT_EQ(-EOPNOTSUPP, call(self->fd, WEIR_IOC_CREATE, &create));
+	}
+}
+
+TEST_F(flags, open)
+{
+	struct weir_open open;
+
+	for (int bit = 0; bit < 32; bit++) {
+		const __u32 one = 1U << bit;
+
+		open = open_make(WEIR_KIND_COUNTER, OURS "flags-c",
+				 WEIR_RIGHT_ALL);
+		open.flags = one;
+		EXPECT_EQ(-EINVAL, call(self->fd, WEIR_IOC_OPEN, &open));
+		open.flags = 0;
+		open.reserved = one;
+		EXPECT_EQ(-EINVAL, call(self->fd, WEIR_IOC_OPEN, &open));
+		open.reserved = 0;
+		if (one & WEIR_RIGHT_ALL)
+			continue;
+		open.rights = one;
+		EXPECT_EQ(-EINVAL, call(self->fd, WEIR_IOC_OPEN, &open));
+		open.rights = WEIR_RIGHT_USE | one;
+		EXPECT_EQ(-EINVAL, call(self->fd, WEIR_IOC_OPEN, &open));
+	}
+	open = open_make(WEIR_KIND_COUNTER, OURS "flags-c", 0);
+	EXPECT_EQ(-EINVAL, call(self->fd, WEIR_IOC_OPEN, &open));
+	open = open_make(WEIR_KIND_ANY, OURS "flags-c", WEIR_RIGHT_USE);
+	EXPECT_EQ(-EINVAL, call(self->fd, WEIR_IOC_OPEN, &open));
+	EXPECT_EQ(POISON_U32, open.handle);
+	EXPECT_EQ(POISON_U64, open.id);
+}
+
+TEST_F(flags, set)
+{
+	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64), seen;
+
+	config.burst = 99;
+	for (int bit = 0; bit < 64; bit++) {
+		const __u64 one = 1ULL << bit;
+
+		if (one > WEIR_SET_FORGET_AFTER)
+			EXPECT_EQ(-EINVAL, limiter_set(self->fd, self->limiter,
+						       one | WEIR_SET_BURST,
+						       &config));
+	}
+	for (int bit = 0; bit < 16; bit++) {
+		config.flags = 1U << bit;
+		EXPECT_EQ(-EINVAL, limiter_set(self->fd, self->limiter,
+					       WEIR_SET_BURST, &config));
+	}
+	config.flags = 0;
+	config.reserved = 1;
+	EXPECT_EQ(-EINVAL, limiter_set(self->fd, self->limiter, WEIR_SET_BURST,
+				       &config));
+	ASSERT_EQ(0, limiter_get(self->fd, self->limiter, &seen));
+	EXPECT_EQ(10, seen.burst);
+}
+
+TEST_F(flags, list)
+{
+	struct weir_object_info found[8];
+	struct weir_list list = { .size = sizeof(list),
+				  .buffer = address(found),
+				  .length = sizeof(found),
+				  .count = POISON_U32 };
+
+	for (int bit = 0; bit < 32; bit++) {
+		list.reserved = 1U << bit;
+		EXPECT_EQ(-EINVAL, call(self->fd, WEIR_IOC_LIST, &list));
+	}
+	list.reserved = 0;
+	list.kind = 0x40000000;
+	EXPECT_EQ(-EINVAL, call(self->fd, WEIR_IOC_LIST, &list));
+	EXPECT_EQ(POISON_U32, list.count);
+	EXPECT_EQ(sizeof(found), list.length);
+}
+
+TEST_F(flags, dump)
+{
+	__u64 buffer[64];
+	struct weir_dump dump = { .size = sizeof(dump),
+				  .handle = self->limiter,
+				  .buffer = address(buffer),
+				  .length = sizeof(buffer) };
+
+	for (int bit = 0; bit < 32; bit++) {
+		dump.flags = 1U << bit;
+		if (dump.flags != WEIR_DUMP_BANNED)
+			EXPECT_EQ(-EINVAL, call(self->fd, WEIR_IOC_DUMP, &dump));
+	}
+}
+
+TEST_F(flags, submit)
+{
+	struct weir_op op = op_make(WEIR_OP_ADD, self->counter, 1);
+	struct weir_submit submit = { .size = sizeof(submit), .count = 1,
+				      .done = POISON_U32,
+				      .ops = address(&op) };
+
+	op.arg = 1;
+	for (int bit = 0; bit < 32; bit++) {
+		submit.flags = 1U << bit;
+		EXPECT_EQ(-EINVAL, call(self->fd, WEIR_IOC_SUBMIT, &submit));
+		EXPECT_EQ(POISON_U32, submit.done);
+	}
+	submit.flags = 0;
+	submit.count = 0;
+	EXPECT_EQ(-EINVAL, call(self->fd, WEIR_IOC_SUBMIT, &submit));
+	submit.count = WEIR_BATCH_MAX + 1;
+	EXPECT_EQ(-EINVAL, call(self->fd, WEIR_IOC_SUBMIT, &submit));
+	submit.count = 0xffffffff;
+	EXPECT_EQ(-EINVAL, call(self->fd, WEIR_IOC_SUBMIT, &submit));
+	EXPECT_EQ(POISON_U32, (__u32)op.result);
+}
+
+TEST_F(flags, op_flags)
+{
+	__u64 key = 1;
+
+	for (int bit = 0; bit < 16; bit++) {
+		struct weir_op add = op_make(WEIR_OP_ADD, self->counter, 1);
+		struct weir_op check = op_make(WEIR_OP_CHECK, self->limiter, 1);
+
+		if (1U << bit == WEIR_OP_PTR)
+			continue;
+		add.arg = 1;
+		add.flags = 1U << bit;
+		EXPECT_EQ(-EINVAL, op_run(self->fd, &add));
+		op_key(&check, &key, sizeof(key));
+		check.flags |= 1U << bit;
+		EXPECT_EQ(-EINVAL, op_run(self->fd, &check));
+	}
+}
+
+TEST_F(flags, op_reserved)
+{
+	__u64 key = 1;
+
+	for (int word = 0; word < 3; word++) {
+		for (int bit = 0; bit < 16; bit++) {
+			struct weir_op op = op_make(WEIR_OP_ADD, self->counter,
+						    1);
+
+			op.arg = 1;
+			op.reserved[word] = 1U << bit;
+			EXPECT_EQ(-EINVAL, op_run(self->fd, &op));
+			op = op_make(WEIR_OP_CHECK, self->limiter, 1);
+			op_key(&op, &key, sizeof(key));
+			op.reserved[word] = 1U << bit;
+			EXPECT_EQ(-EINVAL, op_run(self->fd, &op));
+		}
+	}
+}
+
+/* Behind a short key, or behind the pointer, there are zeros and nothing else. */
+TEST_F(flags, op_key_padding)
+{
+	__u64 key = 1;
+
+	for (size_t byte = sizeof(key); byte < 32; byte++) {
+		struct weir_op op = op_make(WEIR_OP_CHECK, self->limiter, 1);
+
+		op_key(&op, &key, sizeof(key));
+		op.key[byte] = 1;
+		EXPECT_EQ(-EINVAL, op_run(self->fd, &op));
+		op = op_make(WEIR_OP_CHECK, self->limiter, 1);
+		op.flags = WEIR_OP_PTR;
+		op.key_len = sizeof(key);
+		op.ptr = address(&key);
+		op.key[byte] = 1;
+		EXPECT_EQ(-EINVAL, op_run(self->fd, &op));
+	}
+}
+
+TEST_F(flags, op_counter_padding)
+{
+	struct weir_op op;
+
+	/* one field: the amount is n, and values say nothing */
+	for (int i = 0; i < 4; i++) {
+		op = op_make(WEIR_OP_ADD, self->counter, 1);
+		op.arg = 1;
+		op.values[i] = 1;
+		EXPECT_EQ(-EINVAL, op_run(self->fd, &op));
+		op = op_make(WEIR_OP_READ, self->counter, 0);
+		op.values[i] = 1;
+		EXPECT_EQ(-EINVAL, op_run(self->fd, &op));
+	}
+	op = op_make(WEIR_OP_ADD, self->counter, 1);
+	op.arg = 1;
+	op.key_len = 1;
+	EXPECT_EQ(-EINVAL, op_run(self->fd, &op));
+	op = op_make(WEIR_OP_READ, self->counter, 1);
+	EXPECT_EQ(-EINVAL, op_run(self->fd, &op));
+}
+
+/* n and arg are 0 where an opcode says nothing about them. */
+TEST_F(flags, op_unused_numbers)
+{
+	static const struct { __u16 opcode; __s64 n; __u64 arg; } rows[] = {
+		{ WEIR_OP_CHECK, 1, 1 }, { WEIR_OP_PEEK, 1, 1 },
+		{ WEIR_OP_REFUND, 1, 1 }, { WEIR_OP_STRIKE, 1, 1 },
+		{ WEIR_OP_FORGIVE, 1, 0 }, { WEIR_OP_FORGIVE, 0, 1 },
+		{ WEIR_OP_BAN, 1, SECOND }, { WEIR_OP_LIFT, 1, 0 },
+		{ WEIR_OP_LIFT, 0, 1 }, { WEIR_OP_FORGET, 1, 0 },
+		{ WEIR_OP_FORGET, 0, 1 },
+	};
+	__u64 key = 1;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct weir_op op = op_make(rows[i].opcode, self->limiter,
+					    rows[i].n);
+
+		op.arg = rows[i].arg;
+		op_key(&op, &key, sizeof(key));
+		EXPECT_EQ(-EINVAL, op_run(self->fd, &op)) {
+			TH_LOG("row %zu", i);
+		}
+	}
+}
+
+TEST_F(flags, unknown_opcodes)
+{
+	static const __u16 known[] = { 1, 2, 3, 4, 0x10, 0x11, 0x12, 0x13, 0x14,
+				       0x15, 0x16, 0x17 };
+	__u64 key = 1;
+
+	for (__u32 opcode = 0; opcode < 0x10000; opcode++) {
+		struct weir_op op = op_make(opcode, self->limiter, 1);
+		bool is_known = false;
+
+		for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+			is_known |= opcode == known[i];
+		if (is_known)
+			continue;
+		op_key(&op, &key, sizeof(key));
+		ASSERT_EQ(-EINVAL, op_run(self->fd, &op)) {
+			TH_LOG("opcode %#x", opcode);
+		}
+	}
+}
+
+/* A failed op takes nothing from its neighbours. */
+TEST_F(flags, one_bad_op_among_good)
+{
+	struct weir_op ops[3];
+	__u32 done;
+	__s64 value;
+
+	for (int i = 0; i < 3; i++) {
+		ops[i] = op_make(WEIR_OP_ADD, self->counter, i == 2 ? -1 : 1);
+		ops[i].arg = 1;
+	}
+	ops[1].reserved[0] = 1;
+	EXPECT_EQ(0, submit(self->fd, ops, 3, &done));
+	EXPECT_EQ(3, done);
+	EXPECT_EQ(0, ops[0].result);
+	EXPECT_EQ(-EINVAL, ops[1].result);
+	EXPECT_EQ(0, ops[2].result);
+	EXPECT_EQ(0, counter_read(self->fd, self->counter, 0, &value));
+	EXPECT_EQ(0, value);
+}
+
+TEST_HARNESS_MAIN
