@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2034 # its variables are for the caller
+#
+# What the project's bash scripts share. Sourced, not run; the caller has set
+# "prog" to the name its messages begin with.
+
+weir_root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+weir_build=$weir_root/build
+weir_cache=${WEIR_CACHE:-${XDG_CACHE_HOME:-/var/cache}/weir}
+
+say() {
+	printf '%s: %s\n' "${prog:-weir}" "$*" >&2
+}
+
+die() {
+	say "$*"
+	exit 1
+}
+
+# Mirrors hiccup; a run of half an hour must not end over one refused connection.
+retry() {
+	local try
+
+	for try in 1 2 3; do
+		if "$@"; then
+			return 0
+		fi
+		if ((try < 3)); then
+			say "try $try of 3 failed: $*; again in $((try * 5)) s"
+			sleep $((try * 5))
+		fi
+	done
+	say "gave up after 3 tries: $*"
+	return 1
+}
+
+need() {
+	local tool
+
+	for tool; do
+		[[ -n $(type -P "$tool") ]] ||
+			die "'$tool' is missing; as root, run scripts/bootstrap"
+	done
+}
+
+jobs_count() {
+	getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2
+}
