@@ -24,7 +24,7 @@
  *	ENOSPC		registry (objects), limiter (BAN and STRIKE when full)
  *	ENOTTY		abi
  *	EOPNOTSUPP	counter, limiter, dump
- *	EOVERFLOW	counter
+ *	EOVERFLOW	none: 2^31 calls away; the unit tests have it
  *	ERANGE		limiter_config
  */
 #include <kselftest_harness.h>

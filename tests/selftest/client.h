@@ -88,7 +88,7 @@ static inline struct weir_create create_make(__u32 kind, const char *name,
 	create.owner = POISON_U32;
 	create.created = POISON_U32;
 	create.id = POISON_U64;
-	memcpy(create.name, name, strnlen(name, sizeof(create.name)));
+	snprintf(create.name, sizeof(create.name), "%s", name);
 	return create;
 }
 
@@ -103,7 +103,7 @@ static inline struct weir_open open_make(__u32 kind, const char *name,
 	open.rights = rights;
 	open.handle = POISON_U32;
 	open.id = POISON_U64;
-	memcpy(open.name, name, strnlen(name, sizeof(open.name)));
+	snprintf(open.name, sizeof(open.name), "%s", name);
 	return open;
 }
 
