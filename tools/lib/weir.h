@@ -385,10 +385,10 @@ int weir_key_parse(struct weir_key *key, enum weir_key_type type,
  * @buffer: WEIR_KEY_FORMAT_MAX bytes are always enough
  *
  * Numbers in decimal, addresses as addresses. Text: valid UTF-8 stands as it is, but
- * for backslash (\\), control characters, and characters that turn the direction of
- * writing or show nothing; they, and bytes that are not UTF-8, become \xHH for each
- * byte. So the result is always valid UTF-8, safe on a terminal, and tells every
- * key from every other.
+ * for control characters, and characters that turn the direction of writing or show
+ * nothing; they, and bytes that are not UTF-8, become \xHH for each byte, and so does
+ * a backslash that would look like such an escape. So the result is always valid
+ * UTF-8, safe on a terminal, and tells every key from every other.
  *
  * Return: bytes written without the NUL, or -1 (EMSGSIZE).
  */
@@ -576,13 +576,14 @@ struct weir_entry {
 };
 
 /**
- * weir_entries_open() - begin to list the keys of a limiter (ADMIN)
+ * weir_entries_open() - begin to list the keys of a limiter (ADMIN, OBSERVE)
  * @flags: 0, or WEIR_DUMP_BANNED for those that are banned now
  *
  * The iterator uses the limiter until it is closed. It holds one buffer of fixed
  * size, however many keys there are.
  *
- * Return: an iterator for weir_entries_close(), or NULL (ENOMEM).
+ * Return: an iterator for weir_entries_close(), or NULL: ENOMEM, EACCES without
+ *	OBSERVE.
  */
 struct weir_entries *weir_entries_open(struct weir_limiter *limiter,
 				       unsigned int flags);
@@ -651,7 +652,7 @@ void weir_events_close(struct weir_events *events);
  *
  * Parsers take the whole string or nothing: no blanks, signs, fractions or trailing
  * characters unless the form has them. They return 0, or -1: EINVAL if the text has
- * not the form, ERANGE if the number is too large; the outcome is then untouched.
+ * not the form, ERANGE if a number is too large for it; the outcome is then untouched.
  * Formatters write a NUL at the end and return the bytes before it, or -1
  * (EMSGSIZE); WEIR_TEXT_MAX bytes are enough for all of them. What a formatter writes,
  * its parser reads back as the same number.
@@ -675,28 +676,33 @@ int weir_parse_duration(const char *text, uint64_t *ns);
 /** weir_format_duration() - "1h30m", exactly; "0s", and "never" for WEIR_NEVER */
 int weir_format_duration(uint64_t ns, char *buffer, size_t size);
 
-/** weir_parse_rate() - "5/s", "100/m", "30/60s": tokens per period, neither 0 */
-int weir_parse_rate(const char *text, uint64_t *tokens, uint64_t *period);
+/**
+ * weir_parse_rate() - "5/s", "100/m", "30/60s": tokens per period, neither 0
+ * @config: its tokens and period are set
+ */
+int weir_parse_rate(const char *text, struct weir_limiter_config *config);
 
 /** weir_format_rate() - "5/s" */
 int weir_format_rate(uint64_t tokens, uint64_t period, char *buffer, size_t size);
 
-/** weir_parse_prefixes() - "24" (IPv4 alone, @ipv6 becomes 0) or "24,56" */
-int weir_parse_prefixes(const char *text, uint8_t *ipv4, uint8_t *ipv6);
+/**
+ * weir_parse_prefixes() - "24", for IPv4 alone, or "24,56"
+ * @config: its prefix4 and prefix6 (0 if not given) are set
+ */
+int weir_parse_prefixes(const char *text, struct weir_limiter_config *config);
 
 /**
  * weir_parse_ladder() - "10m,1h,24h": the durations of successive bans
- * @ban: room for WEIR_LADDER_MAX numbers
- * @nbans: how many there are; more than WEIR_LADDER_MAX is ERANGE
+ * @config: its ban and nbans are set; more than WEIR_LADDER_MAX is ERANGE
  */
-int weir_parse_ladder(const char *text, uint64_t *ban, uint32_t *nbans);
+int weir_parse_ladder(const char *text, struct weir_limiter_config *config);
 
 /** weir_name_valid() - 1 if @name can be the name of an object or field, else 0 */
 int weir_name_valid(const char *name);
 
 /*
  * The words for numbers, as the weir command and sysfs use them ("limiter", "sum",
- * "bucket", "ip", "refuse", "allowed", "banned"), NULL for a number without one...
+ * "bucket", "ip", "refuse", "allowed", "banned"), NULL for a number without one ...
  */
 const char *weir_kind_name(int kind);
 const char *weir_counter_type_name(int type);

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Entries: iterating over the keys of a limiter. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+#define ENTRIES_BUFFER 65536
+
+struct weir_entries {
+	const struct weir_limiter *limiter;
+	uint32_t flags;
+	uint64_t cursor;
+	size_t filled;
+	size_t at;
+	struct weir_entry entry;
+	_Alignas(8) unsigned char buffer[ENTRIES_BUFFER];
+};
+
+WEIR_API struct weir_entries *weir_entries_open(struct weir_limiter *limiter,
+						unsigned int flags)
+{
+	struct weir_entries *entries;
+
+	/* Without its type a key is just bytes, which nobody could print. */
+	if (limiter->key_type < 0) {
+		errno = EACCES;
+		return NULL;
+	}
+	entries = malloc(sizeof(*entries));
+	if (!entries)
+		return NULL;
+	entries->limiter = limiter;
+	entries->flags = flags;
+	entries->cursor = 0;
+	entries->filled = 0;
+	entries->at = 0;
+	return entries;
+}
+
+/* Fetch the next records: 1 (perhaps none: go on), 0 at the end, -1. */
+static int entries_fill(struct weir_entries *entries)
+{
+	struct weir_dump dump = {
+		.size = sizeof(dump),
+		.handle = entries->limiter->handle,
+		.flags = entries->flags,
+		.cursor = entries->cursor,
+		.buffer = (uintptr_t)entries->buffer,
+		.length = sizeof(entries->buffer),
+	};
+
+	if (entries->cursor == WEIR_NEVER)
+		return 0;
+	if (weir__ioctl(entries->limiter->fd, WEIR_IOC_DUMP, &dump) < 0)
+		return -1;
+	entries->cursor = dump.cursor;
+	entries->filled = dump.length;
+	entries->at = 0;
+	return 1;
+}
+
+static int entry_set(struct weir_entries *entries,
+		     const struct weir_entry_info *info, size_t room)
+{
+	struct weir_entry *entry = &entries->entry;
+
+	if (room < sizeof(*info) || info->size < sizeof(*info) ||
+	    info->size > room || info->key_len > info->size - sizeof(*info) ||
+	    info->key_len > WEIR_KEY_MAX) {
+		errno = EPROTO;
+		return -1;
+	}
+	entry->key.type = (uint16_t)entries->limiter->key_type;
+	entry->key.len = info->key_len;
+	memcpy(entry->key.bytes, info->key, info->key_len);
+	entry->flags = info->flags;
+	entry->strikes = info->strikes;
+	entry->bans = info->bans;
+	entry->remaining = info->remaining;
+	entry->reset_after = info->reset_after;
+	entry->banned_for = info->banned_for;
+	return 0;
+}
+
+WEIR_API int weir_entries_next(struct weir_entries *entries,
+			       const struct weir_entry **entry)
+{
+	const struct weir_entry_info *info;
+
+	while (entries->at >= entries->filled) {
+		int ret = entries_fill(entries);
+
+		if (ret <= 0)
+			return ret;
+	}
+	info = (const void *)(entries->buffer + entries->at);
+	if (entry_set(entries, info, entries->filled - entries->at) < 0)
+		return -1;
+	entries->at += info->size;
+	*entry = &entries->entry;
+	return 1;
+}
+
+WEIR_API void weir_entries_close(struct weir_entries *entries)
+{
+	free(entries);
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Objects of any kind: making, opening, deleting and listing them. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+/* Copy a name into the ABI's field, zero-filled; the kernel checks its letters. */
+static int name_copy(char *to, const char *name)
+{
+	size_t length = strlen(name);
+
+	if (length >= WEIR_NAME_SIZE) {
+		errno = EINVAL;
+		return -1;
+	}
+	memset(to, 0, WEIR_NAME_SIZE);
+	memcpy(to, name, length);
+	return 0;
+}
+
+WEIR_API int weir_create(struct weir *weir, struct weir_create *create)
+{
+	return weir__ioctl(weir->fd, WEIR_IOC_CREATE, create);
+}
+
+int weir__create(struct weir *weir, struct weir_create *create,
+		 enum weir_kind kind, const char *name, const void *config,
+		 unsigned int mode)
+{
+	create->size = sizeof(*create);
+	create->kind = kind;
+	create->mode = mode;
+	create->gid = WEIR_GID_DEFAULT;
+	create->config = (uintptr_t)config;
+	if (name_copy(create->name, name) < 0)
+		return -1;
+	return weir_create(weir, create);
+}
+
+int weir__open(struct weir *weir, enum weir_kind kind, const char *name,
+	       unsigned int rights, uint32_t *handle)
+{
+	struct weir_open open = {
+		.size = sizeof(open),
+		.kind = kind,
+		.rights = rights,
+	};
+
+	if (name_copy(open.name, name) < 0)
+		return -1;
+	if (weir__ioctl(weir->fd, WEIR_IOC_OPEN, &open) < 0)
+		return -1;
+	*handle = open.handle;
+	return 0;
+}
+
+void weir__close_handle(int fd, uint32_t handle)
+{
+	struct weir_close close = { .size = sizeof(close), .handle = handle };
+	int error = errno;
+
+	weir__ioctl(fd, WEIR_IOC_CLOSE, &close);
+	errno = error;
+}
+
+int weir__delete(int fd, uint32_t handle)
+{
+	struct weir_delete del = { .size = sizeof(del), .handle = handle };
+
+	return weir__ioctl(fd, WEIR_IOC_DELETE, &del);
+}
+
+#define OBJECTS_BUFFER 16384
+
+struct weir_objects {
+	int fd;
+	uint32_t kind;
+	uint64_t cursor;
+	size_t filled;
+	size_t at;
+	_Alignas(8) unsigned char buffer[OBJECTS_BUFFER];
+};
+
+WEIR_API struct weir_objects *weir_objects_open(struct weir *weir,
+						enum weir_kind kind)
+{
+	struct weir_objects *objects = malloc(sizeof(*objects));
+
+	if (!objects)
+		return NULL;
+	objects->fd = weir->fd;
+	objects->kind = kind;
+	objects->cursor = 0;
+	objects->filled = 0;
+	objects->at = 0;
+	return objects;
+}
+
+/* Fetch the next records: 1, 0 at the end, -1 for an error. */
+static int objects_fill(struct weir_objects *objects)
+{
+	struct weir_list list = {
+		.size = sizeof(list),
+		.kind = objects->kind,
+		.cursor = objects->cursor,
+		.buffer = (uintptr_t)objects->buffer,
+		.length = sizeof(objects->buffer),
+	};
+
+	if (weir__ioctl(objects->fd, WEIR_IOC_LIST, &list) < 0)
+		return -1;
+	objects->cursor = list.cursor;
+	objects->filled = list.length;
+	objects->at = 0;
+	return list.length > 0;
+}
+
+WEIR_API int weir_objects_next(struct weir_objects *objects,
+			       const struct weir_object_info **info)
+{
+	struct weir_object_info *record;
+
+	if (objects->at >= objects->filled) {
+		int ret = objects_fill(objects);
+
+		if (ret <= 0)
+			return ret;
+	}
+	record = (void *)(objects->buffer + objects->at);
+	if (objects->filled - objects->at < sizeof(*record) ||
+	    record->size < sizeof(*record) ||
+	    record->size > objects->filled - objects->at) {
+		errno = EPROTO;
+		return -1;
+	}
+	record->name[WEIR_NAME_SIZE - 1] = '\0';
+	objects->at += record->size;
+	*info = record;
+	return 1;
+}
+
+WEIR_API void weir_objects_close(struct weir_objects *objects)
+{
+	free(objects);
+}
