@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* weir ban */
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "cli.h"
+
+#define RIGHTS (WEIR_RIGHT_OBSERVE | WEIR_RIGHT_ADMIN)
+
+static int list_run(const struct args *args)
+{
+	return keys_list(args, args->operands[0], true, 0);
+}
+
+static int add_run(const struct args *args)
+{
+	const char *name = args->operands[0];
+	struct weir *weir = client_open(0);
+	struct weir_limiter *limiter = limiter_open(weir, name, RIGHTS);
+	struct weir_answer answer;
+	char duration[HUMANE_MAX];
+	struct weir_key key;
+	uint64_t ns;
+	int used = 1;
+
+	used += key_take(limiter, args->count - 2, args->operands + 1, &key);
+	if (args->count != used + 1)
+		die_usage(args, "ban add: the limiter has no keys; wants NAME T");
+	ns = arg_duration("T", args->operands[used], 1, 10 * YEAR);
+	if (weir_limiter_ban(limiter, &key, ns, &answer) < 0)
+		die_key(name, &key);
+	if (args->json)
+		json_print(answer_json(name, &key, &answer));
+	else
+		printf("%sbanned%s for %s\n", colour(RED), colour(PLAIN),
+		       humane(answer.banned_for, duration));
+	weir_limiter_close(limiter);
+	weir_close(weir);
+	return EXIT_YES;
+}
+
+static int lift_run(const struct args *args)
+{
+	const char *name = args->operands[0];
+	struct weir *weir = client_open(0);
+	struct weir_limiter *limiter = limiter_open(weir, name, RIGHTS);
+	struct weir_key key;
+	int status = EXIT_YES;
+
+	key_only(args, limiter, &key);
+	if (weir_limiter_lift(limiter, &key, NULL) < 0) {
+		if (errno != ENOENT)
+			die_key(name, &key);
+		say_absent(name, &key, "is not banned");
+		status = EXIT_NO;
+	}
+	weir_limiter_close(limiter);
+	weir_close(weir);
+	return status;
+}
+
+static const struct command commands[] = {
+	{
+		.verb = "list", .operands = "NAME",
+		.least = 1, .most = 1,
+		.summary = "list the keys that are banned now",
+		.details = "The same as 'weir limiter keys NAME --banned'.",
+		.complete = "limiter", .prints = true,
+		.run = list_run,
+	},
+	{
+		.verb = "add", .operands = "NAME [KEY] T",
+		.least = 2, .most = 3,
+		.summary = "ban a key for the time T",
+		.details = "A ban is extended, never shortened: one that lasts longer already stays as it is. T is a duration such as 10m or 24h, at most ten years.",
+		.complete = "limiter", .prints = true,
+		.run = add_run,
+	},
+	{
+		.verb = "lift", .operands = "NAME [KEY]",
+		.least = 1, .most = 2,
+		.summary = "end a key's ban, and forget its strikes",
+		.details = "Exit status 1 if it is not banned.",
+		.complete = "limiter",
+		.run = lift_run,
+	},
+};
+
+const struct object ban_object = {
+	.name = "ban",
+	.summary = "Bans: keys that are answered 'banned' whatever they have left.",
+	.commands = commands,
+	.ncommands = COUNT(commands),
+};

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* weir counter */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+static struct weir_counter *counter_open(struct weir *weir, const char *name,
+					 unsigned int rights)
+{
+	struct weir_counter *counter;
+
+	arg_name("counter", name);
+	counter = weir_counter_open(weir, name, rights);
+	if (!counter)
+		die_open("counter", name, rights);
+	return counter;
+}
+
+/* ---- create, delete --------------------------------------------------------- */
+
+/* Field names into the ABI's array; the duplicates are told apart here. */
+static void fields_take(char (*fields)[WEIR_NAME_SIZE], int count,
+			char **names)
+{
+	int i, j;
+
+	if (count > WEIR_FIELDS_MAX)
+		die("a counter has at most %d fields", WEIR_FIELDS_MAX);
+	for (i = 0; i < count; i++) {
+		strcpy(fields[i], arg_name("field", names[i]));
+		for (j = 0; j < i; j++)
+			if (!strcmp(fields[i], fields[j]))
+				die("field '%s' is given twice", fields[i]);
+	}
+}
+
+static int create_run(const struct args *args)
+{
+	const char *type = args_option(args, "--type");
+	const char *mode = args_option(args, "--mode");
+	const char *group = args_option(args, "--group");
+	const char *name = arg_name("counter", args->operands[0]);
+	char fields[WEIR_FIELDS_MAX][WEIR_NAME_SIZE] = { { 0 } };
+	struct weir_counter_config config = { .size = sizeof(config) };
+	struct weir_create create = { .size = sizeof(create) };
+	struct weir *weir;
+	int number = WEIR_COUNTER_SUM;
+
+	if (type) {
+		number = weir_parse_counter_type(type);
+		if (number < 0)
+			die("--type '%s': must be sum or sequence",
+			    printable(type));
+	}
+	if (number == WEIR_COUNTER_SEQUENCE && args->count > 1)
+		die("a sequence has no fields");
+	fields_take(fields, args->count - 1, args->operands + 1);
+	config.type = (uint32_t)number;
+	config.nfields = (uint32_t)args->count - 1;
+	config.fields = config.nfields ? (uintptr_t)fields : 0;
+	create.kind = WEIR_KIND_COUNTER;
+	create.mode = mode ? arg_mode(mode) : 0660;
+	create.gid = group ? arg_group(group) : WEIR_GID_DEFAULT;
+	create.flags = args_option(args, "--existing-ok") ?
+		       WEIR_CREATE_EXISTING_OK : 0;
+	create.config = (uintptr_t)&config;
+	strcpy(create.name, name);
+	weir = client_open(0);
+	if (weir_create(weir, &create) < 0)
+		die_object("counter", name);
+	weir_close(weir);
+	return EXIT_YES;
+}
+
+static int delete_run(const struct args *args)
+{
+	const char *name = args->operands[0];
+	struct weir *weir = client_open(0);
+	struct weir_counter *counter = counter_open(weir, name,
+						    WEIR_RIGHT_ADMIN);
+
+	if (weir_counter_delete(counter) < 0)
+		die_object("counter", name);
+	weir_counter_close(counter);
+	weir_close(weir);
+	return EXIT_YES;
+}
+
+/* ---- add -------------------------------------------------------------------- */
+
+/* FIELD=N: which field, and how much */
+static unsigned int pair_take(struct weir_counter *counter, const char *name,
+			      const char *pair, int64_t *amount)
+{
+	const char *equals = strchr(pair, '=');
+	char field[WEIR_NAME_SIZE];
+	int index;
+
+	if (!equals)
+		die("'%s': not FIELD=N", printable(pair));
+	if ((size_t)(equals - pair) >= sizeof(field))
+		die("counter '%s': no such field: '%.*s...'", name, 20,
+		    printable(pair));
+	snprintf(field, sizeof(field), "%.*s", (int)(equals - pair), pair);
+	index = weir_counter_field(counter, field);
+	if (index < 0)
+		die("counter '%s': no such field: '%s'", name,
+		    printable(field));
+	*amount = arg_s64(field, equals + 1);
+	return (unsigned int)index;
+}
+
+/* Pairs come in any order; the call wants amounts in the order of the fields. */
+static int add_pairs(struct weir_counter *counter, const char *name,
+		     int count, char **pairs)
+{
+	int64_t by_field[WEIR_FIELDS_MAX] = { 0 }, amounts[WEIR_FIELDS_MAX];
+	uint64_t mask = 0;
+	int i, used = 0;
+
+	for (i = 0; i < count; i++) {
+		int64_t amount;
+		unsigned int index = pair_take(counter, name, pairs[i],
+					       &amount);
+
+		if (mask & 1ULL << index)
+			die("field '%s' is given twice",
+			    weir_counter_field_name(counter, index));
+		mask |= 1ULL << index;
+		by_field[index] = amount;
+	}
+	for (i = 0; i < WEIR_FIELDS_MAX; i++)
+		if (mask & 1ULL << i)
+			amounts[used++] = by_field[i];
+	return weir_counter_add_many(counter, mask, amounts);
+}
+
+static int add_run(const struct args *args)
+{
+	const char *name = args->operands[0];
+	struct weir *weir = client_open(0);
+	struct weir_counter *counter;
+	int ret;
+
+	/* OBSERVE is for the names of the fields. */
+	counter = counter_open(weir, name, WEIR_RIGHT_OBSERVE | WEIR_RIGHT_USE);
+	if (weir_counter_type(counter) == WEIR_COUNTER_SEQUENCE)
+		die("counter '%s': is a sequence: 'weir counter next' counts it",
+		    name);
+	if (args->count == 2 && !strchr(args->operands[1], '=')) {
+		int64_t amount = arg_s64("N", args->operands[1]);
+
+		if (weir_counter_fields(counter) != 1)
+			die("counter '%s': has %u fields: tell which, as FIELD=N",
+			    name, weir_counter_fields(counter));
+		ret = weir_counter_add(counter, 0, amount);
+	} else {
+		ret = add_pairs(counter, name, args->count - 1,
+				args->operands + 1);
+	}
+	if (ret < 0)
+		die_object("counter", name);
+	weir_counter_close(counter);
+	weir_close(weir);
+	return EXIT_YES;
+}
+
+/* ---- read, take ------------------------------------------------------------- */
+
+static void values_json(struct weir_counter *counter, const char *name,
+			const int64_t *values, int first, int end)
+{
+	const char *type = weir_counter_type_name(weir_counter_type(counter));
+	json_t *fields = json_object();
+	json_t *json = json_object();
+	int i;
+
+	for (i = first; i < end; i++)
+		json_add(fields, weir_counter_field_name(counter,
+							 (unsigned int)i),
+			 json_integer(values[i]));
+	json_add(json, "name", json_string(name));
+	json_add(json, "type", type ? json_string(type) : json_null());
+	json_add(json, "fields", fields);
+	json_print(json);
+}
+
+static void values_text(struct weir_counter *counter, const int64_t *values,
+			int count)
+{
+	int i, width = 0;
+
+	for (i = 0; i < count; i++) {
+		int length = (int)strlen(weir_counter_field_name(counter,
+							(unsigned int)i));
+
+		if (length > width)
+			width = length;
+	}
+	for (i = 0; i < count; i++)
+		printf("%-*s  %lld\n", width,
+		       weir_counter_field_name(counter, (unsigned int)i),
+		       (long long)values[i]);
+}
+
+static void values_print(const struct args *args, struct weir_counter *counter,
+			 const char *field, const int64_t *values, int count)
+{
+	const char *name = args->operands[0];
+	int first = 0, end = count;
+
+	if (field) {
+		first = weir_counter_field(counter, field);
+		if (first < 0)
+			die("counter '%s': no such field: '%s'", name,
+			    printable(field));
+		end = first + 1;
+	}
+	if (args->json)
+		values_json(counter, name, values, first, end);
+	else if (end - first == 1)
+		printf("%lld\n", (long long)values[first]);
+	else
+		values_text(counter, values, count);
+}
+
+static int read_run(const struct args *args)
+{
+	const char *name = args->operands[0];
+	struct weir *weir = client_open(WEIR_OPEN_READONLY);
+	struct weir_counter *counter = counter_open(weir, name,
+						    WEIR_RIGHT_OBSERVE);
+	int64_t values[WEIR_FIELDS_MAX];
+	int count = weir_counter_read(counter, values, WEIR_FIELDS_MAX);
+
+	if (count < 0)
+		die_object("counter", name);
+	values_print(args, counter, args->count > 1 ? args->operands[1] : NULL,
+		     values, count);
+	weir_counter_close(counter);
+	weir_close(weir);
+	return EXIT_YES;
+}
+
+static int take_run(const struct args *args)
+{
+	const char *name = args->operands[0];
+	unsigned int rights = WEIR_RIGHT_OBSERVE | WEIR_RIGHT_ADMIN;
+	struct weir *weir = client_open(0);
+	struct weir_counter *counter = counter_open(weir, name, rights);
+	int64_t values[WEIR_FIELDS_MAX];
+	int count = weir_counter_take(counter, values, WEIR_FIELDS_MAX);
+
+	if (count < 0)
+		die_object("counter", name);
+	values_print(args, counter, NULL, values, count);
+	weir_counter_close(counter);
+	weir_close(weir);
+	return EXIT_YES;
+}
+
+/* ---- next ------------------------------------------------------------------- */
+
+static int next_run(const struct args *args)
+{
+	const char *name = args->operands[0];
+	const char *many = args_option(args, "--count");
+	uint64_t count = many ? arg_u64("--count", many, 1, 1ULL << 32) : 1;
+	struct weir *weir = client_open(0);
+	struct weir_counter *counter = counter_open(weir, name,
+						    WEIR_RIGHT_USE);
+	unsigned long long first, last;
+	uint64_t number;
+
+	if (weir_counter_next(counter, count, &number) < 0)
+		die_object("counter", name);
+	first = number;
+	last = number + count - 1;
+	if (args->json) {
+		json_t *json = json_object();
+
+		json_add(json, "name", json_string(name));
+		json_add(json, "first", json_u64(first));
+		json_add(json, "last", json_u64(last));
+		json_print(json);
+	} else if (many) {
+		printf("%llu %llu\n", first, last);
+	} else {
+		printf("%llu\n", first);
+	}
+	weir_counter_close(counter);
+	weir_close(weir);
+	return EXIT_YES;
+}
+
+/* ---- the table -------------------------------------------------------------- */
+
+static const struct option create_options[] = {
+	{ .name = "--type", .value = "TYPE",
+	  .help = "sum (the default): signed sums that are added to; sequence: hands out 1, 2, 3... without gap or repeat",
+	  .words = "sum sequence" },
+	{ .name = "--mode", .value = "MODE",
+	  .help = "permissions in octal as of a file: r observe, w use; 0660 unless given" },
+	{ .name = "--group", .value = "GROUP",
+	  .help = "the group that --mode speaks of; yours unless given" },
+	{ .name = "--existing-ok",
+	  .help = "if a counter of that name exists, leave it as it is and succeed" },
+	{ 0 }
+};
+
+static const struct option next_options[] = {
+	{ .name = "--count", .value = "N",
+	  .help = "take a block of N numbers; its first and last are printed" },
+	{ 0 }
+};
+
+static const struct command commands[] = {
+	{
+		.verb = "create", .operands = "NAME [FIELD...]",
+		.least = 1, .most = -1,
+		.summary = "make a counter",
+		.details = "It has the fields that are named, at most 64, or one called 'value'.",
+		.options = create_options, .run = create_run,
+	},
+	{
+		.verb = "add", .operands = "NAME N|FIELD=N...",
+		.least = 2, .most = -1,
+		.summary = "add to fields, in one step",
+		.details = "N alone is for a counter with one field. N may be negative. Nobody who reads ever sees a part of what one command adds.",
+		.complete = "counter field",
+		.run = add_run,
+	},
+	{
+		.verb = "read", .operands = "NAME [FIELD]",
+		.least = 1, .most = 2,
+		.summary = "print the fields, all of one moment",
+		.details = "Of a sequence, the number last handed out is printed; 0 if there was none.",
+		.complete = "counter field", .prints = true,
+		.run = read_run,
+	},
+	{
+		.verb = "take", .operands = "NAME",
+		.least = 1, .most = 1,
+		.summary = "print the fields and reset them to zero",
+		.details = "Nothing is lost in between: each add is in what one take prints, or in what the counter holds afterwards.",
+		.complete = "counter", .prints = true,
+		.run = take_run,
+	},
+	{
+		.verb = "next", .operands = "NAME",
+		.least = 1, .most = 1,
+		.summary = "take the next number of a sequence, or a block of them",
+		.complete = "counter", .prints = true,
+		.options = next_options, .run = next_run,
+	},
+	{
+		.verb = "delete", .operands = "NAME",
+		.least = 1, .most = 1,
+		.summary = "end a counter, for everybody who uses it",
+		.complete = "counter",
+		.run = delete_run,
+	},
+};
+
+const struct object counter_object = {
+	.name = "counter",
+	.summary = "Counters: numbers that any number of processes add to, and none is lost.",
+	.commands = commands,
+	.ncommands = COUNT(commands),
+};

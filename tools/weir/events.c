@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* weir events */
+
+#include <errno.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+static const struct {
+	uint64_t bit;
+	const char *name;
+} changes[] = {
+	{ WEIR_SET_RATE, "rate" },
+	{ WEIR_SET_BURST, "burst" },
+	{ WEIR_SET_MAX_KEYS, "max-keys" },
+	{ WEIR_SET_WHEN_FULL, "when-full" },
+	{ WEIR_SET_STRIKES, "strikes" },
+	{ WEIR_SET_WITHIN, "within" },
+	{ WEIR_SET_FORGET_AFTER, "forget-after" },
+};
+
+static void event_json(const struct weir_event *event)
+{
+	const char *type = weir_event_type_name((int)event->type);
+	const char *kind = weir_kind_name((int)event->kind);
+	uint64_t value = (uint64_t)event->value;
+	json_t *json = json_object(), *names;
+	struct weir_key key;
+	int i;
+
+	json_add(json, "seq", json_u64(event->seq));
+	json_add(json, "time_ns", json_u64(event->time));
+	json_add(json, "type", type ? json_string(type) : json_null());
+	if (event->type == WEIR_EVENT_LOST) {
+		json_add(json, "lost", json_u64(value));
+		json_print_line(json);
+		return;
+	}
+	json_add(json, "kind", kind ? json_string(kind) : json_null());
+	json_add(json, "name", json_string(event->name));
+	json_add(json, "id", json_u64(event->id));
+	weir_events_key(event, &key);
+	switch (event->type) {
+	case WEIR_EVENT_CREATED:
+		json_add(json, "uid", json_u64(value));
+		break;
+	case WEIR_EVENT_CHANGED:
+		names = json_array();
+		for (i = 0; i < COUNT(changes); i++)
+			if (value & changes[i].bit)
+				json_array_append_new(names,
+					json_string(changes[i].name));
+		json_add(json, "changed", names);
+		break;
+	case WEIR_EVENT_BANNED:
+		json_add_key(json, &key);
+		json_add(json, "banned_for_ns", json_u64(value));
+		json_add(json, "strikes", json_u64((uint64_t)event->more));
+		break;
+	case WEIR_EVENT_LIFTED:
+		json_add_key(json, &key);
+		json_add(json, "banned_for_ns", json_u64(value));
+		break;
+	case WEIR_EVENT_TABLE_FULL:
+		json_add(json, "max_keys", json_u64(value));
+		break;
+	}
+	json_print_line(json);
+}
+
+/* Events are dated since boot, which tells people nothing. */
+static void print_time(uint64_t boottime)
+{
+	struct timespec boot, real;
+	char text[32];
+	struct tm tm;
+	int64_t ns;
+	time_t seconds;
+
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	clock_gettime(CLOCK_REALTIME, &real);
+	ns = (real.tv_sec - boot.tv_sec) * 1000000000LL + real.tv_nsec -
+	     boot.tv_nsec + (int64_t)boottime;
+	seconds = ns / 1000000000;
+	localtime_r(&seconds, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
+	printf("%s.%03d", text, (int)(ns % 1000000000 / 1000000));
+}
+
+static void print_details(const struct weir_event *event)
+{
+	uint64_t value = (uint64_t)event->value;
+	char shown[KEY_ROOM], duration[HUMANE_MAX];
+	const struct passwd *user;
+	struct weir_key key;
+	int i, listed = 0;
+
+	weir_events_key(event, &key);
+	switch (event->type) {
+	case WEIR_EVENT_CREATED:
+		user = getpwuid((uid_t)value);
+		if (user)
+			printf(" by %s", user->pw_name);
+		else
+			printf(" by user %llu", (unsigned long long)value);
+		break;
+	case WEIR_EVENT_CHANGED:
+		for (i = 0; i < COUNT(changes); i++)
+			if (value & changes[i].bit)
+				printf("%s%s", listed++ ? ", " : ": ",
+				       changes[i].name);
+		break;
+	case WEIR_EVENT_BANNED:
+		printf(" key %s for %s", key_show(&key, shown),
+		       humane(value, duration));
+		if (event->more)
+			printf(" after %lld strikes", (long long)event->more);
+		else
+			printf(" by hand");
+		break;
+	case WEIR_EVENT_LIFTED:
+		printf(" key %s, %s before its end", key_show(&key, shown),
+		       humane(value, duration));
+		break;
+	case WEIR_EVENT_TABLE_FULL:
+		printf(": all %llu keys are in use",
+		       (unsigned long long)value);
+		break;
+	}
+}
+
+static void event_text(const struct weir_event *event)
+{
+	const char *type = weir_event_type_name((int)event->type);
+	const char *kind = weir_kind_name((int)event->kind);
+
+	print_time(event->time);
+	printf(" #%llu %s%s%s", (unsigned long long)event->seq,
+	       colour(event->type == WEIR_EVENT_BANNED ? RED : BOLD),
+	       type ? type : "?", colour(PLAIN));
+	if (event->type == WEIR_EVENT_LOST) {
+		printf(" %llu events: they came faster than they were read\n",
+		       (unsigned long long)event->value);
+		return;
+	}
+	printf(" %s %s", kind ? kind : "?", event->name);
+	print_details(event);
+	putchar('\n');
+}
+
+/* Print what is there. */
+static void print_present(const struct args *args, struct weir_events *events)
+{
+	const struct weir_event *event;
+	int ret;
+
+	while ((ret = weir_events_next(events, &event, 0)) == 1) {
+		if (args->json)
+			event_json(event);
+		else
+			event_text(event);
+		if (ferror(stdout))
+			output_flush();
+	}
+	if (ret < 0)
+		die("cannot read the events: %s", reason(errno));
+	output_flush();
+}
+
+/*
+ * Ctrl-C comes through a descriptor, too: a handler could run just before poll()
+ * and be slept over. A pipe whose reader left is noticed at once, rather than
+ * at the next event.
+ */
+static void follow(const struct args *args, struct weir_events *events)
+{
+	struct pollfd files[3] = {
+		{ .fd = weir_events_fd(events), .events = POLLIN },
+		{ .events = POLLIN },
+		{ .fd = STDOUT_FILENO },
+	};
+	sigset_t ends;
+
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGHUP);
+	sigprocmask(SIG_BLOCK, &ends, NULL);
+	files[1].fd = signalfd(-1, &ends, SFD_CLOEXEC);
+	if (files[1].fd < 0)
+		die("cannot wait for signals: %s", reason(errno));
+	do {
+		print_present(args, events);
+		if (poll(files, 3, -1) < 0 && errno != EINTR)
+			die("cannot wait for events: %s", reason(errno));
+		if (files[2].revents & (POLLERR | POLLNVAL)) {
+			errno = EPIPE;
+			die("cannot write the output: %s", reason(errno));
+		}
+	} while (!files[1].revents);
+	close(files[1].fd);
+}
+
+static int events_run(const struct args *args)
+{
+	const char *start = args_option(args, "--from");
+	bool following = args_option(args, "--follow");
+	uint64_t from = following ? WEIR_EVENTS_NOW : WEIR_EVENTS_OLDEST;
+	struct weir_events *events;
+
+	if (start)
+		from = arg_u64("--from", start, 0, INT64_MAX);
+	/* For its words, if there is no device. */
+	weir_close(client_open(WEIR_OPEN_READONLY));
+	events = weir_events_open(from);
+	if (!events && errno == EINVAL)
+		die("--from '%s': that event is yet to come; 'weir status' tells how many there were",
+		    start);
+	if (!events)
+		die("cannot open the events: %s", reason(errno));
+	if (following)
+		follow(args, events);
+	else
+		print_present(args, events);
+	weir_events_close(events);
+	return EXIT_YES;
+}
+
+static const struct option options[] = {
+	{ .name = "--follow",
+	  .help = "go on with events as they come, until Ctrl-C; begins with the next one unless --from is given" },
+	{ .name = "--from", .value = "SEQ",
+	  .help = "begin with event number SEQ, to go on where an earlier run ended" },
+	{ 0 }
+};
+
+static const struct command commands[] = {
+	{
+		.operands = "",
+		.summary = "print what happened: bans, and objects made, changed and deleted",
+		.details = "Prints the events that the kernel still keeps (the last 4096), oldest first, and ends. You see those of objects you may observe.\n\n"
+			"If events are gone before they could be read, a record 'lost' tells how many.",
+		.prints = true,
+		.options = options,
+		.run = events_run,
+	},
+};
+
+const struct object events_object = {
+	.name = "events",
+	.summary = "The stream of events.",
+	.commands = commands,
+	.ncommands = COUNT(commands),
+};

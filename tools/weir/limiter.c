@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * weir limiter: the table of its verbs. What they do stands in limiter_config.c
+ * (create, set, show), limiter_key.c (check and its kin) and keys.c.
+ */
+
+#include <stddef.h>
+
+#include "cli.h"
+
+static int delete_run(const struct args *args)
+{
+	const char *name = args->operands[0];
+	struct weir *weir = client_open(0);
+	struct weir_limiter *limiter = limiter_open(weir, name,
+						    WEIR_RIGHT_ADMIN);
+
+	if (weir_limiter_delete(limiter) < 0)
+		die_object("limiter", name);
+	weir_limiter_close(limiter);
+	weir_close(weir);
+	return EXIT_YES;
+}
+
+const struct option limiter_cost_options[] = {
+	{ .name = "--cost", .value = "N",
+	  .help = "tokens it costs, all or nothing; 1 unless given" },
+	{ 0 }
+};
+
+const struct option limiter_keys_options[] = {
+	{ .name = "--banned", .help = "only those that are banned now" },
+	{ .name = "--top", .value = "N",
+	  .help = "only the N worst, worst first: the longest ban, then the most strikes, then the longest time until all tokens are back; N up to 100000" },
+	{ 0 }
+};
+
+#define KEY_NOTE "KEY is given exactly if the limiter has keys."
+#define STATUS_NOTE "Exit status 0 if allowed, 1 if limited, banned or full."
+
+static const struct command commands[] = {
+	{
+		.verb = "create", .operands = "NAME",
+		.least = 1, .most = 1,
+		.summary = "make a limiter",
+		.details = "Each key may spend the tokens of --rate and --burst. A check that finds too few of them is answered 'limited' and, if --strikes is given, counts as a strike; enough strikes ban the key.\n\n"
+			"Durations are written 250ms, 5s, 10m, 24h, 7d or 1h30m.",
+		.options = limiter_create_options, .run = limiter_create_run,
+	},
+	{
+		.verb = "set", .operands = "NAME",
+		.least = 1, .most = 1,
+		.summary = "change a limiter while it is in use",
+		.details = "What is not given stays as it is, and so does what each key has spent. --strikes and --ban need each other, unless the limiter has both already; --strikes 0 ends banning by strikes.",
+		.complete = "limiter",
+		.options = limiter_set_options, .run = limiter_set_run,
+	},
+	{
+		.verb = "show", .operands = "NAME [KEY]",
+		.least = 1, .most = 2,
+		.summary = "show what a limiter is and its totals, or how one key stands",
+		.complete = "limiter", .prints = true,
+		.run = limiter_show_run,
+	},
+	{
+		.verb = "keys", .operands = "NAME",
+		.least = 1, .most = 1,
+		.summary = "list the keys that have an entry",
+		.details = "They come in no order unless --top is given. A key without an entry is as good as fresh. Unprintable bytes of a text key are shown as \\xHH.",
+		.complete = "limiter", .prints = true,
+		.options = limiter_keys_options, .run = limiter_keys_run,
+	},
+	{
+		.verb = "check", .operands = "NAME [KEY]",
+		.least = 1, .most = 2,
+		.summary = "charge a key if the tokens are there, and tell the verdict",
+		.details = KEY_NOTE " " STATUS_NOTE,
+		.complete = "limiter", .prints = true,
+		.options = limiter_cost_options, .run = limiter_check_run,
+	},
+	{
+		.verb = "peek", .operands = "NAME [KEY]",
+		.least = 1, .most = 2,
+		.summary = "tell what check would, and charge nothing",
+		.details = KEY_NOTE " " STATUS_NOTE,
+		.complete = "limiter", .prints = true,
+		.options = limiter_cost_options, .run = limiter_peek_run,
+	},
+	{
+		.verb = "refund", .operands = "NAME [KEY] N",
+		.least = 2, .most = 3,
+		.summary = "give a key N tokens back, never above full",
+		.details = KEY_NOTE,
+		.complete = "limiter", .prints = true,
+		.run = limiter_refund_run,
+	},
+	{
+		.verb = "strike", .operands = "NAME [KEY] [N]",
+		.least = 1, .most = 3,
+		.summary = "count one strike against a key, or N of them",
+		.details = KEY_NOTE " The key is banned in that moment if it has enough of them.",
+		.complete = "limiter", .prints = true,
+		.run = limiter_strike_run,
+	},
+	{
+		.verb = "forgive", .operands = "NAME [KEY]",
+		.least = 1, .most = 2,
+		.summary = "forget a key's strikes and earlier bans; a present ban stays",
+		.details = KEY_NOTE " Exit status 1 if it has no entry.",
+		.complete = "limiter",
+		.run = limiter_forgive_run,
+	},
+	{
+		.verb = "forget", .operands = "NAME [KEY]",
+		.least = 1, .most = 2,
+		.summary = "drop a key's entry, so that it is as good as fresh",
+		.details = KEY_NOTE " Exit status 1 if it has no entry.",
+		.complete = "limiter",
+		.run = limiter_forget_run,
+	},
+	{
+		.verb = "delete", .operands = "NAME",
+		.least = 1, .most = 1,
+		.summary = "end a limiter, for everybody who uses it",
+		.complete = "limiter",
+		.run = delete_run,
+	},
+};
+
+const struct object limiter_object = {
+	.name = "limiter",
+	.summary = "Limiters: how much each key may do in a time, and who is banned.",
+	.commands = commands,
+	.ncommands = COUNT(commands),
+};

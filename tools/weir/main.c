@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* weir - the command line of the Weir kernel module */
+
+#include <fcntl.h>
+#include <signal.h>
+
+#include "cli.h"
+
+/*
+ * A program started without standard output would get /dev/weir in its place, and
+ * write its words there. Whatever is closed becomes something that cannot be used.
+ */
+static void keep_standard_files(void)
+{
+	int fd;
+
+	for (fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)!open("/dev/null", fd ? O_RDONLY : O_WRONLY);
+}
+
+int main(int argc, char **argv)
+{
+	keep_standard_files();
+	/* A reader that went away is an error like any other; see output_end(). */
+	signal(SIGPIPE, SIG_IGN);
+	output_begin();
+	return output_end(args_run(argc - 1, argv + 1));
+}

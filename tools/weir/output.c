@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Output: text for people, JSON for programs, and an error if neither arrives. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+static bool coloured;
+
+void output_begin(void)
+{
+	const char *no_colour = getenv("NO_COLOR");
+	const char *terminal = getenv("TERM");
+
+	coloured = isatty(STDOUT_FILENO) && !(no_colour && *no_colour) &&
+		   terminal && strcmp(terminal, "dumb");
+}
+
+static void output_failed(void)
+{
+	fprintf(stderr, "weir: cannot write the output: %s\n",
+		strerror(errno));
+	/* Not exit(), which would try to write the rest once more. */
+	_exit(EXIT_ERROR);
+}
+
+void output_flush(void)
+{
+	if (fflush(stdout) || ferror(stdout))
+		output_failed();
+}
+
+int output_end(int status)
+{
+	errno = EIO;	/* in case an earlier write failed and nobody looked */
+	output_flush();
+	return status;
+}
+
+const char *colour(enum colour wanted)
+{
+	static const char *const codes[] = {
+		[PLAIN] = "\033[0m",
+		[BOLD] = "\033[1m",
+		[GREEN] = "\033[32m",
+		[YELLOW] = "\033[33m",
+		[RED] = "\033[31m",
+	};
+
+	return coloured ? codes[wanted] : "";
+}
+
+/*
+ * ASCII only: what is inside a string can then neither steer a terminal nor turn the
+ * direction of writing, and means the same in every locale.
+ */
+#define JSON_FLAGS (JSON_ENSURE_ASCII | JSON_ENCODE_ANY)
+
+static void json_write(json_t *json, size_t flags)
+{
+	if (!json)
+		die("out of memory");
+	if (json_dumpf(json, stdout, flags) < 0)
+		output_failed();
+	json_decref(json);
+}
+
+void json_print(json_t *json)
+{
+	json_write(json, JSON_FLAGS | JSON_INDENT(2));
+	putchar('\n');
+}
+
+void json_print_line(json_t *json)
+{
+	json_write(json, JSON_FLAGS | JSON_COMPACT);
+	putchar('\n');
+}
+
+static bool array_started;
+
+void json_array_begin(void)
+{
+	array_started = false;
+	putchar('[');
+}
+
+void json_array_add(json_t *json)
+{
+	fputs(array_started ? ",\n " : "\n ", stdout);
+	array_started = true;
+	json_write(json, JSON_FLAGS);
+	/* A reader that is gone ends a list of millions at once. */
+	if (ferror(stdout))
+		output_flush();
+}
+
+void json_array_end(void)
+{
+	puts(array_started ? "\n]" : "]");
+}
+
+/*
+ * JSON's integers are signed in the library that writes them. No number beyond is a
+ * count of anything; the one that occurs says "never".
+ */
+json_t *json_u64(uint64_t number)
+{
+	return number > INT64_MAX ? json_null() :
+	       json_integer((json_int_t)number);
+}
+
+void json_add(json_t *object, const char *name, json_t *value)
+{
+	if (json_object_set_new(object, name, value) < 0)
+		die("out of memory");
+}
+
+void json_add_key(json_t *object, const struct weir_key *key)
+{
+	char shown[KEY_ROOM], hex[2 * WEIR_KEY_MAX + 1];
+	json_t *text;
+	unsigned int i;
+
+	if (key->type == WEIR_KEY_NONE) {
+		json_add(object, "key", json_null());
+		return;
+	}
+	if (key->type == WEIR_KEY_TEXT) {
+		text = json_stringn((const char *)key->bytes, key->len);
+		if (text) {
+			json_add(object, "key", text);
+			return;
+		}
+	}
+	weir_key_format(key, shown, sizeof(shown));
+	json_add(object, "key", json_string(shown));
+	if (key->type != WEIR_KEY_TEXT)
+		return;
+	for (i = 0; i < key->len; i++)
+		snprintf(hex + 2 * i, 3, "%02x", key->bytes[i]);
+	json_add(object, "key_hex", json_string(hex));
+}
+
+const char *key_show(const struct weir_key *key, char *buffer)
+{
+	if (key->type == WEIR_KEY_NONE)
+		return strcpy(buffer, "-");
+	weir_key_format(key, buffer, KEY_ROOM);
+	return buffer;
+}
+
+static uint64_t round_up(uint64_t ns, uint64_t unit)
+{
+	return ns / unit + (ns % unit != 0);
+}
+
+/* "3h12m", or "3h" */
+static void two_units(char *buffer, uint64_t count, unsigned int per,
+		      char large, char small)
+{
+	unsigned long long many = count / per, few = count % per;
+
+	if (few)
+		snprintf(buffer, HUMANE_MAX, "%llu%c%llu%c", many, large, few,
+			 small);
+	else
+		snprintf(buffer, HUMANE_MAX, "%llu%c", many, large);
+}
+
+const char *humane(uint64_t ns, char *buffer)
+{
+	uint64_t tenths = round_up(ns, 100000000);
+	uint64_t seconds = round_up(ns, 1000000000);
+	uint64_t minutes = round_up(ns, 60000000000);
+
+	if (ns == WEIR_NEVER)
+		strcpy(buffer, "never");
+	else if (ns < 1000000000)
+		snprintf(buffer, HUMANE_MAX, "%llu ms",
+			 (unsigned long long)round_up(ns, 1000000));
+	else if (tenths < 600)
+		snprintf(buffer, HUMANE_MAX, "%llu.%llu s",
+			 (unsigned long long)tenths / 10,
+			 (unsigned long long)tenths % 10);
+	else if (seconds < 3600)
+		two_units(buffer, seconds, 60, 'm', 's');
+	else if (minutes < 24 * 60)
+		two_units(buffer, minutes, 60, 'h', 'm');
+	else
+		two_units(buffer, round_up(ns, 3600000000000), 24, 'd', 'h');
+	return buffer;
+}
