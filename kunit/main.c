@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * weir_kunit.ko: the unit tests, in a module of their own, because 6.1 runs a
+ * module's suites before its init function.
+ */
+
+#include <linux/module.h>
+
+#include "suites.h"
+
+kunit_test_suites(&weir_recip_suite,
+		  &weir_gcra_suite,
+		  &weir_gcra_live_suite,
+		  &weir_window_suite,
+		  &weir_rate_suite,
+		  &weir_score_suite);
+
+MODULE_DESCRIPTION("Unit tests of weir");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The one face of the algorithms (src/rate.h): every call reaches the right one. */
+
+#include "prng.h"
+#include "suites.h"
+
+#include "../src/rate.h"
+
+#define STEPS	100
+
+/**
+ * struct rate_row - a configuration for both algorithms, or one
+ * @name: of the row
+ * @algorithm: enum weir_algorithm
+ * @tokens: per @period
+ * @period: ns
+ * @burst: as the limiter passes it, never 0
+ * @ret: 0 or -ERANGE
+ */
+struct rate_row {
+	const char *name;
+	u32 algorithm;
+	u64 tokens;
+	u64 period;
+	u64 burst;
+	int ret;
+};
+
+static const struct rate_row rate_rows[] = {
+	{ "bucket", WEIR_ALGORITHM_BUCKET, 5, NSEC_PER_SEC, 20, 0 },
+	{ "bucket, fastest", WEIR_ALGORITHM_BUCKET, U32_MAX, U32_MAX, U32_MAX, 0 },
+	{ "bucket, slowest", WEIR_ALGORITHM_BUCKET, 1, 100 * WEIR_NSEC_PER_DAY, 7, 0 },
+	{ "bucket, too long", WEIR_ALGORITHM_BUCKET, 1, 100 * WEIR_NSEC_PER_DAY, 8,
+	  -ERANGE },
+	{ "bucket, too fast", WEIR_ALGORITHM_BUCKET, 2, 1, 1, -ERANGE },
+	{ "window", WEIR_ALGORITHM_WINDOW, 5, NSEC_PER_SEC, 5, 0 },
+	{ "window, shortest and most", WEIR_ALGORITHM_WINDOW,
+	  WEIR_WINDOW_LIMIT_MAX, WEIR_WINDOW_PERIOD_MIN, WEIR_WINDOW_LIMIT_MAX, 0 },
+	{ "window, longest", WEIR_ALGORITHM_WINDOW, 1, 100 * WEIR_NSEC_PER_DAY, 1, 0 },
+};
+
+static void rate_describe(const struct rate_row *row, char *desc)
+{
+	strscpy(desc, row->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(rate, rate_rows, rate_describe);
+
+static int prepare(struct weir_rate *r, const struct rate_row *row)
+{
+	return weir_rate_prepare(r, row->algorithm, row->tokens, row->period,
+				 row->burst, NULL, 0);
+}
+
+static void rate_prepare(struct kunit *test)
+{
+	const struct rate_row *row = test->param_value;
+	struct weir_rate r;
+
+	KUNIT_ASSERT_EQ(test, row->ret, prepare(&r, row));
+	if (row->ret)
+		return;
+	KUNIT_EXPECT_EQ(test, row->burst, r.limit);
+	KUNIT_EXPECT_EQ(test, row->algorithm, r.algorithm);
+}
+
+/* A fresh key can spend the limit at once, and not a token more. */
+static void rate_fresh_is_full(struct kunit *test)
+{
+	const struct rate_row *row = test->param_value;
+	u64 now = 3 * WEIR_NSEC_PER_DAY + 1, word;
+	struct weir_decision d;
+	struct weir_rate r;
+
+	if (prepare(&r, row))
+		return;
+	word = weir_rate_fresh(&r, now);
+	KUNIT_EXPECT_EQ(test, 0, word & 1);
+	KUNIT_EXPECT_EQ(test, now, weir_rate_idle_at(&r, word, now));
+	weir_rate_decide(&r, word, now, r.limit + 1, &d);
+	KUNIT_EXPECT_FALSE(test, d.allowed);
+	KUNIT_EXPECT_EQ(test, WEIR_NEVER, d.retry_after);
+	KUNIT_EXPECT_EQ(test, r.limit, d.remaining);
+	weir_rate_decide(&r, word, now, r.limit, &d);
+	KUNIT_EXPECT_TRUE(test, d.allowed);
+	KUNIT_EXPECT_EQ(test, 0, d.remaining);
+	weir_rate_decide(&r, d.word, now, 1, &d);
+	KUNIT_EXPECT_FALSE(test, d.allowed);
+	KUNIT_EXPECT_NE(test, WEIR_NEVER, d.retry_after);
+}
+
+/* What the algorithm itself answers is what this face answers. */
+static void check_same(struct kunit *test, const struct weir_rate *r, u64 word,
+		       u64 now, u64 cost)
+{
+	bool window = r->algorithm == WEIR_ALGORITHM_WINDOW;
+	struct weir_decision d = {}, own = {};
+
+	weir_rate_decide(r, word, now, cost, &d);
+	if (window)
+		weir_window_decide(&r->window, r->limit, word, now, cost, &own);
+	else
+		weir_gcra_decide(&r->gcra, r->limit, word, now, cost, &own);
+	KUNIT_ASSERT_EQ(test, own.word, d.word);
+	KUNIT_ASSERT_EQ(test, own.allowed, d.allowed);
+	KUNIT_ASSERT_EQ(test, window ? weir_window_refund(&r->window, word, now, cost) :
+			weir_gcra_refund(&r->gcra, word, now, cost),
+			weir_rate_refund(r, word, now, cost));
+	KUNIT_ASSERT_EQ(test, window ? weir_window_idle_at(&r->window, word, now) :
+			weir_gcra_idle_at(word, now),
+			weir_rate_idle_at(r, word, now));
+}
+
+static void rate_reaches_algorithm(struct kunit *test)
+{
+	const struct rate_row *row = test->param_value;
+	struct prng p = prng_seed(test, 0x5eed0401);
+	struct weir_decision d;
+	struct weir_rate r;
+	u64 now = 0, word, cost;
+	int i;
+
+	if (prepare(&r, row))
+		return;
+	word = weir_rate_fresh(&r, now);
+	for (i = 0; i < PRNG_ROUNDS(STEPS); i++) {
+		now += prng_magnitude(&p, row->period) - 1;
+		cost = prng_magnitude(&p, r.limit);
+		check_same(test, &r, word, now, cost);
+		weir_rate_decide(&r, word, now, cost, &d);
+		word = prng_chance(&p, 1, 4) ?
+		       weir_rate_refund(&r, d.word, now, cost) : d.word;
+		KUNIT_ASSERT_EQ(test, 0, word & 1);
+	}
+}
+
+/*
+ * The promise both algorithms make, asked without knowing which it is: after
+ * retry_after, and not before, the same request is admitted; after reset_after
+ * and from idle_at on the key has all its tokens.
+ */
+static void rate_keeps_its_word(struct kunit *test)
+{
+	const struct rate_row *row = test->param_value;
+	struct prng p = prng_seed(test, 0x5eed0402);
+	struct weir_decision d, later;
+	struct weir_rate r;
+	u64 now = 0, word, cost;
+	int i;
+
+	if (prepare(&r, row))
+		return;
+	word = weir_rate_fresh(&r, now);
+	for (i = 0; i < PRNG_ROUNDS(STEPS); i++) {
+		now += prng_magnitude(&p, row->period / 4 + 1) - 1;
+		cost = prng_magnitude(&p, r.limit);
+		weir_rate_decide(&r, word, now, cost, &d);
+		word = d.word;
+		if (!d.allowed) {
+			weir_rate_decide(&r, word, now + d.retry_after - 1, cost, &later);
+			KUNIT_ASSERT_FALSE(test, later.allowed);
+			weir_rate_decide(&r, word, now + d.retry_after, cost, &later);
+			KUNIT_ASSERT_TRUE(test, later.allowed);
+		}
+		weir_rate_decide(&r, word, now + d.reset_after, r.limit, &later);
+		KUNIT_ASSERT_TRUE(test, later.allowed);
+		KUNIT_ASSERT_EQ(test, now + d.reset_after,
+				weir_rate_idle_at(&r, word, now));
+	}
+}
+
+/* A change of the numbers keeps what the header says, of either algorithm. */
+static void rate_change_keeps_state(struct kunit *test)
+{
+	struct weir_rate old, new;
+	struct weir_decision d;
+
+	weir_rate_prepare(&old, WEIR_ALGORITHM_BUCKET, 10, NSEC_PER_SEC, 10, NULL, 0);
+	weir_rate_decide(&old, weir_rate_fresh(&old, 5), 5, 10, &d);
+	weir_rate_prepare(&new, WEIR_ALGORITHM_BUCKET, 20, NSEC_PER_SEC, 20, &old, 5);
+	weir_rate_decide(&new, d.word, 5, 21, &d);
+	KUNIT_EXPECT_EQ(test, NSEC_PER_SEC, d.reset_after);
+
+	weir_rate_prepare(&old, WEIR_ALGORITHM_WINDOW, 10, NSEC_PER_SEC, 10, NULL, 0);
+	weir_rate_decide(&old, weir_rate_fresh(&old, 5), 5, 7, &d);
+	weir_rate_prepare(&new, WEIR_ALGORITHM_WINDOW, 20, NSEC_PER_SEC, 20, &old, 5);
+	weir_rate_decide(&new, d.word, 5, 21, &d);
+	KUNIT_EXPECT_EQ(test, 13, d.remaining);
+	weir_rate_prepare(&new, WEIR_ALGORITHM_WINDOW, 20, 2 * NSEC_PER_SEC, 20, &old, 5);
+	weir_rate_decide(&new, d.word, 5, 21, &d);
+	KUNIT_EXPECT_EQ(test, 20, d.remaining);
+}
+
+static struct kunit_case rate_cases[] = {
+	KUNIT_CASE_PARAM(rate_prepare, rate_gen_params),
+	KUNIT_CASE_PARAM(rate_fresh_is_full, rate_gen_params),
+	KUNIT_CASE_PARAM(rate_reaches_algorithm, rate_gen_params),
+	KUNIT_CASE_PARAM(rate_keeps_its_word, rate_gen_params),
+	KUNIT_CASE(rate_change_keeps_state),
+	{}
+};
+
+struct kunit_suite weir_rate_suite = {
+	.name = "weir_rate",
+	.test_cases = rate_cases,
+};

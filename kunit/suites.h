@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Every suite of weir_kunit.ko; main.c registers them. */
+#ifndef _WEIR_KUNIT_SUITES_H
+#define _WEIR_KUNIT_SUITES_H
+
+#include <kunit/test.h>
+
+/* algorithms: run in user space, too (host/) */
+extern struct kunit_suite weir_recip_suite;
+extern struct kunit_suite weir_gcra_suite;
+extern struct kunit_suite weir_gcra_live_suite;
+extern struct kunit_suite weir_window_suite;
+extern struct kunit_suite weir_rate_suite;
+extern struct kunit_suite weir_score_suite;
+
+#endif /* _WEIR_KUNIT_SUITES_H */
