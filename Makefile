@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# For people: kbuild itself reads only Kbuild. Everything made lands in build/.
+
+O	:= $(abspath build)
+VERSION	:= $(shell cat VERSION)
+
+# The kernel to build for: KDIR=DIR, or KERNELRELEASE=RELEASE, or the running
+# one; where that has no headers (a container, a test machine), the newest there.
+ifdef KERNELRELEASE
+KDIR	?= /lib/modules/$(KERNELRELEASE)/build
+else
+KDIR	?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
+	     $(shell ls -d /lib/modules/*/build 2>/dev/null | sort -rV) \
+	     /lib/modules/$(shell uname -r)/build)
+endif
+RELEASE	= $(shell cat $(KDIR)/include/config/kernel.release)
+
+PREFIX	?= /usr
+UDEVDIR	?= /lib/udev/rules.d
+SYSUSERSDIR ?= /usr/lib/sysusers.d
+MODDIR	= $(DESTDIR)/lib/modules/$(RELEASE)/updates
+
+SUB	= $(MAKE) --no-print-directory O=$(O)
+KSELFTEST = $(shell tests/vm/kernels path debug source)/tools/testing/selftests
+
+.PHONY: all modules tools tests test check demo shell install uninstall
+.PHONY: dkms clean help
+.DEFAULT_GOAL := all
+
+##@ Building
+
+all: modules tools				## the module and the tool
+
+modules:					## weir.ko, for KDIR or KERNELRELEASE
+	@scripts/build-module $(O)/module $(KDIR)
+
+tools:						## libweir, the weir tool, manual pages
+	@$(SUB) -C tools PREFIX=$(PREFIX)
+
+tests:						## the test programs
+	@$(if $(wildcard tests/selftest/Makefile),\
+		$(SUB) -C tests/selftest KSELFTEST=$(KSELFTEST))
+	@$(if $(wildcard tests/scenarios/Makefile),$(SUB) -C tests/scenarios)
+
+##@ Trying and testing, in emulated machines; these install what they need
+
+demo:						## what it is good for, on a stock kernel
+	@scripts/bootstrap demo
+	@tests/demo/run
+
+shell:						## a root shell there; KERNEL=6.1
+	@scripts/bootstrap vm build
+	@$(MAKE) --no-print-directory tools
+	@tests/vm/run --kernel $(or $(KERNEL),6.1) --tty --timeout 0 -- bash -l
+
+test:						## every test; ends in one line
+	@scripts/bootstrap test
+	@tests/run $(TESTARGS)
+
+check:						## style and static checks
+	@scripts/bootstrap check test
+	@scripts/check
+
+##@ Installing, as root; DESTDIR and PREFIX as usual
+
+install: all					## module, tool, library, manual pages, udev
+	install -D -m 644 $(O)/module/weir.ko $(MODDIR)/weir.ko
+	$(SUB) -C tools install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+	install -D -m 644 include/linux/weir.h $(DESTDIR)$(PREFIX)/src/weir-api/linux/weir.h
+	install -D -m 644 packaging/udev/60-weir.rules $(DESTDIR)$(UDEVDIR)/60-weir.rules
+	install -D -m 644 packaging/udev/weir.sysusers $(DESTDIR)$(SYSUSERSDIR)/weir.conf
+	$(if $(DESTDIR),,getent group weir >/dev/null || groupadd --system weir)
+	$(if $(DESTDIR),,ldconfig; depmod $(RELEASE))
+	$(if $(DESTDIR),,udevadm control --reload 2>/dev/null || true)
+
+uninstall:					## takes all that away again
+	rm -f $(MODDIR)/weir.ko
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/weir lib/libweir.* \
+		lib/pkgconfig/libweir.pc include/weir.h include/linux/weir.h \
+		src/weir-api/linux/weir.h \
+		share/bash-completion/completions/weir \
+		share/man/man1/weir.1 share/man/man3/libweir.3 share/man/man4/weir.4)
+	-rmdir -p --ignore-fail-on-non-empty $(DESTDIR)$(PREFIX)/src/weir-api/linux 2>/dev/null
+	rm -f $(DESTDIR)$(UDEVDIR)/60-weir.rules $(DESTDIR)$(SYSUSERSDIR)/weir.conf
+	$(if $(DESTDIR),,ldconfig; depmod $(RELEASE))
+
+dkms:						## registers the module with DKMS and builds it
+	scripts/dkms-source /usr/src/weir-$(VERSION)
+	dkms status weir/$(VERSION) | grep -q . && dkms remove weir/$(VERSION) --all || true
+	dkms install weir/$(VERSION) -k $(RELEASE)
+
+##@ The rest
+
+clean:						## removes build/
+	rm -rf $(O)
+
+help:						## this
+	@awk -F'[:#]+' '/^##@/ { sub(/^##@ */, ""); print "\n" $$0 ":" } \
+		/^[a-z]+:.*##/ { printf "  %-10s %s\n", $$1, $$NF }' Makefile
