@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The least there is to a test that prints TAP. */
+#ifndef LIBWEIR_TAP_H
+#define LIBWEIR_TAP_H
+
+#include <stdio.h>
+
+static int tap_count, tap_failed;
+
+#define ok(condition, ...) do {						\
+	int ok_ = !!(condition);					\
+									\
+	tap_count++;							\
+	tap_failed += !ok_;						\
+	printf("%sok %d ", ok_ ? "" : "not ", tap_count);		\
+	printf(__VA_ARGS__);						\
+	putchar('\n');							\
+	if (!ok_)							\
+		printf("# %s:%d: %s\n", __FILE__, __LINE__, #condition);	\
+} while (0)
+
+static inline int tap_done(void)
+{
+	printf("1..%d\n", tap_count);
+	return tap_failed != 0;
+}
+
+#endif /* LIBWEIR_TAP_H */
