@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The algorithms behind one face: a key's rate state is one 64-bit word whose
- * bit 0 is clear, and these five functions are all that anyone does with it.
+ * bit 0 is clear, and these functions are all that anyone does with it.
  * Another algorithm is another case here and another header beside gcra.h.
  *
  * All times are ns since the limiter's epoch.
@@ -53,6 +53,21 @@ static inline void weir_rate_decide(const struct weir_rate *r, u64 word,
 		weir_window_decide(&r->window, r->limit, word, now, cost, d);
 	else
 		weir_gcra_decide(&r->gcra, r->limit, word, now, cost, d);
+}
+
+/* The same for a request that is not made: what is left is left uncharged. */
+static inline void weir_rate_peek(const struct weir_rate *r, u64 word, u64 now,
+				  u64 cost, struct weir_decision *d)
+{
+	struct weir_decision uncharged;
+
+	weir_rate_decide(r, word, now, cost, d);
+	if (!d->allowed)
+		return;
+	weir_rate_decide(r, word, now, 0, &uncharged);
+	d->word = word;
+	d->remaining = uncharged.remaining;
+	d->reset_after = uncharged.reset_after;
 }
 
 static inline u64 weir_rate_refund(const struct weir_rate *r, u64 word, u64 now,

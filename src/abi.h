@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The layout of the ABI, pinned at build time: every struct's size, and that its
+ * members leave no hole that nobody checks.
+ */
+#ifndef _WEIR_ABI_H
+#define _WEIR_ABI_H
+
+#include <linux/build_bug.h>
+#include <linux/stddef.h>
+
+#include <uapi/linux/weir.h>
+
+#ifndef CONFIG_64BIT
+#error "weir needs a 64-bit kernel: its counters are 64 bits wide"
+#endif
+#ifdef CONFIG_PREEMPT_RT
+#error "weir does not run on PREEMPT_RT kernels: its entry locks spin"
+#endif
+
+static inline void weir_abi_check(void)
+{
+#define SIZE(type, size) BUILD_BUG_ON(sizeof(struct type) != (size))
+	SIZE(weir_info, 96);
+	SIZE(weir_counter_config, 24);
+	SIZE(weir_limiter_config, 144);
+	SIZE(weir_limiter_stats, 88);
+	SIZE(weir_create, 120);
+	SIZE(weir_open, 96);
+	SIZE(weir_close, 8);
+	SIZE(weir_set, 24);
+	SIZE(weir_get, 24);
+	SIZE(weir_delete, 8);
+	SIZE(weir_object_info, 104);
+	SIZE(weir_list, 40);
+	SIZE(weir_entry_info, 40);
+	SIZE(weir_dump, 40);
+	SIZE(weir_op, 128);
+	SIZE(weir_submit, 24);
+	SIZE(weir_event, 120);
+#undef SIZE
+
+/* no hole: a member begins where the one before it ends */
+#define NEXT(type, member, next)					\
+	BUILD_BUG_ON(offsetofend(struct type, member) !=		\
+		     offsetof(struct type, next))
+	NEXT(weir_info, handles_max, keys_max);
+	NEXT(weir_info, abi_version, features);
+	NEXT(weir_counter_config, reserved, fields);
+	NEXT(weir_limiter_config, strikes, within);
+	NEXT(weir_limiter_config, reserved, ban);
+	NEXT(weir_create, owner, config);
+	NEXT(weir_create, reserved, name);
+	NEXT(weir_open, reserved, id);
+	NEXT(weir_object_info, gid, id);
+	NEXT(weir_entry_info, bans, remaining);
+	NEXT(weir_op, key_len, reserved);
+	NEXT(weir_op, reserved, key);
+	NEXT(weir_op, key, result);
+	NEXT(weir_op, decided, value);
+	NEXT(weir_op, banned_for, strikes);
+	NEXT(weir_submit, done, ops);
+	NEXT(weir_event, data_len, name);
+#undef NEXT
+}
+
+#endif /* _WEIR_ABI_H */

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Open files and their handles. See client.h. */
+
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/slab.h>
+
+#include "client.h"
+#include "event.h"
+#include "object.h"
+
+/**
+ * weir_handle_reserve - a handle number that leads nowhere yet
+ * @c: the client
+ * @id: out: the number
+ *
+ * So that what can fail has failed before an object becomes visible.
+ * Return: 0, -EMFILE or -ENOMEM.
+ */
+int weir_handle_reserve(struct weir_client *c, u32 *id)
+{
+	int err;
+
+	if (atomic_inc_return(&c->nr) > WEIR_HANDLES_MAX) {
+		err = -EMFILE;
+		goto err_nr;
+	}
+	/* 1 only says that numbers wrapped */
+	err = xa_alloc_cyclic(&c->handles, id, NULL, XA_LIMIT(1, INT_MAX),
+			      &c->next, GFP_KERNEL_ACCOUNT);
+	if (err < 0)
+		goto err_nr;
+	return 0;
+
+err_nr:
+	atomic_dec(&c->nr);
+	return err;
+}
+
+void weir_handle_cancel(struct weir_client *c, u32 id)
+{
+	xa_erase(&c->handles, id);
+	atomic_dec(&c->nr);
+}
+
+/* Let a reserved number lead to @o, whose reference goes to it: 0 or -ENOMEM. */
+int weir_handle_bind(struct weir_client *c, u32 id, struct weir_object *o,
+		     u32 rights)
+{
+	struct weir_handle *h = kmalloc(sizeof(*h), GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!h)
+		return -ENOMEM;
+	h->object = o;
+	h->rights = rights;
+	err = xa_err(xa_store(&c->handles, id, h, GFP_KERNEL_ACCOUNT));
+	if (err)
+		kfree(h);
+	return err;
+}
+
+int weir_handle_close(struct weir_client *c, u32 id)
+{
+	struct weir_handle *h = NULL;
+
+	/* one that is reserved leads nowhere: it is not this caller's to close */
+	xa_lock(&c->handles);
+	if (xa_load(&c->handles, id))
+		h = __xa_erase(&c->handles, id);
+	xa_unlock(&c->handles);
+	if (!h)
+		return -EBADF;
+	atomic_dec(&c->nr);
+	weir_object_put(h->object);
+	kfree_rcu(h, rcu);
+	return 0;
+}
+
+/**
+ * weir_handle_object - the object of a handle, for a call that may sleep
+ * @c: the client
+ * @id: the handle
+ * @rights: that the call needs
+ *
+ * Return: with its storage held, to be given back by weir_object_live_put(); or
+ * an ERR_PTR(): -EBADF, -EACCES, -ENODEV.
+ */
+struct weir_object *weir_handle_object(struct weir_client *c, u32 id, u32 rights)
+{
+	struct weir_object *o;
+	struct weir_handle *h;
+
+	rcu_read_lock();
+	h = weir_handle_find(c, id);
+	if (!h)
+		o = ERR_PTR(-EBADF);
+	else if (rights & ~h->rights)
+		o = ERR_PTR(-EACCES);
+	else if (READ_ONCE(h->object->dead) || !weir_object_live_get(h->object))
+		o = ERR_PTR(-ENODEV);
+	else
+		o = h->object;
+	rcu_read_unlock();
+	return o;
+}
+
+struct weir_client *weir_client_open(struct file *file)
+{
+	struct weir_client *c = kzalloc(sizeof(*c), GFP_KERNEL_ACCOUNT);
+	u64 first;
+
+	if (!c)
+		return NULL;
+	xa_init_flags(&c->handles, XA_FLAGS_ALLOC1);
+	mutex_init(&c->event_lock);
+	c->writable = file->f_mode & FMODE_WRITE;
+	weir_event_range(&first, &c->event_next);
+	return c;
+}
+
+/* The last reference to the file has gone: nobody else is here. */
+void weir_client_close(struct weir_client *c)
+{
+	struct weir_handle *h;
+	unsigned long id;
+
+	xa_for_each(&c->handles, id, h) {
+		weir_object_put(h->object);
+		kfree_rcu(h, rcu);
+	}
+	xa_destroy(&c->handles);
+	kfree(c);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A client: one open of /dev/weir, with its handles and its place in the event
+ * stream. Threads and forked children that share the file share the client.
+ */
+#ifndef _WEIR_CLIENT_H
+#define _WEIR_CLIENT_H
+
+#include <linux/atomic.h>
+#include <linux/mutex.h>
+#include <linux/rcupdate.h>
+#include <linux/xarray.h>
+
+struct file;
+struct weir_object;
+
+#define WEIR_HANDLES_MAX	65536
+
+/**
+ * struct weir_handle - a client's reference to an object
+ * @object:	holds a reference to its header
+ * @rights:	WEIR_RIGHT_*, decided when the handle was made
+ * @rcu:	operations look handles up without a lock
+ */
+struct weir_handle {
+	struct weir_object *object;
+	u32 rights;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct weir_client - one open file
+ *
+ * @handles:	by number; its own lock to change, RCU to look up
+ * @next:	under that lock: where the next number is looked for. Numbers are
+ *		handed out upwards and so one closed is long unused.
+ * @nr:		handles there are or are about to be, at most WEIR_HANDLES_MAX
+ * @writable:	the file was opened for writing; constant
+ * @event_lock:	one reader at a time
+ * @event_next:	number of the next event to read; written under @event_lock,
+ *		WRITE_ONCE()
+ */
+struct weir_client {
+	struct xarray handles;
+	u32 next;
+	atomic_t nr;
+	bool writable;
+	struct mutex event_lock;
+	u64 event_next;
+};
+
+struct weir_client *weir_client_open(struct file *file);
+void weir_client_close(struct weir_client *c);
+
+int weir_handle_reserve(struct weir_client *c, u32 *id);
+void weir_handle_cancel(struct weir_client *c, u32 id);
+int weir_handle_bind(struct weir_client *c, u32 id, struct weir_object *o,
+		     u32 rights);
+int weir_handle_close(struct weir_client *c, u32 id);
+struct weir_object *weir_handle_object(struct weir_client *c, u32 id, u32 rights);
+
+/* Context: RCU read side. */
+static inline struct weir_handle *weir_handle_find(struct weir_client *c, u32 id)
+{
+	return xa_load(&c->handles, id);
+}
+
+#endif /* _WEIR_CLIENT_H */

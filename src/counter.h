@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Counters: sums of up to 64 fields, and sequences.
+ *
+ * A sum has one slot per possible CPU, which only grows by what is added on that
+ * CPU. Slots are never reset, so an add is never lost to a reset that races with
+ * it: take() moves the base instead, and a value is the sum of all slots less
+ * the base. For the same reason offline CPUs need no care, and slots of other
+ * kinds (mapped into a process, say) can join the sum later.
+ *
+ * An add to several fields is one step: the slot's sequence count is odd while
+ * it is under way, and readers copy a slot only when it is even. An add to one
+ * field is one instruction and needs no more than that.
+ */
+#ifndef _WEIR_COUNTER_H
+#define _WEIR_COUNTER_H
+
+#include <linux/atomic.h>
+#include <linux/percpu.h>
+#include <linux/seqlock.h>
+#include <linux/spinlock.h>
+
+#include "object.h"
+
+/**
+ * struct weir_slot - what was added on one CPU
+ * @seq: odd while several fields are being added to; that CPU only
+ * @value: the sums; that CPU only, by this_cpu_add()
+ */
+struct weir_slot {
+	seqcount_t seq;
+	u64 value[];
+};
+
+/**
+ * struct weir_counter - a counter
+ *
+ * I: set at creation, then constant. A: atomic. L: written under @lock, read
+ * under @base_seq.
+ *
+ * @nfields:	I
+ * @slots:	I: one per possible CPU; NULL for a sequence
+ * @base_seq:	odd while @base changes
+ * @lock:	one take() at a time
+ * @base:	L: what earlier takes have taken
+ * @last:	A: a sequence's number last handed out
+ * @names:	I: the fields'
+ */
+struct weir_counter {
+	struct weir_object	obj;
+	unsigned int		nfields;
+	struct weir_slot __percpu *slots;
+	spinlock_t		lock;
+	seqcount_spinlock_t	base_seq;
+	u64			*base;
+	char			(*names)[WEIR_NAME_SIZE];
+	atomic64_t		last ____cacheline_aligned_in_smp;
+};
+
+int weir_counter_init(struct weir_counter *c, u32 type, unsigned int nfields);
+void weir_counter_free(struct weir_counter *c);
+void weir_counter_add_one(struct weir_counter *c, unsigned int field, u64 n);
+void weir_counter_add_many(struct weir_counter *c, u64 mask, const s64 *amounts);
+void weir_counter_read(struct weir_counter *c, u64 *values);
+u64 weir_counter_read_one(struct weir_counter *c, unsigned int field);
+void weir_counter_take(struct weir_counter *c, u64 *values);
+int weir_counter_next(struct weir_counter *c, u64 n, u64 *first);
+
+static inline struct weir_counter *weir_counter(struct weir_object *o)
+{
+	return container_of(o, struct weir_counter, obj);
+}
+
+#endif /* _WEIR_COUNTER_H */

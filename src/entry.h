@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * An entry: the state a keyed object holds for one key, in one cache line for
+ * keys of up to 16 bytes.
+ *
+ * Bit 0 of the word is the entry's lock; a rate state always has it clear. So a
+ * check that fits needs no lock but one compare-and-exchange of the word, which
+ * fails while somebody holds the lock, and whoever must change more than the
+ * word takes the lock and gives it back with the new word.
+ *
+ * Life: linked into its bucket locked (so nobody sees it before the operation
+ * that made it is over), used, killed under bucket lock and entry lock by
+ * setting the word to WEIR_ENTRY_DEAD, unlinked, freed after an RCU grace
+ * period. Whoever meets a dead word looks the key up again.
+ *
+ * The lock is a spinning one: the holder does not sleep, allocate, or touch user
+ * memory. Softirqs take it too, so it is held with them disabled.
+ */
+#ifndef _WEIR_ENTRY_H
+#define _WEIR_ENTRY_H
+
+#include <linux/atomic.h>
+#include <linux/bottom_half.h>
+#include <linux/cache.h>
+#include <linux/lockdep.h>
+#include <linux/processor.h>
+#include <linux/rcupdate.h>
+
+#include "score.h"
+
+#define WEIR_ENTRY_LOCKED	1ULL
+#define WEIR_ENTRY_DEAD		U64_MAX
+
+/**
+ * struct weir_entry - what is known of one key
+ *
+ * Letters tell what protects a member:
+ *   I: set before the entry is visible, then constant
+ *   B: written under the bucket's lock, read under RCU
+ *   E: entry lock
+ *   A: atomic; written with the lock held, or by compare-and-exchange from a
+ *      word that is not locked
+ *   R: written under the entry lock, read under RCU with READ_ONCE()
+ *
+ * @next:	B: next in the bucket
+ * @key_len:	I: bytes of @key
+ * @class:	I: which slab cache it came from
+ * @bans:	E: steps of the ban ladder climbed
+ * @word:	A: rate state and lock
+ * @ban_until:	R: when the last ban ends or ended, 0 for never banned
+ * @score:	E: strikes; @counts is also R: tells whether there are any
+ * @rcu:	takes the place of @score once the entry is dead and unlinked
+ * @key:	I: the key; in the smallest class zero-filled to 16 bytes
+ *
+ * Times are ns since the table's epoch.
+ */
+struct weir_entry {
+	struct weir_entry __rcu	*next;
+	u8			key_len;
+	u8			class;
+	u16			bans;
+	u32			reserved;
+	atomic64_t		word;
+	u64			ban_until;
+	union {
+		struct weir_score	score;
+		struct rcu_head		rcu;
+	};
+	u8			key[] __aligned(8);
+};
+
+/*
+ * Both counts of the score in one load: a checker that holds no lock only
+ * wants to know whether they are both zero.
+ */
+static inline bool weir_entry_has_score(const struct weir_entry *e)
+{
+	BUILD_BUG_ON(offsetof(struct weir_score, prev) !=
+		     offsetof(struct weir_score, cur) + 4);
+	return READ_ONCE(*(const u64 *)&e->score.cur) != 0;
+}
+
+static inline void weir_entry_set_score(struct weir_entry *e, struct weir_score s)
+{
+	e->score.since = s.since;
+	/* pairs with the READ_ONCE() in weir_entry_has_score() */
+	WRITE_ONCE(*(u64 *)&e->score.cur, *(u64 *)&s.cur);
+}
+
+/**
+ * weir_entry_lock - lock an entry, unless it is dead
+ * @e: the entry, kept by RCU or by its bucket's lock
+ * @map: the table's lockdep map for entries
+ * @word: where the word goes, lock bit clear
+ *
+ * Context: softirqs disabled. Lock order: registry.h.
+ * Return: false, and nothing locked, if the entry is dead.
+ */
+static inline bool weir_entry_lock(struct weir_entry *e, struct lockdep_map *map,
+				   u64 *word)
+{
+	u64 w = atomic64_read(&e->word);
+
+	for (;;) {
+		if (w == WEIR_ENTRY_DEAD)
+			return false;
+		if (w & WEIR_ENTRY_LOCKED) {
+			cpu_relax();
+			w = atomic64_read(&e->word);
+			continue;
+		}
+		/* pairs with the release in weir_entry_unlock() */
+		if (atomic64_try_cmpxchg_acquire(&e->word, (s64 *)&w,
+						 w | WEIR_ENTRY_LOCKED))
+			break;
+	}
+	lock_map_acquire(map);
+	*word = w;
+	return true;
+}
+
+/* Give the lock back with the state @word, or WEIR_ENTRY_DEAD. */
+static inline void weir_entry_unlock(struct weir_entry *e,
+				     struct lockdep_map *map, u64 word)
+{
+	lock_map_release(map);
+	/* pairs with the acquire in weir_entry_lock() */
+	atomic64_set_release(&e->word, word);
+}
+
+#endif /* _WEIR_ENTRY_H */

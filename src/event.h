@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The event stream: the last 4096 transitions, numbered without gap.
+ *
+ * Writers put records into a ring under a spinlock: transitions are rare, and so
+ * their order is that of the state changes they tell of (writers call with the
+ * entry's lock held). They never wait for readers. Each reader keeps the number
+ * of its next record and finds out by it what it has lost.
+ */
+#ifndef _WEIR_EVENT_H
+#define _WEIR_EVENT_H
+
+#include <linux/poll.h>
+#include <linux/types.h>
+
+struct cred;
+struct weir_key;
+struct weir_object;
+
+void weir_event_object(const struct weir_object *o, u32 type, s64 value,
+		       s64 more);
+void weir_event_key(const struct weir_object *o, u32 type, u32 key_type,
+		    const u8 *key, unsigned int len, s64 value, s64 more);
+
+void weir_event_range(u64 *first, u64 *next);
+ssize_t weir_event_read(u64 *cursor, const struct cred *reader,
+			char __user *buffer, size_t length);
+int weir_event_wait(const u64 *cursor);
+__poll_t weir_event_poll(struct file *file, poll_table *wait, u64 cursor);
+
+int weir_event_mod_init(void);
+void weir_event_mod_exit(void);
+
+#endif /* _WEIR_EVENT_H */

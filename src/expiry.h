@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * When could any entry of a table be idle, that is: equal to a fresh one, so
+ * that dropping it loses nothing? A tree of lower bounds tells.
+ *
+ * The buckets stand in groups of 64. Each group has a bound: no entry in it is
+ * idle before that time. 64 groups share a bound one level up, and so on to one
+ * bound at the root. A new entry, or one that lost debt, lowers the bounds above
+ * it, which is a read each where they are low already. Charging an entry only
+ * moves its idle time away and writes nothing: bounds may be too low, never too
+ * high. Whoever looks for idle entries walks down where a bound has passed,
+ * examines that group, and raises the bounds to what it found.
+ *
+ * So a table in which nothing can be idle is known to be so by one read, however
+ * large it is, and expiry touches only groups in which something may have
+ * expired. It costs 1/8 byte a bucket.
+ */
+#ifndef _WEIR_EXPIRY_H
+#define _WEIR_EXPIRY_H
+
+#include <linux/atomic.h>
+#include <linux/seqlock.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+#define WEIR_GROUP_BITS		6
+#define WEIR_GROUP_SIZE		(1U << WEIR_GROUP_BITS)
+#define WEIR_EXPIRY_LEVELS	4	/* 2^24 buckets: 2^18, 2^12, 2^6, 1 */
+#define WEIR_EXPIRY_NEVER	U64_MAX
+
+/**
+ * struct weir_expiry - the bounds of a table
+ * @level:	I: the bounds, level[0] one per group
+ * @nlevels:	I: levels in use; the last has one bound, the root
+ * @ngroups:	I: bounds in level[0]
+ * @lock:	held to raise bounds; lowering takes no lock
+ * @seq:	odd while bounds are being raised
+ */
+struct weir_expiry {
+	atomic64_t	*level[WEIR_EXPIRY_LEVELS];
+	unsigned int	nlevels;
+	unsigned int	ngroups;
+	spinlock_t	lock;
+	seqcount_spinlock_t seq;
+};
+
+/**
+ * typedef weir_expiry_scan - examine one group
+ * @arg: from the caller of weir_expiry_step()
+ * @group: which one
+ * @now: entries idle now are to be dropped
+ * @dropped: to be increased by the number dropped
+ *
+ * Return: a lower bound of the idle times of the entries that stay.
+ */
+typedef u64 weir_expiry_scan(void *arg, unsigned int group, u64 now,
+			     unsigned int *dropped);
+
+int weir_expiry_init(struct weir_expiry *x, unsigned int nbuckets);
+void weir_expiry_destroy(struct weir_expiry *x);
+bool weir_expiry_lower(struct weir_expiry *x, unsigned int bucket, u64 idle_at);
+void weir_expiry_reset(struct weir_expiry *x);
+bool weir_expiry_step(struct weir_expiry *x, u64 now, weir_expiry_scan *scan,
+		      void *arg, unsigned int *dropped);
+
+static inline u64 weir_expiry_root(const struct weir_expiry *x)
+{
+	return atomic64_read(&x->level[x->nlevels - 1][0]);
+}
+
+#endif /* _WEIR_EXPIRY_H */

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* From the device's file operations to the objects. */
+#ifndef _WEIR_IOCTL_H
+#define _WEIR_IOCTL_H
+
+#include <linux/types.h>
+
+struct weir_client;
+struct weir_create;
+struct weir_submit;
+
+long weir_ioctl(struct weir_client *c, unsigned int cmd, unsigned long arg);
+int weir_create_run(struct weir_client *c, struct weir_create *args, u64 user);
+int weir_submit_run(struct weir_client *c, struct weir_submit *args, u64 user);
+
+int weir_device_mod_init(void);
+void weir_device_mod_exit(void);
+
+#endif /* _WEIR_IOCTL_H */

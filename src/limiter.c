@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Deciding: check, peek, refund, strike, forgive, ban, lift, forget.
+ *
+ * What a check of a known key costs beyond finding it: nothing shared is written
+ * by one that is denied, unless it strikes; one compare-and-exchange of the
+ * entry's word by one that is allowed; no allocation, no division. Everything
+ * else happens under the entry's lock, and so in one step for whoever looks.
+ */
+
+#include <linux/cache.h>
+#include <linux/err.h>
+#include <linux/string.h>
+
+#include "event.h"
+#include "limiter.h"
+
+#define total_add(l, member, n)	this_cpu_add((l)->totals->member, n)
+
+/**
+ * struct limiter_call - one operation on one key
+ * @l: the limiter
+ * @p: its policy, kept by RCU
+ * @op: the operation; its result half is filled in
+ * @key: the key
+ * @now: ns since the table's epoch
+ */
+struct limiter_call {
+	struct weir_limiter *l;
+	const struct weir_policy *p;
+	struct weir_op *op;
+	struct weir_key *key;
+	u64 now;
+};
+
+/**
+ * weir_limiter_key - the key that bytes stand for, hashed
+ * @l: the limiter
+ * @data: the bytes; must stay while the key is used
+ * @len: their number
+ * @key: out
+ *
+ * Return: 0, or -EINVAL: not a key of this limiter's type.
+ */
+int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
+		     unsigned int len, struct weir_key *key)
+{
+	static const u8 mapped[12] = { [10] = 0xff, [11] = 0xff };
+	static const u8 wanted[] = {
+		[WEIR_KEY_NONE] = 0, [WEIR_KEY_U64] = 8, [WEIR_KEY_IP] = 16,
+	};
+	bool v4 = false;
+
+	if (l->key_type == WEIR_KEY_TEXT) {
+		if (!len || len > WEIR_KEY_MAX)
+			return -EINVAL;
+	} else if (l->key_type == WEIR_KEY_IP && len == 4) {
+		v4 = true;
+	} else if (len != wanted[l->key_type]) {
+		return -EINVAL;
+	} else if (l->key_type == WEIR_KEY_IP &&
+		   !memcmp(data, mapped, sizeof(mapped))) {
+		v4 = true;
+		data += sizeof(mapped);
+		len = 4;
+	}
+	key->len = len;
+	key->data = data;
+	if (len <= WEIR_KEY_INLINE) {
+		key->words[0] = 0;
+		key->words[1] = 0;
+		memcpy(key->words, data, len);
+		if (v4) {
+			key->words[0] &= l->mask4;
+		} else if (l->key_type == WEIR_KEY_IP) {
+			key->words[0] &= l->mask6[0];
+			key->words[1] &= l->mask6[1];
+		}
+		key->data = (const u8 *)key->words;
+	}
+	weir_key_hash(&l->table, key);
+	return 0;
+}
+
+static u32 strikes_now(const struct weir_policy *p, const struct weir_entry *e,
+		       u64 now)
+{
+	return weir_score_value(&p->score, e->score, now);
+}
+
+static void result_fill(struct weir_op *op, const struct weir_policy *p,
+			const struct weir_decision *d, u64 ban_until, u64 now)
+{
+	bool banned = ban_until > now;
+
+	op->verdict = banned ? WEIR_BANNED :
+		      d->allowed ? WEIR_ALLOWED : WEIR_LIMITED;
+	op->limit = p->rate.limit;
+	op->remaining = d->remaining;
+	op->retry_after = d->retry_after;
+	op->reset_after = d->reset_after;
+	op->banned_for = 0;
+	op->strikes = 0;
+	op->bans = 0;
+	if (banned) {
+		op->banned_for = ban_until - now;
+		op->retry_after = max(op->retry_after, op->banned_for);
+	}
+}
+
+/**
+ * weir_limiter_state - fill in what a check of @cost would say, charging nothing
+ * @p: the policy
+ * @e: the entry, locked
+ * @word: its word
+ * @now: ns since the table's epoch
+ * @cost: tokens
+ * @op: its result half
+ */
+void weir_limiter_state(const struct weir_policy *p, const struct weir_entry *e,
+			u64 word, u64 now, u64 cost, struct weir_op *op)
+{
+	struct weir_decision d;
+
+	weir_rate_peek(&p->rate, word, now, cost, &d);
+	result_fill(op, p, &d, e->ban_until, now);
+	op->strikes = strikes_now(p, e, now);
+	op->bans = e->bans;
+}
+
+static void verdict_count(struct weir_limiter *l, u32 verdict)
+{
+	if (verdict == WEIR_ALLOWED)
+		total_add(l, allowed, 1);
+	else if (verdict == WEIR_BANNED)
+		total_add(l, banned, 1);
+	else
+		total_add(l, limited, 1);
+}
+
+static void tell(const struct limiter_call *call, u32 type, s64 value, s64 more)
+{
+	weir_event_key(&call->l->obj, type, call->l->key_type, call->key->data,
+		       call->key->len, value, more);
+}
+
+/* Lay a ban, or make it longer; strikes begin anew after it. Entry locked. */
+static void ban_lay(struct limiter_call *call, struct weir_entry *e,
+		    u64 length, u32 strikes)
+{
+	u64 until = call->now + length;
+
+	weir_entry_set_score(e, (struct weir_score){});
+	if (until <= e->ban_until)
+		return;
+	/* pairs with the READ_ONCE() in check_unlocked() */
+	WRITE_ONCE(e->ban_until, until);
+	call->op->out_flags |= WEIR_OUT_BANNED_NOW;
+	total_add(call->l, bans, 1);
+	tell(call, WEIR_EVENT_BANNED, length, strikes);
+}
+
+/* The ban after the last one: a step up, unless that is long ago. */
+static void ban_next(struct limiter_call *call, struct weir_entry *e,
+		     u32 strikes)
+{
+	const struct weir_limiter_config *config = &call->p->config;
+	u32 step;
+
+	if (call->now > e->ban_until &&
+	    call->now - e->ban_until > call->p->forget_after)
+		WRITE_ONCE(e->bans, 0);
+	step = min_t(u32, e->bans, config->nbans - 1);
+	if (e->bans < U16_MAX)
+		WRITE_ONCE(e->bans, e->bans + 1);
+	ban_lay(call, e, config->ban[step], strikes);
+}
+
+/*
+ * Count strikes; the call in which they reach the limit lays the ban. A key that
+ * is banned pays already: what was under way when the ban came must not make
+ * the next one. Entry locked.
+ */
+static void strike(struct limiter_call *call, struct weir_entry *e, u32 weight)
+{
+	struct weir_score score;
+	u32 strikes;
+
+	total_add(call->l, strikes, weight);
+	if (e->ban_until > call->now)
+		return;
+	score = weir_score_add(&call->p->score, e->score, call->now, weight);
+	weir_entry_set_score(e, score);
+	if (!call->p->strikes)
+		return;
+	strikes = weir_score_value(&call->p->score, score, call->now);
+	if (strikes >= call->p->strikes)
+		ban_next(call, e, strikes);
+}
+
+/* CHECK with the entry locked: the new word. */
+static u64 check_locked(struct limiter_call *call, struct weir_entry *e,
+			u64 word)
+{
+	struct weir_op *op = call->op;
+	struct weir_decision d;
+
+	if (e->ban_until > call->now) {
+		weir_rate_peek(&call->p->rate, word, call->now, op->n, &d);
+	} else {
+		weir_rate_decide(&call->p->rate, word, call->now, op->n, &d);
+		if (!d.allowed && call->p->strikes)
+			strike(call, e, 1);
+		word = d.word;
+	}
+	result_fill(op, call->p, &d, e->ban_until, call->now);
+	op->strikes = strikes_now(call->p, e, call->now);
+	op->bans = e->bans;
+	verdict_count(call->l, op->verdict);
+	return word;
+}
+
+static int lift(struct limiter_call *call, struct weir_entry *e)
+{
+	u64 left;
+
+	if (e->ban_until <= call->now)
+		return -ENOENT;
+	left = e->ban_until - call->now;
+	/* not 0: the ladder is remembered from the ban's end on */
+	WRITE_ONCE(e->ban_until, call->now);
+	weir_entry_set_score(e, (struct weir_score){});
+	tell(call, WEIR_EVENT_LIFTED, left, 0);
+	return 0;
+}
+
+/* The operation on its entry, which is locked. The new word in *@word. */
+static int entry_op(struct limiter_call *call, struct weir_entry *e, u64 *word)
+{
+	struct weir_op *op = call->op;
+	int err = 0;
+
+	switch (op->opcode) {
+	case WEIR_OP_CHECK:
+		*word = check_locked(call, e, *word);
+		return 0;
+	case WEIR_OP_PEEK:
+		weir_limiter_state(call->p, e, *word, call->now, op->n, op);
+		return 0;
+	case WEIR_OP_REFUND:
+		*word = weir_rate_refund(&call->p->rate, *word, call->now, op->n);
+		break;
+	case WEIR_OP_STRIKE:
+		strike(call, e, op->n);
+		break;
+	case WEIR_OP_FORGIVE:
+		weir_entry_set_score(e, (struct weir_score){});
+		WRITE_ONCE(e->bans, 0);
+		break;
+	case WEIR_OP_BAN:
+		ban_lay(call, e, op->arg, 0);
+		break;
+	case WEIR_OP_LIFT:
+		err = lift(call, e);
+		break;
+	}
+	if (!err)
+		weir_limiter_state(call->p, e, *word, call->now, 1, op);
+	return err;
+}
+
+/*
+ * CHECK and PEEK without the lock. False if it takes one: the entry is locked or
+ * dead, has strikes to tell of, or the check must strike.
+ *
+ * The ban is read before the word is exchanged: a ban that comes between is one
+ * that came after this check.
+ */
+static bool check_unlocked(struct limiter_call *call, struct weir_entry *e)
+{
+	s64 word = atomic64_read(&e->word);
+	struct weir_op *op = call->op;
+	bool check = op->opcode == WEIR_OP_CHECK;
+	struct weir_decision d;
+	u64 ban_until;
+
+	do {
+		if (word & WEIR_ENTRY_LOCKED || weir_entry_has_score(e))
+			return false;
+		ban_until = READ_ONCE(e->ban_until);
+		if (!check || ban_until > call->now) {
+			weir_rate_peek(&call->p->rate, word, call->now, op->n, &d);
+			break;
+		}
+		weir_rate_decide(&call->p->rate, word, call->now, op->n, &d);
+		if (!d.allowed && call->p->strikes)
+			return false;
+	} while (d.allowed && !atomic64_try_cmpxchg(&e->word, &word, d.word));
+	result_fill(op, call->p, &d, ban_until, call->now);
+	op->bans = READ_ONCE(e->bans);
+	if (check)
+		verdict_count(call->l, op->verdict);
+	return true;
+}
+
+/* The key has no entry, which is to say a fresh one. */
+static int absent_op(struct limiter_call *call)
+{
+	struct weir_op *op = call->op;
+	struct weir_decision d;
+	bool check = op->opcode == WEIR_OP_CHECK;
+	u64 fresh = weir_rate_fresh(&call->p->rate, call->now);
+
+	switch (op->opcode) {
+	case WEIR_OP_CHECK:
+	case WEIR_OP_PEEK:
+	case WEIR_OP_REFUND:
+		weir_rate_peek(&call->p->rate, fresh, call->now,
+			       op->opcode == WEIR_OP_REFUND ? 1 : op->n, &d);
+		if (check && (d.allowed || call->p->strikes))
+			return WEIR_OP_SLOW;
+		result_fill(op, call->p, &d, 0, call->now);
+		if (check)
+			verdict_count(call->l, op->verdict);
+		return 0;
+	case WEIR_OP_STRIKE:
+	case WEIR_OP_BAN:
+		return WEIR_OP_SLOW;
+	default:
+		return -ENOENT;
+	}
+}
+
+static int forget(struct limiter_call *call)
+{
+	int err = weir_table_remove(&call->l->table, call->key);
+
+	if (!err && READ_ONCE(call->l->full_told))
+		WRITE_ONCE(call->l->full_told, 0);
+	return err;
+}
+
+/* Operations after which an entry may be idle sooner than before. */
+static bool op_hastens(const struct weir_op *op)
+{
+	return op->opcode == WEIR_OP_REFUND || op->opcode == WEIR_OP_FORGIVE ||
+	       op->opcode == WEIR_OP_LIFT;
+}
+
+static int locked_op(struct limiter_call *call, struct weir_entry *e, u64 word,
+		     bool settle)
+{
+	struct weir_table *t = &call->l->table;
+	u64 idle_at = 0;
+	int err;
+
+	err = entry_op(call, e, &word);
+	if (settle)
+		idle_at = weir_limiter_idle_at(t, e, word, call->now);
+	weir_table_unlock(t, e, word);
+	if (settle)
+		weir_table_settle(t, call->key->hash, idle_at);
+	return err;
+}
+
+/**
+ * weir_limiter_op - perform an operation, if it can be done without sleeping
+ * @l: the limiter
+ * @op: checked; its result half zeroed, and filled in here
+ * @key: hashed
+ *
+ * Context: process or softirq, in an RCU read side.
+ * Return: 0, -ENOENT, or WEIR_OP_SLOW: the key needs an entry, nothing happened.
+ */
+int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
+		    struct weir_key *key)
+{
+	struct limiter_call call = {
+		.l = l,
+		.p = rcu_dereference(l->policy),
+		.op = op,
+		.key = key,
+		.now = weir_table_now(&l->table),
+	};
+	struct weir_entry *e;
+	u64 word;
+
+	if (op->opcode == WEIR_OP_FORGET)
+		return forget(&call);
+	do {
+		e = weir_table_find(&l->table, key);
+		if (!e)
+			return absent_op(&call);
+		if ((op->opcode == WEIR_OP_CHECK || op->opcode == WEIR_OP_PEEK) &&
+		    check_unlocked(&call, e))
+			return 0;
+	} while (!weir_table_lock(&l->table, e, &word));
+	return locked_op(&call, e, word, op_hastens(op));
+}
+
+static int full_op(struct limiter_call *call)
+{
+	struct weir_op *op = call->op;
+	struct weir_limiter *l = call->l;
+
+	total_add(l, full, 1);
+	if (!READ_ONCE(l->full_told) && !xchg(&l->full_told, 1))
+		weir_event_object(&l->obj, WEIR_EVENT_TABLE_FULL,
+				  READ_ONCE(l->table.max_keys), 0);
+	if (op->opcode != WEIR_OP_CHECK)
+		return -ENOSPC;
+	op->limit = call->p->rate.limit;
+	if (call->p->config.when_full == WEIR_FULL_ALLOW) {
+		op->verdict = WEIR_ALLOWED;
+		op->out_flags |= WEIR_OUT_UNTRACKED;
+		op->remaining = op->limit;
+		total_add(l, allowed, 1);
+	} else {
+		op->verdict = WEIR_FULL;
+		op->retry_after = WEIR_NEVER;
+	}
+	return 0;
+}
+
+/**
+ * weir_limiter_op_slow - perform an operation that may need a new entry
+ * @l: the limiter
+ * @op: checked; its result half zeroed, and filled in here
+ * @key: hashed
+ *
+ * As weir_limiter_op(), which answered WEIR_OP_SLOW, but:
+ * Context: may sleep; weir_object_live_get() holds the storage.
+ * Return: 0, -ENOENT, -ENOMEM, -ENOSPC.
+ */
+int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
+			 struct weir_key *key)
+{
+	struct weir_entry *e, *new = weir_table_new(&l->table, key);
+	struct limiter_call call = { .l = l, .op = op, .key = key };
+	u64 word;
+	int err;
+
+	rcu_read_lock();
+	call.p = rcu_dereference(l->policy);
+	call.now = weir_table_now(&l->table);
+	if (IS_ERR(new)) {
+		err = PTR_ERR(new);
+		if (err == -ENOSPC)
+			err = full_op(&call);
+	} else {
+		e = weir_table_link(&l->table, key, new,
+				    weir_rate_fresh(&call.p->rate, call.now),
+				    &word);
+		err = locked_op(&call, e, word, e == new || op_hastens(op));
+	}
+	rcu_read_unlock();
+	return err;
+}
+
+/* &weir_table_ops.idle_at */
+u64 weir_limiter_idle_at(struct weir_table *t, const struct weir_entry *e,
+			 u64 word, u64 now)
+{
+	const struct weir_policy *p = rcu_dereference(weir_limiter_of(t)->policy);
+	u64 idle_at = max(weir_rate_idle_at(&p->rate, word, now),
+			  weir_score_idle_at(&p->score, e->score, now));
+
+	idle_at = max(idle_at, e->ban_until);
+	if (e->bans)
+		idle_at = max(idle_at, e->ban_until + p->forget_after + 1);
+	return idle_at;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Limiters: a table of rate states by key, with strikes and bans.
+ *
+ * limiter_config.c makes and changes them, limiter.c decides, limiter_dump.c and
+ * limiter_sysfs.c show them.
+ */
+#ifndef _WEIR_LIMITER_H
+#define _WEIR_LIMITER_H
+
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+
+#include "object.h"
+#include "rate.h"
+#include "table.h"
+
+/**
+ * struct weir_policy - a limiter's configuration, prepared
+ *
+ * Constant once it is published: a live change publishes another. The members
+ * that every check reads come first.
+ *
+ * @rate: algorithm and numbers
+ * @strikes: that make a ban, 0 for never
+ * @score: how strikes fade
+ * @forget_after: ns after a ban's end at which the ladder is forgotten
+ * @config: all of it as the user gave it, defaults filled in
+ * @rcu: to free it
+ */
+struct weir_policy {
+	struct weir_rate		rate;
+	u32				strikes;
+	struct weir_score_config	score;
+	u64				forget_after;
+	struct weir_limiter_config	config;
+	struct rcu_head			rcu;
+};
+
+/* Totals; one copy per CPU, only ever added to on that CPU. */
+struct weir_limiter_totals {
+	u64 allowed;
+	u64 limited;
+	u64 banned;
+	u64 strikes;
+	u64 bans;
+	u64 evicted;
+	u64 expired;
+	u64 full;
+};
+
+/**
+ * struct weir_limiter - a limiter
+ *
+ * I: set at creation, then constant. S: written under @set_lock, read under RCU.
+ *
+ * @policy:	S
+ * @totals:	I: per CPU
+ * @key_type:	I: enum weir_key_type
+ * @mask4:	I: an IPv4 key's bits that count, as &weir_key.words
+ * @mask6:	I: an IPv6 key's
+ * @full_told:	the event TABLE_FULL was sent; xchg() and WRITE_ONCE()
+ * @set_lock:	one live change at a time
+ * @table:	the entries
+ */
+struct weir_limiter {
+	struct weir_object		obj;
+	struct weir_policy __rcu	*policy;
+	struct weir_limiter_totals __percpu *totals;
+	u32				key_type;
+	u64				mask4;
+	u64				mask6[2];
+	int				full_told;
+	struct mutex			set_lock;
+	struct weir_table		table;
+};
+
+/* weir_limiter_op() wants weir_limiter_op_slow() to be called. */
+#define WEIR_OP_SLOW	1
+
+int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
+		     unsigned int len, struct weir_key *key);
+int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
+		    struct weir_key *key);
+int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
+			 struct weir_key *key);
+
+u64 weir_limiter_idle_at(struct weir_table *t, const struct weir_entry *e,
+			 u64 word, u64 now);
+void weir_limiter_state(const struct weir_policy *p, const struct weir_entry *e,
+			u64 word, u64 now, u64 cost, struct weir_op *op);
+void weir_limiter_stats_read(struct weir_limiter *l,
+			     struct weir_limiter_stats *stats);
+
+int weir_limiter_dump(struct weir_object *o, struct weir_dump *args);
+int weir_limiter_sysfs_add(struct weir_object *o);
+
+static inline struct weir_limiter *weir_limiter(struct weir_object *o)
+{
+	return container_of(o, struct weir_limiter, obj);
+}
+
+static inline struct weir_limiter *weir_limiter_of(struct weir_table *t)
+{
+	return container_of(t, struct weir_limiter, table);
+}
+
+#endif /* _WEIR_LIMITER_H */

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Limiters as objects: configuration checked, prepared, changed, shown. */
+
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "event.h"
+#include "limiter.h"
+#include "registry.h"
+#include "user.h"
+
+#define PERIOD_MAX	(100 * WEIR_NSEC_PER_DAY)
+#define BAN_MIN		((u64)NSEC_PER_MSEC)
+#define BAN_MAX		(10 * WEIR_NSEC_PER_YEAR)
+#define WITHIN_DEFAULT	(600ULL * NSEC_PER_SEC)
+#define MAX_KEYS_DEFAULT 65536
+
+#define CONFIG_MIN_SIZE	offsetofend(struct weir_limiter_config, ban)
+
+static bool within_limits(u64 value, u64 least, u64 most)
+{
+	return value >= least && value <= most;
+}
+
+static int rate_check(struct weir_limiter_config *c)
+{
+	bool window = c->algorithm == WEIR_ALGORITHM_WINDOW;
+
+	if (!window && c->algorithm != WEIR_ALGORITHM_BUCKET)
+		return -EOPNOTSUPP;
+	if (!within_limits(c->tokens, 1, window ? WEIR_WINDOW_LIMIT_MAX : U32_MAX) ||
+	    !within_limits(c->period, window ? WEIR_WINDOW_PERIOD_MIN : 1, PERIOD_MAX))
+		return -EINVAL;
+	if (!c->burst)
+		c->burst = c->tokens;
+	if (c->burst > U32_MAX || (window && c->burst != c->tokens))
+		return -EINVAL;
+	return 0;
+}
+
+static int key_check(struct weir_limiter_config *c)
+{
+	bool ip = c->key_type == WEIR_KEY_IP;
+
+	if (c->key_type > WEIR_KEY_TEXT || c->when_full > WEIR_FULL_ALLOW)
+		return -EINVAL;
+	if (!c->max_keys)
+		c->max_keys = c->key_type == WEIR_KEY_NONE ? 1 : MAX_KEYS_DEFAULT;
+	if (c->max_keys > (c->key_type == WEIR_KEY_NONE ? 1 : WEIR_KEYS_MAX))
+		return -EINVAL;
+	if (!ip)
+		return c->prefix4 || c->prefix6 ? -EINVAL : 0;
+	if (!c->prefix4)
+		c->prefix4 = 32;
+	if (!c->prefix6)
+		c->prefix6 = 64;
+	return c->prefix4 > 32 || c->prefix6 > 128 ? -EINVAL : 0;
+}
+
+static int ladder_check(struct weir_limiter_config *c)
+{
+	unsigned int i;
+
+	if (!c->within)
+		c->within = WITHIN_DEFAULT;
+	if (!within_limits(c->within, NSEC_PER_MSEC, PERIOD_MAX))
+		return -EINVAL;
+	if (c->nbans > WEIR_LADDER_MAX || !c->strikes != !c->nbans)
+		return -EINVAL;
+	for (i = 0; i < WEIR_LADDER_MAX; i++)
+		if (i < c->nbans ? !within_limits(c->ban[i], BAN_MIN, BAN_MAX) :
+				   c->ban[i] != 0)
+			return -EINVAL;
+	if (c->nbans && !c->forget_after)
+		c->forget_after = c->ban[c->nbans - 1];
+	return c->forget_after > BAN_MAX ? -EINVAL : 0;
+}
+
+/* Check a configuration and fill in its defaults. */
+static int config_check(struct weir_limiter_config *c)
+{
+	int err = c->flags || c->reserved ? -EINVAL : 0;
+
+	if (!err)
+		err = rate_check(c);
+	if (!err)
+		err = key_check(c);
+	if (!err)
+		err = ladder_check(c);
+	return err;
+}
+
+/* @old: the policy it replaces, or NULL. @now: ns since the table's epoch. */
+static struct weir_policy *policy_make(const struct weir_limiter_config *c,
+				       const struct weir_policy *old, u64 now)
+{
+	struct weir_policy *p = kzalloc(sizeof(*p), GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!p)
+		return ERR_PTR(-ENOMEM);
+	p->config = *c;
+	p->strikes = c->strikes;
+	p->forget_after = c->forget_after;
+	p->score = weir_score_prepare(c->within);
+	err = weir_rate_prepare(&p->rate, c->algorithm, c->tokens, c->period,
+				c->burst, old ? &old->rate : NULL, now);
+	if (err) {
+		kfree(p);
+		return ERR_PTR(err);
+	}
+	return p;
+}
+
+static void limiter_evicted(struct weir_table *t, unsigned int n, bool for_room)
+{
+	struct weir_limiter *l = weir_limiter_of(t);
+
+	if (for_room)
+		this_cpu_add(l->totals->evicted, n);
+	else
+		this_cpu_add(l->totals->expired, n);
+	if (READ_ONCE(l->full_told))
+		WRITE_ONCE(l->full_told, 0);
+}
+
+static const struct weir_table_ops limiter_table_ops = {
+	.idle_at = weir_limiter_idle_at,
+	.evicted = limiter_evicted,
+};
+
+/* The first @bits bits of @size bytes, in the order they have in memory. */
+static void mask_make(void *mask, size_t size, unsigned int bits)
+{
+	u8 *byte = mask;
+	size_t i;
+
+	for (i = 0; i < size; i++, bits -= min(bits, 8U))
+		byte[i] = bits >= 8 ? 0xff : ~(0xff >> bits);
+}
+
+static int limiter_init(struct weir_limiter *l,
+			const struct weir_limiter_config *config)
+{
+	struct weir_policy *p;
+	int err;
+
+	l->obj.type = config->algorithm;
+	l->obj.quota_keys = config->max_keys;
+	l->key_type = config->key_type;
+	mask_make(&l->mask4, 4, config->prefix4);
+	mask_make(l->mask6, sizeof(l->mask6), config->prefix6);
+	mutex_init(&l->set_lock);
+	p = policy_make(config, NULL, 0);
+	if (IS_ERR(p))
+		return PTR_ERR(p);
+	RCU_INIT_POINTER(l->policy, p);
+	l->totals = alloc_percpu_gfp(struct weir_limiter_totals,
+				     GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!l->totals) {
+		kfree(p);
+		return -ENOMEM;
+	}
+	err = weir_table_init(&l->table, config->max_keys, &limiter_table_ops);
+	if (err) {
+		free_percpu(l->totals);
+		kfree(p);
+	}
+	return err;
+}
+
+static struct weir_object *limiter_create(u64 user_config)
+{
+	struct weir_limiter_config config;
+	struct weir_limiter *l;
+	int err;
+
+	err = weir_user_get(&config, sizeof(config), user_config, CONFIG_MIN_SIZE);
+	if (!err)
+		err = config_check(&config);
+	if (err)
+		return ERR_PTR(err);
+	l = kzalloc(sizeof(*l), GFP_KERNEL_ACCOUNT);
+	if (!l)
+		return ERR_PTR(-ENOMEM);
+	err = limiter_init(l, &config);
+	if (err) {
+		kfree(l);
+		return ERR_PTR(err);
+	}
+	return &l->obj;
+}
+
+static void limiter_release(struct weir_object *o)
+{
+	struct weir_limiter *l = weir_limiter(o);
+
+	weir_table_destroy(&l->table);
+	kfree(rcu_dereference_protected(l->policy, true));
+	free_percpu(l->totals);
+}
+
+/* Take over into @c the members of @new that @mask names. */
+static void config_merge(struct weir_limiter_config *c,
+			 const struct weir_limiter_config *new, u64 mask)
+{
+	if (mask & WEIR_SET_RATE) {
+		c->tokens = new->tokens;
+		c->period = new->period;
+		if (c->algorithm == WEIR_ALGORITHM_WINDOW)
+			c->burst = 0;
+	}
+	if (mask & WEIR_SET_BURST)
+		c->burst = new->burst;
+	if (mask & WEIR_SET_MAX_KEYS)
+		c->max_keys = new->max_keys;
+	if (mask & WEIR_SET_WHEN_FULL)
+		c->when_full = new->when_full;
+	if (mask & WEIR_SET_STRIKES) {
+		c->strikes = new->strikes;
+		c->nbans = new->nbans;
+		memcpy(c->ban, new->ban, sizeof(c->ban));
+	}
+	if (mask & WEIR_SET_WITHIN)
+		c->within = new->within;
+	if (mask & WEIR_SET_FORGET_AFTER)
+		c->forget_after = new->forget_after;
+}
+
+#define SET_ALL	(WEIR_SET_RATE | WEIR_SET_BURST | WEIR_SET_MAX_KEYS | \
+		 WEIR_SET_WHEN_FULL | WEIR_SET_STRIKES | WEIR_SET_WITHIN | \
+		 WEIR_SET_FORGET_AFTER)
+
+static int limiter_change(struct weir_limiter *l,
+			  const struct weir_limiter_config *new, u64 mask)
+{
+	struct weir_policy *old, *p;
+	struct weir_limiter_config config;
+	int err;
+
+	lockdep_assert_held(&l->set_lock);
+	old = rcu_dereference_protected(l->policy,
+					lockdep_is_held(&l->set_lock));
+	config = old->config;
+	config_merge(&config, new, mask);
+	err = config_check(&config);
+	if (err)
+		return err;
+	p = policy_make(&config, old, weir_table_now(&l->table));
+	if (IS_ERR(p))
+		return PTR_ERR(p);
+	err = weir_registry_change_keys(&l->obj, config.max_keys);
+	if (err) {
+		kfree(p);
+		return err;
+	}
+	rcu_assign_pointer(l->policy, p);
+	WRITE_ONCE(l->table.max_keys, config.max_keys);
+	WRITE_ONCE(l->full_told, 0);
+	kfree_rcu(old, rcu);
+	weir_table_reconfigured(&l->table);
+	weir_event_object(&l->obj, WEIR_EVENT_CHANGED, mask, 0);
+	return 0;
+}
+
+static int limiter_set(struct weir_object *o, u64 mask, u64 user_config)
+{
+	struct weir_limiter *l = weir_limiter(o);
+	struct weir_limiter_config new;
+	int err;
+
+	err = weir_user_get(&new, sizeof(new), user_config, CONFIG_MIN_SIZE);
+	if (err)
+		return err;
+	if (!mask || mask & ~SET_ALL || new.flags || new.reserved)
+		return -EINVAL;
+	err = mutex_lock_interruptible(&l->set_lock);
+	if (err)
+		return err;
+	err = limiter_change(l, &new, mask);
+	mutex_unlock(&l->set_lock);
+	return err;
+}
+
+/**
+ * weir_limiter_stats_read - the totals, each by itself exact
+ * @l: the limiter
+ * @stats: all but the size is filled in
+ */
+void weir_limiter_stats_read(struct weir_limiter *l,
+			     struct weir_limiter_stats *stats)
+{
+	u32 size = stats->size;
+	int cpu;
+
+	*stats = (struct weir_limiter_stats){
+		.size = size,
+		.keys = weir_table_keys(&l->table),
+		.max_keys = READ_ONCE(l->table.max_keys),
+	};
+	for_each_possible_cpu(cpu) {
+		struct weir_limiter_totals *t = per_cpu_ptr(l->totals, cpu);
+
+		stats->allowed += READ_ONCE(t->allowed);
+		stats->limited += READ_ONCE(t->limited);
+		stats->banned += READ_ONCE(t->banned);
+		stats->strikes += READ_ONCE(t->strikes);
+		stats->bans += READ_ONCE(t->bans);
+		stats->evicted += READ_ONCE(t->evicted);
+		stats->expired += READ_ONCE(t->expired);
+		stats->full += READ_ONCE(t->full);
+	}
+}
+
+static int limiter_get_config(struct weir_limiter *l, u64 user_config)
+{
+	struct weir_limiter_config config, now;
+	int err;
+
+	err = weir_user_get(&config, sizeof(config), user_config, CONFIG_MIN_SIZE);
+	if (err)
+		return err;
+	rcu_read_lock();
+	now = rcu_dereference(l->policy)->config;
+	rcu_read_unlock();
+	now.size = config.size;
+	return weir_user_put(&now, sizeof(now), user_config);
+}
+
+static int limiter_get(struct weir_object *o, u64 user_config, u64 user_stats)
+{
+	struct weir_limiter *l = weir_limiter(o);
+	struct weir_limiter_stats stats;
+	int err = 0;
+
+	if (user_config)
+		err = limiter_get_config(l, user_config);
+	if (err || !user_stats)
+		return err;
+	err = weir_user_get(&stats, sizeof(stats), user_stats,
+			    offsetofend(struct weir_limiter_stats, full));
+	if (err)
+		return err;
+	weir_limiter_stats_read(l, &stats);
+	return weir_user_put(&stats, sizeof(stats), user_stats);
+}
+
+static u64 limiter_keys(struct weir_object *o)
+{
+	return weir_table_keys(&weir_limiter(o)->table);
+}
+
+const struct weir_kind_ops weir_limiter_ops = {
+	.kind		= WEIR_KIND_LIMITER,
+	.dir		= "limiters",
+	.create		= limiter_create,
+	.release	= limiter_release,
+	.set		= limiter_set,
+	.get		= limiter_get,
+	.dump		= weir_limiter_dump,
+	.keys		= limiter_keys,
+	.sysfs_add	= weir_limiter_sysfs_add,
+};

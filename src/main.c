@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * weir: counting and limiting, exactly, for every process on a host.
+ *
+ * This file is the map: what there is, from the bottom up. Nothing calls
+ * upwards. docs/architecture.md has the reasons.
+ */
+
+#include <linux/init.h>
+#include <linux/module.h>
+
+#include "abi.h"
+#include "event.h"
+#include "ioctl.h"
+#include "registry.h"
+#include "sweep.h"
+#include "sysfs.h"
+#include "table.h"
+
+static const struct {
+	int (*init)(void);
+	void (*exit)(void);
+} parts[] = {
+	{ weir_event_mod_init,		weir_event_mod_exit },
+	{ weir_table_mod_init,		weir_table_mod_exit },
+	{ weir_sweep_mod_init,		weir_sweep_mod_exit },
+	{ weir_sysfs_mod_init,		weir_sysfs_mod_exit },
+	{ weir_registry_mod_init,	weir_registry_mod_exit },
+	{ weir_device_mod_init,		weir_device_mod_exit },
+};
+
+static void parts_exit(unsigned int n)
+{
+	while (n--)
+		parts[n].exit();
+}
+
+static int __init weir_mod_init(void)
+{
+	unsigned int i;
+	int err;
+
+	weir_abi_check();
+	for (i = 0; i < ARRAY_SIZE(parts); i++) {
+		err = parts[i].init();
+		if (err) {
+			parts_exit(i);
+			return err;
+		}
+	}
+	pr_info("version " WEIR_VERSION ", ABI %u\n", WEIR_ABI_VERSION);
+	return 0;
+}
+
+static void __exit weir_mod_exit(void)
+{
+	parts_exit(ARRAY_SIZE(parts));
+}
+
+module_init(weir_mod_init);
+module_exit(weir_mod_exit);
+MODULE_DESCRIPTION("Exact counters and limiters for every process on a host");
+MODULE_AUTHOR("The Weir developers");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(WEIR_VERSION);

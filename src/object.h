@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What all kinds of object have in common.
+ *
+ * An object dies in phases:
+ *  1. unlinked (registry.c): dead is set, the name is free, sysfs is gone. Who
+ *     finds it by handle from now on answers ENODEV.
+ *  2. the registry's count in live is dropped. Operations that sleep hold one,
+ *     too, others are in an RCU read side.
+ *  3. live is 0 and a grace period is over: nobody uses the storage. A worker
+ *     frees it: that may take seconds for millions of keys.
+ *  4. the last handle goes: the header is freed.
+ */
+#ifndef _WEIR_OBJECT_H
+#define _WEIR_OBJECT_H
+
+#include <linux/kref.h>
+#include <linux/rculist.h>
+#include <linux/refcount.h>
+#include <linux/uidgid.h>
+#include <linux/workqueue.h>
+
+#include <uapi/linux/weir.h>
+
+struct weir_object;
+struct weir_dump_buffer;
+struct weir_quota;
+struct weir_sysfs_node;
+struct kobj_type;
+
+/**
+ * struct weir_kind_ops - one kind of object
+ * @kind: enum weir_kind
+ * @dir: folder in sysfs
+ * @sysfs_add: say which files the object's folder has (sysfs.h). Registry mutex.
+ * @create: a new object from the user's config, complete but not registered. It
+ *	sets type and quota_keys, the caller the rest of the common part. May
+ *	sleep. Error pointer on failure.
+ * @release: free the storage, phase 3 above; or that of an object that was never
+ *	registered. May sleep.
+ * @set: WEIR_IOC_SET; NULL for EOPNOTSUPP
+ * @get: WEIR_IOC_GET
+ * @dump: WEIR_IOC_DUMP; NULL for EOPNOTSUPP
+ * @keys: entries now; NULL for none
+ */
+struct weir_kind_ops {
+	enum weir_kind kind;
+	const char *dir;
+	int (*sysfs_add)(struct weir_object *o);
+	struct weir_object *(*create)(u64 config);
+	void (*release)(struct weir_object *o);
+	int (*set)(struct weir_object *o, u64 mask, u64 config);
+	int (*get)(struct weir_object *o, u64 config, u64 stats);
+	int (*dump)(struct weir_object *o, struct weir_dump *args);
+	u64 (*keys)(struct weir_object *o);
+};
+
+/**
+ * struct weir_object - the common header
+ *
+ * I: set before the object is visible, then constant. M: registry mutex.
+ * MR: written under the registry mutex, read under RCU. A: atomic.
+ *
+ * @ops:	I: the kind
+ * @type:	I: enum weir_counter_type or weir_algorithm
+ * @mode:	I: permission bits
+ * @uid:	I: owner
+ * @gid:	I: group
+ * @id:		I: number, never used again
+ * @dead:	MR: phase 1 is done; WRITE_ONCE(), READ_ONCE()
+ * @live:	A: uses of the storage, see above
+ * @ref:	A: uses of the header: one for as long as live is not 0, and handles
+ * @hash:	MR: in the registry's chain for the name
+ * @quota:	M: the owner's account, until phase 1
+ * @quota_keys:	M: keys taken from it; before that, to be taken
+ * @node:	M: its folder in sysfs, until phase 1
+ * @rcu:	phase 2 to 3
+ * @work:	phase 3
+ * @free_rcu:	phase 4
+ * @name:	I
+ */
+struct weir_object {
+	const struct weir_kind_ops *ops;
+	u32			type;
+	u16			mode;
+	bool			dead;
+	kuid_t			uid;
+	kgid_t			gid;
+	u64			id;
+	refcount_t		live;
+	struct kref		ref;
+	struct hlist_node	hash;
+	struct weir_quota	*quota;
+	u64			quota_keys;
+	struct weir_sysfs_node	*node;
+	union {
+		struct rcu_head		rcu;
+		struct work_struct	work;
+		struct rcu_head		free_rcu;
+	};
+	char			name[WEIR_NAME_SIZE];
+};
+
+extern const struct weir_kind_ops weir_counter_ops;
+extern const struct weir_kind_ops weir_limiter_ops;
+
+void weir_object_put(struct weir_object *o);
+void weir_object_live_put(struct weir_object *o);
+u32 weir_object_rights(const struct weir_object *o);
+bool weir_name_valid(const char *name);
+
+/* Keep the storage over a sleep; false if phase 3 has begun. */
+static inline bool weir_object_live_get(struct weir_object *o)
+{
+	return refcount_inc_not_zero(&o->live);
+}
+
+#endif /* _WEIR_OBJECT_H */

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * WEIR_IOC_SUBMIT: operations, one or many.
+ *
+ * What a single one costs beside the operation: copying 24 bytes and 64 bytes
+ * in, 64 bytes and the count out, an xarray look-up, and two stores that prove
+ * that the result has where to go before anything is done.
+ */
+
+#include <linux/err.h>
+#include <linux/nospec.h>
+#include <linux/sched/signal.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "client.h"
+#include "counter.h"
+#include "ioctl.h"
+#include "limiter.h"
+#include "user.h"
+
+#define IN_SIZE		offsetof(struct weir_op, result)
+#define OUT_SIZE	(sizeof(struct weir_op) - IN_SIZE)
+#define STRIKE_MAX	(1U << 20)
+#define NEXT_MAX	(1ULL << 32)
+#define BAN_MAX		(10 * WEIR_NSEC_PER_YEAR)
+
+/**
+ * struct op_desc - what an opcode needs
+ * @kind: enum weir_kind
+ * @right: WEIR_RIGHT_*
+ * @n_max: @n is 1 to this; 0: @n must be 0
+ * @arg_max: @arg is 0 to this
+ */
+struct op_desc {
+	u32 kind;
+	u32 right;
+	u64 n_max;
+	u64 arg_max;
+};
+
+static const struct op_desc descs[] = {
+	[WEIR_OP_ADD]	= { WEIR_KIND_COUNTER, WEIR_RIGHT_USE, 0, U64_MAX },
+	[WEIR_OP_READ]	= { WEIR_KIND_COUNTER, WEIR_RIGHT_OBSERVE, 0, U64_MAX },
+	[WEIR_OP_TAKE]	= { WEIR_KIND_COUNTER, WEIR_RIGHT_ADMIN, 0, 0 },
+	[WEIR_OP_NEXT]	= { WEIR_KIND_COUNTER, WEIR_RIGHT_USE, NEXT_MAX, 0 },
+	[WEIR_OP_CHECK]	= { WEIR_KIND_LIMITER, WEIR_RIGHT_USE, U32_MAX, 0 },
+	[WEIR_OP_PEEK]	= { WEIR_KIND_LIMITER, WEIR_RIGHT_OBSERVE, U32_MAX, 0 },
+	[WEIR_OP_REFUND] = { WEIR_KIND_LIMITER, WEIR_RIGHT_USE, U32_MAX, 0 },
+	[WEIR_OP_STRIKE] = { WEIR_KIND_LIMITER, WEIR_RIGHT_USE, STRIKE_MAX, 0 },
+	[WEIR_OP_FORGIVE] = { WEIR_KIND_LIMITER, WEIR_RIGHT_USE, 0, 0 },
+	[WEIR_OP_BAN]	= { WEIR_KIND_LIMITER, WEIR_RIGHT_ADMIN, 0, BAN_MAX },
+	[WEIR_OP_LIFT]	= { WEIR_KIND_LIMITER, WEIR_RIGHT_ADMIN, 0, 0 },
+	[WEIR_OP_FORGET] = { WEIR_KIND_LIMITER, WEIR_RIGHT_ADMIN, 0, 0 },
+};
+
+/**
+ * struct op_run - one operation under way
+ * @op: the kernel's copy
+ * @desc: of its opcode
+ * @key: limiters: the key
+ * @bytes: its bytes, if they came by pointer
+ * @values: counters: the values, if they came or go by pointer
+ */
+struct op_run {
+	struct weir_op op;
+	const struct op_desc *desc;
+	struct weir_key key;
+	union {
+		u8 bytes[ALIGN(WEIR_KEY_MAX, 8)];
+		s64 values[WEIR_FIELDS_MAX];
+	};
+};
+
+static const struct op_desc *desc_find(unsigned int opcode)
+{
+	const struct op_desc *desc;
+
+	if (opcode >= ARRAY_SIZE(descs))
+		return NULL;
+	desc = &descs[array_index_nospec(opcode, ARRAY_SIZE(descs))];
+	return desc->kind ? desc : NULL;
+}
+
+static bool inline_tail_zero(const struct weir_op *op, size_t used)
+{
+	return !memchr_inv(op->key + used, 0, sizeof(op->key) - used);
+}
+
+/* What the opcode alone decides. Counters say themselves what else they take. */
+static int limiter_op_check(struct op_run *r)
+{
+	struct weir_op *op = &r->op;
+
+	if (r->desc->n_max ? op->n < 1 || (u64)op->n > r->desc->n_max : op->n != 0)
+		return -EINVAL;
+	if (op->arg > r->desc->arg_max || (r->desc->arg_max && !op->arg))
+		return -EINVAL;
+	if (op->key_len > WEIR_KEY_MAX)
+		return -EINVAL;
+	if (!(op->flags & WEIR_OP_PTR))
+		return op->key_len <= sizeof(op->key) &&
+		       inline_tail_zero(op, op->key_len) ? 0 : -EINVAL;
+	if (!inline_tail_zero(op, sizeof(op->ptr)))
+		return -EINVAL;
+	return copy_from_user(r->bytes, u64_to_user_ptr(op->ptr), op->key_len) ?
+	       -EFAULT : 0;
+}
+
+static int counter_op_check(struct op_run *r)
+{
+	struct weir_op *op = &r->op;
+	size_t used = 0;
+
+	if (op->key_len)
+		return -EINVAL;
+	if (op->flags & WEIR_OP_PTR)
+		used = sizeof(op->ptr);
+	else if (op->opcode == WEIR_OP_ADD && hweight64(op->arg) > 1)
+		used = min_t(size_t, sizeof(op->values),
+			     hweight64(op->arg) * sizeof(s64));
+	return inline_tail_zero(op, used) ? 0 : -EINVAL;
+}
+
+static int op_check(struct op_run *r)
+{
+	struct weir_op *op = &r->op;
+
+	r->desc = desc_find(op->opcode);
+	if (!r->desc || op->flags & ~WEIR_OP_PTR ||
+	    op->reserved[0] | op->reserved[1] | op->reserved[2])
+		return -EINVAL;
+	return r->desc->kind == WEIR_KIND_LIMITER ? limiter_op_check(r) :
+						    counter_op_check(r);
+}
+
+/* Several fields: the amounts are in the op, or where it points. */
+static int add_many(struct op_run *r, struct weir_counter *c)
+{
+	struct weir_op *op = &r->op;
+	unsigned int n = hweight64(op->arg);
+	const s64 *amounts = op->values;
+
+	if (op->n)
+		return -EINVAL;
+	if (op->flags & WEIR_OP_PTR) {
+		if (copy_from_user(r->values, u64_to_user_ptr(op->ptr),
+				   n * sizeof(s64)))
+			return -EFAULT;
+		amounts = r->values;
+	} else if (n > ARRAY_SIZE(op->values)) {
+		return -EINVAL;
+	}
+	weir_counter_add_many(c, op->arg, amounts);
+	return 0;
+}
+
+static int read_many(struct op_run *r, struct weir_counter *c)
+{
+	struct weir_op *op = &r->op;
+	bool take = op->opcode == WEIR_OP_TAKE;
+	void __user *to = u64_to_user_ptr(op->ptr);
+	size_t size = c->nfields * sizeof(s64);
+
+	if (op->arg)
+		return -EINVAL;
+	if (op->n < c->nfields)
+		return -EMSGSIZE;
+	if (!c->slots) {
+		r->values[0] = weir_counter_read_one(c, 0);
+	} else if (take) {
+		/* nothing may be taken that cannot be handed over */
+		if (clear_user(to, size))
+			return -EFAULT;
+		weir_counter_take(c, (u64 *)r->values);
+	} else {
+		weir_counter_read(c, (u64 *)r->values);
+	}
+	if (copy_to_user(to, r->values, size))
+		return -EFAULT;
+	op->value = c->nfields;
+	return 0;
+}
+
+static int read_one(struct op_run *r, struct weir_counter *c)
+{
+	struct weir_op *op = &r->op;
+	u64 value;
+
+	if (op->n)
+		return -EINVAL;
+	if (op->opcode == WEIR_OP_TAKE) {
+		if (c->nfields > 1)
+			return -EMSGSIZE;
+		weir_counter_take(c, &value);
+	} else {
+		value = weir_counter_read_one(c, op->arg);
+	}
+	op->value = value;
+	return 0;
+}
+
+static int next_numbers(struct op_run *r, struct weir_counter *c)
+{
+	struct weir_op *op = &r->op;
+	u64 first;
+	int err;
+
+	if (op->flags || op->arg || op->n < 1 || op->n > NEXT_MAX)
+		return -EINVAL;
+	err = weir_counter_next(c, op->n, &first);
+	if (!err)
+		op->value = first;
+	return err;
+}
+
+static int counter_op(struct op_run *r, struct weir_counter *c)
+{
+	struct weir_op *op = &r->op;
+	bool sequence = c->obj.type == WEIR_COUNTER_SEQUENCE;
+	bool many = op->flags & WEIR_OP_PTR;
+
+	switch (op->opcode) {
+	case WEIR_OP_ADD:
+		if (sequence)
+			return -EOPNOTSUPP;
+		if (!op->arg || (c->nfields < 64 && op->arg >> c->nfields))
+			return -EINVAL;
+		if (many || op->arg & (op->arg - 1))
+			return add_many(r, c);
+		weir_counter_add_one(c, __ffs64(op->arg), op->n);
+		return 0;
+	case WEIR_OP_NEXT:
+		return sequence ? next_numbers(r, c) : -EOPNOTSUPP;
+	case WEIR_OP_TAKE:
+		if (sequence)
+			return -EOPNOTSUPP;
+		if (op->arg)
+			return -EINVAL;
+		fallthrough;
+	default:
+		if (!many && op->arg >= c->nfields)
+			return -EINVAL;
+		return many ? read_many(r, c) : read_one(r, c);
+	}
+}
+
+static int limiter_op(struct op_run *r, struct weir_limiter *l)
+{
+	const u8 *bytes = r->op.flags & WEIR_OP_PTR ? r->bytes : r->op.key;
+	int err = weir_limiter_key(l, bytes, r->op.key_len, &r->key);
+
+	return err ?: weir_limiter_op(l, &r->op, &r->key);
+}
+
+/* Operations that touch user memory need the storage held over a sleep. */
+static bool op_sleeps(const struct weir_op *op)
+{
+	return op->flags & WEIR_OP_PTR && op->opcode < WEIR_OP_CHECK;
+}
+
+static int op_sleeping(struct weir_object *o, struct op_run *r)
+{
+	int err;
+
+	if (o->ops->kind == WEIR_KIND_COUNTER)
+		err = counter_op(r, weir_counter(o));
+	else
+		err = weir_limiter_op_slow(weir_limiter(o), &r->op, &r->key);
+	weir_object_live_put(o);
+	return err;
+}
+
+/* Find the object and do it, under RCU alone if it can be done without sleep. */
+static int op_dispatch(struct weir_client *c, struct op_run *r)
+{
+	struct weir_handle *h;
+	struct weir_object *o;
+	int err;
+
+	rcu_read_lock();
+	h = weir_handle_find(c, r->op.handle);
+	if (!h) {
+		err = -EBADF;
+		goto out;
+	}
+	o = h->object;
+	if (o->ops->kind != r->desc->kind)
+		err = -EOPNOTSUPP;
+	else if (!(h->rights & r->desc->right))
+		err = -EACCES;
+	else if (READ_ONCE(o->dead))
+		err = -ENODEV;
+	else if (op_sleeps(&r->op))
+		err = WEIR_OP_SLOW;
+	else if (o->ops->kind == WEIR_KIND_LIMITER)
+		err = limiter_op(r, weir_limiter(o));
+	else
+		err = counter_op(r, weir_counter(o));
+	if (err == WEIR_OP_SLOW && !weir_object_live_get(o))
+		err = -ENODEV;
+out:
+	rcu_read_unlock();
+	return err == WEIR_OP_SLOW ? op_sleeping(o, r) : err;
+}
+
+static void op_perform(struct weir_client *c, struct op_run *r)
+{
+	int err;
+
+	memset((u8 *)&r->op + IN_SIZE, 0, OUT_SIZE);
+	err = op_check(r);
+	if (!err)
+		err = op_dispatch(c, r);
+	if (err)
+		memset((u8 *)&r->op + IN_SIZE, 0, OUT_SIZE);
+	r->op.result = err;
+}
+
+/* One op: -EFAULT, and then nothing happened, or 0. */
+static int op_user(struct weir_client *c, struct weir_op __user *user, u32 index)
+{
+	struct op_run r;
+
+	if (copy_from_user(&r.op, user, IN_SIZE))
+		return -EFAULT;
+	/* the result's first and last word: it spans two pages at most */
+	if (put_user(0, &user->result) || put_user(0, &user->bans))
+		return -EFAULT;
+	op_perform(c, &r);
+	r.op.decided = r.op.verdict ? index : 0;
+	return copy_to_user(&user->result, &r.op.result, OUT_SIZE) ? -EFAULT : 0;
+}
+
+/**
+ * weir_submit_run - handle WEIR_IOC_SUBMIT
+ * @c: the client
+ * @args: its struct
+ * @user: where that came from
+ */
+int weir_submit_run(struct weir_client *c, struct weir_submit *args, u64 user)
+{
+	struct weir_submit __user *to = u64_to_user_ptr(user);
+	struct weir_op __user *ops = u64_to_user_ptr(args->ops);
+	u32 done;
+	int err = 0;
+
+	if (args->flags || !args->count || args->count > WEIR_BATCH_MAX ||
+	    args->ops % 8)
+		return -EINVAL;
+	if (put_user(0, &to->done))
+		return -EFAULT;
+	for (done = 0; done < args->count; done++) {
+		if (done && signal_pending(current))
+			break;
+		err = op_user(c, ops + done, done);
+		if (err)
+			break;
+		cond_resched();
+	}
+	if (put_user(done, &to->done))
+		return -EFAULT;
+	return done ? 0 : err;
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* All objects, by name and by number. See registry.h. */
+
+#include <linux/hashtable.h>
+#include <linux/mutex.h>
+#include <linux/random.h>
+#include <linux/siphash.h>
+#include <linux/string.h>
+#include <linux/xarray.h>
+
+#include "event.h"
+#include "quota.h"
+#include "registry.h"
+#include "sysfs.h"
+
+#define REGISTRY_BITS 12
+
+/*
+ * M: mutex held to write. Readers of by_name and by_id are in an RCU read side.
+ */
+static DEFINE_MUTEX(mutex);
+static DEFINE_HASHTABLE(by_name, REGISTRY_BITS);	/* M */
+static DEFINE_XARRAY(by_id);				/* M */
+static u64 last_id;					/* M */
+static siphash_key_t hash_key __ro_after_init;
+static struct workqueue_struct *queue;
+
+void weir_registry_assert_held(void)
+{
+	lockdep_assert_held(&mutex);
+}
+
+/* Phase 3 of an object's death goes on here: it may sleep and take long. */
+void weir_registry_queue(struct work_struct *work)
+{
+	queue_work(queue, work);
+}
+
+static u32 name_hash(u32 kind, const char *name)
+{
+	return siphash(name, strlen(name), &hash_key) + kind;
+}
+
+static struct weir_object *name_find(u32 kind, const char *name)
+{
+	struct weir_object *o;
+
+	hash_for_each_possible_rcu(by_name, o, hash, name_hash(kind, name),
+				   lockdep_is_held(&mutex))
+		if (o->ops->kind == kind && !strcmp(o->name, name))
+			return o;
+	return NULL;
+}
+
+/**
+ * weir_registry_find - an object by name
+ * @kind: enum weir_kind
+ * @name: a valid one
+ *
+ * Return: with a reference to its header, or NULL.
+ */
+struct weir_object *weir_registry_find(u32 kind, const char *name)
+{
+	struct weir_object *o;
+
+	rcu_read_lock();
+	o = name_find(kind, name);
+	if (o && !kref_get_unless_zero(&o->ref))
+		o = NULL;
+	rcu_read_unlock();
+	return o;
+}
+
+/**
+ * weir_registry_next - iterate over objects in the order of their numbers
+ * @cursor: number to begin with; out: the number of the one returned
+ * @kind: enum weir_kind, or WEIR_KIND_ANY
+ *
+ * Numbers are never used again, so one that exists throughout is met once.
+ * Return: with a reference to its header, or NULL at the end.
+ */
+struct weir_object *weir_registry_next(u64 *cursor, u32 kind)
+{
+	unsigned long id = *cursor;
+	struct weir_object *o;
+
+	rcu_read_lock();
+	xa_for_each_start(&by_id, id, o, *cursor) {
+		if (kind && o->ops->kind != kind)
+			continue;
+		if (kref_get_unless_zero(&o->ref)) {
+			*cursor = id;
+			break;
+		}
+	}
+	rcu_read_unlock();
+	return o;
+}
+
+static int object_link(struct weir_object *o)
+{
+	int err;
+
+	o->quota = weir_quota_take(o->uid, o->quota_keys);
+	if (IS_ERR(o->quota))
+		return PTR_ERR(o->quota);
+	o->id = ++last_id;
+	err = weir_sysfs_add(o);
+	if (err)
+		goto err_quota;
+	err = xa_insert(&by_id, o->id, o, GFP_KERNEL_ACCOUNT);
+	if (err)
+		goto err_sysfs;
+	hash_add_rcu(by_name, &o->hash, name_hash(o->ops->kind, o->name));
+	weir_event_object(o, WEIR_EVENT_CREATED,
+			  from_kuid(&init_user_ns, o->uid), 0);
+	return 0;
+
+err_sysfs:
+	weir_sysfs_remove(o);
+err_quota:
+	weir_quota_give(o->quota, o->quota_keys);
+	return err;
+}
+
+/**
+ * weir_registry_add - make an object visible
+ * @o: complete but for its number; its references are the caller's until then
+ *
+ * Return: 0: the registry has its own reference, the caller keeps his. -EEXIST,
+ * -EDQUOT, -ENOSPC, -ENOMEM: nothing was seen of it.
+ */
+int weir_registry_add(struct weir_object *o)
+{
+	int err;
+
+	mutex_lock(&mutex);
+	err = name_find(o->ops->kind, o->name) ? -EEXIST : object_link(o);
+	mutex_unlock(&mutex);
+	return err;
+}
+
+/* Phase 1 of an object's death. */
+static void object_unlink(struct weir_object *o)
+{
+	lockdep_assert_held(&mutex);
+	WRITE_ONCE(o->dead, true);
+	hash_del_rcu(&o->hash);
+	xa_erase(&by_id, o->id);
+	weir_sysfs_remove(o);
+	weir_quota_give(o->quota, o->quota_keys);
+	o->quota = NULL;
+	weir_event_object(o, WEIR_EVENT_DELETED, 0, 0);
+}
+
+/**
+ * weir_registry_delete - end an object
+ * @o: the object; the caller has a reference
+ *
+ * Return: 0, or -ENODEV if somebody was faster.
+ */
+int weir_registry_delete(struct weir_object *o)
+{
+	bool first;
+
+	mutex_lock(&mutex);
+	first = !o->dead;
+	if (first)
+		object_unlink(o);
+	mutex_unlock(&mutex);
+	if (!first)
+		return -ENODEV;
+	weir_object_live_put(o);
+	return 0;
+}
+
+/* Charge another number of keys to the owner: 0, -EDQUOT or -ENODEV. */
+int weir_registry_change_keys(struct weir_object *o, u64 keys)
+{
+	int err = -ENODEV;
+
+	mutex_lock(&mutex);
+	if (!o->dead)
+		err = weir_quota_change(o->quota, o->quota_keys, keys);
+	if (!err)
+		o->quota_keys = keys;
+	mutex_unlock(&mutex);
+	return err;
+}
+
+int weir_registry_mod_init(void)
+{
+	get_random_bytes(&hash_key, sizeof(hash_key));
+	queue = alloc_workqueue("weir_release", WQ_UNBOUND, 0);
+	return queue ? 0 : -ENOMEM;
+}
+
+/* Context: no file is open any more, so nobody else creates or deletes. */
+void weir_registry_mod_exit(void)
+{
+	struct weir_object *o;
+	unsigned long id;
+
+	xa_for_each(&by_id, id, o)
+		weir_registry_delete(o);
+	rcu_barrier();			/* phase 2 to 3 */
+	destroy_workqueue(queue);	/* phase 3 */
+	xa_destroy(&by_id);
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Dropping idle entries in the course of time. See sweep.h. */
+
+#include <linux/jiffies.h>
+#include <linux/sched.h>
+#include <linux/workqueue.h>
+
+#include "sweep.h"
+#include "table.h"
+
+/*
+ * A run works for at most SLICE at a stretch, then lets others go first. After
+ * a run that took d, the next begins not before PAUSE_FACTOR * d, which bounds
+ * the share of one CPU, nor before PAUSE_MIN, so that a trickle is gathered.
+ */
+#define SLICE		(NSEC_PER_MSEC)
+#define PAUSE_FACTOR	50
+#define PAUSE_MIN	(NSEC_PER_SEC)
+#define PAUSE_MAX	(3600ULL * NSEC_PER_SEC)
+
+static struct workqueue_struct *queue;
+
+/* Work until nothing is due, or the slice is over (then true). */
+static bool sweep_slice(struct weir_table *t)
+{
+	u64 end = ktime_get_boottime_ns() + SLICE;
+	unsigned int dropped = 0;
+	bool more;
+
+	do {
+		more = weir_expiry_step(&t->expiry, weir_table_now(t),
+					weir_table_scan, t, &dropped);
+	} while (more && ktime_get_boottime_ns() < end);
+	if (dropped)
+		t->ops->evicted(t, dropped, false);
+	return more;
+}
+
+/* Run at @due, but not before @after, nor in less than PAUSE_MIN. */
+static unsigned long sweep_delay(u64 due, u64 after, u64 now)
+{
+	u64 wait = max(due, after);
+
+	wait = wait > now ? wait - now : 0;
+	return nsecs_to_jiffies(clamp_t(u64, wait, PAUSE_MIN, PAUSE_MAX)) + 1;
+}
+
+static void sweep_work(struct work_struct *work)
+{
+	struct weir_table *t = container_of(to_delayed_work(work),
+					    struct weir_table, sweep);
+	u64 start = weir_table_now(t), now, due;
+
+	while (!READ_ONCE(t->dying) && sweep_slice(t))
+		cond_resched();
+	now = weir_table_now(t);
+	WRITE_ONCE(t->sweep_after, now + (now - start) * PAUSE_FACTOR);
+	due = weir_expiry_root(&t->expiry);
+	/* NEVER: whoever lowers the root kicks us. Pending: somebody just did. */
+	if (due != WEIR_EXPIRY_NEVER && !READ_ONCE(t->dying))
+		queue_delayed_work(queue, &t->sweep,
+				   sweep_delay(due, t->sweep_after, now));
+}
+
+/**
+ * weir_sweep_kick - something will be idle at @idle_at, sooner than all else
+ * @t: the table
+ * @idle_at: when; ns since the table's epoch
+ *
+ * Context: any but hard interrupts.
+ */
+void weir_sweep_kick(struct weir_table *t, u64 idle_at)
+{
+	if (!READ_ONCE(t->dying))
+		mod_delayed_work(queue, &t->sweep,
+				 sweep_delay(idle_at, READ_ONCE(t->sweep_after),
+					     weir_table_now(t)));
+}
+
+void weir_sweep_init(struct weir_table *t)
+{
+	INIT_DELAYED_WORK(&t->sweep, sweep_work);
+}
+
+/* Nobody can kick it any more: the table is out of reach. May sleep. */
+void weir_sweep_stop(struct weir_table *t)
+{
+	WRITE_ONCE(t->dying, true);
+	cancel_delayed_work_sync(&t->sweep);
+}
+
+int weir_sweep_mod_init(void)
+{
+	queue = alloc_workqueue("weir_sweep", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	return queue ? 0 : -ENOMEM;
+}
+
+void weir_sweep_mod_exit(void)
+{
+	destroy_workqueue(queue);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * /sys/kernel/weir: what exists and its totals, one value a file.
+ *
+ * An object's folder is a node of its own, not part of the object: sysfs may
+ * keep it a while after its removal. Nothing calls a show function after
+ * weir_sysfs_remove() has returned, so show functions may use the object.
+ * They take no lock.
+ */
+#ifndef _WEIR_SYSFS_H
+#define _WEIR_SYSFS_H
+
+#include <linux/kobject.h>
+#include <linux/sysfs.h>
+
+struct weir_object;
+
+/**
+ * struct weir_sysfs_node - an object's folder
+ * @kobj: its kobject
+ * @object: not NULL while the folder is visible
+ * @group: its files
+ * @attrs: kinds whose files differ from object to object keep them here; freed
+ *	with the node
+ */
+struct weir_sysfs_node {
+	struct kobject kobj;
+	struct weir_object *object;
+	struct attribute_group group;
+	void *attrs;
+};
+
+/**
+ * struct weir_attribute - a file whose value comes from the object
+ * @show: print the value
+ * @index: for @show
+ */
+struct weir_attribute {
+	struct attribute attr;
+	ssize_t (*show)(struct weir_object *o, unsigned int index, char *buffer);
+	unsigned int index;
+};
+
+#define WEIR_ATTRIBUTE(_name, _show, _index)				\
+	struct weir_attribute weir_attr_##_name = {			\
+		.attr = { .name = #_name, .mode = 0444 },		\
+		.show = _show,						\
+		.index = _index,					\
+	}
+
+int weir_sysfs_add(struct weir_object *o);
+void weir_sysfs_remove(struct weir_object *o);
+
+int weir_sysfs_mod_init(void);
+void weir_sysfs_mod_exit(void);
+
+#endif /* _WEIR_SYSFS_H */

@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The keyed table: look-up, insertion, removal, iteration. See table.h. */
+
+#include <linux/processor.h>	/* bit_spinlock.h of 6.12 forgets it */
+#include <linux/bit_spinlock.h>
+#include <linux/log2.h>
+#include <linux/memcontrol.h>
+#include <linux/mm.h>
+#include <linux/random.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "table.h"
+#include "sweep.h"
+
+#define BUCKET_LOCK_BIT	0
+#define BUCKET_LOCKED	BIT(BUCKET_LOCK_BIT)
+
+/* Slab classes by room for the key: an entry of 64, 128 and 320 bytes. */
+static const struct {
+	const char *name;
+	unsigned int size;
+} classes[] = {
+	{ "weir_entry_64", 64 },
+	{ "weir_entry_128", 128 },
+	{ "weir_entry_320", 320 },
+};
+
+static struct kmem_cache *caches[ARRAY_SIZE(classes)];
+
+static struct weir_entry *bucket_first(const unsigned long *bucket)
+{
+	/* pairs with the release in bucket_set(); the address carries it on */
+	return (struct weir_entry *)(READ_ONCE(*bucket) & ~BUCKET_LOCKED);
+}
+
+static void bucket_set(unsigned long *bucket, struct weir_entry *first)
+{
+	smp_store_release(bucket, (unsigned long)first | BUCKET_LOCKED);
+}
+
+static void bucket_lock(struct weir_table *t, unsigned long *bucket)
+	__acquires(bitlock)
+{
+	local_bh_disable();
+	bit_spin_lock(BUCKET_LOCK_BIT, bucket);
+	lock_map_acquire(&t->bucket_map);
+}
+
+static void bucket_unlock(struct weir_table *t, unsigned long *bucket)
+	__releases(bitlock)
+{
+	lock_map_release(&t->bucket_map);
+	bit_spin_unlock(BUCKET_LOCK_BIT, bucket);
+	local_bh_enable();
+}
+
+static bool entry_is(const struct weir_entry *e, const struct weir_key *key)
+{
+	const u64 *words = (const u64 *)e->key;
+
+	if (e->key_len != key->len)
+		return false;
+	if (key->len <= WEIR_KEY_INLINE)
+		return words[0] == key->words[0] && words[1] == key->words[1];
+	return !memcmp(e->key, key->data, key->len);
+}
+
+static u64 hash_bytes(const struct weir_table *t, const u8 *data,
+		      unsigned int len)
+{
+	const u64 *words = (const u64 *)data;
+
+	if (len <= WEIR_KEY_INLINE)
+		return siphash_2u64(words[0], words[1], &t->hash_key);
+	return siphash(data, len, &t->hash_key);
+}
+
+/* Cost: SipHash-2-4 of 16 bytes for a short key. */
+void weir_key_hash(const struct weir_table *t, struct weir_key *key)
+{
+	key->hash = hash_bytes(t, key->data, key->len);
+}
+
+static struct weir_entry *chain_find(struct weir_entry *e,
+				     const struct weir_key *key)
+{
+	while (e && !entry_is(e, key))
+		e = rcu_dereference_check(e->next, rcu_read_lock_bh_held());
+	return e;
+}
+
+/**
+ * weir_table_find - the entry of a key, or NULL
+ * @t: the table
+ * @key: hashed
+ *
+ * Context: RCU read side; the entry is good until its end, but may be dead.
+ * Cost: the bucket's cache line and one for each entry of the chain; no write.
+ */
+struct weir_entry *weir_table_find(struct weir_table *t,
+				   const struct weir_key *key)
+{
+	return chain_find(bucket_first(&t->buckets[weir_table_bucket(t, key->hash)]),
+			  key);
+}
+
+static struct weir_entry *entry_alloc(struct weir_table *t,
+				      const struct weir_key *key)
+{
+	struct weir_entry *e;
+	size_t size = sizeof(*e) + max_t(size_t, key->len, WEIR_KEY_INLINE);
+	struct mem_cgroup *old;
+	unsigned int class;
+
+	for (class = 0; classes[class].size < size; class++)
+		;
+	old = set_active_memcg(t->memcg);
+	e = kmem_cache_alloc(caches[class], GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	set_active_memcg(old);
+	if (!e)
+		return NULL;
+	memset(e, 0, sizeof(*e));
+	e->class = class;
+	e->key_len = key->len;
+	if (key->len <= WEIR_KEY_INLINE)
+		memcpy(e->key, key->words, sizeof(key->words));
+	else
+		memcpy(e->key, key->data, key->len);
+	return e;
+}
+
+static void entry_free(struct weir_entry *e)
+{
+	kmem_cache_free(caches[e->class], e);
+}
+
+static void entry_free_rcu(struct rcu_head *rcu)
+{
+	entry_free(container_of(rcu, struct weir_entry, rcu));
+}
+
+/* Take a place below the cap; exact at any concurrency. */
+static bool place_take(struct weir_table *t)
+{
+	s64 nr = atomic64_read(&t->nr);
+
+	do {
+		if ((u64)nr >= READ_ONCE(t->max_keys))
+			return false;
+	} while (!atomic64_try_cmpxchg(&t->nr, &nr, nr + 1));
+	return true;
+}
+
+static void place_give(struct weir_table *t, unsigned int n)
+{
+	atomic64_sub(n, &t->nr);
+}
+
+/*
+ * Unlink an entry, whose link is *@link (NULL: the bucket itself), and whose
+ * lock is held, and let it go: dead, out of the chain, freed when no reader can
+ * stand on it any more.
+ */
+static void entry_kill(struct weir_table *t, unsigned long *bucket,
+		       struct weir_entry *prev, struct weir_entry *e)
+{
+	struct weir_entry *next = rcu_dereference_protected(e->next, true);
+
+	if (prev)
+		rcu_assign_pointer(prev->next, next);
+	else
+		bucket_set(bucket, next);
+	weir_entry_unlock(e, &t->entry_map, WEIR_ENTRY_DEAD);
+	call_rcu(&e->rcu, entry_free_rcu);
+}
+
+/* Drop the idle entries of one bucket; the least idle time of the others. */
+static u64 bucket_scan(struct weir_table *t, unsigned long *bucket, u64 now,
+		       unsigned int *dropped)
+{
+	struct weir_entry *e, *next, *prev = NULL;
+	u64 least = WEIR_EXPIRY_NEVER, idle_at, word;
+
+	bucket_lock(t, bucket);
+	for (e = bucket_first(bucket); e; e = next) {
+		next = rcu_dereference_protected(e->next, true);
+		/* linked, so not dead: only bucket lock holders kill */
+		if (WARN_ON_ONCE(!weir_entry_lock(e, &t->entry_map, &word)))
+			break;
+		idle_at = t->ops->idle_at(t, e, word, now);
+		if (idle_at <= now) {
+			entry_kill(t, bucket, prev, e);
+			(*dropped)++;
+			continue;
+		}
+		weir_entry_unlock(e, &t->entry_map, word);
+		least = min(least, idle_at);
+		prev = e;
+	}
+	bucket_unlock(t, bucket);
+	return least;
+}
+
+/* weir_expiry_scan */
+u64 weir_table_scan(void *arg, unsigned int group, u64 now,
+		    unsigned int *dropped)
+{
+	struct weir_table *t = arg;
+	unsigned int first = group << WEIR_GROUP_BITS, i;
+	unsigned int before = *dropped;
+	u64 least = WEIR_EXPIRY_NEVER;
+
+	rcu_read_lock();
+	for (i = first; i < first + WEIR_GROUP_SIZE; i++)
+		if (bucket_first(&t->buckets[i]))
+			least = min(least, bucket_scan(t, &t->buckets[i], now,
+						       dropped));
+	rcu_read_unlock();
+	place_give(t, *dropped - before);
+	return least;
+}
+
+/* A place for a new entry, if need be that of an idle one. */
+static bool place_find(struct weir_table *t)
+{
+	unsigned int steps, dropped;
+
+	for (steps = 0; !place_take(t); steps++) {
+		dropped = 0;
+		if (steps == WEIR_SWEEP_FOR_ROOM ||
+		    !weir_expiry_step(&t->expiry, weir_table_now(t),
+				      weir_table_scan, t, &dropped))
+			return place_take(t);
+		if (dropped)
+			t->ops->evicted(t, dropped, true);
+	}
+	return true;
+}
+
+/**
+ * weir_table_new - an entry to be linked, and a place for it
+ * @t: the table
+ * @key: hashed
+ *
+ * Context: may sleep.
+ * Return: the entry, for weir_table_link(); or an ERR_PTR(): -ENOSPC, the table
+ * is full of entries that are not idle; -ENOMEM.
+ */
+struct weir_entry *weir_table_new(struct weir_table *t,
+				  const struct weir_key *key)
+{
+	struct weir_entry *e;
+
+	if (!place_find(t))
+		return ERR_PTR(-ENOSPC);
+	e = entry_alloc(t, key);
+	if (!e) {
+		place_give(t, 1);
+		return ERR_PTR(-ENOMEM);
+	}
+	return e;
+}
+
+/**
+ * weir_table_link - the entry of a key, a new one if there is none
+ * @t: the table
+ * @key: hashed
+ * @new: from weir_table_new(); linked, or freed if somebody was faster
+ * @fresh: word of a new entry
+ * @word: out: the entry's word
+ *
+ * If the entry is @new, weir_table_settle() must follow the unlock.
+ * Context: RCU read side.
+ * Return: the entry, locked as by weir_table_lock().
+ */
+struct weir_entry *weir_table_link(struct weir_table *t,
+				   const struct weir_key *key,
+				   struct weir_entry *new, u64 fresh, u64 *word)
+{
+	unsigned long *bucket = &t->buckets[weir_table_bucket(t, key->hash)];
+	struct weir_entry *e;
+
+	local_bh_disable();
+	bucket_lock(t, bucket);
+	e = chain_find(bucket_first(bucket), key);
+	if (e) {
+		/* linked, so not dead: only bucket lock holders kill */
+		WARN_ON_ONCE(!weir_entry_lock(e, &t->entry_map, word));
+	} else {
+		e = new;
+		*word = fresh;
+		atomic64_set(&e->word, fresh | WEIR_ENTRY_LOCKED);
+		rcu_assign_pointer(e->next, bucket_first(bucket));
+		lock_map_acquire(&t->entry_map);
+		bucket_set(bucket, e);
+	}
+	bucket_unlock(t, bucket);
+	if (e != new) {
+		entry_free(new);
+		place_give(t, 1);
+	}
+	return e;
+}
+
+/**
+ * weir_table_settle - an entry is new, or will be idle sooner than it was
+ * @t: the table
+ * @hash: of its key
+ * @idle_at: when
+ */
+void weir_table_settle(struct weir_table *t, u64 hash, u64 idle_at)
+{
+	if (weir_expiry_lower(&t->expiry, weir_table_bucket(t, hash), idle_at))
+		weir_sweep_kick(t, idle_at);
+}
+
+/**
+ * weir_table_remove - drop the entry of a key, whatever its state
+ * @t: the table
+ * @key: hashed
+ *
+ * Return: 0, or -ENOENT.
+ */
+int weir_table_remove(struct weir_table *t, const struct weir_key *key)
+{
+	unsigned long *bucket = &t->buckets[weir_table_bucket(t, key->hash)];
+	struct weir_entry *e, *prev = NULL;
+	u64 word;
+
+	bucket_lock(t, bucket);
+	for (e = bucket_first(bucket); e && !entry_is(e, key);
+	     e = rcu_dereference_protected(e->next, true))
+		prev = e;
+	if (e && !WARN_ON_ONCE(!weir_entry_lock(e, &t->entry_map, &word)))
+		entry_kill(t, bucket, prev, e);
+	bucket_unlock(t, bucket);
+	if (!e)
+		return -ENOENT;
+	place_give(t, 1);
+	return 0;
+}
+
+/**
+ * weir_table_next - iterate over a bucket in the order of hashes
+ * @t: the table
+ * @bucket: which one
+ * @from: least hash wanted
+ * @hash: out: hash of the entry returned
+ *
+ * A key present throughout is met exactly once, because a hash stays.
+ * Context: RCU read side.
+ * Return: the entry with the least hash not below @from, or NULL.
+ */
+struct weir_entry *weir_table_next(struct weir_table *t, unsigned int bucket,
+				   u64 from, u64 *hash)
+{
+	struct weir_entry *e, *best = NULL;
+	u64 h;
+
+	for (e = bucket_first(&t->buckets[bucket]); e;
+	     e = rcu_dereference(e->next)) {
+		h = hash_bytes(t, e->key, e->key_len);
+		if (h < from || (best && h >= *hash))
+			continue;
+		best = e;
+		*hash = h;
+	}
+	return best;
+}
+
+/* Idle times may have come nearer: look at everything anew. */
+void weir_table_reconfigured(struct weir_table *t)
+{
+	weir_expiry_reset(&t->expiry);
+	weir_sweep_kick(t, 0);
+}
+
+/**
+ * weir_table_init - make an empty table
+ * @t: zeroed
+ * @max_keys: 1..WEIR_KEYS_MAX
+ * @ops: what it must know of its entries
+ *
+ * The current task's memory cgroup is charged for it, and for its entries.
+ * Context: may sleep. Return: 0 or -ENOMEM.
+ */
+int weir_table_init(struct weir_table *t, u64 max_keys,
+		    const struct weir_table_ops *ops)
+{
+	static struct lock_class_key bucket_class, entry_class;
+	unsigned int bits = max_t(unsigned int, WEIR_GROUP_BITS,
+				  order_base_2(max_keys));
+	int err;
+
+	t->nbuckets = 1U << bits;
+	t->shift = 64 - bits;
+	t->max_keys = max_keys;
+	t->ops = ops;
+	t->epoch = ktime_get_boottime_ns();
+	get_random_bytes(&t->hash_key, sizeof(t->hash_key));
+	lockdep_init_map(&t->bucket_map, "weir_bucket", &bucket_class, 0);
+	lockdep_init_map(&t->entry_map, "weir_entry", &entry_class, 0);
+	t->buckets = kvcalloc(t->nbuckets, sizeof(*t->buckets),
+			      GFP_KERNEL_ACCOUNT);
+	if (!t->buckets)
+		return -ENOMEM;
+	err = weir_expiry_init(&t->expiry, t->nbuckets);
+	if (err) {
+		kvfree(t->buckets);
+		return err;
+	}
+	t->memcg = get_mem_cgroup_from_mm(current->mm);
+	weir_sweep_init(t);
+	return 0;
+}
+
+/**
+ * weir_table_destroy - free everything
+ * @t: the table
+ *
+ * Nobody can find the table any more and a grace period is over, so entries are
+ * freed at once. Those killed before are freed by their own callbacks.
+ * Context: may sleep; seconds for ten million entries.
+ */
+void weir_table_destroy(struct weir_table *t)
+{
+	struct weir_entry *e, *next;
+	unsigned int i;
+
+	weir_sweep_stop(t);
+	for (i = 0; i < t->nbuckets; i++) {
+		for (e = bucket_first(&t->buckets[i]); e; e = next) {
+			next = rcu_dereference_protected(e->next, true);
+			entry_free(e);
+		}
+		if (i % 1024 == 1023)
+			cond_resched();
+	}
+	weir_expiry_destroy(&t->expiry);
+	kvfree(t->buckets);
+	mem_cgroup_put(t->memcg);
+}
+
+int weir_table_mod_init(void)
+{
+	unsigned int i;
+
+	BUILD_BUG_ON(sizeof(struct weir_entry) + WEIR_KEY_INLINE != 64);
+	BUILD_BUG_ON(sizeof(struct weir_entry) + WEIR_KEY_MAX > 320);
+	for (i = 0; i < ARRAY_SIZE(classes); i++) {
+		/*
+		 * The copyable region is there because it keeps the cache from
+		 * being merged with others: users want to see what keys cost.
+		 */
+		caches[i] = kmem_cache_create_usercopy(classes[i].name,
+						       classes[i].size, 64,
+						       SLAB_ACCOUNT,
+						       sizeof(struct weir_entry),
+						       classes[i].size -
+						       sizeof(struct weir_entry),
+						       NULL);
+		if (!caches[i]) {
+			weir_table_mod_exit();
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+/* Context: no table is left, but entries may be on their way out. */
+void weir_table_mod_exit(void)
+{
+	unsigned int i;
+
+	rcu_barrier();
+	for (i = 0; i < ARRAY_SIZE(classes); i++) {
+		kmem_cache_destroy(caches[i]);
+		caches[i] = NULL;
+	}
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Structs that begin with their size, to and from user memory. */
+#ifndef _WEIR_USER_H
+#define _WEIR_USER_H
+
+#include <linux/types.h>
+
+int weir_user_get(void *to, size_t size, u64 from, size_t min_size);
+int weir_user_put(const void *from, size_t size, u64 to);
+
+#endif /* _WEIR_USER_H */
