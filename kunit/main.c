@@ -6,14 +6,18 @@
 
 #include <linux/module.h>
 
+#include "clock.h"
 #include "suites.h"
+
+atomic64_t kunit_clock;
 
 kunit_test_suites(&weir_recip_suite,
 		  &weir_gcra_suite,
 		  &weir_gcra_live_suite,
 		  &weir_window_suite,
 		  &weir_rate_suite,
-		  &weir_score_suite);
+		  &weir_score_suite,
+		  &weir_expiry_suite);
 
 MODULE_DESCRIPTION("Unit tests of weir");
 MODULE_LICENSE("GPL");
