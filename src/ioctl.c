@@ -90,6 +90,8 @@ static int open_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	if (open->flags || open->reserved || !open->rights ||
 	    open->rights & ~WEIR_RIGHT_ALL || !weir_name_valid(open->name))
 		return -EINVAL;
+	if (open->rights & ~WEIR_RIGHT_OBSERVE && !c->writable)
+		return -EACCES;
 	o = weir_registry_find(open->kind, open->name);
 	if (!o)
 		return -ENOENT;
@@ -110,8 +112,6 @@ static int set_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	struct weir_object *o;
 	int err = -EOPNOTSUPP;
 
-	if (!c->writable)
-		return -EACCES;
 	o = weir_handle_object(c, set->handle, WEIR_RIGHT_ADMIN);
 	if (IS_ERR(o))
 		return PTR_ERR(o);
@@ -140,8 +140,6 @@ static int delete_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	struct weir_object *o;
 	int err;
 
-	if (!c->writable)
-		return -EACCES;
 	o = weir_handle_object(c, args->delete.handle, WEIR_RIGHT_ADMIN);
 	if (IS_ERR(o))
 		return PTR_ERR(o);

@@ -26,7 +26,6 @@
  * @score: how strikes fade
  * @forget_after: ns after a ban's end at which the ladder is forgotten
  * @config: all of it as the user gave it, defaults filled in
- * @rcu: to free it
  */
 struct weir_policy {
 	struct weir_rate		rate;
@@ -34,7 +33,6 @@ struct weir_policy {
 	struct weir_score_config	score;
 	u64				forget_after;
 	struct weir_limiter_config	config;
-	struct rcu_head			rcu;
 };
 
 /* Totals; one copy per CPU, only ever added to on that CPU. */

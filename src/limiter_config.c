@@ -15,6 +15,7 @@
 #define BAN_MAX		(10 * WEIR_NSEC_PER_YEAR)
 #define WITHIN_DEFAULT	(600ULL * NSEC_PER_SEC)
 #define MAX_KEYS_DEFAULT 65536
+#define KEYS_A_BUCKET	8	/* how long max_keys may make the chains */
 
 #define CONFIG_MIN_SIZE	offsetofend(struct weir_limiter_config, ban)
 
@@ -245,6 +246,8 @@ static int limiter_change(struct weir_limiter *l,
 	config = old->config;
 	config_merge(&config, new, mask);
 	err = config_check(&config);
+	if (!err && config.max_keys > KEYS_A_BUCKET * (u64)l->table.nbuckets)
+		err = -ERANGE;
 	if (err)
 		return err;
 	p = policy_make(&config, old, weir_table_now(&l->table));
@@ -258,7 +261,9 @@ static int limiter_change(struct weir_limiter *l,
 	rcu_assign_pointer(l->policy, p);
 	WRITE_ONCE(l->table.max_keys, config.max_keys);
 	WRITE_ONCE(l->full_told, 0);
-	kfree_rcu(old, rcu);
+	/* when we return nobody decides by the old policy any more */
+	synchronize_rcu();
+	kfree(old);
 	weir_table_reconfigured(&l->table);
 	weir_event_object(&l->obj, WEIR_EVENT_CHANGED, mask, 0);
 	return 0;

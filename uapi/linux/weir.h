@@ -42,14 +42,15 @@
  * ========== =================================================================
  * EACCES     the object's mode does not grant the rights asked for, the handle
  *            lacks the right the operation needs, or the file is not open for
- *            writing though the call creates or changes something
+ *            writing, which CREATE and any right but OBSERVE need
  * EBADF      no such handle in this open file (never opened, or closed)
  * E2BIG      non-zero bytes behind the part of a struct the kernel knows
  * EDQUOT     the user's cap on objects or keys (module parameters
  *            max_objects_per_uid, max_keys_per_uid) is reached
  * EEXIST     an object of that kind and name exists
  * EFAULT     a pointer leads to memory that cannot be read or written
- * EINTR      a signal came before anything was done
+ * EINTR      a signal came before anything was done, while waiting for another
+ *            change of the same object
  * EINVAL     malformed: wrong size, unknown flag, opcode or value, non-zero
  *            padding, bad name, a number out of its documented range
  * EMFILE     the open file has as many handles as it can have
@@ -385,7 +386,9 @@ struct weir_close {
  * What is kept: with RATE in a bucket the time a key still needs to be full again;
  * in a window the count, and a changed period starts a new window. STRIKES keeps
  * the strikes counted, and the bans laid. MAX_KEYS below the number of
- * entries drops none; it refuses new ones until there is room.
+ * entries drops none; it refuses new ones until there is room. It can be raised
+ * to eight times what the limiter was made for, or to 512 (else ERANGE). When the
+ * call returns nobody decides by the old configuration any more.
  *
  * Errors: EBADF, EACCES, ENODEV, EINVAL, ERANGE, EDQUOT, ENOMEM, EFAULT, E2BIG,
  * EOPNOTSUPP (a counter).
@@ -708,7 +711,7 @@ struct weir_op {
  * be written was not performed, unless another thread of the caller unmapped it
  * at that moment.
  *
- * Errors: EINVAL, EFAULT, E2BIG, EINTR.
+ * Errors: EINVAL, EFAULT, E2BIG.
  */
 struct weir_submit {
 	__u32		size;
