@@ -45,7 +45,7 @@ struct weir_client {
 	u32 next;
 	atomic_t nr;
 	bool writable;
-	struct mutex event_lock;
+	struct mutex event_lock;	/* one reader at a time */
 	u64 event_next;
 };
 

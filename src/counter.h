@@ -50,7 +50,7 @@ struct weir_counter {
 	struct weir_object	obj;
 	unsigned int		nfields;
 	struct weir_slot __percpu *slots;
-	spinlock_t		lock;
+	spinlock_t		lock;	/* one take at a time */
 	seqcount_spinlock_t	base_seq;
 	u64			*base;
 	char			(*names)[WEIR_NAME_SIZE];

@@ -11,7 +11,7 @@
 #include "object.h"
 
 #define RING_BITS	12
-#define RING_SIZE	(1ULL << RING_BITS)
+#define RING_SIZE	BIT_ULL(RING_BITS)
 
 /**
  * struct event_slot - one record kept

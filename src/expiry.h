@@ -24,7 +24,7 @@
 #include <linux/types.h>
 
 #define WEIR_GROUP_BITS		6
-#define WEIR_GROUP_SIZE		(1U << WEIR_GROUP_BITS)
+#define WEIR_GROUP_SIZE		BIT(WEIR_GROUP_BITS)
 #define WEIR_EXPIRY_LEVELS	4	/* 2^24 buckets: 2^18, 2^12, 2^6, 1 */
 #define WEIR_EXPIRY_NEVER	U64_MAX
 
@@ -40,7 +40,7 @@ struct weir_expiry {
 	atomic64_t	*level[WEIR_EXPIRY_LEVELS];
 	unsigned int	nlevels;
 	unsigned int	ngroups;
-	spinlock_t	lock;
+	spinlock_t	lock;	/* raising bounds */
 	seqcount_spinlock_t seq;
 };
 

@@ -15,8 +15,6 @@
 #include "event.h"
 #include "limiter.h"
 
-#define total_add(l, member, n)	this_cpu_add((l)->totals->member, n)
-
 /**
  * struct limiter_call - one operation on one key
  * @l: the limiter
@@ -131,11 +129,11 @@ void weir_limiter_state(const struct weir_policy *p, const struct weir_entry *e,
 static void verdict_count(struct weir_limiter *l, u32 verdict)
 {
 	if (verdict == WEIR_ALLOWED)
-		total_add(l, allowed, 1);
+		this_cpu_inc(l->totals->allowed);
 	else if (verdict == WEIR_BANNED)
-		total_add(l, banned, 1);
+		this_cpu_inc(l->totals->banned);
 	else
-		total_add(l, limited, 1);
+		this_cpu_inc(l->totals->limited);
 }
 
 static void tell(const struct limiter_call *call, u32 type, s64 value, s64 more)
@@ -156,7 +154,7 @@ static void ban_lay(struct limiter_call *call, struct weir_entry *e,
 	/* pairs with the READ_ONCE() in check_unlocked() */
 	WRITE_ONCE(e->ban_until, until);
 	call->op->out_flags |= WEIR_OUT_BANNED_NOW;
-	total_add(call->l, bans, 1);
+	this_cpu_inc(call->l->totals->bans);
 	tell(call, WEIR_EVENT_BANNED, length, strikes);
 }
 
@@ -186,7 +184,7 @@ static void strike(struct limiter_call *call, struct weir_entry *e, u32 weight)
 	struct weir_score score;
 	u32 strikes;
 
-	total_add(call->l, strikes, weight);
+	this_cpu_add(call->l->totals->strikes, weight);
 	if (e->ban_until > call->now)
 		return;
 	score = weir_score_add(&call->p->score, e->score, call->now, weight);
@@ -403,7 +401,7 @@ static int full_op(struct limiter_call *call)
 	struct weir_op *op = call->op;
 	struct weir_limiter *l = call->l;
 
-	total_add(l, full, 1);
+	this_cpu_inc(l->totals->full);
 	if (!READ_ONCE(l->full_told) && !xchg(&l->full_told, 1))
 		weir_event_object(&l->obj, WEIR_EVENT_TABLE_FULL,
 				  READ_ONCE(l->table.max_keys), 0);
@@ -414,7 +412,7 @@ static int full_op(struct limiter_call *call)
 		op->verdict = WEIR_ALLOWED;
 		op->out_flags |= WEIR_OUT_UNTRACKED;
 		op->remaining = op->limit;
-		total_add(l, allowed, 1);
+		this_cpu_inc(l->totals->allowed);
 	} else {
 		op->verdict = WEIR_FULL;
 		op->retry_after = WEIR_NEVER;

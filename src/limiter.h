@@ -69,7 +69,7 @@ struct weir_limiter {
 	u64				mask4;
 	u64				mask6[2];
 	int				full_told;
-	struct mutex			set_lock;
+	struct mutex			set_lock; /* one change at a time */
 	struct weir_table		table;
 };
 
