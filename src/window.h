@@ -50,20 +50,26 @@ static inline u64 weir_window_count(u64 word)
 	return (word >> 1) & WEIR_WINDOW_LIMIT_MAX;
 }
 
-/* The window that @now is in, and how many ns of it are over. */
+/* The window that @now is in, and the ns to its end. */
 static inline u64 weir_window_at(const struct weir_window *w, u64 now,
-				 u64 *elapsed)
+				 u64 *to_end)
 {
-	u64 since = now > w->epoch ? now - w->epoch : 0;
+	u64 number, elapsed;
 
-	return w->base + weir_recip_div(since, &w->period, elapsed);
+	if (now < w->epoch) {	/* a clock read before the period was changed */
+		*to_end = w->epoch - now + w->period.d;
+		return w->base;
+	}
+	number = w->base + weir_recip_div(now - w->epoch, &w->period, &elapsed);
+	*to_end = w->period.d - elapsed;
+	return number;
 }
 
 /* @old: what the limiter had before, or NULL; -ERANGE: would run out of numbers */
 static inline int weir_window_prepare(struct weir_window *w, u64 period,
 				      const struct weir_window *old, u64 now)
 {
-	u64 elapsed;
+	u64 to_end;
 
 	if (old && old->period.d == period) {
 		*w = *old;
@@ -71,7 +77,7 @@ static inline int weir_window_prepare(struct weir_window *w, u64 period,
 	}
 	w->period = weir_recip_make(period);
 	w->epoch = old ? now : 0;
-	w->base = old ? weir_window_at(old, now, &elapsed) + 1 : 0;
+	w->base = old ? weir_window_at(old, now, &to_end) + 1 : 0;
 	if (w->base > WEIR_WINDOW_NUMBER_MAX / 2)
 		return -ERANGE;
 	return 0;
@@ -81,9 +87,8 @@ static inline void weir_window_decide(const struct weir_window *w, u64 limit,
 				      u64 word, u64 now, u64 cost,
 				      struct weir_decision *d)
 {
-	u64 elapsed, number = weir_window_at(w, now, &elapsed);
-	u64 stored = weir_window_number(word);
-	u64 to_end = w->period.d - elapsed, count = 0, room;
+	u64 to_end, number = weir_window_at(w, now, &to_end);
+	u64 stored = weir_window_number(word), count = 0, room;
 
 	if (stored >= number) {
 		count = weir_window_count(word);
@@ -109,7 +114,7 @@ static inline void weir_window_decide(const struct weir_window *w, u64 limit,
 static inline u64 weir_window_refund(const struct weir_window *w, u64 word,
 				     u64 now, u64 n)
 {
-	u64 elapsed, number = weir_window_at(w, now, &elapsed);
+	u64 to_end, number = weir_window_at(w, now, &to_end);
 	u64 count = weir_window_count(word);
 
 	if (weir_window_number(word) < number)
