@@ -17,7 +17,11 @@ kunit_test_suites(&weir_recip_suite,
 		  &weir_window_suite,
 		  &weir_rate_suite,
 		  &weir_score_suite,
-		  &weir_expiry_suite);
+		  &weir_expiry_suite,
+		  &weir_table_suite,
+		  &weir_table_race_suite,
+		  &weir_sweep_suite,
+		  &weir_counter_suite);
 
 MODULE_DESCRIPTION("Unit tests of weir");
 MODULE_LICENSE("GPL");

@@ -15,5 +15,9 @@ extern struct kunit_suite weir_score_suite;
 
 /* kernel code */
 extern struct kunit_suite weir_expiry_suite;
+extern struct kunit_suite weir_table_suite;
+extern struct kunit_suite weir_table_race_suite;
+extern struct kunit_suite weir_sweep_suite;
+extern struct kunit_suite weir_counter_suite;
 
 #endif /* _WEIR_KUNIT_SUITES_H */

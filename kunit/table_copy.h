@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The keyed table (src/table.c, src/sweep.c) for tests: with a clock that tests
+ * move, allocations that are counted and can be made to fail, and sweeps that
+ * run when a test says so.
+ */
+#ifndef _WEIR_KUNIT_TABLE_COPY_H
+#define _WEIR_KUNIT_TABLE_COPY_H
+
+#include "clock.h"
+#include "../src/table.h"
+
+#include <kunit/test.h>
+
+/**
+ * struct fixture - a table whose entries say themselves when they are idle
+ * @t: the table. An entry's word is twice the time at which it is idle.
+ * @evicted: entries dropped to make room
+ * @expired: entries dropped by sweeps
+ * @harvest: if set, every entry is idle at once, and its word is added here
+ * @harvested: sum of the words of entries found idle
+ * @tick: ns that the clock moves on for each entry examined
+ */
+struct fixture {
+	struct weir_table t;
+	atomic_t evicted;
+	atomic_t expired;
+	bool harvest;
+	atomic64_t harvested;
+	u64 tick;
+};
+
+/* Entries that exist, those on their way out included. */
+extern atomic_t copy_live;
+/* The allocation with this number, counted down, fails; 0: none does. */
+extern atomic_t copy_fail_in;
+/* Jiffies until the sweep that was asked for last; -1: none was. */
+extern long copy_sweep_delay;
+
+void copy_sweep_run(struct weir_table *t);
+struct fixture *fixture_new(struct kunit *test, u64 max_keys);
+int fixture_suite_init(struct kunit_suite *suite);
+void fixture_suite_exit(struct kunit_suite *suite);
+int fixture_init(struct kunit *test);
+void fixture_exit(struct kunit *test);
+void fixture_key(const struct fixture *f, struct weir_key *key, const void *bytes,
+		 unsigned int len);
+void fixture_key_u64(const struct fixture *f, struct weir_key *key, u64 n);
+struct weir_entry *fixture_insert(struct fixture *f, const struct weir_key *key,
+				  u64 fresh, u64 *word, bool *created);
+int fixture_add(struct fixture *f, const struct weir_key *key, u64 idle_at);
+bool fixture_has(struct fixture *f, const struct weir_key *key);
+
+static inline u64 fixture_word(u64 idle_at)
+{
+	return idle_at << 1;
+}
+
+#endif /* _WEIR_KUNIT_TABLE_COPY_H */

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The keyed table (src/table.c), one step at a time. */
+
+#include <linux/slab.h>
+
+#include "prng.h"
+#include "suites.h"
+#include "table_copy.h"
+
+#define LATER	(1ULL << 40)	/* idle in eighteen minutes */
+
+/* Keys of every length, each a part of the next: all are different. */
+static void table_every_length(struct kunit *test)
+{
+	struct fixture *f = fixture_new(test, 256);
+	u8 bytes[WEIR_KEY_MAX] = {};
+	struct weir_entry *e;
+	struct weir_key key;
+	unsigned int len;
+	u64 word;
+
+	for (len = 0; len <= WEIR_KEY_MAX; len++) {
+		fixture_key(f, &key, bytes, len);
+		KUNIT_ASSERT_FALSE(test, fixture_has(f, &key));
+		KUNIT_ASSERT_EQ(test, 1, fixture_add(f, &key, LATER + len));
+	}
+	KUNIT_EXPECT_EQ(test, 256, weir_table_keys(&f->t));
+	for (len = 0; len <= WEIR_KEY_MAX; len++) {
+		fixture_key(f, &key, bytes, len);
+		rcu_read_lock();
+		e = weir_table_find(&f->t, &key);
+		KUNIT_EXPECT_TRUE(test, e && e->key_len == len);
+		if (e && weir_table_lock(&f->t, e, &word)) {
+			weir_table_unlock(&f->t, e, word);
+			KUNIT_EXPECT_EQ(test, fixture_word(LATER + len), word);
+		}
+		rcu_read_unlock();
+	}
+}
+
+/**
+ * struct class_row - a length of key and the slab class it is to have
+ * @len: bytes
+ * @class: number of the class
+ */
+struct class_row {
+	unsigned int len;
+	unsigned int class;
+};
+
+static const struct class_row class_rows[] = {
+	{ 0, 0 }, { 1, 0 }, { 4, 0 }, { 15, 0 }, { 16, 0 },
+	{ 17, 1 }, { 80, 1 }, { 81, 2 }, { 254, 2 }, { 255, 2 },
+};
+
+static void class_describe(const struct class_row *row, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%u bytes", row->len);
+}
+
+KUNIT_ARRAY_PARAM(class, class_rows, class_describe);
+
+/* Each length in the smallest class that holds it, and not a byte is lost. */
+static void table_slab_class(struct kunit *test)
+{
+	const struct class_row *row = test->param_value;
+	struct fixture *f = fixture_new(test, 64);
+	u8 bytes[WEIR_KEY_MAX];
+	struct weir_entry *e;
+	struct weir_key key;
+
+	memset(bytes, 0xa5, sizeof(bytes));
+	fixture_key(f, &key, bytes, row->len);
+	KUNIT_ASSERT_EQ(test, 1, fixture_add(f, &key, LATER));
+	rcu_read_lock();
+	e = weir_table_find(&f->t, &key);
+	KUNIT_EXPECT_EQ(test, row->class, e->class);
+	KUNIT_EXPECT_EQ(test, 0, memcmp(e->key, bytes, row->len));
+	rcu_read_unlock();
+	/* one byte less, or another last one, is another key */
+	if (!row->len)
+		return;
+	fixture_key(f, &key, bytes, row->len - 1);
+	KUNIT_EXPECT_FALSE(test, fixture_has(f, &key));
+	bytes[row->len - 1] ^= 1;
+	fixture_key(f, &key, bytes, row->len);
+	KUNIT_EXPECT_FALSE(test, fixture_has(f, &key));
+}
+
+static void table_insert_twice(struct kunit *test)
+{
+	struct fixture *f = fixture_new(test, 64);
+	struct weir_entry *first, *second;
+	struct weir_key key;
+	bool created;
+	u64 word;
+
+	fixture_key_u64(f, &key, 7);
+	first = fixture_insert(f, &key, 20, &word, &created);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(first));
+	KUNIT_EXPECT_TRUE(test, created);
+	KUNIT_EXPECT_EQ(test, 20, word);
+	weir_table_unlock(&f->t, first, 22);
+	rcu_read_unlock();
+	second = fixture_insert(f, &key, 40, &word, &created);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(second));
+	KUNIT_EXPECT_PTR_EQ(test, first, second);
+	KUNIT_EXPECT_FALSE(test, created);
+	KUNIT_EXPECT_EQ(test, 22, word);
+	weir_table_unlock(&f->t, second, word);
+	rcu_read_unlock();
+	KUNIT_EXPECT_EQ(test, 1, weir_table_keys(&f->t));
+	KUNIT_EXPECT_EQ(test, 1, atomic_read(&copy_live));
+}
+
+/* Who holds on to an entry that is dropped is told so, and finds no other. */
+static void table_dead_is_told(struct kunit *test)
+{
+	struct fixture *f = fixture_new(test, 64);
+	struct weir_entry *e, *again;
+	struct weir_key key;
+	u64 word;
+
+	fixture_key_u64(f, &key, 7);
+	fixture_add(f, &key, LATER);
+	rcu_read_lock();
+	e = weir_table_find(&f->t, &key);
+	KUNIT_EXPECT_EQ(test, 0, weir_table_remove(&f->t, &key));
+	KUNIT_EXPECT_FALSE(test, weir_table_lock(&f->t, e, &word));
+	KUNIT_EXPECT_EQ(test, WEIR_ENTRY_DEAD, (u64)atomic64_read(&e->word));
+	KUNIT_EXPECT_NULL(test, weir_table_find(&f->t, &key));
+	rcu_read_unlock();
+	KUNIT_EXPECT_EQ(test, -ENOENT, weir_table_remove(&f->t, &key));
+	KUNIT_EXPECT_EQ(test, 0, weir_table_keys(&f->t));
+	KUNIT_EXPECT_EQ(test, 1, fixture_add(f, &key, LATER));
+	rcu_read_lock();
+	again = weir_table_find(&f->t, &key);
+	KUNIT_EXPECT_NOT_NULL(test, again);
+	KUNIT_EXPECT_TRUE(test, weir_table_lock(&f->t, again, &word));
+	weir_table_unlock(&f->t, again, word);
+	rcu_read_unlock();
+}
+
+/* The cap is what was asked for, not the power of two above it. */
+static void table_cap_is_exact(struct kunit *test)
+{
+	struct fixture *f = fixture_new(test, 100);
+	struct weir_key key;
+	u64 i;
+
+	for (i = 0; i < 100; i++) {
+		fixture_key_u64(f, &key, i);
+		KUNIT_ASSERT_EQ(test, 1, fixture_add(f, &key, LATER));
+	}
+	fixture_key_u64(f, &key, 100);
+	KUNIT_EXPECT_EQ(test, -ENOSPC, fixture_add(f, &key, LATER));
+	KUNIT_EXPECT_FALSE(test, fixture_has(f, &key));
+	KUNIT_EXPECT_EQ(test, 100, weir_table_keys(&f->t));
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->evicted));
+	fixture_key_u64(f, &key, 50);
+	KUNIT_EXPECT_EQ(test, 0, weir_table_remove(&f->t, &key));
+	fixture_key_u64(f, &key, 100);
+	KUNIT_EXPECT_EQ(test, 1, fixture_add(f, &key, LATER));
+	/* lowered below what there is: nothing is dropped, nothing comes */
+	WRITE_ONCE(f->t.max_keys, 10);
+	fixture_key_u64(f, &key, 101);
+	KUNIT_EXPECT_EQ(test, -ENOSPC, fixture_add(f, &key, LATER));
+	KUNIT_EXPECT_EQ(test, 100, weir_table_keys(&f->t));
+}
+
+/* Room is made by dropping idle entries, and no others. */
+static void table_evicts_idle_only(struct kunit *test)
+{
+	struct fixture *f = fixture_new(test, 1000);
+	u64 now = weir_table_now(&f->t), i;
+	struct weir_key key;
+
+	for (i = 0; i < 1000; i++) {
+		fixture_key_u64(f, &key, i);
+		fixture_add(f, &key, now + (i % 10 ? LATER : 5));
+	}
+	fixture_key_u64(f, &key, 1000);
+	KUNIT_EXPECT_EQ(test, -ENOSPC, fixture_add(f, &key, LATER));
+	atomic64_add(4, &kunit_clock);
+	KUNIT_EXPECT_EQ(test, -ENOSPC, fixture_add(f, &key, LATER));
+	atomic64_add(1, &kunit_clock);
+	for (i = 1000; i < 1100; i++) {
+		fixture_key_u64(f, &key, i);
+		KUNIT_ASSERT_EQ(test, 1, fixture_add(f, &key, now + LATER));
+	}
+	KUNIT_EXPECT_EQ(test, 100, atomic_read(&f->evicted));
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->expired));
+	KUNIT_EXPECT_EQ(test, 1000, weir_table_keys(&f->t));
+	fixture_key_u64(f, &key, 1100);
+	KUNIT_EXPECT_EQ(test, -ENOSPC, fixture_add(f, &key, LATER));
+	for (i = 0; i < 1100; i++) {
+		fixture_key_u64(f, &key, i);
+		KUNIT_ASSERT_EQ(test, i >= 1000 || i % 10, fixture_has(f, &key));
+	}
+}
+
+/* An allocation that fails leaves nothing: no place taken, no entry. */
+static void table_out_of_memory(struct kunit *test)
+{
+	struct fixture *f = fixture_new(test, 1);
+	struct weir_key key;
+
+	fixture_key_u64(f, &key, 1);
+	atomic_set(&copy_fail_in, 1);
+	KUNIT_EXPECT_EQ(test, -ENOMEM, fixture_add(f, &key, LATER));
+	KUNIT_EXPECT_EQ(test, 0, weir_table_keys(&f->t));
+	KUNIT_EXPECT_FALSE(test, fixture_has(f, &key));
+	KUNIT_EXPECT_EQ(test, 1, fixture_add(f, &key, LATER));
+}
+
+#define CHAIN	12
+
+/* @n keys that fall into bucket 0. */
+static void chain_make(struct fixture *f, struct weir_key *key, unsigned int n)
+{
+	u64 i;
+
+	for (i = 0; n; i++) {
+		fixture_key_u64(f, key, i);
+		if (!weir_table_bucket(&f->t, key->hash)) {
+			key++;
+			n--;
+		}
+	}
+}
+
+static void chain_check(struct kunit *test, struct fixture *f,
+			const struct weir_key *keys, unsigned long present)
+{
+	unsigned int i;
+
+	for (i = 0; i < CHAIN; i++)
+		KUNIT_ASSERT_EQ(test, !!(present & BIT(i)),
+				fixture_has(f, &keys[i]));
+}
+
+/* All in one bucket: each is found, and goes from any place in the chain. */
+static void table_collisions(struct kunit *test)
+{
+	struct fixture *f = fixture_new(test, 64);
+	struct prng p = prng_seed(test, 0x5eed0701);
+	unsigned long present = 0;
+	struct weir_key *keys;
+	unsigned int i;
+	int round;
+
+	keys = kunit_kcalloc(test, CHAIN, sizeof(*keys), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, keys);
+	chain_make(f, keys, CHAIN);
+	for (round = 0; round < 500; round++) {
+		i = prng_below(&p, CHAIN);
+		if (present & BIT(i))
+			KUNIT_ASSERT_EQ(test, 0, weir_table_remove(&f->t, &keys[i]));
+		else
+			KUNIT_ASSERT_EQ(test, 1, fixture_add(f, &keys[i], LATER));
+		present ^= BIT(i);
+		chain_check(test, f, keys, present);
+	}
+	KUNIT_EXPECT_EQ(test, hweight_long(present), weir_table_keys(&f->t));
+}
+
+/* Any mixture of idle and other entries in one chain is told apart. */
+static void table_expires_from_chain(struct kunit *test)
+{
+	struct fixture *f = fixture_new(test, 64);
+	u64 now = weir_table_now(&f->t);
+	struct weir_key *keys;
+	unsigned long idle;
+	unsigned int i;
+
+	keys = kunit_kcalloc(test, CHAIN, sizeof(*keys), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, keys);
+	chain_make(f, keys, CHAIN);
+	for (idle = 0; idle < BIT(CHAIN); idle += 37) {
+		for (i = 0; i < CHAIN; i++)
+			fixture_add(f, &keys[i],
+				    idle & BIT(i) ? now + 10 : now + LATER);
+		atomic64_add(10, &kunit_clock);
+		copy_sweep_run(&f->t);
+		chain_check(test, f, keys, ~idle);
+		for (i = 0; i < CHAIN; i++)
+			weir_table_remove(&f->t, &keys[i]);
+		now = weir_table_now(&f->t);
+	}
+}
+
+/* Walk the whole table as a dump does. Returns the entries met. */
+static unsigned int table_walk(struct fixture *f, u8 *seen, unsigned int max)
+{
+	unsigned int bucket, n = 0;
+	struct weir_entry *e;
+	u64 from, hash, id;
+
+	rcu_read_lock();
+	for (bucket = 0; bucket < f->t.nbuckets; bucket++) {
+		from = (u64)bucket << f->t.shift;
+		while ((e = weir_table_next(&f->t, bucket, from, &hash))) {
+			id = *(u64 *)e->key;
+			if (id < max)
+				seen[id]++;
+			n++;
+			from = hash + 1;
+			if (!from)
+				break;
+		}
+	}
+	rcu_read_unlock();
+	return n;
+}
+
+static void table_next_meets_each_once(struct kunit *test)
+{
+	struct fixture *f = fixture_new(test, 2000);
+	u8 *seen = kunit_kzalloc(test, 2000, GFP_KERNEL);
+	struct weir_key key;
+	u64 i;
+
+	KUNIT_ASSERT_NOT_NULL(test, seen);
+	for (i = 0; i < 2000; i++) {
+		fixture_key_u64(f, &key, i);
+		fixture_add(f, &key, LATER);
+	}
+	KUNIT_EXPECT_EQ(test, 2000, table_walk(f, seen, 2000));
+	for (i = 0; i < 2000; i++)
+		KUNIT_ASSERT_EQ(test, 1, seen[i]);
+}
+
+/*
+ * Keys that differ only in zeros at their end ("a", "a\0", an IPv4 address and
+ * the IPv6 one that begins with it) must not hide each other from a dump.
+ */
+static void table_next_tells_lengths_apart(struct kunit *test)
+{
+	struct fixture *f = fixture_new(test, 64);
+	u8 bytes[16] = { 'a' };
+	struct weir_key key;
+	unsigned int len;
+
+	for (len = 1; len <= 16; len++) {
+		fixture_key(f, &key, bytes, len);
+		KUNIT_ASSERT_EQ(test, 1, fixture_add(f, &key, LATER));
+	}
+	KUNIT_EXPECT_EQ(test, 16, table_walk(f, NULL, 0));
+}
+
+static struct kunit_case table_cases[] = {
+	KUNIT_CASE(table_every_length),
+	KUNIT_CASE_PARAM(table_slab_class, class_gen_params),
+	KUNIT_CASE(table_insert_twice),
+	KUNIT_CASE(table_dead_is_told),
+	KUNIT_CASE(table_cap_is_exact),
+	KUNIT_CASE(table_evicts_idle_only),
+	KUNIT_CASE(table_out_of_memory),
+	KUNIT_CASE(table_collisions),
+	KUNIT_CASE(table_expires_from_chain),
+	KUNIT_CASE(table_next_meets_each_once),
+	KUNIT_CASE(table_next_tells_lengths_apart),
+	{}
+};
+
+struct kunit_suite weir_table_suite = {
+	.name = "weir_table",
+	.suite_init = fixture_suite_init,
+	.suite_exit = fixture_suite_exit,
+	.init = fixture_init,
+	.exit = fixture_exit,
+	.test_cases = table_cases,
+};
