@@ -21,7 +21,10 @@ kunit_test_suites(&weir_recip_suite,
 		  &weir_table_suite,
 		  &weir_table_race_suite,
 		  &weir_sweep_suite,
-		  &weir_counter_suite);
+		  &weir_counter_suite,
+		  &weir_event_suite,
+		  &weir_object_suite,
+		  &weir_registry_suite);
 
 MODULE_DESCRIPTION("Unit tests of weir");
 MODULE_LICENSE("GPL");

@@ -19,5 +19,8 @@ extern struct kunit_suite weir_table_suite;
 extern struct kunit_suite weir_table_race_suite;
 extern struct kunit_suite weir_sweep_suite;
 extern struct kunit_suite weir_counter_suite;
+extern struct kunit_suite weir_event_suite;
+extern struct kunit_suite weir_object_suite;
+extern struct kunit_suite weir_registry_suite;
 
 #endif /* _WEIR_KUNIT_SUITES_H */

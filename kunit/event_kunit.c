@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The event stream (src/event.c): order, numbers, losses, and who sees what. */
+
+#include "clock.h"
+
+#include <linux/cred.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+/* User memory is a test's own; a copy can be made to fail. */
+static unsigned int copies_until_fault;
+
+static unsigned long copy_to_test(void *to, const void *from, unsigned long n)
+{
+	if (copies_until_fault && !--copies_until_fault)
+		return n;
+	memcpy(to, from, n);
+	return 0;
+}
+
+/* limiter_kunit.c and registry_kunit.c have their own of these two */
+#define weir_event_key		copy_event_key
+#define weir_event_object	copy_event_object
+#undef copy_to_user
+#define copy_to_user(to, from, n)	copy_to_test((__force void *)(to), from, n)
+
+#include "../src/event.c"
+
+#include "crowd.h"
+#include "prng.h"
+#include "suites.h"
+
+#define BUFFER_SIZE	(16 * WEIR_EVENT_SIZE_MAX)
+#define OWNER		1001
+#define GROUP		1002
+#define STRANGER	1003
+
+/**
+ * struct stream - a reader, and an object to tell of
+ * @object: mode 0600
+ * @cred: an administrator's
+ * @cursor: of the reader
+ * @buffer: what was read
+ * @length: bytes in it
+ * @at: next byte to look at
+ */
+struct stream {
+	struct weir_object object;
+	struct cred *cred;
+	u64 cursor;
+	u8 *buffer;
+	ssize_t length;
+	ssize_t at;
+};
+
+static const struct weir_kind_ops stream_kind = { .kind = WEIR_KIND_LIMITER };
+
+static int event_kunit_init(struct kunit *test)
+{
+	struct stream *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+
+	test->priv = NULL;
+	if (!s || weir_event_mod_init())
+		return -ENOMEM;
+	test->priv = s;
+	ring_next = 0;
+	copies_until_fault = 0;
+	atomic64_set(&kunit_clock, 777);
+	s->object.ops = &stream_kind;
+	s->object.id = 42;
+	s->object.uid = KUIDT_INIT(OWNER);
+	s->object.gid = KGIDT_INIT(GROUP);
+	s->object.mode = 0600;
+	strscpy(s->object.name, "login", sizeof(s->object.name));
+	s->buffer = kunit_kzalloc(test, BUFFER_SIZE, GFP_KERNEL);
+	s->cred = prepare_creds();
+	if (!s->buffer || !s->cred)
+		return -ENOMEM;
+	s->cred->cap_effective = CAP_FULL_SET;
+	return 0;
+}
+
+static void event_kunit_exit(struct kunit *test)
+{
+	struct stream *s = test->priv;
+
+	if (!s)
+		return;
+	if (s->cred)
+		put_cred(s->cred);
+	weir_event_mod_exit();
+	test->priv = NULL;
+}
+
+static void tell(struct stream *s, s64 value)
+{
+	weir_event_object(&s->object, WEIR_EVENT_CHANGED, value, 0);
+}
+
+static ssize_t stream_read(struct stream *s, size_t length)
+{
+	s->at = 0;
+	s->length = weir_event_read(&s->cursor, s->cred, (char __user *)s->buffer,
+				    length);
+	return s->length;
+}
+
+/* The next record; NULL: nothing to read. */
+static const struct weir_event *stream_next(struct stream *s)
+{
+	const struct weir_event *e;
+
+	if (s->at >= s->length && stream_read(s, BUFFER_SIZE) <= 0)
+		return NULL;
+	e = (const struct weir_event *)(s->buffer + s->at);
+	s->at += e->size;
+	return e;
+}
+
+static void event_empty(struct kunit *test)
+{
+	struct stream *s = test->priv;
+	u64 first, next;
+
+	KUNIT_EXPECT_EQ(test, 0, stream_read(s, BUFFER_SIZE));
+	KUNIT_EXPECT_EQ(test, 0, s->cursor);
+	KUNIT_EXPECT_EQ(test, 0, weir_event_poll(NULL, NULL, 0));
+	weir_event_range(&first, &next);
+	KUNIT_EXPECT_EQ(test, 0, first);
+	KUNIT_EXPECT_EQ(test, 0, next);
+}
+
+/* Every member says what it should, and no byte is left from an older record. */
+static void event_record(struct kunit *test)
+{
+	struct stream *s = test->priv;
+	u8 key[WEIR_KEY_MAX];
+	const struct weir_event *e;
+	unsigned int len, i;
+
+	memset(key, 0xff, sizeof(key));
+	for (i = 0; i < RING_SIZE; i++)
+		weir_event_key(&s->object, WEIR_EVENT_BANNED, WEIR_KEY_TEXT, key,
+			       sizeof(key), 1, 1);
+	s->cursor = RING_SIZE;
+	for (len = 0; len <= WEIR_KEY_MAX; len++) {
+		weir_event_key(&s->object, WEIR_EVENT_BANNED, WEIR_KEY_TEXT, key,
+			       len, 5000, 3);
+		e = stream_next(s);
+		KUNIT_ASSERT_NOT_NULL(test, e);
+		KUNIT_ASSERT_EQ(test, sizeof(*e) + ALIGN(len, 8), e->size);
+		KUNIT_ASSERT_LE(test, e->size, WEIR_EVENT_SIZE_MAX);
+		KUNIT_ASSERT_EQ(test, RING_SIZE + len, e->seq);
+		KUNIT_ASSERT_EQ(test, len, e->data_len);
+		KUNIT_ASSERT_EQ(test, 0, memcmp(e->data, key, len));
+		for (i = len; i < ALIGN(len, 8); i++)
+			KUNIT_ASSERT_EQ(test, 0, e->data[i]);
+	}
+}
+
+static void event_members(struct kunit *test)
+{
+	struct stream *s = test->priv;
+	const struct weir_event *e;
+
+	weir_event_key(&s->object, WEIR_EVENT_BANNED, WEIR_KEY_U64, "12345678", 8,
+		       5000, 3);
+	KUNIT_EXPECT_EQ(test, EPOLLIN | EPOLLRDNORM, weir_event_poll(NULL, NULL, 0));
+	e = stream_next(s);
+	KUNIT_ASSERT_NOT_NULL(test, e);
+	KUNIT_EXPECT_EQ(test, WEIR_EVENT_BANNED, e->type);
+	KUNIT_EXPECT_EQ(test, 777, e->time);
+	KUNIT_EXPECT_EQ(test, 42, e->id);
+	KUNIT_EXPECT_EQ(test, 5000, e->value);
+	KUNIT_EXPECT_EQ(test, 3, e->more);
+	KUNIT_EXPECT_EQ(test, WEIR_KIND_LIMITER, e->kind);
+	KUNIT_EXPECT_EQ(test, WEIR_KEY_U64, e->key_type);
+	KUNIT_EXPECT_STREQ(test, "login", e->name);
+	KUNIT_EXPECT_NULL(test, stream_next(s));
+	KUNIT_EXPECT_EQ(test, 0, weir_event_poll(NULL, NULL, s->cursor));
+}
+
+/* As many whole records as fit, and the rest later. */
+static void event_small_buffer(struct kunit *test)
+{
+	struct stream *s = test->priv;
+	int i;
+
+	for (i = 0; i < 10; i++)
+		tell(s, i);
+	for (i = 0; i < 10; i++) {
+		KUNIT_ASSERT_EQ(test, sizeof(struct weir_event),
+				stream_read(s, WEIR_EVENT_SIZE_MAX));
+		KUNIT_ASSERT_EQ(test, i, ((struct weir_event *)s->buffer)->value);
+		KUNIT_ASSERT_EQ(test, i + 1, s->cursor);
+	}
+	KUNIT_EXPECT_EQ(test, 0, stream_read(s, WEIR_EVENT_SIZE_MAX));
+}
+
+/* A reader that fell behind is told how far, exactly, once. */
+static void event_overrun(struct kunit *test)
+{
+	struct stream *s = test->priv;
+	struct prng p = prng_seed(test, 0x5eed0901);
+	const struct weir_event *e;
+	u64 told = 0, expected = 0, first, lost, n;
+	int round;
+
+	for (round = 0; round < 12; round++) {
+		n = round < 4 ? RING_SIZE - 1 + round : prng_below(&p, 3 * RING_SIZE);
+		for (lost = told + n; told < lost; told++)
+			tell(s, told);
+		weir_event_range(&first, &n);
+		KUNIT_ASSERT_EQ(test, told, n);
+		KUNIT_ASSERT_EQ(test, told > RING_SIZE ? told - RING_SIZE : 0, first);
+		lost = expected < first ? first - expected : 0;
+		if (lost) {
+			e = stream_next(s);
+			KUNIT_ASSERT_NOT_NULL(test, e);
+			KUNIT_ASSERT_EQ(test, WEIR_EVENT_LOST, e->type);
+			KUNIT_ASSERT_EQ(test, lost, e->value);
+			KUNIT_ASSERT_EQ(test, expected, e->seq);
+			KUNIT_ASSERT_EQ(test, 0, e->id);
+			expected += lost;
+		}
+		while ((e = stream_next(s))) {
+			KUNIT_ASSERT_EQ(test, WEIR_EVENT_CHANGED, e->type);
+			KUNIT_ASSERT_EQ(test, expected, e->seq);
+			KUNIT_ASSERT_EQ(test, expected, e->value);
+			expected++;
+		}
+		KUNIT_ASSERT_EQ(test, told, expected);
+	}
+}
+
+/* What could not be copied is still to be read. */
+static void event_fault(struct kunit *test)
+{
+	struct stream *s = test->priv;
+	int i;
+
+	for (i = 0; i < 10; i++)
+		tell(s, i);
+	copies_until_fault = 1;
+	KUNIT_EXPECT_EQ(test, -EFAULT, stream_read(s, BUFFER_SIZE));
+	KUNIT_EXPECT_EQ(test, 0, s->cursor);
+	copies_until_fault = 4;
+	KUNIT_EXPECT_EQ(test, 3 * sizeof(struct weir_event), stream_read(s, BUFFER_SIZE));
+	KUNIT_EXPECT_EQ(test, 3, s->cursor);
+	KUNIT_EXPECT_EQ(test, 7 * sizeof(struct weir_event), stream_read(s, BUFFER_SIZE));
+	KUNIT_EXPECT_EQ(test, 3, ((struct weir_event *)s->buffer)->value);
+	/* the record of a loss, too */
+	s->cursor = 0;
+	for (i = 0; i < RING_SIZE; i++)
+		tell(s, i);
+	copies_until_fault = 1;
+	KUNIT_EXPECT_EQ(test, -EFAULT, stream_read(s, BUFFER_SIZE));
+	KUNIT_EXPECT_EQ(test, 0, s->cursor);
+	KUNIT_EXPECT_GT(test, stream_read(s, BUFFER_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, WEIR_EVENT_LOST, ((struct weir_event *)s->buffer)->type);
+	KUNIT_EXPECT_EQ(test, 10, ((struct weir_event *)s->buffer)->value);
+}
+
+/**
+ * struct seer_row - who may see an object's events
+ * @name: of the row
+ * @uid: the reader's
+ * @gid: his group
+ * @mode: the object's
+ * @sees: it
+ */
+struct seer_row {
+	const char *name;
+	unsigned int uid;
+	unsigned int gid;
+	u16 mode;
+	bool sees;
+};
+
+static const struct seer_row seer_rows[] = {
+	{ "owner may", OWNER, STRANGER, 0600, true },
+	{ "owner may not", OWNER, GROUP, 0066, false },
+	{ "group may", STRANGER, GROUP, 0640, true },
+	{ "group may not", STRANGER, GROUP, 0604, false },
+	{ "others may", STRANGER, STRANGER, 0604, true },
+	{ "others may not", STRANGER, STRANGER, 0660, false },
+	{ "to write is not to read", STRANGER, STRANGER, 0622, false },
+};
+
+static void seer_describe(const struct seer_row *row, char *desc)
+{
+	strscpy(desc, row->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(seer, seer_rows, seer_describe);
+
+static void event_is_seen_by(struct kunit *test)
+{
+	const struct seer_row *row = test->param_value;
+	struct stream *s = test->priv;
+
+	s->cred->cap_effective = CAP_EMPTY_SET;
+	s->cred->euid = KUIDT_INIT(row->uid);
+	s->cred->egid = KGIDT_INIT(row->gid);
+	s->object.mode = row->mode;
+	tell(s, 1);
+	tell(s, 2);
+	KUNIT_EXPECT_EQ(test, row->sees ? 2 * sizeof(struct weir_event) : 0,
+			stream_read(s, BUFFER_SIZE));
+	/* what is hidden is skipped, not looked at for ever */
+	KUNIT_EXPECT_EQ(test, 2, s->cursor);
+}
+
+#define WRITERS	3
+#define TOLD	3000
+
+/**
+ * struct flow - what a crowd tells and reads
+ * @s: the reader
+ * @writing: members that tell still
+ * @seen: events read
+ * @lost: events said to be lost
+ * @wrong: what must not be
+ * @last: value of each writer's last event read
+ */
+struct flow {
+	struct stream *s;
+	atomic_t writing;
+	u64 seen;
+	u64 lost;
+	unsigned int wrong;
+	s64 last[WRITERS];
+};
+
+static void flow_read(struct flow *f, const struct weir_event *e, u64 *expected)
+{
+	f->wrong += e->seq != *expected;
+	if (e->type == WEIR_EVENT_LOST) {
+		f->lost += e->value;
+		*expected += e->value;
+		return;
+	}
+	f->seen++;
+	(*expected)++;
+	/* a writer's own events keep their order */
+	f->wrong += e->more < 0 || e->more >= WRITERS || e->value <= f->last[e->more];
+	f->last[e->more % WRITERS] = e->value;
+}
+
+static void flow_work(unsigned int index, void *arg)
+{
+	struct flow *f = arg;
+	const struct weir_event *e;
+	u64 expected = 0;
+	int i;
+
+	if (index < WRITERS) {
+		for (i = 1; i <= TOLD; i++)
+			weir_event_object(&f->s->object, WEIR_EVENT_CHANGED, i, index);
+		atomic_dec(&f->writing);
+		return;
+	}
+	do {
+		i = atomic_read(&f->writing);
+		while ((e = stream_next(f->s)))
+			flow_read(f, e, &expected);
+		cond_resched();
+	} while (i);
+}
+
+/* Several tell at once, one reads: in order, whole, and losses add up. */
+static void event_crowd(struct kunit *test)
+{
+	struct flow *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, f);
+	f->s = test->priv;
+	atomic_set(&f->writing, WRITERS);
+	crowd_run(test, WRITERS + 1, flow_work, f);
+	KUNIT_EXPECT_EQ(test, 0, f->wrong);
+	KUNIT_EXPECT_EQ(test, WRITERS * TOLD, f->seen + f->lost);
+}
+
+/* Member 0 sleeps for each event; member 1 tells of one when it was read. */
+static void wake_work(unsigned int index, void *arg)
+{
+	struct stream *s = arg;
+	int i;
+
+	for (i = 1; i <= 500; i++) {
+		if (index) {
+			tell(s, i);
+			while (READ_ONCE(s->cursor) < i)
+				cond_resched();
+		} else {
+			weir_event_wait(&s->cursor);
+			stream_read(s, BUFFER_SIZE);
+		}
+	}
+}
+
+static void event_wakes_sleeper(struct kunit *test)
+{
+	struct stream *s = test->priv;
+
+	crowd_run(test, 2, wake_work, s);
+	KUNIT_EXPECT_EQ(test, 500, s->cursor);
+}
+
+static struct kunit_case event_cases[] = {
+	KUNIT_CASE(event_empty),
+	KUNIT_CASE(event_record),
+	KUNIT_CASE(event_members),
+	KUNIT_CASE(event_small_buffer),
+	KUNIT_CASE(event_overrun),
+	KUNIT_CASE(event_fault),
+	KUNIT_CASE_PARAM(event_is_seen_by, seer_gen_params),
+	KUNIT_CASE(event_crowd),
+	KUNIT_CASE(event_wakes_sleeper),
+	{}
+};
+
+struct kunit_suite weir_event_suite = {
+	.name = "weir_event",
+	.init = event_kunit_init,
+	.exit = event_kunit_exit,
+	.test_cases = event_cases,
+};

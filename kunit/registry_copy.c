@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The registry under test, and what tests do with it again and again. */
+
+#include "registry_copy.h"
+
+#include <linux/cache.h>
+#include <linux/slab.h>
+#include <linux/xarray.h>
+
+#define weir_event_object	registry_copy_event
+#define weir_sysfs_add		registry_copy_sysfs_add
+#define weir_sysfs_remove	registry_copy_sysfs_remove
+
+static int xa_insert_or_fail(struct xarray *xa, unsigned long index, void *entry,
+			     gfp_t gfp)
+{
+	if (registry_copy.xarray_fails)
+		return -ENOMEM;
+	return xa_insert(xa, index, entry, gfp);
+}
+
+/* Suites run when this module's variables of that kind are sealed already. */
+#undef __ro_after_init
+#define __ro_after_init
+#undef xa_insert
+#define xa_insert	xa_insert_or_fail
+
+#include "../src/registry.c"
+#include "../src/quota.c"
+#include "../src/object.c"
+
+struct registry_copy registry_copy = {
+	.max_objects = &max_objects,
+	.max_objects_per_uid = &max_objects_per_uid,
+	.max_keys_per_uid = &max_keys_per_uid,
+};
+
+void weir_event_object(const struct weir_object *o, u32 type, s64 value, s64 more)
+{
+	atomic_inc(type == WEIR_EVENT_CREATED ? &registry_copy.created :
+		   &registry_copy.deleted);
+}
+
+int weir_sysfs_add(struct weir_object *o)
+{
+	if (registry_copy.sysfs_fails)
+		return -ENOMEM;
+	atomic_inc(&registry_copy.nodes);
+	return 0;
+}
+
+void weir_sysfs_remove(struct weir_object *o)
+{
+	atomic_dec(&registry_copy.nodes);
+}
+
+static void count_release(struct weir_object *o)
+{
+	atomic_inc(&registry_copy.released);
+}
+
+static const struct weir_kind_ops kinds[] = {
+	[WEIR_KIND_COUNTER] = {
+		.kind = WEIR_KIND_COUNTER, .release = count_release,
+	},
+	[WEIR_KIND_LIMITER] = {
+		.kind = WEIR_KIND_LIMITER, .release = count_release,
+	},
+};
+
+/* Complete but for its number, with one reference of each kind. */
+struct weir_object *object_new(u32 kind, const char *name, unsigned int uid,
+			       u64 keys)
+{
+	struct weir_object *o = kzalloc(sizeof(*o), GFP_KERNEL);
+
+	if (!o)
+		return NULL;
+	o->ops = &kinds[kind];
+	o->uid = KUIDT_INIT(uid);
+	o->gid = KGIDT_INIT(uid);
+	o->quota_keys = keys;
+	refcount_set(&o->live, 1);
+	kref_init(&o->ref);
+	strscpy(o->name, name, sizeof(o->name));
+	return o;
+}
+
+/* One that was never registered. */
+void object_drop(struct weir_object *o)
+{
+	kfree(o);
+}
+
+/*
+ * Make and register an object. *@made: it, with a reference to its header for
+ * the caller, if that worked; may be NULL: no reference is wanted.
+ */
+int object_register(u32 kind, const char *name, unsigned int uid, u64 keys,
+		    struct weir_object **made)
+{
+	struct weir_object *o = object_new(kind, name, uid, keys);
+	int err;
+
+	if (!o)
+		return -ENOMEM;
+	kref_get(&o->ref);
+	err = weir_registry_add(o);
+	if (err) {
+		object_drop(o);
+		return err;
+	}
+	if (made)
+		*made = o;
+	else
+		weir_object_put(o);
+	return 0;
+}
+
+/* Let all that is dying come to its end. */
+void registry_settle(void)
+{
+	rcu_barrier();
+	flush_workqueue(queue);
+}
+
+bool registry_has_accounts(void)
+{
+	return !list_empty(&accounts);
+}
+
+int registry_copy_init(struct kunit *test)
+{
+	registry_copy.sysfs_fails = false;
+	registry_copy.xarray_fails = false;
+	atomic_set(&registry_copy.nodes, 0);
+	atomic_set(&registry_copy.created, 0);
+	atomic_set(&registry_copy.deleted, 0);
+	atomic_set(&registry_copy.released, 0);
+	max_objects = 1000;
+	max_objects_per_uid = 1000;
+	max_keys_per_uid = 1000000;
+	return weir_registry_mod_init();
+}
+
+/* The end of the module deletes what a test left, and nothing remains. */
+void registry_copy_exit(struct kunit *test)
+{
+	weir_registry_mod_exit();
+	KUNIT_EXPECT_EQ(test, 0, weir_quota_objects());
+	KUNIT_EXPECT_FALSE(test, registry_has_accounts());
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&registry_copy.nodes));
+	KUNIT_EXPECT_EQ(test, atomic_read(&registry_copy.created),
+			atomic_read(&registry_copy.released));
+	KUNIT_EXPECT_EQ(test, atomic_read(&registry_copy.created),
+			atomic_read(&registry_copy.deleted));
+}

@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Names, numbers and accounts (src/registry.c, src/quota.c). */
+
+#include <linux/slab.h>
+
+#include "crowd.h"
+#include "prng.h"
+#include "registry_copy.h"
+#include "suites.h"
+
+#define COUNTER	WEIR_KIND_COUNTER
+#define LIMITER	WEIR_KIND_LIMITER
+#define MEMBERS	4
+
+static bool exists(u32 kind, const char *name)
+{
+	struct weir_object *o = weir_registry_find(kind, name);
+
+	if (o)
+		weir_object_put(o);
+	return o;
+}
+
+static int delete_by_name(u32 kind, const char *name)
+{
+	struct weir_object *o = weir_registry_find(kind, name);
+	int err;
+
+	if (!o)
+		return -ENOENT;
+	err = weir_registry_delete(o);
+	weir_object_put(o);
+	return err;
+}
+
+/* Objects of @kind that an iteration meets; their numbers must rise. */
+static unsigned int count(u32 kind, bool *in_order)
+{
+	struct weir_object *o;
+	u64 cursor = 0, last = 0;
+	unsigned int n = 0;
+
+	*in_order = true;
+	while ((o = weir_registry_next(&cursor, kind))) {
+		*in_order &= o->id > last && o->id == cursor;
+		last = o->id;
+		weir_object_put(o);
+		cursor++;
+		n++;
+	}
+	return n;
+}
+
+static void registry_names(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "a", 1, 0, NULL));
+	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "b", 1, 0, NULL));
+	KUNIT_EXPECT_EQ(test, -EEXIST, object_register(COUNTER, "a", 2, 0, NULL));
+	/* a name is unique within its kind */
+	KUNIT_EXPECT_EQ(test, 0, object_register(LIMITER, "a", 1, 5, NULL));
+	KUNIT_EXPECT_TRUE(test, exists(COUNTER, "a"));
+	KUNIT_EXPECT_TRUE(test, exists(LIMITER, "a"));
+	KUNIT_EXPECT_FALSE(test, exists(LIMITER, "b"));
+	KUNIT_EXPECT_FALSE(test, exists(COUNTER, "aa"));
+	KUNIT_EXPECT_EQ(test, 0, delete_by_name(COUNTER, "a"));
+	KUNIT_EXPECT_FALSE(test, exists(COUNTER, "a"));
+	KUNIT_EXPECT_TRUE(test, exists(LIMITER, "a"));
+	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "a", 2, 0, NULL));
+	KUNIT_EXPECT_EQ(test, 3, weir_quota_objects());
+}
+
+static void registry_delete_once(struct kunit *test)
+{
+	struct weir_object *o;
+
+	KUNIT_ASSERT_EQ(test, 0, object_register(COUNTER, "a", 1, 0, &o));
+	KUNIT_EXPECT_EQ(test, 0, weir_registry_delete(o));
+	KUNIT_EXPECT_TRUE(test, o->dead);
+	KUNIT_EXPECT_EQ(test, -ENODEV, weir_registry_delete(o));
+	KUNIT_EXPECT_EQ(test, -ENODEV, weir_registry_change_keys(o, 1));
+	weir_object_put(o);
+}
+
+/* In the order of numbers, of one kind or any, and from any place on. */
+static void registry_iterates(struct kunit *test)
+{
+	char name[WEIR_NAME_SIZE];
+	struct weir_object *o;
+	bool in_order;
+	u64 cursor;
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "object-%d", i);
+		KUNIT_ASSERT_EQ(test, 0, object_register(i % 3 ? COUNTER : LIMITER,
+							 name, 1, 0, NULL));
+	}
+	KUNIT_EXPECT_EQ(test, 100, count(WEIR_KIND_ANY, &in_order));
+	KUNIT_EXPECT_TRUE(test, in_order);
+	KUNIT_EXPECT_EQ(test, 34, count(LIMITER, &in_order));
+	KUNIT_EXPECT_TRUE(test, in_order);
+	/* what goes while one iterates is not met, the rest is */
+	for (cursor = 0, i = 0; (o = weir_registry_next(&cursor, LIMITER)); i++) {
+		cursor++;
+		KUNIT_EXPECT_EQ(test, 0, weir_registry_delete(o));
+		weir_object_put(o);
+	}
+	KUNIT_EXPECT_EQ(test, 34, i);
+	KUNIT_EXPECT_EQ(test, 66, count(WEIR_KIND_ANY, &in_order));
+	cursor = U64_MAX;
+	KUNIT_EXPECT_NULL(test, weir_registry_next(&cursor, WEIR_KIND_ANY));
+}
+
+static void registry_numbers_are_new(struct kunit *test)
+{
+	struct weir_object *o;
+	u64 last = 0;
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		KUNIT_ASSERT_EQ(test, 0, object_register(COUNTER, "a", 1, 0, &o));
+		KUNIT_EXPECT_GT(test, o->id, last);
+		last = o->id;
+		KUNIT_EXPECT_EQ(test, 0, weir_registry_delete(o));
+		weir_object_put(o);
+	}
+}
+
+/* A failure at any step leaves nothing behind: registry_copy_exit() looks, too. */
+static void registry_failure_undone(struct kunit *test)
+{
+	bool in_order;
+
+	registry_copy.sysfs_fails = true;
+	KUNIT_EXPECT_EQ(test, -ENOMEM, object_register(COUNTER, "a", 1, 7, NULL));
+	registry_copy.sysfs_fails = false;
+	registry_copy.xarray_fails = true;
+	KUNIT_EXPECT_EQ(test, -ENOMEM, object_register(COUNTER, "a", 1, 7, NULL));
+	registry_copy.xarray_fails = false;
+	KUNIT_EXPECT_FALSE(test, exists(COUNTER, "a"));
+	KUNIT_EXPECT_EQ(test, 0, count(WEIR_KIND_ANY, &in_order));
+	KUNIT_EXPECT_EQ(test, 0, weir_quota_objects());
+	KUNIT_EXPECT_FALSE(test, registry_has_accounts());
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&registry_copy.nodes));
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&registry_copy.created));
+	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "a", 1, 7, NULL));
+}
+
+/* The storage outlives its last user; the header, its last handle. */
+static void registry_phases_of_death(struct kunit *test)
+{
+	struct weir_object *o;
+
+	KUNIT_ASSERT_EQ(test, 0, object_register(COUNTER, "a", 1, 0, &o));
+	KUNIT_ASSERT_TRUE(test, weir_object_live_get(o));
+	KUNIT_EXPECT_EQ(test, 0, weir_registry_delete(o));
+	registry_settle();
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&registry_copy.released));
+	rcu_read_lock();
+	weir_object_live_put(o);
+	KUNIT_EXPECT_FALSE(test, weir_object_live_get(o));
+	/* who found it under RCU before may still be using the storage */
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&registry_copy.released));
+	rcu_read_unlock();
+	registry_settle();
+	KUNIT_EXPECT_EQ(test, 1, atomic_read(&registry_copy.released));
+	KUNIT_EXPECT_EQ(test, 1, kref_read(&o->ref));
+	KUNIT_EXPECT_STREQ(test, "a", o->name);
+	weir_object_put(o);
+}
+
+static void quota_objects_of_user(struct kunit *test)
+{
+	char name[2] = "a";
+
+	*registry_copy.max_objects_per_uid = 3;
+	for (; name[0] < 'd'; name[0]++)
+		KUNIT_ASSERT_EQ(test, 0, object_register(COUNTER, name, 1, 0, NULL));
+	KUNIT_EXPECT_EQ(test, -EDQUOT, object_register(COUNTER, "x", 1, 0, NULL));
+	/* that one exists is told first, and another user has his own */
+	KUNIT_EXPECT_EQ(test, -EEXIST, object_register(COUNTER, "a", 1, 0, NULL));
+	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "x", 2, 0, NULL));
+	KUNIT_EXPECT_EQ(test, 0, delete_by_name(COUNTER, "a"));
+	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "a", 1, 0, NULL));
+	/* none at all: no account either */
+	*registry_copy.max_objects_per_uid = 0;
+	KUNIT_EXPECT_EQ(test, -EDQUOT, object_register(COUNTER, "z", 3, 0, NULL));
+	KUNIT_EXPECT_EQ(test, 4, weir_quota_objects());
+}
+
+static void quota_objects_of_host(struct kunit *test)
+{
+	*registry_copy.max_objects = 2;
+	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "a", 1, 0, NULL));
+	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "b", 2, 0, NULL));
+	KUNIT_EXPECT_EQ(test, -ENOSPC, object_register(COUNTER, "c", 3, 0, NULL));
+	KUNIT_EXPECT_EQ(test, 0, delete_by_name(COUNTER, "a"));
+	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "c", 3, 0, NULL));
+	KUNIT_EXPECT_EQ(test, 2, weir_quota_objects());
+	KUNIT_EXPECT_EQ(test, 2, weir_quota_objects_max());
+}
+
+static void quota_keys(struct kunit *test)
+{
+	struct weir_object *o;
+
+	*registry_copy.max_keys_per_uid = 100;
+	KUNIT_ASSERT_EQ(test, 0, object_register(LIMITER, "a", 1, 60, &o));
+	KUNIT_EXPECT_EQ(test, -EDQUOT, object_register(LIMITER, "b", 1, 41, NULL));
+	KUNIT_EXPECT_EQ(test, 0, object_register(LIMITER, "b", 1, 40, NULL));
+	KUNIT_EXPECT_EQ(test, 0, object_register(LIMITER, "c", 2, 100, NULL));
+	KUNIT_EXPECT_EQ(test, -EDQUOT, weir_registry_change_keys(o, 61));
+	KUNIT_EXPECT_EQ(test, 0, weir_registry_change_keys(o, 10));
+	KUNIT_EXPECT_EQ(test, 0, object_register(LIMITER, "d", 1, 50, NULL));
+	KUNIT_EXPECT_EQ(test, -EDQUOT, weir_registry_change_keys(o, 11));
+	/* a cap that was lowered: less is possible, more is not; no wrap */
+	*registry_copy.max_keys_per_uid = 5;
+	KUNIT_EXPECT_EQ(test, 0, weir_registry_change_keys(o, 9));
+	KUNIT_EXPECT_EQ(test, -EDQUOT, weir_registry_change_keys(o, 10));
+	KUNIT_EXPECT_EQ(test, -EDQUOT, object_register(LIMITER, "e", 3, U64_MAX, NULL));
+	weir_object_put(o);
+}
+
+/**
+ * struct rivals - a crowd that wants the same
+ * @won: times each member did
+ * @wrong: answers that must not be, by member
+ * @round: they are in
+ */
+struct rivals {
+	unsigned int won[MEMBERS];
+	unsigned int wrong[MEMBERS];
+	unsigned int round;
+};
+
+static unsigned int total(const unsigned int *of)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < MEMBERS; i++)
+		n += of[i];
+	return n;
+}
+
+static void create_work(unsigned int index, void *arg)
+{
+	struct rivals *r = arg;
+	char name[WEIR_NAME_SIZE];
+	int i, err;
+
+	for (i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "name-%d", i);
+		err = object_register(COUNTER, name, index, 0, NULL);
+		r->won[index] += !err;
+		r->wrong[index] += err && err != -EEXIST;
+		/* whoever won, it is there now */
+		r->wrong[index] += !exists(COUNTER, name);
+	}
+}
+
+static void delete_work(unsigned int index, void *arg)
+{
+	struct rivals *r = arg;
+	char name[WEIR_NAME_SIZE];
+	int i, err;
+
+	for (i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "name-%d", i);
+		err = delete_by_name(COUNTER, name);
+		r->won[index] += !err;
+		r->wrong[index] += err && err != -ENODEV && err != -ENOENT;
+		r->wrong[index] += exists(COUNTER, name);
+	}
+}
+
+static void registry_one_winner(struct kunit *test)
+{
+	struct rivals *made = kunit_kzalloc(test, sizeof(*made), GFP_KERNEL);
+	struct rivals *gone = kunit_kzalloc(test, sizeof(*gone), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, made);
+	KUNIT_ASSERT_NOT_NULL(test, gone);
+	crowd_run(test, MEMBERS, create_work, made);
+	KUNIT_EXPECT_EQ(test, 300, total(made->won));
+	KUNIT_EXPECT_EQ(test, 0, total(made->wrong));
+	crowd_run(test, MEMBERS, delete_work, gone);
+	KUNIT_EXPECT_EQ(test, 300, total(gone->won));
+	KUNIT_EXPECT_EQ(test, 0, total(gone->wrong));
+	registry_settle();
+	KUNIT_EXPECT_EQ(test, 300, atomic_read(&registry_copy.released));
+}
+
+static void cap_work(unsigned int index, void *arg)
+{
+	struct rivals *r = arg;
+	char name[WEIR_NAME_SIZE];
+	int i, err;
+
+	for (i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "name-%u-%d", index, i);
+		err = object_register(LIMITER, name, 1, 10, NULL);
+		r->won[index] += !err;
+		r->wrong[index] += err && err != -EDQUOT;
+		r->wrong[index] += weir_quota_objects() > 123;
+	}
+}
+
+static void quota_is_exact(struct kunit *test)
+{
+	struct rivals *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, r);
+	*registry_copy.max_keys_per_uid = 1239;
+	crowd_run(test, MEMBERS, cap_work, r);
+	KUNIT_EXPECT_EQ(test, 123, total(r->won));
+	KUNIT_EXPECT_EQ(test, 0, total(r->wrong));
+}
+
+/* Names come and go; readers meet whole objects, and those that stay, once. */
+static void churn_work(unsigned int index, void *arg)
+{
+	struct rivals *r = arg;
+	struct prng p = { .state = index };
+	char name[WEIR_NAME_SIZE];
+	struct weir_object *o;
+	unsigned int n;
+	u64 cursor;
+	int i;
+
+	for (i = 0; i < 400; i++) {
+		snprintf(name, sizeof(name), "name-%d", (int)prng_below(&p, 8));
+		if (index == 0) {
+			for (n = 0, cursor = 0;
+			     (o = weir_registry_next(&cursor, WEIR_KIND_ANY)); cursor++) {
+				n += o->ops->kind == LIMITER;
+				weir_object_put(o);
+			}
+			r->wrong[index] += n != 20;
+		} else if (index == 1) {
+			o = weir_registry_find(COUNTER, name);
+			r->wrong[index] += o && strcmp(o->name, name);
+			if (o)
+				weir_object_put(o);
+		} else if (prng_chance(&p, 1, 2)) {
+			object_register(COUNTER, name, 1, 0, NULL);
+		} else {
+			delete_by_name(COUNTER, name);
+		}
+	}
+}
+
+static void registry_churn(struct kunit *test)
+{
+	struct rivals *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
+	char name[WEIR_NAME_SIZE];
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, r);
+	for (i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "staying-%d", i);
+		KUNIT_ASSERT_EQ(test, 0, object_register(LIMITER, name, 1, 1, NULL));
+	}
+	crowd_run(test, MEMBERS, churn_work, r);
+	KUNIT_EXPECT_EQ(test, 0, total(r->wrong));
+}
+
+static struct kunit_case registry_cases[] = {
+	KUNIT_CASE(registry_names),
+	KUNIT_CASE(registry_delete_once),
+	KUNIT_CASE(registry_iterates),
+	KUNIT_CASE(registry_numbers_are_new),
+	KUNIT_CASE(registry_failure_undone),
+	KUNIT_CASE(registry_phases_of_death),
+	KUNIT_CASE(quota_objects_of_user),
+	KUNIT_CASE(quota_objects_of_host),
+	KUNIT_CASE(quota_keys),
+	KUNIT_CASE(registry_one_winner),
+	KUNIT_CASE(quota_is_exact),
+	KUNIT_CASE(registry_churn),
+	{}
+};
+
+struct kunit_suite weir_registry_suite = {
+	.name = "weir_registry",
+	.init = registry_copy_init,
+	.exit = registry_copy_exit,
+	.test_cases = registry_cases,
+};
