@@ -174,10 +174,29 @@ static void print_present(const struct args *args, struct weir_events *events)
 }
 
 /*
- * Ctrl-C comes through a descriptor, too: a handler could run just before poll()
- * and be slept over. A pipe whose reader left is noticed at once, rather than
- * at the next event.
+ * A descriptor for the signals that end following: a handler could run just before
+ * poll() and be slept over. Those that the caller ignores (nohup) stay ignored.
  */
+static int end_signals_open(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction action;
+	sigset_t ends;
+	int fd, i;
+
+	sigemptyset(&ends);
+	for (i = 0; i < COUNT(signals); i++)
+		if (!sigaction(signals[i], NULL, &action) &&
+		    action.sa_handler != SIG_IGN)
+			sigaddset(&ends, signals[i]);
+	sigprocmask(SIG_BLOCK, &ends, NULL);
+	fd = signalfd(-1, &ends, SFD_CLOEXEC);
+	if (fd < 0)
+		die("cannot wait for signals: %s", reason(errno));
+	return fd;
+}
+
+/* A pipe whose reader left is noticed at once, rather than at the next event. */
 static void follow(const struct args *args, struct weir_events *events)
 {
 	struct pollfd files[3] = {
@@ -185,16 +204,8 @@ static void follow(const struct args *args, struct weir_events *events)
 		{ .events = POLLIN },
 		{ .fd = STDOUT_FILENO },
 	};
-	sigset_t ends;
 
-	sigemptyset(&ends);
-	sigaddset(&ends, SIGINT);
-	sigaddset(&ends, SIGTERM);
-	sigaddset(&ends, SIGHUP);
-	sigprocmask(SIG_BLOCK, &ends, NULL);
-	files[1].fd = signalfd(-1, &ends, SFD_CLOEXEC);
-	if (files[1].fd < 0)
-		die("cannot wait for signals: %s", reason(errno));
+	files[1].fd = end_signals_open();
 	do {
 		print_present(args, events);
 		if (poll(files, 3, -1) < 0 && errno != EINTR)
