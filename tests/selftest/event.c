@@ -1,0 +1,575 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* event - the stream of transitions: whole, in order, numbered, losses counted */
+#include <kselftest_harness.h>
+
+#include <poll.h>
+#include <signal.h>
+
+#include "client.h"
+#include "crowd.h"
+#include "memory.h"
+#include "person.h"
+#include "verdict.h"
+
+#define SOMEBODY	4501
+#define KEPT		4096
+
+FIXTURE(event) {
+	int fd;			/* what makes events */
+	int reader;		/* stands at the next one to come */
+	__u64 from;
+	mode_t device;
+};
+
+FIXTURE_SETUP(event)
+{
+	objects_wipe();
+	self->device = device_chmod(0666);
+	self->fd = client_open(O_RDWR);
+	ASSERT_LE(0, self->fd);
+	self->reader = client_open(O_RDONLY | O_NONBLOCK);
+	ASSERT_LE(0, self->reader);
+	self->from = info_get(self->fd).event_next;
+}
+
+FIXTURE_TEARDOWN(event)
+{
+	close(self->fd);
+	close(self->reader);
+	device_chmod(self->device);
+	objects_wipe();
+}
+
+/* A record and the key behind it. */
+struct record {
+	struct weir_event event;
+	char data[256];
+};
+
+static int record_read(int fd, struct record *record)
+{
+	char buffer[WEIR_EVENT_SIZE_MAX] __attribute__((aligned(8)));
+	ssize_t got;
+
+	memset(buffer, POISON, sizeof(buffer));
+	memset(record, 0, sizeof(*record));
+	got = read(fd, buffer, sizeof(buffer));
+	if (got < 0)
+		return -errno;
+	memcpy(record, buffer, got);
+	return record->event.size == (size_t)got ? 0 : -EPROTO;
+}
+
+/* What can be said of an event beforehand. */
+static bool event_is(const struct record *r, __u32 type, __u64 seq,
+		     const char *name, __u32 kind)
+{
+	const struct weir_event *e = &r->event;
+
+	if (e->type == type && e->seq == seq && e->kind == kind &&
+	    !strncmp(e->name, name, WEIR_NAME_SIZE))
+		return true;
+	printf("# event type %u seq %llu kind %u name %s\n", e->type,
+	       (unsigned long long)e->seq, e->kind, e->name);
+	return false;
+}
+
+TEST_F(event, of_objects)
+{
+	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
+	__u64 since = now_ns(), id;
+	struct record r;
+	__u32 c, l;
+
+	EXPECT_EQ(-EAGAIN, record_read(self->reader, &r));
+	ASSERT_EQ(0, sum_create(self->fd, OURS "event-c", 2, &c));
+	ASSERT_EQ(0, limiter_create(self->fd, OURS "event-l", &config, &l));
+	config.burst = 3;
+	config.when_full = 1;
+	ASSERT_EQ(0, limiter_set(self->fd, l, WEIR_SET_BURST |
+				 WEIR_SET_WHEN_FULL, &config));
+	ASSERT_EQ(0, object_delete(self->fd, c));
+
+	ASSERT_EQ(0, record_read(self->reader, &r));
+	EXPECT_TRUE(event_is(&r, WEIR_EVENT_CREATED, self->from,
+			     OURS "event-c", WEIR_KIND_COUNTER));
+	EXPECT_EQ(sizeof(r.event), r.event.size);
+	EXPECT_EQ(0, r.event.value);
+	EXPECT_EQ(0, r.event.more);
+	EXPECT_EQ(0, r.event.data_len);
+	EXPECT_EQ(0, r.event.key_type);
+	EXPECT_LE(since, r.event.time);
+	EXPECT_LE(r.event.time, now_ns());
+	id = r.event.id;
+	EXPECT_NE(0, id);
+
+	ASSERT_EQ(0, record_read(self->reader, &r));
+	EXPECT_TRUE(event_is(&r, WEIR_EVENT_CREATED, self->from + 1,
+			     OURS "event-l", WEIR_KIND_LIMITER));
+	EXPECT_EQ(id + 1, r.event.id);
+	ASSERT_EQ(0, record_read(self->reader, &r));
+	EXPECT_TRUE(event_is(&r, WEIR_EVENT_CHANGED, self->from + 2,
+			     OURS "event-l", WEIR_KIND_LIMITER));
+	EXPECT_EQ(WEIR_SET_BURST | WEIR_SET_WHEN_FULL, (__u64)r.event.value);
+	ASSERT_EQ(0, record_read(self->reader, &r));
+	EXPECT_TRUE(event_is(&r, WEIR_EVENT_DELETED, self->from + 3,
+			     OURS "event-c", WEIR_KIND_COUNTER));
+	EXPECT_EQ(id, r.event.id);
+	EXPECT_EQ(-EAGAIN, record_read(self->reader, &r));
+}
+
+static int create_one(void *arg)
+{
+	int fd = client_open(O_RDWR);
+	__u32 handle;
+
+	return sum_create(fd, arg, 1, &handle);
+}
+
+TEST_F(event, tells_the_creator)
+{
+	struct record r;
+
+	ASSERT_EQ(0, person_run(SOMEBODY, SOMEBODY, create_one,
+				OURS "event-p"));
+	ASSERT_EQ(0, record_read(self->reader, &r));
+	EXPECT_TRUE(event_is(&r, WEIR_EVENT_CREATED, self->from,
+			     OURS "event-p", WEIR_KIND_COUNTER));
+	EXPECT_EQ(SOMEBODY, r.event.value);
+}
+
+static __u32 banner_make(struct __test_metadata *_metadata, int fd, __u32 type,
+			 const char *name)
+{
+	struct weir_limiter_config config = limiter_config(type);
+	__u32 l;
+
+	config.tokens = 1;
+	config.max_keys = 4;
+	config.strikes = 3;
+	config.nbans = 2;
+	config.ban[0] = DAY;
+	config.ban[1] = 2 * DAY;
+	ASSERT_EQ(0, limiter_create(fd, name, &config, &l));
+	return l;
+}
+
+static int ban(int fd, __u32 l, const void *key, __u16 length, __u64 ns)
+{
+	struct weir_op op = op_make(WEIR_OP_BAN, l, 0);
+
+	op.arg = ns;
+	op_key(&op, key, length);
+	return op_run(fd, &op);
+}
+
+TEST_F(event, of_bans)
+{
+	__u32 l = banner_make(_metadata, self->fd, WEIR_KEY_TEXT,
+			      OURS "event-b");
+	__u64 since = now_ns();
+	char key[255], zeros[8] = { 0 };
+	struct weir_op op;
+	struct record r;
+
+	memset(key, 'k', sizeof(key));
+	ASSERT_EQ(0, record_read(self->reader, &r));
+	/* a strike that bans nobody is no event, nor is a limited check */
+	for (int i = 0; i < 3; i++)
+		ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_CHECK, l, 1, key, 5));
+	EXPECT_EQ(-EAGAIN, record_read(self->reader, &r));
+	ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_CHECK, l, 1, key, 5));
+	EXPECT_EQ(WEIR_OUT_BANNED_NOW, op.out_flags);
+	ASSERT_EQ(0, record_read(self->reader, &r));
+	EXPECT_TRUE(event_is(&r, WEIR_EVENT_BANNED, self->from + 1,
+			     OURS "event-b", WEIR_KIND_LIMITER));
+	EXPECT_EQ(sizeof(r.event) + 8, r.event.size);
+	EXPECT_EQ(WEIR_KEY_TEXT, r.event.key_type);
+	EXPECT_EQ(5, r.event.data_len);
+	EXPECT_EQ(0, memcmp(r.data, "kkkkk\0\0\0", 8));
+	EXPECT_EQ(DAY, (__u64)r.event.value);
+	EXPECT_EQ(3, r.event.more);
+	/* no event for each banned check; none for a ban that changes nothing */
+	ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_CHECK, l, 1, key, 5));
+	ASSERT_EQ(0, ban(self->fd, l, key, 5, HOUR));
+	EXPECT_EQ(-EAGAIN, record_read(self->reader, &r));
+
+	ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_LIFT, l, 0, key, 5));
+	ASSERT_EQ(0, record_read(self->reader, &r));
+	EXPECT_TRUE(event_is(&r, WEIR_EVENT_LIFTED, self->from + 2,
+			     OURS "event-b", WEIR_KIND_LIMITER));
+	EXPECT_TRUE(lasts("left", r.event.value, DAY, since));
+	EXPECT_EQ(5, r.event.data_len);
+
+	/* by hand, for the longest key there is */
+	ASSERT_EQ(0, ban(self->fd, l, key, 255, HOUR));
+	ASSERT_EQ(0, record_read(self->reader, &r));
+	EXPECT_TRUE(event_is(&r, WEIR_EVENT_BANNED, self->from + 3,
+			     OURS "event-b", WEIR_KIND_LIMITER));
+	EXPECT_EQ(WEIR_EVENT_SIZE_MAX, r.event.size);
+	EXPECT_EQ(255, r.event.data_len);
+	EXPECT_EQ(0, memcmp(r.data, key, 255));
+	EXPECT_EQ(0, memcmp(r.data + 255, zeros, 1));
+	EXPECT_EQ(HOUR, (__u64)r.event.value);
+	EXPECT_EQ(0, r.event.more);
+	/* a heavier strike than needed is told as heavy as it was */
+	ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_STRIKE, l, 77, "x", 1));
+	ASSERT_EQ(0, record_read(self->reader, &r));
+	EXPECT_EQ(77, r.event.more);
+	EXPECT_EQ(-EAGAIN, record_read(self->reader, &r));
+}
+
+/* Once when the table is full, and again only after there was room. */
+TEST_F(event, of_a_full_table)
+{
+	__u32 l = banner_make(_metadata, self->fd, WEIR_KEY_U64,
+			      OURS "event-f");
+	struct weir_op op;
+	struct record r;
+	__u64 key;
+
+	ASSERT_EQ(0, record_read(self->reader, &r));
+	for (int round = 0; round < 3; round++) {
+		for (key = 0; key < 4; key++)
+			ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_CHECK, l, 1,
+					     &key, sizeof(key)));
+		EXPECT_EQ(-EAGAIN, record_read(self->reader, &r));
+		for (key = 100; key < 110; key++)
+			ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_CHECK, l, 1,
+					     &key, sizeof(key)));
+		ASSERT_EQ(0, record_read(self->reader, &r));
+		EXPECT_TRUE(event_is(&r, WEIR_EVENT_TABLE_FULL,
+				     self->from + 1 + round, OURS "event-f",
+				     WEIR_KIND_LIMITER));
+		EXPECT_EQ(4, r.event.value);
+		EXPECT_EQ(0, r.event.data_len);
+		EXPECT_EQ(-EAGAIN, record_read(self->reader, &r));
+		key = 0;
+		ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_FORGET, l, 0, &key,
+				     sizeof(key)));
+	}
+}
+
+TEST_F(event, short_buffers)
+{
+	char buffer[WEIR_EVENT_SIZE_MAX];
+	struct pane pane = pane_make();
+	__u32 handle;
+
+	ASSERT_EQ(0, sum_create(self->fd, OURS "event-s", 1, &handle));
+	for (size_t size = 0; size < WEIR_EVENT_SIZE_MAX; size += 47) {
+		EXPECT_EQ(-1, read(self->reader, buffer, size));
+		EXPECT_EQ(EINVAL, errno);
+	}
+	EXPECT_EQ(-1, read(self->reader, buffer, WEIR_EVENT_SIZE_MAX - 1));
+	EXPECT_EQ(EINVAL, errno);
+	/* a bad address: nothing is consumed */
+	pane_protect(&pane, PROT_NONE);
+	EXPECT_EQ(-1, read(self->reader, pane.edge, WEIR_EVENT_SIZE_MAX));
+	EXPECT_EQ(EFAULT, errno);
+	pane_free(&pane);
+	EXPECT_EQ(sizeof(struct weir_event),
+		  read(self->reader, buffer, WEIR_EVENT_SIZE_MAX));
+}
+
+/* As many whole records as fit, and the rest with the next read. */
+TEST_F(event, several_at_once)
+{
+	const size_t one = sizeof(struct weir_event);
+	char buffer[8 * sizeof(struct weir_event)];
+	__u64 wanted = self->from;
+	ssize_t got;
+	__u32 handle;
+
+	for (int i = 0; i < 10; i++) {
+		ASSERT_EQ(0, sum_create(self->fd, OURS "event-m", 1, &handle));
+		ASSERT_EQ(0, object_delete(self->fd, handle));
+	}
+	/* 20 records: 3 in 376 bytes, 8 in 8 x 120, the rest one short of 8 */
+	for (int i = 0; i < 3; i++) {
+		const size_t sizes[] = { WEIR_EVENT_SIZE_MAX, 8 * one,
+					 8 * one - 1 };
+
+		got = read(self->reader, buffer, sizes[i]);
+		EXPECT_EQ((ssize_t)(sizes[i] / one * one), got);
+		for (ssize_t at = 0; at < got; at += one) {
+			struct weir_event *e = (void *)(buffer + at);
+
+			EXPECT_EQ(wanted++, e->seq);
+		}
+	}
+}
+
+TEST_F(event, seeking)
+{
+	struct weir_info info;
+	struct record r;
+	__u32 handle;
+
+	ASSERT_EQ(0, sum_create(self->fd, OURS "event-k", 1, &handle));
+	ASSERT_EQ(0, object_delete(self->fd, handle));
+	info = info_get(self->fd);
+	ASSERT_EQ(self->from + 2, info.event_next);
+	for (int i = 0; i < 3; i++) {
+		EXPECT_EQ((off_t)self->from + 1, lseek(self->reader,
+						       self->from + 1,
+						       SEEK_SET));
+		ASSERT_EQ(0, record_read(self->reader, &r));
+		EXPECT_EQ(self->from + 1, r.event.seq);
+		EXPECT_EQ(-EAGAIN, record_read(self->reader, &r));
+	}
+	EXPECT_EQ(-1, lseek(self->reader, info.event_next + 1, SEEK_SET));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(-1, lseek(self->reader, -1, SEEK_SET));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ((off_t)info.event_next, lseek(self->reader, info.event_next,
+						SEEK_SET));
+	EXPECT_EQ(-EAGAIN, record_read(self->reader, &r));
+	/* the oldest kept is there, the one before it is lost */
+	EXPECT_EQ((off_t)info.event_first, lseek(self->reader, info.event_first,
+						 SEEK_SET));
+	ASSERT_EQ(0, record_read(self->reader, &r));
+	EXPECT_EQ(info.event_first, r.event.seq);
+	EXPECT_NE(WEIR_EVENT_LOST, r.event.type);
+}
+
+/* Make @n events quickly: each ban is longer than the one before. */
+static void events_make(struct __test_metadata *_metadata, int fd, __u32 l,
+			unsigned int n)
+{
+	static __u64 length = HOUR;
+	struct weir_op *ops = calloc(1024, sizeof(*ops));
+	__u64 key = 7;
+	__u32 done;
+
+	while (n) {
+		__u32 count = n < 1024 ? n : 1024;
+
+		for (__u32 i = 0; i < count; i++) {
+			ops[i] = op_make(WEIR_OP_BAN, l, 0);
+			length += SECOND;
+			ops[i].arg = length;
+			op_key(&ops[i], &key, sizeof(key));
+		}
+		ASSERT_EQ(0, submit(fd, ops, count, &done));
+		ASSERT_EQ(count, done);
+		n -= count;
+	}
+	free(ops);
+}
+
+TEST_F(event, losses_are_counted)
+{
+	__u32 l = banner_make(_metadata, self->fd, WEIR_KEY_U64,
+			      OURS "event-o");
+	struct weir_info info;
+	struct record r;
+
+	/* exactly as many as are kept: nothing is lost */
+	ASSERT_EQ(0, record_read(self->reader, &r));
+	events_make(_metadata, self->fd, l, KEPT);
+	for (__u64 i = 0; i < KEPT; i++) {
+		ASSERT_EQ(0, record_read(self->reader, &r));
+		ASSERT_TRUE(event_is(&r, WEIR_EVENT_BANNED, self->from + 1 + i,
+				     OURS "event-o", WEIR_KIND_LIMITER));
+	}
+	ASSERT_EQ(-EAGAIN, record_read(self->reader, &r));
+
+	for (unsigned int lost = 1; lost < 3 * KEPT; lost += 1777) {
+		__u64 first = info_get(self->fd).event_next;
+
+		events_make(_metadata, self->fd, l, KEPT + lost);
+		info = info_get(self->fd);
+		EXPECT_EQ(first + KEPT + lost, info.event_next);
+		EXPECT_EQ(first + lost, info.event_first);
+		ASSERT_EQ(0, record_read(self->reader, &r));
+		EXPECT_EQ(WEIR_EVENT_LOST, r.event.type);
+		EXPECT_EQ(first, r.event.seq);
+		EXPECT_EQ(lost, r.event.value);
+		EXPECT_EQ(0, r.event.id);
+		for (__u64 i = 0; i < KEPT; i++) {
+			ASSERT_EQ(0, record_read(self->reader, &r));
+			ASSERT_TRUE(event_is(&r, WEIR_EVENT_BANNED,
+					     first + lost + i, OURS "event-o",
+					     WEIR_KIND_LIMITER));
+		}
+		ASSERT_EQ(-EAGAIN, record_read(self->reader, &r));
+	}
+}
+
+TEST_F(event, poll)
+{
+	struct pollfd p = { .fd = self->reader, .events = POLLIN };
+	struct record r;
+	__u32 handle;
+
+	EXPECT_EQ(0, poll(&p, 1, 0));
+	ASSERT_EQ(0, sum_create(self->fd, OURS "event-q", 1, &handle));
+	EXPECT_EQ(1, poll(&p, 1, -1));
+	EXPECT_EQ(POLLIN, p.revents);
+	ASSERT_EQ(0, record_read(self->reader, &r));
+	EXPECT_EQ(0, poll(&p, 1, 0));
+}
+
+/* Wait until a child sleeps in the kernel, which it does at one place only. */
+static void wait_for_sleep(pid_t pid)
+{
+	char path[64], state = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	do {
+		FILE *file = fopen(path, "r");
+
+		if (!file || fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+			abort();
+		fclose(file);
+	} while (state != 'S');
+}
+
+static volatile sig_atomic_t signals;
+
+static void on_signal(int number)
+{
+	(void)number;
+	signals++;
+}
+
+/* A child that reads one event, blocking; its exit status says what came. */
+static pid_t reader_fork(int sa_flags)
+{
+	struct sigaction action = { .sa_handler = on_signal,
+				    .sa_flags = sa_flags };
+	int fd = client_open(O_RDONLY), ret;
+	struct record r;
+	pid_t pid = fork();
+
+	if (pid) {
+		close(fd);
+		return pid;
+	}
+	sigaction(SIGUSR1, &action, NULL);
+	ret = record_read(fd, &r);
+	_exit(ret ? -ret : 128 + (int)r.event.type);
+}
+
+TEST_F(event, blocking_read_is_woken)
+{
+	__u32 handle;
+	int status;
+	pid_t pid;
+
+	for (int i = 0; i < 20; i++) {
+		pid = reader_fork(0);
+		/* every other time it may not be asleep yet */
+		if (i % 2)
+			wait_for_sleep(pid);
+		ASSERT_EQ(0, sum_create(self->fd, OURS "event-w", 1, &handle));
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		EXPECT_EQ(128 + WEIR_EVENT_CREATED, WEXITSTATUS(status));
+		ASSERT_EQ(0, object_delete(self->fd, handle));
+	}
+}
+
+TEST_F(event, blocking_read_and_signals)
+{
+	__u32 handle;
+	int status;
+	pid_t pid = reader_fork(0);
+
+	wait_for_sleep(pid);
+	kill(pid, SIGUSR1);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(EINTR, WEXITSTATUS(status));
+
+	/* with SA_RESTART it goes on waiting */
+	pid = reader_fork(SA_RESTART);
+	wait_for_sleep(pid);
+	kill(pid, SIGUSR1);
+	wait_for_sleep(pid);
+	EXPECT_EQ(0, waitpid(pid, &status, WNOHANG));
+	ASSERT_EQ(0, sum_create(self->fd, OURS "event-w", 1, &handle));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(128 + WEIR_EVENT_CREATED, WEXITSTATUS(status));
+
+	/* and SIGKILL ends it */
+	pid = reader_fork(0);
+	wait_for_sleep(pid);
+	kill(pid, SIGKILL);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(SIGKILL, WTERMSIG(status));
+}
+
+/* Of the objects made below: those he may observe, in one digit each. */
+static int seen_as(void *arg)
+{
+	int fd = client_open(O_RDONLY | O_NONBLOCK), seen = 0;
+	struct record r;
+	unsigned int i;
+
+	if (lseek(fd, *(__u64 *)arg, SEEK_SET) < 0)
+		return -errno;
+	while (!record_read(fd, &r))
+		if (sscanf(r.event.name, OURS "event-see-%u", &i) == 1)
+			seen |= 1 << i;
+	return seen;
+}
+
+TEST_F(event, only_of_what_one_may_observe)
+{
+	static const __u32 modes[] = { 0600, 0060, 0006, 0444, 0222, 0640 };
+	struct weir_counter_config config = { .size = sizeof(config),
+					      .type = WEIR_COUNTER_SUM };
+
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		struct weir_create create;
+		char name[WEIR_NAME_SIZE];
+
+		snprintf(name, sizeof(name), OURS "event-see-%zu", i);
+		create = create_make(WEIR_KIND_COUNTER, name, &config);
+		create.mode = modes[i];
+		create.gid = SOMEBODY;
+		ASSERT_EQ(0, call(self->fd, WEIR_IOC_CREATE, &create));
+	}
+	EXPECT_EQ(0x3f, seen_as(&self->from));
+	/* in the group: 0060, 0444, 0640 */
+	EXPECT_EQ(0x2a, person_run(SOMEBODY, SOMEBODY, seen_as, &self->from));
+	/* neither: 0006, 0444 */
+	EXPECT_EQ(0x0c, person_run(SOMEBODY, SOMEBODY + 1, seen_as,
+				   &self->from));
+}
+
+#define SHARED	2000
+
+static int shared_read(struct crowd *crowd, unsigned int me, void *arg)
+{
+	int fd = *(int *)arg, ret;
+	struct record r;
+
+	while (!(ret = record_read(fd, &r))) {
+		if (r.event.type != WEIR_EVENT_BANNED)
+			return 1;
+		crowd->seat[me].done++;
+		crowd->seat[me].tally[0] += r.event.seq;
+	}
+	return ret == -EAGAIN ? 0 : 2;
+}
+
+/* Readers of one open file share its place: each event goes to one of them. */
+TEST_F(event, each_once_to_those_who_share_a_file)
+{
+	__u32 l = banner_make(_metadata, self->fd, WEIR_KEY_U64,
+			      OURS "event-r");
+	struct crowd *crowd = crowd_make(4);
+	const __u64 first = self->from + 1;
+	struct record r;
+
+	ASSERT_EQ(0, record_read(self->reader, &r));
+	events_make(_metadata, self->fd, l, SHARED);
+	EXPECT_EQ(0, crowd_run(crowd, shared_read, &self->reader));
+	EXPECT_EQ(SHARED, crowd_done(crowd));
+	EXPECT_EQ(SHARED * first + (__u64)SHARED * (SHARED - 1) / 2,
+		  crowd_tally(crowd, 0));
+	crowd_free(crowd);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * failnth - every allocation of every call fails once, and nothing is left
+ *
+ * /proc/self/fail-nth makes the n-th allocation (or user copy) of this thread
+ * fail. Each call is made with n = 1, 2, 3... until one goes through without a
+ * failure; after each that failed the world must be as it was. Leaks are for
+ * kmemleak to find, which scans when the module is gone.
+ */
+#include <kselftest_harness.h>
+
+#include <sys/mount.h>
+
+#include "client.h"
+
+/* The longest path here has some dozens; a hundred times that is no path. */
+#define STEPS_MAX	5000
+
+static int nth = -1;
+
+static bool knob_write(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY);
+	bool good = fd >= 0 && write(fd, value, strlen(value)) > 0;
+
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
+/* Without these, allocations that may sleep and single pages never fail. */
+static bool injection_open(void)
+{
+	nth = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
+	if (nth < 0)
+		return false;
+	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
+	knob_write("/sys/kernel/debug/failslab/verbose", "0");
+	knob_write("/sys/kernel/debug/fail_page_alloc/verbose", "0");
+	knob_write("/sys/kernel/debug/fail_usercopy/verbose", "0");
+	knob_write("/sys/kernel/debug/fail_page_alloc/min-order", "0");
+	knob_write("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N");
+	return knob_write("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
+}
+
+static void fail_at(unsigned int n)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", n);
+	if (pwrite(nth, text, strlen(text), 0) < 0)
+		abort();
+}
+
+/* Was it used up? Then something failed. Off again in either case. */
+static bool failed_at(void)
+{
+	char text[16] = { 0 };
+
+	if (pread(nth, text, sizeof(text) - 1, 0) <= 0)
+		abort();
+	fail_at(0);
+	return atoi(text) == 0;
+}
+
+FIXTURE(failnth) {
+	int fd;
+	__u32 counter, limiter, text;
+	bool ready;
+};
+
+FIXTURE_SETUP(failnth)
+{
+	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
+
+	objects_wipe();
+	self->ready = injection_open();
+	self->fd = client_open(O_RDWR);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, sum_create(self->fd, OURS "failnth", 1, &self->counter));
+	config.strikes = 3;
+	config.nbans = 1;
+	config.ban[0] = HOUR;
+	ASSERT_EQ(0, limiter_create(self->fd, OURS "failnth", &config,
+				    &self->limiter));
+	config.key_type = WEIR_KEY_TEXT;
+	ASSERT_EQ(0, limiter_create(self->fd, OURS "failnth-t", &config,
+				    &self->text));
+}
+
+FIXTURE_TEARDOWN(failnth)
+{
+	close(self->fd);
+	objects_wipe();
+}
+
+#define NEEDS_INJECTION()						\
+	do {								\
+		if (!self->ready)					\
+			SKIP(return, "no fault injection in this kernel"); \
+	} while (0)
+
+struct state {
+	__u64 objects, event_next, keys, text_keys, burst;
+	__s64 value;
+};
+
+static struct state state_get(FIXTURE_DATA(failnth) *self)
+{
+	struct weir_info info = info_get(self->fd);
+	struct weir_limiter_config config;
+	struct weir_limiter_stats stats;
+	struct state state;
+
+	memset(&state, 0, sizeof(state));
+	state.objects = info.objects;
+	state.event_next = info.event_next;
+	stats_get(self->fd, self->limiter, &stats);
+	state.keys = stats.keys;
+	stats_get(self->fd, self->text, &stats);
+	state.text_keys = stats.keys;
+	limiter_get(self->fd, self->limiter, &config);
+	state.burst = config.burst;
+	counter_read(self->fd, self->counter, 0, &state.value);
+	return state;
+}
+
+/*
+ * Make @call fail at each of its steps. It gives an errno, and takes back itself
+ * what it did when it succeeded. Memory that fails is ENOMEM, a copy EFAULT.
+ */
+static void sweep(struct __test_metadata *_metadata,
+		  FIXTURE_DATA(failnth) *self,
+		  int (*call)(FIXTURE_DATA(failnth) *self))
+{
+	unsigned int n, failures = 0;
+	bool injected = true;
+
+	/* once without, so that what is made on first use is there */
+	ASSERT_EQ(0, call(self));
+	for (n = 1; injected; n++) {
+		struct state before = state_get(self), after;
+		int ret;
+
+		ASSERT_GT(STEPS_MAX, n);
+		fail_at(n);
+		ret = call(self);
+		injected = failed_at();
+		failures += ret != 0;
+		if (!injected)
+			EXPECT_EQ(0, ret);
+		if (ret && ret != -ENOMEM && ret != -EFAULT) {
+			EXPECT_EQ(-ENOMEM, ret) {
+				TH_LOG("step %u", n);
+			}
+		}
+		if (!ret)
+			continue;
+		after = state_get(self);
+		EXPECT_EQ(0, memcmp(&before, &after, sizeof(after))) {
+			TH_LOG("step %u left something", n);
+		}
+	}
+	TH_LOG("%u steps, %u failures", n - 1, failures);
+	/* a call that cannot be made to fail at all was not injected into */
+	EXPECT_LT(0, failures);
+}
+
+/* The taking back must not be what fails. */
+static int then(FIXTURE_DATA(failnth) *self, int ret, int (*undo)(int, __u32),
+		__u32 handle)
+{
+	char left[16] = { 0 };
+
+	if (ret)
+		return ret;
+	if (pread(nth, left, sizeof(left) - 1, 0) <= 0)
+		abort();
+	fail_at(0);
+	if (undo)
+		ret = undo(self->fd, handle);
+	/* as it was, for failed_at() */
+	if (atoi(left))
+		fail_at(atoi(left));
+	return ret;
+}
+
+static int delete_and_close(int fd, __u32 handle)
+{
+	return object_delete(fd, handle) ?: handle_close(fd, handle);
+}
+
+static int open_device(FIXTURE_DATA(failnth) *self)
+{
+	int fd = client_open(O_RDWR);
+
+	(void)self;
+	if (fd < 0)
+		return fd == -ENFILE ? -ENOMEM : fd;
+	close(fd);
+	return 0;
+}
+
+TEST_F_TIMEOUT(failnth, open, 300)
+{
+	NEEDS_INJECTION();
+	sweep(_metadata, self, open_device);
+}
+
+static int create_sum(FIXTURE_DATA(failnth) *self)
+{
+	__u32 handle;
+	int ret = sum_create(self->fd, OURS "failnth-new", 64, &handle);
+
+	return then(self, ret, delete_and_close, handle);
+}
+
+TEST_F_TIMEOUT(failnth, create_sum, 300)
+{
+	NEEDS_INJECTION();
+	sweep(_metadata, self, create_sum);
+}
+
+static int create_sequence(FIXTURE_DATA(failnth) *self)
+{
+	__u32 handle;
+	int ret = counter_create(self->fd, OURS "failnth-new",
+				 WEIR_COUNTER_SEQUENCE, 0, &handle);
+
+	return then(self, ret, delete_and_close, handle);
+}
+
+TEST_F_TIMEOUT(failnth, create_sequence, 300)
+{
+	NEEDS_INJECTION();
+	sweep(_metadata, self, create_sequence);
+}
+
+static int create_limiter(FIXTURE_DATA(failnth) *self)
+{
+	struct weir_limiter_config config = limiter_config(WEIR_KEY_IP);
+	__u32 handle;
+	int ret = limiter_create(self->fd, OURS "failnth-new", &config, &handle);
+
+	return then(self, ret, delete_and_close, handle);
+}
+
+TEST_F_TIMEOUT(failnth, create_limiter, 300)
+{
+	NEEDS_INJECTION();
+	sweep(_metadata, self, create_limiter);
+}
+
+static int open_object(FIXTURE_DATA(failnth) *self)
+{
+	__u32 handle;
+	int ret = object_open(self->fd, WEIR_KIND_COUNTER, OURS "failnth",
+			      WEIR_RIGHT_ALL, &handle);
+
+	return then(self, ret, handle_close, handle);
+}
+
+TEST_F_TIMEOUT(failnth, open_object, 300)
+{
+	NEEDS_INJECTION();
+	sweep(_metadata, self, open_object);
+}
+
+static int burst_back(int fd, __u32 handle)
+{
+	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
+
+	config.burst = 10;
+	return limiter_set(fd, handle, WEIR_SET_BURST, &config);
+}
+
+static int set(FIXTURE_DATA(failnth) *self)
+{
+	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
+	int ret;
+
+	config.burst = 20;
+	ret = limiter_set(self->fd, self->limiter, WEIR_SET_BURST, &config);
+	return then(self, ret, burst_back, self->limiter);
+}
+
+TEST_F_TIMEOUT(failnth, set, 300)
+{
+	NEEDS_INJECTION();
+	sweep(_metadata, self, set);
+}
+
+static int list(FIXTURE_DATA(failnth) *self)
+{
+	struct weir_object_info found[8];
+	__u64 cursor = 0, filled;
+	__u32 count;
+
+	return list_page(self->fd, WEIR_KIND_ANY, &cursor, found, sizeof(found),
+			 &filled, &count);
+}
+
+TEST_F_TIMEOUT(failnth, list, 300)
+{
+	NEEDS_INJECTION();
+	sweep(_metadata, self, list);
+}
+
+static int dump(FIXTURE_DATA(failnth) *self)
+{
+	__u64 buffer[64];
+	struct weir_dump dump = { .size = sizeof(dump),
+				  .handle = self->limiter,
+				  .buffer = address(buffer),
+				  .length = sizeof(buffer) };
+
+	return call(self->fd, WEIR_IOC_DUMP, &dump);
+}
+
+TEST_F_TIMEOUT(failnth, dump, 300)
+{
+	NEEDS_INJECTION();
+	sweep(_metadata, self, dump);
+}
+
+static const __u64 number = 77;
+static const char text[255] = { "a key as long as a key may be" };
+
+static int forget_number(int fd, __u32 handle)
+{
+	struct weir_op op;
+
+	return key_run(fd, &op, WEIR_OP_FORGET, handle, 0, &number,
+		       sizeof(number));
+}
+
+static int forget_text(int fd, __u32 handle)
+{
+	struct weir_op op;
+
+	return key_run(fd, &op, WEIR_OP_FORGET, handle, 0, text, sizeof(text));
+}
+
+/*
+ * An op whose answer was lost to a failing copy is performed all the same: the
+ * one exception the ABI makes. So it is undone after EFAULT, too.
+ */
+static int op_outcome(FIXTURE_DATA(failnth) *self, int ret,
+		      int (*undo)(int, __u32), __u32 handle)
+{
+	if (ret == -EFAULT) {
+		fail_at(0);
+		undo(self->fd, handle);
+		return ret;
+	}
+	return then(self, ret, undo, handle);
+}
+
+static int check_number(FIXTURE_DATA(failnth) *self)
+{
+	struct weir_op op;
+	int ret = key_run(self->fd, &op, WEIR_OP_CHECK, self->limiter, 1,
+			  &number, sizeof(number));
+
+	return op_outcome(self, ret, forget_number, self->limiter);
+}
+
+TEST_F_TIMEOUT(failnth, check_of_a_new_key, 300)
+{
+	NEEDS_INJECTION();
+	sweep(_metadata, self, check_number);
+}
+
+static int strike_text(FIXTURE_DATA(failnth) *self)
+{
+	struct weir_op op;
+	int ret = key_run(self->fd, &op, WEIR_OP_STRIKE, self->text, 1, text,
+			  sizeof(text));
+
+	return op_outcome(self, ret, forget_text, self->text);
+}
+
+TEST_F_TIMEOUT(failnth, strike_of_a_new_text, 300)
+{
+	NEEDS_INJECTION();
+	sweep(_metadata, self, strike_text);
+}
+
+TEST_HARNESS_MAIN
