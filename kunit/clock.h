@@ -7,7 +7,7 @@
 #define _WEIR_KUNIT_CLOCK_H
 
 #include <linux/atomic.h>
-#include <linux/timekeeping.h>
+#include <linux/ktime.h>
 
 /* defined in main.c */
 extern atomic64_t kunit_clock;

@@ -43,7 +43,8 @@ static struct kmem_cache *renamed_cache(const char *name, unsigned int size,
 					  align, flags, offset, length, ctor);
 }
 
-static bool sweep_asked(unsigned long delay)
+static bool sweep_asked(struct workqueue_struct *queue, struct delayed_work *work,
+			unsigned long delay)
 {
 	WRITE_ONCE(copy_sweep_delay, delay);
 	return true;
@@ -57,8 +58,8 @@ static bool sweep_asked(unsigned long delay)
 #define kmem_cache_alloc		counted_alloc
 #define kmem_cache_free			counted_free
 #define kmem_cache_create_usercopy	renamed_cache
-#define mod_delayed_work(queue, work, delay)	sweep_asked(delay)
-#define queue_delayed_work(queue, work, delay)	sweep_asked(delay)
+#define mod_delayed_work		sweep_asked
+#define queue_delayed_work		sweep_asked
 
 #include "../src/table.c"
 #include "../src/sweep.c"

@@ -7,7 +7,7 @@
 #include "suites.h"
 #include "table_copy.h"
 
-#define LATER	(1ULL << 40)	/* idle in eighteen minutes */
+#define LATER	BIT_ULL(40)	/* idle in eighteen minutes */
 
 /* Keys of every length, each a part of the next: all are different. */
 static void table_every_length(struct kunit *test)

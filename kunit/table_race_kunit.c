@@ -10,7 +10,7 @@
 #include "../src/sweep.h"
 
 #define MEMBERS	4
-#define LATER	(1ULL << 40)
+#define LATER	BIT_ULL(40)
 
 /**
  * struct race - what the members of a crowd share, and what each saw

@@ -30,14 +30,14 @@ struct windows {
 };
 
 /**
- * struct key - a key's life in the code and in the model
+ * struct spender - a key's life in the code and in the model
  * @m: the model
  * @w: the configuration, prepared
  * @limit: tokens in a window
  * @word: the key's state
  * @now: ns
  */
-struct key {
+struct spender {
 	struct windows *m;
 	struct weir_window w;
 	u64 limit;
@@ -83,16 +83,16 @@ static void windows_change(struct windows *m, u64 now, u64 period)
 	m->period = period;
 }
 
-static void key_start(struct kunit *test, struct key *k, struct windows *m,
-		      u64 period, u64 limit)
+static void spender_start(struct kunit *test, struct spender *k,
+			  struct windows *m, u64 period, u64 limit)
 {
-	*k = (struct key){ .m = m, .limit = limit };
+	*k = (struct spender){ .m = m, .limit = limit };
 	windows_start(m, period);
 	KUNIT_ASSERT_EQ(test, 0, weir_window_prepare(&k->w, period, NULL, 0));
 }
 
 /* What decision @d of @cost tokens at @now, in window @i, got wrong. */
-static const char *flaw_of(const struct key *k, const struct weir_decision *d,
+static const char *flaw_of(const struct spender *k, const struct weir_decision *d,
 			   u64 now, u64 cost, int i, bool fits)
 {
 	u64 count = k->m->count[i], end = windows_end(k->m, i);
@@ -115,7 +115,7 @@ static const char *flaw_of(const struct key *k, const struct weir_decision *d,
 }
 
 /* False when the list of windows is used up. */
-static bool key_request(struct kunit *test, struct key *k, u64 now, u64 cost)
+static bool spender_request(struct kunit *test, struct spender *k, u64 now, u64 cost)
 {
 	struct windows *m = k->m;
 	struct weir_decision d;
@@ -146,7 +146,7 @@ static bool key_request(struct kunit *test, struct key *k, u64 now, u64 cost)
 	return true;
 }
 
-static bool key_refund(struct kunit *test, struct key *k, u64 now, u64 n)
+static bool spender_refund(struct kunit *test, struct spender *k, u64 now, u64 n)
 {
 	struct windows *m = k->m;
 	int i = windows_at(m, now);
@@ -157,10 +157,10 @@ static bool key_refund(struct kunit *test, struct key *k, u64 now, u64 n)
 	if (i <= m->top)
 		m->count[m->top] -= min(m->count[m->top], n);
 	/* what is left shows in a request that cannot fit */
-	return key_request(test, k, now, k->limit + 1);
+	return spender_request(test, k, now, k->limit + 1);
 }
 
-static u64 draw_cost(struct prng *p, const struct key *k)
+static u64 draw_cost(struct prng *p, const struct spender *k)
 {
 	u64 left = k->limit - min(weir_window_count(k->word), k->limit);
 
@@ -179,7 +179,7 @@ static u64 draw_cost(struct prng *p, const struct key *k)
 }
 
 /* To the edge of a window, one ns to either side of it, or anywhere. */
-static u64 draw_time(struct prng *p, const struct key *k)
+static u64 draw_time(struct prng *p, const struct spender *k)
 {
 	const struct windows *m = k->m;
 	u64 edge = m->begin[m->n - 1] + m->period * prng_below(p, 3);
@@ -216,7 +216,7 @@ struct mix {
 	bool periods;
 };
 
-static void change_period(struct kunit *test, struct prng *p, struct key *k)
+static void change_period(struct kunit *test, struct prng *p, struct spender *k)
 {
 	struct weir_window old = k->w;
 	u64 period = draw_period(p);
@@ -228,8 +228,8 @@ static void change_period(struct kunit *test, struct prng *p, struct key *k)
 	KUNIT_ASSERT_EQ(test, 0, weir_window_prepare(&k->w, period, &old, k->now));
 }
 
-static bool key_step(struct kunit *test, struct prng *p, struct key *k,
-		     const struct mix *mix)
+static bool spender_step(struct kunit *test, struct prng *p, struct spender *k,
+			 const struct mix *mix)
 {
 	u64 now;
 
@@ -242,23 +242,23 @@ static bool key_step(struct kunit *test, struct prng *p, struct key *k,
 	if (mix->lag && prng_chance(p, 1, 2))
 		now -= prng_below(p, min(now, 3 * k->m->period) + 1);
 	if (prng_chance(p, 1, 8))
-		return key_refund(test, k, now, prng_magnitude(p, U32_MAX));
-	return key_request(test, k, now, draw_cost(p, k));
+		return spender_refund(test, k, now, prng_magnitude(p, U32_MAX));
+	return spender_request(test, k, now, draw_cost(p, k));
 }
 
 static void run_mix(struct kunit *test, u64 seed, const struct mix *mix)
 {
 	struct prng p = prng_seed(test, seed);
 	struct windows *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
-	struct key k;
+	struct spender k;
 	int i, j;
 
 	KUNIT_ASSERT_NOT_NULL(test, m);
 	for (i = 0; i < PRNG_ROUNDS(30); i++) {
-		key_start(test, &k, m, draw_period(&p),
-			  prng_magnitude(&p, WEIR_WINDOW_LIMIT_MAX));
+		spender_start(test, &k, m, draw_period(&p),
+			      prng_magnitude(&p, WEIR_WINDOW_LIMIT_MAX));
 		for (j = 0; j < STEPS; j++)
-			if (!key_step(test, &p, &k, mix))
+			if (!spender_step(test, &p, &k, mix))
 				break;
 	}
 }
@@ -338,7 +338,7 @@ static void window_word_holds_all(struct kunit *test)
 			WEIR_WINDOW_NUMBER_MAX);
 }
 
-static bool same_as_fresh(const struct key *k, u64 at, u64 cost)
+static bool same_as_fresh(const struct spender *k, u64 at, u64 cost)
 {
 	struct weir_decision a, b;
 
@@ -354,15 +354,15 @@ static void window_idle_at_is_exact(struct kunit *test)
 	struct prng p = prng_seed(test, 0x5eed0306);
 	struct windows *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
 	struct mix mix = { .limits = true, .periods = true };
-	struct key k;
+	struct spender k;
 	u64 idle;
 	int i, j;
 
 	KUNIT_ASSERT_NOT_NULL(test, m);
 	for (i = 0; i < PRNG_ROUNDS(30); i++) {
-		key_start(test, &k, m, draw_period(&p),
-			  prng_magnitude(&p, WEIR_WINDOW_LIMIT_MAX));
-		for (j = 0; j < STEPS && key_step(test, &p, &k, &mix); j++) {
+		spender_start(test, &k, m, draw_period(&p),
+			      prng_magnitude(&p, WEIR_WINDOW_LIMIT_MAX));
+		for (j = 0; j < STEPS && spender_step(test, &p, &k, &mix); j++) {
 			idle = weir_window_idle_at(&k.w, k.word, k.now);
 			KUNIT_ASSERT_GE(test, idle, k.now);
 			KUNIT_ASSERT_TRUE(test, same_as_fresh(&k, idle, 1));
