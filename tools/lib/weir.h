@@ -67,8 +67,8 @@ extern "C" {
  *	them. exec() closes it.
  *
  * Signals. Calls on objects start anew when a signal interrupts them, and
- *	none of them sleeps for anything but memory. weir_submit() and
- *	weir_events_next() return EINTR.
+ *	none of them sleeps for anything but memory and other changes of the same
+ *	object. weir_events_next() returns EINTR.
  *
  * Units. Durations and times are in nanoseconds, times of CLOCK_BOOTTIME.
  *	WEIR_NEVER stands for "never" and for "no limit".
@@ -137,7 +137,7 @@ int weir_get_info(struct weir *weir, struct weir_info *info);
  * negative errno.
  *
  * Return: operations performed, from the first on: @count, or fewer if a signal or a
- *	bad pointer ended the batch early. -1 if none was: EINTR, EFAULT, EINVAL.
+ *	bad pointer ended the batch early. -1 if none was: EFAULT, EINVAL.
  */
 int weir_submit(struct weir *weir, struct weir_op *ops, unsigned int count);
 
@@ -493,6 +493,9 @@ int weir_limiter_get_stats(struct weir_limiter *limiter,
 /**
  * weir_limiter_set() - change it while in use (ADMIN)
  * @mask: WEIR_SET_* bits: which members of @config to take over
+ *
+ * Return: 0 or -1: EINVAL, ERANGE, EDQUOT. When it returns nobody decides by the
+ *	old configuration any more.
  */
 int weir_limiter_set(struct weir_limiter *limiter, uint64_t mask,
 		     const struct weir_limiter_config *config);

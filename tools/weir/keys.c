@@ -138,7 +138,7 @@ static void list_all(const struct args *args, const char *name,
 int keys_list(const struct args *args, const char *name, bool banned,
 	      uint64_t top_room)
 {
-	struct weir *weir = client_open(WEIR_OPEN_READONLY);
+	struct weir *weir = client_open(0);
 	struct weir_limiter *limiter = limiter_open(weir, name,
 				WEIR_RIGHT_OBSERVE | WEIR_RIGHT_ADMIN);
 	struct weir_entries *entries;

@@ -261,8 +261,12 @@ int limiter_set_run(const struct args *args)
 	}
 	if (mask & WEIR_SET_STRIKES)
 		ladder_check(&config);
-	if (weir_limiter_set(limiter, mask, &config) < 0)
+	if (weir_limiter_set(limiter, mask, &config) < 0) {
+		if (errno == ERANGE && mask == WEIR_SET_MAX_KEYS)
+			die("limiter '%s': --max-keys cannot be raised beyond eight times what it was made with",
+			    name);
 		die_object("limiter", name);
+	}
 	weir_limiter_close(limiter);
 	weir_close(weir);
 	return EXIT_YES;

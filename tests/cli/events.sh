@@ -1,0 +1,98 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# weir events
+
+. "$(dirname "$0")/lib.sh"
+
+# Events of earlier tests are none of ours.
+from=$(weir status --json | jq .event_next)
+
+weir counter create cli.c
+weir limiter create cli.l --rate 5/100d --key text --strikes 2 --within 1d --ban 2h --max-keys 2
+weir limiter strike cli.l bob 2 >/dev/null
+weir ban add cli.l $'\e[1m' 3h >/dev/null
+weir limiter check cli.l third >/dev/null
+weir ban lift cli.l bob
+weir limiter set cli.l --rate 6/s --burst 7
+weir limiter delete cli.l
+weir counter delete cli.c
+
+run weir events --from "$from" --json
+status_is 0 'events --json succeeds'
+sed -i 's/,"id":[0-9]*//; s/"time_ns":[0-9]*,//; s/"seq":[0-9]*,//' "$work/out"
+sed -i -E 's/("type":"lifted".*"banned_for_ns":)7[0-9]{12}/\1LESS/' "$work/out"
+output_is '{"type":"created","kind":"counter","name":"cli.c","uid":0}
+{"type":"created","kind":"limiter","name":"cli.l","uid":0}
+{"type":"banned","kind":"limiter","name":"cli.l","key":"bob","banned_for_ns":7200000000000,"strikes":2}
+{"type":"banned","kind":"limiter","name":"cli.l","key":"\u001B[1m","banned_for_ns":10800000000000,"strikes":0}
+{"type":"table-full","kind":"limiter","name":"cli.l","max_keys":2}
+{"type":"lifted","kind":"limiter","name":"cli.l","key":"bob","banned_for_ns":LESS}
+{"type":"changed","kind":"limiter","name":"cli.l","changed":["rate","burst"]}
+{"type":"deleted","kind":"limiter","name":"cli.l"}
+{"type":"deleted","kind":"counter","name":"cli.c"}' 'one object a line, transitions only'
+
+run weir events --from "$from" --json
+jq -c .seq "$work/out" >"$work/seqs"
+cp "$work/seqs" "$work/out"
+output_is "$(seq "$from" $((from + 8)))" 'numbered without gap'
+
+run weir events --from "$from"
+sed -i -E 's/^[-0-9]{10} [:0-9]{8}\.[0-9]{3} #[0-9]+ //; s/1h59m before/2h before/' "$work/out"
+output_is 'created counter cli.c by root
+created limiter cli.l by root
+banned limiter cli.l key bob for 2h after 2 strikes
+banned limiter cli.l key \x1b[1m for 3h by hand
+table-full limiter cli.l: all 2 keys are in use
+lifted limiter cli.l key bob, 2h before its end
+changed limiter cli.l: rate, burst
+deleted limiter cli.l
+deleted counter cli.c' 'the same for people, and safe'
+
+run weir events --from $((from + 8)) --json
+json_is '[.type, .name]' '["deleted","cli.c"]' '--from goes on where one ended'
+prints '' events --from $((from + 9))
+refuses "--from '$((from + 10))': that event is yet to come; 'weir status' tells how many there were" events --from $((from + 10))
+refuses "--from 'now': not a whole number" events --from now
+refuses "events: too many arguments, from 'x' on" events x
+
+# wait_for COUNT: until that many lines have come
+wait_for() {
+	local tries=0
+
+	while (($(wc -l <"$work/follow") < $1)) && ((tries++ < 600)); do
+		sleep 0.1
+	done
+}
+
+for signal in INT TERM HUP; do
+	env --default-signal=INT weir events --follow --from $((from + 8)) --json >"$work/follow" &
+	pid=$!
+	wait_for 1
+	weir counter create "cli.$signal"
+	wait_for 2
+	kill -s $signal $pid
+	wait $pid
+	status=$?
+	command="weir events --follow, then SIG$signal"
+	cp "$work/follow" "$work/out"
+	status_is 0 "SIG$signal ends --follow cleanly"
+	[[ $(jq -r .name "$work/out" | tail -n 1) == "cli.$signal" ]]
+	result $? 'and it had printed what came meanwhile' <<<''
+	from=$(weir status --json | jq .event_next)
+	from=$((from - 9))
+done
+
+# A reader that leaves ends it, without waiting for one more event.
+timeout 60 weir events --follow --from 0 2>"$work/err" | head -n 1 >"$work/out"
+status=${PIPESTATUS[0]}
+command='weir events --follow | head -n 1'
+status_is 2 'a reader that left is an error'
+stderr_is 'weir: cannot write the output: Broken pipe' 'and is told'
+
+# Nothing before the moment --follow begins, unless --from is given.
+timeout 5 weir events --follow >"$work/out" 2>"$work/err"
+status=$?
+command='timeout 5 weir events --follow'
+output_is '' '--follow alone begins with the next event'
+
+end_tests

@@ -1,0 +1,143 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Help, manual page and completion tell the same. (No device is needed for this.)
+
+. "$(dirname "$0")/lib.sh"
+
+root=$(cd "$(dirname "$0")/../.." && pwd)
+man=${WEIR_BUILD:-$root/build}/tools/weir.1
+
+# sorted WORD...: each once, one a line, in "list"; in the shell itself, since
+# the machines this runs in are slow to start programs
+sorted() {
+	local -A seen=()
+	local word i j
+	local -a words=()
+
+	for word; do
+		[[ ${seen[$word]:-} ]] || words+=("$word")
+		seen[$word]=1
+	done
+	for ((i = 1; i < ${#words[@]}; i++)); do
+		word=${words[i]}
+		for ((j = i; j > 0; j--)); do
+			[[ ${words[j - 1]} > $word ]] || break
+			words[j]=${words[j - 1]}
+		done
+		words[j]=$word
+	done
+	printf -v list '%s\n' "${words[@]}"
+	list=${list%$'\n'}
+}
+
+# What the page says of each command, without fonts and escapes: usage => options.
+declare -A page=()
+usage=
+on=
+while IFS= read -r line; do
+	line=${line//\\f[BIR]/}
+	line=${line//\\-/-}
+	case $line in
+	'.SH '*) [[ $line == '.SH COMMANDS' ]] && on=1 || on= ;;
+	'weir '*) [[ -z $on ]] || usage=${line#weir } page[$usage]='--help' ;;
+	'.RE') usage= ;;
+	--*) [[ -z $on || -z $usage ]] || page[$usage]+=" ${line%% *}" ;;
+	esac
+done <"$man"
+
+# Commands, from "  weir limiter create NAME ..." of the help: the lower-case words.
+run weir --help
+status_is 0 'weir --help succeeds'
+cp "$work/out" "$work/help"
+commands=()
+declare -A usages=()
+while IFS= read -r line; do
+	[[ $line =~ ^'  weir '([a-z]+( [a-z]+)?)(.*) ]] || continue
+	commands+=("${BASH_REMATCH[1]}")
+	usages[${BASH_REMATCH[1]}]=${line#  weir }
+done <"$work/help"
+((${#commands[@]} == 24))
+result $? 'it has 24 commands' <<<"${#commands[@]}"
+((${#page[@]} == 24))
+result $? 'the manual page has as many' <<<"${!page[*]}"
+
+# offers WORD...: what completion offers for the last one, sorted, is "$work/out"
+offers() {
+	run weir --complete "$@"
+	mapfile -t candidates <"$work/out"
+	sorted "${candidates[@]}"
+	echo "$list" >"$work/out"
+}
+
+offers ''
+offered=$list
+sorted "${commands[@]%% *}" --help --version
+[[ $list == "$offered" ]]
+result $? 'completion knows the same objects' <<<"$list"
+
+for name in "${commands[@]}"; do
+	read -ra words <<<"$name"
+	run weir "${words[@]}" --help
+	slurp "$work/out"
+	usage=${text%%$'\n'*}
+	usage=${usage#Usage: weir }
+	[[ $usage == "${usages[$name]}" && ${page[$usage]:-} ]]
+	result $? "help and manual page have: $usage" <<<''
+	options=()
+	while IFS= read -r line; do
+		[[ $line != '  --'* ]] || options+=("${line:2}")
+	done <"$work/out"
+	sorted "${options[@]%% *}"
+	wanted=$list
+	# shellcheck disable=SC2086
+	sorted ${page[$usage]:-}
+	[[ $list == "$wanted" ]]
+	result $? "the page has the same options: $name" <<<"$wanted, $list"
+	offers "${words[@]}" --
+	output_is "$wanted" "and so has completion: $name"
+done
+
+offers limiter ''
+offered=$list
+verbs=(--help)
+for name in "${commands[@]}"; do
+	[[ $name != 'limiter '* ]] || verbs+=("${name#limiter }")
+done
+sorted "${verbs[@]}"
+[[ $list == "$offered" ]]
+result $? 'verbs of an object' <<<"$offered"
+offers limiter create x --key ''
+output_is 'ip
+none
+text
+u64' 'words of an option'
+offers limiter create x --key t
+output_is 'text' 'what was typed already counts'
+offers nonsense ''
+output_is '' 'nothing for nonsense'
+
+# The shell's side of it.
+# shellcheck disable=SC1091
+. "$root/packaging/completion/weir"
+COMP_WORDS=(weir limiter ch) COMP_CWORD=2 COMPREPLY=()
+_weir
+printf '%s\n' "${COMPREPLY[@]}" >"$work/out"
+output_is 'check' 'bash completes limiter ch'
+COMP_WORDS=(weir counter create --type "=" seq) COMP_CWORD=5 COMPREPLY=()
+_weir
+printf '%s\n' "${COMPREPLY[@]}" >"$work/out"
+output_is 'sequence' 'bash completes --type=seq'
+
+if [[ -c /dev/weir ]]; then
+	weir limiter create cli.one --rate 5/m
+	weir counter create cli.two first second
+	offers limiter check cli.
+	output_is 'cli.one' 'names of limiters'
+	offers counter read cli.
+	output_is 'cli.two' 'names of counters'
+	offers counter read cli.two ''
+	output_is 'first
+second' 'names of fields'
+fi
+
+end_tests
