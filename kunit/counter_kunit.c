@@ -11,7 +11,7 @@
 #include "suites.h"
 
 #define MEMBERS	4
-#define ROUNDS	5000
+#define ROUNDS	2000
 
 static struct weir_counter *counter_new(struct kunit *test, u32 type,
 					unsigned int nfields)

@@ -381,13 +381,15 @@ static void event_crowd(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, WRITERS * TOLD, f->seen + f->lost);
 }
 
+#define WAKES	50
+
 /* Member 0 sleeps for each event; member 1 tells of one when it was read. */
 static void wake_work(unsigned int index, void *arg)
 {
 	struct stream *s = arg;
 	int i;
 
-	for (i = 1; i <= 500; i++) {
+	for (i = 1; i <= WAKES; i++) {
 		if (index) {
 			tell(s, i);
 			while (READ_ONCE(s->cursor) < i)
@@ -404,7 +406,7 @@ static void event_wakes_sleeper(struct kunit *test)
 	struct stream *s = test->priv;
 
 	crowd_run(test, 2, wake_work, s);
-	KUNIT_EXPECT_EQ(test, 500, s->cursor);
+	KUNIT_EXPECT_EQ(test, WAKES, s->cursor);
 }
 
 static struct kunit_case event_cases[] = {

@@ -10,6 +10,7 @@
 #include "suites.h"
 
 atomic64_t kunit_clock;
+atomic64_t kunit_clock_jump;
 
 kunit_test_suites(&weir_recip_suite,
 		  &weir_gcra_suite,
@@ -24,7 +25,10 @@ kunit_test_suites(&weir_recip_suite,
 		  &weir_counter_suite,
 		  &weir_event_suite,
 		  &weir_object_suite,
-		  &weir_registry_suite);
+		  &weir_registry_suite,
+		  &weir_limiter_config_suite,
+		  &weir_limiter_suite,
+		  &weir_ban_suite);
 
 MODULE_DESCRIPTION("Unit tests of weir");
 MODULE_LICENSE("GPL");

@@ -22,5 +22,8 @@ extern struct kunit_suite weir_counter_suite;
 extern struct kunit_suite weir_event_suite;
 extern struct kunit_suite weir_object_suite;
 extern struct kunit_suite weir_registry_suite;
+extern struct kunit_suite weir_limiter_config_suite;
+extern struct kunit_suite weir_limiter_suite;
+extern struct kunit_suite weir_ban_suite;
 
 #endif /* _WEIR_KUNIT_SUITES_H */

@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Strikes, bans and the ladder (src/limiter.c), by a clock of our own. */
+
+#include "crowd.h"
+#include "limiter_copy.h"
+#include "suites.h"
+
+#define SECOND	((u64)NSEC_PER_SEC)
+#define MEMBERS	4
+#define KEY	7
+
+/* 1/s; three strikes within 10 s: 20 s, then 60 s; forgotten after 100 s */
+static const struct weir_limiter_config ladder = {
+	.algorithm = WEIR_ALGORITHM_BUCKET,
+	.key_type = WEIR_KEY_U64,
+	.tokens = 1,
+	.period = NSEC_PER_SEC,
+	.burst = 1,
+	.max_keys = 100,
+	.strikes = 3,
+	.within = 10ULL * NSEC_PER_SEC,
+	.forget_after = 100ULL * NSEC_PER_SEC,
+	.nbans = 2,
+	.ban = { 20ULL * NSEC_PER_SEC, 60ULL * NSEC_PER_SEC },
+};
+
+static unsigned int bans_told(void)
+{
+	return atomic_read(&limiter_copy.events[WEIR_EVENT_BANNED]);
+}
+
+static bool exists(struct weir_limiter *l)
+{
+	return weir_table_keys(&l->table);
+}
+
+/* The call that reaches the number lays the ban, and says so. */
+static void ban_in_the_same_call(struct kunit *test)
+{
+	struct weir_limiter *l = limiter_new(test, &ladder);
+	struct weir_op op;
+	int i;
+
+	limiter_op(l, &op, WEIR_OP_CHECK, KEY, 1);
+	KUNIT_EXPECT_EQ(test, WEIR_ALLOWED, op.verdict);
+	for (i = 1; i <= 2; i++) {
+		limiter_op(l, &op, WEIR_OP_CHECK, KEY, 1);
+		KUNIT_EXPECT_EQ(test, WEIR_LIMITED, op.verdict);
+		KUNIT_EXPECT_EQ(test, i, op.strikes);
+		KUNIT_EXPECT_EQ(test, 0, op.out_flags);
+	}
+	limiter_op(l, &op, WEIR_OP_CHECK, KEY, 1);
+	KUNIT_EXPECT_EQ(test, WEIR_BANNED, op.verdict);
+	KUNIT_EXPECT_EQ(test, WEIR_OUT_BANNED_NOW, op.out_flags);
+	KUNIT_EXPECT_EQ(test, 20 * SECOND, op.banned_for);
+	KUNIT_EXPECT_EQ(test, 20 * SECOND, op.retry_after);
+	KUNIT_EXPECT_EQ(test, 1, op.bans);
+	KUNIT_EXPECT_EQ(test, 0, op.strikes);
+	KUNIT_EXPECT_EQ(test, 1, bans_told());
+	KUNIT_EXPECT_EQ(test, 20 * SECOND, limiter_copy.value);
+	KUNIT_EXPECT_EQ(test, 3, limiter_copy.more);
+	limiter_op(l, &op, WEIR_OP_CHECK, KEY, 1);
+	KUNIT_EXPECT_EQ(test, WEIR_BANNED, op.verdict);
+	KUNIT_EXPECT_EQ(test, 0, op.out_flags);
+	KUNIT_EXPECT_EQ(test, 1, bans_told());
+}
+
+/* To the ns: banned before, admitted at retry_after. */
+static void ban_ends_on_the_dot(struct kunit *test)
+{
+	struct weir_limiter *l = limiter_new(test, &ladder);
+	struct weir_op op;
+
+	limiter_op(l, &op, WEIR_OP_STRIKE, KEY, 3);
+	KUNIT_EXPECT_EQ(test, WEIR_BANNED, op.verdict);
+	clock_forward(20 * SECOND - 1);
+	limiter_op(l, &op, WEIR_OP_CHECK, KEY, 1);
+	KUNIT_EXPECT_EQ(test, WEIR_BANNED, op.verdict);
+	KUNIT_EXPECT_EQ(test, 1, op.retry_after);
+	clock_forward(1);
+	limiter_op(l, &op, WEIR_OP_CHECK, KEY, 1);
+	KUNIT_EXPECT_EQ(test, WEIR_ALLOWED, op.verdict);
+	KUNIT_EXPECT_EQ(test, 1, op.bans);
+}
+
+/* The same in the other order: what is needed besides is waited for, too. */
+static void ban_shorter_than_refill(struct kunit *test)
+{
+	struct weir_limiter_config config = ladder;
+	struct weir_limiter *l;
+	struct weir_op op;
+
+	config.period = 30 * SECOND;
+	l = limiter_new(test, &config);
+	limiter_op(l, &op, WEIR_OP_CHECK, KEY, 1);
+	limiter_op(l, &op, WEIR_OP_STRIKE, KEY, 3);
+	limiter_op(l, &op, WEIR_OP_CHECK, KEY, 1);
+	KUNIT_EXPECT_EQ(test, WEIR_BANNED, op.verdict);
+	KUNIT_EXPECT_EQ(test, 20 * SECOND, op.banned_for);
+	KUNIT_EXPECT_EQ(test, 30 * SECOND, op.retry_after);
+	clock_forward(30 * SECOND - 1);
+	limiter_op(l, &op, WEIR_OP_PEEK, KEY, 1);
+	KUNIT_EXPECT_EQ(test, WEIR_LIMITED, op.verdict);
+	clock_forward(1);
+	limiter_op(l, &op, WEIR_OP_CHECK, KEY, 1);
+	KUNIT_EXPECT_EQ(test, WEIR_ALLOWED, op.verdict);
+}
+
+/* Lay the next ban by strikes; how long it is. */
+static u64 next_ban(struct weir_limiter *l)
+{
+	struct weir_op op;
+
+	limiter_op(l, &op, WEIR_OP_STRIKE, KEY, 3);
+	return op.out_flags & WEIR_OUT_BANNED_NOW ? op.banned_for : 0;
+}
+
+static void ban_ladder(struct kunit *test)
+{
+	struct weir_limiter *l = limiter_new(test, &ladder);
+
+	KUNIT_EXPECT_EQ(test, 20 * SECOND, next_ban(l));
+	KUNIT_EXPECT_EQ(test, 0, next_ban(l));
+	clock_forward(20 * SECOND);
+	KUNIT_EXPECT_EQ(test, 60 * SECOND, next_ban(l));
+	clock_forward(60 * SECOND);
+	KUNIT_EXPECT_EQ(test, 60 * SECOND, next_ban(l));
+	/* remembered until forget_after, counted from the ban's end */
+	clock_forward((60 + 100) * SECOND);
+	KUNIT_EXPECT_EQ(test, 60 * SECOND, next_ban(l));
+	clock_forward((60 + 100) * SECOND + 1);
+	KUNIT_EXPECT_EQ(test, 20 * SECOND, next_ban(l));
+}
+
+/* Who is banned collects nothing for the next one; the total counts it. */
+static void ban_collects_no_strikes(struct kunit *test)
+{
+	struct weir_limiter *l = limiter_new(test, &ladder);
+	struct weir_limiter_stats stats = { .size = sizeof(stats) };
+	struct weir_op op;
+
+	next_ban(l);
+	limiter_op(l, &op, WEIR_OP_STRIKE, KEY, 100);
+	KUNIT_EXPECT_EQ(test, WEIR_BANNED, op.verdict);
+	KUNIT_EXPECT_EQ(test, 0, op.strikes);
+	KUNIT_EXPECT_EQ(test, 20 * SECOND, op.banned_for);
+	clock_forward(20 * SECOND);
+	limiter_op(l, &op, WEIR_OP_STRIKE, KEY, 2);
+	KUNIT_EXPECT_NE(test, WEIR_BANNED, op.verdict);
+	KUNIT_EXPECT_EQ(test, 2, op.strikes);
+	weir_limiter_stats_read(l, &stats);
+	KUNIT_EXPECT_EQ(test, 105, stats.strikes);
+	KUNIT_EXPECT_EQ(test, 1, stats.bans);
+}
+
+static void ban_strikes_fade(struct kunit *test)
+{
+	struct weir_limiter *l = limiter_new(test, &ladder);
+	struct weir_op op;
+
+	limiter_op(l, &op, WEIR_OP_STRIKE, KEY, 2);
+	clock_forward(15 * SECOND);
+	limiter_op(l, &op, WEIR_OP_PEEK, KEY, 1);
+	KUNIT_EXPECT_EQ(test, 1, op.strikes);
+	limiter_op(l, &op, WEIR_OP_STRIKE, KEY, 1);
+	KUNIT_EXPECT_EQ(test, 2, op.strikes);
+	clock_forward(20 * SECOND);
+	limiter_op(l, &op, WEIR_OP_PEEK, KEY, 1);
+	KUNIT_EXPECT_EQ(test, 0, op.strikes);
+	KUNIT_EXPECT_EQ(test, 0, bans_told());
+}
+
+/* By hand: made longer, never shorter, and no step of the ladder. */
+static void ban_by_hand(struct kunit *test)
+{
+	struct weir_limiter *l = limiter_new(test, &ladder);
+	struct weir_op op;
+
+	KUNIT_EXPECT_EQ(test, 0, limiter_ban(l, &op, KEY, 50 * SECOND));
+	KUNIT_EXPECT_EQ(test, WEIR_BANNED, op.verdict);
+	KUNIT_EXPECT_EQ(test, WEIR_OUT_BANNED_NOW, op.out_flags);
+	KUNIT_EXPECT_EQ(test, 0, op.bans);
+	KUNIT_EXPECT_EQ(test, 0, limiter_copy.more);
+	KUNIT_EXPECT_EQ(test, 0, limiter_ban(l, &op, KEY, 10 * SECOND));
+	KUNIT_EXPECT_EQ(test, 50 * SECOND, op.banned_for);
+	KUNIT_EXPECT_EQ(test, 0, op.out_flags);
+	KUNIT_EXPECT_EQ(test, 1, bans_told());
+	clock_forward(45 * SECOND);
+	KUNIT_EXPECT_EQ(test, 0, limiter_ban(l, &op, KEY, 10 * SECOND));
+	KUNIT_EXPECT_EQ(test, 10 * SECOND, op.banned_for);
+	KUNIT_EXPECT_EQ(test, 2, bans_told());
+	clock_forward(10 * SECOND);
+	KUNIT_EXPECT_EQ(test, 20 * SECOND, next_ban(l));
+}
+
+static void ban_lifted(struct kunit *test)
+{
+	struct weir_limiter *l = limiter_new(test, &ladder);
+	struct weir_op op;
+
+	next_ban(l);
+	clock_forward(5 * SECOND);
+	KUNIT_EXPECT_EQ(test, 0, limiter_op(l, &op, WEIR_OP_LIFT, KEY, 0));
+	KUNIT_EXPECT_EQ(test, WEIR_ALLOWED, op.verdict);
+	KUNIT_EXPECT_EQ(test, 0, op.banned_for);
+	KUNIT_EXPECT_EQ(test, WEIR_EVENT_LIFTED, limiter_copy.type);
+	KUNIT_EXPECT_EQ(test, 15 * SECOND, limiter_copy.value);
+	KUNIT_EXPECT_EQ(test, -ENOENT, limiter_op(l, &op, WEIR_OP_LIFT, KEY, 0));
+	/* the ladder is remembered, from here on */
+	KUNIT_EXPECT_EQ(test, 60 * SECOND, next_ban(l));
+}
+
+/* Strikes and ladder are forgotten; a ban stays. */
+static void ban_forgiven(struct kunit *test)
+{
+	struct weir_limiter *l = limiter_new(test, &ladder);
+	struct weir_op op;
+
+	limiter_op(l, &op, WEIR_OP_STRIKE, KEY, 2);
+	KUNIT_EXPECT_EQ(test, 0, limiter_op(l, &op, WEIR_OP_FORGIVE, KEY, 0));
+	KUNIT_EXPECT_EQ(test, 0, op.strikes);
+	next_ban(l);
+	KUNIT_EXPECT_EQ(test, 0, limiter_op(l, &op, WEIR_OP_FORGIVE, KEY, 0));
+	KUNIT_EXPECT_EQ(test, WEIR_BANNED, op.verdict);
+	KUNIT_EXPECT_EQ(test, 0, op.bans);
+	clock_forward(20 * SECOND);
+	KUNIT_EXPECT_EQ(test, 20 * SECOND, next_ban(l));
+}
+
+/* The entry is dropped when nothing of all that matters any more; not before. */
+static void ban_entry_stays_in_time(struct kunit *test)
+{
+	struct weir_limiter *l = limiter_new(test, &ladder);
+	struct weir_op op;
+
+	/* banned by strikes: until the ladder is forgotten */
+	next_ban(l);
+	clock_forward(120 * SECOND);
+	copy_sweep_run(&l->table);
+	KUNIT_EXPECT_TRUE(test, exists(l));
+	clock_forward(1);
+	copy_sweep_run(&l->table);
+	KUNIT_EXPECT_FALSE(test, exists(l));
+	/* struck: until the strikes have faded */
+	limiter_op(l, &op, WEIR_OP_STRIKE, KEY, 1);
+	clock_forward(20 * SECOND - 1);
+	copy_sweep_run(&l->table);
+	KUNIT_EXPECT_TRUE(test, exists(l));
+	clock_forward(1);
+	copy_sweep_run(&l->table);
+	KUNIT_EXPECT_FALSE(test, exists(l));
+	/* banned by hand: until the end */
+	limiter_ban(l, &op, KEY, 50 * SECOND);
+	clock_forward(50 * SECOND - 1);
+	copy_sweep_run(&l->table);
+	KUNIT_EXPECT_TRUE(test, exists(l));
+	clock_forward(1);
+	copy_sweep_run(&l->table);
+	KUNIT_EXPECT_FALSE(test, exists(l));
+	/* forgiven and lifted: at once */
+	next_ban(l);
+	limiter_op(l, &op, WEIR_OP_FORGIVE, KEY, 0);
+	limiter_op(l, &op, WEIR_OP_LIFT, KEY, 0);
+	copy_sweep_run(&l->table);
+	KUNIT_EXPECT_FALSE(test, exists(l));
+}
+
+/* A banned key is never what is dropped to make room. */
+static void ban_outlives_a_flood(struct kunit *test)
+{
+	struct weir_limiter *l = limiter_new(test, &ladder);
+	struct weir_op op;
+	u64 i;
+
+	next_ban(l);
+	for (i = 100; i < 1100; i++) {
+		clock_forward(SECOND / 50);
+		limiter_op(l, &op, WEIR_OP_CHECK, i, 1);
+		KUNIT_ASSERT_EQ(test, WEIR_ALLOWED, op.verdict);
+	}
+	limiter_op(l, &op, WEIR_OP_PEEK, KEY, 1);
+	KUNIT_EXPECT_EQ(test, 1, op.bans);
+}
+
+static void ban_live_change(struct kunit *test)
+{
+	struct weir_limiter *l = limiter_new(test, &ladder);
+	struct weir_limiter_config config = ladder;
+	struct weir_op op;
+
+	limiter_op(l, &op, WEIR_OP_STRIKE, KEY, 2);
+	config.strikes = 2;
+	KUNIT_EXPECT_EQ(test, 0, limiter_set_config(l, &config, WEIR_SET_STRIKES));
+	/* kept, and judged anew with the next one */
+	limiter_op(l, &op, WEIR_OP_PEEK, KEY, 1);
+	KUNIT_EXPECT_EQ(test, 2, op.strikes);
+	limiter_op(l, &op, WEIR_OP_STRIKE, KEY, 1);
+	KUNIT_EXPECT_EQ(test, WEIR_BANNED, op.verdict);
+	config.strikes = 0;
+	config.nbans = 0;
+	memset(config.ban, 0, sizeof(config.ban));
+	KUNIT_EXPECT_EQ(test, 0, limiter_set_config(l, &config, WEIR_SET_STRIKES));
+	limiter_op(l, &op, WEIR_OP_CHECK, KEY, 1);
+	KUNIT_EXPECT_EQ(test, WEIR_BANNED, op.verdict);
+	clock_forward(20 * SECOND);
+	limiter_op(l, &op, WEIR_OP_STRIKE, KEY, 1000);
+	KUNIT_EXPECT_EQ(test, WEIR_ALLOWED, op.verdict);
+	KUNIT_EXPECT_EQ(test, 1000, op.strikes);
+}
+
+/**
+ * struct strikers - a crowd that strikes one key
+ * @l: the limiter
+ * @laid: bans each member was told to have laid
+ */
+struct strikers {
+	struct weir_limiter *l;
+	unsigned int laid[MEMBERS];
+};
+
+static void strike_work(unsigned int index, void *arg)
+{
+	struct strikers *s = arg;
+	struct weir_op op;
+	u64 key;
+
+	for (key = 0; key < 90; key++) {
+		/* some by checks, some by hand: in any order */
+		limiter_op(s->l, &op, index & 1 ? WEIR_OP_STRIKE : WEIR_OP_CHECK, key, 1);
+		s->laid[index] += !!(op.out_flags & WEIR_OUT_BANNED_NOW);
+		limiter_op(s->l, &op, WEIR_OP_CHECK, key, 1);
+		s->laid[index] += !!(op.out_flags & WEIR_OUT_BANNED_NOW);
+	}
+}
+
+/* However many strike, each key is banned once, by one of them. */
+static void ban_has_one_winner(struct kunit *test)
+{
+	struct strikers *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+	struct weir_limiter_stats stats = { .size = sizeof(stats) };
+	unsigned int laid = 0;
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	s->l = limiter_new(test, &ladder);
+	crowd_run(test, MEMBERS, strike_work, s);
+	for (i = 0; i < MEMBERS; i++)
+		laid += s->laid[i];
+	weir_limiter_stats_read(s->l, &stats);
+	/* 8 calls on each of 90 keys: one is allowed, three strikes are enough */
+	KUNIT_EXPECT_EQ(test, 90, laid);
+	KUNIT_EXPECT_EQ(test, 90, stats.bans);
+	KUNIT_EXPECT_EQ(test, 90, bans_told());
+}
+
+static struct kunit_case ban_cases[] = {
+	KUNIT_CASE(ban_in_the_same_call),
+	KUNIT_CASE(ban_ends_on_the_dot),
+	KUNIT_CASE(ban_shorter_than_refill),
+	KUNIT_CASE(ban_ladder),
+	KUNIT_CASE(ban_collects_no_strikes),
+	KUNIT_CASE(ban_strikes_fade),
+	KUNIT_CASE(ban_by_hand),
+	KUNIT_CASE(ban_lifted),
+	KUNIT_CASE(ban_forgiven),
+	KUNIT_CASE(ban_entry_stays_in_time),
+	KUNIT_CASE(ban_outlives_a_flood),
+	KUNIT_CASE(ban_live_change),
+	KUNIT_CASE(ban_has_one_winner),
+	{}
+};
+
+struct kunit_suite weir_ban_suite = {
+	.name = "weir_ban",
+	.suite_init = fixture_suite_init,
+	.suite_exit = fixture_suite_exit,
+	.init = limiter_copy_init,
+	.exit = limiter_copy_exit,
+	.test_cases = ban_cases,
+};

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The limiter under test, and what tests do with it again and again. */
+
+#include "limiter_copy.h"
+
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "../src/event.h"
+#include "../src/registry.h"
+#include "../src/user.h"
+
+#define weir_event_key			limiter_copy_event_key
+#define weir_event_object		limiter_copy_event
+#define weir_registry_change_keys	limiter_copy_change_keys
+#define weir_user_get			limiter_copy_get
+#define weir_user_put			limiter_copy_put
+#undef copy_to_user
+#define copy_to_user(to, from, n)	(memcpy((__force void *)(to), from, n), 0)
+
+static void weir_event_key(const struct weir_object *o, u32 type, u32 key_type,
+			   const u8 *key, unsigned int len, s64 value, s64 more)
+{
+	atomic_inc(&limiter_copy.events[type]);
+	WRITE_ONCE(limiter_copy.type, type);
+	WRITE_ONCE(limiter_copy.value, value);
+	WRITE_ONCE(limiter_copy.more, more);
+}
+
+static void weir_event_object(const struct weir_object *o, u32 type, s64 value,
+			      s64 more)
+{
+	weir_event_key(o, type, WEIR_KEY_NONE, NULL, 0, value, more);
+}
+
+static int weir_registry_change_keys(struct weir_object *o, u64 keys)
+{
+	return limiter_copy.quota;
+}
+
+static int weir_user_get(void *to, size_t size, u64 from, size_t min_size)
+{
+	memcpy(to, (void *)(uintptr_t)from, size);
+	return 0;
+}
+
+static int weir_user_put(const void *from, size_t size, u64 to)
+{
+	memcpy((void *)(uintptr_t)to, from, size);
+	return 0;
+}
+
+/* no sysfs here */
+int weir_limiter_sysfs_add(struct weir_object *o)
+{
+	return 0;
+}
+
+struct limiter_copy limiter_copy;
+
+#include "../src/limiter.c"
+#include "../src/limiter_config.c"
+#include "../src/limiter_dump.c"
+
+int limiter_try(const struct weir_limiter_config *config, struct weir_limiter **l)
+{
+	struct weir_object *o = limiter_create((uintptr_t)config);
+
+	if (IS_ERR(o))
+		return PTR_ERR(o);
+	o->ops = &weir_limiter_ops;
+	*l = weir_limiter(o);
+	return 0;
+}
+
+struct weir_limiter *limiter_new(struct kunit *test,
+				 const struct weir_limiter_config *config)
+{
+	struct weir_limiter *l = NULL;
+
+	KUNIT_ASSERT_EQ(test, 0, limiter_try(config, &l));
+	test->priv = l;
+	return l;
+}
+
+int limiter_copy_init(struct kunit *test)
+{
+	test->priv = NULL;
+	atomic64_set(&kunit_clock, NSEC_PER_SEC);
+	atomic_set(&copy_fail_in, 0);
+	memset(&limiter_copy, 0, sizeof(limiter_copy));
+	return 0;
+}
+
+void limiter_copy_exit(struct kunit *test)
+{
+	struct weir_limiter *l = test->priv;
+
+	if (l) {
+		limiter_release(&l->obj);
+		kfree(l);
+	}
+	test->priv = NULL;
+	rcu_barrier();
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&copy_live));
+}
+
+int limiter_set_config(struct weir_limiter *l,
+		       const struct weir_limiter_config *config, u64 mask)
+{
+	return limiter_set(&l->obj, mask, (uintptr_t)config);
+}
+
+const struct weir_limiter_config *limiter_config(struct weir_limiter *l)
+{
+	return &rcu_dereference_protected(l->policy, true)->config;
+}
+
+/* As ops.c does it; opcode, n and arg are set, the result half is not. */
+int limiter_do(struct weir_limiter *l, struct weir_op *op, const void *bytes,
+	       unsigned int len)
+{
+	struct weir_key key;
+	int err;
+
+	memset((u8 *)op + offsetof(struct weir_op, result), 0,
+	       sizeof(*op) - offsetof(struct weir_op, result));
+	err = weir_limiter_key(l, bytes, len, &key);
+	if (err)
+		return err;
+	rcu_read_lock();
+	err = weir_limiter_op(l, op, &key);
+	rcu_read_unlock();
+	return err == WEIR_OP_SLOW ? weir_limiter_op_slow(l, op, &key) : err;
+}
+
+int limiter_op(struct weir_limiter *l, struct weir_op *op, u16 opcode, u64 key,
+	       s64 n)
+{
+	*op = (struct weir_op){ .opcode = opcode, .n = n };
+	return limiter_do(l, op, &key, sizeof(key));
+}
+
+int limiter_ban(struct weir_limiter *l, struct weir_op *op, u64 key, u64 length)
+{
+	*op = (struct weir_op){ .opcode = WEIR_OP_BAN, .arg = length };
+	return limiter_do(l, op, &key, sizeof(key));
+}
