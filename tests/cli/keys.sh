@@ -19,7 +19,7 @@ weir limiter check cli.ip 10.9.8.7 >/dev/null
 run weir limiter keys cli.ip
 status_is 0 'keys succeeds'
 sed -i 1d "$work/out"
-sort -k6 "$work/out" >"$work/sorted"
+awk '{ print $NF "\t" $0 }' "$work/out" | sort | cut -f2- >"$work/sorted"
 cp "$work/sorted" "$work/out"
 output_like '^ +8 +1[12]d[0-9h]* +0 +0 +-  10\.9\.8\.0
  +0 +(100d|99d23h) +0 +0 +-  192\.0\.2\.0

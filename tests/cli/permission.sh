@@ -74,7 +74,7 @@ denies "limiter 'cli.open': permission denied: needs to be its owner or root" li
 lets '' counter create cli.theirs
 denies "counter 'cli.open': exists already" counter create cli.open
 denies "counter 'cli.hidden': exists already" counter create cli.hidden
-denies "counter 'cli.x': the kernel module refuses a value" counter create cli.x --group root
+denies "counter 'cli.x': permission denied: you are not in the group of --group" counter create cli.x --group root
 lets '' counter add cli.theirs 3
 lets 3 counter take cli.theirs
 lets '' counter delete cli.theirs

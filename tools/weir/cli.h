@@ -120,6 +120,9 @@ void die_usage(const struct args *args, const char *format, ...)
 /* "weir: limiter 'login': no such object", from errno */
 void die_object(const char *kind, const char *name)
 	__attribute__((noreturn));
+/* The same after a failed create. */
+void die_create(const char *kind, const char *name)
+	__attribute__((noreturn));
 /* The same after a failed open: tells what right was missing. */
 void die_open(const char *kind, const char *name, unsigned int rights)
 	__attribute__((noreturn));

@@ -71,7 +71,7 @@ static int create_run(const struct args *args)
 	strcpy(create.name, name);
 	weir = client_open(0);
 	if (weir_create(weir, &create) < 0)
-		die_object("counter", name);
+		die_create("counter", name);
 	weir_close(weir);
 	return EXIT_YES;
 }

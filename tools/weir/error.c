@@ -93,6 +93,15 @@ void die_object(const char *kind, const char *name)
 	die("%s '%s': %s", kind, printable(name), reason(errno));
 }
 
+void die_create(const char *kind, const char *name)
+{
+	/* No rights are asked for with it, and the file is open for writing. */
+	if (errno == EACCES)
+		die("%s '%s': permission denied: you are not in the group of --group",
+		    kind, printable(name));
+	die_object(kind, name);
+}
+
 static const char *rights_needed(unsigned int rights)
 {
 	if (rights & WEIR_RIGHT_ADMIN)

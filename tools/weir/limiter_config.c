@@ -229,7 +229,7 @@ int limiter_create_run(const struct args *args)
 	strcpy(create.name, name);
 	weir = client_open(0);
 	if (weir_create(weir, &create) < 0)
-		die_object("limiter", name);
+		die_create("limiter", name);
 	weir_close(weir);
 	return EXIT_YES;
 }

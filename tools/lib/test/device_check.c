@@ -273,7 +273,8 @@ static void test_entries(struct weir_limiter *limiter)
 		banned += entry->flags & WEIR_ENTRY_BANNED &&
 			  entry->banned_for > 0;
 	weir_entries_close(entries);
-	ok(banned == KEYS / 100, "and of the banned, each");
+	/* and number 1, which the test before left so */
+	ok(banned == KEYS / 100 + 1, "and of the banned, each");
 }
 
 static void test_objects(void)
