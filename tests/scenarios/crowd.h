@@ -16,6 +16,7 @@
 #ifndef _WEIR_CROWD_H
 #define _WEIR_CROWD_H
 
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -57,6 +58,15 @@ unsigned int crowd_run(struct crowd *crowd, crowd_work work, void *arg);
 uint64_t crowd_done(const struct crowd *crowd);
 uint64_t crowd_begun(const struct crowd *crowd);
 uint64_t crowd_tally(const struct crowd *crowd, unsigned int index);
+
+/*
+ * The moment between two calls of a broken pattern: whoever waits for the
+ * processor gets it. In a real service a message or a table lies in between.
+ */
+static inline void gap(void)
+{
+	sched_yield();
+}
 
 /* Zeroed memory that children of fork() share with their parent. */
 void *shared_memory(size_t bytes);

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A cache compared its size with the maximum, then inserted: two callers did so
+ * at once, and it held 101 of at most 100.
+ *
+ * Here 64 processes bring 10,000 distinct keys to a limiter of at most 100, and a
+ * reader looks all the while.
+ */
+
+#include "crowd.h"
+#include "service.h"
+#include "tap.h"
+
+#define LIMITER	"scenario-07-sessions"
+#define MAX	100
+#define PROCESSES 64
+
+static unsigned int keys;
+
+static int compare_then_insert(struct crowd *crowd, unsigned int me, void *arg)
+{
+	volatile uint32_t *size = arg;
+
+	(void)me;
+	for (unsigned int key = 0; key < keys / PROCESSES; key++) {
+		if (*size >= MAX)
+			continue;
+		gap();
+		__atomic_add_fetch(size, 1, __ATOMIC_RELAXED);
+		crowd->seat[me].done++;
+	}
+	return 0;
+}
+
+static void show_the_overflow(void)
+{
+	uint32_t *size = shared_memory(sizeof(*size));
+	struct crowd *crowd = crowd_make(PROCESSES);
+
+	crowd_run(crowd, compare_then_insert, size);
+	tap_note("compare, then insert: %u entries of at most %u", *size, MAX);
+	crowd_free(crowd);
+}
+
+static int insert(struct crowd *crowd, unsigned int me, void *arg)
+{
+	struct seat *seat = &crowd->seat[me];
+	struct weir *weir = weir_open(0);
+	struct weir_limiter *sessions;
+	struct weir_key key;
+
+	(void)arg;
+	if (!weir)
+		return 1;
+	sessions = weir_limiter_open(weir, LIMITER, WEIR_RIGHT_USE);
+	if (!sessions)
+		return 2;
+	for (unsigned int i = me; i < keys; i += PROCESSES) {
+		weir_key_u64(&key, i);
+		switch (weir_limiter_check(sessions, &key, 1, NULL)) {
+		case WEIR_ALLOWED:
+			seat->done++;
+			break;
+		case WEIR_FULL:
+			seat->tally[0]++;
+			break;
+		default:
+			return 3;
+		}
+	}
+	return 0;
+}
+
+/* The most keys anybody ever saw while the crowd was at work. */
+static uint64_t most_seen(struct weir_limiter *sessions, struct crowd *crowd)
+{
+	uint64_t most = 0;
+
+	do {
+		uint64_t now = limiter_stats(sessions).keys;
+
+		if (now > most)
+			most = now;
+	} while (crowd_done(crowd) + crowd_tally(crowd, 0) < keys);
+	return most;
+}
+
+int main(void)
+{
+	const struct weir_limiter_config config = {
+		.size = sizeof(config), .algorithm = WEIR_ALGORITHM_BUCKET,
+		.key_type = WEIR_KEY_U64, .tokens = 10, .period = DAY,
+		.max_keys = MAX,
+	};
+	const struct weir_entry *entry;
+	struct weir_limiter *sessions;
+	struct weir_limiter_stats stats;
+	struct weir_entries *entries;
+	struct crowd *crowd;
+	struct weir *weir;
+	unsigned int listed = 0;
+
+	tap_begin("at most 100 is at most 100: compare-then-insert against weir");
+	weir = service_connect();
+	keys = tap_scaled(10000, 4);
+	show_the_overflow();
+	tap_note("%u processes bring %u keys to a table of %u", PROCESSES, keys,
+		 MAX);
+	sessions = service_limiter(weir, LIMITER, &config);
+	crowd = crowd_make(PROCESSES);
+	crowd_spawn(crowd, insert, NULL);
+	crowd_start(crowd);
+	tap_ok(most_seen(sessions, crowd) <= MAX, "nobody ever saw more than %u",
+	       MAX);
+	tap_is(crowd_wait(crowd), 0, "every key got an answer");
+	tap_is(crowd_done(crowd), MAX, "%u keys were let in", MAX);
+	tap_is(crowd_tally(crowd, 0), keys - MAX, "all others were refused");
+	stats = limiter_stats(sessions);
+	tap_is(stats.full, keys - MAX, "and every refusal was counted");
+	tap_is(stats.keys, MAX, "the table says so");
+	entries = weir_entries_open(sessions, 0);
+	while (entries && weir_entries_next(entries, &entry) == 1)
+		listed++;
+	tap_is(listed, MAX, "so does its list");
+	weir_entries_close(entries);
+	tap_ok(limiter_end(sessions), "the limiter is gone");
+	crowd_free(crowd);
+	weir_close(weir);
+	return tap_end();
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A registry was changed while somebody walked through it: entries were missed,
+ * others came twice.
+ *
+ * Here eight processes insert and drop keys, and create and delete objects, while
+ * a reader lists both. What was there all the while comes exactly once.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "crowd.h"
+#include "service.h"
+#include "tap.h"
+
+#define LIMITER	"scenario-09-clients"
+#define STAYS	"scenario-09-stays-"
+#define GOES	"scenario-09-goes-"
+#define STABLE	5000
+#define OBJECTS	200
+#define WRITERS	8
+
+static int come_and_go(struct crowd *crowd, unsigned int me, void *arg)
+{
+	struct weir *weir = weir_open(0);
+	struct weir_limiter *clients;
+	struct weir_counter *counter;
+	char name[WEIR_NAME_SIZE];
+	struct weir_key key;
+	uint64_t next = STABLE + me;
+
+	(void)arg;
+	if (!weir)
+		return 1;
+	clients = weir_limiter_open(weir, LIMITER, WEIR_RIGHT_ALL);
+	if (!clients)
+		return 2;
+	for (; !crowd->flag; next += WRITERS) {
+		weir_key_u64(&key, next);
+		if (weir_limiter_check(clients, &key, 1, NULL) != WEIR_ALLOWED)
+			return 3;
+		crowd->seat[me].done++;
+		if (next < STABLE + 500 * WRITERS)
+			continue;
+		weir_key_u64(&key, next - 500 * WRITERS);
+		if (weir_limiter_forget(clients, &key))
+			return 4;
+		if (next / WRITERS % 16)
+			continue;
+		snprintf(name, sizeof(name), GOES "%u", me);
+		counter = weir_counter_create(weir, name, WEIR_COUNTER_SUM,
+					      NULL, 0, 0660);
+		if (!counter || !counter_end(counter))
+			return 5;
+		crowd->seat[me].tally[0]++;
+	}
+	return 0;
+}
+
+/* How many of the stable keys did not come exactly once. */
+static unsigned int keys_walk(struct weir_limiter *clients, unsigned int *others)
+{
+	static uint8_t seen[STABLE];
+	struct weir_entries *entries = weir_entries_open(clients, 0);
+	const struct weir_entry *entry;
+	unsigned int wrong = 0;
+	uint64_t key;
+	int ret;
+
+	memset(seen, 0, sizeof(seen));
+	if (!entries)
+		tap_bail("cannot list keys");
+	while ((ret = weir_entries_next(entries, &entry)) == 1) {
+		memcpy(&key, entry->key.bytes, sizeof(key));
+		if (key >= STABLE)
+			++*others;
+		else if (seen[key] < 255)
+			seen[key]++;
+	}
+	weir_entries_close(entries);
+	if (ret)
+		tap_bail("the list of keys broke off");
+	for (unsigned int i = 0; i < STABLE; i++)
+		wrong += seen[i] != 1;
+	return wrong;
+}
+
+static unsigned int objects_walk(struct weir *weir)
+{
+	static uint8_t seen[OBJECTS];
+	struct weir_objects *objects = weir_objects_open(weir, WEIR_KIND_COUNTER);
+	const struct weir_object_info *info;
+	unsigned int wrong = 0, i;
+
+	memset(seen, 0, sizeof(seen));
+	if (!objects)
+		tap_bail("cannot list objects");
+	while (weir_objects_next(objects, &info) == 1)
+		if (sscanf(info->name, STAYS "%u", &i) == 1 && i < OBJECTS)
+			seen[i]++;
+	weir_objects_close(objects);
+	for (i = 0; i < OBJECTS; i++)
+		wrong += seen[i] != 1;
+	return wrong;
+}
+
+static void stable_make(struct weir *weir, struct weir_limiter *clients)
+{
+	static struct weir_op ops[WEIR_BATCH_MAX];
+	char name[WEIR_NAME_SIZE];
+	struct weir_key key;
+	unsigned int n = 0;
+
+	for (uint64_t i = 0; i < STABLE; i++) {
+		weir_key_u64(&key, i);
+		if (weir_op_limiter(&ops[n++], clients, WEIR_OP_CHECK, &key, 1))
+			tap_bail("op");
+		if (n < WEIR_BATCH_MAX && i + 1 < STABLE)
+			continue;
+		if (weir_submit(weir, ops, n) != (int)n)
+			tap_bail("cannot insert the stable keys");
+		n = 0;
+	}
+	for (unsigned int i = 0; i < OBJECTS; i++) {
+		snprintf(name, sizeof(name), STAYS "%u", i);
+		weir_counter_close(service_counter(weir, name, WEIR_COUNTER_SUM,
+						   NULL, 0));
+	}
+}
+
+static void objects_remove(struct weir *weir)
+{
+	char name[WEIR_NAME_SIZE];
+
+	for (unsigned int i = 0; i < OBJECTS; i++) {
+		snprintf(name, sizeof(name), STAYS "%u", i);
+		service_remove(weir, WEIR_KIND_COUNTER, name);
+	}
+	for (unsigned int i = 0; i < WRITERS; i++) {
+		snprintf(name, sizeof(name), GOES "%u", i);
+		service_remove(weir, WEIR_KIND_COUNTER, name);
+	}
+}
+
+int main(void)
+{
+	const struct weir_limiter_config config = {
+		.size = sizeof(config), .algorithm = WEIR_ALGORITHM_BUCKET,
+		.key_type = WEIR_KEY_U64, .tokens = 10, .period = DAY,
+	};
+	const unsigned int rounds = tap_scaled(30, 3);
+	unsigned int keys = 0, objects = 0, others = 0;
+	struct weir_limiter *clients;
+	struct crowd *crowd;
+	struct weir *weir;
+
+	tap_begin("what is there all the while is listed once");
+	weir = service_connect();
+	clients = service_limiter(weir, LIMITER, &config);
+	objects_remove(weir);
+	stable_make(weir, clients);
+	tap_note("%u stable keys, %u stable objects, %u writers, %u walks",
+		 STABLE, OBJECTS, WRITERS, rounds);
+	crowd = crowd_make(WRITERS);
+	crowd_spawn(crowd, come_and_go, NULL);
+	crowd_start(crowd);
+	for (unsigned int i = 0; i < rounds; i++) {
+		keys += keys_walk(clients, &others);
+		objects += objects_walk(weir);
+	}
+	crowd->flag = 1;
+	tap_is(crowd_wait(crowd), 0, "every writer did its work");
+	tap_note("%llu keys and %llu objects came meanwhile, %u of them were met",
+		 (unsigned long long)crowd_done(crowd),
+		 (unsigned long long)crowd_tally(crowd, 0), others);
+	tap_is(keys, 0, "every stable key came exactly once in each walk");
+	tap_is(objects, 0, "every stable object, too");
+	tap_ok(others > 0, "the walks did meet keys that come and go");
+	objects_remove(weir);
+	tap_ok(limiter_end(clients), "the limiter is gone");
+	crowd_free(crowd);
+	weir_close(weir);
+	return tap_end();
+}

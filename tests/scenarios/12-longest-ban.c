@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A client wrote down until when to back off; an answer that came later but
+ * asked for less overwrote it. Others slept on after it was cleared, or went by
+ * a copy they had taken before.
+ *
+ * Here many processes ban one key for different times at once, and the longest
+ * stands. When the ban is lifted every process sees that with its next check.
+ */
+
+#include "crowd.h"
+#include "service.h"
+#include "tap.h"
+
+#define LIMITER	"scenario-12-back-off"
+
+struct until {
+	volatile uint64_t hours;
+};
+
+static int overwrite(struct crowd *crowd, unsigned int me, void *arg)
+{
+	struct until *until = arg;
+
+	(void)crowd;
+	/* "longer than what stands there?" and "then write it" are two steps */
+	if (me + 1 > until->hours) {
+		gap();
+		until->hours = me + 1;
+	}
+	return 0;
+}
+
+static void show_the_overwrite(unsigned int processes)
+{
+	struct until *until = shared_memory(sizeof(*until));
+	unsigned int wrong = 0;
+
+	for (int i = 0; i < 10; i++) {
+		struct crowd *crowd = crowd_make(processes);
+
+		until->hours = 0;
+		crowd_run(crowd, overwrite, until);
+		wrong += until->hours != processes;
+		crowd_free(crowd);
+	}
+	tap_note("compare, then write: the longest was lost in %u of 10 rounds",
+		 wrong);
+}
+
+static struct weir_limiter *join(struct weir_key *key)
+{
+	struct weir *weir = weir_open(0);
+
+	if (!weir || weir_key_ip(key, "2001:db8::1"))
+		return NULL;
+	return weir_limiter_open(weir, LIMITER, WEIR_RIGHT_ALL);
+}
+
+/* Member n bans for n hours; the lengths come in no particular order. */
+static int ban(struct crowd *crowd, unsigned int me, void *arg)
+{
+	struct seat *seat = &crowd->seat[me];
+	struct weir_answer answer;
+	struct weir_key key;
+	struct weir_limiter *limiter = join(&key);
+	const uint64_t hours = (me * 37 + 11) % crowd->size + 1;
+
+	(void)arg;
+	if (!limiter)
+		return 1;
+	seat->tally[0] = hours;
+	if (weir_limiter_ban(limiter, &key, hours * HOUR, &answer))
+		return 2;
+	/* what stands from now on is at least what this process asked for */
+	if (answer.banned_for < hours * HOUR)
+		return 3;
+	seat->done += !!(answer.flags & WEIR_OUT_BANNED_NOW);
+	return weir_limiter_check(limiter, &key, 1, NULL) == WEIR_BANNED ? 0 : 4;
+}
+
+static void bans_race(struct weir_limiter *limiter, const struct weir_key *key,
+		      unsigned int processes)
+{
+	struct crowd *crowd = crowd_make(processes);
+	const uint64_t bans = limiter_stats(limiter).bans;
+	const uint64_t longest = processes * HOUR;
+	struct weir_answer answer = { 0 };
+	uint64_t since = now_ns(), passed;
+
+	tap_is(crowd_run(crowd, ban, NULL), 0,
+	       "each ban stands for at least what was asked, and bans at once");
+	weir_limiter_peek(limiter, key, 1, &answer);
+	passed = now_ns() - since;
+	tap_ok(answer.banned_for <= longest &&
+	       answer.banned_for >= longest - passed,
+	       "what stands is the longest");
+	tap_ok(crowd_done(crowd) >= 1, "somebody laid it");
+	tap_is(limiter_stats(limiter).bans - bans, crowd_done(crowd),
+	       "only bans that made it longer were counted");
+	crowd_free(crowd);
+}
+
+/* Check until told to go: the last answer must be of after the lift. */
+static int watch(struct crowd *crowd, unsigned int me, void *arg)
+{
+	struct seat *seat = &crowd->seat[me];
+	struct weir_key key;
+	struct weir_limiter *limiter = join(&key);
+	int before, verdict;
+
+	(void)arg;
+	if (!limiter)
+		return 1;
+	do {
+		/* read the flag first: what is checked then is after it */
+		before = crowd->flag;
+		verdict = weir_limiter_peek(limiter, &key, 1, NULL);
+		seat->done++;
+		if (!before && verdict == WEIR_ALLOWED)
+			seat->tally[0]++;	/* between the lift and the flag */
+		if (before && verdict != WEIR_ALLOWED)
+			return 2;
+	} while (!before);
+	return weir_limiter_check(limiter, &key, 1, NULL) == WEIR_ALLOWED ? 0 : 3;
+}
+
+static void lift_is_seen(struct weir_limiter *limiter,
+			 const struct weir_key *key, unsigned int processes)
+{
+	struct crowd *crowd = crowd_make(processes);
+
+	crowd_spawn(crowd, watch, NULL);
+	crowd_start(crowd);
+	for (unsigned int i = 0; i < processes; i++)
+		while (!crowd->seat[i].done)
+			;
+	tap_ok(!weir_limiter_lift(limiter, key, NULL), "the ban is lifted");
+	crowd->flag = 1;
+	tap_is(crowd_wait(crowd), 0, "%u processes saw it with their next check",
+	       processes);
+	tap_is(weir_limiter_lift(limiter, key, NULL), (uint64_t)-1,
+	       "there is no ban left to lift");
+	weir_limiter_forget(limiter, key);
+	crowd_free(crowd);
+}
+
+int main(void)
+{
+	const struct weir_limiter_config config = {
+		.size = sizeof(config), .algorithm = WEIR_ALGORITHM_BUCKET,
+		.key_type = WEIR_KEY_IP, .tokens = 1000, .period = SECOND,
+	};
+	const unsigned int processes = tap_scaled(100, 4);
+	const unsigned int rounds = tap_scaled(5, 2);
+	struct weir_limiter *limiter;
+	struct weir_key key;
+	struct weir *weir;
+
+	tap_begin("the longest ban stands, and its end is seen at once");
+	weir = service_connect();
+	limiter = service_limiter(weir, LIMITER, &config);
+	weir_key_ip(&key, "2001:db8::1");
+	show_the_overwrite(processes);
+	tap_note("%u processes ban one key for 1 to %u hours, %u times",
+		 processes, processes, rounds);
+	for (unsigned int i = 0; i < rounds; i++) {
+		bans_race(limiter, &key, processes);
+		lift_is_seen(limiter, &key, 8);
+	}
+	tap_ok(limiter_end(limiter), "the limiter is gone");
+	weir_close(weir);
+	return tap_end();
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * service - what every service here does at start and at end
+ *
+ * A scenario's objects have its own name; what an earlier run left behind under
+ * that name is deleted first. Whatever fails here ends the scenario: it is not
+ * what the scenario is about.
+ */
+#ifndef _WEIR_SERVICE_H
+#define _WEIR_SERVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <weir.h>
+
+#define MS	1000000ULL
+#define SECOND	1000000000ULL
+#define MINUTE	(60 * SECOND)
+#define HOUR	(3600 * SECOND)
+#define DAY	(24 * HOUR)
+
+struct weir *service_connect(void);
+
+struct weir_counter *service_counter(struct weir *weir, const char *name,
+				     enum weir_counter_type type,
+				     const char *const *fields,
+				     unsigned int nfields);
+struct weir_limiter *service_limiter(struct weir *weir, const char *name,
+				     const struct weir_limiter_config *config);
+
+/* Delete and close; true if that worked. */
+bool counter_end(struct weir_counter *counter);
+bool limiter_end(struct weir_limiter *limiter);
+
+/* Delete an object of that kind and name, if there is one. */
+void service_remove(struct weir *weir, enum weir_kind kind, const char *name);
+
+/* How many objects there are, and of which name. */
+unsigned int objects_named(struct weir *weir, const char *name);
+
+struct weir_limiter_stats limiter_stats(struct weir_limiter *limiter);
+
+/* CLOCK_BOOTTIME, which all times of weir are of */
+uint64_t now_ns(void);
+
+#endif /* _WEIR_SERVICE_H */
