@@ -68,7 +68,8 @@ static void rate_prepare(struct kunit *test)
 static void rate_fresh_is_full(struct kunit *test)
 {
 	const struct rate_row *row = test->param_value;
-	u64 now = 3 * WEIR_NSEC_PER_DAY + 1, word;
+	/* so late that a word of 0 would lie ahead of it */
+	u64 now = 13 * WEIR_NSEC_PER_YEAR + 1, word;
 	struct weir_decision d;
 	struct weir_rate r;
 
@@ -134,6 +135,34 @@ static void rate_reaches_algorithm(struct kunit *test)
 	}
 }
 
+/* To look is to get the answer of the request, and the figures of before it. */
+static void rate_peek_charges_nothing(struct kunit *test)
+{
+	const struct rate_row *row = test->param_value;
+	struct prng p = prng_seed(test, 0x5eed0403);
+	struct weir_decision look, none, d;
+	struct weir_rate r;
+	u64 now = 0, word, cost;
+	int i;
+
+	if (prepare(&r, row))
+		return;
+	word = weir_rate_fresh(&r, now);
+	for (i = 0; i < PRNG_ROUNDS(STEPS); i++) {
+		now += prng_magnitude(&p, row->period / 4 + 1) - 1;
+		cost = prng_magnitude(&p, r.limit + 1);
+		weir_rate_peek(&r, word, now, cost, &look);
+		weir_rate_decide(&r, word, now, r.limit + 1, &none);
+		weir_rate_decide(&r, word, now, cost, &d);
+		KUNIT_ASSERT_EQ(test, word, look.word);
+		KUNIT_ASSERT_EQ(test, d.allowed, look.allowed);
+		KUNIT_ASSERT_EQ(test, d.retry_after, look.retry_after);
+		KUNIT_ASSERT_EQ(test, none.remaining, look.remaining);
+		KUNIT_ASSERT_EQ(test, none.reset_after, look.reset_after);
+		word = d.word;
+	}
+}
+
 /*
  * The promise both algorithms make, asked without knowing which it is: after
  * retry_after, and not before, the same request is admitted; after reset_after
@@ -195,6 +224,7 @@ static struct kunit_case rate_cases[] = {
 	KUNIT_CASE_PARAM(rate_prepare, rate_gen_params),
 	KUNIT_CASE_PARAM(rate_fresh_is_full, rate_gen_params),
 	KUNIT_CASE_PARAM(rate_reaches_algorithm, rate_gen_params),
+	KUNIT_CASE_PARAM(rate_peek_charges_nothing, rate_gen_params),
 	KUNIT_CASE_PARAM(rate_keeps_its_word, rate_gen_params),
 	KUNIT_CASE(rate_change_keeps_state),
 	{}
