@@ -241,7 +241,8 @@ WEIR_API int weir_counter_field(const struct weir_counter *counter,
 WEIR_API void weir_op_add(struct weir_op *op, const struct weir_counter *counter,
 			  unsigned int index, int64_t amount)
 {
-	memset(op, 0, sizeof(*op));
+	/* The kernel writes the second half, and does not read it. */
+	memset(op, 0, offsetof(struct weir_op, result));
 	op->opcode = WEIR_OP_ADD;
 	op->handle = counter->handle;
 	op->n = amount;

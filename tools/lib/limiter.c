@@ -212,7 +212,8 @@ WEIR_API int weir_op_limiter(struct weir_op *op,
 		errno = EINVAL;
 		return -1;
 	}
-	memset(op, 0, sizeof(*op));
+	/* The kernel writes the second half, and does not read it. */
+	memset(op, 0, offsetof(struct weir_op, result));
 	op->opcode = (uint16_t)opcode;
 	op->handle = limiter->handle;
 	if (opcode == WEIR_OP_BAN)

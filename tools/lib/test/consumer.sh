@@ -86,6 +86,16 @@ nm -D --defined-only "$prefix/lib/libweir.so" | grep -vE ' (T weir_|A WEIR_0)' \
 	> "$work/others"
 [ ! -s "$work/others" ]
 ok $? 'and the library exports nothing else'
+sed -n 's/.*json_add([a-z]*, "\([a-z0-9_]*\)".*/\1/p' "$top"/tools/weir/*.c | sort -u \
+	> "$work/members"
+[ -s "$work/members" ] && while read -r member; do
+	# after the heading: a word of its own, in the page as it is shown
+	sed -n '/^\.SH JSON/,/^\.SH EXIT/p' "$prefix/share/man/man1/weir.1" |
+		grep -qw -- "$member" || echo "$member"
+done < "$work/members" > "$work/untold"
+[ ! -s "$work/untold" ]
+ok $? 'weir(1) tells every member of the JSON'
+sed 's/^/# /' "$work/untold"
 objdump -p "$prefix/lib/libweir.so" | grep -q 'SONAME *libweir.so.0$'
 ok $? 'its soname is libweir.so.0'
 ! objdump -p "$prefix/bin/weir" | grep -qE 'RPATH|RUNPATH'
