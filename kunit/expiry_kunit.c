@@ -4,6 +4,22 @@
  * and their idle times.
  */
 
+#include <linux/atomic.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "point.h"
+
+static struct points points;
+
+#undef atomic64_read
+#undef atomic64_xchg
+#undef atomic64_try_cmpxchg
+#define atomic64_read(v)		point_read(&points, v)
+#define atomic64_xchg(v, new)		point_xchg(&points, v, new)
+#define atomic64_try_cmpxchg(v, old, new)	point_try_cmpxchg(&points, v, old, new)
+
 #include "../src/expiry.c"
 #include "crowd.h"
 #include "prng.h"
@@ -17,16 +33,16 @@
  * @idle_at: when it is idle; 0: no such entry
  * @n: places
  * @expiry: the bounds under test
- * @now: time of the step under way
  * @scans: groups examined
+ * @late: the root did not know of an entry that had come
  */
 struct entries {
 	unsigned int bucket[ENTRIES];
 	atomic64_t idle_at[ENTRIES];
 	unsigned int n;
 	struct weir_expiry expiry;
-	u64 now;
 	unsigned int scans;
+	bool late;
 };
 
 /* weir_expiry_scan, as the table does it */
@@ -110,7 +126,6 @@ static unsigned int entries_expire(struct entries *s, u64 now)
 {
 	unsigned int dropped = 0;
 
-	s->now = now;
 	while (weir_expiry_step(&s->expiry, now, entries_scan, s, &dropped))
 		;
 	return dropped;
@@ -318,6 +333,126 @@ static void expiry_scan_overtaken(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, entries_expire(s, 101));
 }
 
+/* Four entries, of which the first is idle at 100, spread over the table. */
+static void few_entries(struct kunit *test, struct entries *s, unsigned int nbuckets)
+{
+	static const u64 idle_at[] = { 100, 200, 300, 400 };
+	unsigned int i;
+
+	points.left = 0;
+	weir_expiry_destroy(&s->expiry);
+	KUNIT_ASSERT_EQ(test, 0, weir_expiry_init(&s->expiry, nbuckets));
+	memset(s->idle_at, 0, sizeof(s->idle_at));
+	for (i = 0; i < ARRAY_SIZE(idle_at); i++)
+		entry_set(s, i, (nbuckets - 1) / 3 * i, idle_at[i]);
+}
+
+/* Check the bounds, and that each entry is found when it is idle. */
+static void few_entries_end(struct kunit *test, struct entries *s)
+{
+	unsigned int idle;
+	u64 now;
+
+	points.left = 0;
+	check_bounds(test, s);
+	for (now = 100; now <= 500; now++) {
+		idle = entries_idle(s, now);
+		KUNIT_ASSERT_EQ(test, idle, entries_expire(s, now));
+	}
+}
+
+static void bring_entry(void *arg)
+{
+	struct entries *s = arg;
+
+	entry_set(s, 10, s->bucket[10], 150);
+}
+
+/* An entry comes at any point of a step, to any place: it is not missed. */
+static void expiry_step_interrupted(struct kunit *test)
+{
+	const unsigned int nbuckets = 1 << 13;
+	struct entries *s = entries_new(test, nbuckets);
+	unsigned int bucket, dropped;
+	int n, left = 0;
+
+	points.work = bring_entry;
+	points.arg = s;
+	for (bucket = 0; bucket < nbuckets; bucket += nbuckets / 4 - 5) {
+		for (n = 1; !left; n++) {
+			few_entries(test, s, nbuckets);
+			s->bucket[10] = bucket;
+			dropped = 0;
+			points.left = n;
+			weir_expiry_step(&s->expiry, 100, entries_scan, s, &dropped);
+			left = points.left;
+			few_entries_end(test, s);
+		}
+		KUNIT_EXPECT_GT(test, n, 100);
+		left = 0;
+	}
+}
+
+static void expire_some(void *arg)
+{
+	entries_expire(arg, 120);
+}
+
+/* Others expire at any point of an entry's coming: the same. */
+static void expiry_lower_interrupted(struct kunit *test)
+{
+	const unsigned int nbuckets = 1 << 13;
+	struct entries *s = entries_new(test, nbuckets);
+	unsigned int bucket;
+	int n, left = 0;
+
+	points.work = expire_some;
+	points.arg = s;
+	for (bucket = 0; bucket < nbuckets; bucket += nbuckets / 4 - 5) {
+		for (n = 1; !left; n++) {
+			few_entries(test, s, nbuckets);
+			s->bucket[10] = bucket;
+			points.left = n;
+			bring_entry(s);
+			left = points.left;
+			few_entries_end(test, s);
+		}
+		KUNIT_EXPECT_GT(test, n, 4);
+		left = 0;
+	}
+}
+
+/* Another entry of the same group, while the first is on its way up. */
+static void bring_neighbour(void *arg)
+{
+	struct entries *s = arg;
+
+	entry_set(s, 11, s->bucket[10], 150);
+	/* told at once: whoever is ahead of us may take his time */
+	s->late |= weir_expiry_root(&s->expiry) > 150;
+}
+
+static void expiry_lower_overlapped(struct kunit *test)
+{
+	struct entries *s = entries_new(test, 1 << 13);
+	int n, left = 0;
+
+	points.work = bring_neighbour;
+	points.arg = s;
+	for (n = 1; !left; n++) {
+		few_entries(test, s, 1 << 13);
+		/* so that the bounds above it have to be lowered */
+		entries_expire(s, 400);
+		s->bucket[10] = 5000;
+		points.left = n;
+		bring_entry(s);
+		left = points.left;
+		few_entries_end(test, s);
+	}
+	KUNIT_EXPECT_GT(test, n, 4);
+	KUNIT_EXPECT_FALSE(test, s->late);
+}
+
 #define ROUNDS	4000
 
 /* Even members bring entries, odd ones expire them, all the time. */
@@ -366,6 +501,9 @@ static struct kunit_case expiry_cases[] = {
 	KUNIT_CASE(expiry_scans_once),
 	KUNIT_CASE(expiry_reset_forgets),
 	KUNIT_CASE_PARAM(expiry_scan_overtaken, size_gen_params),
+	KUNIT_CASE(expiry_step_interrupted),
+	KUNIT_CASE(expiry_lower_interrupted),
+	KUNIT_CASE(expiry_lower_overlapped),
 	KUNIT_CASE(expiry_races),
 	{}
 };

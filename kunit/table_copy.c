@@ -10,6 +10,7 @@
 atomic_t copy_live;
 atomic_t copy_fail_in;
 long copy_sweep_delay = -1;
+struct points copy_points;
 
 static void *counted_alloc(struct kmem_cache *cache, gfp_t gfp)
 {
@@ -50,6 +51,10 @@ static bool sweep_asked(struct workqueue_struct *queue, struct delayed_work *wor
 	return true;
 }
 
+#undef atomic64_read
+#undef atomic64_try_cmpxchg
+#define atomic64_read(v)		point_read(&copy_points, v)
+#define atomic64_try_cmpxchg(v, old, new)	point_try_cmpxchg(&copy_points, v, old, new)
 #undef kmem_cache_alloc
 #undef kmem_cache_free
 #undef kmem_cache_create_usercopy

@@ -8,6 +8,7 @@
 #define _WEIR_KUNIT_TABLE_COPY_H
 
 #include "clock.h"
+#include "point.h"
 #include "../src/table.h"
 
 #include <kunit/test.h>
@@ -36,6 +37,9 @@ extern atomic_t copy_live;
 extern atomic_t copy_fail_in;
 /* Jiffies until the sweep that was asked for last; -1: none was. */
 extern long copy_sweep_delay;
+
+/* Where places are taken. */
+extern struct points copy_points;
 
 void copy_sweep_run(struct weir_table *t);
 struct fixture *fixture_new(struct kunit *test, u64 max_keys);

@@ -199,6 +199,41 @@ static void table_evicts_idle_only(struct kunit *test)
 	}
 }
 
+static void take_last_place(void *arg)
+{
+	struct fixture *f = arg;
+	struct weir_key key;
+
+	fixture_key_u64(f, &key, 2);
+	fixture_add(f, &key, LATER);
+}
+
+/* Somebody takes the last place just when we do: one of us has it. */
+static void table_last_place(struct kunit *test)
+{
+	struct fixture *f = fixture_new(test, 1);
+	struct weir_key key, other;
+	int n, left = 0, mine;
+
+	fixture_key_u64(f, &key, 1);
+	fixture_key_u64(f, &other, 2);
+	copy_points.work = take_last_place;
+	copy_points.arg = f;
+	for (n = 1; !left; n++) {
+		copy_points.left = n;
+		mine = fixture_add(f, &key, LATER);
+		left = copy_points.left;
+		copy_points.left = 0;
+		KUNIT_ASSERT_TRUE(test, mine == 1 || mine == -ENOSPC);
+		KUNIT_ASSERT_EQ(test, mine == 1, fixture_has(f, &key));
+		KUNIT_ASSERT_EQ(test, mine != 1, fixture_has(f, &other));
+		KUNIT_ASSERT_EQ(test, 1, weir_table_keys(&f->t));
+		weir_table_remove(&f->t, &key);
+		weir_table_remove(&f->t, &other);
+	}
+	KUNIT_EXPECT_GT(test, n, 3);
+}
+
 /* An allocation that fails leaves nothing: no place taken, no entry. */
 static void table_out_of_memory(struct kunit *test)
 {
@@ -354,6 +389,7 @@ static struct kunit_case table_cases[] = {
 	KUNIT_CASE(table_insert_twice),
 	KUNIT_CASE(table_dead_is_told),
 	KUNIT_CASE(table_cap_is_exact),
+	KUNIT_CASE(table_last_place),
 	KUNIT_CASE(table_evicts_idle_only),
 	KUNIT_CASE(table_out_of_memory),
 	KUNIT_CASE(table_collisions),
