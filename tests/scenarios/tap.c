@@ -27,7 +27,7 @@ unsigned int tap_scaled(unsigned int count, unsigned int by)
 void tap_begin(const char *story)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	deadline(scale_small() ? 300 : 120);
+	deadline(scale_small() ? 300 : 170);
 	printf("TAP version 13\n");
 	tap_note("%s", story);
 }

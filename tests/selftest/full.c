@@ -212,13 +212,23 @@ TEST_F(full, cap_changed_while_in_use)
 	EXPECT_TRUE(finds_no_room(self, variant, WEIR_OP_CHECK, 101));
 }
 
+#define CALLERS	4
+#define ROUNDS	150
+
 /*
  * Several callers bring the same new key at once, and there is room for it: none
- * of them may be told that the table is full.
+ * of them may be told that the table is full. Round after round the key is
+ * forgotten, and the callers, who wait for the word in shared memory, bring it
+ * again.
  */
 struct same_key {
 	__u32 type, max, distinct;
 };
+
+static __u16 same_key_length(const struct same_key *same)
+{
+	return same->type == WEIR_KEY_NONE ? 0 : sizeof(__u64);
+}
 
 static int same_key_check(struct crowd *crowd, unsigned int me, void *arg)
 {
@@ -231,14 +241,16 @@ static int same_key_check(struct crowd *crowd, unsigned int me, void *arg)
 	if (object_open(fd, WEIR_KIND_LIMITER, OURS "full-same",
 			WEIR_RIGHT_USE, &handle))
 		return 1;
-	/* everybody stands ready: wait for the word in shared memory */
-	crowd->seat[me].begun = 1;
-	while (!crowd->flag)
-		;
-	if (key_run(fd, &op, WEIR_OP_CHECK, handle, 1, &key,
-		    same->type == WEIR_KEY_NONE ? 0 : sizeof(key)))
-		return 2;
-	crowd->seat[me].done += op.verdict == WEIR_ALLOWED && !op.out_flags;
+	for (__u32 round = 1; round <= ROUNDS; round++) {
+		while (crowd->flag < round)
+			sched_yield();
+		if (key_run(fd, &op, WEIR_OP_CHECK, handle, 1, &key,
+			    same_key_length(same)))
+			return 2;
+		crowd->seat[me].done += op.verdict == WEIR_ALLOWED &&
+					!op.out_flags;
+		crowd->seat[me].begun = round;
+	}
 	return 0;
 }
 
@@ -246,29 +258,27 @@ static void same_key_race(struct __test_metadata *_metadata, int fd,
 			  struct same_key *same)
 {
 	struct weir_limiter_config config = limiter_config(same->type);
+	struct crowd *crowd = crowd_make(CALLERS);
+	struct weir_op op;
+	__u32 handle;
 
 	config.tokens = 100;
 	config.max_keys = same->max;
-	for (int round = 0; round < 200; round++) {
-		struct crowd *crowd = crowd_make(4);
-		__u32 handle;
-
-		ASSERT_EQ(0, limiter_create(fd, OURS "full-same", &config,
-					    &handle));
-		crowd_spawn(crowd, same_key_check, same);
-		crowd_start(crowd);
-		for (int i = 0; i < 4; i++)
-			while (!crowd->seat[i].begun)
-				;
-		crowd->flag = 1;
-		ASSERT_EQ(0, crowd_wait(crowd));
-		ASSERT_EQ(4, crowd_done(crowd)) {
-			TH_LOG("round %d", round);
-		}
-		ASSERT_EQ(0, object_delete(fd, handle));
-		ASSERT_EQ(0, handle_close(fd, handle));
-		crowd_free(crowd);
+	ASSERT_EQ(0, limiter_create(fd, OURS "full-same", &config, &handle));
+	crowd_spawn(crowd, same_key_check, same);
+	crowd_start(crowd);
+	for (__u32 round = 1; round <= ROUNDS; round++) {
+		crowd->flag = round;
+		for (int i = 0; i < CALLERS; i++)
+			while (crowd->seat[i].begun < round)
+				sched_yield();
+		ASSERT_EQ(CALLERS * round, crowd_done(crowd));
+		for (__u64 key = 0; key < same->distinct; key++)
+			ASSERT_EQ(0, key_run(fd, &op, WEIR_OP_FORGET, handle, 0,
+					     &key, same_key_length(same)));
 	}
+	EXPECT_EQ(0, crowd_wait(crowd));
+	crowd_free(crowd);
 }
 
 FIXTURE(room) {
