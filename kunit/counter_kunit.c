@@ -1,12 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Counters (src/counter.c): alone, and with all CPUs and contexts at once. */
 
-#include "../src/counter.c"
-
+#include <linux/bitops.h>
 #include <linux/interrupt.h>
+#include <linux/seqlock.h>
+#include <linux/slab.h>
 #include <linux/smp.h>
 
 #include "crowd.h"
+#include "point.h"
+
+static struct points points;
+
+/* Readers can be interrupted after each value they read. */
+#undef READ_ONCE
+#define READ_ONCE(x)					\
+({							\
+	__auto_type _read = (x);			\
+							\
+	barrier();					\
+	point_pass(&points);				\
+	_read;						\
+})
+
+#include "../src/counter.c"
+
 #include "prng.h"
 #include "suites.h"
 
@@ -230,6 +248,90 @@ static void counter_snapshots_are_whole(struct kunit *test)
 	check_nothing_lost(test, t);
 }
 
+static void add_at_point(void *arg)
+{
+	add_in_proportion(arg, 1);
+}
+
+static void take_at_point(void *arg)
+{
+	u64 values[FIELDS];
+
+	weir_counter_take(arg, values);
+}
+
+/* An add at any point of a reading is in it as a whole, or not at all. */
+static void counter_read_interrupted_by_add(struct kunit *test)
+{
+	struct weir_counter *c = counter_new(test, WEIR_COUNTER_SUM, FIELDS);
+	u64 values[FIELDS];
+	int n, left = 0;
+
+	points.work = add_at_point;
+	points.arg = c;
+	for (n = 1; !left; n++) {
+		points.left = n;
+		weir_counter_read(c, values);
+		left = points.left;
+		points.left = 0;
+		KUNIT_ASSERT_TRUE(test, in_proportion(values));
+		KUNIT_ASSERT_GE(test, values[0], n - 1);
+		KUNIT_ASSERT_LE(test, values[0], n);
+	}
+	KUNIT_EXPECT_GT(test, n, 2 * FIELDS);
+}
+
+/* A take at any point of a reading: what was before it, or what was after. */
+static void counter_read_interrupted_by_take(struct kunit *test)
+{
+	struct weir_counter *c = counter_new(test, WEIR_COUNTER_SUM, FIELDS);
+	u64 values[FIELDS];
+	int n, left = 0;
+
+	points.work = take_at_point;
+	points.arg = c;
+	for (n = 1; !left; n++) {
+		take_at_point(c);
+		add_in_proportion(c, 7);
+		points.left = n;
+		weir_counter_read(c, values);
+		left = points.left;
+		points.left = 0;
+		KUNIT_ASSERT_TRUE(test, in_proportion(values));
+		KUNIT_ASSERT_TRUE(test, values[0] == 0 || values[0] == 7);
+		take_at_point(c);
+		add_in_proportion(c, 7);
+		points.left = n;
+		values[0] = weir_counter_read_one(c, 0);
+		points.left = 0;
+		KUNIT_ASSERT_TRUE(test, values[0] == 0 || values[0] == 7);
+	}
+	KUNIT_EXPECT_GT(test, n, 2 * FIELDS);
+}
+
+/* An add at any point of a take is in it, or left in the counter. */
+static void counter_take_interrupted_by_add(struct kunit *test)
+{
+	struct weir_counter *c = counter_new(test, WEIR_COUNTER_SUM, FIELDS);
+	u64 taken[FIELDS], rest[FIELDS];
+	int n, left = 0;
+
+	points.work = add_at_point;
+	points.arg = c;
+	for (n = 1; !left; n++) {
+		add_in_proportion(c, 7);
+		points.left = n;
+		weir_counter_take(c, taken);
+		left = points.left;
+		points.left = 0;
+		weir_counter_take(c, rest);
+		KUNIT_ASSERT_TRUE(test, in_proportion(taken));
+		KUNIT_ASSERT_TRUE(test, in_proportion(rest));
+		KUNIT_ASSERT_EQ(test, left ? 7 : 8, taken[0] + rest[0]);
+	}
+	KUNIT_EXPECT_GT(test, n, FIELDS);
+}
+
 /* All take, all add: what each got is different, and nothing is left over. */
 static void take_work(unsigned int index, void *arg)
 {
@@ -407,6 +509,9 @@ static struct kunit_case counter_cases[] = {
 	KUNIT_CASE(counter_wraps),
 	KUNIT_CASE(counter_loses_no_add),
 	KUNIT_CASE(counter_snapshots_are_whole),
+	KUNIT_CASE(counter_read_interrupted_by_add),
+	KUNIT_CASE(counter_read_interrupted_by_take),
+	KUNIT_CASE(counter_take_interrupted_by_add),
 	KUNIT_CASE(counter_takes_lose_nothing),
 	KUNIT_CASE(counter_any_context),
 	KUNIT_CASE(counter_sequence_has_no_gap),

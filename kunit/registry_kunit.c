@@ -207,6 +207,7 @@ static void quota_keys(struct kunit *test)
 	*registry_copy.max_keys_per_uid = 100;
 	KUNIT_ASSERT_EQ(test, 0, object_register(LIMITER, "a", 1, 60, &o));
 	KUNIT_EXPECT_EQ(test, -EDQUOT, object_register(LIMITER, "b", 1, 41, NULL));
+	KUNIT_EXPECT_EQ(test, -EDQUOT, object_register(LIMITER, "b", 1, U64_MAX, NULL));
 	KUNIT_EXPECT_EQ(test, 0, object_register(LIMITER, "b", 1, 40, NULL));
 	KUNIT_EXPECT_EQ(test, 0, object_register(LIMITER, "c", 2, 100, NULL));
 	KUNIT_EXPECT_EQ(test, -EDQUOT, weir_registry_change_keys(o, 61));
