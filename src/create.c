@@ -24,7 +24,7 @@ static int args_check(const struct weir_create *args)
 {
 	if (args->flags & ~WEIR_CREATE_EXISTING_OK || args->reserved ||
 	    args->rights & ~WEIR_RIGHT_ALL || args->mode & ~0666U ||
-	    !weir_name_valid(args->name))
+	    args->kind == WEIR_KIND_ANY || !weir_name_valid(args->name))
 		return -EINVAL;
 	if (args->kind >= ARRAY_SIZE(kinds) || !kinds[args->kind])
 		return -EOPNOTSUPP;

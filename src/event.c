@@ -137,10 +137,10 @@ static bool slot_readable(const struct event_slot *slot, const struct cred *cred
 
 /*
  * Copy the next record for this reader into @out and move the cursor behind it.
- * False if there is none.
+ * False if there is none, or it is longer than @room.
  */
 static bool ring_take(u64 *cursor, const struct cred *cred, bool all,
-		      struct event_slot *out)
+		      size_t room, struct event_slot *out)
 {
 	bool found = false;
 	u64 lost;
@@ -161,8 +161,12 @@ static bool ring_take(u64 *cursor, const struct cred *cred, bool all,
 	while (!found && *cursor < ring_next) {
 		const struct event_slot *slot = &ring[*cursor & (RING_SIZE - 1)];
 
-		(*cursor)++;
 		found = slot_readable(slot, cred, all);
+		if (found && slot->event.size > room) {
+			found = false;
+			break;
+		}
+		(*cursor)++;
 		if (found)
 			*out = *slot;
 	}
@@ -189,8 +193,8 @@ ssize_t weir_event_read(u64 *cursor, const struct cred *reader,
 	size_t filled = 0;
 	u64 at = *cursor;
 
-	while (length - filled >= WEIR_EVENT_SIZE_MAX &&
-	       ring_take(&at, reader, all, &slot)) {
+	while (length - filled >= sizeof(slot.event) &&
+	       ring_take(&at, reader, all, length - filled, &slot)) {
 		/* data follows event in the slot, without a gap */
 		if (copy_to_user(buffer + filled, &slot.event, slot.event.size))
 			return filled ? filled : -EFAULT;

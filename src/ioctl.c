@@ -88,7 +88,8 @@ static int open_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	int err;
 
 	if (open->flags || open->reserved || !open->rights ||
-	    open->rights & ~WEIR_RIGHT_ALL || !weir_name_valid(open->name))
+	    open->rights & ~WEIR_RIGHT_ALL || open->kind == WEIR_KIND_ANY ||
+	    !weir_name_valid(open->name))
 		return -EINVAL;
 	if (open->rights & ~WEIR_RIGHT_OBSERVE && !c->writable)
 		return -EACCES;

@@ -301,6 +301,39 @@ static bool check_unlocked(struct limiter_call *call, struct weir_entry *e)
 	return true;
 }
 
+/* A new key, and no room: CHECK and PEEK have a verdict for that. */
+static int full_op(struct limiter_call *call)
+{
+	struct weir_op *op = call->op;
+
+	if (op->opcode != WEIR_OP_CHECK && op->opcode != WEIR_OP_PEEK)
+		return -ENOSPC;
+	op->limit = call->p->rate.limit;
+	if (call->p->config.when_full == WEIR_FULL_ALLOW) {
+		op->verdict = WEIR_ALLOWED;
+		op->out_flags |= WEIR_OUT_UNTRACKED;
+		op->remaining = op->limit;
+	} else {
+		op->verdict = WEIR_FULL;
+		op->retry_after = WEIR_NEVER;
+	}
+	return 0;
+}
+
+static int full_count(struct limiter_call *call)
+{
+	struct weir_limiter *l = call->l;
+	int err = full_op(call);
+
+	this_cpu_inc(l->totals->full);
+	if (call->op->verdict == WEIR_ALLOWED)
+		this_cpu_inc(l->totals->allowed);
+	if (!READ_ONCE(l->full_told) && !xchg(&l->full_told, 1))
+		weir_event_object(&l->obj, WEIR_EVENT_TABLE_FULL,
+				  READ_ONCE(l->table.max_keys), 0);
+	return err;
+}
+
 /* The key has no entry, which is to say a fresh one. */
 static int absent_op(struct limiter_call *call)
 {
@@ -317,6 +350,8 @@ static int absent_op(struct limiter_call *call)
 			       op->opcode == WEIR_OP_REFUND ? 1 : op->n, &d);
 		if (check && (d.allowed || call->p->strikes))
 			return WEIR_OP_SLOW;
+		if (op->opcode == WEIR_OP_PEEK && !weir_table_room(&call->l->table))
+			return full_op(call);
 		result_fill(op, call->p, &d, 0, call->now);
 		if (check)
 			verdict_count(call->l, op->verdict);
@@ -396,28 +431,23 @@ int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
 	return locked_op(&call, e, word, op_hastens(op));
 }
 
-static int full_op(struct limiter_call *call)
+/*
+ * Link @new, or find that somebody was faster, and operate. WEIR_OP_SLOW: no
+ * place was left. Under RCU; @new is used up unless that.
+ */
+static int new_op(struct limiter_call *call, struct weir_entry *new)
 {
-	struct weir_op *op = call->op;
-	struct weir_limiter *l = call->l;
+	struct weir_table *t = &call->l->table;
+	struct weir_entry *e;
+	u64 fresh, word;
 
-	this_cpu_inc(l->totals->full);
-	if (!READ_ONCE(l->full_told) && !xchg(&l->full_told, 1))
-		weir_event_object(&l->obj, WEIR_EVENT_TABLE_FULL,
-				  READ_ONCE(l->table.max_keys), 0);
-	if (op->opcode != WEIR_OP_CHECK)
-		return -ENOSPC;
-	op->limit = call->p->rate.limit;
-	if (call->p->config.when_full == WEIR_FULL_ALLOW) {
-		op->verdict = WEIR_ALLOWED;
-		op->out_flags |= WEIR_OUT_UNTRACKED;
-		op->remaining = op->limit;
-		this_cpu_inc(l->totals->allowed);
-	} else {
-		op->verdict = WEIR_FULL;
-		op->retry_after = WEIR_NEVER;
-	}
-	return 0;
+	call->p = rcu_dereference(call->l->policy);
+	call->now = weir_table_now(t);
+	fresh = weir_rate_fresh(&call->p->rate, call->now);
+	e = weir_table_link(t, call->key, new, fresh, &word);
+	if (!e)
+		return WEIR_OP_SLOW;
+	return locked_op(call, e, word, e == new || op_hastens(call->op));
 }
 
 /**
@@ -433,25 +463,25 @@ static int full_op(struct limiter_call *call)
 int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
 			 struct weir_key *key)
 {
-	struct weir_entry *e, *new = weir_table_new(&l->table, key);
 	struct limiter_call call = { .l = l, .op = op, .key = key };
-	u64 word;
+	struct weir_entry *new;
 	int err;
 
-	rcu_read_lock();
-	call.p = rcu_dereference(l->policy);
-	call.now = weir_table_now(&l->table);
-	if (IS_ERR(new)) {
-		err = PTR_ERR(new);
-		if (err == -ENOSPC)
-			err = full_op(&call);
-	} else {
-		e = weir_table_link(&l->table, key, new,
-				    weir_rate_fresh(&call.p->rate, call.now),
-				    &word);
-		err = locked_op(&call, e, word, e == new || op_hastens(op));
-	}
-	rcu_read_unlock();
+	do {
+		new = weir_table_new(&l->table, key);
+		rcu_read_lock();
+		if (!IS_ERR(new)) {
+			err = new_op(&call, new);
+			if (err == WEIR_OP_SLOW)
+				weir_table_discard(new);
+		} else if (new == ERR_PTR(-ENOSPC)) {
+			call.p = rcu_dereference(l->policy);
+			err = full_count(&call);
+		} else {
+			err = PTR_ERR(new);
+		}
+		rcu_read_unlock();
+	} while (err == WEIR_OP_SLOW);
 	return err;
 }
 

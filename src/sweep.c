@@ -10,12 +10,14 @@
 
 /*
  * A run works for at most SLICE at a stretch, then lets others go first. After
- * a run that took d, the next begins not before PAUSE_FACTOR * d, which bounds
- * the share of one CPU, nor before PAUSE_MIN, so that a trickle is gathered.
+ * a run that took d, the next begins not before REST_FACTOR * d, which bounds
+ * the share of one CPU, but after REST_MAX in any case: what took long may have
+ * had to wait for others. PAUSE_MIN lets a trickle gather.
  */
-#define SLICE		(NSEC_PER_MSEC)
-#define PAUSE_FACTOR	50
-#define PAUSE_MIN	(NSEC_PER_SEC)
+#define SLICE		((u64)NSEC_PER_MSEC)
+#define REST_FACTOR	20
+#define REST_MAX	(10ULL * NSEC_PER_SEC)
+#define PAUSE_MIN	((u64)NSEC_PER_SEC)
 #define PAUSE_MAX	(3600ULL * NSEC_PER_SEC)
 
 static struct workqueue_struct *queue;
@@ -54,7 +56,8 @@ static void sweep_work(struct work_struct *work)
 	while (!READ_ONCE(t->dying) && sweep_slice(t))
 		cond_resched();
 	now = weir_table_now(t);
-	WRITE_ONCE(t->sweep_after, now + (now - start) * PAUSE_FACTOR);
+	WRITE_ONCE(t->sweep_after,
+		   now + min(REST_MAX, (now - start) * REST_FACTOR));
 	due = weir_expiry_root(&t->expiry);
 	/* NEVER: whoever lowers the root kicks us. Pending: somebody just did. */
 	if (due != WEIR_EXPIRY_NEVER && !READ_ONCE(t->dying))

@@ -221,45 +221,76 @@ u64 weir_table_scan(void *arg, unsigned int group, u64 now,
 	return least;
 }
 
-/* A place for a new entry, if need be that of an idle one. */
-static bool place_find(struct weir_table *t)
+static bool table_is_full(const struct weir_table *t)
 {
-	unsigned int steps, dropped;
+	return (u64)atomic64_read(&t->nr) >= READ_ONCE(t->max_keys);
+}
 
-	for (steps = 0; !place_take(t); steps++) {
-		dropped = 0;
+/**
+ * weir_table_room - whether a new key would find room, if need be an idle one's
+ * @t: the table
+ *
+ * Drops idle entries of a full table, which changes nothing for anybody.
+ * Context: process or softirq, RCU read side or not.
+ * Return: false if the table is full and none of what was examined is idle.
+ */
+bool weir_table_room(struct weir_table *t)
+{
+	unsigned int steps, dropped = 0;
+
+	for (steps = 0; table_is_full(t); steps++) {
 		if (steps == WEIR_SWEEP_FOR_ROOM ||
 		    !weir_expiry_step(&t->expiry, weir_table_now(t),
 				      weir_table_scan, t, &dropped))
-			return place_take(t);
+			return false;
 		if (dropped)
 			t->ops->evicted(t, dropped, true);
+		dropped = 0;
 	}
 	return true;
 }
 
+/*
+ * Full for this key: it is absent and there is no room, both at one moment. A
+ * look-up before is not enough: the key may just have taken the last place.
+ */
+static bool table_refuses(struct weir_table *t, const struct weir_key *key)
+{
+	unsigned long *bucket = &t->buckets[weir_table_bucket(t, key->hash)];
+	bool full;
+
+	if (weir_table_room(t))
+		return false;
+	bucket_lock(t, bucket);
+	full = !chain_find(bucket_first(bucket), key) && table_is_full(t);
+	bucket_unlock(t, bucket);
+	return full;
+}
+
 /**
- * weir_table_new - an entry to be linked, and a place for it
+ * weir_table_new - an entry to be linked
  * @t: the table
  * @key: hashed
  *
  * Context: may sleep.
- * Return: the entry, for weir_table_link(); or an ERR_PTR(): -ENOSPC, the table
- * is full of entries that are not idle; -ENOMEM.
+ * Return: the entry, for weir_table_link() or weir_table_discard(); or an
+ * ERR_PTR(): -ENOSPC, the table is full of entries that are not idle; -ENOMEM.
  */
 struct weir_entry *weir_table_new(struct weir_table *t,
 				  const struct weir_key *key)
 {
 	struct weir_entry *e;
 
-	if (!place_find(t))
+	if (table_refuses(t, key))
 		return ERR_PTR(-ENOSPC);
 	e = entry_alloc(t, key);
-	if (!e) {
-		place_give(t, 1);
-		return ERR_PTR(-ENOMEM);
-	}
-	return e;
+	return e ?: ERR_PTR(-ENOMEM);
+}
+
+/* An entry that was not linked after all. */
+void weir_table_discard(struct weir_entry *new)
+{
+	entry_free(new);
 }
 
 /**
@@ -272,7 +303,8 @@ struct weir_entry *weir_table_new(struct weir_table *t,
  *
  * If the entry is @new, weir_table_settle() must follow the unlock.
  * Context: RCU read side.
- * Return: the entry, locked as by weir_table_lock().
+ * Return: the entry, locked as by weir_table_lock(). Or NULL: the last place
+ * went to another key; @new is still the caller's.
  */
 struct weir_entry *weir_table_link(struct weir_table *t,
 				   const struct weir_key *key,
@@ -287,7 +319,7 @@ struct weir_entry *weir_table_link(struct weir_table *t,
 	if (e) {
 		/* linked, so not dead: only bucket lock holders kill */
 		WARN_ON_ONCE(!weir_entry_lock(e, &t->entry_map, word));
-	} else {
+	} else if (place_take(t)) {
 		e = new;
 		*word = fresh;
 		atomic64_set(&e->word, fresh | WEIR_ENTRY_LOCKED);
@@ -296,10 +328,10 @@ struct weir_entry *weir_table_link(struct weir_table *t,
 		bucket_set(bucket, e);
 	}
 	bucket_unlock(t, bucket);
-	if (e != new) {
+	if (!e)
+		local_bh_enable();
+	else if (e != new)
 		entry_free(new);
-		place_give(t, 1);
-	}
 	return e;
 }
 

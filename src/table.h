@@ -67,7 +67,7 @@ struct weir_table_ops {
  * @entry_map:	I: and of the entry locks
  * @max_keys:	W: entries at most
  * @dying:	W: being destroyed: sweep no more
- * @nr:		A: entries linked or about to be, never more than @max_keys was
+ * @nr:		A: entries linked, never more than @max_keys was
  * @expiry:	when entries may be idle
  * @sweep:	drops them in the course of time
  * @sweep_after: W: not before this time, to bound the share of a CPU
@@ -99,9 +99,11 @@ struct weir_entry *weir_table_find(struct weir_table *t,
 				   const struct weir_key *key);
 struct weir_entry *weir_table_new(struct weir_table *t,
 				  const struct weir_key *key);
+void weir_table_discard(struct weir_entry *new);
 struct weir_entry *weir_table_link(struct weir_table *t,
 				   const struct weir_key *key,
 				   struct weir_entry *new, u64 fresh, u64 *word);
+bool weir_table_room(struct weir_table *t);
 void weir_table_settle(struct weir_table *t, u64 hash, u64 idle_at);
 int weir_table_remove(struct weir_table *t, const struct weir_key *key);
 struct weir_entry *weir_table_next(struct weir_table *t, unsigned int bucket,

@@ -15,8 +15,8 @@
  *
  * What the user's does not have reads as zero. The size member is replaced by
  * the user's size. Context: may sleep.
- * Return: 0, -EINVAL (too short, or absurdly long), -E2BIG (longer than ours and
- * not zero there), -EFAULT.
+ * Return: 0, -EINVAL (too short), -E2BIG (longer than ours and not zero there, or
+ * longer than a page), -EFAULT.
  */
 int weir_user_get(void *to, size_t size, u64 from, size_t min_size)
 {
@@ -26,8 +26,10 @@ int weir_user_get(void *to, size_t size, u64 from, size_t min_size)
 
 	if (get_user(user_size, (u32 __user *)p))
 		return -EFAULT;
-	if (user_size < min_size || user_size > PAGE_SIZE)
+	if (user_size < min_size)
 		return -EINVAL;
+	if (user_size > PAGE_SIZE)
+		return -E2BIG;
 	err = copy_struct_from_user(to, size, p, user_size);
 	if (err)
 		return err;

@@ -28,11 +28,13 @@
  * bytes, set by the caller to sizeof(). Structs only ever grow at the end, and
  * an ioctl's number does not depend on the size. A struct shorter than in the
  * first version is refused (EINVAL); one longer than the kernel knows is taken
- * if all the bytes the kernel does not know are zero (else E2BIG). Members named
+ * if all the bytes the kernel does not know are zero (else E2BIG; also if it is
+ * longer than a page). Members named
  * reserved, bits of flags that have no name here, and padding must be zero
  * (else EINVAL). Members marked "out" are ignored on the way in.
  *
- * All times and durations are in nanoseconds of CLOCK_BOOTTIME. All structs have
+ * All times and durations are in nanoseconds of CLOCK_BOOTTIME; a year has 365
+ * days. All structs have
  * the same layout in 32-bit and 64-bit programs.
  *
  * DOC: Errors
@@ -44,7 +46,8 @@
  *            lacks the right the operation needs, or the file is not open for
  *            writing, which CREATE and any right but OBSERVE need
  * EBADF      no such handle in this open file (never opened, or closed)
- * E2BIG      non-zero bytes behind the part of a struct the kernel knows
+ * E2BIG      non-zero bytes behind the part of a struct the kernel knows, or a
+ *            struct longer than a page
  * EDQUOT     the user's cap on objects or keys (module parameters
  *            max_objects_per_uid, max_keys_per_uid) is reached
  * EEXIST     an object of that kind and name exists
@@ -390,8 +393,8 @@ struct weir_close {
  * to eight times what the limiter was made for, or to 512 (else ERANGE). When the
  * call returns nobody decides by the old configuration any more.
  *
- * Errors: EBADF, EACCES, ENODEV, EINVAL, ERANGE, EDQUOT, ENOMEM, EFAULT, E2BIG,
- * EOPNOTSUPP (a counter).
+ * Errors: EBADF, EACCES, ENODEV, EINVAL, EINTR, ERANGE, EDQUOT, ENOMEM, EFAULT,
+ * E2BIG, EOPNOTSUPP (a counter).
  */
 struct weir_set {
 	__u32		size;
