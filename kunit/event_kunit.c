@@ -183,18 +183,40 @@ static void event_members(struct kunit *test)
 /* As many whole records as fit, and the rest later. */
 static void event_small_buffer(struct kunit *test)
 {
+	const unsigned int fit = WEIR_EVENT_SIZE_MAX / sizeof(struct weir_event);
 	struct stream *s = test->priv;
-	int i;
+	const struct weir_event *e;
+	unsigned int i;
 
-	for (i = 0; i < 10; i++)
+	for (i = 0; i < 10 * fit; i++)
 		tell(s, i);
 	for (i = 0; i < 10; i++) {
-		KUNIT_ASSERT_EQ(test, sizeof(struct weir_event),
+		KUNIT_ASSERT_EQ(test, fit * sizeof(struct weir_event),
 				stream_read(s, WEIR_EVENT_SIZE_MAX));
-		KUNIT_ASSERT_EQ(test, i, ((struct weir_event *)s->buffer)->value);
-		KUNIT_ASSERT_EQ(test, i + 1, s->cursor);
+		e = (const struct weir_event *)s->buffer;
+		KUNIT_ASSERT_EQ(test, i * fit, e[0].value);
+		KUNIT_ASSERT_EQ(test, (i + 1) * fit - 1, e[fit - 1].value);
+		KUNIT_ASSERT_EQ(test, (i + 1) * fit, s->cursor);
 	}
 	KUNIT_EXPECT_EQ(test, 0, stream_read(s, WEIR_EVENT_SIZE_MAX));
+}
+
+/* One that does not fit behind another waits for the next reading. */
+static void event_does_not_fit(struct kunit *test)
+{
+	struct stream *s = test->priv;
+	u8 key[WEIR_KEY_MAX] = {};
+
+	tell(s, 1);
+	weir_event_key(&s->object, WEIR_EVENT_BANNED, WEIR_KEY_TEXT, key, sizeof(key),
+		       2, 0);
+	KUNIT_EXPECT_EQ(test, sizeof(struct weir_event),
+			stream_read(s, WEIR_EVENT_SIZE_MAX));
+	KUNIT_EXPECT_EQ(test, 1, s->cursor);
+	KUNIT_EXPECT_EQ(test, sizeof(struct weir_event) + ALIGN(WEIR_KEY_MAX, 8),
+			stream_read(s, WEIR_EVENT_SIZE_MAX));
+	KUNIT_EXPECT_EQ(test, 2, ((struct weir_event *)s->buffer)->value);
+	KUNIT_EXPECT_EQ(test, 2, s->cursor);
 }
 
 /* A reader that fell behind is told how far, exactly, once. */
@@ -414,6 +436,7 @@ static struct kunit_case event_cases[] = {
 	KUNIT_CASE(event_record),
 	KUNIT_CASE(event_members),
 	KUNIT_CASE(event_small_buffer),
+	KUNIT_CASE(event_does_not_fit),
 	KUNIT_CASE(event_overrun),
 	KUNIT_CASE(event_fault),
 	KUNIT_CASE_PARAM(event_is_seen_by, seer_gen_params),

@@ -133,10 +133,12 @@ static void limiter_full(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, WEIR_FULL, op.verdict);
 	KUNIT_EXPECT_EQ(test, -ENOSPC, limiter_op(l, &op, WEIR_OP_STRIKE, 1, 1));
 	KUNIT_EXPECT_EQ(test, -ENOSPC, limiter_ban(l, &op, 1, SECOND));
-	/* those that have a place are served as ever, and looking is free */
+	/* who looks is told what he would meet; that is not counted */
+	KUNIT_EXPECT_EQ(test, 0, limiter_op(l, &op, WEIR_OP_PEEK, 1, 1));
+	KUNIT_EXPECT_EQ(test, WEIR_FULL, op.verdict);
+	/* those that have a place are served as ever */
 	KUNIT_EXPECT_EQ(test, 0, limiter_op(l, &op, WEIR_OP_CHECK, 1000, 1));
 	KUNIT_EXPECT_EQ(test, WEIR_LIMITED, op.verdict);
-	KUNIT_EXPECT_EQ(test, 0, limiter_op(l, &op, WEIR_OP_PEEK, 1, 1));
 	KUNIT_EXPECT_EQ(test, 1, atomic_read(&limiter_copy.events[WEIR_EVENT_TABLE_FULL]));
 	weir_limiter_stats_read(l, &stats);
 	KUNIT_EXPECT_EQ(test, 3, stats.full);

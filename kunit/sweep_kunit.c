@@ -75,24 +75,39 @@ static void sweep_waits_an_hour_at_most(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, weir_table_keys(&f->t));
 }
 
-/* A run that took long is followed by a pause of fifty times as long. */
-static void sweep_takes_a_small_share(struct kunit *test)
+/* Entries that are idle, and one that is not; each takes @tick to look at. */
+static void sweep_slowly(struct kunit *test, struct fixture *f, u64 tick)
 {
-	struct fixture *f = fixture_new(test, 1000);
 	u64 i;
 
 	for (i = 0; i < 1000; i++)
 		add(test, f, i, i ? 1 : HOUR);
 	atomic64_set(&kunit_clock, f->t.epoch + SECOND);
-	f->tick = NSEC_PER_MSEC / 2;
+	f->tick = tick;
 	copy_sweep_run(&f->t);
 	f->tick = 0;
 	KUNIT_EXPECT_EQ(test, 1, weir_table_keys(&f->t));
-	KUNIT_EXPECT_EQ(test, SECOND + SECOND / 2 + 50 * (SECOND / 2),
-			f->t.sweep_after);
 	copy_sweep_delay = -1;
 	add(test, f, 1, 1);
-	KUNIT_EXPECT_EQ(test, delay_of(50 * (SECOND / 2)), copy_sweep_delay);
+}
+
+/* A run that took long is followed by a rest of twenty times as long... */
+static void sweep_takes_a_small_share(struct kunit *test)
+{
+	struct fixture *f = fixture_new(test, 1000);
+
+	sweep_slowly(test, f, SECOND / 5000);
+	KUNIT_EXPECT_EQ(test, SECOND + SECOND / 5 + 4 * SECOND, f->t.sweep_after);
+	KUNIT_EXPECT_EQ(test, delay_of(4 * SECOND), copy_sweep_delay);
+}
+
+/* ...but ten seconds at most: it may have had to wait for others. */
+static void sweep_rests_ten_seconds_at_most(struct kunit *test)
+{
+	struct fixture *f = fixture_new(test, 1000);
+
+	sweep_slowly(test, f, SECOND / 100);
+	KUNIT_EXPECT_EQ(test, delay_of(10 * SECOND), copy_sweep_delay);
 }
 
 /* Charged since: the sweep finds out, drops nothing, and comes back in time. */
@@ -160,6 +175,7 @@ static struct kunit_case sweep_cases[] = {
 	KUNIT_CASE(sweep_drops_in_time),
 	KUNIT_CASE(sweep_waits_an_hour_at_most),
 	KUNIT_CASE(sweep_takes_a_small_share),
+	KUNIT_CASE(sweep_rests_ten_seconds_at_most),
 	KUNIT_CASE(sweep_after_charges),
 	KUNIT_CASE(sweep_after_live_change),
 	KUNIT_CASE(sweep_stops_when_dying),

@@ -165,12 +165,19 @@ void fixture_key_u64(const struct fixture *f, struct weir_key *key, u64 n)
 struct weir_entry *fixture_insert(struct fixture *f, const struct weir_key *key,
 				  u64 fresh, u64 *word, bool *created)
 {
-	struct weir_entry *e, *new = weir_table_new(&f->t, key);
+	struct weir_entry *e, *new;
 
-	if (IS_ERR(new))
-		return new;
-	rcu_read_lock();
-	e = weir_table_link(&f->t, key, new, fresh, word);
+	do {
+		new = weir_table_new(&f->t, key);
+		if (IS_ERR(new))
+			return new;
+		rcu_read_lock();
+		e = weir_table_link(&f->t, key, new, fresh, word);
+		if (!e) {
+			rcu_read_unlock();
+			weir_table_discard(new);
+		}
+	} while (!e);
 	*created = e == new;
 	return e;
 }

@@ -199,39 +199,69 @@ static void table_evicts_idle_only(struct kunit *test)
 	}
 }
 
-static void take_last_place(void *arg)
-{
-	struct fixture *f = arg;
+/**
+ * struct rival - somebody who takes a place just when we do
+ * @f: the table
+ * @key: he comes with
+ * @entry: he has ready; NULL once it is linked
+ */
+struct rival {
+	struct fixture *f;
 	struct weir_key key;
+	struct weir_entry *entry;
+};
 
-	fixture_key_u64(f, &key, 2);
-	fixture_add(f, &key, LATER);
+/* Another CPU's doing; on ours it would be a lock within a lock of its kind. */
+static void rival_links(void *arg)
+{
+	struct rival *r = arg;
+	struct weir_entry *e;
+	u64 word;
+
+	lockdep_off();
+	rcu_read_lock();
+	e = weir_table_link(&r->f->t, &r->key, r->entry, 0, &word);
+	if (e) {
+		weir_table_unlock(&r->f->t, e, fixture_word(LATER));
+		r->entry = NULL;
+	}
+	rcu_read_unlock();
+	lockdep_on();
 }
 
 /* Somebody takes the last place just when we do: one of us has it. */
 static void table_last_place(struct kunit *test)
 {
-	struct fixture *f = fixture_new(test, 1);
-	struct weir_key key, other;
+	struct rival r = { .f = fixture_new(test, 1) };
+	struct weir_key key;
 	int n, left = 0, mine;
+	u64 i = 1;
 
-	fixture_key_u64(f, &key, 1);
-	fixture_key_u64(f, &other, 2);
-	copy_points.work = take_last_place;
-	copy_points.arg = f;
+	fixture_key_u64(r.f, &key, 0);
+	/* not in our bucket, whose lock we hold */
+	do
+		fixture_key_u64(r.f, &r.key, i++);
+	while (weir_table_bucket(&r.f->t, r.key.hash) ==
+	       weir_table_bucket(&r.f->t, key.hash));
+	copy_points.work = rival_links;
+	copy_points.arg = &r;
 	for (n = 1; !left; n++) {
+		r.entry = weir_table_new(&r.f->t, &r.key);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(r.entry));
 		copy_points.left = n;
-		mine = fixture_add(f, &key, LATER);
+		mine = fixture_add(r.f, &key, LATER);
 		left = copy_points.left;
 		copy_points.left = 0;
+		if (r.entry)
+			weir_table_discard(r.entry);
 		KUNIT_ASSERT_TRUE(test, mine == 1 || mine == -ENOSPC);
-		KUNIT_ASSERT_EQ(test, mine == 1, fixture_has(f, &key));
-		KUNIT_ASSERT_EQ(test, mine != 1, fixture_has(f, &other));
-		KUNIT_ASSERT_EQ(test, 1, weir_table_keys(&f->t));
-		weir_table_remove(&f->t, &key);
-		weir_table_remove(&f->t, &other);
+		KUNIT_ASSERT_EQ(test, mine == 1, fixture_has(r.f, &key));
+		KUNIT_ASSERT_EQ(test, mine != 1, fixture_has(r.f, &r.key));
+		KUNIT_ASSERT_EQ(test, 1, weir_table_keys(&r.f->t));
+		weir_table_remove(&r.f->t, &key);
+		weir_table_remove(&r.f->t, &r.key);
 	}
-	KUNIT_EXPECT_GT(test, n, 3);
+	KUNIT_EXPECT_GT(test, n, 4);
 }
 
 /* An allocation that fails leaves nothing: no place taken, no entry. */
