@@ -14,7 +14,9 @@ KDIR	?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
 	     $(shell ls -d /lib/modules/*/build 2>/dev/null | sort -rV) \
 	     /lib/modules/$(shell uname -r)/build)
 endif
-RELEASE	= $(shell cat $(KDIR)/include/config/kernel.release)
+# not kernel.release: in Debian 6.1 that is another word than "uname -r"
+RELEASE	= $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' \
+	  $(KDIR)/include/generated/utsrelease.h)
 
 PREFIX	?= /usr
 UDEVDIR	?= /lib/udev/rules.d
@@ -67,7 +69,7 @@ check:						## style and static checks
 install: all					## module, tool, library, manual pages, udev
 	install -D -m 644 $(O)/module/weir.ko $(MODDIR)/weir.ko
 	$(SUB) -C tools install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
-	install -D -m 644 include/linux/weir.h $(DESTDIR)$(PREFIX)/src/weir-api/linux/weir.h
+	$(if $(wildcard include/linux/weir.h),install -D -m 644 include/linux/weir.h $(DESTDIR)$(PREFIX)/src/weir-api/linux/weir.h)
 	install -D -m 644 packaging/udev/60-weir.rules $(DESTDIR)$(UDEVDIR)/60-weir.rules
 	install -D -m 644 packaging/udev/weir.sysusers $(DESTDIR)$(SYSUSERSDIR)/weir.conf
 	$(if $(DESTDIR),,getent group weir >/dev/null || groupadd --system weir)
