@@ -65,6 +65,7 @@ wait_for() {
 }
 
 for signal in INT TERM HUP; do
+	: >"$work/follow"
 	env --default-signal=INT weir events --follow --from $((from + 8)) --json >"$work/follow" &
 	pid=$!
 	wait_for 1
