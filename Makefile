@@ -54,7 +54,7 @@ demo:						## what it is good for, on a stock kernel
 shell:						## a root shell there; KERNEL=6.1
 	@scripts/bootstrap vm build
 	@$(MAKE) --no-print-directory tools
-	@tests/vm/run --kernel $(or $(KERNEL),6.1) --tty --timeout 0 -- bash -l
+	@tests/vm/run --kernel $(or $(KERNEL),6.1) --tty --timeout 0 -- bash -i || true
 
 test:						## every test; ends in one line
 	@scripts/bootstrap test
