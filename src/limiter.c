@@ -384,15 +384,13 @@ static int locked_op(struct limiter_call *call, struct weir_entry *e, u64 word,
 		     bool settle)
 {
 	struct weir_table *t = &call->l->table;
-	u64 idle_at = 0;
 	int err;
 
 	err = entry_op(call, e, &word);
 	if (settle)
-		idle_at = weir_limiter_idle_at(t, e, word, call->now);
+		weir_table_settle(t, call->key->hash,
+				  weir_limiter_idle_at(t, e, word, call->now));
 	weir_table_unlock(t, e, word);
-	if (settle)
-		weir_table_settle(t, call->key->hash, idle_at);
 	return err;
 }
 
@@ -439,14 +437,20 @@ static int new_op(struct limiter_call *call, struct weir_entry *new)
 {
 	struct weir_table *t = &call->l->table;
 	struct weir_entry *e;
-	u64 fresh, word;
+	u64 word;
 
-	call->p = rcu_dereference(call->l->policy);
-	call->now = weir_table_now(t);
-	fresh = weir_rate_fresh(&call->p->rate, call->now);
-	e = weir_table_link(t, call->key, new, fresh, &word);
+	e = weir_table_link(t, call->key, new, 0, &word);
 	if (!e)
 		return WEIR_OP_SLOW;
+	/*
+	 * The time of a new entry must be read with it in place: an older one
+	 * of this key, full again and dropped meanwhile, may have been spent
+	 * from after any time read before.
+	 */
+	call->p = rcu_dereference(call->l->policy);
+	call->now = weir_table_now(t);
+	if (e == new)
+		word = weir_rate_fresh(&call->p->rate, call->now);
 	return locked_op(call, e, word, e == new || op_hastens(call->op));
 }
 

@@ -72,11 +72,12 @@ static u64 hash_bytes(const struct weir_table *t, const u8 *data,
 	const u64 *words = (const u64 *)data;
 
 	if (len <= WEIR_KEY_INLINE)
-		return siphash_2u64(words[0], words[1], &t->hash_key);
+		/* the length, too: no two keys have one hash by construction */
+		return siphash_3u64(words[0], words[1], len, &t->hash_key);
 	return siphash(data, len, &t->hash_key);
 }
 
-/* Cost: SipHash-2-4 of 16 bytes for a short key. */
+/* Cost: SipHash-2-4 of 24 bytes for a short key. */
 void weir_key_hash(const struct weir_table *t, struct weir_key *key)
 {
 	key->hash = hash_bytes(t, key->data, key->len);
@@ -154,6 +155,11 @@ static bool place_take(struct weir_table *t)
 
 static void place_give(struct weir_table *t, unsigned int n)
 {
+	if (!n)
+		return;
+	/* in this order: pairs with the reads in table_refuses() */
+	atomic64_add(n, &t->given);
+	smp_mb__after_atomic();
 	atomic64_sub(n, &t->nr);
 }
 
@@ -251,20 +257,29 @@ bool weir_table_room(struct weir_table *t)
 }
 
 /*
- * Full for this key: it is absent and there is no room, both at one moment. A
- * look-up before is not enough: the key may just have taken the last place.
+ * Full for this key: it is absent, there is no place, and no entry is idle, all
+ * at one moment. They are found one after the other; but in a table that is full
+ * all the while, and from which nothing was dropped, nothing changed.
  */
 static bool table_refuses(struct weir_table *t, const struct weir_key *key)
 {
 	unsigned long *bucket = &t->buckets[weir_table_bucket(t, key->hash)];
-	bool full;
+	struct weir_entry *e;
+	s64 given;
 
-	if (weir_table_room(t))
-		return false;
-	bucket_lock(t, bucket);
-	full = !chain_find(bucket_first(bucket), key) && table_is_full(t);
-	bucket_unlock(t, bucket);
-	return full;
+	do {
+		given = atomic64_read(&t->given);
+		smp_rmb();	/* pairs with the barrier in place_give() */
+		if (weir_table_room(t))
+			return false;
+		bucket_lock(t, bucket);
+		e = chain_find(bucket_first(bucket), key);
+		bucket_unlock(t, bucket);
+		if (e)
+			return false;
+		smp_rmb();	/* the same */
+	} while (atomic64_read(&t->given) != given || !table_is_full(t));
+	return true;
 }
 
 /**
@@ -301,7 +316,7 @@ void weir_table_discard(struct weir_entry *new)
  * @fresh: word of a new entry
  * @word: out: the entry's word
  *
- * If the entry is @new, weir_table_settle() must follow the unlock.
+ * If the entry is @new, weir_table_settle() must come before the unlock.
  * Context: RCU read side.
  * Return: the entry, locked as by weir_table_lock(). Or NULL: the last place
  * went to another key; @new is still the caller's.

@@ -68,6 +68,7 @@ struct weir_table_ops {
  * @max_keys:	W: entries at most
  * @dying:	W: being destroyed: sweep no more
  * @nr:		A: entries linked, never more than @max_keys was
+ * @given:	A: places given back so far
  * @expiry:	when entries may be idle
  * @sweep:	drops them in the course of time
  * @sweep_after: W: not before this time, to bound the share of a CPU
@@ -85,6 +86,7 @@ struct weir_table {
 	u64			max_keys;
 	bool			dying;
 	atomic64_t		nr ____cacheline_aligned_in_smp;
+	atomic64_t		given;
 	struct weir_expiry	expiry;
 	struct delayed_work	sweep;
 	u64			sweep_after;
