@@ -9,18 +9,17 @@
 #include <linux/atomic.h>
 #include <linux/ktime.h>
 
+#include "point.h"
+
 /* defined in main.c */
 extern atomic64_t kunit_clock;
 
-/* How far the clock jumps, once, as soon as somebody has read it. */
-extern atomic64_t kunit_clock_jump;
+/* Each reading is a point: what was read may be old when it is used. */
+extern struct points kunit_clock_points;
 
 static inline u64 kunit_clock_read(void)
 {
-	u64 now = atomic64_read(&kunit_clock);
-
-	atomic64_add(atomic64_xchg(&kunit_clock_jump, 0), &kunit_clock);
-	return now;
+	return point_read(&kunit_clock_points, &kunit_clock);
 }
 
 #define ktime_get_boottime_ns()	kunit_clock_read()

@@ -10,7 +10,7 @@
 #include "suites.h"
 
 atomic64_t kunit_clock;
-atomic64_t kunit_clock_jump;
+struct points kunit_clock_points;
 
 kunit_test_suites(&weir_recip_suite,
 		  &weir_gcra_suite,
