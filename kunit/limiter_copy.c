@@ -12,7 +12,7 @@
 
 #define weir_event_key			limiter_copy_event_key
 #define weir_event_object		limiter_copy_event
-#define weir_registry_change_keys	limiter_copy_change_keys
+#define weir_registry_change		limiter_copy_change
 #define weir_user_get			limiter_copy_get
 #define weir_user_put			limiter_copy_put
 #undef copy_to_user
@@ -33,7 +33,7 @@ static void weir_event_object(const struct weir_object *o, u32 type, s64 value,
 	weir_event_key(o, type, WEIR_KEY_NONE, NULL, 0, value, more);
 }
 
-static int weir_registry_change_keys(struct weir_object *o, u64 keys)
+static int weir_registry_change(struct weir_object *o, u64 keys, u64 mask)
 {
 	return limiter_copy.quota;
 }

@@ -77,7 +77,7 @@ static void registry_delete_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, weir_registry_delete(o));
 	KUNIT_EXPECT_TRUE(test, o->dead);
 	KUNIT_EXPECT_EQ(test, -ENODEV, weir_registry_delete(o));
-	KUNIT_EXPECT_EQ(test, -ENODEV, weir_registry_change_keys(o, 1));
+	KUNIT_EXPECT_EQ(test, -ENODEV, weir_registry_change(o, 1, 0));
 	weir_object_put(o);
 }
 
@@ -210,14 +210,14 @@ static void quota_keys(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EDQUOT, object_register(LIMITER, "b", 1, U64_MAX, NULL));
 	KUNIT_EXPECT_EQ(test, 0, object_register(LIMITER, "b", 1, 40, NULL));
 	KUNIT_EXPECT_EQ(test, 0, object_register(LIMITER, "c", 2, 100, NULL));
-	KUNIT_EXPECT_EQ(test, -EDQUOT, weir_registry_change_keys(o, 61));
-	KUNIT_EXPECT_EQ(test, 0, weir_registry_change_keys(o, 10));
+	KUNIT_EXPECT_EQ(test, -EDQUOT, weir_registry_change(o, 61, 0));
+	KUNIT_EXPECT_EQ(test, 0, weir_registry_change(o, 10, 0));
 	KUNIT_EXPECT_EQ(test, 0, object_register(LIMITER, "d", 1, 50, NULL));
-	KUNIT_EXPECT_EQ(test, -EDQUOT, weir_registry_change_keys(o, 11));
+	KUNIT_EXPECT_EQ(test, -EDQUOT, weir_registry_change(o, 11, 0));
 	/* a cap that was lowered: less is possible, more is not; no wrap */
 	*registry_copy.max_keys_per_uid = 5;
-	KUNIT_EXPECT_EQ(test, 0, weir_registry_change_keys(o, 9));
-	KUNIT_EXPECT_EQ(test, -EDQUOT, weir_registry_change_keys(o, 10));
+	KUNIT_EXPECT_EQ(test, 0, weir_registry_change(o, 9, 0));
+	KUNIT_EXPECT_EQ(test, -EDQUOT, weir_registry_change(o, 10, 0));
 	KUNIT_EXPECT_EQ(test, -EDQUOT, object_register(LIMITER, "e", 3, U64_MAX, NULL));
 	weir_object_put(o);
 }

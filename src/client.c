@@ -112,7 +112,7 @@ struct weir_client *weir_client_open(struct file *file)
 
 	if (!c)
 		return NULL;
-	xa_init_flags(&c->handles, XA_FLAGS_ALLOC1);
+	xa_init_flags(&c->handles, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	mutex_init(&c->event_lock);
 	c->writable = file->f_mode & FMODE_WRITE;
 	weir_event_range(&first, &c->event_next);

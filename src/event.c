@@ -199,12 +199,12 @@ ssize_t weir_event_read(u64 *cursor, const struct cred *reader,
 		if (copy_to_user(buffer + filled, &slot.event, slot.event.size))
 			return filled ? filled : -EFAULT;
 		filled += slot.event.size;
-		*cursor = at;
+		WRITE_ONCE(*cursor, at);
 		if (signal_pending(current))
 			break;
 	}
 	if (!filled)
-		*cursor = at;	/* past what this reader may not see */
+		WRITE_ONCE(*cursor, at);	/* past what this reader may not see */
 	return filled;
 }
 

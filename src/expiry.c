@@ -80,6 +80,7 @@ bool weir_expiry_lower(struct weir_expiry *x, unsigned int bucket, u64 idle_at)
 		at >>= WEIR_GROUP_BITS;
 		/* to the top even if this one is low: who lowered it may not be */
 		sooner = bound_lower(&x->level[i][at], idle_at);
+		smp_mb();	/* between levels as between entry and group */
 	}
 	return sooner;
 }
@@ -163,6 +164,23 @@ static bool nothing_due(const struct weir_expiry *x, u64 now)
 
 	return !(seq & 1) && weir_expiry_root(x) > now &&
 	       !read_seqcount_retry(&x->seq, seq);
+}
+
+/* Whether anything may be idle at @now. Context: as weir_expiry_step(). */
+bool weir_expiry_due(struct weir_expiry *x, u64 now)
+{
+	return weir_expiry_next(x) <= now;
+}
+
+/* The root, not half-way through a step. Context: as weir_expiry_step(). */
+u64 weir_expiry_next(struct weir_expiry *x)
+{
+	u64 root;
+
+	spin_lock_bh(&x->lock);
+	root = weir_expiry_root(x);
+	spin_unlock_bh(&x->lock);
+	return root;
 }
 
 /**

@@ -305,9 +305,17 @@ static bool check_unlocked(struct limiter_call *call, struct weir_entry *e)
 static int full_op(struct limiter_call *call)
 {
 	struct weir_op *op = call->op;
+	struct weir_decision d;
 
 	if (op->opcode != WEIR_OP_CHECK && op->opcode != WEIR_OP_PEEK)
 		return -ENOSPC;
+	if ((u64)op->n > call->p->rate.limit) {	/* would fit in no table */
+		weir_rate_peek(&call->p->rate,
+			       weir_rate_fresh(&call->p->rate, call->now),
+			       call->now, op->n, &d);
+		result_fill(op, call->p, &d, 0, call->now);
+		return 0;
+	}
 	op->limit = call->p->rate.limit;
 	if (call->p->config.when_full == WEIR_FULL_ALLOW) {
 		op->verdict = WEIR_ALLOWED;
@@ -326,8 +334,8 @@ static int full_count(struct limiter_call *call)
 	int err = full_op(call);
 
 	this_cpu_inc(l->totals->full);
-	if (call->op->verdict == WEIR_ALLOWED)
-		this_cpu_inc(l->totals->allowed);
+	if (call->op->verdict == WEIR_ALLOWED || call->op->verdict == WEIR_LIMITED)
+		verdict_count(l, call->op->verdict);
 	if (!READ_ONCE(l->full_told) && !xchg(&l->full_told, 1))
 		weir_event_object(&l->obj, WEIR_EVENT_TABLE_FULL,
 				  READ_ONCE(l->table.max_keys), 0);
@@ -368,28 +376,37 @@ static int forget(struct limiter_call *call)
 {
 	int err = weir_table_remove(&call->l->table, call->key);
 
-	if (!err && READ_ONCE(call->l->full_told))
-		WRITE_ONCE(call->l->full_told, 0);
+	if (!err)
+		weir_limiter_full_over(call->l);
 	return err;
 }
 
-/* Operations after which an entry may be idle sooner than before. */
-static bool op_hastens(const struct weir_op *op)
+/*
+ * TABLE_FULL may be told again once an eighth is free: in a table that hovers
+ * at its cap it would drown all other events.
+ */
+void weir_limiter_full_over(struct weir_limiter *l)
 {
-	return op->opcode == WEIR_OP_REFUND || op->opcode == WEIR_OP_FORGIVE ||
-	       op->opcode == WEIR_OP_LIFT;
+	u64 max_keys = READ_ONCE(l->table.max_keys);
+
+	if (READ_ONCE(l->full_told) &&
+	    weir_table_keys(&l->table) <= max_keys - DIV_ROUND_UP(max_keys, 8))
+		WRITE_ONCE(l->full_told, 0);
 }
 
 static int locked_op(struct limiter_call *call, struct weir_entry *e, u64 word,
-		     bool settle)
+		     bool is_new)
 {
 	struct weir_table *t = &call->l->table;
+	u64 before = WEIR_EXPIRY_NEVER, after;
 	int err;
 
+	if (!is_new)
+		before = weir_limiter_idle_at(t, e, word, call->now);
 	err = entry_op(call, e, &word);
-	if (settle)
-		weir_table_settle(t, call->key->hash,
-				  weir_limiter_idle_at(t, e, word, call->now));
+	after = weir_limiter_idle_at(t, e, word, call->now);
+	if (after < before)
+		weir_table_settle(t, call->key->hash, after);
 	weir_table_unlock(t, e, word);
 	return err;
 }
@@ -426,7 +443,7 @@ int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
 		    check_unlocked(&call, e))
 			return 0;
 	} while (!weir_table_lock(&l->table, e, &word));
-	return locked_op(&call, e, word, op_hastens(op));
+	return locked_op(&call, e, word, false);
 }
 
 /*
@@ -451,7 +468,7 @@ static int new_op(struct limiter_call *call, struct weir_entry *new)
 	call->now = weir_table_now(t);
 	if (e == new)
 		word = weir_rate_fresh(&call->p->rate, call->now);
-	return locked_op(call, e, word, e == new || op_hastens(call->op));
+	return locked_op(call, e, word, e == new);
 }
 
 /**
@@ -480,6 +497,7 @@ int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
 				weir_table_discard(new);
 		} else if (new == ERR_PTR(-ENOSPC)) {
 			call.p = rcu_dereference(l->policy);
+			call.now = weir_table_now(&l->table);
 			err = full_count(&call);
 		} else {
 			err = PTR_ERR(new);

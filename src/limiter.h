@@ -83,6 +83,7 @@ int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
 int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
 			 struct weir_key *key);
 
+void weir_limiter_full_over(struct weir_limiter *l);
 u64 weir_limiter_idle_at(struct weir_table *t, const struct weir_entry *e,
 			 u64 word, u64 now);
 void weir_limiter_state(const struct weir_policy *p, const struct weir_entry *e,

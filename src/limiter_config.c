@@ -5,7 +5,6 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "event.h"
 #include "limiter.h"
 #include "registry.h"
 #include "user.h"
@@ -122,8 +121,7 @@ static void limiter_evicted(struct weir_table *t, unsigned int n, bool for_room)
 		this_cpu_add(l->totals->evicted, n);
 	else
 		this_cpu_add(l->totals->expired, n);
-	if (READ_ONCE(l->full_told))
-		WRITE_ONCE(l->full_told, 0);
+	weir_limiter_full_over(l);
 }
 
 static const struct weir_table_ops limiter_table_ops = {
@@ -253,7 +251,7 @@ static int limiter_change(struct weir_limiter *l,
 	p = policy_make(&config, old, weir_table_now(&l->table));
 	if (IS_ERR(p))
 		return PTR_ERR(p);
-	err = weir_registry_change_keys(&l->obj, config.max_keys);
+	err = weir_registry_change(&l->obj, config.max_keys, mask);
 	if (err) {
 		kfree(p);
 		return err;
@@ -265,7 +263,6 @@ static int limiter_change(struct weir_limiter *l,
 	synchronize_rcu();
 	kfree(old);
 	weir_table_reconfigured(&l->table);
-	weir_event_object(&l->obj, WEIR_EVENT_CHANGED, mask, 0);
 	return 0;
 }
 

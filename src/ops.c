@@ -183,8 +183,13 @@ static int read_many(struct op_run *r, struct weir_counter *c)
 	} else {
 		weir_counter_read(c, values);
 	}
-	if (copy_to_user(to, values, size))
+	if (copy_to_user(to, values, size)) {
+		/* unmapped at this very moment: what was taken goes back */
+		if (take)
+			weir_counter_add_many(c, GENMASK_ULL(c->nfields - 1, 0),
+					      r->data->values);
 		return -EFAULT;
+	}
 	op->value = c->nfields;
 	return 0;
 }

@@ -102,7 +102,7 @@ struct weir_quota *weir_quota_take(kuid_t uid, u64 keys)
 	}
 	q->objects++;
 	q->keys += keys;
-	objects++;
+	WRITE_ONCE(objects, objects + 1);
 	return q;
 }
 
@@ -121,7 +121,7 @@ void weir_quota_give(struct weir_quota *q, u64 keys)
 	weir_registry_assert_held();
 	q->objects--;
 	q->keys -= keys;
-	objects--;
+	WRITE_ONCE(objects, objects - 1);
 	account_put(q);
 }
 

@@ -20,7 +20,7 @@
  */
 static DEFINE_MUTEX(mutex);
 static DEFINE_HASHTABLE(by_name, REGISTRY_BITS);	/* M */
-static DEFINE_XARRAY(by_id);				/* M */
+static DEFINE_XARRAY_FLAGS(by_id, XA_FLAGS_ACCOUNT);	/* M */
 static u64 last_id;					/* M */
 static siphash_key_t hash_key __ro_after_init;
 static struct workqueue_struct *queue;
@@ -111,9 +111,10 @@ static int object_link(struct weir_object *o)
 	err = xa_insert(&by_id, o->id, o, GFP_KERNEL_ACCOUNT);
 	if (err)
 		goto err_sysfs;
-	hash_add_rcu(by_name, &o->hash, name_hash(o->ops->kind, o->name));
+	/* first the event: what others do to the object comes after it */
 	weir_event_object(o, WEIR_EVENT_CREATED,
 			  from_kuid(&init_user_ns, o->uid), 0);
+	hash_add_rcu(by_name, &o->hash, name_hash(o->ops->kind, o->name));
 	return 0;
 
 err_sysfs:
@@ -174,16 +175,21 @@ int weir_registry_delete(struct weir_object *o)
 	return 0;
 }
 
-/* Charge another number of keys to the owner: 0, -EDQUOT or -ENODEV. */
-int weir_registry_change_keys(struct weir_object *o, u64 keys)
+/*
+ * An object is about to change: charge another number of keys to its owner, and
+ * tell readers. 0, -EDQUOT or -ENODEV.
+ */
+int weir_registry_change(struct weir_object *o, u64 keys, u64 mask)
 {
 	int err = -ENODEV;
 
 	mutex_lock(&mutex);
 	if (!o->dead)
 		err = weir_quota_change(o->quota, o->quota_keys, keys);
-	if (!err)
+	if (!err) {
 		o->quota_keys = keys;
+		weir_event_object(o, WEIR_EVENT_CHANGED, mask, 0);
+	}
 	mutex_unlock(&mutex);
 	return err;
 }

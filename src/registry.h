@@ -28,7 +28,7 @@ int weir_registry_add(struct weir_object *o);
 int weir_registry_delete(struct weir_object *o);
 struct weir_object *weir_registry_find(u32 kind, const char *name);
 struct weir_object *weir_registry_next(u64 *cursor, u32 kind);
-int weir_registry_change_keys(struct weir_object *o, u64 keys);
+int weir_registry_change(struct weir_object *o, u64 keys, u64 mask);
 void weir_registry_queue(struct work_struct *work);
 void weir_registry_assert_held(void);
 

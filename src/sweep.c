@@ -12,13 +12,14 @@
  * A run works for at most SLICE at a stretch, then lets others go first. After
  * a run that took d, the next begins not before REST_FACTOR * d, which bounds
  * the share of one CPU, but after REST_MAX in any case: what took long may have
- * had to wait for others. PAUSE_MIN lets a trickle gather.
+ * had to wait for others. PAUSE_MIN lets a trickle gather; PAUSE_MAX is how late
+ * a bound that was lowered while somebody raised it can be noticed.
  */
 #define SLICE		((u64)NSEC_PER_MSEC)
 #define REST_FACTOR	20
 #define REST_MAX	(10ULL * NSEC_PER_SEC)
 #define PAUSE_MIN	((u64)NSEC_PER_SEC)
-#define PAUSE_MAX	(3600ULL * NSEC_PER_SEC)
+#define PAUSE_MAX	(60ULL * NSEC_PER_SEC)
 
 static struct workqueue_struct *queue;
 
@@ -58,7 +59,7 @@ static void sweep_work(struct work_struct *work)
 	now = weir_table_now(t);
 	WRITE_ONCE(t->sweep_after,
 		   now + min(REST_MAX, (now - start) * REST_FACTOR));
-	due = weir_expiry_root(&t->expiry);
+	due = weir_expiry_next(&t->expiry);
 	/* NEVER: whoever lowers the root kicks us. Pending: somebody just did. */
 	if (due != WEIR_EXPIRY_NEVER && !READ_ONCE(t->dying))
 		queue_delayed_work(queue, &t->sweep,

@@ -150,10 +150,14 @@ void weir_sysfs_mod_exit(void)
 {
 	unsigned int i;
 
+	/* del, not put alone: whoever holds one on must not run our show */
 	for (i = 0; i < ARRAY_SIZE(dirs); i++) {
+		kobject_del(dirs[i]);
 		kobject_put(dirs[i]);
 		dirs[i] = NULL;
 	}
+	sysfs_remove_files(root, root_attrs);
+	kobject_del(root);
 	kobject_put(root);
 	node_count_put();
 	wait_for_completion(&nodes_gone);

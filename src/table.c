@@ -117,7 +117,9 @@ static struct weir_entry *entry_alloc(struct weir_table *t,
 	for (class = 0; classes[class].size < size; class++)
 		;
 	old = set_active_memcg(t->memcg);
-	e = kmem_cache_alloc(caches[class], GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	/* other people's keys must not get the owner's cgroup killed: fail */
+	e = kmem_cache_alloc(caches[class], GFP_KERNEL_ACCOUNT | __GFP_NOWARN |
+					    __GFP_RETRY_MAYFAIL);
 	set_active_memcg(old);
 	if (!e)
 		return NULL;
@@ -237,7 +239,7 @@ static bool table_is_full(const struct weir_table *t)
  * @t: the table
  *
  * Drops idle entries of a full table, which changes nothing for anybody.
- * Context: process or softirq, RCU read side or not.
+ * Examines at most 64 groups. Context: process or softirq, RCU or not.
  * Return: false if the table is full and none of what was examined is idle.
  */
 bool weir_table_room(struct weir_table *t)
@@ -266,11 +268,16 @@ static bool table_refuses(struct weir_table *t, const struct weir_key *key)
 	unsigned long *bucket = &t->buckets[weir_table_bucket(t, key->hash)];
 	struct weir_entry *e;
 	s64 given;
+	bool room;
 
 	do {
 		given = atomic64_read(&t->given);
 		smp_rmb();	/* pairs with the barrier in place_give() */
-		if (weir_table_room(t))
+		/* each time round raises 64 bounds, so there is an end */
+		while (!(room = weir_table_room(t)) &&
+		       weir_expiry_due(&t->expiry, weir_table_now(t)))
+			cond_resched();
+		if (room)
 			return false;
 		bucket_lock(t, bucket);
 		e = chain_find(bucket_first(bucket), key);

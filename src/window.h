@@ -10,8 +10,9 @@
  * has at most 27 bits. A state that is ahead of now (another CPU read a later
  * clock) is kept: that errs on the strict side.
  *
- * A live change of the period starts a new window, numbered one higher than the
- * current one, so that states of before are never mistaken for states of now.
+ * A live change of the period starts a new window. Its number is higher than any
+ * that those may reach who still use the old period, who have a minute for it; so
+ * states of before are never mistaken for states of now, or of times to come.
  */
 #ifndef _WEIR_WINDOW_H
 #define _WEIR_WINDOW_H
@@ -22,6 +23,7 @@
 #define WEIR_WINDOW_LIMIT_MAX	((1ULL << WEIR_WINDOW_COUNT_BITS) - 1)
 #define WEIR_WINDOW_NUMBER_MAX	((1ULL << 36) - 1)
 #define WEIR_WINDOW_PERIOD_MIN	(10ULL * NSEC_PER_MSEC)
+#define WEIR_WINDOW_GAP		(60ULL * NSEC_PER_SEC)
 
 /**
  * struct weir_window - a window length, prepared
@@ -77,7 +79,8 @@ static inline int weir_window_prepare(struct weir_window *w, u64 period,
 	}
 	w->period = weir_recip_make(period);
 	w->epoch = old ? now : 0;
-	w->base = old ? weir_window_at(old, now, &to_end) + 1 : 0;
+	w->base = old ? weir_window_at(old, now, &to_end) + 1 +
+			div64_u64(WEIR_WINDOW_GAP, old->period.d) : 0;
 	if (w->base > WEIR_WINDOW_NUMBER_MAX / 2)
 		return -ERANGE;
 	return 0;
