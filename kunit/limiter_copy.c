@@ -35,6 +35,8 @@ static void weir_event_object(const struct weir_object *o, u32 type, s64 value,
 
 static int weir_registry_change(struct weir_object *o, u64 keys, u64 mask)
 {
+	if (!limiter_copy.quota)
+		weir_event_object(o, WEIR_EVENT_CHANGED, mask, 0);
 	return limiter_copy.quota;
 }
 

@@ -52,8 +52,7 @@
  *            max_objects_per_uid, max_keys_per_uid) is reached
  * EEXIST     an object of that kind and name exists
  * EFAULT     a pointer leads to memory that cannot be read or written
- * EINTR      a signal came before anything was done, while waiting for another
- *            change of the same object
+ * EINTR      a signal came before anything was done
  * EINVAL     malformed: wrong size, unknown flag, opcode or value, non-zero
  *            padding, bad name, a number out of its documented range
  * EMFILE     the open file has as many handles as it can have
@@ -215,7 +214,8 @@ enum weir_when_full {
  * @algorithm: enum weir_algorithm
  * @key_type: enum weir_key_type
  * @when_full: enum weir_when_full
- * @tokens: tokens per @period, 1..2^32-1 (window: 1..2^27-1)
+ * @tokens: tokens per @period, 1..2^32-1 (window: 1..2^27-1); in a bucket at most
+ *	one a nanosecond (ERANGE), and the time of one token is rounded up to 1/12 ns
  * @period: ns, 1..100 days (window: 10 ms..100 days)
  * @burst: tokens a key can save up, 1..2^32-1; 0 means @tokens. For a window it
  *	is 0 or @tokens. @burst times @period / @tokens is at most two years (ERANGE).
@@ -232,10 +232,12 @@ enum weir_when_full {
  *	those of the previous @within are weighed by the part of it that is still
  *	less than @within old (a two-window count).
  * @forget_after: ns after a ban's end at which the next ban starts again at the
- *	ladder's first step; 0 means the ladder's last step; at most 10 years
+ *	ladder's first step; 0 means the ladder's last step as it is now; at most 10
+ *	years
  * @nbans: steps in @ban, 1..8 if @strikes is not 0, else 0
  * @reserved: 0
- * @ban: ns of each ban in turn, 1 ms..10 years; the last one repeats
+ * @ban: ns of each ban in turn, 1 ms..10 years; the last one repeats. Those behind
+ *	@nbans are 0.
  *
  * For key type NONE max_keys must be 0 or 1. Prefixes must be 0 unless the key
  * type is IP.
@@ -311,8 +313,8 @@ struct weir_limiter_stats {
  * Of any number of concurrent calls for one name exactly one makes the object.
  * The object is complete before anybody can see it.
  *
- * Errors: EACCES (file not open for writing; EXISTING_OK and the object that
- * exists does not grant the rights), EEXIST, EDQUOT, ENOSPC, EMFILE, ENOMEM, EINVAL,
+ * Errors: EACCES (file not open for writing; a @gid the caller is not in;
+ * EXISTING_OK and the object that exists does not grant the rights), EEXIST, EDQUOT, ENOSPC, EMFILE, ENOMEM, EINVAL,
  * ERANGE, EFAULT, E2BIG, EOPNOTSUPP (a kind or type this module does not know).
  */
 struct weir_create {
@@ -390,7 +392,8 @@ struct weir_close {
  * in a window the count, and a changed period starts a new window. STRIKES keeps
  * the strikes counted, and the bans laid. MAX_KEYS below the number of
  * entries drops none; it refuses new ones until there is room. It can be raised
- * to eight times what the limiter was made for, or to 512 (else ERANGE). When the
+ * to eight times what the limiter was made for at least, and to 512; beyond that
+ * is ERANGE. When the
  * call returns nobody decides by the old configuration any more.
  *
  * Errors: EBADF, EACCES, ENODEV, EINVAL, EINTR, ERANGE, EDQUOT, ENOMEM, EFAULT,
@@ -544,8 +547,8 @@ struct weir_entry_info {
  * A key that has an entry from the first call to the last is shown exactly once,
  * whatever comes and goes meanwhile. No order is promised.
  *
- * Errors: EBADF, EACCES, ENODEV, EINVAL, EMSGSIZE, EFAULT, E2BIG, EINTR, EOPNOTSUPP
- * (a counter).
+ * Errors: EBADF, EACCES, ENODEV, EINVAL, EMSGSIZE, EFAULT, E2BIG, ENOMEM,
+ * EOPNOTSUPP (a counter).
  */
 struct weir_dump {
 	__u32		size;
@@ -653,11 +656,11 @@ enum weir_verdict {
  * @limit: tokens a fresh key can spend at once
  * @remaining: tokens this key can spend now, after this operation
  * @retry_after: ns after which the same check is allowed if nobody else spends;
- *	0 if it was allowed, WEIR_NEVER if it cannot be
+ *	0 if it was allowed, WEIR_NEVER if it cannot be, or for "full"
  * @reset_after: ns until all tokens are back
  * @banned_for: ns the ban lasts still; 0 if there is none
  * @strikes: strikes that count now
- * @bans: steps of the ban ladder climbed
+ * @bans: steps of the ban ladder climbed, up to the last ban, forgotten or not
  *
  * All durations are rounded up. Errors in @result: EBADF, EACCES, ENODEV, EINVAL,
  * EFAULT, EOPNOTSUPP, ENOENT, ENOMEM, EMSGSIZE, EOVERFLOW; ENOSPC: BAN or STRIKE for
@@ -753,8 +756,8 @@ enum weir_event_type {
 	WEIR_EVENT_BANNED	= 5,	/* name, key; value: ns of the ban, more:
 					 * strikes that led to it, 0: by hand */
 	WEIR_EVENT_LIFTED	= 6,	/* name, key; value: ns it had to go */
-	WEIR_EVENT_TABLE_FULL	= 7,	/* name; value: max_keys. Once, until there
-					 * was room again */
+	WEIR_EVENT_TABLE_FULL	= 7,	/* name; value: max_keys. Once, until an
+					 * eighth of them was free again */
 };
 
 /**
