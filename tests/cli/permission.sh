@@ -5,12 +5,19 @@
 . "$(dirname "$0")/lib.sh"
 
 mode=$(stat -c %a /dev/weir)
-trap 'chmod "$mode" /dev/weir; cleanup' EXIT
+# the checkout may lie where only root can go: a copy that anybody can run
+common=$(mktemp -d)
+chmod 755 "$common"
+cp -L "$(dirname "$(type -P weir)")"/{weir,libweir.so.0} "$common/"
+chmod -R a+rX "$common"
+trap 'chmod "$mode" /dev/weir; rm -rf "$common"; cleanup' EXIT
+cd /
 
 # as COMMAND...: as nobody, without groups
 # shellcheck disable=SC2317 # run calls it
 as() {
-	setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"
+	PATH=$common:$PATH LD_LIBRARY_PATH=$common \
+		setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"
 }
 
 # denies MESSAGE ARGUMENT...
