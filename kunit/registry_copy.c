@@ -37,8 +37,10 @@ struct registry_copy registry_copy = {
 
 void weir_event_object(const struct weir_object *o, u32 type, s64 value, s64 more)
 {
-	atomic_inc(type == WEIR_EVENT_CREATED ? &registry_copy.created :
-		   &registry_copy.deleted);
+	if (type == WEIR_EVENT_CREATED)
+		atomic_inc(&registry_copy.created);
+	else if (type == WEIR_EVENT_DELETED)
+		atomic_inc(&registry_copy.deleted);
 }
 
 int weir_sysfs_add(struct weir_object *o)

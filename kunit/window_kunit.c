@@ -311,7 +311,7 @@ static void window_numbers_run_out(struct kunit *test)
 	struct weir_window w, next;
 
 	weir_window_prepare(&w, NSEC_PER_SEC, NULL, 0);
-	w.base = WEIR_WINDOW_NUMBER_MAX / 2 - 1;
+	w.base = WEIR_WINDOW_NUMBER_MAX / 2 - 1 - WEIR_WINDOW_GAP / NSEC_PER_SEC;
 	KUNIT_EXPECT_EQ(test, 0, weir_window_prepare(&next, 2 * NSEC_PER_SEC, &w, 0));
 	KUNIT_EXPECT_EQ(test, WEIR_WINDOW_NUMBER_MAX / 2, next.base);
 	KUNIT_EXPECT_EQ(test, -ERANGE,
