@@ -14,10 +14,10 @@
 
 #include "crowd.h"
 #include "service.h"
+#include "slab.h"
 #include "tap.h"
 
 #define LIMITER	"scenario-14-clients"
-#define CACHE	"weir_entry_64"
 #define BYTES_A_KEY 96
 
 static long at_start;	/* slab_objects() before anything was done */
@@ -28,28 +28,6 @@ static void look_again_soon(void)
 	const struct timespec pause = { .tv_nsec = 50 * MS };
 
 	nanosleep(&pause, NULL);
-}
-
-/* Objects in use in the module's slab of small entries; -1: no such row. */
-static long slab_objects(void)
-{
-	FILE *file = fopen("/proc/slabinfo", "r");
-	FILE *shrink = fopen("/sys/kernel/slab/" CACHE "/shrink", "w");
-	char line[512], name[64];
-	long active, found = -1;
-
-	/* objects that wait in per-processor lists count as in use */
-	if (shrink) {
-		fprintf(shrink, "1");
-		fclose(shrink);
-	}
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "%63s %ld", name, &active) == 2 &&
-		    !strcmp(name, CACHE))
-			found = active;
-	if (file)
-		fclose(file);
-	return found;
 }
 
 /* Bytes of memory the kernel has taken for itself: slab, vmalloc, per CPU. */
@@ -103,22 +81,13 @@ static void wait_until_empty(struct weir_limiter *limiter)
 		look_again_soon();
 }
 
-/* KASAN keeps what was freed in quarantine: nothing can be said of memory. */
-static bool memory_is_told(void)
-{
-	const char *kernel = getenv("WEIR_KERNEL");
-
-	return slab_objects() >= 0 && !(kernel && !strcmp(kernel, "debug"));
-}
-
 /* Freed after a grace period and by a worker: a matter of moments. */
 static void memory_comes_back(const char *what)
 {
-	/* what a slab page and a processor's list may hold on to */
-	const long bound = 1024;
+	const long bound = SLAB_SLACK;
 	long after = slab_objects();
 
-	if (!memory_is_told()) {
+	if (!slab_is_told()) {
 		tap_skip("this kernel does not tell", what);
 		return;
 	}
@@ -126,7 +95,7 @@ static void memory_comes_back(const char *what)
 		look_again_soon();
 		after = slab_objects();
 	}
-	tap_note(CACHE ": %ld objects at the start, %ld now, bound %ld more",
+	tap_note(SLAB_ENTRIES ": %ld objects at the start, %ld now, bound %ld more",
 		 at_start, after, bound);
 	tap_ok(after <= at_start + bound, "%s", what);
 }
@@ -171,7 +140,7 @@ static void cost_of_a_key(struct weir *weir, unsigned int keys)
 	after = kernel_bytes();
 	tap_note("slab + vmalloc + per CPU: %.1f bytes a key",
 		 (double)(after - before) / keys);
-	if (memory_is_told())
+	if (slab_is_told())
 		tap_ok(after - before <= (long)keys * BYTES_A_KEY,
 		       "one costs at most %u bytes, all told", BYTES_A_KEY);
 	else
