@@ -34,6 +34,19 @@ WEIR_API void weir_key_u64(struct weir_key *key, uint64_t number)
 	key_set(key, WEIR_KEY_U64, &number, sizeof(number));
 }
 
+/* The zone of a link-local address, "%eth0", says where it is, not who. */
+static int ipv6_parse(struct in6_addr *to, const char *text)
+{
+	size_t length = strcspn(text, "%");
+	char address[INET6_ADDRSTRLEN];
+
+	if (length >= sizeof(address) || (text[length] && !text[length + 1]))
+		return 0;
+	memcpy(address, text, length);
+	address[length] = '\0';
+	return inet_pton(AF_INET6, address, to);
+}
+
 WEIR_API int weir_key_ip(struct weir_key *key, const char *text)
 {
 	struct in6_addr ipv6;
@@ -43,7 +56,7 @@ WEIR_API int weir_key_ip(struct weir_key *key, const char *text)
 		key_set(key, WEIR_KEY_IP, &ipv4, sizeof(ipv4));
 		return 0;
 	}
-	if (inet_pton(AF_INET6, text, &ipv6) == 1) {
+	if (ipv6_parse(&ipv6, text) == 1) {
 		key_set(key, WEIR_KEY_IP, &ipv6, sizeof(ipv6));
 		return 0;
 	}

@@ -356,7 +356,8 @@ void weir_key_u64(struct weir_key *key, uint64_t number);
 /**
  * weir_key_ip() - an address as text, "192.0.2.7" or "2001:db8::7"
  *
- * The limiter cuts it to its prefix; the key keeps the whole address.
+ * The limiter cuts it to its prefix; the key keeps the whole address, but not the
+ * zone of "fe80::7%eth0".
  *
  * Return: 0, or -1 (EINVAL) if @text is no numeric address.
  */

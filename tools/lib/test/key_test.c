@@ -153,7 +153,12 @@ static void test_ip(void)
 	ok(weir_key_ip(&key, "192.0.2.7 ") == -1, "nor is one with a blank");
 	ok(weir_key_ip(&key, "0300.0.2.7") == -1, "nor an octal one");
 	ok(weir_key_ip(&key, "192.0.2.0/24") == -1, "nor a network");
-	ok(weir_key_ip(&key, "fe80::1%lo") == -1, "nor one with a zone");
+	ok(weir_key_ip(&key, "fe80::1%") == -1, "nor an empty zone");
+	ok(weir_key_ip(&key, "192.0.2.7%lo") == -1, "nor a zone with IPv4");
+	ok(weir_key_ip(&key, "1111:2222:3333:4444:5555:6666:123.123.123.1234%lo") == -1,
+	   "nor one too long with a zone");
+	ok(!weir_key_ip(&key, "fe80::1%lo") && key.len == 16 &&
+	   key.bytes[0] == 0xfe && key.bytes[15] == 1, "a zone is not part of the key");
 	ok(weir_key_ip(&key, "localhost") == -1, "nor a name");
 	ok(weir_key_ip(&key, "") == -1, "nor nothing");
 }
