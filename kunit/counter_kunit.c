@@ -38,7 +38,9 @@ static struct weir_counter *counter_new(struct kunit *test, u32 type,
 
 	KUNIT_ASSERT_NOT_NULL(test, c);
 	test->priv = c;
-	KUNIT_ASSERT_EQ(test, 0, weir_counter_init(c, type, nfields));
+	c->obj.type = type;
+	c->nfields = nfields;
+	KUNIT_ASSERT_EQ(test, 0, weir_counter_init(c));
 	return c;
 }
 

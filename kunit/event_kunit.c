@@ -39,6 +39,7 @@ static unsigned long copy_to_test(void *to, const void *from, unsigned long n)
  * struct stream - a reader, and an object to tell of
  * @object: mode 0600
  * @cred: an administrator's
+ * @file: opened with them
  * @cursor: of the reader
  * @buffer: what was read
  * @length: bytes in it
@@ -47,6 +48,7 @@ static unsigned long copy_to_test(void *to, const void *from, unsigned long n)
 struct stream {
 	struct weir_object object;
 	struct cred *cred;
+	struct file file;
 	u64 cursor;
 	u8 *buffer;
 	ssize_t length;
@@ -77,6 +79,7 @@ static int event_kunit_init(struct kunit *test)
 	if (!s->buffer || !s->cred)
 		return -ENOMEM;
 	s->cred->cap_effective = CAP_FULL_SET;
+	s->file.f_cred = s->cred;
 	return 0;
 }
 
@@ -124,7 +127,7 @@ static void event_empty(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, 0, stream_read(s, BUFFER_SIZE));
 	KUNIT_EXPECT_EQ(test, 0, s->cursor);
-	KUNIT_EXPECT_EQ(test, 0, weir_event_poll(NULL, NULL, 0));
+	KUNIT_EXPECT_EQ(test, 0, weir_event_poll(&s->file, NULL, &s->cursor));
 	weir_event_range(&first, &next);
 	KUNIT_EXPECT_EQ(test, 0, first);
 	KUNIT_EXPECT_EQ(test, 0, next);
@@ -165,7 +168,8 @@ static void event_members(struct kunit *test)
 
 	weir_event_key(&s->object, WEIR_EVENT_BANNED, WEIR_KEY_U64, "12345678", 8,
 		       5000, 3);
-	KUNIT_EXPECT_EQ(test, EPOLLIN | EPOLLRDNORM, weir_event_poll(NULL, NULL, 0));
+	KUNIT_EXPECT_EQ(test, EPOLLIN | EPOLLRDNORM,
+			weir_event_poll(&s->file, NULL, &s->cursor));
 	e = stream_next(s);
 	KUNIT_ASSERT_NOT_NULL(test, e);
 	KUNIT_EXPECT_EQ(test, WEIR_EVENT_BANNED, e->type);
@@ -177,7 +181,7 @@ static void event_members(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, WEIR_KEY_U64, e->key_type);
 	KUNIT_EXPECT_STREQ(test, "login", e->name);
 	KUNIT_EXPECT_NULL(test, stream_next(s));
-	KUNIT_EXPECT_EQ(test, 0, weir_event_poll(NULL, NULL, s->cursor));
+	KUNIT_EXPECT_EQ(test, 0, weir_event_poll(&s->file, NULL, &s->cursor));
 }
 
 /* As many whole records as fit, and the rest later. */
@@ -327,9 +331,54 @@ static void event_is_seen_by(struct kunit *test)
 	s->object.mode = row->mode;
 	tell(s, 1);
 	tell(s, 2);
+	KUNIT_EXPECT_EQ(test, row->sees ? EPOLLIN | EPOLLRDNORM : 0,
+			weir_event_poll(&s->file, NULL, &s->cursor));
+	KUNIT_EXPECT_EQ(test, row->sees ? 0 : 2, s->cursor);
 	KUNIT_EXPECT_EQ(test, row->sees ? 2 * sizeof(struct weir_event) : 0,
 			stream_read(s, BUFFER_SIZE));
 	/* what is hidden is skipped, not looked at for ever */
+	KUNIT_EXPECT_EQ(test, 2, s->cursor);
+}
+
+/* One of many groups, the first and the last of them too. */
+static void event_is_seen_by_group(struct kunit *test)
+{
+	struct stream *s = test->priv;
+	struct group_info *groups = groups_alloc(7);
+	unsigned int gid;
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, groups);
+	for (i = 0; i < 7; i++)
+		groups->gid[i] = KGIDT_INIT(GROUP + 2 * (6 - i));
+	groups_sort(groups);
+	set_groups(s->cred, groups);
+	put_group_info(groups);
+	s->cred->cap_effective = CAP_EMPTY_SET;
+	s->cred->euid = KUIDT_INIT(STRANGER);
+	s->cred->egid = KGIDT_INIT(1);
+	s->object.mode = 0640;
+	for (gid = GROUP - 1; gid < GROUP + 15; gid++) {
+		s->object.gid = KGIDT_INIT(gid);
+		tell(s, gid);
+		KUNIT_EXPECT_EQ(test, gid >= GROUP && gid <= GROUP + 12 && !(gid % 2),
+				stream_read(s, BUFFER_SIZE) > 0);
+	}
+}
+
+/* Who comes too late with news of an object tells nobody. */
+static void event_ends(struct kunit *test)
+{
+	struct stream *s = test->priv;
+
+	tell(s, 1);
+	s->object.dead = true;
+	tell(s, 2);
+	weir_event_object(&s->object, WEIR_EVENT_DELETED, 0, 0);
+	tell(s, 3);
+	KUNIT_EXPECT_EQ(test, WEIR_EVENT_CHANGED, stream_next(s)->type);
+	KUNIT_EXPECT_EQ(test, WEIR_EVENT_DELETED, stream_next(s)->type);
+	KUNIT_EXPECT_NULL(test, stream_next(s));
 	KUNIT_EXPECT_EQ(test, 2, s->cursor);
 }
 
@@ -445,6 +494,8 @@ static struct kunit_case event_cases[] = {
 	KUNIT_CASE(event_overrun),
 	KUNIT_CASE(event_fault),
 	KUNIT_CASE_PARAM(event_is_seen_by, seer_gen_params),
+	KUNIT_CASE(event_is_seen_by_group),
+	KUNIT_CASE(event_ends),
 	KUNIT_CASE(event_crowd),
 	KUNIT_CASE(event_wakes_sleeper),
 	{}

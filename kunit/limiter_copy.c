@@ -67,12 +67,19 @@ struct limiter_copy limiter_copy;
 int limiter_try(const struct weir_limiter_config *config, struct weir_limiter **l)
 {
 	struct weir_object *o = limiter_create((uintptr_t)config);
+	int err;
 
 	if (IS_ERR(o))
 		return PTR_ERR(o);
 	o->ops = &weir_limiter_ops;
+	refcount_set(&o->live, 1);
 	*l = weir_limiter(o);
-	return 0;
+	err = limiter_build(o);
+	if (err) {
+		limiter_release(o);
+		kfree(*l);
+	}
+	return err;
 }
 
 struct weir_limiter *limiter_new(struct kunit *test,

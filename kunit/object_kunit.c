@@ -116,6 +116,7 @@ static void object_rights(struct kunit *test)
 	struct weir_object *o = object_new(WEIR_KIND_COUNTER, "a", OWNER, 0);
 	struct cred *cred = prepare_creds();
 	const struct cred *old;
+	u32 right;
 
 	KUNIT_ASSERT_NOT_NULL(test, o);
 	KUNIT_ASSERT_NOT_NULL(test, cred);
@@ -126,7 +127,11 @@ static void object_rights(struct kunit *test)
 	cred->fsgid = cred->egid;
 	cred->cap_effective = row->capable ? CAP_FULL_SET : CAP_EMPTY_SET;
 	old = override_creds(cred);
-	KUNIT_EXPECT_EQ(test, row->rights, weir_object_rights(o));
+	for (right = 1; right <= WEIR_RIGHT_ALL; right++)
+		KUNIT_EXPECT_EQ(test, !(right & ~row->rights),
+				weir_object_may(o, right));
+	KUNIT_EXPECT_EQ(test, !!(row->rights & OBSERVE),
+			weir_object_may_observe(o));
 	revert_creds(old);
 	put_cred(cred);
 	object_drop(o);

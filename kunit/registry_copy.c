@@ -11,19 +11,18 @@
 #define weir_sysfs_add		registry_copy_sysfs_add
 #define weir_sysfs_remove	registry_copy_sysfs_remove
 
-static int xa_insert_or_fail(struct xarray *xa, unsigned long index, void *entry,
-			     gfp_t gfp)
+static int xa_reserve_or_fail(struct xarray *xa, unsigned long index, gfp_t gfp)
 {
 	if (registry_copy.xarray_fails)
 		return -ENOMEM;
-	return xa_insert(xa, index, entry, gfp);
+	return xa_reserve(xa, index, gfp);
 }
 
 /* Suites run when this module's variables of that kind are sealed already. */
 #undef __ro_after_init
 #define __ro_after_init
-#undef xa_insert
-#define xa_insert	xa_insert_or_fail
+#undef xa_reserve
+#define xa_reserve	xa_reserve_or_fail
 
 #include "../src/registry.c"
 #include "../src/quota.c"
@@ -32,6 +31,7 @@ static int xa_insert_or_fail(struct xarray *xa, unsigned long index, void *entry
 struct registry_copy registry_copy = {
 	.max_objects = &max_objects,
 	.max_objects_per_uid = &max_objects_per_uid,
+	.max_keys = &max_keys,
 	.max_keys_per_uid = &max_keys_per_uid,
 };
 
@@ -70,7 +70,7 @@ static const struct weir_kind_ops kinds[] = {
 	},
 };
 
-/* Complete but for its number, with one reference of each kind. */
+/* Complete, with one reference of each kind. */
 struct weir_object *object_new(u32 kind, const char *name, unsigned int uid,
 			       u64 keys)
 {
@@ -82,6 +82,7 @@ struct weir_object *object_new(u32 kind, const char *name, unsigned int uid,
 	o->uid = KUIDT_INIT(uid);
 	o->gid = KGIDT_INIT(uid);
 	o->quota_keys = keys;
+	o->id = weir_registry_number();
 	refcount_set(&o->live, 1);
 	kref_init(&o->ref);
 	strscpy(o->name, name, sizeof(o->name));
@@ -106,9 +107,16 @@ int object_register(u32 kind, const char *name, unsigned int uid, u64 keys,
 
 	if (!o)
 		return -ENOMEM;
-	kref_get(&o->ref);
-	err = weir_registry_add(o);
+	err = weir_registry_claim(o);
 	if (err) {
+		object_drop(o);
+		return err;
+	}
+	cond_resched();		/* others find the name claimed */
+	kref_get(&o->ref);
+	err = weir_registry_publish(o);
+	if (err) {
+		weir_registry_abandon(o);
 		object_drop(o);
 		return err;
 	}
@@ -141,6 +149,7 @@ int registry_copy_init(struct kunit *test)
 	atomic_set(&registry_copy.released, 0);
 	max_objects = 1000;
 	max_objects_per_uid = 1000;
+	max_keys = 10000000;
 	max_keys_per_uid = 1000000;
 	return weir_registry_mod_init();
 }

@@ -15,13 +15,14 @@
 /**
  * struct registry_copy - what a test can set, and look at
  * @sysfs_fails: weir_sysfs_add() does
- * @xarray_fails: the second to last step of adding does
+ * @xarray_fails: to keep a place for the number does
  * @nodes: folders that sysfs would have
  * @created: events
  * @deleted: events
  * @released: objects whose storage was freed
  * @max_objects: the module's parameters
  * @max_objects_per_uid: the same
+ * @max_keys: the same
  * @max_keys_per_uid: the same
  */
 struct registry_copy {
@@ -33,6 +34,7 @@ struct registry_copy {
 	atomic_t released;
 	unsigned long *max_objects;
 	unsigned long *max_objects_per_uid;
+	unsigned long *max_keys;
 	unsigned long *max_keys_per_uid;
 };
 

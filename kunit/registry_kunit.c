@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Names, numbers and accounts (src/registry.c, src/quota.c). */
 
+#include <linux/delay.h>
 #include <linux/slab.h>
 
 #include "crowd.h"
@@ -222,6 +223,92 @@ static void quota_keys(struct kunit *test)
 	weir_object_put(o);
 }
 
+static void quota_keys_of_host(struct kunit *test)
+{
+	struct weir_object *o;
+
+	*registry_copy.max_keys = 100;
+	KUNIT_ASSERT_EQ(test, 0, object_register(LIMITER, "a", 1, 60, &o));
+	KUNIT_EXPECT_EQ(test, -ENOSPC, object_register(LIMITER, "b", 2, 41, NULL));
+	KUNIT_EXPECT_EQ(test, 0, object_register(LIMITER, "b", 2, 40, NULL));
+	KUNIT_EXPECT_EQ(test, -ENOSPC, weir_registry_change(o, 61, 0));
+	KUNIT_EXPECT_EQ(test, 0, weir_registry_change(o, 59, 0));
+	KUNIT_EXPECT_EQ(test, 0, object_register(LIMITER, "c", 3, 1, NULL));
+	KUNIT_EXPECT_EQ(test, 0, delete_by_name(LIMITER, "b"));
+	KUNIT_EXPECT_EQ(test, 0, weir_registry_change(o, 99, 0));
+	weir_object_put(o);
+}
+
+/**
+ * struct claim - a name that one holds while another waits for it
+ * @publish: an object comes of it
+ * @waits: the other is about to
+ * @err: what the other was told
+ */
+struct claim {
+	bool publish;
+	atomic_t waits;
+	int err;
+};
+
+static int claim_hold(struct claim *c, struct weir_object *o)
+{
+	int err = weir_registry_claim(o);
+
+	atomic_inc(&c->waits);
+	if (err)
+		return err;
+	while (atomic_read(&c->waits) < 2)
+		cond_resched();
+	msleep(20);	/* for it to be asleep, as a rule */
+	if (c->publish) {
+		kref_get(&o->ref);
+		return weir_registry_publish(o);
+	}
+	weir_registry_abandon(o);
+	return 0;
+}
+
+static void claim_work(unsigned int index, void *arg)
+{
+	struct claim *c = arg;
+	struct weir_object *o;
+
+	if (index) {
+		while (!atomic_read(&c->waits))
+			cond_resched();
+		atomic_inc(&c->waits);
+		c->err = object_register(COUNTER, "a", 2, 0, NULL);
+		return;
+	}
+	o = object_new(COUNTER, "a", 1, 0);
+	if (!o || claim_hold(c, o))
+		c->err = -ENOMEM;
+	else if (c->publish)
+		weir_object_put(o);
+	else
+		object_drop(o);
+}
+
+/* Who comes second learns what came of the first one's claim, and no sooner. */
+static void registry_claims(struct kunit *test)
+{
+	struct claim *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, c);
+	crowd_run(test, 2, claim_work, c);
+	KUNIT_EXPECT_EQ(test, 0, c->err);
+	KUNIT_EXPECT_TRUE(test, exists(COUNTER, "a"));
+	KUNIT_EXPECT_EQ(test, 1, atomic_read(&registry_copy.created));
+	KUNIT_EXPECT_EQ(test, 0, delete_by_name(COUNTER, "a"));
+	c->publish = true;
+	atomic_set(&c->waits, 0);
+	crowd_run(test, 2, claim_work, c);
+	KUNIT_EXPECT_EQ(test, -EEXIST, c->err);
+	KUNIT_EXPECT_EQ(test, 2, atomic_read(&registry_copy.created));
+	KUNIT_EXPECT_EQ(test, 1, weir_quota_objects());
+}
+
 /**
  * struct rivals - a crowd that wants the same
  * @won: times each member did
@@ -375,6 +462,8 @@ static struct kunit_case registry_cases[] = {
 	KUNIT_CASE(quota_objects_of_user),
 	KUNIT_CASE(quota_objects_of_host),
 	KUNIT_CASE(quota_keys),
+	KUNIT_CASE(quota_keys_of_host),
+	KUNIT_CASE(registry_claims),
 	KUNIT_CASE(registry_one_winner),
 	KUNIT_CASE(quota_is_exact),
 	KUNIT_CASE(registry_churn),

@@ -10,54 +10,52 @@
 #include "object.h"
 
 /**
- * weir_handle_reserve - a handle number that leads nowhere yet
+ * weir_handle_reserve - a handle whose number leads nowhere yet
  * @c: the client
- * @id: out: the number
+ * @rights: that it will have
  *
  * So that what can fail has failed before an object becomes visible.
- * Return: 0, -EMFILE or -ENOMEM.
+ * Return: the handle, to be bound or cancelled; -EMFILE, -ENOMEM.
  */
-int weir_handle_reserve(struct weir_client *c, u32 *id)
-{
-	int err;
-
-	if (atomic_inc_return(&c->nr) > WEIR_HANDLES_MAX) {
-		err = -EMFILE;
-		goto err_nr;
-	}
-	/* 1 only says that numbers wrapped */
-	err = xa_alloc_cyclic(&c->handles, id, NULL, XA_LIMIT(1, INT_MAX),
-			      &c->next, GFP_KERNEL_ACCOUNT);
-	if (err < 0)
-		goto err_nr;
-	return 0;
-
-err_nr:
-	atomic_dec(&c->nr);
-	return err;
-}
-
-void weir_handle_cancel(struct weir_client *c, u32 id)
-{
-	xa_erase(&c->handles, id);
-	atomic_dec(&c->nr);
-}
-
-/* Let a reserved number lead to @o, whose reference goes to it: 0 or -ENOMEM. */
-int weir_handle_bind(struct weir_client *c, u32 id, struct weir_object *o,
-		     u32 rights)
+struct weir_handle *weir_handle_reserve(struct weir_client *c, u32 rights)
 {
 	struct weir_handle *h = kmalloc(sizeof(*h), GFP_KERNEL_ACCOUNT);
 	int err;
 
 	if (!h)
-		return -ENOMEM;
-	h->object = o;
+		return ERR_PTR(-ENOMEM);
+	h->object = NULL;
 	h->rights = rights;
-	err = xa_err(xa_store(&c->handles, id, h, GFP_KERNEL_ACCOUNT));
-	if (err)
-		kfree(h);
-	return err;
+	err = -EMFILE;
+	if (atomic_inc_return(&c->nr) > WEIR_HANDLES_MAX)
+		goto err_nr;
+	/* 1 only says that numbers wrapped */
+	err = xa_alloc_cyclic(&c->handles, &h->id, NULL, XA_LIMIT(1, INT_MAX),
+			      &c->next, GFP_KERNEL_ACCOUNT);
+	if (err < 0)
+		goto err_nr;
+	return h;
+
+err_nr:
+	atomic_dec(&c->nr);
+	kfree(h);
+	return ERR_PTR(err);
+}
+
+void weir_handle_cancel(struct weir_client *c, struct weir_handle *h)
+{
+	xa_release(&c->handles, h->id);
+	atomic_dec(&c->nr);
+	kfree(h);
+}
+
+/* Let a reserved handle lead to @o, whose reference goes to it. */
+void weir_handle_bind(struct weir_client *c, struct weir_handle *h,
+		      struct weir_object *o)
+{
+	h->object = o;
+	/* its place is there already: this allocates nothing, and so cannot fail */
+	WARN_ON_ONCE(xa_is_err(xa_store(&c->handles, h->id, h, 0)));
 }
 
 int weir_handle_close(struct weir_client *c, u32 id)
@@ -83,8 +81,8 @@ int weir_handle_close(struct weir_client *c, u32 id)
  * @id: the handle
  * @rights: that the call needs
  *
- * Return: with its storage held, to be given back by weir_object_live_put(); or
- * an ERR_PTR(): -EBADF, -EACCES, -ENODEV.
+ * Return: it, not dead a moment ago, with a reference to its header, to be given
+ * back by weir_object_put(); or an ERR_PTR(): -EBADF, -EACCES, -ENODEV.
  */
 struct weir_object *weir_handle_object(struct weir_client *c, u32 id, u32 rights)
 {
@@ -97,8 +95,10 @@ struct weir_object *weir_handle_object(struct weir_client *c, u32 id, u32 rights
 		o = ERR_PTR(-EBADF);
 	else if (rights & ~h->rights)
 		o = ERR_PTR(-EACCES);
-	else if (READ_ONCE(h->object->dead) || !weir_object_live_get(h->object))
+	else if (!weir_object_alive(h->object))
 		o = ERR_PTR(-ENODEV);
+	else if (!kref_get_unless_zero(&h->object->ref))
+		o = ERR_PTR(-EBADF);	/* closed at this very moment */
 	else
 		o = h->object;
 	rcu_read_unlock();
@@ -128,6 +128,7 @@ void weir_client_close(struct weir_client *c)
 	xa_for_each(&c->handles, id, h) {
 		weir_object_put(h->object);
 		kfree_rcu(h, rcu);
+		cond_resched();
 	}
 	xa_destroy(&c->handles);
 	kfree(c);

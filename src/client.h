@@ -19,11 +19,13 @@ struct weir_object;
 /**
  * struct weir_handle - a client's reference to an object
  * @object:	holds a reference to its header
+ * @id:		its number
  * @rights:	WEIR_RIGHT_*, decided when the handle was made
  * @rcu:	operations look handles up without a lock
  */
 struct weir_handle {
 	struct weir_object *object;
+	u32 id;
 	u32 rights;
 	struct rcu_head rcu;
 };
@@ -37,8 +39,9 @@ struct weir_handle {
  * @nr:		handles there are or are about to be, at most WEIR_HANDLES_MAX
  * @writable:	the file was opened for writing; constant
  * @event_lock:	one reader at a time
- * @event_next:	number of the next event to read; written under @event_lock,
- *		WRITE_ONCE()
+ * @event_next:	number of the next event to read; written under @event_lock with
+ *		WRITE_ONCE(), and by poll() with cmpxchg(), which moves it past
+ *		what this reader may not see
  */
 struct weir_client {
 	struct xarray handles;
@@ -52,10 +55,10 @@ struct weir_client {
 struct weir_client *weir_client_open(struct file *file);
 void weir_client_close(struct weir_client *c);
 
-int weir_handle_reserve(struct weir_client *c, u32 *id);
-void weir_handle_cancel(struct weir_client *c, u32 id);
-int weir_handle_bind(struct weir_client *c, u32 id, struct weir_object *o,
-		     u32 rights);
+struct weir_handle *weir_handle_reserve(struct weir_client *c, u32 rights);
+void weir_handle_cancel(struct weir_client *c, struct weir_handle *h);
+void weir_handle_bind(struct weir_client *c, struct weir_handle *h,
+		      struct weir_object *o);
 int weir_handle_close(struct weir_client *c, u32 id);
 struct weir_object *weir_handle_object(struct weir_client *c, u32 id, u32 rights);
 

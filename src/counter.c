@@ -9,6 +9,9 @@
 
 #include "counter.h"
 
+/* A reader that many takes in a row got the better of makes them wait. */
+#define READ_TRIES	8
+
 /**
  * weir_counter_add_one - add to one field
  * @c: the counter, of type sum
@@ -75,6 +78,14 @@ static void slots_read(const struct weir_counter *c, u64 *sum)
 		slot_read(per_cpu_ptr(c->slots, cpu), c->nfields, copy, sum);
 }
 
+static void base_subtract(const struct weir_counter *c, u64 *values)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->nfields; i++)
+		values[i] -= READ_ONCE(c->base[i]);
+}
+
 /**
  * weir_counter_read - a snapshot of all fields
  * @c: the counter, of type sum
@@ -85,32 +96,49 @@ static void slots_read(const struct weir_counter *c, u64 *sum)
  */
 void weir_counter_read(struct weir_counter *c, u64 *values)
 {
-	unsigned int seq, i;
+	unsigned int seq, tries;
 
-	do {
+	for (tries = 0; tries < READ_TRIES; tries++) {
 		/* an old base must not meet slots of after the take */
 		seq = read_seqcount_begin(&c->base_seq);
 		slots_read(c, values);
-		for (i = 0; i < c->nfields; i++)
-			values[i] -= READ_ONCE(c->base[i]);
-	} while (read_seqcount_retry(&c->base_seq, seq));
+		base_subtract(c, values);
+		if (!read_seqcount_retry(&c->base_seq, seq))
+			return;
+	}
+	spin_lock_bh(&c->lock);
+	slots_read(c, values);
+	base_subtract(c, values);
+	spin_unlock_bh(&c->lock);
+}
+
+static u64 field_sum(const struct weir_counter *c, unsigned int field)
+{
+	u64 sum = -READ_ONCE(c->base[field]);
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(c->slots, cpu)->value[field]);
+	return sum;
 }
 
 /* One field, or the number last handed out. */
 u64 weir_counter_read_one(struct weir_counter *c, unsigned int field)
 {
-	unsigned int seq;
+	unsigned int seq, tries;
 	u64 value;
-	int cpu;
 
 	if (!c->slots)
 		return atomic64_read(&c->last);
-	do {
+	for (tries = 0; tries < READ_TRIES; tries++) {
 		seq = read_seqcount_begin(&c->base_seq);
-		value = -READ_ONCE(c->base[field]);
-		for_each_possible_cpu(cpu)
-			value += READ_ONCE(per_cpu_ptr(c->slots, cpu)->value[field]);
-	} while (read_seqcount_retry(&c->base_seq, seq));
+		value = field_sum(c, field);
+		if (!read_seqcount_retry(&c->base_seq, seq))
+			return value;
+	}
+	spin_lock_bh(&c->lock);
+	value = field_sum(c, field);
+	spin_unlock_bh(&c->lock);
 	return value;
 }
 
@@ -161,30 +189,23 @@ int weir_counter_next(struct weir_counter *c, u64 n, u64 *first)
 
 /**
  * weir_counter_init - the storage of a counter
- * @c: zeroed
- * @type: enum weir_counter_type
- * @nfields: 1..64
+ * @c: zeroed but for its type and nfields, 1..64
  *
  * Context: may sleep. Return: 0 or -ENOMEM; weir_counter_free() in either case.
  */
-int weir_counter_init(struct weir_counter *c, u32 type, unsigned int nfields)
+int weir_counter_init(struct weir_counter *c)
 {
 	static struct lock_class_key slot_class;
 	int cpu;
 
-	c->obj.type = type;
-	c->nfields = nfields;
 	spin_lock_init(&c->lock);
 	seqcount_spinlock_init(&c->base_seq, &c->lock);
-	c->names = kvcalloc(nfields, sizeof(*c->names), GFP_KERNEL_ACCOUNT);
-	if (!c->names)
-		return -ENOMEM;
-	if (type == WEIR_COUNTER_SEQUENCE)
+	if (c->obj.type == WEIR_COUNTER_SEQUENCE)
 		return 0;
-	c->base = kcalloc(nfields, sizeof(*c->base), GFP_KERNEL_ACCOUNT);
+	c->base = kcalloc(c->nfields, sizeof(*c->base), GFP_KERNEL_ACCOUNT);
 	if (!c->base)
 		return -ENOMEM;
-	c->slots = __alloc_percpu_gfp(struct_size(c->slots, value, nfields),
+	c->slots = __alloc_percpu_gfp(struct_size(c->slots, value, c->nfields),
 				      __alignof__(struct weir_slot),
 				      GFP_KERNEL_ACCOUNT);
 	if (!c->slots)
@@ -199,5 +220,4 @@ void weir_counter_free(struct weir_counter *c)
 {
 	free_percpu(c->slots);
 	kfree(c->base);
-	kvfree(c->names);
 }

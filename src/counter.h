@@ -44,7 +44,7 @@ struct weir_slot {
  * @lock:	one take() at a time
  * @base:	L: what earlier takes have taken
  * @last:	A: a sequence's number last handed out
- * @names:	I: the fields'
+ * @names:	I: the fields'; with the header, not with the storage
  */
 struct weir_counter {
 	struct weir_object	obj;
@@ -53,11 +53,11 @@ struct weir_counter {
 	spinlock_t		lock;	/* one take at a time */
 	seqcount_spinlock_t	base_seq;
 	u64			*base;
-	char			(*names)[WEIR_NAME_SIZE];
 	atomic64_t		last ____cacheline_aligned_in_smp;
+	char			names[][WEIR_NAME_SIZE];
 };
 
-int weir_counter_init(struct weir_counter *c, u32 type, unsigned int nfields);
+int weir_counter_init(struct weir_counter *c);
 void weir_counter_free(struct weir_counter *c);
 void weir_counter_add_one(struct weir_counter *c, unsigned int field, u64 n);
 void weir_counter_add_many(struct weir_counter *c, u64 mask, const s64 *amounts);

@@ -56,6 +56,7 @@ static struct weir_object *counter_create(u64 user_config)
 {
 	struct weir_counter_config config;
 	struct weir_counter *c;
+	unsigned int nfields;
 	int err;
 
 	err = weir_user_get(&config, sizeof(config), user_config,
@@ -64,18 +65,23 @@ static struct weir_object *counter_create(u64 user_config)
 		err = config_check(&config);
 	if (err)
 		return ERR_PTR(err);
-	c = kzalloc(sizeof(*c), GFP_KERNEL_ACCOUNT);
+	nfields = config.nfields ?: 1;
+	c = kzalloc(struct_size(c, names, nfields), GFP_KERNEL_ACCOUNT);
 	if (!c)
 		return ERR_PTR(-ENOMEM);
-	err = weir_counter_init(c, config.type, config.nfields ?: 1);
-	if (!err)
-		err = names_fill(c, &config);
+	c->obj.type = config.type;
+	c->nfields = nfields;
+	err = names_fill(c, &config);
 	if (err) {
-		weir_counter_free(c);
 		kfree(c);
 		return ERR_PTR(err);
 	}
 	return &c->obj;
+}
+
+static int counter_build(struct weir_object *o)
+{
+	return weir_counter_init(weir_counter(o));
 }
 
 static void counter_release(struct weir_object *o)
@@ -150,6 +156,7 @@ const struct weir_kind_ops weir_counter_ops = {
 	.kind		= WEIR_KIND_COUNTER,
 	.dir		= "counters",
 	.create		= counter_create,
+	.build		= counter_build,
 	.release	= counter_release,
 	.get		= counter_get,
 	.sysfs_add	= counter_sysfs_add,

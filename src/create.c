@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * WEIR_IOC_CREATE: everything that can fail happens before the object is
- * visible, or is undone.
+ * WEIR_IOC_CREATE: everything that can fail happens before the object is visible.
  */
 
 #include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/err.h>
+#include <linux/nospec.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -42,9 +43,10 @@ static int group_choose(const struct weir_create *args, kgid_t *gid)
 	return in_group_p(*gid) || capable(CAP_SYS_ADMIN) ? 0 : -EACCES;
 }
 
-/* A new object, not visible yet, with one reference of each kind. */
+/* A new object without storage, not visible, with one reference of each kind. */
 static struct weir_object *object_make(const struct weir_create *args)
 {
+	const struct weir_kind_ops *ops;
 	struct weir_object *o;
 	kgid_t gid;
 	int err;
@@ -52,31 +54,29 @@ static struct weir_object *object_make(const struct weir_create *args)
 	err = group_choose(args, &gid);
 	if (err)
 		return ERR_PTR(err);
-	o = kinds[args->kind]->create(args->config);
+	ops = kinds[array_index_nospec(args->kind, ARRAY_SIZE(kinds))];
+	o = ops->create(args->config);
 	if (IS_ERR(o))
 		return o;
-	o->ops = kinds[args->kind];
+	o->ops = ops;
 	o->mode = args->mode;
 	o->uid = current_euid();
 	o->gid = gid;
+	o->id = weir_registry_number();
 	refcount_set(&o->live, 1);
 	kref_init(&o->ref);
 	memcpy(o->name, args->name, sizeof(o->name));
 	return o;
 }
 
-static void object_unmake(struct weir_object *o)
-{
-	o->ops->release(o);
-	kfree(o);
-}
-
-/* Tell the caller which object has the name. */
-static void winner_tell(struct weir_create *args, const struct weir_object *o)
+/* Tell the caller which object has the name, before it has it if it is new. */
+static int winner_tell(struct weir_create *args, const struct weir_object *o,
+		       bool created, u64 user)
 {
 	args->id = o->id;
 	args->owner = from_kuid_munged(current_user_ns(), o->uid);
-	args->created = 0;
+	args->created = created;
+	return weir_user_put(args, sizeof(*args), user);
 }
 
 /*
@@ -84,76 +84,87 @@ static void winner_tell(struct weir_create *args, const struct weir_object *o)
  * else put.
  */
 static struct weir_object *existing_open(struct weir_create *args,
-					 struct weir_object *o)
+					 struct weir_object *o, u64 user)
 {
-	int err = 0;
+	u32 handle = args->handle;
+	int err;
 
-	winner_tell(args, o);
-	if (!(args->flags & WEIR_CREATE_EXISTING_OK))
-		err = -EEXIST;
-	else if (args->rights & ~weir_object_rights(o))
+	if (!(args->flags & WEIR_CREATE_EXISTING_OK)) {
+		args->handle = 0;
+		err = winner_tell(args, o, false, user) ?: -EEXIST;
+		args->handle = handle;
+	} else if (!weir_object_may(o, args->rights)) {
 		err = -EACCES;
+	} else {
+		err = winner_tell(args, o, false, user);
+	}
 	if (!err)
 		return o;
 	weir_object_put(o);
 	return ERR_PTR(err);
 }
 
-/* The object by that name, made if there is none, with a reference. */
-static struct weir_object *object_get(struct weir_create *args)
+/* One that never was visible. */
+static void object_unmake(struct weir_object *o)
 {
-	struct weir_object *o, *new = NULL;
-	int err;
-
-	for (;;) {
-		o = weir_registry_find(args->kind, args->name);
-		if (o) {
-			o = existing_open(args, o);
-			break;
-		}
-		if (!new)
-			new = object_make(args);
-		if (IS_ERR(new))
-			return new;
-		kref_get(&new->ref);	/* ours; the first is the registry's */
-		err = weir_registry_add(new);
-		if (!err) {
-			winner_tell(args, new);
-			args->created = 1;
-			return new;
-		}
-		kref_put(&new->ref, NULL);
-		/* who took the name may be gone when we look: try again */
-		if (err != -EEXIST) {
-			o = ERR_PTR(err);
-			break;
-		}
-	}
-	if (new)
-		object_unmake(new);
-	return o;
+	o->ops->release(o);
+	kfree(o);
 }
 
-static int create_into(struct weir_client *c, struct weir_create *args, u64 user)
+/* The name is claimed. 0: @o is visible, and the caller has a reference, too. */
+static int object_build(struct weir_object *o)
 {
-	struct weir_object *o = object_get(args);
+	int err = o->ops->build(o);
+
+	if (!err) {
+		kref_get(&o->ref);	/* ours; the first is the registry's */
+		err = weir_registry_publish(o);
+	}
+	if (err)
+		weir_registry_abandon(o);
+	return err;
+}
+
+/*
+ * The object by that name, made if there is none, with a reference. What is told
+ * to the caller is told before the name is claimed: others wait for it then, and
+ * must not wait for a user's page.
+ */
+static struct weir_object *object_get(struct weir_create *args, u64 user)
+{
+	struct weir_object *o, *new;
 	int err;
 
-	if (IS_ERR(o)) {
-		err = PTR_ERR(o);
-		args->handle = 0;
-		if (err == -EEXIST && weir_user_put(args, sizeof(*args), user))
-			err = -EFAULT;
-		return err;
-	}
-	err = weir_user_put(args, sizeof(*args), user);
-	if (!err && args->handle)
-		err = weir_handle_bind(c, args->handle, o, args->rights);
-	if (err && args->created)
-		weir_registry_delete(o);
-	if (err || !args->handle)
-		weir_object_put(o);
-	return err;
+	o = weir_registry_find(args->kind, args->name);
+	if (o)
+		return existing_open(args, o, user);
+	new = object_make(args);
+	if (IS_ERR(new))
+		return new;
+	do {
+		err = winner_tell(args, new, true, user);
+		if (!err)
+			err = weir_registry_claim(new);
+		if (!err)
+			err = object_build(new);
+		if (!err)
+			return new;
+		o = err == -EEXIST ? weir_registry_find(args->kind, args->name) : NULL;
+		/* who took the name may be gone when we look: try again */
+	} while (err == -EEXIST && !o && !signal_pending(current));
+	object_unmake(new);
+	if (o)
+		return existing_open(args, o, user);
+	return ERR_PTR(err == -EEXIST ? -EINTR : err);
+}
+
+/* Results that came to nothing are taken back; if that fails, so did the call. */
+static void results_clear(struct weir_create *args)
+{
+	args->handle = 0;
+	args->id = 0;
+	args->owner = 0;
+	args->created = 0;
 }
 
 /**
@@ -164,7 +175,8 @@ static int create_into(struct weir_client *c, struct weir_create *args, u64 user
  */
 int weir_create_run(struct weir_client *c, struct weir_create *args, u64 user)
 {
-	u32 handle = 0;
+	struct weir_handle *h = NULL;
+	struct weir_object *o;
 	int err;
 
 	if (!c->writable)
@@ -172,19 +184,25 @@ int weir_create_run(struct weir_client *c, struct weir_create *args, u64 user)
 	err = args_check(args);
 	if (err)
 		return err;
-	/* results must have where to go before anything is made */
-	args->handle = 0;
-	args->id = 0;
-	args->owner = 0;
-	args->created = 0;
-	err = weir_user_put(args, sizeof(*args), user);
-	if (!err && args->rights)
-		err = weir_handle_reserve(c, &handle);
-	if (err)
+	results_clear(args);
+	if (args->rights)
+		h = weir_handle_reserve(c, args->rights);
+	if (IS_ERR(h))
+		return PTR_ERR(h);
+	args->handle = h ? h->id : 0;
+	o = object_get(args, user);
+	if (IS_ERR(o)) {
+		if (h)
+			weir_handle_cancel(c, h);
+		err = PTR_ERR(o);
+		results_clear(args);
+		if (err != -EEXIST && weir_user_put(args, sizeof(*args), user))
+			err = -EFAULT;
 		return err;
-	args->handle = handle;
-	err = create_into(c, args, user);
-	if (err && handle)
-		weir_handle_cancel(c, handle);
-	return err;
+	}
+	if (h)
+		weir_handle_bind(c, h, o);
+	else
+		weir_object_put(o);
+	return 0;
 }

@@ -65,12 +65,14 @@ static loff_t device_llseek(struct file *file, loff_t offset, int whence)
 		return -ERESTARTSYS;
 	weir_event_range(&first, &next);
 	if (whence == SEEK_CUR && !offset)
-		err = c->event_next;
+		err = READ_ONCE(c->event_next);
 	else if (whence != SEEK_SET || offset < 0 || offset > next)
 		err = -EINVAL;
 	else
 		WRITE_ONCE(c->event_next, offset);
 	mutex_unlock(&c->event_lock);
+	if (!err)
+		weir_event_wake();
 	return err ?: offset;
 }
 
@@ -78,7 +80,7 @@ static __poll_t device_poll(struct file *file, poll_table *wait)
 {
 	struct weir_client *c = file->private_data;
 
-	return weir_event_poll(file, wait, READ_ONCE(c->event_next));
+	return weir_event_poll(file, wait, &c->event_next);
 }
 
 static const struct file_operations device_fops = {

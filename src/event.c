@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The ring of events and its readers. See event.h. */
 
+#include <linux/atomic.h>
+#include <linux/bsearch.h>
 #include <linux/cred.h>
+#include <linux/irq_work.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
 #include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 #include <linux/wait.h>
@@ -33,6 +37,14 @@ static struct event_slot *ring;		/* L: the lock */
 static u64 ring_next;			/* L: number of the next event */
 static DEFINE_SPINLOCK(ring_lock);	/* taken with interrupts off */
 static DECLARE_WAIT_QUEUE_HEAD(readers);
+
+/* Not by the writer itself, who holds a lock of the table: readers may be many. */
+static void readers_wake(struct irq_work *work)
+{
+	wake_up_interruptible_poll(&readers, EPOLLIN | EPOLLRDNORM);
+}
+
+static struct irq_work readers_work = IRQ_WORK_INIT(readers_wake);
 
 static u64 ring_first(void)
 {
@@ -68,6 +80,9 @@ static void slot_fill(struct event_slot *slot, const struct weir_object *o,
  * @value: see enum weir_event_type
  * @more: see there
  *
+ * Nothing is told of an object after its end was: who still works on it in an RCU
+ * read side came too late.
+ *
  * Context: any but NMI, any lock of the table held.
  */
 void weir_event_key(const struct weir_object *o, u32 type, u32 key_type,
@@ -77,6 +92,9 @@ void weir_event_key(const struct weir_object *o, u32 type, u32 key_type,
 	unsigned long flags;
 
 	spin_lock_irqsave(&ring_lock, flags);
+	/* set before the lock was taken to tell of the end */
+	if (READ_ONCE(o->dead) && type != WEIR_EVENT_DELETED)
+		goto unlock;
 	slot = &ring[ring_next & (RING_SIZE - 1)];
 	slot_fill(slot, o, type, value, more);
 	slot->event.key_type = key_type;
@@ -85,10 +103,14 @@ void weir_event_key(const struct weir_object *o, u32 type, u32 key_type,
 	memset(slot->data, 0, sizeof(slot->data));
 	memcpy(slot->data, key, len);
 	WRITE_ONCE(ring_next, ring_next + 1);
+unlock:
 	spin_unlock_irqrestore(&ring_lock, flags);
-	/* wq_has_sleeper() has the barrier that pairs with set_current_state() */
+	/*
+	 * wq_has_sleeper() has the barrier that pairs with set_current_state() of
+	 * who waits, and with the one in weir_event_poll()
+	 */
 	if (wq_has_sleeper(&readers))
-		wake_up_interruptible_poll(&readers, EPOLLIN | EPOLLRDNORM);
+		irq_work_queue(&readers_work);
 }
 
 void weir_event_object(const struct weir_object *o, u32 type, s64 value, s64 more)
@@ -105,21 +127,24 @@ void weir_event_range(u64 *first, u64 *next)
 	spin_unlock_irq(&ring_lock);
 }
 
+static int gid_compare(const void *key, const void *item)
+{
+	const kgid_t *a = key, *b = item;
+
+	return gid_gt(*a, *b) ? 1 : gid_lt(*a, *b) ? -1 : 0;
+}
+
 static bool cred_in_group(const struct cred *cred, kgid_t gid)
 {
-	int i;
+	const struct group_info *groups = cred->group_info;
 
-	if (gid_eq(cred->egid, gid))
-		return true;
-	for (i = 0; i < cred->group_info->ngroups; i++)
-		if (gid_eq(cred->group_info->gid[i], gid))
-			return true;
-	return false;
+	return gid_eq(cred->egid, gid) ||
+	       bsearch(&gid, groups->gid, groups->ngroups, sizeof(gid), gid_compare);
 }
 
 /*
  * The right to observe, by the credentials of who opened the file, so that a
- * file passed on shows no more than before; see weir_object_rights().
+ * file passed on shows no more than before; see weir_object_may().
  */
 static bool slot_readable(const struct event_slot *slot, const struct cred *cred,
 			  bool all)
@@ -135,43 +160,49 @@ static bool slot_readable(const struct event_slot *slot, const struct cred *cred
 	return bits & 4;
 }
 
-/*
- * Copy the next record for this reader into @out and move the cursor behind it.
- * False if there is none, or it is longer than @room.
- */
-static bool ring_take(u64 *cursor, const struct cred *cred, bool all,
-		      size_t room, struct event_slot *out)
+/* Copy the record at @cursor, or one that tells what was lost there. */
+static bool ring_copy(u64 cursor, struct event_slot *out)
 {
-	bool found = false;
-	u64 lost;
+	bool found;
 
 	spin_lock_irq(&ring_lock);
-	if (*cursor < ring_first()) {
-		lost = ring_first() - *cursor;
+	found = cursor < ring_next;
+	if (found && cursor >= ring_first())
+		*out = ring[cursor & (RING_SIZE - 1)];
+	else if (found)
 		out->event = (struct weir_event){
 			.size = sizeof(out->event),
 			.type = WEIR_EVENT_LOST,
-			.seq = *cursor,
+			.seq = cursor,
 			.time = ktime_get_boottime_ns(),
-			.value = lost,
+			.value = ring_first() - cursor,
 		};
-		*cursor += lost;
-		found = true;
-	}
-	while (!found && *cursor < ring_next) {
-		const struct event_slot *slot = &ring[*cursor & (RING_SIZE - 1)];
-
-		found = slot_readable(slot, cred, all);
-		if (found && slot->event.size > room) {
-			found = false;
-			break;
-		}
-		(*cursor)++;
-		if (found)
-			*out = *slot;
-	}
 	spin_unlock_irq(&ring_lock);
 	return found;
+}
+
+/*
+ * The next record this reader may see. The cursor moves to it, past what is
+ * hidden: one lock for each, as there may be thousands.
+ */
+static bool ring_find(u64 *cursor, const struct cred *cred, struct event_slot *out)
+{
+	bool all = cap_raised(cred->cap_effective, CAP_SYS_ADMIN) &&
+		   cred->user_ns == &init_user_ns;
+
+	while (ring_copy(*cursor, out)) {
+		if (out->event.type == WEIR_EVENT_LOST ||
+		    slot_readable(out, cred, all))
+			return true;
+		(*cursor)++;
+		cond_resched();
+	}
+	return false;
+}
+
+static u64 record_end(const struct weir_event *e)
+{
+	return e->seq + (e->type == WEIR_EVENT_LOST ? e->value : 1);
 }
 
 /**
@@ -187,18 +218,17 @@ static bool ring_take(u64 *cursor, const struct cred *cred, bool all,
 ssize_t weir_event_read(u64 *cursor, const struct cred *reader,
 			char __user *buffer, size_t length)
 {
-	bool all = cap_raised(reader->cap_effective, CAP_SYS_ADMIN) &&
-		   reader->user_ns == &init_user_ns;
 	struct event_slot slot;
 	size_t filled = 0;
-	u64 at = *cursor;
+	u64 at = READ_ONCE(*cursor);
 
 	while (length - filled >= sizeof(slot.event) &&
-	       ring_take(&at, reader, all, length - filled, &slot)) {
+	       ring_find(&at, reader, &slot) && slot.event.size <= length - filled) {
 		/* data follows event in the slot, without a gap */
 		if (copy_to_user(buffer + filled, &slot.event, slot.event.size))
 			return filled ? filled : -EFAULT;
 		filled += slot.event.size;
+		at = record_end(&slot.event);
 		WRITE_ONCE(*cursor, at);
 		if (signal_pending(current))
 			break;
@@ -215,10 +245,31 @@ int weir_event_wait(const u64 *cursor)
 					READ_ONCE(*cursor) != READ_ONCE(ring_next));
 }
 
-__poll_t weir_event_poll(struct file *file, poll_table *wait, u64 cursor)
+/* A cursor was set back: there may be something for who sleeps. */
+void weir_event_wake(void)
 {
+	wake_up_interruptible_poll(&readers, EPOLLIN | EPOLLRDNORM);
+}
+
+/**
+ * weir_event_poll - whether a read would find something
+ * @file: whose opener's credentials count
+ * @wait: of poll()
+ * @cursor: moved past what this reader may not see, unless somebody else moved it
+ */
+__poll_t weir_event_poll(struct file *file, poll_table *wait, u64 *cursor)
+{
+	u64 old = READ_ONCE(*cursor), at = old;
+	struct event_slot slot;
+	bool found;
+
 	poll_wait(file, &readers, wait);
-	return cursor != READ_ONCE(ring_next) ? EPOLLIN | EPOLLRDNORM : 0;
+	/* wait first, then look; pairs with wq_has_sleeper() in weir_event_key() */
+	smp_mb();
+	found = ring_find(&at, file->f_cred, &slot);
+	if (at != old)
+		cmpxchg(cursor, old, at);
+	return found ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
 int weir_event_mod_init(void)
@@ -233,5 +284,6 @@ int weir_event_mod_init(void)
 
 void weir_event_mod_exit(void)
 {
+	irq_work_sync(&readers_work);
 	kvfree(ring);
 }

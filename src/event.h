@@ -26,7 +26,8 @@ void weir_event_range(u64 *first, u64 *next);
 ssize_t weir_event_read(u64 *cursor, const struct cred *reader,
 			char __user *buffer, size_t length);
 int weir_event_wait(const u64 *cursor);
-__poll_t weir_event_poll(struct file *file, poll_table *wait, u64 cursor);
+void weir_event_wake(void);
+__poll_t weir_event_poll(struct file *file, poll_table *wait, u64 *cursor);
 
 int weir_event_mod_init(void);
 void weir_event_mod_exit(void);

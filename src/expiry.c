@@ -161,9 +161,12 @@ static int node_child_due(struct weir_expiry *x, unsigned int level,
 static bool nothing_due(const struct weir_expiry *x, u64 now)
 {
 	unsigned int seq = raw_read_seqcount(&x->seq);
+	bool due = weir_expiry_root(x) <= now;
 
-	return !(seq & 1) && weir_expiry_root(x) > now &&
-	       !read_seqcount_retry(&x->seq, seq);
+	/* in every case, for KCSAN: here ends what must be atomic */
+	if (read_seqcount_retry(&x->seq, seq) || seq & 1)
+		return false;
+	return !due;
 }
 
 /* Whether anything may be idle at @now. Context: as weir_expiry_step(). */

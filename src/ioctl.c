@@ -65,19 +65,21 @@ static int create_run(struct weir_client *c, union ioctl_args *args, u64 user)
 static int open_object(struct weir_client *c, struct weir_open *args,
 		       struct weir_object *o, u64 user)
 {
+	struct weir_handle *h;
 	int err;
 
-	if (args->rights & ~weir_object_rights(o))
+	if (!weir_object_may(o, args->rights))
 		return -EACCES;
-	err = weir_handle_reserve(c, &args->handle);
-	if (err)
-		return err;
+	h = weir_handle_reserve(c, args->rights);
+	if (IS_ERR(h))
+		return PTR_ERR(h);
+	args->handle = h->id;
 	args->id = o->id;
 	err = weir_user_put(args, sizeof(*args), user);
-	if (!err)
-		err = weir_handle_bind(c, args->handle, o, args->rights);
 	if (err)
-		weir_handle_cancel(c, args->handle);
+		weir_handle_cancel(c, h);
+	else
+		weir_handle_bind(c, h, o);
 	return err;
 }
 
@@ -118,7 +120,7 @@ static int set_run(struct weir_client *c, union ioctl_args *args, u64 user)
 		return PTR_ERR(o);
 	if (o->ops->set)
 		err = o->ops->set(o, set->mask, set->config);
-	weir_object_live_put(o);
+	weir_object_put(o);
 	return err;
 }
 
@@ -132,7 +134,7 @@ static int get_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	if (IS_ERR(o))
 		return PTR_ERR(o);
 	err = o->ops->get(o, get->config, get->stats);
-	weir_object_live_put(o);
+	weir_object_put(o);
 	return err;
 }
 
@@ -145,7 +147,7 @@ static int delete_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	if (IS_ERR(o))
 		return PTR_ERR(o);
 	err = weir_registry_delete(o);
-	weir_object_live_put(o);
+	weir_object_put(o);
 	return err;
 }
 
@@ -161,10 +163,10 @@ static void list_fill(struct weir_object_info *info, struct weir_object *o)
 		.id = o->id,
 	};
 	memcpy(info->name, o->name, sizeof(info->name));
-	if (o->ops->keys && weir_object_live_get(o)) {
+	rcu_read_lock();
+	if (o->ops->keys && weir_object_alive(o))
 		info->keys = o->ops->keys(o);
-		weir_object_live_put(o);
-	}
+	rcu_read_unlock();
 }
 
 static int list_run(struct weir_client *c, union ioctl_args *args, u64 user)
@@ -187,7 +189,7 @@ static int list_run(struct weir_client *c, union ioctl_args *args, u64 user)
 		if (!o)
 			break;
 		list->cursor++;
-		seen = weir_object_rights(o) & WEIR_RIGHT_OBSERVE;
+		seen = weir_object_may_observe(o);
 		if (seen)
 			list_fill(&info, o);
 		weir_object_put(o);
@@ -217,7 +219,7 @@ static int dump_run(struct weir_client *c, union ioctl_args *args, u64 user)
 		return PTR_ERR(o);
 	if (o->ops->dump)
 		err = o->ops->dump(o, dump);
-	weir_object_live_put(o);
+	weir_object_put(o);
 	return err ?: weir_user_put(dump, sizeof(*dump), user);
 }
 

@@ -211,6 +211,10 @@ static u64 check_locked(struct limiter_call *call, struct weir_entry *e,
 			strike(call, e, 1);
 		word = d.word;
 	}
+	/* without strikes that count no more, the next check takes no lock */
+	if (weir_entry_has_score(e) &&
+	    weir_score_idle_at(&call->p->score, e->score, call->now) <= call->now)
+		weir_entry_set_score(e, (struct weir_score){});
 	result_fill(op, call->p, &d, e->ban_until, call->now);
 	op->strikes = strikes_now(call->p, e, call->now);
 	op->bans = e->bans;

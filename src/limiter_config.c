@@ -142,31 +142,18 @@ static void mask_make(void *mask, size_t size, unsigned int bits)
 static int limiter_init(struct weir_limiter *l,
 			const struct weir_limiter_config *config)
 {
-	struct weir_policy *p;
-	int err;
+	struct weir_policy *p = policy_make(config, NULL, 0);
 
+	if (IS_ERR(p))
+		return PTR_ERR(p);
+	RCU_INIT_POINTER(l->policy, p);
 	l->obj.type = config->algorithm;
 	l->obj.quota_keys = config->max_keys;
 	l->key_type = config->key_type;
 	mask_make(&l->mask4, 4, config->prefix4);
 	mask_make(l->mask6, sizeof(l->mask6), config->prefix6);
 	mutex_init(&l->set_lock);
-	p = policy_make(config, NULL, 0);
-	if (IS_ERR(p))
-		return PTR_ERR(p);
-	RCU_INIT_POINTER(l->policy, p);
-	l->totals = alloc_percpu_gfp(struct weir_limiter_totals,
-				     GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	if (!l->totals) {
-		kfree(p);
-		return -ENOMEM;
-	}
-	err = weir_table_init(&l->table, config->max_keys, &limiter_table_ops);
-	if (err) {
-		free_percpu(l->totals);
-		kfree(p);
-	}
-	return err;
+	return 0;
 }
 
 static struct weir_object *limiter_create(u64 user_config)
@@ -189,6 +176,17 @@ static struct weir_object *limiter_create(u64 user_config)
 		return ERR_PTR(err);
 	}
 	return &l->obj;
+}
+
+static int limiter_build(struct weir_object *o)
+{
+	struct weir_limiter *l = weir_limiter(o);
+
+	l->totals = alloc_percpu_gfp(struct weir_limiter_totals,
+				     GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!l->totals)
+		return -ENOMEM;
+	return weir_table_init(&l->table, o->quota_keys, &limiter_table_ops);
 }
 
 static void limiter_release(struct weir_object *o)
@@ -277,11 +275,14 @@ static int limiter_set(struct weir_object *o, u64 mask, u64 user_config)
 		return err;
 	if (!mask || mask & ~SET_ALL || new.flags || new.reserved)
 		return -EINVAL;
+	if (!weir_object_live_get(o))
+		return -ENODEV;
 	err = mutex_lock_interruptible(&l->set_lock);
-	if (err)
-		return err;
-	err = limiter_change(l, &new, mask);
-	mutex_unlock(&l->set_lock);
+	if (!err) {
+		err = limiter_change(l, &new, mask);
+		mutex_unlock(&l->set_lock);
+	}
+	weir_object_live_put(o);
 	return err;
 }
 
@@ -324,28 +325,45 @@ static int limiter_get_config(struct weir_limiter *l, u64 user_config)
 	if (err)
 		return err;
 	rcu_read_lock();
-	now = rcu_dereference(l->policy)->config;
+	if (weir_object_alive(&l->obj))
+		now = rcu_dereference(l->policy)->config;
+	else
+		err = -ENODEV;
 	rcu_read_unlock();
+	if (err)
+		return err;
 	now.size = config.size;
 	return weir_user_put(&now, sizeof(now), user_config);
+}
+
+static int limiter_get_stats(struct weir_limiter *l, u64 user_stats)
+{
+	struct weir_limiter_stats stats;
+	int err;
+
+	err = weir_user_get(&stats, sizeof(stats), user_stats,
+			    offsetofend(struct weir_limiter_stats, full));
+	if (err)
+		return err;
+	rcu_read_lock();
+	if (weir_object_alive(&l->obj))
+		weir_limiter_stats_read(l, &stats);
+	else
+		err = -ENODEV;
+	rcu_read_unlock();
+	return err ?: weir_user_put(&stats, sizeof(stats), user_stats);
 }
 
 static int limiter_get(struct weir_object *o, u64 user_config, u64 user_stats)
 {
 	struct weir_limiter *l = weir_limiter(o);
-	struct weir_limiter_stats stats;
 	int err = 0;
 
 	if (user_config)
 		err = limiter_get_config(l, user_config);
-	if (err || !user_stats)
-		return err;
-	err = weir_user_get(&stats, sizeof(stats), user_stats,
-			    offsetofend(struct weir_limiter_stats, full));
-	if (err)
-		return err;
-	weir_limiter_stats_read(l, &stats);
-	return weir_user_put(&stats, sizeof(stats), user_stats);
+	if (!err && user_stats)
+		err = limiter_get_stats(l, user_stats);
+	return err;
 }
 
 static u64 limiter_keys(struct weir_object *o)
@@ -357,6 +375,7 @@ const struct weir_kind_ops weir_limiter_ops = {
 	.kind		= WEIR_KIND_LIMITER,
 	.dir		= "limiters",
 	.create		= limiter_create,
+	.build		= limiter_build,
 	.release	= limiter_release,
 	.set		= limiter_set,
 	.get		= limiter_get,

@@ -82,8 +82,8 @@ static bool bucket_fill(struct dump *d, unsigned int bucket)
 	return true;
 }
 
-/* Gather from some buckets, and move on. */
-static void chunk_fill(struct dump *d)
+/* Gather from some buckets, and move on: 0 or -ENODEV. */
+static int chunk_fill(struct dump *d)
 {
 	struct weir_table *t = &d->l->table;
 	unsigned int bucket = weir_table_bucket(t, d->from), n;
@@ -91,6 +91,10 @@ static void chunk_fill(struct dump *d)
 	d->filled = 0;
 	d->count = 0;
 	rcu_read_lock();
+	if (!weir_object_alive(&d->l->obj)) {
+		rcu_read_unlock();
+		return -ENODEV;
+	}
 	for (n = 0; n < BUCKETS_A_GO && bucket_fill(d, bucket); n++) {
 		d->end = ++bucket == t->nbuckets;
 		if (d->end)
@@ -98,17 +102,21 @@ static void chunk_fill(struct dump *d)
 		d->from = (u64)bucket << t->shift;
 	}
 	rcu_read_unlock();
+	return 0;
 }
 
 static int dump_run(struct dump *d, struct weir_dump *args, u64 length)
 {
 	u8 __user *to = u64_to_user_ptr(args->buffer);
+	int err;
 
 	while (!d->end) {
 		d->room = min_t(u64, CHUNK, length - args->length);
 		if (d->room < RECORD_MAX)
 			break;
-		chunk_fill(d);
+		err = chunk_fill(d);
+		if (err)
+			return err;
 		if (copy_to_user(to + args->length, d->chunk, d->filled))
 			return -EFAULT;
 		args->length += d->filled;
@@ -126,8 +134,8 @@ static int dump_run(struct dump *d, struct weir_dump *args, u64 length)
  * @o: the limiter
  * @args: the ioctl's struct; results are filled in
  *
- * Context: may sleep; the storage is held.
- * Return: 0, -EINVAL, -EMSGSIZE, -EFAULT, -ENOMEM.
+ * Context: may sleep; the header is held.
+ * Return: 0, -EINVAL, -EMSGSIZE, -EFAULT, -ENOMEM, -ENODEV.
  */
 int weir_limiter_dump(struct weir_object *o, struct weir_dump *args)
 {

@@ -7,6 +7,7 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/user_namespace.h>
 
 #include "object.h"
 #include "registry.h"
@@ -46,14 +47,12 @@ void weir_object_live_put(struct weir_object *o)
 		call_rcu(&o->rcu, object_release_rcu);
 }
 
-/* The rights the current task has to an object, as a file's mode works. */
-u32 weir_object_rights(const struct weir_object *o)
+/* What mode and ids give the current task, as they do for a file. */
+static u32 rights_by_mode(const struct weir_object *o)
 {
 	unsigned int bits = o->mode;
 	u32 rights = 0;
 
-	if (capable(CAP_SYS_ADMIN))
-		return WEIR_RIGHT_ALL;
 	if (uid_eq(current_euid(), o->uid)) {
 		bits >>= 6;
 		rights |= WEIR_RIGHT_ADMIN;
@@ -65,6 +64,26 @@ u32 weir_object_rights(const struct weir_object *o)
 	if (bits & 2)
 		rights |= WEIR_RIGHT_USE;
 	return rights;
+}
+
+/**
+ * weir_object_may - whether the current task may have rights to an object
+ * @o: the object
+ * @rights: WEIR_RIGHT_*
+ *
+ * The capability is asked for last: only where it decides should it be noted
+ * that it was used, or that it was missing.
+ */
+bool weir_object_may(const struct weir_object *o, u32 rights)
+{
+	return !(rights & ~rights_by_mode(o)) || capable(CAP_SYS_ADMIN);
+}
+
+/* The same for who walks over all objects: not to see one is no incident. */
+bool weir_object_may_observe(const struct weir_object *o)
+{
+	return rights_by_mode(o) & WEIR_RIGHT_OBSERVE ||
+	       ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
 }
 
 /* 1 to 63 characters, NUL-terminated, zero-filled; the first is alphanumeric. */

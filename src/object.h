@@ -5,8 +5,9 @@
  * An object dies in phases:
  *  1. unlinked (registry.c): dead is set, the name is free, sysfs is gone. Who
  *     finds it by handle from now on answers ENODEV.
- *  2. the registry's count in live is dropped. Operations that sleep hold one,
- *     too, others are in an RCU read side.
+ *  2. the registry's count in live is dropped. Operations that allocate hold one,
+ *     too, others are in an RCU read side. Nobody does while it waits for a user's
+ *     memory: what is paged in by a user would keep the storage for ever.
  *  3. live is 0 and a grace period is over: nobody uses the storage. A worker
  *     frees it: that may take seconds for millions of keys.
  *  4. the last handle goes: the header is freed.
@@ -16,6 +17,7 @@
 
 #include <linux/kref.h>
 #include <linux/rculist.h>
+#include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/uidgid.h>
 #include <linux/workqueue.h>
@@ -32,22 +34,26 @@ struct kobj_type;
  * struct weir_kind_ops - one kind of object
  * @kind: enum weir_kind
  * @dir: folder in sysfs
- * @sysfs_add: say which files the object's folder has (sysfs.h). Registry mutex.
- * @create: a new object from the user's config, complete but not registered. It
- *	sets type and quota_keys, the caller the rest of the common part. May
+ * @sysfs_add: say which files the object's folder has (sysfs.h). May sleep.
+ * @create: a new object from the user's config, without what takes much memory.
+ *	It sets type and quota_keys, the caller the rest of the common part. May
  *	sleep. Error pointer on failure.
- * @release: free the storage, phase 3 above; or that of an object that was never
- *	registered. May sleep.
- * @set: WEIR_IOC_SET; NULL for EOPNOTSUPP
+ * @build: the rest, once the owner's account is charged for it. May sleep. 0 or
+ *	-ENOMEM.
+ * @release: free the storage, phase 3 above; or of an object that never was
+ *	visible what there is of it. May sleep.
+ * @set: WEIR_IOC_SET; NULL for EOPNOTSUPP. This and the next two hold the header
+ *	alone: see weir_object_alive().
  * @get: WEIR_IOC_GET
  * @dump: WEIR_IOC_DUMP; NULL for EOPNOTSUPP
- * @keys: entries now; NULL for none
+ * @keys: entries now; NULL for none. Context: RCU read side, alive.
  */
 struct weir_kind_ops {
 	enum weir_kind kind;
 	const char *dir;
 	int (*sysfs_add)(struct weir_object *o);
 	struct weir_object *(*create)(u64 config);
+	int (*build)(struct weir_object *o);
 	void (*release)(struct weir_object *o);
 	int (*set)(struct weir_object *o, u64 mask, u64 config);
 	int (*get)(struct weir_object *o, u64 config, u64 stats);
@@ -67,13 +73,15 @@ struct weir_kind_ops {
  * @uid:	I: owner
  * @gid:	I: group
  * @id:		I: number, never used again
- * @dead:	MR: phase 1 is done; WRITE_ONCE(), READ_ONCE()
+ * @dead:	MR: phase 1 has begun; WRITE_ONCE(), READ_ONCE()
  * @live:	A: uses of the storage, see above
  * @ref:	A: uses of the header: one for as long as live is not 0, and handles
- * @hash:	MR: in the registry's chain for the name
+ * @hash:	MR: in the registry's chain for the name; before that, M: in its list
+ *		of those that are being built
  * @quota:	M: the owner's account, until phase 1
  * @quota_keys:	M: keys taken from it; before that, to be taken
- * @node:	M: its folder in sysfs, until phase 1
+ * @node:	its folder in sysfs: made before the object is visible; M: removed in
+ *		phase 1
  * @rcu:	phase 2 to 3
  * @work:	phase 3
  * @free_rcu:	phase 4
@@ -106,13 +114,20 @@ extern const struct weir_kind_ops weir_limiter_ops;
 
 void weir_object_put(struct weir_object *o);
 void weir_object_live_put(struct weir_object *o);
-u32 weir_object_rights(const struct weir_object *o);
+bool weir_object_may(const struct weir_object *o, u32 rights);
+bool weir_object_may_observe(const struct weir_object *o);
 bool weir_name_valid(const char *name);
 
 /* Keep the storage over a sleep; false if phase 3 has begun. */
 static inline bool weir_object_live_get(struct weir_object *o)
 {
 	return refcount_inc_not_zero(&o->live);
+}
+
+/* True: the storage stays as long as the RCU read side that the caller is in. */
+static inline bool weir_object_alive(const struct weir_object *o)
+{
+	return !READ_ONCE(o->dead);
 }
 
 #endif /* _WEIR_OBJECT_H */

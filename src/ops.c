@@ -125,7 +125,13 @@ static int counter_op_check(struct op_run *r)
 	else if (op->opcode == WEIR_OP_ADD && hweight64(op->arg) > 1)
 		used = min_t(size_t, sizeof(op->values),
 			     hweight64(op->arg) * sizeof(s64));
-	return inline_tail_zero(op, used) ? 0 : -EINVAL;
+	if (!inline_tail_zero(op, used))
+		return -EINVAL;
+	if (op->opcode == WEIR_OP_ADD && op->flags & WEIR_OP_PTR &&
+	    copy_from_user(r->data->values, u64_to_user_ptr(op->ptr),
+			   hweight64(op->arg) * sizeof(s64)))
+		return -EFAULT;
+	return 0;
 }
 
 static int op_check(struct op_run *r)
@@ -149,49 +155,62 @@ static int add_many(struct op_run *r, struct weir_counter *c)
 
 	if (op->n)
 		return -EINVAL;
-	if (op->flags & WEIR_OP_PTR) {
-		if (copy_from_user(r->data->values, u64_to_user_ptr(op->ptr),
-				   n * sizeof(s64)))
-			return -EFAULT;
+	if (op->flags & WEIR_OP_PTR)
 		amounts = r->data->values;
-	} else if (n > ARRAY_SIZE(op->values)) {
+	else if (n > ARRAY_SIZE(op->values))
 		return -EINVAL;
-	}
 	weir_counter_add_many(c, op->arg, amounts);
 	return 0;
 }
 
+static int values_get(struct weir_counter *c, bool take, u64 *values)
+{
+	int err = 0;
+
+	rcu_read_lock();
+	if (!weir_object_alive(&c->obj))
+		err = -ENODEV;
+	else if (take)
+		weir_counter_take(c, values);
+	else if (c->obj.type == WEIR_COUNTER_SEQUENCE)
+		values[0] = weir_counter_read_one(c, 0);
+	else
+		weir_counter_read(c, values);
+	rcu_read_unlock();
+	return err;
+}
+
+/* READ and TAKE of all fields to where the op points. The header is held. */
 static int read_many(struct op_run *r, struct weir_counter *c)
 {
 	struct weir_op *op = &r->op;
 	bool take = op->opcode == WEIR_OP_TAKE;
 	void __user *to = u64_to_user_ptr(op->ptr);
 	size_t size = c->nfields * sizeof(s64);
-	u64 *values = (u64 *)r->data->values;
+	int err;
 
+	if (take && c->obj.type == WEIR_COUNTER_SEQUENCE)
+		return -EOPNOTSUPP;
 	if (op->arg)
 		return -EINVAL;
 	if (op->n < c->nfields)
 		return -EMSGSIZE;
-	if (!c->slots) {
-		values[0] = weir_counter_read_one(c, 0);
-	} else if (take) {
-		/* nothing may be taken that cannot be handed over */
-		if (clear_user(to, size))
-			return -EFAULT;
-		weir_counter_take(c, values);
-	} else {
-		weir_counter_read(c, values);
-	}
-	if (copy_to_user(to, values, size)) {
-		/* unmapped at this very moment: what was taken goes back */
-		if (take)
-			weir_counter_add_many(c, GENMASK_ULL(c->nfields - 1, 0),
-					      r->data->values);
+	/* nothing may be taken that cannot be handed over */
+	if (take && clear_user(to, size))
 		return -EFAULT;
-	}
+	err = values_get(c, take, (u64 *)r->data->values);
+	if (err)
+		return err;
 	op->value = c->nfields;
-	return 0;
+	if (!copy_to_user(to, r->data->values, size))
+		return 0;
+	/* unmapped at this very moment: what was taken goes back */
+	rcu_read_lock();
+	if (take && weir_object_alive(&c->obj))
+		weir_counter_add_many(c, GENMASK_ULL(c->nfields - 1, 0),
+				      r->data->values);
+	rcu_read_unlock();
+	return -EFAULT;
 }
 
 static int read_one(struct op_run *r, struct weir_counter *c)
@@ -199,14 +218,17 @@ static int read_one(struct op_run *r, struct weir_counter *c)
 	struct weir_op *op = &r->op;
 	u64 value;
 
-	if (op->n)
+	if (op->n || op->arg >= c->nfields)
 		return -EINVAL;
 	if (op->opcode == WEIR_OP_TAKE) {
+		if (op->arg)
+			return -EINVAL;
 		if (c->nfields > 1)
 			return -EMSGSIZE;
 		weir_counter_take(c, &value);
 	} else {
-		value = weir_counter_read_one(c, op->arg);
+		value = weir_counter_read_one(c, array_index_nospec(op->arg,
+								    c->nfields));
 	}
 	op->value = value;
 	return 0;
@@ -226,34 +248,36 @@ static int next_numbers(struct op_run *r, struct weir_counter *c)
 	return err;
 }
 
-static int counter_op(struct op_run *r, struct weir_counter *c)
+static int counter_add(struct op_run *r, struct weir_counter *c)
 {
 	struct weir_op *op = &r->op;
-	bool sequence = c->obj.type == WEIR_COUNTER_SEQUENCE;
-	bool many = op->flags & WEIR_OP_PTR;
 
-	switch (op->opcode) {
+	if (c->obj.type == WEIR_COUNTER_SEQUENCE)
+		return -EOPNOTSUPP;
+	if (!op->arg || (c->nfields < 64 && op->arg >> c->nfields))
+		return -EINVAL;
+	if (op->flags & WEIR_OP_PTR || op->arg & (op->arg - 1))
+		return add_many(r, c);
+	weir_counter_add_one(c, __ffs64(op->arg), op->n);
+	return 0;
+}
+
+/* All that needs no user memory. Context: RCU read side. */
+static int counter_op(struct op_run *r, struct weir_counter *c)
+{
+	bool sequence = c->obj.type == WEIR_COUNTER_SEQUENCE;
+
+	switch (r->op.opcode) {
 	case WEIR_OP_ADD:
-		if (sequence)
-			return -EOPNOTSUPP;
-		if (!op->arg || (c->nfields < 64 && op->arg >> c->nfields))
-			return -EINVAL;
-		if (many || op->arg & (op->arg - 1))
-			return add_many(r, c);
-		weir_counter_add_one(c, __ffs64(op->arg), op->n);
-		return 0;
+		return counter_add(r, c);
 	case WEIR_OP_NEXT:
 		return sequence ? next_numbers(r, c) : -EOPNOTSUPP;
 	case WEIR_OP_TAKE:
 		if (sequence)
 			return -EOPNOTSUPP;
-		if (op->arg)
-			return -EINVAL;
 		fallthrough;
 	default:
-		if (!many && op->arg >= c->nfields)
-			return -EINVAL;
-		return many ? read_many(r, c) : read_one(r, c);
+		return r->op.flags & WEIR_OP_PTR ? WEIR_OP_SLOW : read_one(r, c);
 	}
 }
 
@@ -265,21 +289,26 @@ static int limiter_op(struct op_run *r, struct weir_limiter *l)
 	return err ?: weir_limiter_op(l, &r->op, &r->key);
 }
 
-/* Operations that touch user memory need the storage held over a sleep. */
-static bool op_sleeps(const struct weir_op *op)
+/* What keeps the object for op_sleeping(). False if it is gone. */
+static bool op_hold(struct weir_object *o)
 {
-	return op->flags & WEIR_OP_PTR && op->opcode < WEIR_OP_CHECK;
+	if (o->ops->kind == WEIR_KIND_COUNTER)
+		return kref_get_unless_zero(&o->ref);
+	return weir_object_live_get(o);
 }
 
+/* The op may sleep: for a user's memory (counters) or for ours (limiters). */
 static int op_sleeping(struct weir_object *o, struct op_run *r)
 {
 	int err;
 
-	if (o->ops->kind == WEIR_KIND_COUNTER)
-		err = counter_op(r, weir_counter(o));
-	else
+	if (o->ops->kind == WEIR_KIND_COUNTER) {
+		err = read_many(r, weir_counter(o));
+		weir_object_put(o);
+	} else {
 		err = weir_limiter_op_slow(weir_limiter(o), &r->op, &r->key);
-	weir_object_live_put(o);
+		weir_object_live_put(o);
+	}
 	return err;
 }
 
@@ -301,15 +330,13 @@ static int op_dispatch(struct weir_client *c, struct op_run *r)
 		err = -EOPNOTSUPP;
 	else if (!(h->rights & r->desc->right))
 		err = -EACCES;
-	else if (READ_ONCE(o->dead))
+	else if (!weir_object_alive(o))
 		err = -ENODEV;
-	else if (op_sleeps(&r->op))
-		err = WEIR_OP_SLOW;
 	else if (o->ops->kind == WEIR_KIND_LIMITER)
 		err = limiter_op(r, weir_limiter(o));
 	else
 		err = counter_op(r, weir_counter(o));
-	if (err == WEIR_OP_SLOW && !weir_object_live_get(o))
+	if (err == WEIR_OP_SLOW && !op_hold(o))
 		err = -ENODEV;
 out:
 	rcu_read_unlock();

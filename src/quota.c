@@ -17,6 +17,10 @@ static ulong max_objects_per_uid = 4096;
 module_param(max_objects_per_uid, ulong, 0644);
 MODULE_PARM_DESC(max_objects_per_uid, "objects of one user at most");
 
+static ulong max_keys = 256 << 20;
+module_param(max_keys, ulong, 0644);
+MODULE_PARM_DESC(max_keys, "sum of max_keys over all limiters at most");
+
 static ulong max_keys_per_uid = 64 << 20;
 module_param(max_keys_per_uid, ulong, 0644);
 MODULE_PARM_DESC(max_keys_per_uid, "sum of max_keys over one user's limiters at most");
@@ -38,6 +42,7 @@ struct weir_quota {
 /* All under the registry's mutex. Users with objects are few: a list does. */
 static LIST_HEAD(accounts);
 static u64 objects;
+static u64 keys_sum;
 
 static struct weir_quota *account_find(kuid_t uid)
 {
@@ -49,70 +54,83 @@ static struct weir_quota *account_find(kuid_t uid)
 	return NULL;
 }
 
-static struct weir_quota *account_get(kuid_t uid)
+/**
+ * weir_quota_new - an account, should the user have none
+ * @uid: whose
+ *
+ * Context: may sleep, no lock. Return: for weir_quota_take(), or NULL.
+ */
+struct weir_quota *weir_quota_new(kuid_t uid)
 {
-	struct weir_quota *q = account_find(uid);
+	struct weir_quota *q = kzalloc(sizeof(*q), GFP_KERNEL_ACCOUNT);
 
 	if (q)
-		return q;
-	q = kzalloc(sizeof(*q), GFP_KERNEL_ACCOUNT);
-	if (!q)
-		return ERR_PTR(-ENOMEM);
-	q->uid = uid;
-	list_add(&q->list, &accounts);
+		q->uid = uid;
 	return q;
 }
 
-static void account_put(struct weir_quota *q)
+/* One that was not needed. */
+void weir_quota_free(struct weir_quota *q)
 {
-	if (q->objects)
-		return;
-	list_del(&q->list);
 	kfree(q);
 }
 
-static bool keys_fit(const struct weir_quota *q, u64 more)
+static bool fits(u64 have, u64 more, u64 max)
 {
-	u64 max = READ_ONCE(max_keys_per_uid);
+	return have <= max && more <= max - have;
+}
 
-	return q->keys <= max && more <= max - q->keys;
+/* 0, -EDQUOT (the user's cap) or -ENOSPC (the host's). */
+static int keys_check(const struct weir_quota *q, u64 more)
+{
+	if (!fits(q->keys, more, READ_ONCE(max_keys_per_uid)))
+		return -EDQUOT;
+	return fits(keys_sum, more, READ_ONCE(max_keys)) ? 0 : -ENOSPC;
 }
 
 /**
  * weir_quota_take - one object more
- * @uid: whose
- * @keys: its keys
+ * @spare: an account in the user's name; set to NULL if it is his now
+ * @keys: the object's
  *
- * Return: the account, or an ERR_PTR(): -EDQUOT (the user's cap), -ENOSPC (the
- * host's), -ENOMEM.
+ * Return: the user's account, or an ERR_PTR(): -EDQUOT (the user's cap), -ENOSPC
+ * (the host's); then nothing has changed.
  */
-struct weir_quota *weir_quota_take(kuid_t uid, u64 keys)
+struct weir_quota *weir_quota_take(struct weir_quota **spare, u64 keys)
 {
 	struct weir_quota *q;
+	int err;
 
 	weir_registry_assert_held();
+	q = account_find((*spare)->uid) ?: *spare;
 	if (objects >= READ_ONCE(max_objects))
 		return ERR_PTR(-ENOSPC);
-	q = account_get(uid);
-	if (IS_ERR(q))
-		return q;
-	if (q->objects >= READ_ONCE(max_objects_per_uid) || !keys_fit(q, keys)) {
-		account_put(q);
-		return ERR_PTR(-EDQUOT);
+	err = q->objects >= READ_ONCE(max_objects_per_uid) ? -EDQUOT :
+							     keys_check(q, keys);
+	if (err)
+		return ERR_PTR(err);
+	if (q == *spare) {
+		list_add(&q->list, &accounts);
+		*spare = NULL;
 	}
 	q->objects++;
 	q->keys += keys;
+	keys_sum += keys;
 	WRITE_ONCE(objects, objects + 1);
 	return q;
 }
 
-/* An object changes its number of keys: 0 or -EDQUOT. Less always works. */
+/* An object changes its number of keys: 0, -EDQUOT, -ENOSPC. Less always works. */
 int weir_quota_change(struct weir_quota *q, u64 from, u64 to)
 {
+	int err;
+
 	weir_registry_assert_held();
-	if (to > from && !keys_fit(q, to - from))
-		return -EDQUOT;
+	err = to > from ? keys_check(q, to - from) : 0;
+	if (err)
+		return err;
 	q->keys += to - from;
+	keys_sum += to - from;
 	return 0;
 }
 
@@ -121,8 +139,12 @@ void weir_quota_give(struct weir_quota *q, u64 keys)
 	weir_registry_assert_held();
 	q->objects--;
 	q->keys -= keys;
+	keys_sum -= keys;
 	WRITE_ONCE(objects, objects - 1);
-	account_put(q);
+	if (q->objects)
+		return;
+	list_del(&q->list);
+	kfree(q);
 }
 
 u64 weir_quota_objects(void)

@@ -11,7 +11,9 @@
 
 struct weir_quota;
 
-struct weir_quota *weir_quota_take(kuid_t uid, u64 keys);
+struct weir_quota *weir_quota_new(kuid_t uid);
+void weir_quota_free(struct weir_quota *q);
+struct weir_quota *weir_quota_take(struct weir_quota **spare, u64 keys);
 int weir_quota_change(struct weir_quota *q, u64 from, u64 to);
 void weir_quota_give(struct weir_quota *q, u64 keys);
 u64 weir_quota_objects(void);

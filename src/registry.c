@@ -6,6 +6,7 @@
 #include <linux/random.h>
 #include <linux/siphash.h>
 #include <linux/string.h>
+#include <linux/wait.h>
 #include <linux/xarray.h>
 
 #include "event.h"
@@ -20,8 +21,11 @@
  */
 static DEFINE_MUTEX(mutex);
 static DEFINE_HASHTABLE(by_name, REGISTRY_BITS);	/* M */
-static DEFINE_XARRAY_FLAGS(by_id, XA_FLAGS_ACCOUNT);	/* M */
-static u64 last_id;					/* M */
+static DEFINE_XARRAY_FLAGS(by_id, XA_FLAGS_ACCOUNT);	/* M; places: its own lock */
+static HLIST_HEAD(building);				/* M; claimed, not visible */
+static unsigned long built;				/* M; times one left that list */
+static DECLARE_WAIT_QUEUE_HEAD(builders);		/* for that to happen */
+static atomic64_t last_id = ATOMIC64_INIT(0);
 static siphash_key_t hash_key __ro_after_init;
 static struct workqueue_struct *queue;
 
@@ -97,48 +101,134 @@ struct weir_object *weir_registry_next(u64 *cursor, u32 kind)
 	return o;
 }
 
-static int object_link(struct weir_object *o)
+static bool name_is(const struct weir_object *o, const struct weir_object *as)
 {
+	return o->ops->kind == as->ops->kind && !strcmp(o->name, as->name);
+}
+
+static bool is_building(const struct weir_object *as)
+{
+	struct weir_object *o;
+
+	hlist_for_each_entry(o, &building, hash)
+		if (name_is(o, as))
+			return true;
+	return false;
+}
+
+/* With the mutex, until nobody builds an object of that name: 0 or -EINTR. */
+static int name_wait(const struct weir_object *o)
+{
+	unsigned long seen;
+	int err = 0;
+
+	while (!err && is_building(o)) {
+		seen = built;
+		mutex_unlock(&mutex);
+		err = wait_event_interruptible(builders, READ_ONCE(built) != seen);
+		mutex_lock(&mutex);
+	}
+	return err ? -EINTR : 0;
+}
+
+static int name_take(struct weir_object *o, struct weir_quota **spare)
+{
+	struct weir_quota *q;
 	int err;
 
-	o->quota = weir_quota_take(o->uid, o->quota_keys);
-	if (IS_ERR(o->quota))
-		return PTR_ERR(o->quota);
-	o->id = ++last_id;
-	err = weir_sysfs_add(o);
+	err = name_wait(o);
 	if (err)
-		goto err_quota;
-	err = xa_insert(&by_id, o->id, o, GFP_KERNEL_ACCOUNT);
+		return err;
+	if (name_find(o->ops->kind, o->name))
+		return -EEXIST;
+	q = weir_quota_take(spare, o->quota_keys);
+	if (IS_ERR(q))
+		return PTR_ERR(q);
+	o->quota = q;
+	hlist_add_head(&o->hash, &building);
+	return 0;
+}
+
+/* A number for a new object, never used before or again. */
+u64 weir_registry_number(void)
+{
+	return atomic64_inc_return(&last_id);
+}
+
+/**
+ * weir_registry_claim - make a name the caller's, and charge the owner's account
+ * @o: the object that is to have it, with a number
+ *
+ * Of all who want one name, one gets it; the others wait here until they know
+ * whether an object came of it. Nobody builds what he cannot keep, and no memory
+ * is asked for with a lock held.
+ *
+ * Context: may sleep.
+ * Return: 0: weir_registry_publish() or weir_registry_abandon() must follow soon.
+ * -EEXIST, -EDQUOT, -ENOSPC, -ENOMEM, -EINTR: nothing has changed.
+ */
+int weir_registry_claim(struct weir_object *o)
+{
+	struct weir_quota *spare = weir_quota_new(o->uid);
+	int err;
+
+	if (!spare)
+		return -ENOMEM;
+	err = xa_reserve(&by_id, o->id, GFP_KERNEL_ACCOUNT);
+	if (!err) {
+		mutex_lock(&mutex);
+		err = name_take(o, &spare);
+		mutex_unlock(&mutex);
+		if (err)
+			xa_release(&by_id, o->id);
+	}
+	weir_quota_free(spare);
+	return err;
+}
+
+static void claim_end(struct weir_object *o)
+{
+	lockdep_assert_held(&mutex);
+	hlist_del(&o->hash);
+	WRITE_ONCE(built, built + 1);
+}
+
+/* Give up a name that was claimed: of @o nothing was ever seen. */
+void weir_registry_abandon(struct weir_object *o)
+{
+	mutex_lock(&mutex);
+	claim_end(o);
+	weir_quota_give(o->quota, o->quota_keys);
+	o->quota = NULL;
+	mutex_unlock(&mutex);
+	wake_up_all(&builders);
+	xa_release(&by_id, o->id);
+}
+
+/**
+ * weir_registry_publish - make an object visible
+ * @o: complete, its name claimed; its references are the caller's until then
+ *
+ * Context: may sleep. Return: 0: the registry has its own reference, the caller
+ * keeps his. -ENOMEM: nothing was seen of it, and the name is still claimed.
+ */
+int weir_registry_publish(struct weir_object *o)
+{
+	int err = weir_sysfs_add(o);
+
 	if (err)
-		goto err_sysfs;
+		return err;
+	mutex_lock(&mutex);
+	claim_end(o);
+	/* its place is there already: this allocates nothing, and so cannot fail */
+	WARN_ON_ONCE(xa_is_err(xa_store(&by_id, o->id, o, 0)));
 	/* first the event: what others do to the object comes after it */
 	weir_event_object(o, WEIR_EVENT_CREATED,
 			  from_kuid(&init_user_ns, o->uid), 0);
 	hash_add_rcu(by_name, &o->hash, name_hash(o->ops->kind, o->name));
-	return 0;
-
-err_sysfs:
-	weir_sysfs_remove(o);
-err_quota:
-	weir_quota_give(o->quota, o->quota_keys);
-	return err;
-}
-
-/**
- * weir_registry_add - make an object visible
- * @o: complete but for its number; its references are the caller's until then
- *
- * Return: 0: the registry has its own reference, the caller keeps his. -EEXIST,
- * -EDQUOT, -ENOSPC, -ENOMEM: nothing was seen of it.
- */
-int weir_registry_add(struct weir_object *o)
-{
-	int err;
-
-	mutex_lock(&mutex);
-	err = name_find(o->ops->kind, o->name) ? -EEXIST : object_link(o);
 	mutex_unlock(&mutex);
-	return err;
+	wake_up_all(&builders);
+	return 0;
 }
 
 /* Phase 1 of an object's death. */
@@ -177,7 +267,7 @@ int weir_registry_delete(struct weir_object *o)
 
 /*
  * An object is about to change: charge another number of keys to its owner, and
- * tell readers. 0, -EDQUOT or -ENODEV.
+ * tell readers. 0, -EDQUOT, -ENOSPC or -ENODEV.
  */
 int weir_registry_change(struct weir_object *o, u64 keys, u64 mask)
 {
@@ -207,8 +297,10 @@ void weir_registry_mod_exit(void)
 	struct weir_object *o;
 	unsigned long id;
 
-	xa_for_each(&by_id, id, o)
+	xa_for_each(&by_id, id, o) {
 		weir_registry_delete(o);
+		cond_resched();
+	}
 	rcu_barrier();			/* phase 2 to 3 */
 	destroy_workqueue(queue);	/* phase 3 */
 	xa_destroy(&by_id);

@@ -7,24 +7,27 @@
  * LOCK ORDER, outer to inner (docs/locking.md says why):
  *
  *	limiter->set_lock	mutex		one live change at a time
- *	registry mutex		mutex		names, numbers, accounts, sysfs nodes
- *	(sysfs, memory)				taken inside it by the kernel
+ *	registry mutex		mutex		names, numbers, accounts
+ *	(sysfs)					taken inside it, to remove a folder
  *	expiry->lock		spinlock, BH	raising bounds
  *	bucket			bit lock, BH	links of one chain
  *	entry			bit lock, BH	one key's state
  *	counter->lock		spinlock, BH	base values; outside all of these
  *	event ring		spinlock, IRQ	records; wakes readers when released
  *
- * Nothing sleeps, allocates, frees by itself or touches user memory below the
- * mutexes. No show function of sysfs takes any lock but counter->lock's
- * sequence count, so a node can be removed under the registry mutex.
+ * No memory is asked for with any of them held but set_lock, and no user's memory
+ * is touched. Below the mutexes nothing sleeps. No show function of sysfs takes a
+ * mutex, so a folder can be removed under the registry's.
  */
 #ifndef _WEIR_REGISTRY_H
 #define _WEIR_REGISTRY_H
 
 #include "object.h"
 
-int weir_registry_add(struct weir_object *o);
+u64 weir_registry_number(void);
+int weir_registry_claim(struct weir_object *o);
+void weir_registry_abandon(struct weir_object *o);
+int weir_registry_publish(struct weir_object *o);
 int weir_registry_delete(struct weir_object *o);
 struct weir_object *weir_registry_find(u32 kind, const char *name);
 struct weir_object *weir_registry_next(u64 *cursor, u32 kind);

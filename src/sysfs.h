@@ -5,7 +5,7 @@
  * An object's folder is a node of its own, not part of the object: sysfs may
  * keep it a while after its removal. Nothing calls a show function after
  * weir_sysfs_remove() has returned, so show functions may use the object.
- * They take no lock.
+ * They take no mutex.
  */
 #ifndef _WEIR_SYSFS_H
 #define _WEIR_SYSFS_H

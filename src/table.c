@@ -462,6 +462,7 @@ int weir_table_init(struct weir_table *t, u64 max_keys,
 	err = weir_expiry_init(&t->expiry, t->nbuckets);
 	if (err) {
 		kvfree(t->buckets);
+		t->buckets = NULL;
 		return err;
 	}
 	t->memcg = get_mem_cgroup_from_mm(current->mm);
@@ -471,7 +472,7 @@ int weir_table_init(struct weir_table *t, u64 max_keys,
 
 /**
  * weir_table_destroy - free everything
- * @t: the table
+ * @t: the table; zeroed is fine, too
  *
  * Nobody can find the table any more and a grace period is over, so entries are
  * freed at once. Those killed before are freed by their own callbacks.
@@ -482,6 +483,8 @@ void weir_table_destroy(struct weir_table *t)
 	struct weir_entry *e, *next;
 	unsigned int i;
 
+	if (!t->buckets)
+		return;
 	weir_sweep_stop(t);
 	for (i = 0; i < t->nbuckets; i++) {
 		for (e = bucket_first(&t->buckets[i]); e; e = next) {

@@ -60,8 +60,8 @@
  * ENODEV     the object was deleted; the handle is good for CLOSE alone
  * ENOENT     no object of that kind and name, or no entry for that key
  * ENOMEM     out of memory, or over the memory cgroup's limit
- * ENOSPC     the host's cap on objects (module parameter max_objects) is
- *            reached
+ * ENOSPC     the host's cap on objects or keys (module parameters max_objects,
+ *            max_keys) is reached
  * ENOTTY     no such ioctl
  * EOPNOTSUPP understood, but this kind or type of object, or this version of
  *            the module, does not do it
@@ -310,12 +310,14 @@ struct weir_limiter_stats {
  * @created: out: 1 if this call made the object, 0 if it existed
  * @name: NUL-terminated, zero-filled to the end
  *
- * Of any number of concurrent calls for one name exactly one makes the object.
- * The object is complete before anybody can see it.
+ * Of any number of concurrent calls for one name exactly one makes the object;
+ * the others wait until it is complete, and then it exists. Before that nobody can
+ * see it. After an error other than EEXIST the out members are 0.
  *
  * Errors: EACCES (file not open for writing; a @gid the caller is not in;
- * EXISTING_OK and the object that exists does not grant the rights), EEXIST, EDQUOT, ENOSPC, EMFILE, ENOMEM, EINVAL,
- * ERANGE, EFAULT, E2BIG, EOPNOTSUPP (a kind or type this module does not know).
+ * EXISTING_OK and the object that exists does not grant the rights), EEXIST,
+ * EDQUOT, ENOSPC, EMFILE, ENOMEM, EINVAL, EINTR, ERANGE, EFAULT, E2BIG, EOPNOTSUPP
+ * (a kind or type this module does not know).
  */
 struct weir_create {
 	__u32		size;
@@ -396,8 +398,8 @@ struct weir_close {
  * is ERANGE. When the
  * call returns nobody decides by the old configuration any more.
  *
- * Errors: EBADF, EACCES, ENODEV, EINVAL, EINTR, ERANGE, EDQUOT, ENOMEM, EFAULT,
- * E2BIG, EOPNOTSUPP (a counter).
+ * Errors: EBADF, EACCES, ENODEV, EINVAL, EINTR, ERANGE, EDQUOT, ENOSPC, ENOMEM,
+ * EFAULT, E2BIG, EOPNOTSUPP (a counter).
  */
 struct weir_set {
 	__u32		size;
