@@ -4,7 +4,8 @@
  * at once, and it held 101 of at most 100.
  *
  * Here 64 processes bring 10,000 distinct keys to a limiter of at most 100, and a
- * reader looks all the while.
+ * reader looks all the while. Then keys come and go, so that the last place is
+ * taken and given back again and again.
  */
 
 #include "crowd.h"
@@ -71,6 +72,60 @@ static int insert(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
+#define HELD	3	/* by each process: 192 in all, did they fit */
+
+/* Let go of the key held longest, bring a new one, and look how many there are. */
+static int come_and_go(struct crowd *crowd, unsigned int me, void *arg)
+{
+	struct seat *seat = &crowd->seat[me];
+	struct weir *weir = weir_open(0);
+	struct weir_limiter *sessions;
+	struct weir_key key[HELD];
+	bool held[HELD] = { false };
+
+	(void)arg;
+	if (!weir)
+		return 1;
+	sessions = weir_limiter_open(weir, LIMITER, WEIR_RIGHT_ALL);
+	if (!sessions)
+		return 2;
+	for (unsigned int i = 0; i < keys / PROCESSES; i++) {
+		unsigned int at = i % HELD;
+		uint64_t now;
+
+		if (held[at] && weir_limiter_forget(sessions, &key[at]))
+			return 3;
+		weir_key_u64(&key[at], i * PROCESSES + me);
+		held[at] = weir_limiter_check(sessions, &key[at], 1, NULL) ==
+			   WEIR_ALLOWED;
+		if (!held[at])
+			continue;
+		now = limiter_stats(sessions).keys;
+		if (now > seat->tally[0])
+			seat->tally[0] = now;
+	}
+	for (unsigned int at = 0; at < HELD; at++)
+		seat->done += held[at];
+	return 0;
+}
+
+static void last_place_again_and_again(struct weir_limiter *sessions)
+{
+	struct crowd *crowd = crowd_make(PROCESSES);
+	uint64_t most = 0;
+
+	crowd_spawn(crowd, come_and_go, NULL);
+	crowd_start(crowd);
+	tap_is(crowd_wait(crowd), 0, "keys come and go");
+	for (unsigned int i = 0; i < PROCESSES; i++)
+		if (crowd->seat[i].tally[0] > most)
+			most = crowd->seat[i].tally[0];
+	tap_is(most, MAX, "the table was full, and never fuller than that");
+	tap_is(limiter_stats(sessions).keys, crowd_done(crowd),
+	       "what is in it is what they hold");
+	crowd_free(crowd);
+}
+
 /* The most keys anybody ever saw while the crowd was at work. */
 static uint64_t most_seen(struct weir_limiter *sessions, struct crowd *crowd)
 {
@@ -123,6 +178,15 @@ int main(void)
 		listed++;
 	tap_is(listed, MAX, "so does its list");
 	weir_entries_close(entries);
+	while (keys--) {
+		struct weir_key key;
+
+		weir_key_u64(&key, keys);
+		weir_limiter_forget(sessions, &key);
+	}
+	tap_is(limiter_stats(sessions).keys, 0, "it can be emptied");
+	keys = tap_scaled(10000, 4);
+	last_place_again_and_again(sessions);
 	tap_ok(limiter_end(sessions), "the limiter is gone");
 	crowd_free(crowd);
 	weir_close(weir);
