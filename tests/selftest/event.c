@@ -444,21 +444,28 @@ static void on_signal(int number)
 }
 
 /* A child that reads one event, blocking; its exit status says what came. */
-static pid_t reader_fork(int sa_flags)
+static pid_t reader_fork_with(int fd, int sa_flags)
 {
 	struct sigaction action = { .sa_handler = on_signal,
 				    .sa_flags = sa_flags };
-	int fd = client_open(O_RDONLY), ret;
 	struct record r;
 	pid_t pid = fork();
+	int ret;
 
-	if (pid) {
-		close(fd);
+	if (pid)
 		return pid;
-	}
 	sigaction(SIGUSR1, &action, NULL);
 	ret = record_read(fd, &r);
 	_exit(ret ? -ret : 128 + (int)r.event.type);
+}
+
+static pid_t reader_fork(int sa_flags)
+{
+	int fd = client_open(O_RDONLY);
+	pid_t pid = reader_fork_with(fd, sa_flags);
+
+	close(fd);
+	return pid;
 }
 
 TEST_F(event, blocking_read_is_woken)
@@ -506,6 +513,56 @@ TEST_F(event, blocking_read_and_signals)
 	kill(pid, SIGKILL);
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(SIGKILL, WTERMSIG(status));
+}
+
+/* Who waits for the future gets the past, if somebody sets the file back to it. */
+TEST_F(event, seek_wakes_a_reader)
+{
+	int fd = client_open(O_RDONLY), status;
+	__u32 handle;
+	pid_t pid;
+
+	ASSERT_EQ(0, sum_create(self->fd, OURS "event-s", 1, &handle));
+	ASSERT_LE(0, lseek(fd, info_get(fd).event_next, SEEK_SET));
+	pid = reader_fork_with(fd, 0);
+	wait_for_sleep(pid);
+	ASSERT_EQ((off_t)self->from, lseek(fd, self->from, SEEK_SET));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(128 + WEIR_EVENT_CREATED, WEXITSTATUS(status));
+	close(fd);
+}
+
+/* What poll says at that place: 1 for "readable", and how far it has moved. */
+static int polled_as(void *arg)
+{
+	__u64 from = *(__u64 *)arg;
+	struct pollfd p = { .events = POLLIN };
+	int readable;
+
+	p.fd = client_open(O_RDONLY | O_NONBLOCK);
+	if (p.fd < 0 || lseek(p.fd, from, SEEK_SET) < 0)
+		return PERSON_FAILED;
+	readable = poll(&p, 1, 0);
+	return readable + 10 * (int)(lseek(p.fd, 0, SEEK_CUR) - from);
+}
+
+TEST_F(event, poll_of_what_one_may_not_observe)
+{
+	struct weir_counter_config config = { .size = sizeof(config),
+					      .type = WEIR_COUNTER_SUM };
+	struct weir_create create;
+	__u32 handle;
+
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, sum_create(self->fd, OURS "event-h", 1, &handle));
+		ASSERT_EQ(0, object_delete(self->fd, handle));
+	}
+	EXPECT_EQ(1, polled_as(&self->from));
+	EXPECT_EQ(60, person_run(SOMEBODY, SOMEBODY, polled_as, &self->from));
+	create = create_make(WEIR_KIND_COUNTER, OURS "event-v", &config);
+	create.mode = 0444;
+	ASSERT_EQ(0, call(self->fd, WEIR_IOC_CREATE, &create));
+	EXPECT_EQ(61, person_run(SOMEBODY, SOMEBODY, polled_as, &self->from));
 }
 
 /* Of the objects made below: those he may observe, in one digit each. */
