@@ -107,12 +107,12 @@ int object_register(u32 kind, const char *name, unsigned int uid, u64 keys,
 
 	if (!o)
 		return -ENOMEM;
-	err = weir_registry_claim(o);
+	err = weir_registry_begin(o);
 	if (err) {
 		object_drop(o);
 		return err;
 	}
-	cond_resched();		/* others find the name claimed */
+	cond_resched();		/* others find it under construction */
 	kref_get(&o->ref);
 	err = weir_registry_publish(o);
 	if (err) {
@@ -158,7 +158,7 @@ int registry_copy_init(struct kunit *test)
 void registry_copy_exit(struct kunit *test)
 {
 	weir_registry_mod_exit();
-	KUNIT_EXPECT_EQ(test, 0, weir_quota_objects());
+	KUNIT_EXPECT_EQ(test, 0, weir_registry_objects());
 	KUNIT_EXPECT_FALSE(test, registry_has_accounts());
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&registry_copy.nodes));
 	KUNIT_EXPECT_EQ(test, atomic_read(&registry_copy.created),

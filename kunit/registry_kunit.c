@@ -67,7 +67,7 @@ static void registry_names(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, exists(COUNTER, "a"));
 	KUNIT_EXPECT_TRUE(test, exists(LIMITER, "a"));
 	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "a", 2, 0, NULL));
-	KUNIT_EXPECT_EQ(test, 3, weir_quota_objects());
+	KUNIT_EXPECT_EQ(test, 3, weir_registry_objects());
 }
 
 static void registry_delete_once(struct kunit *test)
@@ -140,7 +140,7 @@ static void registry_failure_undone(struct kunit *test)
 	registry_copy.xarray_fails = false;
 	KUNIT_EXPECT_FALSE(test, exists(COUNTER, "a"));
 	KUNIT_EXPECT_EQ(test, 0, count(WEIR_KIND_ANY, &in_order));
-	KUNIT_EXPECT_EQ(test, 0, weir_quota_objects());
+	KUNIT_EXPECT_EQ(test, 0, weir_registry_objects());
 	KUNIT_EXPECT_FALSE(test, registry_has_accounts());
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&registry_copy.nodes));
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&registry_copy.created));
@@ -186,7 +186,7 @@ static void quota_objects_of_user(struct kunit *test)
 	/* none at all: no account either */
 	*registry_copy.max_objects_per_uid = 0;
 	KUNIT_EXPECT_EQ(test, -EDQUOT, object_register(COUNTER, "z", 3, 0, NULL));
-	KUNIT_EXPECT_EQ(test, 4, weir_quota_objects());
+	KUNIT_EXPECT_EQ(test, 4, weir_registry_objects());
 }
 
 static void quota_objects_of_host(struct kunit *test)
@@ -197,7 +197,7 @@ static void quota_objects_of_host(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOSPC, object_register(COUNTER, "c", 3, 0, NULL));
 	KUNIT_EXPECT_EQ(test, 0, delete_by_name(COUNTER, "a"));
 	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "c", 3, 0, NULL));
-	KUNIT_EXPECT_EQ(test, 2, weir_quota_objects());
+	KUNIT_EXPECT_EQ(test, 2, weir_registry_objects());
 	KUNIT_EXPECT_EQ(test, 2, weir_quota_objects_max());
 }
 
@@ -236,77 +236,114 @@ static void quota_keys_of_host(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, object_register(LIMITER, "c", 3, 1, NULL));
 	KUNIT_EXPECT_EQ(test, 0, delete_by_name(LIMITER, "b"));
 	KUNIT_EXPECT_EQ(test, 0, weir_registry_change(o, 99, 0));
+	/* what needs no keys is not kept out by a cap that was lowered */
+	*registry_copy.max_keys = 5;
+	*registry_copy.max_keys_per_uid = 5;
+	KUNIT_EXPECT_EQ(test, -EDQUOT, object_register(LIMITER, "d", 1, 1, NULL));
+	KUNIT_EXPECT_EQ(test, -ENOSPC, object_register(LIMITER, "d", 9, 1, NULL));
+	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "d", 1, 0, NULL));
 	weir_object_put(o);
 }
 
 /**
- * struct claim - a name that one holds while another waits for it
- * @publish: an object comes of it
- * @waits: the other is about to
- * @err: what the other was told
+ * struct rivalry - two that want one name, one before the other
+ * @publish: an object comes of what the first builds
+ * @slow: not before the other has got what it wanted
+ * @begun: the first one builds
+ * @done: the other has its answer
+ * @first: what the first was told
+ * @second: what the other was told
  */
-struct claim {
+struct rivalry {
 	bool publish;
-	atomic_t waits;
-	int err;
+	bool slow;
+	bool begun;
+	bool done;
+	int first;
+	int second;
 };
 
-static int claim_hold(struct claim *c, struct weir_object *o)
+static int first_build(struct rivalry *r, struct weir_object *o)
 {
-	int err = weir_registry_claim(o);
+	int err = weir_registry_begin(o);
 
-	atomic_inc(&c->waits);
+	smp_store_release(&r->begun, true);
 	if (err)
 		return err;
-	while (atomic_read(&c->waits) < 2)
-		cond_resched();
-	msleep(20);	/* for it to be asleep, as a rule */
-	if (c->publish) {
-		kref_get(&o->ref);
-		return weir_registry_publish(o);
+	if (r->slow)
+		while (!smp_load_acquire(&r->done))
+			msleep(1);
+	else
+		msleep(20);	/* for the other to be asleep, as a rule */
+	if (!r->publish) {
+		weir_registry_abandon(o);
+		return 0;
 	}
-	weir_registry_abandon(o);
-	return 0;
+	kref_get(&o->ref);
+	err = weir_registry_publish(o);
+	if (err)
+		weir_registry_abandon(o);
+	return err;
 }
 
-static void claim_work(unsigned int index, void *arg)
+static void rivalry_work(unsigned int index, void *arg)
 {
-	struct claim *c = arg;
+	struct rivalry *r = arg;
 	struct weir_object *o;
 
 	if (index) {
-		while (!atomic_read(&c->waits))
-			cond_resched();
-		atomic_inc(&c->waits);
-		c->err = object_register(COUNTER, "a", 2, 0, NULL);
+		while (!smp_load_acquire(&r->begun))
+			msleep(1);
+		r->second = object_register(COUNTER, "a", 2, 0, NULL);
+		smp_store_release(&r->done, true);
 		return;
 	}
 	o = object_new(COUNTER, "a", 1, 0);
-	if (!o || claim_hold(c, o))
-		c->err = -ENOMEM;
-	else if (c->publish)
+	if (!o) {
+		r->first = -ENOMEM;
+		smp_store_release(&r->begun, true);
+		return;
+	}
+	r->first = first_build(r, o);
+	if (r->publish && !r->first)
 		weir_object_put(o);
 	else
 		object_drop(o);
 }
 
-/* Who comes second learns what came of the first one's claim, and no sooner. */
-static void registry_claims(struct kunit *test)
+/* Who comes second learns what comes of what the first one builds. */
+static void registry_waits(struct kunit *test)
 {
-	struct claim *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+	struct rivalry *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
 
-	KUNIT_ASSERT_NOT_NULL(test, c);
-	crowd_run(test, 2, claim_work, c);
-	KUNIT_EXPECT_EQ(test, 0, c->err);
+	KUNIT_ASSERT_NOT_NULL(test, r);
+	crowd_run(test, 2, rivalry_work, r);
+	KUNIT_EXPECT_EQ(test, 0, r->first);
+	KUNIT_EXPECT_EQ(test, 0, r->second);
 	KUNIT_EXPECT_TRUE(test, exists(COUNTER, "a"));
 	KUNIT_EXPECT_EQ(test, 1, atomic_read(&registry_copy.created));
 	KUNIT_EXPECT_EQ(test, 0, delete_by_name(COUNTER, "a"));
-	c->publish = true;
-	atomic_set(&c->waits, 0);
-	crowd_run(test, 2, claim_work, c);
-	KUNIT_EXPECT_EQ(test, -EEXIST, c->err);
+	*r = (struct rivalry){ .publish = true };
+	crowd_run(test, 2, rivalry_work, r);
+	KUNIT_EXPECT_EQ(test, 0, r->first);
+	KUNIT_EXPECT_EQ(test, -EEXIST, r->second);
 	KUNIT_EXPECT_EQ(test, 2, atomic_read(&registry_copy.created));
-	KUNIT_EXPECT_EQ(test, 1, weir_quota_objects());
+	KUNIT_EXPECT_EQ(test, 1, weir_registry_objects());
+}
+
+/* But not for ever: then the name is for who is ready first. */
+static void registry_waits_no_longer(struct kunit *test)
+{
+	struct rivalry *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, r);
+	r->publish = true;
+	r->slow = true;
+	crowd_run(test, 2, rivalry_work, r);
+	KUNIT_EXPECT_EQ(test, 0, r->second);
+	KUNIT_EXPECT_EQ(test, -EEXIST, r->first);
+	KUNIT_EXPECT_EQ(test, 1, atomic_read(&registry_copy.created));
+	KUNIT_EXPECT_EQ(test, 1, weir_registry_objects());
 }
 
 /**
@@ -389,7 +426,7 @@ static void cap_work(unsigned int index, void *arg)
 		err = object_register(LIMITER, name, 1, 10, NULL);
 		r->won[index] += !err;
 		r->wrong[index] += err && err != -EDQUOT;
-		r->wrong[index] += weir_quota_objects() > 123;
+		r->wrong[index] += weir_registry_objects() > 123;
 	}
 }
 
@@ -463,7 +500,8 @@ static struct kunit_case registry_cases[] = {
 	KUNIT_CASE(quota_objects_of_host),
 	KUNIT_CASE(quota_keys),
 	KUNIT_CASE(quota_keys_of_host),
-	KUNIT_CASE(registry_claims),
+	KUNIT_CASE(registry_waits),
+	KUNIT_CASE(registry_waits_no_longer),
 	KUNIT_CASE(registry_one_winner),
 	KUNIT_CASE(quota_is_exact),
 	KUNIT_CASE(registry_churn),

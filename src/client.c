@@ -26,9 +26,10 @@ struct weir_handle *weir_handle_reserve(struct weir_client *c, u32 rights)
 		return ERR_PTR(-ENOMEM);
 	h->object = NULL;
 	h->rights = rights;
-	err = -EMFILE;
-	if (atomic_inc_return(&c->nr) > WEIR_HANDLES_MAX)
-		goto err_nr;
+	if (!atomic_add_unless(&c->nr, 1, WEIR_HANDLES_MAX)) {
+		err = -EMFILE;
+		goto err_free;
+	}
 	/* 1 only says that numbers wrapped */
 	err = xa_alloc_cyclic(&c->handles, &h->id, NULL, XA_LIMIT(1, INT_MAX),
 			      &c->next, GFP_KERNEL_ACCOUNT);
@@ -38,6 +39,7 @@ struct weir_handle *weir_handle_reserve(struct weir_client *c, u32 rights)
 
 err_nr:
 	atomic_dec(&c->nr);
+err_free:
 	kfree(h);
 	return ERR_PTR(err);
 }

@@ -111,11 +111,17 @@ static void object_unmake(struct weir_object *o)
 	kfree(o);
 }
 
-/* The name is claimed. 0: @o is visible, and the caller has a reference, too. */
+/*
+ * Build @o and make it visible: 0, and the caller has a reference, too. -EEXIST:
+ * somebody was faster. Then and after any other error it is as before.
+ */
 static int object_build(struct weir_object *o)
 {
-	int err = o->ops->build(o);
+	int err = weir_registry_begin(o);
 
+	if (err)
+		return err;
+	err = o->ops->build(o);
 	if (!err) {
 		kref_get(&o->ref);	/* ours; the first is the registry's */
 		err = weir_registry_publish(o);
@@ -127,44 +133,50 @@ static int object_build(struct weir_object *o)
 
 /*
  * The object by that name, made if there is none, with a reference. What is told
- * to the caller is told before the name is claimed: others wait for it then, and
- * must not wait for a user's page.
+ * to the caller is told before: others may wait for what he builds, and must not
+ * wait for a user's page.
  */
 static struct weir_object *object_get(struct weir_create *args, u64 user)
 {
 	struct weir_object *o, *new;
 	int err;
 
-	o = weir_registry_find(args->kind, args->name);
-	if (o)
-		return existing_open(args, o, user);
-	new = object_make(args);
-	if (IS_ERR(new))
-		return new;
-	do {
+	for (;;) {
+		o = weir_registry_find(args->kind, args->name);
+		if (o)
+			return existing_open(args, o, user);
+		new = object_make(args);
+		if (IS_ERR(new))
+			return new;
 		err = winner_tell(args, new, true, user);
-		if (!err)
-			err = weir_registry_claim(new);
 		if (!err)
 			err = object_build(new);
 		if (!err)
 			return new;
-		o = err == -EEXIST ? weir_registry_find(args->kind, args->name) : NULL;
+		object_unmake(new);
+		if (err != -EEXIST)
+			return ERR_PTR(err);
 		/* who took the name may be gone when we look: try again */
-	} while (err == -EEXIST && !o && !signal_pending(current));
-	object_unmake(new);
-	if (o)
-		return existing_open(args, o, user);
-	return ERR_PTR(err == -EEXIST ? -EINTR : err);
+		if (signal_pending(current))
+			return ERR_PTR(-ERESTARTSYS);
+	}
 }
 
-/* Results that came to nothing are taken back; if that fails, so did the call. */
 static void results_clear(struct weir_create *args)
 {
 	args->handle = 0;
 	args->id = 0;
 	args->owner = 0;
 	args->created = 0;
+}
+
+/* Results that came to nothing are taken back. EEXIST has some of its own. */
+static int results_undo(struct weir_create *args, u64 user, int err)
+{
+	results_clear(args);
+	if (err != -EEXIST && weir_user_put(args, sizeof(*args), user))
+		return -EFAULT;
+	return err;
 }
 
 /**
@@ -188,17 +200,13 @@ int weir_create_run(struct weir_client *c, struct weir_create *args, u64 user)
 	if (args->rights)
 		h = weir_handle_reserve(c, args->rights);
 	if (IS_ERR(h))
-		return PTR_ERR(h);
+		return results_undo(args, user, PTR_ERR(h));
 	args->handle = h ? h->id : 0;
 	o = object_get(args, user);
 	if (IS_ERR(o)) {
 		if (h)
 			weir_handle_cancel(c, h);
-		err = PTR_ERR(o);
-		results_clear(args);
-		if (err != -EEXIST && weir_user_put(args, sizeof(*args), user))
-			err = -EFAULT;
-		return err;
+		return results_undo(args, user, PTR_ERR(o));
 	}
 	if (h)
 		weir_handle_bind(c, h, o);

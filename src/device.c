@@ -50,6 +50,9 @@ static ssize_t device_read(struct file *file, char __user *buffer, size_t length
 		if (nonblock)
 			return -EAGAIN;
 		n = weir_event_wait(&c->event_next);
+		/* where events come without end that it may not see, nothing waits */
+		if (!n && signal_pending(current))
+			n = -ERESTARTSYS;
 		if (n)
 			return n;
 	}

@@ -4,12 +4,12 @@
 #include <linux/atomic.h>
 #include <linux/bsearch.h>
 #include <linux/cred.h>
-#include <linux/irq_work.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "event.h"
 #include "object.h"
@@ -38,13 +38,15 @@ static u64 ring_next;			/* L: number of the next event */
 static DEFINE_SPINLOCK(ring_lock);	/* taken with interrupts off */
 static DECLARE_WAIT_QUEUE_HEAD(readers);
 
-/* Not by the writer itself, who holds a lock of the table: readers may be many. */
-static void readers_wake(struct irq_work *work)
+static struct workqueue_struct *queue;
+
+/* Not by the writer, who holds a lock of the table: readers may be thousands. */
+static void readers_wake(struct work_struct *work)
 {
 	wake_up_interruptible_poll(&readers, EPOLLIN | EPOLLRDNORM);
 }
 
-static struct irq_work readers_work = IRQ_WORK_INIT(readers_wake);
+static DECLARE_WORK(readers_work, readers_wake);
 
 static u64 ring_first(void)
 {
@@ -110,7 +112,7 @@ unlock:
 	 * who waits, and with the one in weir_event_poll()
 	 */
 	if (wq_has_sleeper(&readers))
-		irq_work_queue(&readers_work);
+		queue_work(queue, &readers_work);
 }
 
 void weir_event_object(const struct weir_object *o, u32 type, s64 value, s64 more)
@@ -190,7 +192,10 @@ static bool ring_find(u64 *cursor, const struct cred *cred, struct event_slot *o
 	bool all = cap_raised(cred->cap_effective, CAP_SYS_ADMIN) &&
 		   cred->user_ns == &init_user_ns;
 
-	while (ring_copy(*cursor, out)) {
+	u64 end = READ_ONCE(ring_next);
+
+	/* what comes meanwhile wakes who waits: this must come to an end */
+	while (*cursor < end && ring_copy(*cursor, out)) {
 		if (out->event.type == WEIR_EVENT_LOST ||
 		    slot_readable(out, cred, all))
 			return true;
@@ -279,11 +284,18 @@ int weir_event_mod_init(void)
 	BUILD_BUG_ON(sizeof(struct weir_event) +
 		     sizeof_field(struct event_slot, data) != WEIR_EVENT_SIZE_MAX);
 	ring = kvcalloc(RING_SIZE, sizeof(*ring), GFP_KERNEL);
-	return ring ? 0 : -ENOMEM;
+	if (!ring)
+		return -ENOMEM;
+	queue = alloc_workqueue("weir_event", WQ_UNBOUND, 1);
+	if (!queue) {
+		kvfree(ring);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 void weir_event_mod_exit(void)
 {
-	irq_work_sync(&readers_work);
+	destroy_workqueue(queue);
 	kvfree(ring);
 }

@@ -49,7 +49,7 @@ static int info_run(struct weir_client *c, union ioctl_args *args, u64 user)
 		.key_max = WEIR_KEY_MAX,
 		.handles_max = WEIR_HANDLES_MAX,
 		.keys_max = WEIR_KEYS_MAX,
-		.objects = weir_quota_objects(),
+		.objects = weir_registry_objects(),
 		.objects_max = weir_quota_objects_max(),
 	};
 	weir_event_range(&info->event_first, &info->event_next);

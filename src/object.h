@@ -76,8 +76,9 @@ struct weir_kind_ops {
  * @dead:	MR: phase 1 has begun; WRITE_ONCE(), READ_ONCE()
  * @live:	A: uses of the storage, see above
  * @ref:	A: uses of the header: one for as long as live is not 0, and handles
+ * @claimed:	M: not visible yet, but the name is this object's
  * @hash:	MR: in the registry's chain for the name; before that, M: in its list
- *		of those that are being built
+ *		of those under construction
  * @quota:	M: the owner's account, until phase 1
  * @quota_keys:	M: keys taken from it; before that, to be taken
  * @node:	its folder in sysfs: made before the object is visible; M: removed in
@@ -92,6 +93,7 @@ struct weir_object {
 	u32			type;
 	u16			mode;
 	bool			dead;
+	bool			claimed;
 	kuid_t			uid;
 	kgid_t			gid;
 	u64			id;

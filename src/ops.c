@@ -195,6 +195,8 @@ static int read_many(struct op_run *r, struct weir_counter *c)
 		return -EINVAL;
 	if (op->n < c->nfields)
 		return -EMSGSIZE;
+	if (!weir_object_alive(&c->obj))
+		return -ENODEV;
 	/* nothing may be taken that cannot be handed over */
 	if (take && clear_user(to, size))
 		return -EFAULT;
@@ -289,12 +291,12 @@ static int limiter_op(struct op_run *r, struct weir_limiter *l)
 	return err ?: weir_limiter_op(l, &r->op, &r->key);
 }
 
-/* What keeps the object for op_sleeping(). False if it is gone. */
-static bool op_hold(struct weir_object *o)
+/* Keep the object for op_sleeping(): WEIR_OP_SLOW, or it is gone. */
+static int op_hold(struct weir_object *o)
 {
 	if (o->ops->kind == WEIR_KIND_COUNTER)
-		return kref_get_unless_zero(&o->ref);
-	return weir_object_live_get(o);
+		return kref_get_unless_zero(&o->ref) ? WEIR_OP_SLOW : -EBADF;
+	return weir_object_live_get(o) ? WEIR_OP_SLOW : -ENODEV;
 }
 
 /* The op may sleep: for a user's memory (counters) or for ours (limiters). */
@@ -336,8 +338,8 @@ static int op_dispatch(struct weir_client *c, struct op_run *r)
 		err = limiter_op(r, weir_limiter(o));
 	else
 		err = counter_op(r, weir_counter(o));
-	if (err == WEIR_OP_SLOW && !op_hold(o))
-		err = -ENODEV;
+	if (err == WEIR_OP_SLOW)
+		err = op_hold(o);
 out:
 	rcu_read_unlock();
 	return err == WEIR_OP_SLOW ? op_sleeping(o, r) : err;

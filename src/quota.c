@@ -77,7 +77,7 @@ void weir_quota_free(struct weir_quota *q)
 
 static bool fits(u64 have, u64 more, u64 max)
 {
-	return have <= max && more <= max - have;
+	return !more || (have <= max && more <= max - have);
 }
 
 /* 0, -EDQUOT (the user's cap) or -ENOSPC (the host's). */
@@ -116,7 +116,7 @@ struct weir_quota *weir_quota_take(struct weir_quota **spare, u64 keys)
 	q->objects++;
 	q->keys += keys;
 	keys_sum += keys;
-	WRITE_ONCE(objects, objects + 1);
+	objects++;
 	return q;
 }
 
@@ -140,16 +140,11 @@ void weir_quota_give(struct weir_quota *q, u64 keys)
 	q->objects--;
 	q->keys -= keys;
 	keys_sum -= keys;
-	WRITE_ONCE(objects, objects - 1);
+	objects--;
 	if (q->objects)
 		return;
 	list_del(&q->list);
 	kfree(q);
-}
-
-u64 weir_quota_objects(void)
-{
-	return READ_ONCE(objects);
 }
 
 u64 weir_quota_objects_max(void)

@@ -16,7 +16,6 @@ void weir_quota_free(struct weir_quota *q);
 struct weir_quota *weir_quota_take(struct weir_quota **spare, u64 keys);
 int weir_quota_change(struct weir_quota *q, u64 from, u64 to);
 void weir_quota_give(struct weir_quota *q, u64 keys);
-u64 weir_quota_objects(void);
 u64 weir_quota_objects_max(void);
 
 #endif /* _WEIR_QUOTA_H */

@@ -15,6 +15,10 @@
 #include "sysfs.h"
 
 #define REGISTRY_BITS 12
+#define NURSERIES 64
+
+/* How long a creator lets another one of the same name go first. */
+#define COURTESY	HZ
 
 /*
  * M: mutex held to write. Readers of by_name and by_id are in an RCU read side.
@@ -22,11 +26,23 @@
 static DEFINE_MUTEX(mutex);
 static DEFINE_HASHTABLE(by_name, REGISTRY_BITS);	/* M */
 static DEFINE_XARRAY_FLAGS(by_id, XA_FLAGS_ACCOUNT);	/* M; places: its own lock */
-static HLIST_HEAD(building);				/* M; claimed, not visible */
-static unsigned long built;				/* M; times one left that list */
-static DECLARE_WAIT_QUEUE_HEAD(builders);		/* for that to happen */
 static atomic64_t last_id = ATOMIC64_INIT(0);
+static u64 nr_visible;					/* M; WRITE_ONCE() */
 static siphash_key_t hash_key __ro_after_init;
+
+/**
+ * struct nursery - objects under construction, of some names
+ * @list: M: them
+ * @left: M: how many have left it; WRITE_ONCE(), READ_ONCE()
+ * @wait: for one to leave
+ */
+struct nursery {
+	struct hlist_head list;
+	unsigned long left;
+	wait_queue_head_t wait;
+};
+
+static struct nursery nurseries[NURSERIES];
 static struct workqueue_struct *queue;
 
 void weir_registry_assert_held(void)
@@ -106,46 +122,56 @@ static bool name_is(const struct weir_object *o, const struct weir_object *as)
 	return o->ops->kind == as->ops->kind && !strcmp(o->name, as->name);
 }
 
-static bool is_building(const struct weir_object *as)
+static struct nursery *nursery_of(const struct weir_object *o)
 {
-	struct weir_object *o;
+	return &nurseries[name_hash(o->ops->kind, o->name) % NURSERIES];
+}
 
-	hlist_for_each_entry(o, &building, hash)
-		if (name_is(o, as))
+/* Another object of that name under construction, or, if asked for, at its end. */
+static bool has_rival(const struct weir_object *o, bool claimed)
+{
+	struct weir_object *rival;
+
+	hlist_for_each_entry(rival, &nursery_of(o)->list, hash)
+		if (rival != o && name_is(rival, o) &&
+		    (rival->claimed || !claimed))
 			return true;
 	return false;
 }
 
-/* With the mutex, until nobody builds an object of that name: 0 or -EINTR. */
-static int name_wait(const struct weir_object *o)
+/*
+ * With the mutex, until no object of that name is under construction; at most
+ * @ticks. Return: what is left of them, 0 if there is one still, or -ERESTARTSYS.
+ */
+static long rival_wait(const struct weir_object *o, bool claimed, long ticks)
 {
+	struct nursery *n = nursery_of(o);
 	unsigned long seen;
-	int err = 0;
 
-	while (!err && is_building(o)) {
-		seen = built;
+	while (ticks > 0 && has_rival(o, claimed)) {
+		seen = n->left;
 		mutex_unlock(&mutex);
-		err = wait_event_interruptible(builders, READ_ONCE(built) != seen);
+		ticks = wait_event_interruptible_timeout(n->wait,
+							 READ_ONCE(n->left) != seen,
+							 ticks);
 		mutex_lock(&mutex);
 	}
-	return err ? -EINTR : 0;
+	return ticks;
 }
 
-static int name_take(struct weir_object *o, struct weir_quota **spare)
+static int account_take(struct weir_object *o, struct weir_quota **spare)
 {
 	struct weir_quota *q;
-	int err;
 
-	err = name_wait(o);
-	if (err)
-		return err;
+	if (rival_wait(o, false, COURTESY) < 0)
+		return -ERESTARTSYS;
 	if (name_find(o->ops->kind, o->name))
 		return -EEXIST;
 	q = weir_quota_take(spare, o->quota_keys);
 	if (IS_ERR(q))
 		return PTR_ERR(q);
 	o->quota = q;
-	hlist_add_head(&o->hash, &building);
+	hlist_add_head(&o->hash, &nursery_of(o)->list);
 	return 0;
 }
 
@@ -156,18 +182,20 @@ u64 weir_registry_number(void)
 }
 
 /**
- * weir_registry_claim - make a name the caller's, and charge the owner's account
- * @o: the object that is to have it, with a number
+ * weir_registry_begin - an object is about to be built
+ * @o: the object, with name, owner and number
  *
- * Of all who want one name, one gets it; the others wait here until they know
- * whether an object came of it. Nobody builds what he cannot keep, and no memory
- * is asked for with a lock held.
+ * Charges the owner's account. Of many who want one name the first builds, and the
+ * others wait here for what comes of it: nobody builds what he cannot keep. But
+ * who builds may be slow, or made slow by the limits of his cgroup, so they wait
+ * for a second only; then it is a race again, which weir_registry_publish()
+ * decides.
  *
  * Context: may sleep.
- * Return: 0: weir_registry_publish() or weir_registry_abandon() must follow soon.
- * -EEXIST, -EDQUOT, -ENOSPC, -ENOMEM, -EINTR: nothing has changed.
+ * Return: 0: weir_registry_publish() or weir_registry_abandon() must follow.
+ * -EEXIST, -EDQUOT, -ENOSPC, -ENOMEM, -ERESTARTSYS: nothing has changed.
  */
-int weir_registry_claim(struct weir_object *o)
+int weir_registry_begin(struct weir_object *o)
 {
 	struct weir_quota *spare = weir_quota_new(o->uid);
 	int err;
@@ -177,7 +205,7 @@ int weir_registry_claim(struct weir_object *o)
 	err = xa_reserve(&by_id, o->id, GFP_KERNEL_ACCOUNT);
 	if (!err) {
 		mutex_lock(&mutex);
-		err = name_take(o, &spare);
+		err = account_take(o, &spare);
 		mutex_unlock(&mutex);
 		if (err)
 			xa_release(&by_id, o->id);
@@ -186,49 +214,79 @@ int weir_registry_claim(struct weir_object *o)
 	return err;
 }
 
-static void claim_end(struct weir_object *o)
+static void nursery_leave(struct weir_object *o)
 {
+	struct nursery *n = nursery_of(o);
+
 	lockdep_assert_held(&mutex);
 	hlist_del(&o->hash);
-	WRITE_ONCE(built, built + 1);
+	WRITE_ONCE(n->left, n->left + 1);
+	wake_up_all(&n->wait);
 }
 
-/* Give up a name that was claimed: of @o nothing was ever seen. */
+/* Give up what was begun: of @o nothing was ever seen. */
 void weir_registry_abandon(struct weir_object *o)
 {
 	mutex_lock(&mutex);
-	claim_end(o);
+	nursery_leave(o);
 	weir_quota_give(o->quota, o->quota_keys);
 	o->quota = NULL;
 	mutex_unlock(&mutex);
-	wake_up_all(&builders);
 	xa_release(&by_id, o->id);
+}
+
+/* Make the name this object's: 0, -EEXIST or -ERESTARTSYS. */
+static int name_claim(struct weir_object *o)
+{
+	int err = 0;
+
+	mutex_lock(&mutex);
+	if (rival_wait(o, true, MAX_SCHEDULE_TIMEOUT) < 0)
+		err = -ERESTARTSYS;
+	else if (name_find(o->ops->kind, o->name))
+		err = -EEXIST;
+	else
+		o->claimed = true;
+	mutex_unlock(&mutex);
+	return err;
 }
 
 /**
  * weir_registry_publish - make an object visible
- * @o: complete, its name claimed; its references are the caller's until then
+ * @o: complete; its references are the caller's until then
+ *
+ * Its folder in sysfs comes a moment before the object itself. The name is claimed
+ * for as long as it takes to make that.
  *
  * Context: may sleep. Return: 0: the registry has its own reference, the caller
- * keeps his. -ENOMEM: nothing was seen of it, and the name is still claimed.
+ * keeps his. -EEXIST: somebody was faster; -ENOMEM, -ERESTARTSYS: nothing was seen
+ * of it. After an error weir_registry_abandon() must follow.
  */
 int weir_registry_publish(struct weir_object *o)
 {
-	int err = weir_sysfs_add(o);
+	int err = name_claim(o);
 
+	if (!err)
+		err = weir_sysfs_add(o);
 	if (err)
 		return err;
 	mutex_lock(&mutex);
-	claim_end(o);
+	nursery_leave(o);
 	/* its place is there already: this allocates nothing, and so cannot fail */
 	WARN_ON_ONCE(xa_is_err(xa_store(&by_id, o->id, o, 0)));
 	/* first the event: what others do to the object comes after it */
 	weir_event_object(o, WEIR_EVENT_CREATED,
 			  from_kuid(&init_user_ns, o->uid), 0);
 	hash_add_rcu(by_name, &o->hash, name_hash(o->ops->kind, o->name));
+	WRITE_ONCE(nr_visible, nr_visible + 1);
 	mutex_unlock(&mutex);
-	wake_up_all(&builders);
 	return 0;
+}
+
+/* Objects that exist: those under construction are charged, but do not. */
+u64 weir_registry_objects(void)
+{
+	return READ_ONCE(nr_visible);
 }
 
 /* Phase 1 of an object's death. */
@@ -238,6 +296,7 @@ static void object_unlink(struct weir_object *o)
 	WRITE_ONCE(o->dead, true);
 	hash_del_rcu(&o->hash);
 	xa_erase(&by_id, o->id);
+	WRITE_ONCE(nr_visible, nr_visible - 1);
 	weir_sysfs_remove(o);
 	weir_quota_give(o->quota, o->quota_keys);
 	o->quota = NULL;
@@ -286,6 +345,10 @@ int weir_registry_change(struct weir_object *o, u64 keys, u64 mask)
 
 int weir_registry_mod_init(void)
 {
+	unsigned int i;
+
+	for (i = 0; i < NURSERIES; i++)
+		init_waitqueue_head(&nurseries[i].wait);
 	get_random_bytes(&hash_key, sizeof(hash_key));
 	queue = alloc_workqueue("weir_release", WQ_UNBOUND, 0);
 	return queue ? 0 : -ENOMEM;

@@ -25,7 +25,8 @@
 #include "object.h"
 
 u64 weir_registry_number(void);
-int weir_registry_claim(struct weir_object *o);
+u64 weir_registry_objects(void);
+int weir_registry_begin(struct weir_object *o);
 void weir_registry_abandon(struct weir_object *o);
 int weir_registry_publish(struct weir_object *o);
 int weir_registry_delete(struct weir_object *o);
