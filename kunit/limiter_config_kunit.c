@@ -34,7 +34,7 @@ static const struct config_row config_rows[] = {
 	{ "plain", 0, { BASE } },
 	{ "window", 0, { WINDOW } },
 	{ "algorithm 0", -EOPNOTSUPP, { BASE, .algorithm = 0 } },
-	{ "algorithm 3", -EOPNOTSUPP, { BASE, .algorithm = 3 } },
+	{ "algorithm 4", -EOPNOTSUPP, { BASE, .algorithm = 4 } },
 	{ "key type 4", -EINVAL, { BASE, .key_type = 4 } },
 	{ "when full 2", -EINVAL, { BASE, .when_full = 2 } },
 	{ "flags", -EINVAL, { BASE, .flags = 1 } },

@@ -15,6 +15,7 @@ struct points kunit_clock_points;
 kunit_test_suites(&weir_recip_suite,
 		  &weir_gcra_suite,
 		  &weir_gcra_live_suite,
+		  &weir_sliding_suite,
 		  &weir_window_suite,
 		  &weir_rate_suite,
 		  &weir_score_suite,

@@ -9,7 +9,7 @@
 #define STEPS	100
 
 /**
- * struct rate_row - a configuration for both algorithms, or one
+ * struct rate_row - a configuration for one of the algorithms
  * @name: of the row
  * @algorithm: enum weir_algorithm
  * @tokens: per @period
@@ -37,6 +37,13 @@ static const struct rate_row rate_rows[] = {
 	{ "window, shortest and most", WEIR_ALGORITHM_WINDOW,
 	  WEIR_WINDOW_LIMIT_MAX, WEIR_WINDOW_PERIOD_MIN, WEIR_WINDOW_LIMIT_MAX, 0 },
 	{ "window, longest", WEIR_ALGORITHM_WINDOW, 1, 100 * WEIR_NSEC_PER_DAY, 1, 0 },
+	{ "sliding", WEIR_ALGORITHM_SLIDING, 5, NSEC_PER_SEC, 5, 0 },
+	{ "sliding, shortest and most", WEIR_ALGORITHM_SLIDING, (1 << 13) - 1,
+	  WEIR_WINDOW_PERIOD_MIN, (1 << 13) - 1, 0 },
+	{ "sliding, a token more", WEIR_ALGORITHM_SLIDING, 1 << 13,
+	  WEIR_WINDOW_PERIOD_MIN, 1 << 13, -ERANGE },
+	{ "sliding, longest", WEIR_ALGORITHM_SLIDING, WEIR_SLIDING_LIMIT_MAX,
+	  100 * WEIR_NSEC_PER_DAY, WEIR_SLIDING_LIMIT_MAX, 0 },
 };
 
 static void rate_describe(const struct rate_row *row, char *desc)
@@ -90,26 +97,48 @@ static void rate_fresh_is_full(struct kunit *test)
 	KUNIT_EXPECT_NE(test, WEIR_NEVER, d.retry_after);
 }
 
+/* The algorithm itself, asked without the face. */
+static u64 own_decide(const struct weir_rate *r, u64 word, u64 now, u64 cost,
+		      struct weir_decision *d)
+{
+	switch (r->algorithm) {
+	case WEIR_ALGORITHM_WINDOW:
+		weir_window_decide(&r->window, r->limit, word, now, cost, d);
+		return weir_window_idle_at(&r->window, word, now);
+	case WEIR_ALGORITHM_SLIDING:
+		weir_sliding_decide(&r->sliding, r->limit, word, now, cost, d);
+		return weir_sliding_idle_at(&r->sliding, word, now);
+	default:
+		weir_gcra_decide(&r->gcra, r->limit, word, now, cost, d);
+		return weir_gcra_idle_at(word, now);
+	}
+}
+
+static u64 own_refund(const struct weir_rate *r, u64 word, u64 now, u64 n)
+{
+	switch (r->algorithm) {
+	case WEIR_ALGORITHM_WINDOW:
+		return weir_window_refund(&r->window, word, now, n);
+	case WEIR_ALGORITHM_SLIDING:
+		return weir_sliding_refund(&r->sliding, word, now, n);
+	default:
+		return weir_gcra_refund(&r->gcra, word, now, n);
+	}
+}
+
 /* What the algorithm itself answers is what this face answers. */
 static void check_same(struct kunit *test, const struct weir_rate *r, u64 word,
 		       u64 now, u64 cost)
 {
-	bool window = r->algorithm == WEIR_ALGORITHM_WINDOW;
 	struct weir_decision d = {}, own = {};
+	u64 idle_at = own_decide(r, word, now, cost, &own);
 
 	weir_rate_decide(r, word, now, cost, &d);
-	if (window)
-		weir_window_decide(&r->window, r->limit, word, now, cost, &own);
-	else
-		weir_gcra_decide(&r->gcra, r->limit, word, now, cost, &own);
 	KUNIT_ASSERT_EQ(test, own.word, d.word);
 	KUNIT_ASSERT_EQ(test, own.allowed, d.allowed);
-	KUNIT_ASSERT_EQ(test, window ? weir_window_refund(&r->window, word, now, cost) :
-			weir_gcra_refund(&r->gcra, word, now, cost),
+	KUNIT_ASSERT_EQ(test, own_refund(r, word, now, cost),
 			weir_rate_refund(r, word, now, cost));
-	KUNIT_ASSERT_EQ(test, window ? weir_window_idle_at(&r->window, word, now) :
-			weir_gcra_idle_at(word, now),
-			weir_rate_idle_at(r, word, now));
+	KUNIT_ASSERT_EQ(test, idle_at, weir_rate_idle_at(r, word, now));
 }
 
 static void rate_reaches_algorithm(struct kunit *test)
@@ -164,7 +193,7 @@ static void rate_peek_charges_nothing(struct kunit *test)
 }
 
 /*
- * The promise both algorithms make, asked without knowing which it is: after
+ * The promise all algorithms make, asked without knowing which it is: after
  * retry_after, and not before, the same request is admitted; after reset_after
  * and from idle_at on the key has all its tokens.
  */
@@ -198,7 +227,7 @@ static void rate_keeps_its_word(struct kunit *test)
 	}
 }
 
-/* A change of the numbers keeps what the header says, of either algorithm. */
+/* A change of the numbers keeps what the header says, of any algorithm. */
 static void rate_change_keeps_state(struct kunit *test)
 {
 	struct weir_rate old, new;

@@ -9,6 +9,7 @@
 extern struct kunit_suite weir_recip_suite;
 extern struct kunit_suite weir_gcra_suite;
 extern struct kunit_suite weir_gcra_live_suite;
+extern struct kunit_suite weir_sliding_suite;
 extern struct kunit_suite weir_window_suite;
 extern struct kunit_suite weir_rate_suite;
 extern struct kunit_suite weir_score_suite;

@@ -25,9 +25,9 @@ static bool within_limits(u64 value, u64 least, u64 most)
 
 static int rate_check(struct weir_limiter_config *c)
 {
-	bool window = c->algorithm == WEIR_ALGORITHM_WINDOW;
+	bool window = c->algorithm != WEIR_ALGORITHM_BUCKET;
 
-	if (!window && c->algorithm != WEIR_ALGORITHM_BUCKET)
+	if (!c->algorithm || c->algorithm > WEIR_ALGORITHM_SLIDING)
 		return -EOPNOTSUPP;
 	if (!within_limits(c->tokens, 1, window ? WEIR_WINDOW_LIMIT_MAX : U32_MAX) ||
 	    !within_limits(c->period, window ? WEIR_WINDOW_PERIOD_MIN : 1, PERIOD_MAX))
@@ -205,7 +205,7 @@ static void config_merge(struct weir_limiter_config *c,
 	if (mask & WEIR_SET_RATE) {
 		c->tokens = new->tokens;
 		c->period = new->period;
-		if (c->algorithm == WEIR_ALGORITHM_WINDOW)
+		if (c->algorithm != WEIR_ALGORITHM_BUCKET)
 			c->burst = 0;
 	}
 	if (mask & WEIR_SET_BURST)

@@ -23,8 +23,13 @@ static ssize_t stat_show(struct weir_object *o, unsigned int index, char *buffer
 static ssize_t algorithm_show(struct weir_object *o, unsigned int index,
 			      char *buffer)
 {
-	return sysfs_emit(buffer, "%s\n", o->type == WEIR_ALGORITHM_WINDOW ?
-					  "window" : "bucket");
+	static const char *const names[] = {
+		[WEIR_ALGORITHM_BUCKET] = "bucket",
+		[WEIR_ALGORITHM_WINDOW] = "window",
+		[WEIR_ALGORITHM_SLIDING] = "sliding",
+	};
+
+	return sysfs_emit(buffer, "%s\n", names[o->type]);
 }
 
 /* As the tool takes it: 5/s, 100/m, 30/90s, 7/250ms. */

@@ -9,7 +9,7 @@
 #ifndef _WEIR_RATE_H
 #define _WEIR_RATE_H
 
-#include "window.h"
+#include "sliding.h"
 
 /**
  * struct weir_rate - a limiter's algorithm and numbers, prepared
@@ -22,6 +22,7 @@ struct weir_rate {
 	union {
 		struct weir_gcra gcra;
 		struct weir_window window;
+		struct weir_sliding sliding;
 	};
 };
 
@@ -31,28 +32,34 @@ static inline int weir_rate_prepare(struct weir_rate *r, u32 algorithm,
 				    const struct weir_rate *old, u64 now)
 {
 	r->algorithm = algorithm;
-	if (algorithm == WEIR_ALGORITHM_WINDOW) {
-		r->limit = tokens;
+	r->limit = algorithm == WEIR_ALGORITHM_BUCKET ? burst : tokens;
+	switch (algorithm) {
+	case WEIR_ALGORITHM_WINDOW:
 		return weir_window_prepare(&r->window, period,
 					   old ? &old->window : NULL, now);
+	case WEIR_ALGORITHM_SLIDING:
+		return weir_sliding_prepare(&r->sliding, tokens, period,
+					    old ? &old->sliding : NULL, now);
+	default:
+		return weir_gcra_prepare(&r->gcra, tokens, period, burst);
 	}
-	r->limit = burst;
-	return weir_gcra_prepare(&r->gcra, tokens, period, burst);
 }
 
 /* The word of a key that has never been seen. */
 static inline u64 weir_rate_fresh(const struct weir_rate *r, u64 now)
 {
-	return r->algorithm == WEIR_ALGORITHM_WINDOW ? 0 : weir_gcra_fresh(now);
+	return r->algorithm == WEIR_ALGORITHM_BUCKET ? weir_gcra_fresh(now) : 0;
 }
 
 static inline void weir_rate_decide(const struct weir_rate *r, u64 word,
 				    u64 now, u64 cost, struct weir_decision *d)
 {
-	if (r->algorithm == WEIR_ALGORITHM_WINDOW)
+	if (r->algorithm == WEIR_ALGORITHM_BUCKET)
+		weir_gcra_decide(&r->gcra, r->limit, word, now, cost, d);
+	else if (r->algorithm == WEIR_ALGORITHM_WINDOW)
 		weir_window_decide(&r->window, r->limit, word, now, cost, d);
 	else
-		weir_gcra_decide(&r->gcra, r->limit, word, now, cost, d);
+		weir_sliding_decide(&r->sliding, r->limit, word, now, cost, d);
 }
 
 /* The same for a request that is not made: what is left is left uncharged. */
@@ -73,17 +80,27 @@ static inline void weir_rate_peek(const struct weir_rate *r, u64 word, u64 now,
 static inline u64 weir_rate_refund(const struct weir_rate *r, u64 word, u64 now,
 				   u64 n)
 {
-	if (r->algorithm == WEIR_ALGORITHM_WINDOW)
+	switch (r->algorithm) {
+	case WEIR_ALGORITHM_WINDOW:
 		return weir_window_refund(&r->window, word, now, n);
-	return weir_gcra_refund(&r->gcra, word, now, n);
+	case WEIR_ALGORITHM_SLIDING:
+		return weir_sliding_refund(&r->sliding, word, now, n);
+	default:
+		return weir_gcra_refund(&r->gcra, word, now, n);
+	}
 }
 
 /* When the word will be equal to a fresh one: @now if it is. */
 static inline u64 weir_rate_idle_at(const struct weir_rate *r, u64 word, u64 now)
 {
-	if (r->algorithm == WEIR_ALGORITHM_WINDOW)
+	switch (r->algorithm) {
+	case WEIR_ALGORITHM_WINDOW:
 		return weir_window_idle_at(&r->window, word, now);
-	return weir_gcra_idle_at(word, now);
+	case WEIR_ALGORITHM_SLIDING:
+		return weir_sliding_idle_at(&r->sliding, word, now);
+	default:
+		return weir_gcra_idle_at(word, now);
+	}
 }
 
 #endif /* _WEIR_RATE_H */

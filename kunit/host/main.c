@@ -18,6 +18,7 @@ static struct kunit_suite *const suites[] = {
 	&weir_recip_suite,
 	&weir_gcra_suite,
 	&weir_gcra_live_suite,
+	&weir_sliding_suite,
 	&weir_window_suite,
 	&weir_rate_suite,
 	&weir_score_suite,

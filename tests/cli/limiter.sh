@@ -28,6 +28,11 @@ bans laid  0
 dropped    0 to make room, 0 in time' limiter show cli.all
 
 prints '' limiter create cli.window --rate 10/m --algorithm window --key text
+prints '' limiter create cli.sliding --rate 10/m --algorithm sliding
+run weir limiter show cli.sliding --json
+json_is '[.algorithm, .burst]' '["sliding",10]' 'a sliding window'
+exits 0 limiter check cli.sliding --cost 10
+exits 1 limiter check cli.sliding
 run weir limiter show cli.window --json
 json_is '[.algorithm, .burst, .key_type, .max_keys, .prefix4]' '["window",10,"text",65536,null]' 'a window over text keys'
 
@@ -47,7 +52,7 @@ refuses "--rate '1/101d': $range" limiter create cli.x --rate 1/101d
 refuses "--rate '99999999999999999999/s': $range" limiter create cli.x --rate 99999999999999999999/s
 refuses "--burst '0': must be from 1 to 4294967295" limiter create cli.x --rate 5/s --burst 0
 refuses "--burst '1k': not a whole number" limiter create cli.x --rate 5/s --burst 1k
-refuses "--algorithm 'buck': must be bucket or window" limiter create cli.x --rate 5/s --algorithm buck
+refuses "--algorithm 'buck': must be bucket, window or sliding" limiter create cli.x --rate 5/s --algorithm buck
 refuses "--key 'ipv4': must be none, u64, ip or text" limiter create cli.x --rate 5/s --key ipv4
 refuses "--prefix: only for --key ip" limiter create cli.x --rate 5/s --key text --prefix 24
 refuses "--prefix '33': must be 1 to 32, or that and 1 to 128, as in 24,56" limiter create cli.x --rate 5/s --key ip --prefix 33
@@ -63,6 +68,7 @@ refuses "--within '10': not a duration such as 250ms, 5s, 10m, 24h or 1h30m" lim
 refuses "--within '101d': must be from 1ms to 100d" limiter create cli.x --rate 5/s --within 101d
 refuses "--forget-after '3651d': must be from 0s to 3650d" limiter create cli.x --rate 5/s --forget-after 3651d
 refuses "--burst: a window has none" limiter create cli.x --rate 5/s --burst 6 --algorithm window
+refuses "--burst: a window has none" limiter create cli.x --rate 5/s --burst 6 --algorithm sliding
 refuses "--rate '5/9ms': a window has 1 to 134217727 tokens in at least 10ms" limiter create cli.x --rate 5/9ms --algorithm window
 refuses "limiter 'cli.x': these numbers together cannot be kept exactly" limiter create cli.x --rate 1/100d --burst 1000
 run weir list limiter

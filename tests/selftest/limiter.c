@@ -370,4 +370,43 @@ TEST_F(limiter, batch_in_order)
 	}
 }
 
+/* Full to empty, and what the next window will make of it. */
+TEST(sliding)
+{
+	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
+	/* time is weighed in units of 2^22 ns where a period has 100 days */
+	const __u64 period = 100 * DAY, units = (period + (1 << 22) - 1) >> 22;
+	const __u64 fades = (units - units * 9 / 10) << 22;
+	int fd = client_open(O_RDWR);
+	struct weir_op op;
+	__u64 since;
+	__u32 l;
+
+	objects_wipe();
+	config.algorithm = WEIR_ALGORITHM_SLIDING;
+	config.period = period;
+	since = now_ns();
+	ASSERT_EQ(0, limiter_create(fd, OURS "sliding", &config, &l));
+	for (__u64 i = 1; i <= 10; i++) {
+		ASSERT_EQ(0, key_run(fd, &op, WEIR_OP_CHECK, l, 1, &key,
+				     sizeof(key)));
+		EXPECT_TRUE(answers(&op, WEIR_ALLOWED, 0, 10, 10 - i, 0, 0));
+		EXPECT_TRUE(lasts("reset", op.reset_after, 2 * period, since));
+	}
+	/* one of ten must have faded of what is the window before by then */
+	ASSERT_EQ(0, key_run(fd, &op, WEIR_OP_CHECK, l, 1, &key, sizeof(key)));
+	EXPECT_TRUE(answers(&op, WEIR_LIMITED, 0, 10, 0, 0, 0));
+	EXPECT_TRUE(lasts("retry", op.retry_after, period + fades, since));
+	ASSERT_EQ(0, key_run(fd, &op, WEIR_OP_PEEK, l, 10, &key, sizeof(key)));
+	EXPECT_TRUE(lasts("retry", op.retry_after, 2 * period, since));
+	ASSERT_EQ(0, key_run(fd, &op, WEIR_OP_CHECK, l, 11, &key, sizeof(key)));
+	EXPECT_EQ(WEIR_LIMITED, op.verdict);
+	EXPECT_EQ(WEIR_NEVER, op.retry_after);
+	ASSERT_EQ(0, key_run(fd, &op, WEIR_OP_REFUND, l, 100, &key, sizeof(key)));
+	EXPECT_TRUE(answers(&op, WEIR_ALLOWED, 0, 10, 10, 0, 0));
+	EXPECT_EQ(0, op.reset_after);
+	close(fd);
+	objects_wipe();
+}
+
 TEST_HARNESS_MAIN

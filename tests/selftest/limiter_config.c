@@ -137,6 +137,14 @@ TEST_F(config, tokens)
 	EXPECT_RANGE(tokens, 1, 0xffffffffULL, -EINVAL);
 	self->c.algorithm = WEIR_ALGORITHM_WINDOW;
 	EXPECT_RANGE(tokens, 1, (1ULL << 27) - 1, -EINVAL);
+	self->c.algorithm = WEIR_ALGORITHM_SLIDING;
+	self->c.period = 60 * SECOND;
+	self->c.tokens = (1ULL << 19) - 1;
+	EXPECT_EQ(0, create(self));
+	self->c.tokens++;
+	EXPECT_EQ(-ERANGE, create(self));
+	self->c.period = 100 * DAY;
+	EXPECT_RANGE(tokens, 1, (1ULL << 27) - 1, -EINVAL);
 }
 
 TEST_F(config, period)
@@ -144,6 +152,8 @@ TEST_F(config, period)
 	self->c.tokens = 1;
 	EXPECT_RANGE(period, 1, 100 * DAY, -EINVAL);
 	self->c.algorithm = WEIR_ALGORITHM_WINDOW;
+	EXPECT_RANGE(period, 10 * MS, 100 * DAY, -EINVAL);
+	self->c.algorithm = WEIR_ALGORITHM_SLIDING;
 	EXPECT_RANGE(period, 10 * MS, 100 * DAY, -EINVAL);
 }
 
@@ -195,15 +205,19 @@ TEST_F(config, prefixes)
 
 TEST_F(config, enumerations)
 {
-	static const __u32 unknown[] = { 3, 4, 255, 0x80000000U, 0xffffffffU };
+	static const __u32 unknown[] = { 4, 3, 255, 0x80000000U, 0xffffffffU };
 
 	/* a kind of limiter this module does not know is not a malformed one */
 	for (size_t i = 0; i < ARRAY_SIZE(unknown); i++) {
+		if (unknown[i] == WEIR_ALGORITHM_SLIDING)
+			continue;
 		self->c.algorithm = unknown[i];
 		EXPECT_EQ(-EOPNOTSUPP, create(self));
 	}
 	self->c.algorithm = WEIR_ALGORITHM_BUCKET;
-	for (size_t i = 1; i < ARRAY_SIZE(unknown); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(unknown); i++) {
+		if (unknown[i] == WEIR_KEY_TEXT)
+			continue;
 		self->c.key_type = unknown[i];
 		EXPECT_EQ(-EINVAL, create(self));
 	}

@@ -30,6 +30,7 @@ static const char *const counter_types[] = {
 static const char *const algorithms[] = {
 	[WEIR_ALGORITHM_BUCKET] = "bucket",
 	[WEIR_ALGORITHM_WINDOW] = "window",
+	[WEIR_ALGORITHM_SLIDING] = "sliding",
 };
 
 static const char *const key_types[] = {

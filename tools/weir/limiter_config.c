@@ -28,8 +28,8 @@ const struct option limiter_create_options[] = {
 	{ .name = RATE, .required = true },
 	{ .name = BURST },
 	{ .name = "--algorithm", .value = "ALGORITHM",
-	  .words = "bucket window",
-	  .help = "bucket (the default): tokens flow in evenly; window: N in each period" },
+	  .words = "bucket window sliding",
+	  .help = "bucket (the default): tokens flow in evenly; window: N in each period; sliding: N in each, where those of the one before fade slowly" },
 	{ .name = "--key", .value = "TYPE", .words = "none u64 ip text",
 	  .help = "what keys are: none (the default), u64, ip or text" },
 	{ .name = "--prefix", .value = "BITS[,BITS]",
@@ -174,7 +174,7 @@ static void config_check(const struct args *args,
 	const char *rate = args_option(args, "--rate");
 
 	ladder_check(config);
-	if (config->algorithm == WEIR_ALGORITHM_WINDOW) {
+	if (config->algorithm != WEIR_ALGORITHM_BUCKET) {
 		if (config->tokens >= 1 << 27 || config->period < 10000000)
 			die("--rate '%s': a window has 1 to 134217727 tokens in at least 10ms",
 			    printable(rate));
@@ -196,7 +196,7 @@ static void create_config(const struct args *args,
 	config->size = sizeof(*config);
 	config->algorithm = WEIR_ALGORITHM_BUCKET;
 	number = word_take(args, "--algorithm", weir_parse_algorithm,
-			   "bucket or window");
+			   "bucket, window or sliding");
 	if (number >= 0)
 		config->algorithm = (uint32_t)number;
 	number = word_take(args, "--key", weir_parse_key_type,

@@ -188,10 +188,15 @@ struct weir_counter_config {
  *	@period flow in evenly, at most @burst are saved up
  * @WEIR_ALGORITHM_WINDOW: at most @tokens in each @period, counted from the
  *	limiter's creation (or its last change of @period)
+ * @WEIR_ALGORITHM_SLIDING: the same windows, but what was spent in the one before
+ *	counts, too: as the part of it that is less than a @period old, rounded up.
+ *	So what lies within any one @period is at most @tokens if it was spent
+ *	evenly, and less than twice that however it was spent.
  */
 enum weir_algorithm {
 	WEIR_ALGORITHM_BUCKET	= 1,
 	WEIR_ALGORITHM_WINDOW	= 2,
+	WEIR_ALGORITHM_SLIDING	= 3,
 };
 
 /** enum weir_key_type - what a key is, and how it stands in &struct weir_op */
@@ -214,10 +219,14 @@ enum weir_when_full {
  * @algorithm: enum weir_algorithm
  * @key_type: enum weir_key_type
  * @when_full: enum weir_when_full
- * @tokens: tokens per @period, 1..2^32-1 (window: 1..2^27-1); in a bucket at most
- *	one a nanosecond (ERANGE), and the time of one token is rounded up to 1/12 ns
- * @period: ns, 1..100 days (window: 10 ms..100 days)
- * @burst: tokens a key can save up, 1..2^32-1; 0 means @tokens. For a window it
+ * @tokens: tokens per @period, 1..2^32-1 (window, sliding: 1..2^27-1); in a bucket
+ *	at most one a nanosecond (ERANGE), and the time of one token is rounded up to
+ *	1/12 ns. Sliding windows, whose state is two counts, take less when they are
+ *	short (ERANGE): 2^13-1 in 10 ms, 2^16-1 in a second, 2^19-1 in a minute,
+ *	2^22-1 in an hour, 2^24-1 in a day. That holds for the period they were
+ *	created with; a change to one of half that or less may be ERANGE, too.
+ * @period: ns, 1..100 days (window, sliding: 10 ms..100 days)
+ * @burst: tokens a key can save up, 1..2^32-1; 0 means @tokens. For windows it
  *	is 0 or @tokens. @burst times @period / @tokens is at most two years (ERANGE).
  * @max_keys: entries at most, 1..WEIR_KEYS_MAX; 0 means 65536. Taken off the
  *	creator's max_keys_per_uid while the limiter exists.
@@ -310,9 +319,11 @@ struct weir_limiter_stats {
  * @created: out: 1 if this call made the object, 0 if it existed
  * @name: NUL-terminated, zero-filled to the end
  *
- * Of any number of concurrent calls for one name exactly one makes the object;
- * the others wait until it is complete, and then it exists. Before that nobody can
- * see it. After an error other than EEXIST the out members are 0.
+ * Of any number of concurrent calls for one name exactly one makes the object.
+ * The others wait for it, but a second at most if it takes long to make (then they
+ * try themselves, and who is ready first makes it). It is complete before anybody
+ * can see it; its folder in sysfs may appear a moment earlier. After an error other
+ * than EEXIST the out members are 0, or untouched.
  *
  * Errors: EACCES (file not open for writing; a @gid the caller is not in;
  * EXISTING_OK and the object that exists does not grant the rights), EEXIST,

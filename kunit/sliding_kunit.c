@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The sliding window (src/sliding.h) against a list of everything that was spent:
+ * the documented formula with plain division, and the promises it makes.
+ */
+
+#include "../src/sliding.h"
+#include "prng.h"
+#include "suites.h"
+
+#define STEPS	400
+#define CHARGES	400
+
+/**
+ * struct charges - what was spent, and when
+ * @at: ns
+ * @cost: tokens
+ * @n: charges so far
+ */
+struct charges {
+	u64 at[CHARGES];
+	u64 cost[CHARGES];
+	int n;
+};
+
+/* Tokens spent from @from on, before @to. */
+static u64 spent(const struct charges *c, u64 from, u64 to)
+{
+	u64 sum = 0;
+	int i;
+
+	for (i = 0; i < c->n; i++)
+		if (c->at[i] >= from && c->at[i] < to)
+			sum += c->cost[i];
+	return sum;
+}
+
+/* What counts at @now, by the formula. */
+static u64 used_at(const struct weir_sliding *s, const struct charges *c, u64 now)
+{
+	u64 period = s->window.period.d, begin = now - now % period;
+	u64 units = (period + (1ULL << s->shift) - 1) >> s->shift;
+	u64 left = units - ((now - begin) >> s->shift);
+	u64 prev = begin ? spent(c, begin - period, begin) : 0;
+
+	return spent(c, begin, begin + period) + (prev * left + units - 1) / units;
+}
+
+/**
+ * struct sliding_row - a configuration
+ * @name: of the row
+ * @limit: tokens
+ * @period: ns
+ */
+struct sliding_row {
+	const char *name;
+	u64 limit;
+	u64 period;
+};
+
+static const struct sliding_row sliding_rows[] = {
+	{ "one", 1, NSEC_PER_SEC },
+	{ "ten a second", 10, NSEC_PER_SEC },
+	{ "most in 10 ms", (1 << 13) - 1, 10 * NSEC_PER_MSEC },
+	{ "most in a second", (1 << 16) - 1, NSEC_PER_SEC },
+	{ "most in a minute", (1 << 19) - 1, 60 * NSEC_PER_SEC },
+	{ "a prime a minute", 7919, 60 * NSEC_PER_SEC - 1 },
+	{ "most in an hour", (1 << 22) - 1, 3600 * NSEC_PER_SEC },
+	{ "most in a day", (1 << 24) - 1, WEIR_NSEC_PER_DAY },
+	{ "most of all", WEIR_SLIDING_LIMIT_MAX, 100 * WEIR_NSEC_PER_DAY },
+	{ "few in long", 3, 100 * WEIR_NSEC_PER_DAY },
+};
+
+static void sliding_describe(const struct sliding_row *row, char *desc)
+{
+	strscpy(desc, row->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(sliding, sliding_rows, sliding_describe);
+
+/* Decide, see that the answer is the formula's, and remember what was spent. */
+static u64 request(struct kunit *test, const struct weir_sliding *s, u64 limit,
+		   struct charges *c, u64 word, u64 now, u64 cost)
+{
+	u64 used = used_at(s, c, now);
+	bool fits = used <= limit && cost <= limit - used;
+	struct weir_decision d;
+
+	weir_sliding_decide(s, limit, word, now, cost, &d);
+	KUNIT_EXPECT_EQ(test, fits, d.allowed);
+	KUNIT_EXPECT_EQ(test, limit - min(limit, used) - (fits ? cost : 0),
+			d.remaining);
+	KUNIT_EXPECT_EQ(test, 0, d.word & 1);
+	KUNIT_EXPECT_EQ(test, fits, !d.retry_after);
+	if (!fits)
+		KUNIT_EXPECT_EQ(test, word, d.word);
+	if (fits && cost) {
+		c->at[c->n] = now;
+		c->cost[c->n++] = cost;
+	}
+	return d.word;
+}
+
+static void sliding_is_the_formula(struct kunit *test)
+{
+	const struct sliding_row *row = test->param_value;
+	struct charges *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+	struct prng p = prng_seed(test, 0x5eed0601);
+	struct weir_sliding s;
+	u64 now = 0, word = 0;
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, c);
+	KUNIT_ASSERT_EQ(test, 0, weir_sliding_prepare(&s, row->limit, row->period,
+						      NULL, 0));
+	for (i = 0; i < STEPS; i++) {
+		now += prng_magnitude(&p, row->period) - 1;
+		word = request(test, &s, row->limit, c, word, now,
+			       prng_magnitude(&p, row->limit + 1));
+	}
+	KUNIT_EXPECT_GT(test, c->n, 0);
+}
+
+/*
+ * No window has more than the limit, no period less than twice that, and the
+ * weight is never below the exact one, whatever the unit of time.
+ */
+static void sliding_promises(struct kunit *test)
+{
+	const struct sliding_row *row = test->param_value;
+	struct charges *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+	struct prng p = prng_seed(test, 0x5eed0602);
+	u64 now = 0, word = 0, at, cost;
+	struct weir_sliding s;
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, c);
+	KUNIT_ASSERT_EQ(test, 0, weir_sliding_prepare(&s, row->limit, row->period,
+						      NULL, 0));
+	for (i = 0; i < STEPS; i++) {
+		struct weir_slide slide;
+
+		/* all that fits, at any time that comes */
+		now += prng_magnitude(&p, row->period / 2) - 1;
+		slide = weir_sliding_at(&s, word, now);
+		cost = weir_sliding_used(&s, &slide);
+		at = now % row->period;
+		/* weight * period >= prev * (period - elapsed), in 128 bits */
+		KUNIT_EXPECT_TRUE(test, (unsigned __int128)(cost - slide.cur) *
+				  row->period >= (unsigned __int128)slide.prev *
+				  (row->period - at));
+		cost = row->limit - min(row->limit, cost);
+		word = request(test, &s, row->limit, c, word, now, cost);
+	}
+	for (i = 0; i < c->n; i++) {
+		at = c->at[i] - c->at[i] % row->period;
+		KUNIT_EXPECT_LE(test, spent(c, at, at + row->period), row->limit);
+		KUNIT_EXPECT_LT(test, spent(c, c->at[i], c->at[i] + row->period),
+				2 * row->limit + (row->limit == 1));
+	}
+}
+
+/* What a window has spent at its end is what the next one begins with. */
+static void sliding_edge(struct kunit *test)
+{
+	struct weir_decision d;
+	struct weir_sliding s;
+	u64 second = NSEC_PER_SEC;
+
+	KUNIT_ASSERT_EQ(test, 0, weir_sliding_prepare(&s, 10, second, NULL, 0));
+	weir_sliding_decide(&s, 10, 0, second - 1, 10, &d);
+	KUNIT_EXPECT_TRUE(test, d.allowed);
+	KUNIT_EXPECT_EQ(test, second + 1, d.reset_after);
+	/* a fixed window would admit ten more here */
+	weir_sliding_decide(&s, 10, d.word, second, 1, &d);
+	KUNIT_EXPECT_FALSE(test, d.allowed);
+	KUNIT_EXPECT_EQ(test, second / 10, d.retry_after);
+	weir_sliding_decide(&s, 10, d.word, second + second / 2, 5, &d);
+	KUNIT_EXPECT_TRUE(test, d.allowed);
+	weir_sliding_decide(&s, 10, d.word, second + second / 2, 1, &d);
+	KUNIT_EXPECT_FALSE(test, d.allowed);
+}
+
+static void sliding_refunds(struct kunit *test)
+{
+	struct weir_decision d;
+	struct weir_sliding s;
+	u64 second = NSEC_PER_SEC, word;
+
+	KUNIT_ASSERT_EQ(test, 0, weir_sliding_prepare(&s, 10, second, NULL, 0));
+	weir_sliding_decide(&s, 10, 0, 0, 6, &d);
+	weir_sliding_decide(&s, 10, d.word, second + second / 2, 4, &d);
+	KUNIT_EXPECT_EQ(test, 3, d.remaining);
+	/* four of this window, and two of the six before, which weigh half */
+	word = weir_sliding_refund(&s, d.word, second + second / 2, 6);
+	weir_sliding_decide(&s, 10, word, second + second / 2, 0, &d);
+	KUNIT_EXPECT_EQ(test, 8, d.remaining);
+	/* never above full */
+	word = weir_sliding_refund(&s, word, second + second / 2, U32_MAX);
+	KUNIT_EXPECT_EQ(test, second + second / 2,
+			weir_sliding_idle_at(&s, word, second + second / 2));
+	word = weir_sliding_refund(&s, word, 9 * second, 1);
+	weir_sliding_decide(&s, 10, word, 9 * second, 10, &d);
+	KUNIT_EXPECT_TRUE(test, d.allowed);
+}
+
+/* A clock that lags behind the state makes it stricter, never looser. */
+static void sliding_clock_lags(struct kunit *test)
+{
+	struct weir_decision d, late;
+	struct weir_sliding s;
+	u64 second = NSEC_PER_SEC;
+
+	KUNIT_ASSERT_EQ(test, 0, weir_sliding_prepare(&s, 10, second, NULL, 0));
+	weir_sliding_decide(&s, 10, 0, 5 * second + 7, 8, &d);
+	weir_sliding_decide(&s, 10, d.word, 5 * second - 7, 3, &late);
+	KUNIT_EXPECT_FALSE(test, late.allowed);
+	KUNIT_EXPECT_EQ(test, 2, late.remaining);
+	KUNIT_EXPECT_EQ(test, 7 + second, late.reset_after - second);
+	weir_sliding_decide(&s, 10, d.word, 5 * second - 7, 2, &late);
+	KUNIT_EXPECT_TRUE(test, late.allowed);
+	weir_sliding_decide(&s, 10, late.word, 5 * second + 8, 1, &late);
+	KUNIT_EXPECT_FALSE(test, late.allowed);
+}
+
+/* Another limit keeps what was spent; another period begins anew. */
+static void sliding_live_change(struct kunit *test)
+{
+	u64 second = NSEC_PER_SEC, now = 5 * second + second / 2;
+	struct weir_sliding s, more, other;
+	struct weir_decision d;
+	u64 word;
+
+	KUNIT_ASSERT_EQ(test, 0, weir_sliding_prepare(&s, 10, second, NULL, 0));
+	weir_sliding_decide(&s, 10, 0, 4 * second, 6, &d);
+	weir_sliding_decide(&s, 10, d.word, now, 4, &d);
+	word = d.word;
+	KUNIT_EXPECT_EQ(test, 0, weir_sliding_prepare(&more, 20, second, &s, now));
+	weir_sliding_decide(&more, 20, word, now, 0, &d);
+	KUNIT_EXPECT_EQ(test, 13, d.remaining);
+	weir_sliding_decide(&more, 5, word, now, 0, &d);
+	KUNIT_EXPECT_EQ(test, 0, d.remaining);
+	KUNIT_EXPECT_EQ(test, 0, weir_sliding_prepare(&other, 10, 90 * second, &s, now));
+	weir_sliding_decide(&other, 10, word, now, 10, &d);
+	KUNIT_EXPECT_TRUE(test, d.allowed);
+	KUNIT_EXPECT_EQ(test, now, weir_sliding_idle_at(&other, word, now));
+	/* a window long enough that no number lies between: still not "the one before" */
+	KUNIT_EXPECT_EQ(test, 0, weir_sliding_prepare(&s, 10, 100 * second, &other, now));
+	weir_sliding_decide(&s, 10, d.word, now, 10, &d);
+	KUNIT_EXPECT_TRUE(test, d.allowed);
+}
+
+/* What cannot be kept is refused: counts too large, numbers too many. */
+static void sliding_ranges(struct kunit *test)
+{
+	const struct sliding_row *row = test->param_value;
+	u64 most = (1ULL << weir_sliding_bits(row->period)) - 1;
+	struct weir_sliding s, next;
+
+	KUNIT_EXPECT_EQ(test, 0, weir_sliding_prepare(&s, most, row->period, NULL, 0));
+	KUNIT_EXPECT_EQ(test, -ERANGE, weir_sliding_prepare(&next, most + 1,
+							    row->period, NULL, 0));
+	KUNIT_EXPECT_EQ(test, -ERANGE, weir_sliding_prepare(&next, most + 1,
+							    row->period, &s, 0));
+	/* a count keeps its bits: numbers of far shorter windows would run out */
+	KUNIT_EXPECT_EQ(test, -ERANGE, weir_sliding_prepare(&next, 1, row->period / 5,
+							    &s, 0));
+	KUNIT_EXPECT_EQ(test, 0, weir_sliding_prepare(&next, 1, row->period * 5, &s, 0));
+	next = s;
+	next.window.base = 1ULL << (62 - 2 * s.bits);
+	KUNIT_EXPECT_EQ(test, -ERANGE, weir_sliding_prepare(&next, 1, row->period,
+							    &next, 0));
+	/* 18 years from now a number is still a number */
+	KUNIT_EXPECT_LT(test, div64_u64(18 * WEIR_NSEC_PER_YEAR, row->period),
+			1ULL << (62 - 2 * s.bits));
+}
+
+static struct kunit_case sliding_cases[] = {
+	KUNIT_CASE_PARAM(sliding_is_the_formula, sliding_gen_params),
+	KUNIT_CASE_PARAM(sliding_promises, sliding_gen_params),
+	KUNIT_CASE(sliding_edge),
+	KUNIT_CASE(sliding_refunds),
+	KUNIT_CASE(sliding_clock_lags),
+	KUNIT_CASE(sliding_live_change),
+	KUNIT_CASE_PARAM(sliding_ranges, sliding_gen_params),
+	{}
+};
+
+struct kunit_suite weir_sliding_suite = {
+	.name = "weir_sliding",
+	.test_cases = sliding_cases,
+};
