@@ -267,12 +267,12 @@ static int first_build(struct rivalry *r, struct weir_object *o)
 {
 	int err = weir_registry_begin(o);
 
-	smp_store_release(&r->begun, true);
+	WRITE_ONCE(r->begun, true);
 	if (err)
 		return err;
 	if (r->slow)
-		while (!smp_load_acquire(&r->done))
-			msleep(1);
+		while (!READ_ONCE(r->done))
+			usleep_range(1000, 2000);
 	else
 		msleep(20);	/* for the other to be asleep, as a rule */
 	if (!r->publish) {
@@ -292,16 +292,16 @@ static void rivalry_work(unsigned int index, void *arg)
 	struct weir_object *o;
 
 	if (index) {
-		while (!smp_load_acquire(&r->begun))
-			msleep(1);
+		while (!READ_ONCE(r->begun))
+			usleep_range(1000, 2000);
 		r->second = object_register(COUNTER, "a", 2, 0, NULL);
-		smp_store_release(&r->done, true);
+		WRITE_ONCE(r->done, true);
 		return;
 	}
 	o = object_new(COUNTER, "a", 1, 0);
 	if (!o) {
 		r->first = -ENOMEM;
-		smp_store_release(&r->begun, true);
+		WRITE_ONCE(r->begun, true);
 		return;
 	}
 	r->first = first_build(r, o);

@@ -46,6 +46,14 @@ static u64 used_at(const struct weir_sliding *s, const struct charges *c, u64 no
 	return spent(c, begin, begin + period) + (prev * left + units - 1) / units;
 }
 
+/* @a * @b >= @c * @d, in 128 bits. */
+static bool product_reaches(u64 a, u64 b, u64 c, u64 d)
+{
+	u64 left = mul_u64_u64_shr(a, b, 64), right = mul_u64_u64_shr(c, d, 64);
+
+	return left == right ? a * b >= c * d : left > right;
+}
+
 /**
  * struct sliding_row - a configuration
  * @name: of the row
@@ -145,10 +153,8 @@ static void sliding_promises(struct kunit *test)
 		slide = weir_sliding_at(&s, word, now);
 		cost = weir_sliding_used(&s, &slide);
 		at = now % row->period;
-		/* weight * period >= prev * (period - elapsed), in 128 bits */
-		KUNIT_EXPECT_TRUE(test, (unsigned __int128)(cost - slide.cur) *
-				  row->period >= (unsigned __int128)slide.prev *
-				  (row->period - at));
+		KUNIT_EXPECT_TRUE(test, product_reaches(cost - slide.cur, row->period,
+							slide.prev, row->period - at));
 		cost = row->limit - min(row->limit, cost);
 		word = request(test, &s, row->limit, c, word, now, cost);
 	}

@@ -49,7 +49,7 @@ static const struct sysfs_ops node_sysfs_ops = {
 	.show = node_show,
 };
 
-static struct kobj_type node_type = {
+static const struct kobj_type node_type = {
 	.release = node_release,
 	.sysfs_ops = &node_sysfs_ops,
 };

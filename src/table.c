@@ -36,6 +36,7 @@ static struct weir_entry *bucket_first(const unsigned long *bucket)
 
 static void bucket_set(unsigned long *bucket, struct weir_entry *first)
 {
+	/* what is in the entry comes first: pairs with bucket_first() */
 	smp_store_release(bucket, (unsigned long)first | BUCKET_LOCKED);
 }
 
@@ -161,6 +162,7 @@ static void place_give(struct weir_table *t, unsigned int n)
 		return;
 	/* in this order: pairs with the reads in table_refuses() */
 	atomic64_add(n, &t->given);
+	/* the same */
 	smp_mb__after_atomic();
 	atomic64_sub(n, &t->nr);
 }

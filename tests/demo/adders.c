@@ -89,7 +89,7 @@ static unsigned int number(const char *text)
 	unsigned long value = strtoul(text, &end, 10);
 
 	if (*end || !value || value > 100000)
-		errx(2, "not a number from 1 to 100000: '%s'", text);
+		errx(2, "must be from 1 to 100000: '%s'", text);
 	return (unsigned int)value;
 }
 

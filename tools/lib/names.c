@@ -9,8 +9,7 @@
 WEIR_API int weir_name_valid(const char *name)
 {
 	static const char letters[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-		"0123456789._-";
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 	size_t length = strspn(name, letters);
 
 	return length && length < WEIR_NAME_SIZE && !name[length] &&

@@ -117,15 +117,18 @@ static uint64_t config_take(const struct args *args,
 	uint64_t mask = 0;
 	int number;
 
-	if ((text = args_option(args, "--rate"))) {
+	text = args_option(args, "--rate");
+	if (text) {
 		rate_take(config, text);
 		mask |= WEIR_SET_RATE;
 	}
-	if ((text = args_option(args, "--burst"))) {
+	text = args_option(args, "--burst");
+	if (text) {
 		config->burst = arg_u64("--burst", text, 1, TOKENS_MAX);
 		mask |= WEIR_SET_BURST;
 	}
-	if ((text = args_option(args, "--max-keys"))) {
+	text = args_option(args, "--max-keys");
+	if (text) {
 		config->max_keys = arg_u64("--max-keys", text, 1,
 					   WEIR_KEYS_MAX);
 		mask |= WEIR_SET_MAX_KEYS;
@@ -136,21 +139,25 @@ static uint64_t config_take(const struct args *args,
 		config->when_full = (uint32_t)number;
 		mask |= WEIR_SET_WHEN_FULL;
 	}
-	if ((text = args_option(args, "--strikes"))) {
+	text = args_option(args, "--strikes");
+	if (text) {
 		config->strikes = (uint32_t)arg_u64("--strikes", text, 0,
 						    UINT32_MAX);
 		mask |= WEIR_SET_STRIKES;
 	}
-	if ((text = args_option(args, "--ban"))) {
+	text = args_option(args, "--ban");
+	if (text) {
 		ladder_take(config, text);
 		mask |= WEIR_SET_STRIKES;
 	}
-	if ((text = args_option(args, "--within"))) {
+	text = args_option(args, "--within");
+	if (text) {
 		config->within = arg_duration("--within", text, 1000000,
 					      100 * DAY);
 		mask |= WEIR_SET_WITHIN;
 	}
-	if ((text = args_option(args, "--forget-after"))) {
+	text = args_option(args, "--forget-after");
+	if (text) {
 		config->forget_after = arg_duration("--forget-after", text, 0,
 						    10 * YEAR);
 		mask |= WEIR_SET_FORGET_AFTER;

@@ -136,6 +136,6 @@ int limiter_keys_run(const struct args *args)
 	const char *top = args_option(args, "--top");
 
 	return keys_list(args, args->operands[0],
-			 args_option(args, "--banned") != NULL,
+			 !!args_option(args, "--banned"),
 			 top ? arg_u64("--top", top, 1, 100000) : 0);
 }

@@ -42,7 +42,7 @@ static void usage(const char *text)
 	fputs("\\fB", stdout);
 	for (; *text; text++) {
 		bool upper = *text >= 'A' && *text <= 'Z';
-		bool plain = strchr("[]|.,:", *text) != NULL;
+		bool plain = !!strchr("[]|.,:", *text);
 
 		if (upper != italic && !plain && *text != ' ') {
 			fputs(upper ? "\\fI" : "\\fB", stdout);

@@ -766,11 +766,11 @@ enum weir_event_type {
 	WEIR_EVENT_CREATED	= 2,	/* name; value: uid of the creator */
 	WEIR_EVENT_CHANGED	= 3,	/* name; value: WEIR_SET_* mask */
 	WEIR_EVENT_DELETED	= 4,	/* name */
-	WEIR_EVENT_BANNED	= 5,	/* name, key; value: ns of the ban, more:
-					 * strikes that led to it, 0: by hand */
+	/* name, key; value: ns of the ban, more: strikes that led to it, or 0 */
+	WEIR_EVENT_BANNED	= 5,
 	WEIR_EVENT_LIFTED	= 6,	/* name, key; value: ns it had to go */
-	WEIR_EVENT_TABLE_FULL	= 7,	/* name; value: max_keys. Once, until an
-					 * eighth of them was free again */
+	/* name; value: max_keys. Once, until an eighth of them was free again */
+	WEIR_EVENT_TABLE_FULL	= 7,
 };
 
 /**

@@ -47,8 +47,8 @@ static void test_client(void)
 	   "a size too small is refused");
 	other = weir_open(WEIR_OPEN_READONLY);
 	ok(other && weir_fd(other) >= 0, "a second client, read-only");
-	ok(!weir_counter_create(other, "lib.c", WEIR_COUNTER_SUM, NULL, 0, 0600)
-	   && errno == EACCES, "which makes nothing");
+	ok(!weir_counter_create(other, "lib.c", WEIR_COUNTER_SUM, NULL, 0, 0600) &&
+	   errno == EACCES, "which makes nothing");
 	errno = ENOTEMPTY;
 	weir_close(other);
 	weir_close(NULL);
