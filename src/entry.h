@@ -91,13 +91,14 @@ static inline void weir_entry_set_score(struct weir_entry *e, struct weir_score 
  * weir_entry_lock - lock an entry, unless it is dead
  * @e: the entry, kept by RCU or by its bucket's lock
  * @map: the table's lockdep map for entries
+ * @nest: what the caller holds that makes it right to hold others, or NULL
  * @word: where the word goes, lock bit clear
  *
  * Context: softirqs disabled. Lock order: registry.h.
  * Return: false, and nothing locked, if the entry is dead.
  */
 static inline bool weir_entry_lock(struct weir_entry *e, struct lockdep_map *map,
-				   u64 *word)
+				   struct lockdep_map *nest, u64 *word)
 {
 	u64 w = atomic64_read(&e->word);
 
@@ -114,7 +115,8 @@ static inline bool weir_entry_lock(struct weir_entry *e, struct lockdep_map *map
 						 w | WEIR_ENTRY_LOCKED))
 			break;
 	}
-	lock_map_acquire(map);
+	/* several at a time are taken by transactions alone, in one order */
+	lock_acquire_exclusive(map, 0, 0, nest, _THIS_IP_);
 	*word = w;
 	return true;
 }

@@ -16,22 +16,6 @@
 #include "limiter.h"
 
 /**
- * struct limiter_call - one operation on one key
- * @l: the limiter
- * @p: its policy, kept by RCU
- * @op: the operation; its result half is filled in
- * @key: the key
- * @now: ns since the table's epoch
- */
-struct limiter_call {
-	struct weir_limiter *l;
-	const struct weir_policy *p;
-	struct weir_op *op;
-	struct weir_key *key;
-	u64 now;
-};
-
-/**
  * weir_limiter_key - the key that bytes stand for, hashed
  * @l: the limiter
  * @data: the bytes; must stay while the key is used
@@ -136,14 +120,14 @@ static void verdict_count(struct weir_limiter *l, u32 verdict)
 		this_cpu_inc(l->totals->limited);
 }
 
-static void tell(const struct limiter_call *call, u32 type, s64 value, s64 more)
+static void tell(const struct weir_limiter_call *call, u32 type, s64 value, s64 more)
 {
 	weir_event_key(&call->l->obj, type, call->l->key_type, call->key->data,
 		       call->key->len, value, more);
 }
 
 /* Lay a ban, or make it longer; strikes begin anew after it. Entry locked. */
-static void ban_lay(struct limiter_call *call, struct weir_entry *e,
+static void ban_lay(struct weir_limiter_call *call, struct weir_entry *e,
 		    u64 length, u32 strikes)
 {
 	u64 until = call->now + length;
@@ -159,7 +143,7 @@ static void ban_lay(struct limiter_call *call, struct weir_entry *e,
 }
 
 /* The ban after the last one: a step up, unless that is long ago. */
-static void ban_next(struct limiter_call *call, struct weir_entry *e,
+static void ban_next(struct weir_limiter_call *call, struct weir_entry *e,
 		     u32 strikes)
 {
 	const struct weir_limiter_config *config = &call->p->config;
@@ -179,7 +163,7 @@ static void ban_next(struct limiter_call *call, struct weir_entry *e,
  * is banned pays already: what was under way when the ban came must not make
  * the next one. Entry locked.
  */
-static void strike(struct limiter_call *call, struct weir_entry *e, u32 weight)
+static void strike(struct weir_limiter_call *call, struct weir_entry *e, u32 weight)
 {
 	struct weir_score score;
 	u32 strikes;
@@ -196,33 +180,68 @@ static void strike(struct limiter_call *call, struct weir_entry *e, u32 weight)
 		ban_next(call, e, strikes);
 }
 
-/* CHECK with the entry locked: the new word. */
-static u64 check_locked(struct limiter_call *call, struct weir_entry *e,
-			u64 word)
+/* What a CHECK has to say, after what it did. Entry locked. */
+static void check_end(struct weir_limiter_call *call, struct weir_entry *e,
+		      const struct weir_decision *d)
 {
 	struct weir_op *op = call->op;
-	struct weir_decision d;
 
-	if (e->ban_until > call->now) {
-		weir_rate_peek(&call->p->rate, word, call->now, op->n, &d);
-	} else {
-		weir_rate_decide(&call->p->rate, word, call->now, op->n, &d);
-		if (!d.allowed && call->p->strikes)
-			strike(call, e, 1);
-		word = d.word;
-	}
 	/* without strikes that count no more, the next check takes no lock */
 	if (weir_entry_has_score(e) &&
 	    weir_score_idle_at(&call->p->score, e->score, call->now) <= call->now)
 		weir_entry_set_score(e, (struct weir_score){});
-	result_fill(op, call->p, &d, e->ban_until, call->now);
+	result_fill(op, call->p, d, e->ban_until, call->now);
 	op->strikes = strikes_now(call->p, e, call->now);
 	op->bans = e->bans;
 	verdict_count(call->l, op->verdict);
+}
+
+/**
+ * weir_limiter_check_locked - CHECK
+ * @call: the operation
+ * @e: its entry, locked
+ * @word: its state
+ *
+ * Return: the new state.
+ */
+u64 weir_limiter_check_locked(struct weir_limiter_call *call,
+			      struct weir_entry *e, u64 word)
+{
+	struct weir_decision d;
+
+	if (e->ban_until > call->now) {
+		weir_rate_peek(&call->p->rate, word, call->now, call->op->n, &d);
+	} else {
+		weir_rate_decide(&call->p->rate, word, call->now, call->op->n, &d);
+		if (!d.allowed && call->p->strikes)
+			strike(call, e, 1);
+		word = d.word;
+	}
+	check_end(call, e, &d);
 	return word;
 }
 
-static int lift(struct limiter_call *call, struct weir_entry *e)
+/**
+ * weir_limiter_refuse_locked - CHECK that is refused, though it might fit by itself
+ * @call: the operation
+ * @e: its entry, locked
+ * @word: its state
+ * @retry_after: ns until it fits together with others of the same key
+ */
+void weir_limiter_refuse_locked(struct weir_limiter_call *call,
+				struct weir_entry *e, u64 word, u64 retry_after)
+{
+	struct weir_decision d;
+
+	weir_rate_peek(&call->p->rate, word, call->now, call->op->n, &d);
+	d.allowed = false;
+	d.retry_after = max(d.retry_after, retry_after);
+	if (call->p->strikes)
+		strike(call, e, 1);
+	check_end(call, e, &d);
+}
+
+static int lift(struct weir_limiter_call *call, struct weir_entry *e)
 {
 	u64 left;
 
@@ -237,14 +256,14 @@ static int lift(struct limiter_call *call, struct weir_entry *e)
 }
 
 /* The operation on its entry, which is locked. The new word in *@word. */
-static int entry_op(struct limiter_call *call, struct weir_entry *e, u64 *word)
+static int entry_op(struct weir_limiter_call *call, struct weir_entry *e, u64 *word)
 {
 	struct weir_op *op = call->op;
 	int err = 0;
 
 	switch (op->opcode) {
 	case WEIR_OP_CHECK:
-		*word = check_locked(call, e, *word);
+		*word = weir_limiter_check_locked(call, e, *word);
 		return 0;
 	case WEIR_OP_PEEK:
 		weir_limiter_state(call->p, e, *word, call->now, op->n, op);
@@ -278,7 +297,7 @@ static int entry_op(struct limiter_call *call, struct weir_entry *e, u64 *word)
  * The ban is read before the word is exchanged: a ban that comes between is one
  * that came after this check.
  */
-static bool check_unlocked(struct limiter_call *call, struct weir_entry *e)
+static bool check_unlocked(struct weir_limiter_call *call, struct weir_entry *e)
 {
 	s64 word = atomic64_read(&e->word);
 	struct weir_op *op = call->op;
@@ -305,8 +324,13 @@ static bool check_unlocked(struct limiter_call *call, struct weir_entry *e)
 	return true;
 }
 
-/* A new key, and no room: CHECK and PEEK have a verdict for that. */
-static int full_op(struct limiter_call *call)
+/**
+ * weir_limiter_full - what is said to a new key while there is no room
+ * @call: the operation
+ *
+ * Return: 0: CHECK and PEEK have a verdict for that; or -ENOSPC.
+ */
+int weir_limiter_full(struct weir_limiter_call *call)
 {
 	struct weir_op *op = call->op;
 	struct weir_decision d;
@@ -332,10 +356,11 @@ static int full_op(struct limiter_call *call)
 	return 0;
 }
 
-static int full_count(struct limiter_call *call)
+/* The same, counted and told. */
+int weir_limiter_full_count(struct weir_limiter_call *call)
 {
 	struct weir_limiter *l = call->l;
-	int err = full_op(call);
+	int err = weir_limiter_full(call);
 
 	this_cpu_inc(l->totals->full);
 	if (call->op->verdict == WEIR_ALLOWED || call->op->verdict == WEIR_LIMITED)
@@ -347,7 +372,7 @@ static int full_count(struct limiter_call *call)
 }
 
 /* The key has no entry, which is to say a fresh one. */
-static int absent_op(struct limiter_call *call)
+static int absent_op(struct weir_limiter_call *call)
 {
 	struct weir_op *op = call->op;
 	struct weir_decision d;
@@ -363,7 +388,7 @@ static int absent_op(struct limiter_call *call)
 		if (check && (d.allowed || call->p->strikes))
 			return WEIR_OP_SLOW;
 		if (op->opcode == WEIR_OP_PEEK && !weir_table_room(&call->l->table))
-			return full_op(call);
+			return weir_limiter_full(call);
 		result_fill(op, call->p, &d, 0, call->now);
 		if (check)
 			verdict_count(call->l, op->verdict);
@@ -376,7 +401,7 @@ static int absent_op(struct limiter_call *call)
 	}
 }
 
-static int forget(struct limiter_call *call)
+static int forget(struct weir_limiter_call *call)
 {
 	int err = weir_table_remove(&call->l->table, call->key);
 
@@ -398,20 +423,34 @@ void weir_limiter_full_over(struct weir_limiter *l)
 		WRITE_ONCE(l->full_told, 0);
 }
 
-static int locked_op(struct limiter_call *call, struct weir_entry *e, u64 word,
-		     bool is_new)
+/**
+ * weir_limiter_unlock - let go of an entry that may have been changed
+ * @call: the last operation on it
+ * @e: the entry, locked
+ * @word: its new state
+ * @before: when it would have been idle; WEIR_EXPIRY_NEVER if it is new
+ */
+void weir_limiter_unlock(const struct weir_limiter_call *call,
+			 struct weir_entry *e, u64 word, u64 before)
 {
 	struct weir_table *t = &call->l->table;
-	u64 before = WEIR_EXPIRY_NEVER, after;
-	int err;
+	u64 after = weir_limiter_idle_at(t, e, word, call->now);
 
-	if (!is_new)
-		before = weir_limiter_idle_at(t, e, word, call->now);
-	err = entry_op(call, e, &word);
-	after = weir_limiter_idle_at(t, e, word, call->now);
 	if (after < before)
 		weir_table_settle(t, call->key->hash, after);
 	weir_table_unlock(t, e, word);
+}
+
+static int locked_op(struct weir_limiter_call *call, struct weir_entry *e,
+		     u64 word, bool is_new)
+{
+	u64 before = WEIR_EXPIRY_NEVER;
+	int err;
+
+	if (!is_new)
+		before = weir_limiter_idle_at(&call->l->table, e, word, call->now);
+	err = entry_op(call, e, &word);
+	weir_limiter_unlock(call, e, word, before);
 	return err;
 }
 
@@ -427,7 +466,7 @@ static int locked_op(struct limiter_call *call, struct weir_entry *e, u64 word,
 int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
 		    struct weir_key *key)
 {
-	struct limiter_call call = {
+	struct weir_limiter_call call = {
 		.l = l,
 		.p = rcu_dereference(l->policy),
 		.op = op,
@@ -454,7 +493,7 @@ int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
  * Link @new, or find that somebody was faster, and operate. WEIR_OP_SLOW: no
  * place was left. Under RCU; @new is used up unless that.
  */
-static int new_op(struct limiter_call *call, struct weir_entry *new)
+static int new_op(struct weir_limiter_call *call, struct weir_entry *new)
 {
 	struct weir_table *t = &call->l->table;
 	struct weir_entry *e;
@@ -488,7 +527,7 @@ static int new_op(struct limiter_call *call, struct weir_entry *new)
 int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
 			 struct weir_key *key)
 {
-	struct limiter_call call = { .l = l, .op = op, .key = key };
+	struct weir_limiter_call call = { .l = l, .op = op, .key = key };
 	struct weir_entry *new;
 	int err;
 
@@ -502,13 +541,40 @@ int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
 		} else if (new == ERR_PTR(-ENOSPC)) {
 			call.p = rcu_dereference(l->policy);
 			call.now = weir_table_now(&l->table);
-			err = full_count(&call);
+			err = weir_limiter_full_count(&call);
 		} else {
 			err = PTR_ERR(new);
 		}
 		rcu_read_unlock();
 	} while (err == WEIR_OP_SLOW);
 	return err;
+}
+
+/**
+ * weir_limiter_entry_make - see that a key has an entry
+ * @l: the limiter
+ * @key: hashed
+ *
+ * A fresh one counts as idle, so it may be gone again at once.
+ * Context: may sleep; weir_object_live_get() holds the storage.
+ * Return: 0; -ENOSPC: there is no room; -ENOMEM.
+ */
+int weir_limiter_entry_make(struct weir_limiter *l, struct weir_key *key)
+{
+	struct weir_op op = { .opcode = WEIR_OP_PEEK, .n = 1 };
+	struct weir_limiter_call call = { .l = l, .op = &op, .key = key };
+	struct weir_entry *new = weir_table_new(&l->table, key);
+	int err;
+
+	if (IS_ERR(new))
+		return PTR_ERR(new);
+	rcu_read_lock();
+	err = new_op(&call, new);
+	rcu_read_unlock();
+	if (err != WEIR_OP_SLOW)
+		return err;
+	weir_table_discard(new);
+	return 0;
 }
 
 /* &weir_table_ops.idle_at */

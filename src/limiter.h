@@ -73,6 +73,22 @@ struct weir_limiter {
 	struct weir_table		table;
 };
 
+/**
+ * struct weir_limiter_call - one operation on one key
+ * @l: the limiter
+ * @p: its policy, kept by RCU
+ * @op: the operation; its result half is filled in
+ * @key: the key
+ * @now: ns since the table's epoch
+ */
+struct weir_limiter_call {
+	struct weir_limiter *l;
+	const struct weir_policy *p;
+	struct weir_op *op;
+	struct weir_key *key;
+	u64 now;
+};
+
 /* weir_limiter_op() wants weir_limiter_op_slow() to be called. */
 #define WEIR_OP_SLOW	1
 
@@ -83,6 +99,15 @@ int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
 int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
 			 struct weir_key *key);
 
+u64 weir_limiter_check_locked(struct weir_limiter_call *call,
+			      struct weir_entry *e, u64 word);
+void weir_limiter_refuse_locked(struct weir_limiter_call *call,
+				struct weir_entry *e, u64 word, u64 retry_after);
+int weir_limiter_full(struct weir_limiter_call *call);
+int weir_limiter_full_count(struct weir_limiter_call *call);
+int weir_limiter_entry_make(struct weir_limiter *l, struct weir_key *key);
+void weir_limiter_unlock(const struct weir_limiter_call *call,
+			 struct weir_entry *e, u64 word, u64 before);
 void weir_limiter_full_over(struct weir_limiter *l);
 u64 weir_limiter_idle_at(struct weir_table *t, const struct weir_entry *e,
 			 u64 word, u64 now);

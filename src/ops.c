@@ -17,29 +17,14 @@
 #include "counter.h"
 #include "ioctl.h"
 #include "limiter.h"
+#include "ops.h"
 #include "user.h"
 
-#define IN_SIZE		offsetof(struct weir_op, result)
-#define OUT_SIZE	(sizeof(struct weir_op) - IN_SIZE)
 #define STRIKE_MAX	BIT(20)
 #define NEXT_MAX	BIT_ULL(32)
 #define BAN_MAX		(10 * WEIR_NSEC_PER_YEAR)
 
-/**
- * struct op_desc - what an opcode needs
- * @kind: enum weir_kind
- * @right: WEIR_RIGHT_*
- * @n_max: @n is 1 to this; 0: @n must be 0
- * @arg_max: @arg is 0 to this
- */
-struct op_desc {
-	u32 kind;
-	u32 right;
-	u64 n_max;
-	u64 arg_max;
-};
-
-static const struct op_desc descs[] = {
+static const struct weir_op_desc descs[] = {
 	[WEIR_OP_ADD]	= { WEIR_KIND_COUNTER, WEIR_RIGHT_USE, 0, U64_MAX },
 	[WEIR_OP_READ]	= { WEIR_KIND_COUNTER, WEIR_RIGHT_OBSERVE, 0, U64_MAX },
 	[WEIR_OP_TAKE]	= { WEIR_KIND_COUNTER, WEIR_RIGHT_ADMIN, 0, 0 },
@@ -54,33 +39,9 @@ static const struct op_desc descs[] = {
 	[WEIR_OP_FORGET] = { WEIR_KIND_LIMITER, WEIR_RIGHT_ADMIN, 0, 0 },
 };
 
-/**
- * union op_data - what came, or goes, by the op's pointer
- * @bytes: of a limiter's key
- * @values: a counter's
- */
-union op_data {
-	u8 bytes[ALIGN(WEIR_KEY_MAX, 8)];
-	s64 values[WEIR_FIELDS_MAX];
-};
-
-/**
- * struct op_run - one operation under way
- * @op: the kernel's copy
- * @desc: of its opcode
- * @key: limiters: the key
- * @data: with WEIR_OP_PTR; else NULL
- */
-struct op_run {
-	struct weir_op op;
-	const struct op_desc *desc;
-	struct weir_key key;
-	union op_data *data;
-};
-
-static const struct op_desc *desc_find(unsigned int opcode)
+static const struct weir_op_desc *desc_find(unsigned int opcode)
 {
-	const struct op_desc *desc;
+	const struct weir_op_desc *desc;
 
 	if (opcode >= ARRAY_SIZE(descs))
 		return NULL;
@@ -94,7 +55,7 @@ static bool inline_tail_zero(const struct weir_op *op, size_t used)
 }
 
 /* What the opcode alone decides. Counters say themselves what else they take. */
-static int limiter_op_check(struct op_run *r)
+static int limiter_op_check(struct weir_op_run *r)
 {
 	struct weir_op *op = &r->op;
 
@@ -113,7 +74,7 @@ static int limiter_op_check(struct op_run *r)
 	       -EFAULT : 0;
 }
 
-static int counter_op_check(struct op_run *r)
+static int counter_op_check(struct weir_op_run *r)
 {
 	struct weir_op *op = &r->op;
 	size_t used = 0;
@@ -134,7 +95,13 @@ static int counter_op_check(struct op_run *r)
 	return 0;
 }
 
-static int op_check(struct op_run *r)
+/**
+ * weir_op_check - what can be said of an op without its object
+ * @r: the op; with WEIR_OP_PTR what it points to is copied in
+ *
+ * Context: may sleep. Return: 0, -EINVAL, -EFAULT.
+ */
+int weir_op_check(struct weir_op_run *r)
 {
 	struct weir_op *op = &r->op;
 
@@ -144,23 +111,6 @@ static int op_check(struct op_run *r)
 		return -EINVAL;
 	return r->desc->kind == WEIR_KIND_LIMITER ? limiter_op_check(r) :
 						    counter_op_check(r);
-}
-
-/* Several fields: the amounts are in the op, or where it points. */
-static int add_many(struct op_run *r, struct weir_counter *c)
-{
-	struct weir_op *op = &r->op;
-	unsigned int n = hweight64(op->arg);
-	const s64 *amounts = op->values;
-
-	if (op->n)
-		return -EINVAL;
-	if (op->flags & WEIR_OP_PTR)
-		amounts = r->data->values;
-	else if (n > ARRAY_SIZE(op->values))
-		return -EINVAL;
-	weir_counter_add_many(c, op->arg, amounts);
-	return 0;
 }
 
 static int values_get(struct weir_counter *c, bool take, u64 *values)
@@ -181,7 +131,7 @@ static int values_get(struct weir_counter *c, bool take, u64 *values)
 }
 
 /* READ and TAKE of all fields to where the op points. The header is held. */
-static int read_many(struct op_run *r, struct weir_counter *c)
+static int read_many(struct weir_op_run *r, struct weir_counter *c)
 {
 	struct weir_op *op = &r->op;
 	bool take = op->opcode == WEIR_OP_TAKE;
@@ -215,7 +165,7 @@ static int read_many(struct op_run *r, struct weir_counter *c)
 	return -EFAULT;
 }
 
-static int read_one(struct op_run *r, struct weir_counter *c)
+static int read_one(struct weir_op_run *r, struct weir_counter *c)
 {
 	struct weir_op *op = &r->op;
 	u64 value;
@@ -236,7 +186,7 @@ static int read_one(struct op_run *r, struct weir_counter *c)
 	return 0;
 }
 
-static int next_numbers(struct op_run *r, struct weir_counter *c)
+static int next_numbers(struct weir_op_run *r, struct weir_counter *c)
 {
 	struct weir_op *op = &r->op;
 	u64 first;
@@ -250,28 +200,64 @@ static int next_numbers(struct op_run *r, struct weir_counter *c)
 	return err;
 }
 
-static int counter_add(struct op_run *r, struct weir_counter *c)
+/* One field: the amount is @n. Several: they are in the op, or where it points. */
+static bool add_is_one(const struct weir_op *op)
 {
-	struct weir_op *op = &r->op;
+	return !(op->flags & WEIR_OP_PTR) && !(op->arg & (op->arg - 1));
+}
+
+/**
+ * weir_op_add_check - whether a counter takes this WEIR_OP_ADD
+ * @r: checked
+ * @c: the counter
+ *
+ * Context: any. Return: 0, -EOPNOTSUPP, -EINVAL.
+ */
+int weir_op_add_check(const struct weir_op_run *r, const struct weir_counter *c)
+{
+	const struct weir_op *op = &r->op;
 
 	if (c->obj.type == WEIR_COUNTER_SEQUENCE)
 		return -EOPNOTSUPP;
 	if (!op->arg || (c->nfields < 64 && op->arg >> c->nfields))
 		return -EINVAL;
-	if (op->flags & WEIR_OP_PTR || op->arg & (op->arg - 1))
-		return add_many(r, c);
-	weir_counter_add_one(c, __ffs64(op->arg), op->n);
+	if (add_is_one(op))
+		return 0;
+	if (op->n || (!(op->flags & WEIR_OP_PTR) &&
+		      hweight64(op->arg) > ARRAY_SIZE(op->values)))
+		return -EINVAL;
 	return 0;
 }
 
+/* What weir_op_add_check() found right. Context: RCU read side. */
+void weir_op_add(const struct weir_op_run *r, struct weir_counter *c)
+{
+	const struct weir_op *op = &r->op;
+
+	if (add_is_one(op))
+		weir_counter_add_one(c, __ffs64(op->arg), op->n);
+	else
+		weir_counter_add_many(c, op->arg, op->flags & WEIR_OP_PTR ?
+				      r->data->values : op->values);
+}
+
+static int add(struct weir_op_run *r, struct weir_counter *c)
+{
+	int err = weir_op_add_check(r, c);
+
+	if (!err)
+		weir_op_add(r, c);
+	return err;
+}
+
 /* All that needs no user memory. Context: RCU read side. */
-static int counter_op(struct op_run *r, struct weir_counter *c)
+static int counter_op(struct weir_op_run *r, struct weir_counter *c)
 {
 	bool sequence = c->obj.type == WEIR_COUNTER_SEQUENCE;
 
 	switch (r->op.opcode) {
 	case WEIR_OP_ADD:
-		return counter_add(r, c);
+		return add(r, c);
 	case WEIR_OP_NEXT:
 		return sequence ? next_numbers(r, c) : -EOPNOTSUPP;
 	case WEIR_OP_TAKE:
@@ -283,10 +269,17 @@ static int counter_op(struct op_run *r, struct weir_counter *c)
 	}
 }
 
-static int limiter_op(struct op_run *r, struct weir_limiter *l)
+/* The key of a limiter's op. Context: RCU read side. Return: 0 or -EINVAL. */
+int weir_op_key(struct weir_op_run *r, struct weir_limiter *l)
 {
 	const u8 *bytes = r->data ? r->data->bytes : r->op.key;
-	int err = weir_limiter_key(l, bytes, r->op.key_len, &r->key);
+
+	return weir_limiter_key(l, bytes, r->op.key_len, &r->key);
+}
+
+static int limiter_op(struct weir_op_run *r, struct weir_limiter *l)
+{
+	int err = weir_op_key(r, l);
 
 	return err ?: weir_limiter_op(l, &r->op, &r->key);
 }
@@ -300,7 +293,7 @@ static int op_hold(struct weir_object *o)
 }
 
 /* The op may sleep: for a user's memory (counters) or for ours (limiters). */
-static int op_sleeping(struct weir_object *o, struct op_run *r)
+static int op_sleeping(struct weir_object *o, struct weir_op_run *r)
 {
 	int err;
 
@@ -314,76 +307,118 @@ static int op_sleeping(struct weir_object *o, struct op_run *r)
 	return err;
 }
 
-/* Find the object and do it, under RCU alone if it can be done without sleep. */
-static int op_dispatch(struct weir_client *c, struct op_run *r)
+/**
+ * weir_op_object - the object an op is about, if the op may be done to it
+ * @c: the client
+ * @r: checked
+ *
+ * Context: RCU read side, which keeps it.
+ * Return: the object, or ERR_PTR(): -EBADF, -EOPNOTSUPP, -EACCES, -ENODEV.
+ */
+struct weir_object *weir_op_object(struct weir_client *c,
+				   const struct weir_op_run *r)
 {
-	struct weir_handle *h;
+	struct weir_handle *h = weir_handle_find(c, r->op.handle);
+
+	if (!h)
+		return ERR_PTR(-EBADF);
+	if (h->object->ops->kind != r->desc->kind)
+		return ERR_PTR(-EOPNOTSUPP);
+	if (!(h->rights & r->desc->right))
+		return ERR_PTR(-EACCES);
+	if (!weir_object_alive(h->object))
+		return ERR_PTR(-ENODEV);
+	return h->object;
+}
+
+/* Find the object and do it, under RCU alone if it can be done without sleep. */
+static int op_dispatch(struct weir_client *c, struct weir_op_run *r)
+{
 	struct weir_object *o;
 	int err;
 
 	rcu_read_lock();
-	h = weir_handle_find(c, r->op.handle);
-	if (!h) {
-		err = -EBADF;
-		goto out;
-	}
-	o = h->object;
-	if (o->ops->kind != r->desc->kind)
-		err = -EOPNOTSUPP;
-	else if (!(h->rights & r->desc->right))
-		err = -EACCES;
-	else if (!weir_object_alive(o))
-		err = -ENODEV;
+	o = weir_op_object(c, r);
+	if (IS_ERR(o))
+		err = PTR_ERR(o);
 	else if (o->ops->kind == WEIR_KIND_LIMITER)
 		err = limiter_op(r, weir_limiter(o));
 	else
 		err = counter_op(r, weir_counter(o));
 	if (err == WEIR_OP_SLOW)
 		err = op_hold(o);
-out:
 	rcu_read_unlock();
 	return err == WEIR_OP_SLOW ? op_sleeping(o, r) : err;
 }
 
-static void op_perform(struct weir_client *c, struct op_run *r)
+static void op_perform(struct weir_client *c, struct weir_op_run *r)
 {
 	int err;
 
-	memset((u8 *)&r->op + IN_SIZE, 0, OUT_SIZE);
-	err = op_check(r);
+	memset((u8 *)&r->op + WEIR_OP_IN, 0, WEIR_OP_OUT);
+	err = weir_op_check(r);
 	if (!err)
 		err = op_dispatch(c, r);
 	if (err)
-		memset((u8 *)&r->op + IN_SIZE, 0, OUT_SIZE);
-	r->op.result = err;
+		weir_op_fail(r, err);
 }
 
 /* Apart, so that the others have no 512 bytes of stack to clear. */
-static noinline void op_perform_data(struct weir_client *c, struct op_run *r)
+static noinline void op_perform_data(struct weir_client *c, struct weir_op_run *r)
 {
-	union op_data data;
+	union weir_op_data data;
 
 	r->data = &data;
 	op_perform(c, r);
 }
 
-/* One op: -EFAULT, and then nothing happened, or 0. */
-static int op_user(struct weir_client *c, struct weir_op __user *user, u32 index)
+/* Copy an op in, and see that its result can be copied out: 0 or -EFAULT. */
+int weir_op_get(struct weir_op_run *r, struct weir_op __user *user)
 {
-	struct op_run r;
-
-	if (copy_from_user(&r.op, user, IN_SIZE))
+	r->data = NULL;
+	if (copy_from_user(&r->op, user, WEIR_OP_IN))
 		return -EFAULT;
 	/* the result's first and last word: it spans two pages at most */
 	if (put_user(0, &user->result) || put_user(0, &user->bans))
 		return -EFAULT;
-	r.data = NULL;
+	return 0;
+}
+
+int weir_op_put(const struct weir_op_run *r, struct weir_op __user *user)
+{
+	return copy_to_user(&user->result, &r->op.result, WEIR_OP_OUT) ? -EFAULT : 0;
+}
+
+/* One op: -EFAULT, and then nothing happened, or 0. */
+static int op_user(struct weir_client *c, struct weir_op __user *user, u32 index)
+{
+	struct weir_op_run r;
+	int err = weir_op_get(&r, user);
+
+	if (err)
+		return err;
 	if (r.op.flags & WEIR_OP_PTR)
 		op_perform_data(c, &r);
 	else
 		op_perform(c, &r);
 	r.op.decided = r.op.verdict ? index : 0;
-	return copy_to_user(&user->result, &r.op.result, OUT_SIZE) ? -EFAULT : 0;
+	return weir_op_put(&r, user);
+}
+
+/* All ops by themselves, in order; how many were performed, or -EFAULT. */
+static int ops_user(struct weir_client *c, struct weir_op __user *ops, u32 count)
+{
+	int done, err;
+
+	for (done = 0; done < count; done++) {
+		if (done && signal_pending(current))
+			break;
+		err = op_user(c, ops + done, done);
+		if (err)
+			return done ?: err;
+		cond_resched();
+	}
+	return done;
 }
 
 /**
@@ -396,23 +431,16 @@ int weir_submit_run(struct weir_client *c, struct weir_submit *args, u64 user)
 {
 	struct weir_submit __user *to = u64_to_user_ptr(user);
 	struct weir_op __user *ops = u64_to_user_ptr(args->ops);
-	u32 done;
-	int err = 0;
+	int done;
 
-	if (args->flags || !args->count || args->count > WEIR_BATCH_MAX ||
-	    args->ops % 8)
+	if (args->flags & ~WEIR_SUBMIT_ALL || !args->count || args->ops % 8 ||
+	    args->count > (args->flags ? WEIR_TRANSACTION_MAX : WEIR_BATCH_MAX))
 		return -EINVAL;
 	if (put_user(0, &to->done))
 		return -EFAULT;
-	for (done = 0; done < args->count; done++) {
-		if (done && signal_pending(current))
-			break;
-		err = op_user(c, ops + done, done);
-		if (err)
-			break;
-		cond_resched();
-	}
-	if (put_user(done, &to->done))
-		return -EFAULT;
-	return done ? 0 : err;
+	done = args->flags ? weir_transaction_run(c, ops, args->count) :
+			     ops_user(c, ops, args->count);
+	if (done < 0)
+		return done;
+	return put_user(done, &to->done) ? -EFAULT : 0;
 }

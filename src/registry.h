@@ -11,7 +11,8 @@
  *	(sysfs)					taken inside it, to remove a folder
  *	expiry->lock		spinlock, BH	raising bounds
  *	bucket			bit lock, BH	links of one chain
- *	entry			bit lock, BH	one key's state
+ *	entry			bit lock, BH	one key's state; transactions hold several,
+ *						in the order of their addresses
  *	counter->lock		spinlock, BH	base values; outside all of these
  *	event ring		spinlock, IRQ	records; wakes readers when released
  *

@@ -196,7 +196,7 @@ static u64 bucket_scan(struct weir_table *t, unsigned long *bucket, u64 now,
 	for (e = bucket_first(bucket); e; e = next) {
 		next = rcu_dereference_protected(e->next, true);
 		/* linked, so not dead: only bucket lock holders kill */
-		if (WARN_ON_ONCE(!weir_entry_lock(e, &t->entry_map, &word)))
+		if (WARN_ON_ONCE(!weir_entry_lock(e, &t->entry_map, NULL, &word)))
 			break;
 		idle_at = t->ops->idle_at(t, e, word, now);
 		if (idle_at <= now) {
@@ -342,7 +342,7 @@ struct weir_entry *weir_table_link(struct weir_table *t,
 	e = chain_find(bucket_first(bucket), key);
 	if (e) {
 		/* linked, so not dead: only bucket lock holders kill */
-		WARN_ON_ONCE(!weir_entry_lock(e, &t->entry_map, word));
+		WARN_ON_ONCE(!weir_entry_lock(e, &t->entry_map, NULL, word));
 	} else if (place_take(t)) {
 		e = new;
 		*word = fresh;
@@ -388,7 +388,7 @@ int weir_table_remove(struct weir_table *t, const struct weir_key *key)
 	for (e = bucket_first(bucket); e && !entry_is(e, key);
 	     e = rcu_dereference_protected(e->next, true))
 		prev = e;
-	if (e && !WARN_ON_ONCE(!weir_entry_lock(e, &t->entry_map, &word)))
+	if (e && !WARN_ON_ONCE(!weir_entry_lock(e, &t->entry_map, NULL, &word)))
 		entry_kill(t, bucket, prev, e);
 	bucket_unlock(t, bucket);
 	if (!e)

@@ -115,15 +115,25 @@ void weir_table_reconfigured(struct weir_table *t);
 int weir_table_mod_init(void);
 void weir_table_mod_exit(void);
 
-/* Lock an entry found under RCU; false, and nothing held, if it is dead. */
-static inline bool weir_table_lock(struct weir_table *t, struct weir_entry *e,
-				   u64 *word)
+/*
+ * Lock an entry found under RCU; false, and nothing held, if it is dead. @nest: see
+ * weir_entry_lock().
+ */
+static inline bool weir_table_lock_nested(struct weir_table *t,
+					  struct weir_entry *e,
+					  struct lockdep_map *nest, u64 *word)
 {
 	local_bh_disable();
-	if (weir_entry_lock(e, &t->entry_map, word))
+	if (weir_entry_lock(e, &t->entry_map, nest, word))
 		return true;
 	local_bh_enable();
 	return false;
+}
+
+static inline bool weir_table_lock(struct weir_table *t, struct weir_entry *e,
+				   u64 *word)
+{
+	return weir_table_lock_nested(t, e, NULL, word);
 }
 
 static inline void weir_table_unlock(struct weir_table *t, struct weir_entry *e,

@@ -23,7 +23,23 @@ json_is 'del(.reset_after_ns)' '{"name":"cli.text","key":"a:b","verdict":"allowe
 run weir check cli.none --json
 json_is .key null 'no key is null'
 
-refuses 'check: only one NAME[:KEY] at a time in this version' check cli.none cli.ip:::1
+# several: all or none
+weir limiter create cli.user --rate 3/100d --key text --strikes 2 --within 10m --ban 100d
+weir limiter create cli.all --rate 5/100d
+prints $'cli.user:ann: allowed, 2 of 3 left\ncli.all: allowed, 4 of 5 left' check cli.user:ann cli.all
+prints $'cli.user:ann: allowed, 0 of 3 left\ncli.all: allowed, 2 of 5 left' check --cost 2 cli.user:ann cli.all
+answers 1 'cli.user:ann: limited, try again in 33d8h, 1 strike' check cli.all cli.user:ann
+prints 'allowed, 2 of 5 left' limiter peek cli.all
+run weir check cli.all cli.user:ann cli.user:bob --json
+status_is 1 'a ban decides'
+json_is '[.verdict, .decided, (.checks[] | [.name, .key, .verdict, .remaining, .strikes, .banned_now])]' '["banned",1,["cli.all",null,"banned",2,0,false],["cli.user","ann","banned",0,0,true],["cli.user","bob","banned",3,0,false]]' 'every check tells of its own key'
+run weir check cli.all cli.user:bob --json
+json_is '[.verdict, .decided, (.checks | length)]' '["allowed",null,2]' 'nobody decides what is allowed'
+answers 1 'cli.all: limited, and always: the limit is 5' check --cost 6 cli.all cli.ip:::1
+refuses "limiter 'cli.gone': no such object" check cli.all cli.gone
+refuses 'check: at most 16 at a time' check cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all
+prints 'allowed, 1 of 5 left' limiter peek cli.all
+
 refuses "limiter 'cli.none': has no keys, but a key is given" check cli.none:x
 refuses "limiter 'cli.none': has no keys, but a key is given" check cli.none:
 refuses "limiter 'cli.ip': a key is missing: cli.ip:KEY" check cli.ip
@@ -31,7 +47,7 @@ refuses "key '': must have 1 to 255 bytes" check cli.text:
 refuses "key 'x': not an IPv4 or IPv6 address" check cli.ip:x
 refuses "limiter 'cli.gone': no such object" check cli.gone:1
 refuses "limiter '': not a name: 1 to 63 of A-Z a-z 0-9 . _ -, first a letter or digit" check :x
-refuses 'check: too few arguments: wants NAME[:KEY]' check
+refuses 'check: too few arguments: wants NAME[:KEY]...' check
 refuses "--cost '4294967296': must be from 1 to 4294967295" check cli.none --cost 4294967296
 
 end_tests

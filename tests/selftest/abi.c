@@ -514,7 +514,7 @@ TEST(info)
 	EXPECT_EQ(sizeof(first), first.size);
 	EXPECT_EQ(WEIR_ABI_VERSION, first.abi_version);
 	EXPECT_EQ(WEIR_FEATURE_COUNTER | WEIR_FEATURE_LIMITER |
-		  WEIR_FEATURE_EVENTS, first.features);
+		  WEIR_FEATURE_EVENTS | WEIR_FEATURE_TRANSACTION, first.features);
 	EXPECT_EQ(WEIR_BATCH_MAX, first.batch_max);
 	EXPECT_EQ(WEIR_FIELDS_MAX, first.fields_max);
 	EXPECT_EQ(WEIR_KEY_MAX, first.key_max);

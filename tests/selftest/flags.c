@@ -198,6 +198,8 @@ TEST_F(flags, submit)
 	op.arg = 1;
 	for (int bit = 0; bit < 32; bit++) {
 		submit.flags = 1U << bit;
+		if (submit.flags == WEIR_SUBMIT_ALL)
+			continue;
 		EXPECT_EQ(-EINVAL, call(self->fd, WEIR_IOC_SUBMIT, &submit));
 		EXPECT_EQ(POISON_U32, submit.done);
 	}

@@ -82,6 +82,29 @@ WEIR_API int weir_submit(struct weir *weir, struct weir_op *ops,
 	return (int)submit.done;
 }
 
+WEIR_API int weir_transaction(struct weir *weir, struct weir_op *ops,
+			      unsigned int count, unsigned int *which)
+{
+	struct weir_submit submit = {
+		.size = sizeof(submit),
+		.flags = WEIR_SUBMIT_ALL,
+		.count = count,
+		.ops = (uintptr_t)ops,
+	};
+	unsigned int i;
+
+	if (weir__ioctl(weir->fd, WEIR_IOC_SUBMIT, &submit) < 0)
+		return -1;
+	for (i = 0; i < count && (!ops[i].result || ops[i].result == -ECANCELED);)
+		i++;
+	if (which)
+		*which = i < count ? i : ops[0].decided;
+	if (i == count)
+		return (int)ops[0].verdict;
+	errno = -ops[i].result;
+	return -1;
+}
+
 int weir__perform(int fd, struct weir_op *op)
 {
 	struct weir_submit submit = {

@@ -141,6 +141,24 @@ int weir_get_info(struct weir *weir, struct weir_info *info);
  */
 int weir_submit(struct weir *weir, struct weir_op *ops, unsigned int count);
 
+/**
+ * weir_transaction() - perform operations with one system call, all or none
+ * @ops: CHECKs, WEIR_TRANSACTION_CHECKS at most, and ADDs
+ * @count: 1..WEIR_TRANSACTION_MAX
+ * @which: index of the op that decided: the first CHECK that was refused, or the one
+ *	that failed; may be NULL. Untouched if the call itself fails.
+ *
+ * If every check is allowed, all are charged and the amounts added, in one step for
+ * whoever looks. Else nothing is; only the check that decided counts as refused, and
+ * strikes. weir_op_answer() tells what each key has.
+ *
+ * Return: WEIR_ALLOWED; the verdict of the check that was refused; or -1, and
+ *	nothing happened: the errno of the op that failed (EBADF, EACCES, EINVAL,
+ *	ENODEV, EOPNOTSUPP, ENOMEM), or of the call (EFAULT, EINVAL).
+ */
+int weir_transaction(struct weir *weir, struct weir_op *ops, unsigned int count,
+		     unsigned int *which);
+
 /*
  * ---------------------------------------------------------------------------
  * Objects of any kind

@@ -1,51 +1,135 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* weir check */
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
+
+/* A limiter and a key of it, as "NAME:KEY" names them. */
+struct item {
+	char *name;
+	struct weir_limiter *limiter;
+	struct weir_key key;
+};
+
+static void item_open(struct item *item, struct weir *weir, char *text)
+{
+	/* The first one: names have none, and addresses have many. */
+	char *colon = strchr(text, ':');
+	int type;
+
+	if (colon)
+		*colon = '\0';
+	item->name = text;
+	item->limiter = limiter_open(weir, text,
+				     WEIR_RIGHT_OBSERVE | WEIR_RIGHT_USE);
+	type = weir_limiter_key_type(item->limiter);
+	if (colon && type == WEIR_KEY_NONE)
+		die("limiter '%s': has no keys, but a key is given", text);
+	if (!colon && type != WEIR_KEY_NONE)
+		die("limiter '%s': a key is missing: %s:KEY", text, text);
+	if (colon)
+		key_parse(&item->key, type, colon + 1);
+	else
+		weir_key_none(&item->key);
+}
+
+static json_t *items_json(const struct item *items, const struct weir_op *ops,
+			  int count, unsigned int decided)
+{
+	json_t *json = json_object(), *array = json_array();
+	struct weir_answer answer;
+	int i;
+
+	for (i = 0; i < count; i++) {
+		weir_op_answer(&ops[i], &answer);
+		json_array_append_new(array, answer_json(items[i].name,
+							 &items[i].key, &answer));
+	}
+	json_add(json, "verdict",
+		 json_string(weir_verdict_name((int)ops[0].verdict)));
+	json_add(json, "decided", ops[0].verdict == WEIR_ALLOWED ?
+		 json_null() : json_integer((int)decided));
+	json_add(json, "checks", array);
+	return json;
+}
+
+static void items_print(const struct item *items, const struct weir_op *ops,
+			int count, unsigned int decided)
+{
+	char shown[KEY_ROOM];
+	struct weir_answer answer;
+	int i;
+
+	for (i = 0; i < count; i++) {
+		if (ops[0].verdict != WEIR_ALLOWED && i != (int)decided)
+			continue;
+		weir_op_answer(&ops[i], &answer);
+		printf("%s", items[i].name);
+		if (items[i].key.type != WEIR_KEY_NONE)
+			printf(":%s", key_show(&items[i].key, shown));
+		printf(": ");
+		answer_print(&answer, true);
+	}
+}
+
+/* Several: all are charged, or none. */
+static int run_all(const struct args *args, struct weir *weir, struct item *items,
+		   uint64_t cost)
+{
+	struct weir_op ops[WEIR_TRANSACTION_CHECKS];
+	unsigned int decided = 0;
+	int i, verdict;
+
+	for (i = 0; i < args->count; i++)
+		if (weir_op_limiter(&ops[i], items[i].limiter, WEIR_OP_CHECK,
+				    &items[i].key, cost) < 0)
+			die_key(items[i].name, &items[i].key);
+	verdict = weir_transaction(weir, ops, (unsigned int)args->count, &decided);
+	if (verdict < 0)
+		die_key(items[decided].name, &items[decided].key);
+	if (args->json)
+		json_print(items_json(items, ops, args->count, decided));
+	else
+		items_print(items, ops, args->count, decided);
+	return verdict == WEIR_ALLOWED ? EXIT_YES : EXIT_NO;
+}
 
 static int run(const struct args *args)
 {
 	const char *costs = args_option(args, "--cost");
 	uint64_t cost = costs ? arg_u64("--cost", costs, 1, TOKENS_MAX) : 1;
-	char *item = args->operands[0];
-	struct weir_limiter *limiter;
-	struct weir_key key;
+	struct item items[WEIR_TRANSACTION_CHECKS];
 	struct weir *weir;
-	char *colon;
-	int type, status;
+	int i, status;
 
-	if (args->count > 1)
-		die("check: only one NAME[:KEY] at a time in this version");
-	/* The first one: names have none, and addresses have many. */
-	colon = strchr(item, ':');
-	if (colon)
-		*colon = '\0';
+	if (args->count > WEIR_TRANSACTION_CHECKS)
+		die_usage(args, "check: at most %d at a time",
+			  WEIR_TRANSACTION_CHECKS);
 	weir = client_open(0);
-	limiter = limiter_open(weir, item, WEIR_RIGHT_OBSERVE | WEIR_RIGHT_USE);
-	type = weir_limiter_key_type(limiter);
-	if (colon && type == WEIR_KEY_NONE)
-		die("limiter '%s': has no keys, but a key is given", item);
-	if (!colon && type != WEIR_KEY_NONE)
-		die("limiter '%s': a key is missing: %s:KEY", item, item);
-	if (colon)
-		key_parse(&key, type, colon + 1);
+	for (i = 0; i < args->count; i++)
+		item_open(&items[i], weir, args->operands[i]);
+	if (args->count == 1)
+		status = check_run(args, items[0].limiter, items[0].name,
+				   &items[0].key, cost, false);
 	else
-		weir_key_none(&key);
-	status = check_run(args, limiter, item, &key, cost, false);
-	weir_limiter_close(limiter);
+		status = run_all(args, weir, items, cost);
+	for (i = 0; i < args->count; i++)
+		weir_limiter_close(items[i].limiter);
 	weir_close(weir);
 	return status;
 }
 
 static const struct command commands[] = {
 	{
-		.operands = "NAME[:KEY]",
+		.operands = "NAME[:KEY]...",
 		.least = 1, .most = -1,
-		.summary = "charge a limiter, and tell the verdict",
-		.details = "The same as 'weir limiter check NAME KEY'. What follows the first colon is the key.\n\n"
+		.summary = "charge limiters, all or none, and tell the verdict",
+		.details = "What follows the first colon is the key. With one, this is the same as 'weir limiter check NAME KEY'.\n\n"
+			"With several, up to 16, either all of them allow it and all are charged, or nothing is charged, whatever else checks the same keys at that moment. --cost is charged to each. If it is refused, the line printed is of the first that refused; that one alone counts it, and strikes.\n\n"
 			"Exit status 0 if allowed, 1 if limited, banned or full.",
 		.complete = "limiter", .prints = true,
 		.options = limiter_cost_options, .run = run,
@@ -54,7 +138,7 @@ static const struct command commands[] = {
 
 const struct object check_object = {
 	.name = "check",
-	.summary = "Check a limiter.",
+	.summary = "Check limiters, several in one step if you like.",
 	.commands = commands,
 	.ncommands = COUNT(commands),
 };

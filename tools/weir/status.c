@@ -13,6 +13,7 @@ static const struct {
 	{ WEIR_FEATURE_COUNTER, "counter" },
 	{ WEIR_FEATURE_LIMITER, "limiter" },
 	{ WEIR_FEATURE_EVENTS, "events" },
+	{ WEIR_FEATURE_TRANSACTION, "transaction" },
 };
 
 static json_t *features_json(uint64_t bits)

@@ -48,6 +48,7 @@
  * EBADF      no such handle in this open file (never opened, or closed)
  * E2BIG      non-zero bytes behind the part of a struct the kernel knows, or a
  *            struct longer than a page
+ * ECANCELED  another op of the same all-or-nothing submission failed
  * EDQUOT     the user's cap on objects or keys (module parameters
  *            max_objects_per_uid, max_keys_per_uid) is reached
  * EEXIST     an object of that kind and name exists
@@ -150,6 +151,7 @@ struct weir_info {
 #define WEIR_FEATURE_COUNTER	0x1ULL
 #define WEIR_FEATURE_LIMITER	0x2ULL
 #define WEIR_FEATURE_EVENTS	0x4ULL
+#define WEIR_FEATURE_TRANSACTION 0x8ULL
 
 #define WEIR_IOC_INFO		_IO(WEIR_IOC_MAGIC, 0x00)
 
@@ -677,7 +679,8 @@ enum weir_verdict {
  *
  * All durations are rounded up. Errors in @result: EBADF, EACCES, ENODEV, EINVAL,
  * EFAULT, EOPNOTSUPP, ENOENT, ENOMEM, EMSGSIZE, EOVERFLOW; ENOSPC: BAN or STRIKE for
- * a new key while max_keys are in use.
+ * a new key while max_keys are in use; ECANCELED: another op of the same
+ * WEIR_SUBMIT_ALL failed.
  */
 struct weir_op {
 	__u16		opcode;
@@ -719,8 +722,8 @@ struct weir_op {
 /**
  * struct weir_submit - WEIR_IOC_SUBMIT: perform operations, in order
  * @size: sizeof(struct weir_submit)
- * @flags: 0
- * @count: ops, 1..1024
+ * @flags: WEIR_SUBMIT_ALL or 0
+ * @count: ops, 1..1024; with WEIR_SUBMIT_ALL 1..32
  * @done: out: ops performed, whose result halves are written
  * @ops: pointer to @count &struct weir_op, 8-aligned
  *
@@ -730,7 +733,20 @@ struct weir_op {
  * be written was not performed, unless another thread of the caller unmapped it
  * at that moment.
  *
- * Errors: EINVAL, EFAULT, E2BIG.
+ * With WEIR_SUBMIT_ALL the ops are one: all are performed or none. They are CHECKs,
+ * WEIR_TRANSACTION_CHECKS at most, and ADDs. If every CHECK is allowed, all are charged
+ * and the ADDs made: whoever looks at those keys and counters sees it before or after
+ * that, whatever races with it. Else nothing is charged and nothing added, and
+ * the first CHECK in order that is not allowed has decided: it alone counts as limited,
+ * banned or full, and strikes, as it would by itself.
+ *
+ * Then every op has the common verdict, and of one that is not allowed the index of who
+ * decided in @decided (else its own index); the rest of an answer is about its own key,
+ * as a PEEK would tell it. CHECKs of one key must fit together; retry_after of the one
+ * that does not tells when they do. If an op fails, its result says why, and that of
+ * the others is -ECANCELED. @done is @count, unless the call fails.
+ *
+ * Errors: EINVAL, EFAULT, E2BIG; with WEIR_SUBMIT_ALL also ENOMEM, EINTR.
  */
 struct weir_submit {
 	__u32		size;
@@ -739,6 +755,11 @@ struct weir_submit {
 	__u32		done;
 	__aligned_u64	ops;
 };
+
+/** WEIR_SUBMIT_ALL: all ops or none; see &struct weir_submit */
+#define WEIR_SUBMIT_ALL		0x1
+#define WEIR_TRANSACTION_MAX	32
+#define WEIR_TRANSACTION_CHECKS	16
 
 #define WEIR_IOC_SUBMIT		_IO(WEIR_IOC_MAGIC, 0x09)
 

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Operations under way: what ops.c (each by itself) and transaction.c (all or none)
+ * have in common.
+ */
+#ifndef _WEIR_OPS_H
+#define _WEIR_OPS_H
+
+#include "counter.h"
+#include "table.h"
+
+struct weir_client;
+struct weir_limiter;
+struct weir_object;
+
+/* What comes from the user, and what goes to him. */
+#define WEIR_OP_IN	offsetof(struct weir_op, result)
+#define WEIR_OP_OUT	(sizeof(struct weir_op) - WEIR_OP_IN)
+
+/**
+ * struct weir_op_desc - what an opcode needs
+ * @kind: enum weir_kind
+ * @right: WEIR_RIGHT_*
+ * @n_max: @n is 1 to this; 0: @n must be 0
+ * @arg_max: @arg is 0 to this
+ */
+struct weir_op_desc {
+	u32 kind;
+	u32 right;
+	u64 n_max;
+	u64 arg_max;
+};
+
+/**
+ * union weir_op_data - what came, or goes, by the op's pointer
+ * @bytes: of a limiter's key
+ * @values: a counter's
+ */
+union weir_op_data {
+	u8 bytes[ALIGN(WEIR_KEY_MAX, 8)];
+	s64 values[WEIR_FIELDS_MAX];
+};
+
+/**
+ * struct weir_op_run - one operation under way
+ * @op: the kernel's copy
+ * @desc: of its opcode
+ * @key: limiters: the key
+ * @data: with WEIR_OP_PTR; else NULL
+ */
+struct weir_op_run {
+	struct weir_op op;
+	const struct weir_op_desc *desc;
+	struct weir_key key;
+	union weir_op_data *data;
+};
+
+int weir_op_get(struct weir_op_run *r, struct weir_op __user *user);
+int weir_op_put(const struct weir_op_run *r, struct weir_op __user *user);
+int weir_op_check(struct weir_op_run *r);
+struct weir_object *weir_op_object(struct weir_client *c,
+				   const struct weir_op_run *r);
+int weir_op_key(struct weir_op_run *r, struct weir_limiter *l);
+int weir_op_add_check(const struct weir_op_run *r, const struct weir_counter *c);
+void weir_op_add(const struct weir_op_run *r, struct weir_counter *c);
+
+/* Nothing happened: an errno, and zeros behind it. */
+static inline void weir_op_fail(struct weir_op_run *r, int err)
+{
+	memset((u8 *)&r->op + WEIR_OP_IN, 0, WEIR_OP_OUT);
+	r->op.result = err;
+}
+
+int weir_transaction_run(struct weir_client *c, struct weir_op __user *ops,
+			 u32 count);
+
+#endif /* _WEIR_OPS_H */

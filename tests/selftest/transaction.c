@@ -1,0 +1,524 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* transaction - WEIR_SUBMIT_ALL: all ops, or none, and who decided */
+#include <kselftest_harness.h>
+
+#include "client.h"
+#include "crowd.h"
+#include "memory.h"
+#include "verdict.h"
+
+#define ALICE	1
+#define BOB	2
+
+FIXTURE(transaction) {
+	int fd;
+	__u32 address, user, all, counter;
+	__u32 done;
+};
+
+FIXTURE_SETUP(transaction)
+{
+	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
+
+	objects_wipe();
+	self->fd = client_open(O_RDWR);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, limiter_create(self->fd, OURS "address", &config,
+				    &self->address));
+	config.strikes = 2;
+	config.nbans = 1;
+	config.ban[0] = DAY;
+	ASSERT_EQ(0, limiter_create(self->fd, OURS "user", &config, &self->user));
+	config = limiter_config(WEIR_KEY_NONE);
+	ASSERT_EQ(0, limiter_create(self->fd, OURS "all", &config, &self->all));
+	ASSERT_EQ(0, sum_create(self->fd, OURS "counter", 2, &self->counter));
+}
+
+FIXTURE_TEARDOWN(transaction)
+{
+	close(self->fd);
+	objects_wipe();
+}
+
+static struct weir_op check_of(__u32 handle, __s64 n, __u64 key)
+{
+	struct weir_op op = op_make(WEIR_OP_CHECK, handle, n);
+
+	op_key(&op, &key, sizeof(key));
+	return op;
+}
+
+static struct weir_op add_of(__u32 handle, __s64 n)
+{
+	struct weir_op op = op_make(WEIR_OP_ADD, handle, n);
+
+	op.arg = 1;
+	return op;
+}
+
+static int run(FIXTURE_DATA(transaction) *self, struct weir_op *ops, __u32 count)
+{
+	struct weir_submit submit = { .size = sizeof(submit), .count = count,
+				      .flags = WEIR_SUBMIT_ALL,
+				      .done = POISON_U32, .ops = address(ops) };
+	int ret = call(self->fd, WEIR_IOC_SUBMIT, &submit);
+
+	self->done = submit.done;
+	return ret;
+}
+
+/* Tokens that a key can spend. */
+static __u64 left(FIXTURE_DATA(transaction) *self, __u32 handle, __u64 key)
+{
+	struct weir_op op;
+
+	if (key_run(self->fd, &op, WEIR_OP_PEEK, handle, 1, &key,
+		    handle == self->all ? 0 : sizeof(key)))
+		abort();
+	return op.remaining;
+}
+
+static __s64 counted(FIXTURE_DATA(transaction) *self)
+{
+	__s64 value;
+
+	if (counter_read(self->fd, self->counter, 0, &value))
+		abort();
+	return value;
+}
+
+static struct weir_limiter_stats totals(FIXTURE_DATA(transaction) *self,
+					__u32 handle)
+{
+	struct weir_limiter_stats stats;
+
+	if (stats_get(self->fd, handle, &stats))
+		abort();
+	return stats;
+}
+
+/* Nothing of @self was touched: no token, no count, no entry. */
+static bool untouched(FIXTURE_DATA(transaction) *self)
+{
+	return left(self, self->address, ALICE) == 10 &&
+	       left(self, self->user, ALICE) == 10 &&
+	       left(self, self->all, 0) == 10 && !counted(self) &&
+	       !totals(self, self->address).keys &&
+	       !totals(self, self->user).keys && !totals(self, self->all).keys;
+}
+
+/* What a login asks, in the order that the tests rely on. */
+enum { ADDRESS, USER, ALL, COUNT, OPS };
+
+static void login(FIXTURE_DATA(transaction) *self, struct weir_op *ops, __s64 n)
+{
+	ops[ADDRESS] = check_of(self->address, n, ALICE);
+	ops[USER] = check_of(self->user, n, ALICE);
+	ops[ALL] = op_make(WEIR_OP_CHECK, self->all, n);
+	ops[COUNT] = add_of(self->counter, n);
+}
+
+TEST_F(transaction, all)
+{
+	struct weir_op ops[OPS];
+
+	login(self, ops, 3);
+	ASSERT_EQ(0, run(self, ops, OPS));
+	EXPECT_EQ(OPS, self->done);
+	for (int i = 0; i < OPS; i++) {
+		EXPECT_EQ(0, ops[i].result);
+		EXPECT_EQ(WEIR_ALLOWED, ops[i].verdict);
+		EXPECT_EQ(i, ops[i].decided);
+		EXPECT_EQ(i == COUNT ? 0 : 7, ops[i].remaining);
+		EXPECT_EQ(i == COUNT ? 0 : 10, ops[i].limit);
+	}
+	EXPECT_EQ(7, left(self, self->address, ALICE));
+	EXPECT_EQ(7, left(self, self->user, ALICE));
+	EXPECT_EQ(7, left(self, self->all, 0));
+	EXPECT_EQ(3, counted(self));
+	EXPECT_EQ(1, totals(self, self->address).allowed);
+	EXPECT_EQ(1, totals(self, self->all).allowed);
+}
+
+TEST_F(transaction, none)
+{
+	struct weir_op ops[OPS], op;
+	__u64 alice = ALICE, since = now_ns();
+
+	ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_CHECK, self->user, 8, &alice,
+			     sizeof(alice)));
+	login(self, ops, 3);
+	ASSERT_EQ(0, run(self, ops, OPS));
+	EXPECT_EQ(OPS, self->done);
+	for (int i = 0; i < OPS; i++) {
+		EXPECT_EQ(0, ops[i].result);
+		EXPECT_EQ(WEIR_LIMITED, ops[i].verdict);
+		EXPECT_EQ(USER, ops[i].decided);
+		EXPECT_EQ(i == USER, ops[i].strikes);
+	}
+	EXPECT_EQ(10, ops[ADDRESS].remaining);
+	EXPECT_EQ(0, ops[ADDRESS].retry_after);
+	EXPECT_EQ(2, ops[USER].remaining);
+	EXPECT_TRUE(lasts("retry", ops[USER].retry_after, DAY / 10, since));
+	EXPECT_EQ(10, ops[ALL].remaining);
+	EXPECT_EQ(10, left(self, self->address, ALICE));
+	EXPECT_EQ(2, left(self, self->user, ALICE));
+	EXPECT_EQ(10, left(self, self->all, 0));
+	EXPECT_EQ(0, counted(self));
+	/* who did not decide counts nothing, and has no entry for it */
+	EXPECT_EQ(0, totals(self, self->address).allowed);
+	EXPECT_EQ(0, totals(self, self->address).limited);
+	EXPECT_EQ(0, totals(self, self->address).keys);
+	EXPECT_EQ(1, totals(self, self->user).limited);
+	EXPECT_EQ(1, totals(self, self->user).strikes);
+	EXPECT_EQ(0, totals(self, self->all).keys);
+}
+
+/* The second refusal strikes for the second time, and bans in the same call. */
+TEST_F(transaction, ban)
+{
+	struct weir_op ops[OPS];
+
+	login(self, ops, 3);
+	ops[USER].n = 11;
+	ASSERT_EQ(0, run(self, ops, OPS));
+	EXPECT_EQ(WEIR_LIMITED, ops[USER].verdict);
+	EXPECT_EQ(WEIR_NEVER, ops[USER].retry_after);
+	EXPECT_EQ(1, ops[USER].strikes);
+	login(self, ops, 3);
+	ops[USER].n = 11;
+	ASSERT_EQ(0, run(self, ops, OPS));
+	for (int i = 0; i < OPS; i++) {
+		EXPECT_EQ(WEIR_BANNED, ops[i].verdict);
+		EXPECT_EQ(USER, ops[i].decided);
+		EXPECT_EQ(i == USER ? WEIR_OUT_BANNED_NOW : 0, ops[i].out_flags);
+		EXPECT_EQ(i == USER ? DAY : 0, ops[i].banned_for);
+	}
+	login(self, ops, 1);
+	ASSERT_EQ(0, run(self, ops, OPS));
+	EXPECT_EQ(WEIR_BANNED, ops[ADDRESS].verdict);
+	EXPECT_EQ(USER, ops[ADDRESS].decided);
+	EXPECT_EQ(0, ops[USER].out_flags);
+	EXPECT_EQ(1, totals(self, self->user).bans);
+	EXPECT_EQ(10, left(self, self->address, ALICE));
+	EXPECT_EQ(0, counted(self));
+}
+
+/* Of several that refuse, the first one decides, and the others count nothing. */
+TEST_F(transaction, first_decides)
+{
+	struct weir_op ops[OPS];
+
+	login(self, ops, 11);
+	ASSERT_EQ(0, run(self, ops, OPS));
+	EXPECT_EQ(ADDRESS, ops[USER].decided);
+	EXPECT_EQ(1, totals(self, self->address).limited);
+	EXPECT_EQ(0, totals(self, self->user).limited);
+	EXPECT_EQ(0, totals(self, self->user).strikes);
+	EXPECT_EQ(0, totals(self, self->all).limited);
+}
+
+TEST_F(transaction, one_key_twice)
+{
+	__u64 since = now_ns();
+	struct weir_op ops[3] = {
+		check_of(self->user, 6, ALICE), check_of(self->user, 5, BOB),
+		check_of(self->user, 5, ALICE),
+	};
+
+	ASSERT_EQ(0, run(self, ops, 3));
+	EXPECT_EQ(WEIR_LIMITED, ops[0].verdict);
+	EXPECT_EQ(2, ops[0].decided);
+	EXPECT_EQ(10, ops[2].remaining);
+	/* they fit together when one token more is there; none was spent */
+	EXPECT_TRUE(lasts("retry", ops[2].retry_after, DAY / 10, since));
+	EXPECT_EQ(1, ops[2].strikes);
+	EXPECT_EQ(10, left(self, self->user, ALICE));
+	ops[0] = check_of(self->user, 6, ALICE);
+	ops[2] = check_of(self->user, 4, ALICE);
+	ASSERT_EQ(0, run(self, ops, 3));
+	EXPECT_EQ(WEIR_ALLOWED, ops[0].verdict);
+	EXPECT_EQ(4, ops[0].remaining);
+	EXPECT_EQ(0, ops[2].remaining);
+	EXPECT_EQ(0, left(self, self->user, ALICE));
+	EXPECT_EQ(5, left(self, self->user, BOB));
+}
+
+TEST_F(transaction, largest)
+{
+	struct weir_op ops[WEIR_TRANSACTION_MAX + 1];
+	__u32 i;
+
+	for (i = 0; i < WEIR_TRANSACTION_CHECKS; i++)
+		ops[i] = check_of(i % 2 ? self->user : self->address, 1, 100 + i);
+	for (; i <= WEIR_TRANSACTION_MAX; i++)
+		ops[i] = add_of(self->counter, 1);
+	EXPECT_EQ(-EINVAL, run(self, ops, i));
+	EXPECT_EQ(POISON_U32, self->done);
+	EXPECT_EQ(-EINVAL, run(self, ops, 0));
+	EXPECT_EQ(0, counted(self));
+	ASSERT_EQ(0, run(self, ops, i - 1));
+	EXPECT_EQ(WEIR_TRANSACTION_MAX, self->done);
+	EXPECT_EQ(WEIR_TRANSACTION_MAX - WEIR_TRANSACTION_CHECKS, counted(self));
+	EXPECT_EQ(8, totals(self, self->user).allowed);
+	EXPECT_EQ(8, totals(self, self->user).keys);
+	ops[WEIR_TRANSACTION_CHECKS] = check_of(self->user, 1, 1);
+	EXPECT_EQ(-EINVAL, run(self, ops, WEIR_TRANSACTION_CHECKS + 1));
+	EXPECT_EQ(0, self->done);
+	EXPECT_EQ(8, totals(self, self->user).allowed);
+}
+
+/* Only adds: nothing can refuse them. */
+TEST_F(transaction, adds)
+{
+	struct weir_op ops[2] = {
+		add_of(self->counter, 5), op_make(WEIR_OP_ADD, self->counter, 0),
+	};
+	__s64 value;
+
+	ops[1].arg = 3;
+	ops[1].values[0] = 10;
+	ops[1].values[1] = -20;
+	ASSERT_EQ(0, run(self, ops, 2));
+	EXPECT_EQ(WEIR_ALLOWED, ops[1].verdict);
+	EXPECT_EQ(15, counted(self));
+	EXPECT_EQ(0, counter_read(self->fd, self->counter, 1, &value));
+	EXPECT_EQ(-20, value);
+}
+
+/* What is not in the op, but where it points. */
+TEST_F(transaction, pointers)
+{
+	struct weir_limiter_config config = limiter_config(WEIR_KEY_TEXT);
+	__s64 values[2] = { 7, 8 };
+	char name[WEIR_KEY_MAX];
+	struct weir_op ops[2], op;
+	__u32 text;
+
+	memset(name, 'x', sizeof(name));
+	ASSERT_EQ(0, limiter_create(self->fd, OURS "text", &config, &text));
+	ops[0] = op_make(WEIR_OP_CHECK, text, 4);
+	op_key(&ops[0], name, sizeof(name));
+	ops[1] = op_make(WEIR_OP_ADD, self->counter, 0);
+	ops[1].arg = 3;
+	ops[1].flags = WEIR_OP_PTR;
+	ops[1].ptr = address(values);
+	ASSERT_EQ(0, run(self, ops, 2));
+	EXPECT_EQ(WEIR_ALLOWED, ops[0].verdict);
+	EXPECT_EQ(7, counted(self));
+	ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_PEEK, text, 1, name,
+			     sizeof(name)));
+	EXPECT_EQ(6, op.remaining);
+	ops[1].ptr = 8;
+	ASSERT_EQ(0, run(self, ops, 2));
+	EXPECT_EQ(-ECANCELED, ops[0].result);
+	EXPECT_EQ(-EFAULT, ops[1].result);
+	EXPECT_EQ(7, counted(self));
+}
+
+/* One bad op, first or last: it says why, the others are cancelled. */
+static bool fails(FIXTURE_DATA(transaction) *self, struct weir_op bad, int err)
+{
+	static const struct weir_op zero;
+	const size_t from = offsetof(struct weir_op, verdict);
+	struct weir_op ops[OPS + 1];
+
+	for (int at = 0; at <= OPS; at += OPS) {
+		login(self, at ? ops : ops + 1, 1);
+		ops[at] = bad;
+		if (run(self, ops, OPS + 1) || self->done != OPS + 1)
+			return false;
+		for (int i = 0; i <= OPS; i++)
+			if (ops[i].result != (i == at ? err : -ECANCELED) ||
+			    memcmp((char *)&ops[i] + from, (char *)&zero + from,
+				   sizeof(zero) - from))
+				return false;
+	}
+	return untouched(self);
+}
+
+TEST_F(transaction, failures)
+{
+	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
+	__u32 handle, sequence;
+	struct weir_op bad;
+
+	EXPECT_TRUE(fails(self, check_of(self->user + 100, 1, 1), -EBADF));
+	EXPECT_TRUE(fails(self, check_of(self->counter, 1, 1), -EOPNOTSUPP));
+	EXPECT_TRUE(fails(self, add_of(self->user, 1), -EOPNOTSUPP));
+	EXPECT_TRUE(fails(self, check_of(self->user, 0, 1), -EINVAL));
+	EXPECT_TRUE(fails(self, check_of(self->user, 1LL << 32, 1), -EINVAL));
+	EXPECT_TRUE(fails(self, check_of(self->all, 1, 1), -EINVAL));
+	bad = check_of(self->user, 1, 1);
+	bad.key_len = 7;
+	EXPECT_TRUE(fails(self, bad, -EINVAL));
+	bad = check_of(self->user, 1, 1);
+	bad.reserved[2] = 1;
+	EXPECT_TRUE(fails(self, bad, -EINVAL));
+	bad = check_of(self->user, 1, 1);
+	bad.flags = 2;
+	EXPECT_TRUE(fails(self, bad, -EINVAL));
+	bad = add_of(self->counter, 1);
+	bad.arg = 4;
+	EXPECT_TRUE(fails(self, bad, -EINVAL));
+	bad.arg = 0;
+	EXPECT_TRUE(fails(self, bad, -EINVAL));
+	ASSERT_EQ(0, counter_create(self->fd, OURS "sequence",
+				    WEIR_COUNTER_SEQUENCE, 0, &sequence));
+	EXPECT_TRUE(fails(self, add_of(sequence, 1), -EOPNOTSUPP));
+	ASSERT_EQ(0, object_open(self->fd, WEIR_KIND_LIMITER, OURS "user",
+				 WEIR_RIGHT_OBSERVE, &handle));
+	EXPECT_TRUE(fails(self, check_of(handle, 1, 1), -EACCES));
+	ASSERT_EQ(0, limiter_create(self->fd, OURS "dead", &config, &handle));
+	ASSERT_EQ(0, object_delete(self->fd, handle));
+	EXPECT_TRUE(fails(self, check_of(handle, 1, 1), -ENODEV));
+}
+
+/* Only checks and adds can be undone. */
+TEST_F(transaction, opcodes)
+{
+	struct weir_op bad;
+
+	for (__u16 opcode = 0; opcode < 0x40; opcode++) {
+		if (opcode == WEIR_OP_CHECK || opcode == WEIR_OP_ADD)
+			continue;
+		bad = check_of(self->user, 1, 1);
+		bad.opcode = opcode;
+		EXPECT_TRUE(fails(self, bad, -EINVAL)) {
+			printf("# opcode %#x\n", opcode);
+		}
+	}
+}
+
+TEST_F(transaction, bad_memory)
+{
+	struct pane pane = pane_make();
+	struct weir_op *ops = pane_before(&pane, OPS * sizeof(*ops));
+	struct weir_op copy[OPS];
+
+	login(self, copy, 1);
+	/* the last one's input, then its output, lie behind the edge */
+	for (size_t gone = 8; gone <= sizeof(*ops); gone += 8) {
+		ops = (void *)((char *)pane_before(&pane, sizeof(copy)) + gone);
+		pane_protect(&pane, PROT_READ | PROT_WRITE);
+		memcpy(ops, copy, sizeof(copy));
+		pane_protect(&pane, PROT_NONE);
+		EXPECT_EQ(-EFAULT, run(self, ops, OPS));
+		pane_protect(&pane, PROT_READ);
+		EXPECT_EQ(-EFAULT, run(self, ops, OPS));
+	}
+	EXPECT_TRUE(untouched(self));
+	pane_free(&pane);
+}
+
+/* There is no room for one of the keys. */
+TEST_F(transaction, full)
+{
+	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
+	struct weir_op ops[3], op;
+	__u64 key = 1;
+	__u32 small;
+
+	config.max_keys = 1;
+	ASSERT_EQ(0, limiter_create(self->fd, OURS "small", &config, &small));
+	ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_CHECK, small, 1, &key, 8));
+	ops[0] = check_of(self->user, 1, ALICE);
+	ops[1] = check_of(small, 1, 2);
+	ops[2] = add_of(self->counter, 1);
+	ASSERT_EQ(0, run(self, ops, 3));
+	EXPECT_EQ(WEIR_FULL, ops[0].verdict);
+	EXPECT_EQ(1, ops[2].decided);
+	EXPECT_EQ(WEIR_NEVER, ops[1].retry_after);
+	EXPECT_EQ(10, left(self, self->user, ALICE));
+	EXPECT_EQ(0, counted(self));
+	EXPECT_EQ(1, totals(self, small).full);
+	EXPECT_EQ(1, totals(self, small).keys);
+	/* the key that is there is charged all the same */
+	ops[1] = check_of(small, 1, 1);
+	ASSERT_EQ(0, run(self, ops, 3));
+	EXPECT_EQ(WEIR_ALLOWED, ops[0].verdict);
+	EXPECT_EQ(8, ops[1].remaining);
+
+	config.when_full = WEIR_FULL_ALLOW;
+	ASSERT_EQ(0, limiter_set(self->fd, small, WEIR_SET_WHEN_FULL, &config));
+	ops[1] = check_of(small, 1, 2);
+	ASSERT_EQ(0, run(self, ops, 3));
+	EXPECT_EQ(WEIR_ALLOWED, ops[1].verdict);
+	EXPECT_EQ(WEIR_OUT_UNTRACKED, ops[1].out_flags);
+	EXPECT_EQ(2, counted(self));
+	EXPECT_EQ(8, left(self, self->user, ALICE));
+	/* what is allowed untracked is not counted if another one refuses */
+	key = totals(self, small).allowed;
+	ops[0] = check_of(small, 1, 2);
+	ops[1] = check_of(self->user, 11, ALICE);
+	ASSERT_EQ(0, run(self, ops, 3));
+	EXPECT_EQ(WEIR_LIMITED, ops[0].verdict);
+	EXPECT_EQ(0, ops[0].out_flags);
+	EXPECT_EQ(key, totals(self, small).allowed);
+}
+
+/* A limiter's whole life is in the way of the others' transactions. */
+static int nuisance(struct crowd *crowd, unsigned int me, void *arg)
+{
+	FIXTURE_DATA(transaction) *self = arg;
+	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
+	struct weir_op op;
+	__u64 key = me % 4;
+
+	for (int i = 0; !crowd->flag; i++) {
+		key_run(self->fd, &op, WEIR_OP_FORGET, self->user, 0, &key, 8);
+		config.tokens = 10 + i % 5;
+		if (limiter_set(self->fd, self->address, WEIR_SET_RATE, &config))
+			return 1;
+		key_run(self->fd, &op, WEIR_OP_BAN, self->address, 0, &key, 8);
+		op = op_make(WEIR_OP_BAN, self->address, 0);
+		op.arg = 1000;
+		op_key(&op, &key, 8);
+		op_run(self->fd, &op);
+		key_run(self->fd, &op, WEIR_OP_LIFT, self->address, 0, &key, 8);
+		crowd->seat[me].done++;
+	}
+	return 0;
+}
+
+/* Locks taken in each possible order, of entries that come and go. */
+static int orders(struct crowd *crowd, unsigned int me, void *arg)
+{
+	FIXTURE_DATA(transaction) *self = arg;
+	struct weir_op ops[5];
+
+	for (unsigned int i = 0; i < 2000; i++) {
+		unsigned int a = (me + i) % 4, b = i / 4 % 4;
+
+		ops[0] = check_of(self->user, 1, a);
+		ops[1] = check_of(self->address, 1, b);
+		ops[2] = check_of(self->user, 1, b);
+		ops[3] = check_of(self->address, 1, a);
+		ops[4] = add_of(self->counter, 1);
+		if (run(self, ops, 5) || ops[4].result ||
+		    ops[4].verdict < WEIR_ALLOWED ||
+		    ops[4].verdict > WEIR_BANNED)
+			return 1;
+		crowd->seat[me].tally[0] += ops[4].verdict == WEIR_ALLOWED;
+		crowd->seat[me].done++;
+	}
+	return 0;
+}
+
+TEST_F_TIMEOUT(transaction, no_deadlock, 300)
+{
+	struct crowd *crowd = crowd_make(4), *others = crowd_make(2);
+
+	/* forgotten keys are fresh again, so some are allowed all the time */
+	crowd_spawn(others, nuisance, self);
+	crowd_start(others);
+	EXPECT_EQ(0, crowd_run(crowd, orders, self));
+	others->flag = 1;
+	EXPECT_EQ(0, crowd_wait(others));
+	EXPECT_EQ(4 * 2000, crowd_done(crowd));
+	EXPECT_EQ(crowd_tally(crowd, 0), counted(self));
+	crowd_free(others);
+	crowd_free(crowd);
+}
+
+TEST_HARNESS_MAIN
