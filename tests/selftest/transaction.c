@@ -521,4 +521,47 @@ TEST_F_TIMEOUT(transaction, no_deadlock, 300)
 	crowd_free(crowd);
 }
 
+/*
+ * Two keys with room for one caller at a time, who gives back what he was charged:
+ * the last token is fought for all the while. A charge of one key alone would
+ * never come back.
+ */
+static int last_token(struct crowd *crowd, unsigned int me, void *arg)
+{
+	FIXTURE_DATA(transaction) *self = arg;
+	__u64 keys[2] = { ALICE, BOB };
+	struct weir_op ops[3], op;
+
+	for (unsigned int i = 0; i < 5000; i++) {
+		ops[0] = check_of(self->address, 10, keys[(me + i) % 2]);
+		ops[1] = check_of(self->address, 10, keys[(me + i + 1) % 2]);
+		ops[2] = add_of(self->counter, 1);
+		if (run(self, ops, 3))
+			return 1;
+		crowd->seat[me].done++;
+		if (ops[2].verdict != WEIR_ALLOWED)
+			continue;
+		crowd->seat[me].tally[0]++;
+		for (int k = 0; k < 2; k++)
+			if (key_run(self->fd, &op, WEIR_OP_REFUND, self->address,
+				    10, &keys[k], sizeof(keys[k])))
+				return 2;
+	}
+	return 0;
+}
+
+TEST_F_TIMEOUT(transaction, last_token, 300)
+{
+	struct crowd *crowd = crowd_make(4);
+
+	EXPECT_EQ(0, crowd_run(crowd, last_token, self));
+	EXPECT_EQ(4 * 5000, crowd_done(crowd));
+	EXPECT_LT(0, crowd_tally(crowd, 0));
+	EXPECT_EQ(crowd_tally(crowd, 0), counted(self));
+	EXPECT_EQ(crowd_tally(crowd, 0), totals(self, self->address).allowed / 2);
+	EXPECT_EQ(10, left(self, self->address, ALICE));
+	EXPECT_EQ(10, left(self, self->address, BOB));
+	crowd_free(crowd);
+}
+
 TEST_HARNESS_MAIN
