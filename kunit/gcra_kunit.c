@@ -353,6 +353,41 @@ static void gcra_idle_at_is_exact(struct kunit *test)
 	}
 }
 
+/*
+ * Of what the bucket holds the wait is what a refusal says; of more it is the time
+ * that the rest takes to flow in, to the ns.
+ */
+static void gcra_wait_is_exact(struct kunit *test)
+{
+	struct prng p = prng_seed(test, 0x5eed010a);
+	struct bucket_numbers c;
+	u64 cost, wait, debt;
+	struct run r;
+	int i, j;
+
+	for (i = 0; i < PRNG_ROUNDS(100); i++) {
+		c = bucket_draw(&p, i);
+		run_start(test, &r, &c, prng_magnitude(&p, WEIR_NSEC_PER_DAY));
+		for (j = 0; j < STEPS; j++) {
+			r.now += bucket_draw_wait(&p, &r.g, &r.d);
+			cost = bucket_draw_cost(&p, c.burst, r.d.remaining);
+			wait = weir_gcra_wait(&r.g, r.word, r.now, cost);
+			run_decide(&r, cost);
+			if (cost <= c.burst)
+				KUNIT_ASSERT_EQ(test, r.d.retry_after, wait);
+			r.word = r.d.word;
+			cost = c.burst + 1 + prng_magnitude(&p, c.burst);
+			wait = weir_gcra_wait(&r.g, r.word, r.now, cost);
+			debt = weir_gcra_debt(r.word, r.now * WEIR_GCRA_SCALE);
+			debt += cost * r.g.interval.d - r.g.tau;
+			KUNIT_ASSERT_GE(test, wait * WEIR_GCRA_SCALE, debt);
+			KUNIT_ASSERT_LT(test, (wait - 1) * WEIR_GCRA_SCALE, debt);
+		}
+	}
+	KUNIT_EXPECT_EQ(test, WEIR_NEVER, weir_gcra_wait(&r.g, r.word, r.now,
+							 U64_MAX));
+}
+
 /* Charge and refund cancel out; a refund of anything never exceeds full. */
 static void gcra_refund_undoes_charge(struct kunit *test)
 {
@@ -470,6 +505,7 @@ static struct kunit_case gcra_cases[] = {
 	KUNIT_CASE(gcra_interval_bound),
 	KUNIT_CASE(gcra_keeps_its_word),
 	KUNIT_CASE(gcra_idle_at_is_exact),
+	KUNIT_CASE(gcra_wait_is_exact),
 	KUNIT_CASE(gcra_refund_undoes_charge),
 	{}
 };

@@ -38,7 +38,7 @@ static const struct config_row config_rows[] = {
 	{ "key type 4", -EINVAL, { BASE, .key_type = 4 } },
 	{ "when full 2", -EINVAL, { BASE, .when_full = 2 } },
 	{ "flags", -EINVAL, { BASE, .flags = 1 } },
-	{ "reserved", -EINVAL, { BASE, .reserved = 1 } },
+	{ "queue", 0, { BASE, .queue_max = U32_MAX } },
 	{ "no tokens", -EINVAL, { BASE, .tokens = 0 } },
 	{ "most tokens", 0, { BASE, .tokens = U32_MAX, .period = 100 * SECOND } },
 	{ "one too many", -EINVAL, { BASE, .tokens = U32_MAX + 1ULL } },

@@ -61,8 +61,10 @@ int weir_limiter_sysfs_add(struct weir_object *o)
 struct limiter_copy limiter_copy;
 
 #include "../src/limiter.c"
+#include "../src/limiter_ban.c"
 #include "../src/limiter_config.c"
 #include "../src/limiter_dump.c"
+#include "../src/wait.c"
 
 int limiter_try(const struct weir_limiter_config *config, struct weir_limiter **l)
 {

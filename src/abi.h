@@ -48,7 +48,7 @@ static inline void weir_abi_check(void)
 	NEXT(weir_info, abi_version, features);
 	NEXT(weir_counter_config, reserved, fields);
 	NEXT(weir_limiter_config, strikes, within);
-	NEXT(weir_limiter_config, reserved, ban);
+	NEXT(weir_limiter_config, queue_max, ban);
 	NEXT(weir_create, owner, config);
 	NEXT(weir_create, reserved, name);
 	NEXT(weir_open, reserved, id);

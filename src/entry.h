@@ -46,6 +46,7 @@
  * @key_len:	I: bytes of @key
  * @class:	I: which slab cache it came from
  * @bans:	E: steps of the ban ladder climbed
+ * @queued:	R: tokens that callers wait for (wait.c)
  * @word:	A: rate state and lock
  * @ban_until:	R: when the last ban ends or ended, 0 for never banned
  * @score:	E: strikes; @counts is also R: tells whether there are any
@@ -59,7 +60,7 @@ struct weir_entry {
 	u8			key_len;
 	u8			class;
 	u16			bans;
-	u32			reserved;
+	u32			queued;
 	atomic64_t		word;
 	u64			ban_until;
 	union {

@@ -114,6 +114,19 @@ static inline void weir_gcra_decide(const struct weir_gcra *g, u64 limit,
 	d->reset_after = weir_gcra_ns(debt);
 }
 
+/* ns until @cost tokens are there, which may be more than the bucket holds. */
+static inline u64 weir_gcra_wait(const struct weir_gcra *g, u64 word, u64 now,
+				 u64 cost)
+{
+	u64 debt = weir_gcra_debt(word, now * WEIR_GCRA_SCALE), need;
+
+	if (check_mul_overflow(cost, g->interval.d, &need) ||
+	    check_add_overflow(debt, need, &need) ||
+	    need > U64_MAX - WEIR_GCRA_SCALE)
+		return WEIR_NEVER;
+	return need > g->tau ? weir_gcra_ns(need - g->tau) : 0;
+}
+
 /* Give @n tokens back; never above full. */
 static inline u64 weir_gcra_refund(const struct weir_gcra *g, u64 word, u64 now,
 				   u64 n)

@@ -14,6 +14,7 @@
 
 #include "event.h"
 #include "limiter.h"
+#include "wait.h"
 
 /**
  * weir_limiter_key - the key that bytes stand for, hashed
@@ -64,12 +65,6 @@ int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
 	return 0;
 }
 
-static u32 strikes_now(const struct weir_policy *p, const struct weir_entry *e,
-		       u64 now)
-{
-	return weir_score_value(&p->score, e->score, now);
-}
-
 static void result_fill(struct weir_op *op, const struct weir_policy *p,
 			const struct weir_decision *d, u64 ban_until, u64 now)
 {
@@ -90,6 +85,19 @@ static void result_fill(struct weir_op *op, const struct weir_policy *p,
 	}
 }
 
+/* What a check of @cost finds, who stands behind all that wait already. */
+static void state_peek(const struct weir_policy *p, const struct weir_entry *e,
+		       u64 word, u64 now, u64 cost, struct weir_decision *d)
+{
+	weir_rate_peek(&p->rate, word, now, cost, d);
+	if (!e->queued || d->retry_after == WEIR_NEVER)
+		return;
+	d->allowed = false;
+	d->remaining = 0;
+	d->retry_after = max(1ULL, weir_rate_wait(&p->rate, word, now,
+						  e->queued + cost));
+}
+
 /**
  * weir_limiter_state - fill in what a check of @cost would say, charging nothing
  * @p: the policy
@@ -104,9 +112,9 @@ void weir_limiter_state(const struct weir_policy *p, const struct weir_entry *e,
 {
 	struct weir_decision d;
 
-	weir_rate_peek(&p->rate, word, now, cost, &d);
+	state_peek(p, e, word, now, cost, &d);
 	result_fill(op, p, &d, e->ban_until, now);
-	op->strikes = strikes_now(p, e, now);
+	op->strikes = weir_limiter_strikes(p, e, now);
 	op->bans = e->bans;
 }
 
@@ -120,66 +128,6 @@ static void verdict_count(struct weir_limiter *l, u32 verdict)
 		this_cpu_inc(l->totals->limited);
 }
 
-static void tell(const struct weir_limiter_call *call, u32 type, s64 value, s64 more)
-{
-	weir_event_key(&call->l->obj, type, call->l->key_type, call->key->data,
-		       call->key->len, value, more);
-}
-
-/* Lay a ban, or make it longer; strikes begin anew after it. Entry locked. */
-static void ban_lay(struct weir_limiter_call *call, struct weir_entry *e,
-		    u64 length, u32 strikes)
-{
-	u64 until = call->now + length;
-
-	weir_entry_set_score(e, (struct weir_score){});
-	if (until <= e->ban_until)
-		return;
-	/* pairs with the READ_ONCE() in check_unlocked() */
-	WRITE_ONCE(e->ban_until, until);
-	call->op->out_flags |= WEIR_OUT_BANNED_NOW;
-	this_cpu_inc(call->l->totals->bans);
-	tell(call, WEIR_EVENT_BANNED, length, strikes);
-}
-
-/* The ban after the last one: a step up, unless that is long ago. */
-static void ban_next(struct weir_limiter_call *call, struct weir_entry *e,
-		     u32 strikes)
-{
-	const struct weir_limiter_config *config = &call->p->config;
-	u32 step;
-
-	if (call->now > e->ban_until &&
-	    call->now - e->ban_until > call->p->forget_after)
-		WRITE_ONCE(e->bans, 0);
-	step = min_t(u32, e->bans, config->nbans - 1);
-	if (e->bans < U16_MAX)
-		WRITE_ONCE(e->bans, e->bans + 1);
-	ban_lay(call, e, config->ban[step], strikes);
-}
-
-/*
- * Count strikes; the call in which they reach the limit lays the ban. A key that
- * is banned pays already: what was under way when the ban came must not make
- * the next one. Entry locked.
- */
-static void strike(struct weir_limiter_call *call, struct weir_entry *e, u32 weight)
-{
-	struct weir_score score;
-	u32 strikes;
-
-	this_cpu_add(call->l->totals->strikes, weight);
-	if (e->ban_until > call->now)
-		return;
-	score = weir_score_add(&call->p->score, e->score, call->now, weight);
-	weir_entry_set_score(e, score);
-	if (!call->p->strikes)
-		return;
-	strikes = weir_score_value(&call->p->score, score, call->now);
-	if (strikes >= call->p->strikes)
-		ban_next(call, e, strikes);
-}
-
 /* What a CHECK has to say, after what it did. Entry locked. */
 static void check_end(struct weir_limiter_call *call, struct weir_entry *e,
 		      const struct weir_decision *d)
@@ -191,7 +139,7 @@ static void check_end(struct weir_limiter_call *call, struct weir_entry *e,
 	    weir_score_idle_at(&call->p->score, e->score, call->now) <= call->now)
 		weir_entry_set_score(e, (struct weir_score){});
 	result_fill(op, call->p, d, e->ban_until, call->now);
-	op->strikes = strikes_now(call->p, e, call->now);
+	op->strikes = weir_limiter_strikes(call->p, e, call->now);
 	op->bans = e->bans;
 	verdict_count(call->l, op->verdict);
 }
@@ -209,12 +157,14 @@ u64 weir_limiter_check_locked(struct weir_limiter_call *call,
 {
 	struct weir_decision d;
 
-	if (e->ban_until > call->now) {
-		weir_rate_peek(&call->p->rate, word, call->now, call->op->n, &d);
+	if (e->ban_until > call->now || (e->queued && !call->turn)) {
+		state_peek(call->p, e, word, call->now, call->op->n, &d);
+		if (e->ban_until <= call->now && call->p->strikes)
+			weir_limiter_strike(call, e, 1);
 	} else {
 		weir_rate_decide(&call->p->rate, word, call->now, call->op->n, &d);
 		if (!d.allowed && call->p->strikes)
-			strike(call, e, 1);
+			weir_limiter_strike(call, e, 1);
 		word = d.word;
 	}
 	check_end(call, e, &d);
@@ -233,26 +183,12 @@ void weir_limiter_refuse_locked(struct weir_limiter_call *call,
 {
 	struct weir_decision d;
 
-	weir_rate_peek(&call->p->rate, word, call->now, call->op->n, &d);
+	state_peek(call->p, e, word, call->now, call->op->n, &d);
 	d.allowed = false;
 	d.retry_after = max(d.retry_after, retry_after);
-	if (call->p->strikes)
-		strike(call, e, 1);
+	if (call->p->strikes && e->ban_until <= call->now)
+		weir_limiter_strike(call, e, 1);
 	check_end(call, e, &d);
-}
-
-static int lift(struct weir_limiter_call *call, struct weir_entry *e)
-{
-	u64 left;
-
-	if (e->ban_until <= call->now)
-		return -ENOENT;
-	left = e->ban_until - call->now;
-	/* not 0: the ladder is remembered from the ban's end on */
-	WRITE_ONCE(e->ban_until, call->now);
-	weir_entry_set_score(e, (struct weir_score){});
-	tell(call, WEIR_EVENT_LIFTED, left, 0);
-	return 0;
 }
 
 /* The operation on its entry, which is locked. The new word in *@word. */
@@ -272,17 +208,17 @@ static int entry_op(struct weir_limiter_call *call, struct weir_entry *e, u64 *w
 		*word = weir_rate_refund(&call->p->rate, *word, call->now, op->n);
 		break;
 	case WEIR_OP_STRIKE:
-		strike(call, e, op->n);
+		weir_limiter_strike(call, e, op->n);
 		break;
 	case WEIR_OP_FORGIVE:
 		weir_entry_set_score(e, (struct weir_score){});
 		WRITE_ONCE(e->bans, 0);
 		break;
 	case WEIR_OP_BAN:
-		ban_lay(call, e, op->arg, 0);
+		weir_limiter_ban(call, e, op->arg, 0);
 		break;
 	case WEIR_OP_LIFT:
-		err = lift(call, e);
+		err = weir_limiter_lift(call, e);
 		break;
 	}
 	if (!err)
@@ -292,7 +228,7 @@ static int entry_op(struct weir_limiter_call *call, struct weir_entry *e, u64 *w
 
 /*
  * CHECK and PEEK without the lock. False if it takes one: the entry is locked or
- * dead, has strikes to tell of, or the check must strike.
+ * dead, has strikes to tell of, somebody waits, or the check must strike.
  *
  * The ban is read before the word is exchanged: a ban that comes between is one
  * that came after this check.
@@ -306,7 +242,8 @@ static bool check_unlocked(struct weir_limiter_call *call, struct weir_entry *e)
 	u64 ban_until;
 
 	do {
-		if (word & WEIR_ENTRY_LOCKED || weir_entry_has_score(e))
+		if (word & WEIR_ENTRY_LOCKED || weir_entry_has_score(e) ||
+		    READ_ONCE(e->queued))
 			return false;
 		ban_until = READ_ONCE(e->ban_until);
 		if (!check || ban_until > call->now) {
@@ -335,7 +272,8 @@ int weir_limiter_full(struct weir_limiter_call *call)
 	struct weir_op *op = call->op;
 	struct weir_decision d;
 
-	if (op->opcode != WEIR_OP_CHECK && op->opcode != WEIR_OP_PEEK)
+	if (op->opcode != WEIR_OP_CHECK && op->opcode != WEIR_OP_PEEK &&
+	    op->opcode != WEIR_OP_RESERVE)
 		return -ENOSPC;
 	if ((u64)op->n > call->p->rate.limit) {	/* would fit in no table */
 		weir_rate_peek(&call->p->rate,
@@ -405,8 +343,10 @@ static int forget(struct weir_limiter_call *call)
 {
 	int err = weir_table_remove(&call->l->table, call->key);
 
-	if (!err)
+	if (!err) {
+		weir_wait_kick(call->l, call->key);
 		weir_limiter_full_over(call->l);
+	}
 	return err;
 }
 
@@ -421,6 +361,13 @@ void weir_limiter_full_over(struct weir_limiter *l)
 	if (READ_ONCE(l->full_told) &&
 	    weir_table_keys(&l->table) <= max_keys - DIV_ROUND_UP(max_keys, 8))
 		WRITE_ONCE(l->full_told, 0);
+}
+
+/* May make room for those who wait, or take it from them. */
+static bool changes_more(u32 opcode)
+{
+	return opcode != WEIR_OP_CHECK && opcode != WEIR_OP_PEEK &&
+	       opcode != WEIR_OP_RESERVE;
 }
 
 /**
@@ -438,6 +385,10 @@ void weir_limiter_unlock(const struct weir_limiter_call *call,
 
 	if (after < before)
 		weir_table_settle(t, call->key->hash, after);
+	/* the first who waits must look again, unless all that is new is a refusal */
+	if (e->queued && (changes_more(call->op->opcode) ||
+			  call->op->out_flags & WEIR_OUT_BANNED_NOW))
+		weir_wait_kick(call->l, call->key);
 	weir_table_unlock(t, e, word);
 }
 
@@ -478,6 +429,8 @@ int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
 
 	if (op->opcode == WEIR_OP_FORGET)
 		return forget(&call);
+	if (op->opcode == WEIR_OP_RESERVE)
+		return WEIR_OP_SLOW;
 	do {
 		e = weir_table_find(&l->table, key);
 		if (!e)
@@ -522,7 +475,7 @@ static int new_op(struct weir_limiter_call *call, struct weir_entry *new)
  *
  * As weir_limiter_op(), which answered WEIR_OP_SLOW, but:
  * Context: may sleep; weir_object_live_get() holds the storage.
- * Return: 0, -ENOENT, -ENOMEM, -ENOSPC.
+ * Return: 0, -ENOENT, -ENOMEM, -ENOSPC; RESERVE: also -EINTR, -ENODEV.
  */
 int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
 			 struct weir_key *key)
@@ -531,6 +484,8 @@ int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
 	struct weir_entry *new;
 	int err;
 
+	if (op->opcode == WEIR_OP_RESERVE)
+		return weir_wait_run(l, op, key);
 	do {
 		new = weir_table_new(&l->table, key);
 		rcu_read_lock();
@@ -585,6 +540,8 @@ u64 weir_limiter_idle_at(struct weir_table *t, const struct weir_entry *e,
 	u64 idle_at = max(weir_rate_idle_at(&p->rate, word, now),
 			  weir_score_idle_at(&p->score, e->score, now));
 
+	if (e->queued)
+		return WEIR_EXPIRY_NEVER;
 	idle_at = max(idle_at, e->ban_until);
 	if (e->bans)
 		idle_at = max(idle_at, e->ban_until + p->forget_after + 1);

@@ -80,6 +80,7 @@ struct weir_limiter {
  * @op: the operation; its result half is filled in
  * @key: the key
  * @now: ns since the table's epoch
+ * @turn: CHECK: who waits for this key waits behind it
  */
 struct weir_limiter_call {
 	struct weir_limiter *l;
@@ -87,6 +88,7 @@ struct weir_limiter_call {
 	struct weir_op *op;
 	struct weir_key *key;
 	u64 now;
+	bool turn;
 };
 
 /* weir_limiter_op() wants weir_limiter_op_slow() to be called. */
@@ -103,6 +105,13 @@ u64 weir_limiter_check_locked(struct weir_limiter_call *call,
 			      struct weir_entry *e, u64 word);
 void weir_limiter_refuse_locked(struct weir_limiter_call *call,
 				struct weir_entry *e, u64 word, u64 retry_after);
+u32 weir_limiter_strikes(const struct weir_policy *p, const struct weir_entry *e,
+			 u64 now);
+void weir_limiter_strike(struct weir_limiter_call *call, struct weir_entry *e,
+			 u32 weight);
+void weir_limiter_ban(struct weir_limiter_call *call, struct weir_entry *e,
+		      u64 length, u32 strikes);
+int weir_limiter_lift(struct weir_limiter_call *call, struct weir_entry *e);
 int weir_limiter_full(struct weir_limiter_call *call);
 int weir_limiter_full_count(struct weir_limiter_call *call);
 int weir_limiter_entry_make(struct weir_limiter *l, struct weir_key *key);

@@ -8,6 +8,7 @@
 #include "limiter.h"
 #include "registry.h"
 #include "user.h"
+#include "wait.h"
 
 #define PERIOD_MAX	(100 * WEIR_NSEC_PER_DAY)
 #define BAN_MIN		((u64)NSEC_PER_MSEC)
@@ -80,7 +81,7 @@ static int ladder_check(struct weir_limiter_config *c)
 /* Check a configuration and fill in its defaults. */
 static int config_check(struct weir_limiter_config *c)
 {
-	int err = c->flags || c->reserved ? -EINVAL : 0;
+	int err = c->flags ? -EINVAL : 0;
 
 	if (!err)
 		err = rate_check(c);
@@ -223,11 +224,13 @@ static void config_merge(struct weir_limiter_config *c,
 		c->within = new->within;
 	if (mask & WEIR_SET_FORGET_AFTER)
 		c->forget_after = new->forget_after;
+	if (mask & WEIR_SET_QUEUE_MAX)
+		c->queue_max = new->queue_max;
 }
 
 #define SET_ALL	(WEIR_SET_RATE | WEIR_SET_BURST | WEIR_SET_MAX_KEYS | \
 		 WEIR_SET_WHEN_FULL | WEIR_SET_STRIKES | WEIR_SET_WITHIN | \
-		 WEIR_SET_FORGET_AFTER)
+		 WEIR_SET_FORGET_AFTER | WEIR_SET_QUEUE_MAX)
 
 static int limiter_change(struct weir_limiter *l,
 			  const struct weir_limiter_config *new, u64 mask)
@@ -260,6 +263,7 @@ static int limiter_change(struct weir_limiter *l,
 	/* when we return nobody decides by the old policy any more */
 	synchronize_rcu();
 	kfree(old);
+	weir_wait_kick_all(l);
 	weir_table_reconfigured(&l->table);
 	return 0;
 }
@@ -273,7 +277,7 @@ static int limiter_set(struct weir_object *o, u64 mask, u64 user_config)
 	err = weir_user_get(&new, sizeof(new), user_config, CONFIG_MIN_SIZE);
 	if (err)
 		return err;
-	if (!mask || mask & ~SET_ALL || new.flags || new.reserved)
+	if (!mask || mask & ~SET_ALL || new.flags)
 		return -EINVAL;
 	if (!weir_object_live_get(o))
 		return -ENODEV;
@@ -366,6 +370,11 @@ static int limiter_get(struct weir_object *o, u64 user_config, u64 user_stats)
 	return err;
 }
 
+static void limiter_died(struct weir_object *o)
+{
+	weir_wait_kick_all(weir_limiter(o));
+}
+
 static u64 limiter_keys(struct weir_object *o)
 {
 	return weir_table_keys(&weir_limiter(o)->table);
@@ -380,6 +389,7 @@ const struct weir_kind_ops weir_limiter_ops = {
 	.set		= limiter_set,
 	.get		= limiter_get,
 	.dump		= weir_limiter_dump,
+	.died		= limiter_died,
 	.keys		= limiter_keys,
 	.sysfs_add	= weir_limiter_sysfs_add,
 };

@@ -16,6 +16,7 @@
 #include "sweep.h"
 #include "sysfs.h"
 #include "table.h"
+#include "wait.h"
 
 static const struct {
 	int (*init)(void);
@@ -23,6 +24,7 @@ static const struct {
 } parts[] = {
 	{ weir_event_mod_init,		weir_event_mod_exit },
 	{ weir_table_mod_init,		weir_table_mod_exit },
+	{ weir_wait_mod_init,		weir_wait_mod_exit },
 	{ weir_sweep_mod_init,		weir_sweep_mod_exit },
 	{ weir_sysfs_mod_init,		weir_sysfs_mod_exit },
 	{ weir_registry_mod_init,	weir_registry_mod_exit },

@@ -37,6 +37,7 @@ static const struct weir_op_desc descs[] = {
 	[WEIR_OP_BAN]	= { WEIR_KIND_LIMITER, WEIR_RIGHT_ADMIN, 0, BAN_MAX },
 	[WEIR_OP_LIFT]	= { WEIR_KIND_LIMITER, WEIR_RIGHT_ADMIN, 0, 0 },
 	[WEIR_OP_FORGET] = { WEIR_KIND_LIMITER, WEIR_RIGHT_ADMIN, 0, 0 },
+	[WEIR_OP_RESERVE] = { WEIR_KIND_LIMITER, WEIR_RIGHT_USE, U32_MAX, U64_MAX },
 };
 
 static const struct weir_op_desc *desc_find(unsigned int opcode)
@@ -389,7 +390,7 @@ int weir_op_put(const struct weir_op_run *r, struct weir_op __user *user)
 	return copy_to_user(&user->result, &r->op.result, WEIR_OP_OUT) ? -EFAULT : 0;
 }
 
-/* One op: -EFAULT, and then nothing happened, or 0. */
+/* One op: -EFAULT or -ERESTARTSYS, and then nothing happened, or 0. */
 static int op_user(struct weir_client *c, struct weir_op __user *user, u32 index)
 {
 	struct weir_op_run r;
@@ -401,11 +402,13 @@ static int op_user(struct weir_client *c, struct weir_op __user *user, u32 index
 		op_perform_data(c, &r);
 	else
 		op_perform(c, &r);
+	if (r.op.result == -EINTR)
+		return -ERESTARTSYS;
 	r.op.decided = r.op.verdict ? index : 0;
 	return weir_op_put(&r, user);
 }
 
-/* All ops by themselves, in order; how many were performed, or -EFAULT. */
+/* All ops by themselves, in order; how many were performed, or an errno. */
 static int ops_user(struct weir_client *c, struct weir_op __user *ops, u32 count)
 {
 	int done, err;

@@ -77,6 +77,21 @@ static inline void weir_rate_peek(const struct weir_rate *r, u64 word, u64 now,
 	d->reset_after = uncharged.reset_after;
 }
 
+/*
+ * ns until @cost tokens fit, were it more than the limit. Of a window that cannot
+ * be told, so it is the time until as many fit as ever do.
+ */
+static inline u64 weir_rate_wait(const struct weir_rate *r, u64 word, u64 now,
+				 u64 cost)
+{
+	struct weir_decision d;
+
+	if (r->algorithm == WEIR_ALGORITHM_BUCKET)
+		return weir_gcra_wait(&r->gcra, word, now, cost);
+	weir_rate_decide(r, word, now, min(cost, r->limit), &d);
+	return d.retry_after;
+}
+
 static inline u64 weir_rate_refund(const struct weir_rate *r, u64 word, u64 now,
 				   u64 n)
 {

@@ -13,6 +13,7 @@
  *	bucket			bit lock, BH	links of one chain
  *	entry			bit lock, BH	one key's state; transactions hold several,
  *						in the order of their addresses
+ *	waiters' bucket		spinlock, BH	queues of those who wait for tokens
  *	counter->lock		spinlock, BH	base values; outside all of these
  *	event ring		spinlock, IRQ	records; wakes readers when released
  *

@@ -232,6 +232,8 @@ static bool item_fits(struct transaction *tx, struct tx_item *it)
 	if (!it->e) {
 		weir_rate_decide(&p->rate, weir_rate_fresh(&p->rate, it->call.now),
 				 it->call.now, it->run.op.n, &d);
+	} else if (it->e->queued) {	/* who waits comes first */
+		return false;
 	} else if (it->e->ban_until <= it->call.now) {
 		te = entry_of(tx, it);
 		weir_rate_decide(&p->rate, te->after, it->call.now,
@@ -267,16 +269,19 @@ static void bystander(struct transaction *tx, struct tx_item *it)
 
 static void refuse(struct transaction *tx, struct tx_item *decider)
 {
+	struct tx_entry *te;
 	struct tx_item *it;
 	u32 verdict;
 
 	tx->decider = decider - tx->items;
-	if (decider->e)
-		weir_limiter_refuse_locked(&decider->call, decider->e,
-					   entry_of(tx, decider)->word,
+	if (decider->e) {
+		te = entry_of(tx, decider);
+		te->call = &decider->call;	/* who may lay a ban */
+		weir_limiter_refuse_locked(te->call, te->e, te->word,
 					   decider->retry_after);
-	else
+	} else {
 		weir_limiter_full_count(&decider->call);
+	}
 	verdict = decider->run.op.verdict;
 	for (it = tx->items; it < tx->items + tx->count; it++) {
 		if (is_check(it) && it != decider)

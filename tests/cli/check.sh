@@ -40,6 +40,27 @@ refuses "limiter 'cli.gone': no such object" check cli.all cli.gone
 refuses 'check: at most 16 at a time' check cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all
 prints 'allowed, 1 of 5 left' limiter peek cli.all
 
+# waiting
+weir limiter create cli.fast --rate 10/s --burst 1 --queue-max 5
+prints 'allowed, 0 of 1 left' check cli.fast
+prints 'allowed, 0 of 1 left' check --wait 10s cli.fast
+prints 'allowed, 0 of 1 left' limiter check --wait 10s cli.fast
+answers 1 'limited, try again in 50d' check --wait 10s cli.ip:2001:db8::9
+answers 1 'limited, and always: the limit is 1' check --wait 10s --cost 2 cli.fast
+run timeout --signal INT 1 weir check --wait 90d cli.ip:2001:db8::9
+status_is 124 'Ctrl-C ends the wait'
+answers 1 'limited, try again in 50d' check cli.ip:2001:db8::9
+weir limiter create cli.wait --rate 1/d --key text
+weir ban add cli.wait bob 1d
+weir check --wait 2d cli.wait:bob > "$work/waited" &
+while [[ $(weir limiter peek cli.wait bob --json | jq .remaining) != 0 ]]; do :; done
+weir ban lift cli.wait bob
+wait $!
+run cat "$work/waited"
+output_is 'allowed, 0 of 1 left' 'a lift lets in who waits'
+refuses 'check: --wait takes one NAME[:KEY]' check --wait 1s cli.fast cli.none
+refuses "--wait 'x': not a duration such as 250ms, 5s, 10m, 24h or 1h30m" check --wait x cli.fast
+
 refuses "limiter 'cli.none': has no keys, but a key is given" check cli.none:x
 refuses "limiter 'cli.none': has no keys, but a key is given" check cli.none:
 refuses "limiter 'cli.ip': a key is missing: cli.ip:KEY" check cli.ip

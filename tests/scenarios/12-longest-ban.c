@@ -5,8 +5,11 @@
  * a copy they had taken before.
  *
  * Here many processes ban one key for different times at once, and the longest
- * stands. When the ban is lifted every process sees that with its next check.
+ * stands. When the ban is lifted every process sees that with its next check, and
+ * those who sleep until its end wake and look again.
  */
+
+#include <sys/resource.h>
 
 #include "crowd.h"
 #include "service.h"
@@ -145,6 +148,59 @@ static void lift_is_seen(struct weir_limiter *limiter,
 	crowd_free(crowd);
 }
 
+/* Sleep until the ban is over, for a day at most. */
+static int sleep_on(struct crowd *crowd, unsigned int me, void *arg)
+{
+	struct seat *seat = &crowd->seat[me];
+	struct rusage before, after;
+	struct weir_key key;
+	struct weir_limiter *limiter = join(&key);
+	int verdict;
+
+	(void)arg;
+	if (!limiter)
+		return 1;
+	getrusage(RUSAGE_SELF, &before);
+	seat->begun++;
+	verdict = weir_limiter_wait(limiter, &key, 1, 24 * HOUR, NULL);
+	getrusage(RUSAGE_SELF, &after);
+	seat->tally[0] = crowd->flag;
+	seat->tally[1] = (uint64_t)(after.ru_nvcsw - before.ru_nvcsw);
+	return verdict == WEIR_ALLOWED ? 0 : 2;
+}
+
+static void sleepers_wake(struct weir_limiter *limiter,
+			  const struct weir_key *key, unsigned int processes)
+{
+	struct crowd *crowd = crowd_make(processes);
+	const uint64_t allowed = limiter_stats(limiter).allowed;
+	struct weir_answer answer;
+	uint64_t most = 0;
+
+	weir_limiter_ban(limiter, key, HOUR, NULL);
+	crowd_spawn(crowd, sleep_on, NULL);
+	crowd_start(crowd);
+	/* all of them stand in the queue when they want so many tokens */
+	do {
+		weir_limiter_peek(limiter, key, 1, &answer);
+		sched_yield();
+	} while (crowd_begun(crowd) < processes || answer.remaining);
+	tap_is(limiter_stats(limiter).allowed, allowed,
+	       "nobody got up before the ban's end");
+	crowd->flag = 1;
+	tap_ok(!weir_limiter_lift(limiter, key, NULL), "the ban is lifted");
+	tap_is(crowd_wait(crowd), 0, "%u sleepers woke, and were allowed",
+	       processes);
+	tap_is(crowd_tally(crowd, 0), processes, "all of them after the lift");
+	for (unsigned int i = 0; i < processes; i++)
+		if (crowd->seat[i].tally[1] > most)
+			most = crowd->seat[i].tally[1];
+	tap_note("the busiest of them slept %llu times",
+		 (unsigned long long)most);
+	tap_ok(most <= 4, "nobody polled: at most one sleep to be first, one to be due");
+	crowd_free(crowd);
+}
+
 int main(void)
 {
 	const struct weir_limiter_config config = {
@@ -168,6 +224,7 @@ int main(void)
 		bans_race(limiter, &key, processes);
 		lift_is_seen(limiter, &key, 8);
 	}
+	sleepers_wake(limiter, &key, processes);
 	tap_ok(limiter_end(limiter), "the limiter is gone");
 	weir_close(weir);
 	return tap_end();

@@ -105,7 +105,7 @@ WEIR_API int weir_transaction(struct weir *weir, struct weir_op *ops,
 	return -1;
 }
 
-int weir__perform(int fd, struct weir_op *op)
+int weir__perform_once(int fd, struct weir_op *op)
 {
 	struct weir_submit submit = {
 		.size = sizeof(submit),
@@ -113,11 +113,21 @@ int weir__perform(int fd, struct weir_op *op)
 		.ops = (uintptr_t)op,
 	};
 
-	if (weir__ioctl(fd, WEIR_IOC_SUBMIT, &submit) < 0)
+	if (ioctl(fd, WEIR_IOC_SUBMIT, &submit) < 0)
 		return -1;
 	if (op->result < 0) {
 		errno = -op->result;
 		return -1;
 	}
 	return 0;
+}
+
+int weir__perform(int fd, struct weir_op *op)
+{
+	int ret;
+
+	do
+		ret = weir__perform_once(fd, op);
+	while (ret < 0 && errno == EINTR);
+	return ret;
 }

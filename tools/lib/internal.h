@@ -38,6 +38,9 @@ int weir__ioctl(int fd, unsigned long request, void *argument);
 /* Perform one op; a failure of the op itself becomes errno, too. */
 int weir__perform(int fd, struct weir_op *op);
 
+/* The same, but a signal may end it: EINTR. */
+int weir__perform_once(int fd, struct weir_op *op);
+
 /* Make an object, or open the one that has the name if @flags say so. */
 int weir__create(struct weir *weir, struct weir_create *create,
 		 enum weir_kind kind, const char *name, const void *config,

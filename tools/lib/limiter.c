@@ -261,6 +261,28 @@ WEIR_API int weir_limiter_check(struct weir_limiter *limiter,
 	return limiter_perform(limiter, WEIR_OP_CHECK, key, cost, answer);
 }
 
+WEIR_API int weir_limiter_wait(struct weir_limiter *limiter,
+			       const struct weir_key *key, uint64_t cost,
+			       uint64_t timeout, struct weir_answer *answer)
+{
+	/* the kernel's own time: in a time namespace clock_gettime() differs */
+	struct weir_info info = { .size = sizeof(info) };
+	struct weir_op op;
+
+	if (weir_op_limiter(&op, limiter, WEIR_OP_RESERVE, key, cost) < 0 ||
+	    weir__ioctl(limiter->fd, WEIR_IOC_INFO, &info) < 0)
+		return -1;
+	op.arg = info.now + timeout;
+	if (op.arg < timeout)
+		op.arg = UINT64_MAX;
+	/* a signal is for the caller to know of: he may want to stop */
+	if (weir__perform_once(limiter->fd, &op) < 0)
+		return -1;
+	if (answer)
+		weir_op_answer(&op, answer);
+	return (int)op.verdict;
+}
+
 WEIR_API int weir_limiter_peek(struct weir_limiter *limiter,
 			       const struct weir_key *key, uint64_t cost,
 			       struct weir_answer *answer)

@@ -533,6 +533,22 @@ int weir_limiter_set(struct weir_limiter *limiter, uint64_t mask,
 int weir_limiter_check(struct weir_limiter *limiter, const struct weir_key *key,
 		       uint64_t cost, struct weir_answer *answer);
 
+/**
+ * weir_limiter_wait() - check, and wait until the tokens are there (USE)
+ * @timeout: ns at most; 0 does not wait, but keeps the order
+ *
+ * Who waits for one key is served in order of arrival; meanwhile other checks of it are
+ * limited. Nothing is charged before it is due. Returns without waiting if it cannot
+ * be due in time.
+ *
+ * Return: as weir_limiter_check(): WEIR_ALLOWED, then it was charged; or what it is still.
+ *	-1: EINTR, a signal ended it, nothing was charged; ENODEV, the limiter was
+ *	deleted.
+ */
+int weir_limiter_wait(struct weir_limiter *limiter, const struct weir_key *key,
+		      uint64_t cost, uint64_t timeout,
+		      struct weir_answer *answer);
+
 /** weir_limiter_peek() - what check would say; charges and strikes nothing (OBSERVE) */
 int weir_limiter_peek(struct weir_limiter *limiter, const struct weir_key *key,
 		      uint64_t cost, struct weir_answer *answer);
@@ -562,7 +578,7 @@ int weir_limiter_forget(struct weir_limiter *limiter, const struct weir_key *key
 
 /**
  * weir_op_limiter() - fill in @op, for weir_submit()
- * @opcode: WEIR_OP_CHECK to WEIR_OP_FORGET
+ * @opcode: WEIR_OP_CHECK to WEIR_OP_RESERVE, whose deadline goes into @op->arg
  * @n: tokens, strikes, or the ns of a BAN; 0 where there is nothing to tell
  *
  * A key longer than 32 bytes is not copied: @key must stay until the submission is

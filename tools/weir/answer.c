@@ -138,10 +138,18 @@ int check_run(const struct args *args, struct weir_limiter *limiter,
 	      const char *name, const struct weir_key *key, uint64_t cost,
 	      bool peek)
 {
+	const char *wait = peek ? NULL : args_option(args, "--wait");
 	struct weir_answer answer;
-	int verdict = peek ? weir_limiter_peek(limiter, key, cost, &answer) :
-		      weir_limiter_check(limiter, key, cost, &answer);
+	int verdict;
 
+	if (wait)
+		verdict = weir_limiter_wait(limiter, key, cost,
+					    arg_duration("--wait", wait, 0, YEAR),
+					    &answer);
+	else if (peek)
+		verdict = weir_limiter_peek(limiter, key, cost, &answer);
+	else
+		verdict = weir_limiter_check(limiter, key, cost, &answer);
 	if (verdict < 0)
 		die_key(name, key);
 	if (args->json)

@@ -109,6 +109,8 @@ static int run(const struct args *args)
 	if (args->count > WEIR_TRANSACTION_CHECKS)
 		die_usage(args, "check: at most %d at a time",
 			  WEIR_TRANSACTION_CHECKS);
+	if (args->count > 1 && args_option(args, "--wait"))
+		die_usage(args, "check: --wait takes one NAME[:KEY]");
 	weir = client_open(0);
 	for (i = 0; i < args->count; i++)
 		item_open(&items[i], weir, args->operands[i]);
@@ -130,9 +132,10 @@ static const struct command commands[] = {
 		.summary = "charge limiters, all or none, and tell the verdict",
 		.details = "What follows the first colon is the key. With one, this is the same as 'weir limiter check NAME KEY'.\n\n"
 			"With several, up to 16, either all of them allow it and all are charged, or nothing is charged, whatever else checks the same keys at that moment. --cost is charged to each. If it is refused, the line printed is of the first that refused; that one alone counts it, and strikes.\n\n"
+			WAIT_NOTE " It takes one NAME[:KEY].\n\n"
 			"Exit status 0 if allowed, 1 if limited, banned or full.",
 		.complete = "limiter", .prints = true,
-		.options = limiter_cost_options, .run = run,
+		.options = limiter_check_options, .run = run,
 	},
 };
 

@@ -22,7 +22,7 @@
 
 /* ---- commands.c: the table ------------------------------------------------ */
 
-#define OPTIONS_MAX 16
+#define OPTIONS_MAX 24
 
 struct args;
 
@@ -189,10 +189,12 @@ void key_parse(struct weir_key *key, int type, const char *text);
 json_t *answer_json(const char *name, const struct weir_key *key,
 		    const struct weir_answer *answer);
 void answer_print(const struct weir_answer *answer, bool by_this);
-/* Check or peek, print, and tell the exit status. */
+/* Check (with --wait, if it was given) or peek, print, and tell the exit status. */
 int check_run(const struct args *args, struct weir_limiter *limiter,
 	      const char *name, const struct weir_key *key, uint64_t cost,
 	      bool peek);
+#define WAIT_NOTE \
+	"With --wait it answers at once if it cannot be due in time; until it is due, others who check the key are limited. Interrupted, it has charged nothing."
 
 #define TOKENS_MAX	0xffffffffULL
 #define DAY		86400000000000ULL
@@ -201,7 +203,8 @@ int check_run(const struct args *args, struct weir_limiter *limiter,
 /* ---- limiter_config.c, limiter_key.c, keys.c: pieces of limiter.c's table ---------------- */
 
 extern const struct option limiter_create_options[], limiter_set_options[],
-	limiter_keys_options[], limiter_cost_options[];
+	limiter_keys_options[], limiter_cost_options[],
+	limiter_check_options[];
 
 int limiter_create_run(const struct args *args);
 int limiter_set_run(const struct args *args);

@@ -23,6 +23,7 @@ static const struct {
 	{ WEIR_SET_STRIKES, "strikes" },
 	{ WEIR_SET_WITHIN, "within" },
 	{ WEIR_SET_FORGET_AFTER, "forget-after" },
+	{ WEIR_SET_QUEUE_MAX, "queue-max" },
 };
 
 static void event_json(const struct weir_event *event)

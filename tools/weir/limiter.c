@@ -28,6 +28,14 @@ const struct option limiter_cost_options[] = {
 	{ 0 }
 };
 
+const struct option limiter_check_options[] = {
+	{ .name = "--cost", .value = "N",
+	  .help = "tokens it costs, all or nothing; 1 unless given" },
+	{ .name = "--wait", .value = "T",
+	  .help = "wait for the tokens, or for the end of a ban, T at most; in order of arrival" },
+	{ 0 }
+};
+
 const struct option limiter_keys_options[] = {
 	{ .name = "--banned", .help = "only those that are banned now" },
 	{ .name = "--top", .value = "N",
@@ -74,9 +82,9 @@ static const struct command commands[] = {
 		.verb = "check", .operands = "NAME [KEY]",
 		.least = 1, .most = 2,
 		.summary = "charge a key if the tokens are there, and tell the verdict",
-		.details = KEY_NOTE " " STATUS_NOTE,
+		.details = KEY_NOTE " " STATUS_NOTE "\n\n" WAIT_NOTE,
 		.complete = "limiter", .prints = true,
-		.options = limiter_cost_options, .run = limiter_check_run,
+		.options = limiter_check_options, .run = limiter_check_run,
 	},
 	{
 		.verb = "peek", .operands = "NAME [KEY]",

@@ -23,6 +23,8 @@
 	.help = "how long the first ban lasts, the second, and so on; the last one repeats"
 #define FORGET_AFTER "--forget-after", .value = "T", \
 	.help = "the time from a ban's end after which the next begins at the first step again; the last step's unless given"
+#define QUEUE_MAX "--queue-max", .value = "N", \
+	.help = "tokens that check --wait may wait for at a time, of one key; 0 (the default): any number"
 
 const struct option limiter_create_options[] = {
 	{ .name = RATE, .required = true },
@@ -40,6 +42,7 @@ const struct option limiter_create_options[] = {
 	{ .name = WITHIN },
 	{ .name = BAN },
 	{ .name = FORGET_AFTER },
+	{ .name = QUEUE_MAX },
 	{ .name = "--mode", .value = "MODE",
 	  .help = "permissions in octal as of a file: r observe, w use; 0660 unless given" },
 	{ .name = "--group", .value = "GROUP",
@@ -58,6 +61,7 @@ const struct option limiter_set_options[] = {
 	{ .name = WITHIN },
 	{ .name = BAN },
 	{ .name = FORGET_AFTER },
+	{ .name = QUEUE_MAX },
 	{ 0 }
 };
 
@@ -161,6 +165,12 @@ static uint64_t config_take(const struct args *args,
 		config->forget_after = arg_duration("--forget-after", text, 0,
 						    10 * YEAR);
 		mask |= WEIR_SET_FORGET_AFTER;
+	}
+	text = args_option(args, "--queue-max");
+	if (text) {
+		config->queue_max = (uint32_t)arg_u64("--queue-max", text, 0,
+						      UINT32_MAX);
+		mask |= WEIR_SET_QUEUE_MAX;
 	}
 	return mask;
 }
@@ -331,6 +341,7 @@ static void show_json(const char *name,
 	json_add(json, "within_ns", json_u64(config->within));
 	json_add(json, "ban_ns", ladder);
 	json_add(json, "forget_after_ns", json_u64(config->forget_after));
+	json_add(json, "queue_max", json_integer(config->queue_max));
 	json_add(json, "stats", stats_json(stats));
 	json_print(json);
 }
@@ -374,6 +385,8 @@ static void show_text(const struct weir_limiter_config *config,
 	       (unsigned long long)stats->keys,
 	       (unsigned long long)stats->max_keys, when ? when : "?");
 	show_bans(config);
+	if (config->queue_max)
+		printf("queue      %u tokens of one key\n", config->queue_max);
 	printf("allowed    %llu\n", (unsigned long long)stats->allowed);
 	printf("limited    %llu\n", (unsigned long long)stats->limited);
 	printf("banned     %llu\n", (unsigned long long)stats->banned);

@@ -246,7 +246,8 @@ enum weir_when_full {
  *	ladder's first step; 0 means the ladder's last step as it is now; at most 10
  *	years
  * @nbans: steps in @ban, 1..8 if @strikes is not 0, else 0
- * @reserved: 0
+ * @queue_max: tokens that RESERVEs may wait for at a time, of each key; one that would
+ *	make it more is answered "limited" at once. 0 means any number.
  * @ban: ns of each ban in turn, 1 ms..10 years; the last one repeats. Those behind
  *	@nbans are 0.
  *
@@ -269,7 +270,7 @@ struct weir_limiter_config {
 	__aligned_u64	within;
 	__aligned_u64	forget_after;
 	__u32		nbans;
-	__u32		reserved;
+	__u32		queue_max;
 	__aligned_u64	ban[WEIR_LADDER_MAX];
 };
 
@@ -428,6 +429,7 @@ struct weir_set {
 #define WEIR_SET_STRIKES	0x10ULL	/* strikes, nbans, ban */
 #define WEIR_SET_WITHIN		0x20ULL	/* within */
 #define WEIR_SET_FORGET_AFTER	0x40ULL	/* forget_after */
+#define WEIR_SET_QUEUE_MAX	0x80ULL	/* queue_max */
 
 #define WEIR_IOC_SET		_IO(WEIR_IOC_MAGIC, 0x04)
 
@@ -615,6 +617,17 @@ struct weir_dump {
  * @WEIR_OP_BAN: (ADMIN) ban for @arg ns from now, 1..10 years, or longer if it is
  * @WEIR_OP_LIFT: (ADMIN) end the ban, and forget the strikes; ENOENT if there is no ban
  * @WEIR_OP_FORGET: (ADMIN) drop the entry; ENOENT if there is none
+ * @WEIR_OP_RESERVE: (USE) as CHECK, but wait until the tokens are there or the ban is over, up
+ *	to the time @arg (CLOCK_BOOTTIME, ns; 1 or more). Those who wait for one key are
+ *	served in order of arrival; until then nobody else gets tokens of that key, and
+ *	they are told so: "limited", nothing remaining. Nothing is charged before it is due.
+ *	"limited" or "banned" at once if it could not be due by then (but a ban can be
+ *	lifted, so that is waited for), if the cost is above the limit, or if too many
+ *	tokens are waited for (queue_max); else when the time is up. Counted, and
+ *	striking, as CHECK is. What frees tokens or ends the ban, and a change of the
+ *	limiter, lets who waits look again at that moment; its deletion ends the wait
+ *	with ENODEV. A signal ends it with nothing charged and no result: the submission
+ *	ends before this op, with EINTR if it is the first.
  */
 enum weir_opcode {
 	WEIR_OP_ADD		= 0x01,
@@ -630,6 +643,7 @@ enum weir_opcode {
 	WEIR_OP_BAN		= 0x15,
 	WEIR_OP_LIFT		= 0x16,
 	WEIR_OP_FORGET		= 0x17,
+	WEIR_OP_RESERVE		= 0x18,
 };
 
 /**
@@ -746,7 +760,8 @@ struct weir_op {
  * that does not tells when they do. If an op fails, its result says why, and that of
  * the others is -ECANCELED. @done is @count, unless the call fails.
  *
- * Errors: EINVAL, EFAULT, E2BIG; with WEIR_SUBMIT_ALL also ENOMEM, EINTR.
+ * Errors: EINVAL, EFAULT, E2BIG, EINTR (a first RESERVE; WEIR_SUBMIT_ALL); with
+ * WEIR_SUBMIT_ALL also ENOMEM.
  */
 struct weir_submit {
 	__u32		size;

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Waiting until a limiter's key has tokens: strictly in order of arrival, one
+ * timer for the first of each key, no polling.
+ */
+#ifndef _WEIR_WAIT_H
+#define _WEIR_WAIT_H
+
+#include <linux/types.h>
+
+struct weir_key;
+struct weir_limiter;
+struct weir_op;
+
+int weir_wait_run(struct weir_limiter *l, struct weir_op *op,
+		  struct weir_key *key);
+void weir_wait_kick(struct weir_limiter *l, const struct weir_key *key);
+void weir_wait_kick_all(struct weir_limiter *l);
+
+int weir_wait_mod_init(void);
+void weir_wait_mod_exit(void);
+
+#endif /* _WEIR_WAIT_H */
