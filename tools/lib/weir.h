@@ -68,7 +68,8 @@ extern "C" {
  *
  * Signals. Calls on objects start anew when a signal interrupts them, and
  *	none of them sleeps for anything but memory and other changes of the same
- *	object. weir_events_next() returns EINTR.
+ *	object. But weir_limiter_wait() sleeps as long as it is told to; it and
+ *	weir_events_next() return EINTR.
  *
  * Units. Durations and times are in nanoseconds, times of CLOCK_BOOTTIME.
  *	WEIR_NEVER stands for "never" and for "no limit".

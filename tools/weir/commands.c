@@ -20,7 +20,7 @@ const int nobjects = COUNT(objects);
 
 const struct option json_option = {
 	.name = "--json",
-	.help = "print JSON; the members are told in weir(1), \"JSON\"",
+	.help = "print JSON; the members are described in weir(1), \"JSON\"",
 };
 
 const struct option help_option = {

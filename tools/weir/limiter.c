@@ -43,7 +43,7 @@ const struct option limiter_keys_options[] = {
 	{ 0 }
 };
 
-#define KEY_NOTE "KEY is given exactly if the limiter has keys."
+#define KEY_NOTE "KEY is given if and only if the limiter has keys."
 #define STATUS_NOTE "Exit status 0 if allowed, 1 if limited, banned or full."
 
 static const struct command commands[] = {
@@ -59,7 +59,7 @@ static const struct command commands[] = {
 		.verb = "set", .operands = "NAME",
 		.least = 1, .most = 1,
 		.summary = "change a limiter while it is in use",
-		.details = "What is not given stays as it is, and so does what each key has spent. --strikes and --ban need each other, unless the limiter has both already; --strikes 0 ends banning by strikes. --max-keys can be raised to eight times what the limiter was made with, or to 512.",
+		.details = "What is not given stays as it is, a bucket's --burst with a new --rate too, and so does what each key has spent. --strikes and --ban need each other, unless the limiter has both already; --strikes 0 ends banning by strikes. --max-keys can be raised to eight times what the limiter was made with, or to 512.",
 		.complete = "limiter",
 		.options = limiter_set_options, .run = limiter_set_run,
 	},
@@ -137,7 +137,7 @@ static const struct command commands[] = {
 
 const struct object limiter_object = {
 	.name = "limiter",
-	.summary = "Limiters: how much each key may do in a time, and who is banned.",
+	.summary = "Limiters: how much each key may do in what time, and who is banned.",
 	.commands = commands,
 	.ncommands = COUNT(commands),
 };

@@ -10,21 +10,21 @@
 #define RATE "--rate", .value = "N/UNIT", \
 	.help = "N tokens per UNIT: 5/s, 100/m, 30/60s; period up to 100 days"
 #define BURST "--burst", .value = "N", \
-	.help = "tokens a key can save up; as many as in --rate unless given"
+	.help = "tokens a key can save up; created without, as many as in --rate"
 #define MAX_KEYS "--max-keys", .value = "N", \
-	.help = "entries at most, 1 to 16777216; 65536 unless given"
+	.help = "entries at most, 1 to 16777216; created without, 65536"
 #define WHEN_FULL "--when-full", .value = "WHAT", .words = "refuse allow", \
-	.help = "what a new key meets when all entries are in use: refuse (the default), or allow, untracked"
+	.help = "what a new key meets when all entries are in use: refuse, or allow, untracked; created without, refuse"
 #define STRIKES "--strikes", .value = "N", \
 	.help = "ban a key whose strikes reach N; 0: never"
 #define WITHIN "--within", .value = "T", \
-	.help = "the time over which strikes fade, 1ms to 100d; 10m unless given"
+	.help = "strikes count in full for this time, then fade for as long, 1ms to 100d; created without, 10m"
 #define BAN "--ban", .value = "T[,T...]", \
-	.help = "how long the first ban lasts, the second, and so on; the last one repeats"
+	.help = "how long the first ban lasts, the second, and so on; the last one repeats; up to 8, 1ms to 3650d each"
 #define FORGET_AFTER "--forget-after", .value = "T", \
-	.help = "the time from a ban's end after which the next begins at the first step again; the last step's unless given"
+	.help = "the time from a ban's end after which the next begins at the first step again; created without, the last step's length"
 #define QUEUE_MAX "--queue-max", .value = "N", \
-	.help = "tokens that check --wait may wait for at a time, of one key; 0 (the default): any number"
+	.help = "tokens that check --wait may wait for at a time, of one key; 0: any number"
 
 const struct option limiter_create_options[] = {
 	{ .name = RATE, .required = true },

@@ -39,12 +39,13 @@
  *
  * DOC: Errors
  *
- * Each errno has one meaning. A call that fails has changed nothing.
+ * A call that fails has changed nothing.
  *
  * ========== =================================================================
  * EACCES     the object's mode does not grant the rights asked for, the handle
  *            lacks the right the operation needs, or the file is not open for
  *            writing, which CREATE and any right but OBSERVE need
+ * EAGAIN     read of an empty stream of events with O_NONBLOCK
  * EBADF      no such handle in this open file (never opened, or closed)
  * E2BIG      non-zero bytes behind the part of a struct the kernel knows, or a
  *            struct longer than a page
@@ -62,7 +63,7 @@
  * ENOENT     no object of that kind and name, or no entry for that key
  * ENOMEM     out of memory, or over the memory cgroup's limit
  * ENOSPC     the host's cap on objects or keys (module parameters max_objects,
- *            max_keys) is reached
+ *            max_keys) is reached; or, of an op: no room for a new key
  * ENOTTY     no such ioctl
  * EOPNOTSUPP understood, but this kind or type of object, or this version of
  *            the module, does not do it
