@@ -64,6 +64,8 @@ struct limiter_copy limiter_copy;
 #include "../src/limiter_ban.c"
 #include "../src/limiter_config.c"
 #include "../src/limiter_dump.c"
+#include "../src/limiter_rules.c"
+#include "../src/rules.c"
 #include "../src/wait.c"
 
 int limiter_try(const struct weir_limiter_config *config, struct weir_limiter **l)
@@ -136,11 +138,8 @@ int limiter_do(struct weir_limiter *l, struct weir_op *op, const void *bytes,
 
 	memset((u8 *)op + offsetof(struct weir_op, result), 0,
 	       sizeof(*op) - offsetof(struct weir_op, result));
-	err = weir_limiter_key(l, bytes, len, &key);
-	if (err)
-		return err;
 	rcu_read_lock();
-	err = weir_limiter_op(l, op, &key);
+	err = weir_limiter_key(l, bytes, len, &key) ?: weir_limiter_op(l, op, &key);
 	rcu_read_unlock();
 	return err == WEIR_OP_SLOW ? weir_limiter_op_slow(l, op, &key) : err;
 }

@@ -13,6 +13,7 @@ extern struct kunit_suite weir_sliding_suite;
 extern struct kunit_suite weir_window_suite;
 extern struct kunit_suite weir_rate_suite;
 extern struct kunit_suite weir_score_suite;
+extern struct kunit_suite weir_cidr_suite;
 
 /* kernel code */
 extern struct kunit_suite weir_expiry_suite;

@@ -38,6 +38,8 @@ static inline void weir_abi_check(void)
 	SIZE(weir_op, 128);
 	SIZE(weir_submit, 24);
 	SIZE(weir_event, 120);
+	SIZE(weir_rule, 20);
+	SIZE(weir_rules, 24);
 #undef SIZE
 
 /* no hole: a member begins where the one before it ends */
@@ -60,6 +62,7 @@ static inline void weir_abi_check(void)
 	NEXT(weir_op, decided, value);
 	NEXT(weir_op, banned_for, strikes);
 	NEXT(weir_submit, done, ops);
+	NEXT(weir_rules, count, rules);
 	NEXT(weir_event, data_len, name);
 #undef NEXT
 }

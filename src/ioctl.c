@@ -31,6 +31,7 @@ union ioctl_args {
 	struct weir_delete delete;
 	struct weir_list list;
 	struct weir_dump dump;
+	struct weir_rules rules;
 	struct weir_submit submit;
 };
 
@@ -223,6 +224,24 @@ static int dump_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	return err ?: weir_user_put(dump, sizeof(*dump), user);
 }
 
+static int rules_run(struct weir_client *c, union ioctl_args *args, u64 user)
+{
+	struct weir_rules *rules = &args->rules;
+	struct weir_object *o;
+	int err = -EOPNOTSUPP;
+
+	o = weir_handle_object(c, rules->handle, WEIR_RIGHT_ADMIN);
+	if (IS_ERR(o))
+		return PTR_ERR(o);
+	if (o->ops->rules)
+		err = o->ops->rules(o, rules);
+	weir_object_put(o);
+	/* a change tells nothing, so there is nothing that could fail after it */
+	if (err || !(rules->flags & WEIR_RULES_GET))
+		return err;
+	return weir_user_put(rules, sizeof(*rules), user);
+}
+
 static int submit_run(struct weir_client *c, union ioctl_args *args, u64 user)
 {
 	return weir_submit_run(c, &args->submit, user);
@@ -261,6 +280,7 @@ static const struct ioctl_desc ioctls[] = {
 	IOCTL(WEIR_IOC_LIST,	weir_list,	reserved,	list_run),
 	IOCTL(WEIR_IOC_DUMP,	weir_dump,	length,		dump_run),
 	IOCTL(WEIR_IOC_SUBMIT,	weir_submit,	ops,		submit_run),
+	IOCTL(WEIR_IOC_RULES,	weir_rules,	rules,		rules_run),
 };
 
 /**

@@ -14,6 +14,7 @@
 
 #include "event.h"
 #include "limiter.h"
+#include "rules.h"
 #include "wait.h"
 
 /**
@@ -23,7 +24,7 @@
  * @len: their number
  * @key: out
  *
- * Return: 0, or -EINVAL: not a key of this limiter's type.
+ * Context: RCU read side. Return: 0, or -EINVAL: not a key of this limiter's type.
  */
 int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
 		     unsigned int len, struct weir_key *key)
@@ -32,8 +33,10 @@ int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
 	static const u8 wanted[] = {
 		[WEIR_KEY_NONE] = 0, [WEIR_KEY_U64] = 8, [WEIR_KEY_IP] = 16,
 	};
+	const struct weir_rule_set *rules;
 	bool v4 = false;
 
+	key->rule = WEIR_RULE_NONE;
 	if (l->key_type == WEIR_KEY_TEXT) {
 		if (!len || len > WEIR_KEY_MAX)
 			return -EINVAL;
@@ -47,6 +50,9 @@ int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
 		data += sizeof(mapped);
 		len = 4;
 	}
+	rules = rcu_dereference(l->rules);
+	if (unlikely(rules))
+		key->rule = weir_rules_find(rules, data, len);
 	key->len = len;
 	key->data = data;
 	if (len <= WEIR_KEY_INLINE) {
@@ -63,6 +69,15 @@ int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
 	}
 	weir_key_hash(&l->table, key);
 	return 0;
+}
+
+/* In shadow mode all is allowed. What was decided stands in the other members. */
+void weir_limiter_shadow(const struct weir_policy *p, struct weir_op *op)
+{
+	if (!p->shadow || op->verdict == WEIR_ALLOWED)
+		return;
+	op->verdict = WEIR_ALLOWED;
+	op->out_flags |= WEIR_OUT_SHADOW;
 }
 
 static void result_fill(struct weir_op *op, const struct weir_policy *p,
@@ -83,6 +98,7 @@ static void result_fill(struct weir_op *op, const struct weir_policy *p,
 		op->banned_for = ban_until - now;
 		op->retry_after = max(op->retry_after, op->banned_for);
 	}
+	weir_limiter_shadow(p, op);
 }
 
 /* What a check of @cost finds, who stands behind all that wait already. */
@@ -118,11 +134,12 @@ void weir_limiter_state(const struct weir_policy *p, const struct weir_entry *e,
 	op->bans = e->bans;
 }
 
-static void verdict_count(struct weir_limiter *l, u32 verdict)
+/* Count what was decided, in shadow mode too. */
+static void verdict_count(struct weir_limiter *l, const struct weir_op *op)
 {
-	if (verdict == WEIR_ALLOWED)
+	if (op->verdict == WEIR_ALLOWED && !(op->out_flags & WEIR_OUT_SHADOW))
 		this_cpu_inc(l->totals->allowed);
-	else if (verdict == WEIR_BANNED)
+	else if (op->banned_for)
 		this_cpu_inc(l->totals->banned);
 	else
 		this_cpu_inc(l->totals->limited);
@@ -141,7 +158,14 @@ static void check_end(struct weir_limiter_call *call, struct weir_entry *e,
 	result_fill(op, call->p, d, e->ban_until, call->now);
 	op->strikes = weir_limiter_strikes(call->p, e, call->now);
 	op->bans = e->bans;
-	verdict_count(call->l, op->verdict);
+	verdict_count(call->l, op);
+}
+
+/* A CHECK that a rule decides, counted. */
+void weir_limiter_ruled_count(struct weir_limiter_call *call)
+{
+	weir_limiter_ruled(call);
+	verdict_count(call->l, call->op);
 }
 
 /**
@@ -257,7 +281,7 @@ static bool check_unlocked(struct weir_limiter_call *call, struct weir_entry *e)
 	result_fill(op, call->p, &d, ban_until, call->now);
 	op->bans = READ_ONCE(e->bans);
 	if (check)
-		verdict_count(call->l, op->verdict);
+		verdict_count(call->l, op);
 	return true;
 }
 
@@ -291,6 +315,7 @@ int weir_limiter_full(struct weir_limiter_call *call)
 		op->verdict = WEIR_FULL;
 		op->retry_after = WEIR_NEVER;
 	}
+	weir_limiter_shadow(call->p, op);
 	return 0;
 }
 
@@ -301,8 +326,9 @@ int weir_limiter_full_count(struct weir_limiter_call *call)
 	int err = weir_limiter_full(call);
 
 	this_cpu_inc(l->totals->full);
-	if (call->op->verdict == WEIR_ALLOWED || call->op->verdict == WEIR_LIMITED)
-		verdict_count(l, call->op->verdict);
+	if (call->op->out_flags & WEIR_OUT_UNTRACKED ||
+	    (u64)call->op->n > call->op->limit)
+		verdict_count(l, call->op);
 	if (!READ_ONCE(l->full_told) && !xchg(&l->full_told, 1))
 		weir_event_object(&l->obj, WEIR_EVENT_TABLE_FULL,
 				  READ_ONCE(l->table.max_keys), 0);
@@ -329,7 +355,7 @@ static int absent_op(struct weir_limiter_call *call)
 			return weir_limiter_full(call);
 		result_fill(op, call->p, &d, 0, call->now);
 		if (check)
-			verdict_count(call->l, op->verdict);
+			verdict_count(call->l, op);
 		return 0;
 	case WEIR_OP_STRIKE:
 	case WEIR_OP_BAN:
@@ -429,6 +455,13 @@ int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
 
 	if (op->opcode == WEIR_OP_FORGET)
 		return forget(&call);
+	if (unlikely(key->rule) && weir_limiter_by_rule(key, op->opcode)) {
+		if (op->opcode == WEIR_OP_CHECK || op->opcode == WEIR_OP_RESERVE)
+			weir_limiter_ruled_count(&call);
+		else
+			weir_limiter_ruled(&call);
+		return 0;
+	}
 	if (op->opcode == WEIR_OP_RESERVE)
 		return WEIR_OP_SLOW;
 	do {

@@ -23,6 +23,7 @@
  *
  * @rate: algorithm and numbers
  * @strikes: that make a ban, 0 for never
+ * @shadow: decide and count, but allow everything
  * @score: how strikes fade
  * @forget_after: ns after a ban's end at which the ladder is forgotten
  * @config: all of it as the user gave it, defaults filled in
@@ -30,6 +31,7 @@
 struct weir_policy {
 	struct weir_rate		rate;
 	u32				strikes;
+	bool				shadow;
 	struct weir_score_config	score;
 	u64				forget_after;
 	struct weir_limiter_config	config;
@@ -53,6 +55,7 @@ struct weir_limiter_totals {
  * I: set at creation, then constant. S: written under @set_lock, read under RCU.
  *
  * @policy:	S
+ * @rules:	S: NULL if there are none
  * @totals:	I: per CPU
  * @key_type:	I: enum weir_key_type
  * @mask4:	I: an IPv4 key's bits that count, as &weir_key.words
@@ -64,6 +67,7 @@ struct weir_limiter_totals {
 struct weir_limiter {
 	struct weir_object		obj;
 	struct weir_policy __rcu	*policy;
+	struct weir_rule_set __rcu	*rules;
 	struct weir_limiter_totals __percpu *totals;
 	u32				key_type;
 	u64				mask4;
@@ -125,6 +129,11 @@ void weir_limiter_state(const struct weir_policy *p, const struct weir_entry *e,
 void weir_limiter_stats_read(struct weir_limiter *l,
 			     struct weir_limiter_stats *stats);
 
+void weir_limiter_shadow(const struct weir_policy *p, struct weir_op *op);
+bool weir_limiter_by_rule(const struct weir_key *key, u32 opcode);
+void weir_limiter_ruled(struct weir_limiter_call *call);
+void weir_limiter_ruled_count(struct weir_limiter_call *call);
+int weir_limiter_rules(struct weir_object *o, struct weir_rules *args);
 int weir_limiter_dump(struct weir_object *o, struct weir_dump *args);
 int weir_limiter_sysfs_add(struct weir_object *o);
 

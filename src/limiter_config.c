@@ -7,6 +7,7 @@
 
 #include "limiter.h"
 #include "registry.h"
+#include "rules.h"
 #include "user.h"
 #include "wait.h"
 
@@ -81,7 +82,7 @@ static int ladder_check(struct weir_limiter_config *c)
 /* Check a configuration and fill in its defaults. */
 static int config_check(struct weir_limiter_config *c)
 {
-	int err = c->flags ? -EINVAL : 0;
+	int err = c->flags & ~WEIR_LIMITER_SHADOW ? -EINVAL : 0;
 
 	if (!err)
 		err = rate_check(c);
@@ -103,6 +104,7 @@ static struct weir_policy *policy_make(const struct weir_limiter_config *c,
 		return ERR_PTR(-ENOMEM);
 	p->config = *c;
 	p->strikes = c->strikes;
+	p->shadow = c->flags & WEIR_LIMITER_SHADOW;
 	p->forget_after = c->forget_after;
 	p->score = weir_score_prepare(c->within);
 	err = weir_rate_prepare(&p->rate, c->algorithm, c->tokens, c->period,
@@ -196,6 +198,7 @@ static void limiter_release(struct weir_object *o)
 
 	weir_table_destroy(&l->table);
 	kfree(rcu_dereference_protected(l->policy, true));
+	weir_rules_free(rcu_dereference_protected(l->rules, true));
 	free_percpu(l->totals);
 }
 
@@ -226,11 +229,14 @@ static void config_merge(struct weir_limiter_config *c,
 		c->forget_after = new->forget_after;
 	if (mask & WEIR_SET_QUEUE_MAX)
 		c->queue_max = new->queue_max;
+	if (mask & WEIR_SET_FLAGS)
+		c->flags = new->flags;
 }
 
 #define SET_ALL	(WEIR_SET_RATE | WEIR_SET_BURST | WEIR_SET_MAX_KEYS | \
 		 WEIR_SET_WHEN_FULL | WEIR_SET_STRIKES | WEIR_SET_WITHIN | \
-		 WEIR_SET_FORGET_AFTER | WEIR_SET_QUEUE_MAX)
+		 WEIR_SET_FORGET_AFTER | WEIR_SET_QUEUE_MAX | \
+		 WEIR_SET_FLAGS)
 
 static int limiter_change(struct weir_limiter *l,
 			  const struct weir_limiter_config *new, u64 mask)
@@ -277,7 +283,7 @@ static int limiter_set(struct weir_object *o, u64 mask, u64 user_config)
 	err = weir_user_get(&new, sizeof(new), user_config, CONFIG_MIN_SIZE);
 	if (err)
 		return err;
-	if (!mask || mask & ~SET_ALL || new.flags)
+	if (!mask || mask & ~SET_ALL || new.flags & ~WEIR_LIMITER_SHADOW)
 		return -EINVAL;
 	if (!weir_object_live_get(o))
 		return -ENODEV;
@@ -389,6 +395,7 @@ const struct weir_kind_ops weir_limiter_ops = {
 	.set		= limiter_set,
 	.get		= limiter_get,
 	.dump		= weir_limiter_dump,
+	.rules		= weir_limiter_rules,
 	.died		= limiter_died,
 	.keys		= limiter_keys,
 	.sysfs_add	= weir_limiter_sysfs_add,

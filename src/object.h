@@ -46,6 +46,7 @@ struct kobj_type;
  *	alone: see weir_object_alive().
  * @get: WEIR_IOC_GET
  * @dump: WEIR_IOC_DUMP; NULL for EOPNOTSUPP
+ * @rules: WEIR_IOC_RULES; NULL for EOPNOTSUPP
  * @died: phase 1 is over: wake who waits for the object; NULL if nobody can
  * @keys: entries now; NULL for none. Context: RCU read side, alive.
  */
@@ -59,6 +60,7 @@ struct weir_kind_ops {
 	int (*set)(struct weir_object *o, u64 mask, u64 config);
 	int (*get)(struct weir_object *o, u64 config, u64 stats);
 	int (*dump)(struct weir_object *o, struct weir_dump *args);
+	int (*rules)(struct weir_object *o, struct weir_rules *args);
 	void (*died)(struct weir_object *o);
 	u64 (*keys)(struct weir_object *o);
 };

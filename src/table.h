@@ -29,12 +29,14 @@ struct weir_table;
  * @len: bytes
  * @data: where they are: @words, for keys of up to 16 bytes
  * @words: then the bytes, zero-filled
+ * @rule: what a rule says to the whole address, enum weir_rule_action
  */
 struct weir_key {
 	u64		hash;
 	unsigned int	len;
 	const u8	*data;
 	u64		words[2];
+	u32		rule;
 };
 
 #define WEIR_KEY_INLINE		sizeof_field(struct weir_key, words)

@@ -37,6 +37,7 @@
  * @e: CHECK: the key's entry, or NULL
  * @retry_after: CHECK: ns until it fits together with those before it
  * @full: CHECK: there was no room for a new entry
+ * @shadow: CHECK: refused, by a limiter in shadow mode: the others do not care
  * @held: CHECK: the limiter's storage is held, to make an entry
  */
 struct tx_item {
@@ -46,6 +47,7 @@ struct tx_item {
 	struct weir_entry	*e;
 	u64			retry_after;
 	bool			full;
+	bool			shadow;
 	bool			held;
 };
 
@@ -134,7 +136,9 @@ static int item_locate(struct transaction *tx, struct tx_item *it)
 		.op = &it->run.op,
 		.key = &it->run.key,
 	};
-	it->e = weir_table_find(&l->table, &it->run.key);
+	it->e = NULL;
+	if (!it->run.key.rule)
+		it->e = weir_table_find(&l->table, &it->run.key);
 	if (it->e)
 		entry_add(tx, it);
 	return 0;
@@ -207,7 +211,8 @@ static bool moment(struct transaction *tx)
 	for (it = tx->items; it < tx->items + tx->count; it++) {
 		if (!is_check(it))
 			continue;
-		if (!it->e && weir_table_find(&it->call.l->table, it->call.key))
+		if (!it->e && !it->run.key.rule &&
+		    weir_table_find(&it->call.l->table, it->call.key))
 			return false;
 		it->call.now = now - it->call.l->table.epoch;
 	}
@@ -226,6 +231,8 @@ static bool item_fits(struct transaction *tx, struct tx_item *it)
 	struct weir_decision d = {};
 	struct tx_entry *te;
 
+	if (it->run.key.rule)
+		return it->run.key.rule == WEIR_RULE_ALLOW;
 	if (!it->e && it->full)
 		return (u64)it->run.op.n <= p->rate.limit &&
 		       p->config.when_full == WEIR_FULL_ALLOW;
@@ -249,10 +256,31 @@ static struct tx_item *refuser(struct transaction *tx)
 {
 	struct tx_item *it;
 
-	for (it = tx->items; it < tx->items + tx->count; it++)
-		if (is_check(it) && !item_fits(tx, it))
+	for (it = tx->items; it < tx->items + tx->count; it++) {
+		it->shadow = false;
+		if (!is_check(it) || item_fits(tx, it))
+			continue;
+		if (!it->call.p->shadow)
 			return it;
+		it->shadow = true;
+	}
 	return NULL;
+}
+
+/* A CHECK that has no entry, nor needs one: there was no room, or there is a rule. */
+static void entryless(struct tx_item *it)
+{
+	if (it->run.key.rule)
+		weir_limiter_ruled_count(&it->call);
+	else
+		weir_limiter_full_count(&it->call);
+}
+
+/* A CHECK that is refused, with its entry locked. */
+static void item_refuse(struct tx_item *it, struct tx_entry *te, u64 word)
+{
+	te->call = &it->call;	/* who may lay a ban */
+	weir_limiter_refuse_locked(&it->call, it->e, word, it->retry_after);
 }
 
 /* A CHECK that is refused because another one is: what its own key has. */
@@ -263,8 +291,11 @@ static void bystander(struct transaction *tx, struct tx_item *it)
 	u64 word = it->e ? entry_of(tx, it)->word :
 			   weir_rate_fresh(&p->rate, it->call.now);
 
-	weir_limiter_state(p, it->e ?: &none, word, it->call.now,
-			   it->run.op.n, &it->run.op);
+	if (it->run.key.rule)
+		weir_limiter_ruled(&it->call);
+	else
+		weir_limiter_state(p, it->e ?: &none, word, it->call.now,
+				   it->run.op.n, &it->run.op);
 }
 
 static void refuse(struct transaction *tx, struct tx_item *decider)
@@ -276,11 +307,9 @@ static void refuse(struct transaction *tx, struct tx_item *decider)
 	tx->decider = decider - tx->items;
 	if (decider->e) {
 		te = entry_of(tx, decider);
-		te->call = &decider->call;	/* who may lay a ban */
-		weir_limiter_refuse_locked(te->call, te->e, te->word,
-					   decider->retry_after);
+		item_refuse(decider, te, te->word);
 	} else {
-		weir_limiter_full_count(&decider->call);
+		entryless(decider);
 	}
 	verdict = decider->run.op.verdict;
 	for (it = tx->items; it < tx->items + tx->count; it++) {
@@ -302,12 +331,15 @@ static void charge(struct transaction *tx)
 		if (!is_check(it)) {
 			weir_op_add(&it->run, it->counter);
 			it->run.op.verdict = WEIR_ALLOWED;
+		} else if (it->shadow && it->e) {
+			te = entry_of(tx, it);
+			item_refuse(it, te, te->after);
 		} else if (it->e) {
 			te = entry_of(tx, it);
 			te->after = weir_limiter_check_locked(&it->call, it->e,
 							      te->after);
 		} else {
-			weir_limiter_full_count(&it->call);
+			entryless(it);
 		}
 		it->run.op.decided = it - tx->items;
 	}
@@ -333,6 +365,11 @@ static int item_hold(struct transaction *tx, struct tx_item *it)
 	return TX_AGAIN;
 }
 
+static bool needs_entry(const struct tx_item *it)
+{
+	return !it->e && !it->full && !it->run.key.rule;
+}
+
 /* Hold what must have an entry: the refuser's key, or if there is none all. */
 static int entries_want(struct transaction *tx, struct tx_item *decider)
 {
@@ -340,9 +377,9 @@ static int entries_want(struct transaction *tx, struct tx_item *decider)
 	int err = 0;
 
 	if (decider)
-		return decider->e || decider->full ? 0 : item_hold(tx, decider);
+		return needs_entry(decider) ? item_hold(tx, decider) : 0;
 	for (it = tx->items; it < tx->items + tx->count && err >= 0; it++)
-		if (is_check(it) && !it->e && !it->full)
+		if (is_check(it) && needs_entry(it))
 			err = item_hold(tx, it);
 	return err;
 }

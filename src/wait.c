@@ -177,7 +177,7 @@ static struct queue *leave(struct queue *q, struct waiter *w)
 	w->queue = NULL;
 	if (list_empty(&q->waiters)) {
 		hlist_del(&q->node);
-		w->spare = q;
+		kfree(q);
 		return NULL;
 	}
 	if (was_first)
@@ -243,7 +243,7 @@ static enum outcome decide(struct waiter *w, struct bucket *b,
 		queued_set(e, leave(q, w));
 		*word = weir_limiter_check_locked(call, e, *word);
 	} else if (d.retry_after == WEIR_NEVER || now >= w->deadline ||
-		   hopeless(w, e, q, *word)) {
+		   call->p->shadow || hopeless(w, e, q, *word)) {
 		queued_set(e, leave(q, w));
 		weir_limiter_refuse_locked(call, e, *word, d.retry_after);
 	} else {

@@ -22,6 +22,7 @@ static struct kunit_suite *const suites[] = {
 	&weir_window_suite,
 	&weir_rate_suite,
 	&weir_score_suite,
+	&weir_cidr_suite,
 };
 
 void *kunit_kzalloc(struct kunit *test, size_t size, int gfp)

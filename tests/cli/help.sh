@@ -56,9 +56,9 @@ while IFS= read -r line; do
 	commands+=("${BASH_REMATCH[1]}")
 	usages[${BASH_REMATCH[1]}]=${line#  weir }
 done <"$work/help"
-((${#commands[@]} == 24))
-result $? 'it has 24 commands' <<<"${#commands[@]}"
-((${#page[@]} == 24))
+((${#commands[@]} == 28))
+result $? 'it has 28 commands' <<<"${#commands[@]}"
+((${#page[@]} == 28))
 result $? 'the manual page has as many' <<<"${!page[*]}"
 
 # offers WORD...: what completion offers for the last one, sorted, is "$work/out"

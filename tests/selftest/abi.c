@@ -49,6 +49,8 @@ _Static_assert(sizeof(struct weir_dump) == 40, "weir_dump");
 _Static_assert(sizeof(struct weir_op) == 128, "weir_op");
 _Static_assert(offsetof(struct weir_op, result) == 64, "weir_op.result");
 _Static_assert(sizeof(struct weir_submit) == 24, "weir_submit");
+_Static_assert(sizeof(struct weir_rule) == 20, "weir_rule");
+_Static_assert(sizeof(struct weir_rules) == 24, "weir_rules");
 _Static_assert(sizeof(struct weir_event) == 120, "weir_event");
 _Static_assert(WEIR_EVENT_SIZE_MAX == sizeof(struct weir_event) + 256,
 	       "the longest key, padded to 8, fits in the longest record");
@@ -219,6 +221,15 @@ static void submit_prepare(struct world *w, void *arg)
 	memcpy(arg, &submit, sizeof(submit));
 }
 
+static void rules_prepare(struct world *w, void *arg)
+{
+	struct weir_rules rules = { .size = sizeof(rules), .handle = w->limiter,
+				    .flags = WEIR_RULES_GET,
+				    .rules = address(w->buffer) };
+
+	memcpy(arg, &rules, sizeof(rules));
+}
+
 static void nothing_undo(struct world *w, void *arg)
 {
 	(void)w;
@@ -240,6 +251,7 @@ static const struct command commands[] = {
 	ROW(LIST, list, true, nothing_undo),
 	ROW(DUMP, dump, true, nothing_undo),
 	ROW(SUBMIT, submit, true, nothing_undo),
+	ROW(RULES, rules, true, nothing_undo),
 };
 
 FIXTURE(abi) {
@@ -266,6 +278,7 @@ VARIANT(delete, 6);
 VARIANT(list, 7);
 VARIANT(dump, 8);
 VARIANT(submit, 9);
+VARIANT(rules, 10);
 
 static struct state state_get(struct world *w)
 {
@@ -497,7 +510,7 @@ TEST(unknown_ioctls)
 	ASSERT_LE(0, fd);
 	before = info_get(fd);
 	size_write(arg, sizeof(arg));
-	for (unsigned int nr = _IOC_NR(WEIR_IOC_SUBMIT) + 1; nr < 256; nr++)
+	for (unsigned int nr = _IOC_NR(WEIR_IOC_RULES) + 1; nr < 256; nr++)
 		EXPECT_EQ(-ENOTTY, call(fd, _IO(WEIR_IOC_MAGIC, nr), arg));
 	EXPECT_EQ(before.event_next, info_get(fd).event_next);
 	close(fd);

@@ -136,12 +136,12 @@ TEST_F(flags, set)
 	for (int bit = 0; bit < 64; bit++) {
 		const __u64 one = 1ULL << bit;
 
-		if (one > WEIR_SET_QUEUE_MAX)
+		if (one > WEIR_SET_FLAGS)
 			EXPECT_EQ(-EINVAL, limiter_set(self->fd, self->limiter,
 						       one | WEIR_SET_BURST,
 						       &config));
 	}
-	for (int bit = 0; bit < 16; bit++) {
+	for (int bit = 1; bit < 16; bit++) {
 		config.flags = 1U << bit;
 		EXPECT_EQ(-EINVAL, limiter_set(self->fd, self->limiter,
 					       WEIR_SET_BURST, &config));

@@ -234,7 +234,7 @@ TEST_F(config, enumerations)
 
 TEST_F(config, reserved)
 {
-	for (int bit = 0; bit < 16; bit++) {
+	for (int bit = 1; bit < 16; bit++) {
 		self->c.flags = 1U << bit;
 		EXPECT_EQ(-EINVAL, create(self));
 	}

@@ -520,6 +520,47 @@ int weir_limiter_get_stats(struct weir_limiter *limiter,
 int weir_limiter_set(struct weir_limiter *limiter, uint64_t mask,
 		     const struct weir_limiter_config *config);
 
+/**
+ * weir_rule_parse() - a rule from text
+ * @text: "192.0.2.7", "192.0.2.0/24" or "2001:db8::/32"; no bit may be set behind the
+ *	prefix. A block of IPv4-mapped addresses becomes one of IPv4.
+ * @action: WEIR_RULE_NONE takes the rule for that block away
+ *
+ * Return: 0 or -1 (EINVAL).
+ */
+int weir_rule_parse(struct weir_rule *rule, const char *text,
+		    enum weir_rule_action action);
+
+/** weir_rule_format() - its block as text; 64 bytes are enough. As weir_key_format(). */
+int weir_rule_format(const struct weir_rule *rule, char *buffer, size_t size);
+
+/** weir_rule_action_name() - "allow", "deny", or NULL */
+const char *weir_rule_action_name(int action);
+
+/**
+ * weir_limiter_change_rules() - change the rules of a limiter of addresses (ADMIN)
+ * @rules: in this order
+ * @count: 0..WEIR_RULES_MAX
+ * @flags: 0, or WEIR_RULES_CLEAR: instead of those there are
+ *
+ * All or nothing. &struct weir_rules tells what rules do.
+ *
+ * Return: 0 or -1: ENOENT (none to take away), ENOSPC (too many), EOPNOTSUPP (its
+ *	keys are no addresses), EINVAL.
+ */
+int weir_limiter_change_rules(struct weir_limiter *limiter,
+			      const struct weir_rule *rules, unsigned int count,
+			      unsigned int flags);
+
+/**
+ * weir_limiter_get_rules() - the rules of a limiter (ADMIN)
+ * @room: how many @rules can take; WEIR_RULES_MAX is always enough
+ *
+ * Return: how many there are, which may be more than @room, or -1.
+ */
+int weir_limiter_get_rules(struct weir_limiter *limiter, struct weir_rule *rules,
+			   unsigned int room);
+
 /*
  * Operations on one key. Each is one system call, and needs no memory.
  *

@@ -82,6 +82,8 @@ json_t *answer_json(const char *name, const struct weir_key *key,
 		 json_boolean(answer->flags & WEIR_OUT_BANNED_NOW));
 	json_add(json, "untracked",
 		 json_boolean(answer->flags & WEIR_OUT_UNTRACKED));
+	json_add(json, "rule", json_boolean(answer->flags & WEIR_OUT_RULE));
+	json_add(json, "shadow", json_boolean(answer->flags & WEIR_OUT_SHADOW));
 	return json;
 }
 
@@ -89,6 +91,12 @@ static void print_verdict(const struct weir_answer *answer)
 {
 	char duration[HUMANE_MAX];
 
+	if (answer->flags & WEIR_OUT_RULE) {
+		printf("%s%s%s, by a rule",
+		       colour(answer->banned_for ? RED : GREEN),
+		       answer->banned_for ? "banned" : "allowed", colour(PLAIN));
+		return;
+	}
 	switch (answer->verdict) {
 	case WEIR_ALLOWED:
 		printf("%sallowed%s, ", colour(GREEN), colour(PLAIN));
@@ -128,6 +136,9 @@ void answer_print(const struct weir_answer *answer, bool by_this)
 	print_verdict(answer);
 	if (by_this && (answer->flags & WEIR_OUT_BANNED_NOW))
 		printf(", from now on");
+	if (answer->flags & WEIR_OUT_SHADOW)
+		printf("; in shadow mode, else %s",
+		       answer->banned_for ? "banned" : "limited");
 	if (answer->strikes)
 		printf(", %u strike%s", answer->strikes,
 		       answer->strikes == 1 ? "" : "s");

@@ -200,7 +200,7 @@ int check_run(const struct args *args, struct weir_limiter *limiter,
 #define DAY		86400000000000ULL
 #define YEAR		(365 * DAY)
 
-/* ---- limiter_config.c, limiter_key.c, keys.c: pieces of limiter.c's table ---------------- */
+/* ---- limiter_config.c, limiter_key.c, keys.c, rules.c: pieces of limiter.c's table ---------------- */
 
 extern const struct option limiter_create_options[], limiter_set_options[],
 	limiter_keys_options[], limiter_cost_options[],
@@ -210,6 +210,10 @@ int limiter_create_run(const struct args *args);
 int limiter_set_run(const struct args *args);
 int limiter_show_run(const struct args *args);
 int limiter_keys_run(const struct args *args);
+int limiter_allow_run(const struct args *args);
+int limiter_deny_run(const struct args *args);
+int limiter_unlist_run(const struct args *args);
+int limiter_rules_run(const struct args *args);
 int limiter_check_run(const struct args *args);
 int limiter_peek_run(const struct args *args);
 int limiter_refund_run(const struct args *args);

@@ -43,6 +43,8 @@ const struct option limiter_keys_options[] = {
 	{ 0 }
 };
 
+#define RULE_NOTE \
+	"Only for limiters of addresses. Of the blocks an address is in, the smallest decides; a block that has a rule gets the new one. What is allowed is charged nothing and collects no strikes; what is denied makes no entry. All blocks are put in one step, 16384 at most. - reads them from standard input, with comments after #."
 #define KEY_NOTE "KEY is given if and only if the limiter has keys."
 #define STATUS_NOTE "Exit status 0 if allowed, 1 if limited, banned or full."
 
@@ -125,6 +127,37 @@ static const struct command commands[] = {
 		.details = KEY_NOTE " Exit status 1 if it has no entry.",
 		.complete = "limiter",
 		.run = limiter_forget_run,
+	},
+	{
+		.verb = "allow", .operands = "NAME CIDR...",
+		.least = 2, .most = -1,
+		.summary = "always allow these addresses or blocks; their bans are lifted",
+		.details = RULE_NOTE,
+		.complete = "limiter",
+		.run = limiter_allow_run,
+	},
+	{
+		.verb = "deny", .operands = "NAME CIDR...",
+		.least = 2, .most = -1,
+		.summary = "always ban these addresses or blocks",
+		.details = RULE_NOTE,
+		.complete = "limiter",
+		.run = limiter_deny_run,
+	},
+	{
+		.verb = "unlist", .operands = "NAME CIDR...",
+		.least = 2, .most = -1,
+		.summary = "take rules of allow or deny away",
+		.details = "Each must be a block as it was given to allow or deny; else nothing is changed, and the exit status is 1. - reads blocks from standard input.",
+		.complete = "limiter",
+		.run = limiter_unlist_run,
+	},
+	{
+		.verb = "rules", .operands = "NAME",
+		.least = 1, .most = 1,
+		.summary = "list what was given to allow and deny",
+		.complete = "limiter", .prints = true,
+		.run = limiter_rules_run,
 	},
 	{
 		.verb = "delete", .operands = "NAME",

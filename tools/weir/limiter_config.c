@@ -25,6 +25,7 @@
 	.help = "the time from a ban's end after which the next begins at the first step again; created without, the last step's length"
 #define QUEUE_MAX "--queue-max", .value = "N", \
 	.help = "tokens that check --wait may wait for at a time, of one key; 0: any number"
+#define SHADOW "--shadow"
 
 const struct option limiter_create_options[] = {
 	{ .name = RATE, .required = true },
@@ -43,6 +44,8 @@ const struct option limiter_create_options[] = {
 	{ .name = BAN },
 	{ .name = FORGET_AFTER },
 	{ .name = QUEUE_MAX },
+	{ .name = SHADOW,
+	  .help = "decide and count, but allow everything" },
 	{ .name = "--mode", .value = "MODE",
 	  .help = "permissions in octal as of a file: r observe, w use; 0660 unless given" },
 	{ .name = "--group", .value = "GROUP",
@@ -62,6 +65,8 @@ const struct option limiter_set_options[] = {
 	{ .name = BAN },
 	{ .name = FORGET_AFTER },
 	{ .name = QUEUE_MAX },
+	{ .name = SHADOW, .value = "WHAT", .words = "on off",
+	  .help = "on: decide and count, but allow everything; off: as ever" },
 	{ 0 }
 };
 
@@ -223,6 +228,8 @@ static void create_config(const struct args *args,
 	if (prefix && weir_parse_prefixes(prefix, config) < 0)
 		die("--prefix '%s': must be 1 to 32, or that and 1 to 128, as in 24,56",
 		    printable(prefix));
+	if (args_option(args, SHADOW))
+		config->flags = WEIR_LIMITER_SHADOW;
 	config_take(args, config);
 	config_check(args, config);
 }
@@ -253,6 +260,19 @@ int limiter_create_run(const struct args *args)
 
 /* ---- set -------------------------------------------------------------------- */
 
+static uint64_t shadow_take(const struct args *args,
+			    struct weir_limiter_config *config)
+{
+	const char *text = args_option(args, SHADOW);
+
+	if (!text)
+		return 0;
+	if (strcmp(text, "on") != 0 && strcmp(text, "off") != 0)
+		die("--shadow '%s': must be on or off", printable(text));
+	config->flags = strcmp(text, "on") ? 0 : WEIR_LIMITER_SHADOW;
+	return WEIR_SET_FLAGS;
+}
+
 int limiter_set_run(const struct args *args)
 {
 	struct weir_limiter_config config = { .size = sizeof(config) };
@@ -263,7 +283,7 @@ int limiter_set_run(const struct args *args)
 	uint64_t mask;
 
 	/* Before anything is opened: what was typed must make sense by itself. */
-	mask = config_take(args, &config);
+	mask = config_take(args, &config) | shadow_take(args, &config);
 	if (!mask)
 		die_usage(args, "limiter set: nothing to set");
 	weir = client_open(0);
@@ -272,6 +292,7 @@ int limiter_set_run(const struct args *args)
 	if (weir_limiter_get_config(limiter, &config) < 0)
 		die_object("limiter", name);
 	config_take(args, &config);
+	shadow_take(args, &config);
 	if (!config.strikes && !args_option(args, "--ban")) {
 		config.nbans = 0;
 		memset(config.ban, 0, sizeof(config.ban));
@@ -342,6 +363,8 @@ static void show_json(const char *name,
 	json_add(json, "ban_ns", ladder);
 	json_add(json, "forget_after_ns", json_u64(config->forget_after));
 	json_add(json, "queue_max", json_integer(config->queue_max));
+	json_add(json, "shadow",
+		 json_boolean(config->flags & WEIR_LIMITER_SHADOW));
 	json_add(json, "stats", stats_json(stats));
 	json_print(json);
 }
@@ -385,6 +408,8 @@ static void show_text(const struct weir_limiter_config *config,
 	       (unsigned long long)stats->keys,
 	       (unsigned long long)stats->max_keys, when ? when : "?");
 	show_bans(config);
+	if (config->flags & WEIR_LIMITER_SHADOW)
+		puts("shadow     all is allowed, whatever is decided");
 	if (config->queue_max)
 		printf("queue      %u tokens of one key\n", config->queue_max);
 	printf("allowed    %llu\n", (unsigned long long)stats->allowed);

@@ -236,7 +236,7 @@ enum weir_when_full {
  * @prefix4: bits of an IPv4 address that make the key, 1..32; 0 means 32
  * @prefix6: bits of an IPv6 address that make the key, 1..128; 0 means 64. An
  *	IPv4-mapped address (::ffff:a.b.c.d) is the IPv4 address.
- * @flags: 0
+ * @flags: WEIR_LIMITER_SHADOW or 0
  * @strikes: a key is banned when its strikes reach this number; 0 means never,
  *	and then limited checks do not strike
  * @within: ns over which strikes fade, 1 ms..100 days; 0 means ten minutes. The
@@ -274,6 +274,13 @@ struct weir_limiter_config {
 	__u32		queue_max;
 	__aligned_u64	ban[WEIR_LADDER_MAX];
 };
+
+/**
+ * WEIR_LIMITER_SHADOW: decide, count, strike and ban as ever, but answer "allowed", with
+ * WEIR_OUT_SHADOW where the answer would have been another. The totals count what it
+ * would have been.
+ */
+#define WEIR_LIMITER_SHADOW	0x1
 
 /**
  * struct weir_limiter_stats - a limiter's totals since its creation
@@ -431,6 +438,9 @@ struct weir_set {
 #define WEIR_SET_WITHIN		0x20ULL	/* within */
 #define WEIR_SET_FORGET_AFTER	0x40ULL	/* forget_after */
 #define WEIR_SET_QUEUE_MAX	0x80ULL	/* queue_max */
+#define WEIR_SET_FLAGS		0x100ULL	/* flags */
+/** WEIR_SET_RULES: not for WEIR_IOC_SET: the event CHANGED tells of WEIR_IOC_RULES so */
+#define WEIR_SET_RULES		0x10000ULL
 
 #define WEIR_IOC_SET		_IO(WEIR_IOC_MAGIC, 0x04)
 
@@ -583,6 +593,72 @@ struct weir_dump {
 #define WEIR_IOC_DUMP		_IO(WEIR_IOC_MAGIC, 0x08)
 
 /**
+ * enum weir_rule_action - what a rule says to an address
+ * @WEIR_RULE_NONE: take the rule for this block away; there must be one
+ * @WEIR_RULE_ALLOW: always allowed
+ * @WEIR_RULE_DENY: always "banned"
+ */
+enum weir_rule_action {
+	WEIR_RULE_NONE		= 0,
+	WEIR_RULE_ALLOW		= 1,
+	WEIR_RULE_DENY		= 2,
+};
+
+/**
+ * struct weir_rule - a rule for a block of addresses (CIDR)
+ * @addr: the block's first address, network order; behind @addr_len zero
+ * @addr_len: 4 or 16
+ * @prefix: bits of @addr that count, 0..32 or 0..128; the others are zero
+ * @action: enum weir_rule_action
+ * @reserved: 0
+ */
+struct weir_rule {
+	__u8		addr[16];
+	__u8		addr_len;
+	__u8		prefix;
+	__u8		action;
+	__u8		reserved;
+};
+
+/**
+ * struct weir_rules - WEIR_IOC_RULES: change or show the rules of a limiter
+ * @size: sizeof(struct weir_rules)
+ * @handle: handle with ADMIN. A limiter whose key type is not IP has no rules, and can
+ *	get none (EOPNOTSUPP).
+ * @flags: WEIR_RULES_CLEAR: forget the rules that there are first; WEIR_RULES_GET: copy
+ *	the rules out to @rules, changing nothing
+ * @count: rules at @rules, 0..WEIR_RULES_MAX; with GET the room there, and out: how
+ *	many there are, of which no more than fit were written
+ * @rules: pointer to &struct weir_rule
+ *
+ * A change is made as a whole or not at all: rules are put in order, a later one for
+ * the same block takes the place of an earlier one. When the call returns nobody decides
+ * by what was before, and the present bans of keys all of whose addresses are allowed
+ * have been lifted.
+ *
+ * Of the rules for an address that of the longest prefix decides, whatever the
+ * limiter's own prefix. The answer has WEIR_OUT_RULE. What is allowed is charged
+ * nothing and collects no strikes, and a ban of its key is not for it. What is denied
+ * is "banned", for ever. Neither makes an entry.
+ *
+ * Errors: EBADF, EACCES, ENODEV, EOPNOTSUPP, EINVAL, EFAULT, E2BIG, ENOMEM, EINTR;
+ * ENOENT: there is no such rule to take away; ENOSPC: more than WEIR_RULES_MAX.
+ */
+struct weir_rules {
+	__u32		size;
+	__u32		handle;
+	__u32		flags;
+	__u32		count;
+	__aligned_u64	rules;
+};
+
+#define WEIR_RULES_CLEAR	0x1
+#define WEIR_RULES_GET		0x2
+#define WEIR_RULES_MAX		16384
+
+#define WEIR_IOC_RULES		_IO(WEIR_IOC_MAGIC, 0x0a)
+
+/**
  * enum weir_opcode - what a &struct weir_op does
  *
  * Counters:
@@ -733,6 +809,10 @@ struct weir_op {
 #define WEIR_OUT_BANNED_NOW	0x1
 /** WEIR_OUT_UNTRACKED: allowed only because the table is full (FULL_ALLOW). */
 #define WEIR_OUT_UNTRACKED	0x2
+/** WEIR_OUT_RULE: decided by a rule for the address, see &struct weir_rules. */
+#define WEIR_OUT_RULE		0x4
+/** WEIR_OUT_SHADOW: allowed only because the limiter has WEIR_LIMITER_SHADOW. */
+#define WEIR_OUT_SHADOW		0x8
 
 /**
  * struct weir_submit - WEIR_IOC_SUBMIT: perform operations, in order
