@@ -26,7 +26,7 @@ MODDIR	= $(DESTDIR)/lib/modules/$(RELEASE)/updates
 SUB	= $(MAKE) --no-print-directory O=$(O)
 KSELFTEST = $(shell tests/vm/kernels path debug source)/tools/testing/selftests
 
-.PHONY: all modules tools tests test check demo shell install uninstall
+.PHONY: all modules tools tests test bench check demo shell install uninstall
 .PHONY: dkms clean help
 .DEFAULT_GOAL := all
 
@@ -59,6 +59,10 @@ shell:						## a root shell there; KERNEL=6.1
 test:						## every test; ends in one line
 	@scripts/bootstrap test
 	@tests/run $(TESTARGS)
+
+bench:						## what operations cost, beside their peers
+	@scripts/bootstrap bench
+	@bench/run
 
 check:						## style and static checks
 	@scripts/bootstrap check test

@@ -326,8 +326,8 @@ int weir_limiter_full_count(struct weir_limiter_call *call)
 	int err = weir_limiter_full(call);
 
 	this_cpu_inc(l->totals->full);
-	if (call->op->out_flags & WEIR_OUT_UNTRACKED ||
-	    (u64)call->op->n > call->op->limit)
+	if (!err && (call->op->out_flags & WEIR_OUT_UNTRACKED ||
+		     (u64)call->op->n > call->op->limit))
 		verdict_count(l, call->op);
 	if (!READ_ONCE(l->full_told) && !xchg(&l->full_told, 1))
 		weir_event_object(&l->obj, WEIR_EVENT_TABLE_FULL,

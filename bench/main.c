@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Runs all measurements and prints one table: "group|name|instructions per operation". */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bench.h"
+
+#define ROUNDS	20
+#define CALLS	200	/* in a round */
+
+static uint64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+void bench_row(const char *group, const char *name, bench_call call, void *arg,
+	       unsigned int ops)
+{
+	uint64_t least = UINT64_MAX, i = 0, since, took;
+
+	for (int round = 0; round <= ROUNDS; round++) {
+		since = now();
+		for (int n = 0; n < CALLS; n++)
+			call(arg, i++);
+		took = now() - since;
+		if (round && took < least)	/* the first one warms up */
+			least = took;
+	}
+	printf("%s|%s|%.0f\n", group, name, (double)least / CALLS / ops);
+	fflush(stdout);
+}
+
+void bench_missing(const char *group, const char *name, const char *why)
+{
+	printf("%s|%s|- (%s)\n", group, name, why);
+}
+
+void bench_die(const char *what)
+{
+	perror(what);
+	exit(2);
+}
+
+int main(void)
+{
+	bench_kernel();
+	bench_weir();
+	bench_peers();
+	bench_redis();
+	return 0;
+}

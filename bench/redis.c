@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Redis, as services use it to limit: a Lua script that does GCRA on one key, called
+ * by its hash over a Unix socket. Client and server are counted together.
+ */
+
+#include <hiredis/hiredis.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+#define GROUP	"redis"
+#define SOCKET	"/tmp/weir-bench-redis"
+#define KNOWN	1024
+
+static const char script[] =
+	"local now = redis.call('TIME')\n"
+	"now = now[1] * 1000000 + now[2]\n"
+	"local interval, tau = tonumber(ARGV[1]), tonumber(ARGV[2])\n"
+	"local tat = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)\n"
+	"local new = tat + interval\n"
+	"if new - now > tau then return {0, new - tau - now} end\n"
+	"redis.call('SET', KEYS[1], string.format('%.0f', new), 'PX',\n"
+	"           math.ceil((new - now) / 1000))\n"
+	"return {1, 0}\n";
+
+struct redis {
+	redisContext *context;
+	char hash[64];
+};
+
+static void check(void *arg, uint64_t i)
+{
+	struct redis *r = arg;
+	redisReply *reply = redisCommand(r->context, "EVALSHA %s 1 key:%llu %d %lld",
+					 r->hash, (unsigned long long)i % KNOWN, 864,
+					 86400000000LL);
+
+	if (!reply || reply->type != REDIS_REPLY_ARRAY ||
+	    reply->element[0]->integer != 1)
+		bench_die("redis: EVALSHA");
+	freeReplyObject(reply);
+}
+
+static void incr(void *arg, uint64_t i)
+{
+	struct redis *r = arg;
+	redisReply *reply = redisCommand(r->context, "INCR counter:%llu",
+					 (unsigned long long)i % KNOWN);
+
+	if (!reply || reply->type != REDIS_REPLY_INTEGER)
+		bench_die("redis: INCR");
+	freeReplyObject(reply);
+}
+
+static void connect_to(struct redis *r)
+{
+	redisReply *reply;
+
+	for (int tries = 0; tries < 200; tries++) {
+		r->context = redisConnectUnix(SOCKET);
+		if (r->context && !r->context->err)
+			break;
+		usleep(50000);
+	}
+	if (!r->context || r->context->err)
+		bench_die("redis: no server");
+	reply = redisCommand(r->context, "SCRIPT LOAD %s", script);
+	if (!reply || reply->type != REDIS_REPLY_STRING)
+		bench_die("redis: SCRIPT LOAD");
+	snprintf(r->hash, sizeof(r->hash), "%s", reply->str);
+	freeReplyObject(reply);
+}
+
+void bench_redis(void)
+{
+	struct redis r = { 0 };
+	pid_t server = fork();
+
+	if (!server) {
+		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket",
+		       SOCKET, "--save", "", "--appendonly", "no", "--dir", "/tmp",
+		       "--loglevel", "warning", "--logfile", "/dev/null", NULL);
+		_exit(127);
+	}
+	connect_to(&r);
+	bench_row(GROUP, "INCR", incr, &r, 1);
+	bench_row(GROUP, "GCRA in Lua, known key, allowed", check, &r, 1);
+	redisFree(r.context);
+	kill(server, SIGTERM);
+	waitpid(server, NULL, 0);
+}
