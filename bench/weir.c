@@ -43,20 +43,20 @@ static void read_one(void *arg, uint64_t i)
 	weir_counter_read_field(((struct bench *)arg)->counter, 0, &value);
 }
 
-static void check(struct weir_limiter *limiter, const struct weir_key *key,
-		  int wanted)
+static void check_is(struct weir_limiter *limiter, const struct weir_key *key,
+		     int wanted)
 {
 	struct weir_answer answer;
 
 	if (weir_limiter_check(limiter, key, 1, &answer) != wanted)
-		bench_die("check: not the verdict of this row");
+		bench_die("not the verdict of this row");
 }
 
 static void check_known(void *arg, uint64_t i)
 {
 	struct bench *b = arg;
 
-	check(b->limiter, &b->keys[i % KNOWN], WEIR_ALLOWED);
+	check_is(b->limiter, &b->keys[i % KNOWN], WEIR_ALLOWED);
 }
 
 static void check_limited(void *arg, uint64_t i)
@@ -64,7 +64,7 @@ static void check_limited(void *arg, uint64_t i)
 	struct bench *b = arg;
 
 	(void)i;
-	check(b->strict, &b->keys[0], WEIR_LIMITED);
+	check_is(b->strict, &b->keys[0], WEIR_LIMITED);
 }
 
 static void check_banned(void *arg, uint64_t i)
@@ -72,7 +72,7 @@ static void check_banned(void *arg, uint64_t i)
 	struct bench *b = arg;
 
 	(void)i;
-	check(b->strict, &b->keys[1], WEIR_BANNED);
+	check_is(b->strict, &b->keys[1], WEIR_BANNED);
 }
 
 static void check_new(void *arg, uint64_t i)
@@ -81,7 +81,7 @@ static void check_new(void *arg, uint64_t i)
 	struct weir_key key;
 
 	weir_key_u64(&key, 1000000 + i);
-	check(b->limiter, &key, WEIR_ALLOWED);
+	check_is(b->limiter, &key, WEIR_ALLOWED);
 }
 
 static void wait_known(void *arg, uint64_t i)
@@ -96,9 +96,9 @@ static void three_calls(void *arg, uint64_t i)
 {
 	struct bench *b = arg;
 
-	check(b->limiter, &b->keys[i % KNOWN], WEIR_ALLOWED);
-	check(b->limiter, &b->keys[(i + 1) % KNOWN], WEIR_ALLOWED);
-	check(b->all, NULL, WEIR_ALLOWED);
+	check_is(b->limiter, &b->keys[i % KNOWN], WEIR_ALLOWED);
+	check_is(b->limiter, &b->keys[(i + 1) % KNOWN], WEIR_ALLOWED);
+	check_is(b->all, NULL, WEIR_ALLOWED);
 }
 
 static void transaction(void *arg, uint64_t i)
@@ -167,9 +167,9 @@ static void setup(struct bench *b)
 	b->all = limiter_make(b, "bench-all", WEIR_KEY_NONE, 100000000, false);
 	for (unsigned int i = 0; i < KNOWN; i++) {
 		weir_key_u64(&b->keys[i], i);
-		check(b->limiter, &b->keys[i], WEIR_ALLOWED);
+		check_is(b->limiter, &b->keys[i], WEIR_ALLOWED);
 	}
-	check(b->strict, &b->keys[0], WEIR_ALLOWED);
+	check_is(b->strict, &b->keys[0], WEIR_ALLOWED);
 	weir_limiter_ban(b->strict, &b->keys[1], DAY, NULL);
 }
 

@@ -388,6 +388,37 @@ static void gcra_wait_is_exact(struct kunit *test)
 							 U64_MAX));
 }
 
+/* A bucket put back by its time to full is as it was, or less than a ns later. */
+static void gcra_restore_is_exact(struct kunit *test)
+{
+	struct prng p = prng_seed(test, 0x5eed010b);
+	struct bucket_numbers c;
+	u64 word, was, is, later;
+	struct run r;
+	int i, j;
+
+	for (i = 0; i < PRNG_ROUNDS(100); i++) {
+		c = bucket_draw(&p, i);
+		run_start(test, &r, &c, prng_magnitude(&p, WEIR_NSEC_PER_DAY));
+		for (j = 0; j < STEPS; j++) {
+			r.now += bucket_draw_wait(&p, &r.g, &r.d);
+			run_decide(&r, bucket_draw_cost(&p, c.burst, r.d.remaining));
+			r.word = r.d.word;
+			later = prng_magnitude(&p, WEIR_NSEC_PER_DAY);
+			word = weir_gcra_restore(weir_gcra_fresh(later), later,
+						 r.d.reset_after);
+			was = weir_gcra_debt(r.word, r.now * WEIR_GCRA_SCALE);
+			is = weir_gcra_debt(word, later * WEIR_GCRA_SCALE);
+			KUNIT_ASSERT_GE(test, is, was);
+			KUNIT_ASSERT_LT(test, is - was, WEIR_GCRA_SCALE);
+			/* what is stricter stays */
+			KUNIT_ASSERT_EQ(test, r.word,
+					weir_gcra_restore(r.word, r.now,
+							  r.d.reset_after / 2));
+		}
+	}
+}
+
 /* Charge and refund cancel out; a refund of anything never exceeds full. */
 static void gcra_refund_undoes_charge(struct kunit *test)
 {
@@ -506,6 +537,7 @@ static struct kunit_case gcra_cases[] = {
 	KUNIT_CASE(gcra_keeps_its_word),
 	KUNIT_CASE(gcra_idle_at_is_exact),
 	KUNIT_CASE(gcra_wait_is_exact),
+	KUNIT_CASE(gcra_restore_is_exact),
 	KUNIT_CASE(gcra_refund_undoes_charge),
 	{}
 };

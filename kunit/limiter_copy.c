@@ -62,6 +62,12 @@ struct limiter_copy limiter_copy;
 
 #include "../src/limiter.c"
 #include "../src/limiter_ban.c"
+/* loads are for the selftests */
+int weir_limiter_load(struct weir_object *o, struct weir_load *args)
+{
+	return -EOPNOTSUPP;
+}
+
 #include "../src/limiter_config.c"
 #include "../src/limiter_dump.c"
 #include "../src/limiter_rules.c"

@@ -22,7 +22,7 @@ static inline void weir_abi_check(void)
 {
 #define SIZE(type, size) BUILD_BUG_ON(sizeof(struct type) != (size))
 	SIZE(weir_info, 96);
-	SIZE(weir_counter_config, 24);
+	SIZE(weir_counter_config, 32);
 	SIZE(weir_limiter_config, 144);
 	SIZE(weir_limiter_stats, 88);
 	SIZE(weir_create, 120);
@@ -40,6 +40,7 @@ static inline void weir_abi_check(void)
 	SIZE(weir_event, 120);
 	SIZE(weir_rule, 20);
 	SIZE(weir_rules, 24);
+	SIZE(weir_load, 40);
 #undef SIZE
 
 /* no hole: a member begins where the one before it ends */
@@ -63,6 +64,7 @@ static inline void weir_abi_check(void)
 	NEXT(weir_op, banned_for, strikes);
 	NEXT(weir_submit, done, ops);
 	NEXT(weir_rules, count, rules);
+	NEXT(weir_load, count, elapsed);
 	NEXT(weir_event, data_len, name);
 #undef NEXT
 }

@@ -22,6 +22,9 @@ static int config_check(struct weir_counter_config *config)
 		return -EINVAL;
 	if (!config->nfields && config->fields)
 		return -EINVAL;
+	if (config->start < 0 || config->start == S64_MAX ||
+	    (config->start && config->type != WEIR_COUNTER_SEQUENCE))
+		return -EINVAL;
 	return 0;
 }
 
@@ -71,6 +74,7 @@ static struct weir_object *counter_create(u64 user_config)
 		return ERR_PTR(-ENOMEM);
 	c->obj.type = config.type;
 	c->nfields = nfields;
+	atomic64_set(&c->last, config.start);
 	err = names_fill(c, &config);
 	if (err) {
 		kfree(c);
@@ -109,6 +113,7 @@ static int counter_get(struct weir_object *o, u64 user_config, u64 stats)
 	room = config.nfields;
 	config.type = o->type;
 	config.nfields = c->nfields;
+	config.start = 0;
 	err = weir_user_put(&config, sizeof(config), user_config);
 	if (err)
 		return err;

@@ -127,6 +127,16 @@ static inline u64 weir_gcra_wait(const struct weir_gcra *g, u64 word, u64 now,
 	return need > g->tau ? weir_gcra_ns(need - g->tau) : 0;
 }
 
+/* The word of a bucket that is full in @reset_after ns, or @word if that is later. */
+static inline u64 weir_gcra_restore(u64 word, u64 now, u64 reset_after)
+{
+	u64 scaled = now * WEIR_GCRA_SCALE;
+	u64 debt = min(reset_after, WEIR_GCRA_TAU_MAX / WEIR_GCRA_SCALE) *
+		   WEIR_GCRA_SCALE;
+
+	return debt > weir_gcra_debt(word, scaled) ? scaled + debt : word;
+}
+
 /* Give @n tokens back; never above full. */
 static inline u64 weir_gcra_refund(const struct weir_gcra *g, u64 word, u64 now,
 				   u64 n)

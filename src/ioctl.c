@@ -32,6 +32,7 @@ union ioctl_args {
 	struct weir_list list;
 	struct weir_dump dump;
 	struct weir_rules rules;
+	struct weir_load load;
 	struct weir_submit submit;
 };
 
@@ -242,6 +243,23 @@ static int rules_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	return weir_user_put(rules, sizeof(*rules), user);
 }
 
+static int load_run(struct weir_client *c, union ioctl_args *args, u64 user)
+{
+	struct weir_load *load = &args->load;
+	struct weir_object *o;
+	int err = -EOPNOTSUPP;
+
+	o = weir_handle_object(c, load->handle, WEIR_RIGHT_ADMIN);
+	if (IS_ERR(o))
+		return PTR_ERR(o);
+	/* see that the result can be told before anything is done */
+	if (o->ops->load)
+		err = weir_user_put(load, sizeof(*load), user) ?:
+		      o->ops->load(o, load);
+	weir_object_put(o);
+	return err ?: weir_user_put(load, sizeof(*load), user);
+}
+
 static int submit_run(struct weir_client *c, union ioctl_args *args, u64 user)
 {
 	return weir_submit_run(c, &args->submit, user);
@@ -281,6 +299,7 @@ static const struct ioctl_desc ioctls[] = {
 	IOCTL(WEIR_IOC_DUMP,	weir_dump,	length,		dump_run),
 	IOCTL(WEIR_IOC_SUBMIT,	weir_submit,	ops,		submit_run),
 	IOCTL(WEIR_IOC_RULES,	weir_rules,	rules,		rules_run),
+	IOCTL(WEIR_IOC_LOAD,	weir_load,	length,		load_run),
 };
 
 /**

@@ -135,6 +135,7 @@ void weir_limiter_ruled(struct weir_limiter_call *call);
 void weir_limiter_ruled_count(struct weir_limiter_call *call);
 int weir_limiter_rules(struct weir_object *o, struct weir_rules *args);
 int weir_limiter_dump(struct weir_object *o, struct weir_dump *args);
+int weir_limiter_load(struct weir_object *o, struct weir_load *args);
 int weir_limiter_sysfs_add(struct weir_object *o);
 
 static inline struct weir_limiter *weir_limiter(struct weir_object *o)

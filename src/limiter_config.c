@@ -396,6 +396,7 @@ const struct weir_kind_ops weir_limiter_ops = {
 	.get		= limiter_get,
 	.dump		= weir_limiter_dump,
 	.rules		= weir_limiter_rules,
+	.load		= weir_limiter_load,
 	.died		= limiter_died,
 	.keys		= limiter_keys,
 	.sysfs_add	= weir_limiter_sysfs_add,

@@ -47,6 +47,7 @@ struct kobj_type;
  * @get: WEIR_IOC_GET
  * @dump: WEIR_IOC_DUMP; NULL for EOPNOTSUPP
  * @rules: WEIR_IOC_RULES; NULL for EOPNOTSUPP
+ * @load: WEIR_IOC_LOAD; NULL for EOPNOTSUPP
  * @died: phase 1 is over: wake who waits for the object; NULL if nobody can
  * @keys: entries now; NULL for none. Context: RCU read side, alive.
  */
@@ -61,6 +62,7 @@ struct weir_kind_ops {
 	int (*get)(struct weir_object *o, u64 config, u64 stats);
 	int (*dump)(struct weir_object *o, struct weir_dump *args);
 	int (*rules)(struct weir_object *o, struct weir_rules *args);
+	int (*load)(struct weir_object *o, struct weir_load *args);
 	void (*died)(struct weir_object *o);
 	u64 (*keys)(struct weir_object *o);
 };

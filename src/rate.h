@@ -92,6 +92,26 @@ static inline u64 weir_rate_wait(const struct weir_rate *r, u64 word, u64 now,
 	return d.retry_after;
 }
 
+/*
+ * The word of a key that has @remaining tokens and all of them in @reset_after ns, or
+ * @word if that is stricter. A bucket is put back to the ns. In a window what was
+ * spent counts as spent in the present one, which never admits more.
+ */
+static inline u64 weir_rate_restore(const struct weir_rate *r, u64 word, u64 now,
+				    u64 remaining, u64 reset_after)
+{
+	struct weir_decision d, present;
+
+	if (r->algorithm == WEIR_ALGORITHM_BUCKET)
+		return weir_gcra_restore(word, now, reset_after);
+	weir_rate_decide(r, word, now, 0, &present);
+	if (present.remaining <= remaining)
+		return word;
+	weir_rate_decide(r, weir_rate_fresh(r, now), now,
+			 r->limit - min(remaining, r->limit), &d);
+	return d.word;
+}
+
 static inline u64 weir_rate_refund(const struct weir_rate *r, u64 word, u64 now,
 				   u64 n)
 {

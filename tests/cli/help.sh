@@ -56,9 +56,9 @@ while IFS= read -r line; do
 	commands+=("${BASH_REMATCH[1]}")
 	usages[${BASH_REMATCH[1]}]=${line#  weir }
 done <"$work/help"
-((${#commands[@]} == 28))
-result $? 'it has 28 commands' <<<"${#commands[@]}"
-((${#page[@]} == 28))
+((${#commands[@]} == 30))
+result $? 'it has 30 commands' <<<"${#commands[@]}"
+((${#page[@]} == 30))
 result $? 'the manual page has as many' <<<"${!page[*]}"
 
 # offers WORD...: what completion offers for the last one, sorted, is "$work/out"

@@ -33,7 +33,7 @@
 #include "memory.h"
 
 _Static_assert(sizeof(struct weir_info) == 96, "weir_info");
-_Static_assert(sizeof(struct weir_counter_config) == 24, "weir_counter_config");
+_Static_assert(sizeof(struct weir_counter_config) == 32, "weir_counter_config");
 _Static_assert(sizeof(struct weir_limiter_config) == 144, "weir_limiter_config");
 _Static_assert(sizeof(struct weir_limiter_stats) == 88, "weir_limiter_stats");
 _Static_assert(sizeof(struct weir_create) == 120, "weir_create");
@@ -51,6 +51,7 @@ _Static_assert(offsetof(struct weir_op, result) == 64, "weir_op.result");
 _Static_assert(sizeof(struct weir_submit) == 24, "weir_submit");
 _Static_assert(sizeof(struct weir_rule) == 20, "weir_rule");
 _Static_assert(sizeof(struct weir_rules) == 24, "weir_rules");
+_Static_assert(sizeof(struct weir_load) == 40, "weir_load");
 _Static_assert(sizeof(struct weir_event) == 120, "weir_event");
 _Static_assert(WEIR_EVENT_SIZE_MAX == sizeof(struct weir_event) + 256,
 	       "the longest key, padded to 8, fits in the longest record");
@@ -510,7 +511,7 @@ TEST(unknown_ioctls)
 	ASSERT_LE(0, fd);
 	before = info_get(fd);
 	size_write(arg, sizeof(arg));
-	for (unsigned int nr = _IOC_NR(WEIR_IOC_RULES) + 1; nr < 256; nr++)
+	for (unsigned int nr = _IOC_NR(WEIR_IOC_LOAD) + 1; nr < 256; nr++)
 		EXPECT_EQ(-ENOTTY, call(fd, _IO(WEIR_IOC_MAGIC, nr), arg));
 	EXPECT_EQ(before.event_next, info_get(fd).event_next);
 	close(fd);

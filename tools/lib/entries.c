@@ -108,3 +108,41 @@ WEIR_API void weir_entries_close(struct weir_entries *entries)
 {
 	free(entries);
 }
+
+WEIR_API long weir_limiter_dump(struct weir_limiter *limiter, uint64_t *cursor,
+				void *buffer, size_t size)
+{
+	struct weir_dump dump = {
+		.size = sizeof(dump),
+		.handle = limiter->handle,
+		.cursor = *cursor,
+		.buffer = (uintptr_t)buffer,
+		.length = size,
+	};
+
+	if (weir__ioctl(limiter->fd, WEIR_IOC_DUMP, &dump) < 0)
+		return -1;
+	*cursor = dump.cursor;
+	return (long)dump.length;
+}
+
+WEIR_API int weir_limiter_load(struct weir_limiter *limiter, const void *records,
+			       size_t size, uint64_t elapsed)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		struct weir_load load = {
+			.size = sizeof(load),
+			.handle = limiter->handle,
+			.elapsed = elapsed,
+			.buffer = (uintptr_t)records + done,
+			.length = size - done,
+		};
+
+		if (weir__ioctl(limiter->fd, WEIR_IOC_LOAD, &load) < 0)
+			return -1;
+		done += load.length;
+	}
+	return 0;
+}

@@ -521,6 +521,33 @@ int weir_limiter_set(struct weir_limiter *limiter, uint64_t mask,
 		     const struct weir_limiter_config *config);
 
 /**
+ * weir_limiter_dump() - the keys of a limiter as records (ADMIN), for weir_limiter_load()
+ * @cursor: 0 to begin; moved on, to WEIR_NEVER at the end
+ * @buffer: 8-aligned; &struct weir_entry_info records are put there
+ * @size: its bytes, 512 or more
+ *
+ * To look at keys one by one see weir_entries_open().
+ *
+ * Return: bytes filled, or -1.
+ */
+long weir_limiter_dump(struct weir_limiter *limiter, uint64_t *cursor,
+		       void *buffer, size_t size);
+
+/**
+ * weir_limiter_load() - put back what weir_limiter_dump() told (ADMIN)
+ * @records: 8-aligned
+ * @size: their bytes, a multiple of 8
+ * @elapsed: ns since the dump
+ *
+ * &struct weir_load tells what is kept.
+ *
+ * Return: 0, or -1: EINVAL (a record that is none, or not a key of this limiter),
+ *	ENOSPC (no room). What came before that record is loaded.
+ */
+int weir_limiter_load(struct weir_limiter *limiter, const void *records,
+		      size_t size, uint64_t elapsed);
+
+/**
  * weir_rule_parse() - a rule from text
  * @text: "192.0.2.7", "192.0.2.0/24" or "2001:db8::/32"; no bit may be set behind the
  *	prefix. A block of IPv4-mapped addresses becomes one of IPv4.

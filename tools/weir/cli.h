@@ -57,7 +57,8 @@ extern const struct object *const objects[];
 extern const int nobjects;
 
 extern const struct object status_object, list_object, events_object,
-	counter_object, limiter_object, check_object, ban_object;
+	counter_object, limiter_object, check_object, ban_object,
+	save_object, restore_object;
 
 #define COUNT(array) (int)(sizeof(array) / sizeof((array)[0]))
 

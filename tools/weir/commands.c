@@ -14,6 +14,8 @@ const struct object *const objects[] = {
 	&limiter_object,
 	&check_object,
 	&ban_object,
+	&save_object,
+	&restore_object,
 };
 
 const int nobjects = COUNT(objects);

@@ -176,6 +176,8 @@ enum weir_counter_type {
  * @reserved: 0
  * @fields: pointer to @nfields names of WEIR_NAME_SIZE bytes each, NUL-
  *	terminated, by the rules of object names, no two alike
+ * @start: of a sequence in CREATE: the number before the first one handed out, 0 to
+ *	2^63-2. Else 0.
  */
 struct weir_counter_config {
 	__u32		size;
@@ -183,6 +185,7 @@ struct weir_counter_config {
 	__u32		nfields;
 	__u32		reserved;
 	__aligned_u64	fields;
+	__aligned_s64	start;
 };
 
 /**
@@ -591,6 +594,40 @@ struct weir_dump {
 #define WEIR_DUMP_BANNED	0x1
 
 #define WEIR_IOC_DUMP		_IO(WEIR_IOC_MAGIC, 0x08)
+
+/**
+ * struct weir_load - WEIR_IOC_LOAD: put keys back as a DUMP told of them
+ * @size: sizeof(struct weir_load)
+ * @handle: handle with ADMIN
+ * @flags: 0
+ * @count: out: records loaded
+ * @elapsed: ns since the DUMP; what has come back or ended since does not count
+ * @buffer: pointer to &struct weir_entry_info records, 8-aligned
+ * @length: their bytes, a multiple of 8; out: the bytes of those loaded
+ *
+ * Of a key that has an entry already the stricter of both counts, member by member.
+ * What was spent in a window counts as spent in the present one; a score of
+ * strikes begins now, and is dropped if @elapsed is not less than within; the time
+ * until the ladder is forgotten begins anew. There are no events.
+ *
+ * The call succeeds if at least one record was loaded: a signal, a record that is none
+ * or a key that finds no room ends it early, and @length tells where.
+ *
+ * Errors, of the first record: EINVAL (not a record, or not a key of this limiter),
+ * ENOSPC (no room), ENOMEM, EFAULT, EINTR; of the call: EBADF, EACCES, ENODEV, EINVAL,
+ * E2BIG, EOPNOTSUPP (a counter).
+ */
+struct weir_load {
+	__u32		size;
+	__u32		handle;
+	__u32		flags;
+	__u32		count;
+	__aligned_u64	elapsed;
+	__aligned_u64	buffer;
+	__aligned_u64	length;
+};
+
+#define WEIR_IOC_LOAD		_IO(WEIR_IOC_MAGIC, 0x0b)
 
 /**
  * enum weir_rule_action - what a rule says to an address

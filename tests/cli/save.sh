@@ -1,0 +1,85 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# weir save, weir restore
+
+. "$(dirname "$0")/lib.sh"
+
+file=$work/state
+
+weir limiter create cli.ip --key ip --rate 10/10d --strikes 2 --ban 1h,2h --forget-after 5d --queue-max 7 --mode 0640
+weir limiter create cli.window --key text --algorithm window --rate 10/10d
+weir limiter create cli.plain --rate 3/3d
+weir counter create cli.sum a b
+weir counter create cli.sequence --type sequence
+weir counter add cli.sum a=-5 b=1000000000000
+weir counter next cli.sequence --count 41 > /dev/null
+weir check --cost 4 cli.ip:192.0.2.1 > /dev/null
+weir limiter strike cli.ip 192.0.2.2 1 > /dev/null
+weir limiter strike cli.ip 2001:db8::7 2 > /dev/null
+weir check --cost 3 cli.window:$'tab\there' > /dev/null
+weir check cli.plain > /dev/null
+weir limiter allow cli.ip 10.0.0.0/8
+weir limiter deny cli.ip 10.1.0.0/16 2001:db9::/32
+
+# what there is to compare
+picture() {
+	for name in cli.ip cli.window cli.plain; do
+		weir limiter show "$name" --json | jq -S 'del(.stats)'
+		weir limiter keys "$name" --json |
+			jq -S 'sort_by(.key)[] | del(.reset_after_ns) | .banned_for_ns = (.banned_for_ns / 60e9 | ceil)'
+		weir limiter rules "$name"
+	done
+	weir counter read cli.sum
+	weir counter read cli.sequence
+	weir list | awk '{ $NF = $NF; print $1, $2, $3, $4, $7 }' | grep cli
+}
+picture > "$work/before"
+
+prints 'saved 5 objects' save "$file"
+run stat -c %a "$file"
+output_is 600 'nobody else may read it'
+run ls "$work"
+output_is $'before\ndiff\nerr\nout\nstate' 'nothing else is left'
+refuses "limiter 'cli.ip' exists; nothing was restored (--existing-ok leaves such as they are)" restore "$file"
+prints 'restored 0 of 5 objects' restore --existing-ok "$file"
+for name in cli.ip cli.window cli.plain; do weir limiter delete "$name"; done
+weir counter delete cli.sum
+prints 'restored 4 of 5 objects' restore --existing-ok "$file"
+weir counter delete cli.sequence
+run weir restore --existing-ok "$file" --json
+json_is . '{"restored":1,"objects":5}' 'in JSON'
+picture > "$work/after"
+run diff "$work/before" "$work/after"
+status_is 0 'all is as it was'
+output_is '' 'to the last token'
+prints 42 counter next cli.sequence
+answers 1 'banned, by a rule' check cli.ip:10.1.2.3
+
+# damaged
+cp "$file" "$work/bad"
+printf x | dd of="$work/bad" bs=1 seek=500 conv=notrunc status=none
+refuses "$work/bad: damaged, or not made by weir save: its checksum is wrong; nothing was restored" restore "$work/bad"
+head -c -8 "$file" > "$work/bad"
+refuses "$work/bad: damaged, or not made by weir save: a section is cut off; nothing was restored" restore "$work/bad"
+head -c 10 "$file" > "$work/bad"
+refuses "$work/bad: damaged, or not made by weir save: it is too short; nothing was restored" restore "$work/bad"
+head -c 1000 /dev/zero > "$work/bad"
+refuses "$work/bad: damaged, or not made by weir save: it begins otherwise; nothing was restored" restore "$work/bad"
+refuses "$work/none: No such file or directory" restore "$work/none"
+refuses "$work/no/state: No such file or directory" save "$work/no/state"
+rm "$work/bad"
+
+# time goes by while it lies there: the wall clock is set forward
+for name in cli.ip cli.window cli.plain; do weir limiter delete "$name"; done
+date -s '+90 minutes' > /dev/null
+weir restore --existing-ok "$file" > /dev/null
+run weir limiter keys cli.plain --json
+json_is '.[0] | [.remaining, (.reset_after_ns / 3600e9 | ceil)]' '[2,23]' 'tokens have flowed back for 90 minutes'
+run weir limiter show cli.ip 2001:db8::7 --json
+json_is '[.verdict, .bans]' '["allowed",1]' 'a ban that is over is over, but remembered'
+date -s '+10 days' > /dev/null
+weir limiter delete cli.ip
+weir restore --existing-ok "$file" > /dev/null
+prints '[]' limiter keys cli.ip --json
+
+end_tests

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* weir save: all objects with their state, in one file that is replaced whole */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "cli.h"
+#include "state.h"
+
+#define KEYS_ROOM 1048576
+
+/* The file as it is written. */
+struct saving {
+	const char *name;
+	char *temporary;	/* its name until it is whole */
+	FILE *file;
+	uLong crc;
+};
+
+static struct saving *unfinished;
+
+static void unfinished_remove(void)
+{
+	if (unfinished)
+		unlink(unfinished->temporary);
+}
+
+/* Interrupted: leave nothing, and end as if there were no handler. */
+static void on_signal(int number)
+{
+	unfinished_remove();
+	signal(number, SIG_DFL);
+	raise(number);
+}
+
+static void put(struct saving *s, const void *bytes, size_t length)
+{
+	if (length && fwrite(bytes, length, 1, s->file) != 1)
+		die("%s: %s", s->temporary, strerror(errno));
+	s->crc = crc32_z(s->crc, bytes, length);
+}
+
+static uint64_t wall_clock(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void put_section(struct saving *s, enum state_type type, size_t length)
+{
+	struct state_section section = {
+		.type = type, .length = length, .time = wall_clock(),
+	};
+
+	put(s, &section, sizeof(section));
+}
+
+static struct state_object object_head(const struct weir_object_info *info)
+{
+	struct state_object head = {
+		.type = info->type, .mode = info->mode,
+		.uid = info->uid, .gid = info->gid,
+	};
+
+	memcpy(head.name, info->name, sizeof(head.name));
+	return head;
+}
+
+static void save_rules(struct saving *s, struct weir_limiter *limiter,
+		       const char *name)
+{
+	static struct weir_rule rules[WEIR_RULES_MAX + 1];
+	int count = weir_limiter_get_rules(limiter, rules, WEIR_RULES_MAX);
+	size_t length;
+
+	if (count < 0)
+		die_object("limiter", name);
+	if (!count)
+		return;
+	/* a rule has 20 bytes; zeros make a multiple of 8 */
+	length = ((size_t)count * sizeof(*rules) + 7) / 8 * 8;
+	memset(&rules[count], 0, sizeof(*rules));
+	put_section(s, STATE_RULES, length);
+	put(s, rules, length);
+}
+
+static void save_keys(struct saving *s, struct weir_limiter *limiter,
+		      const char *name, void *buffer)
+{
+	uint64_t cursor = 0;
+	long filled;
+
+	while (cursor != WEIR_NEVER) {
+		filled = weir_limiter_dump(limiter, &cursor, buffer, KEYS_ROOM);
+		if (filled < 0)
+			die_object("limiter", name);
+		if (!filled)
+			continue;
+		put_section(s, STATE_KEYS, (size_t)filled);
+		put(s, buffer, (size_t)filled);
+	}
+}
+
+static void save_limiter(struct saving *s, struct weir *weir,
+			 const struct weir_object_info *info, void *buffer)
+{
+	struct weir_limiter_config config = { .size = sizeof(config) };
+	struct state_object head = object_head(info);
+	struct weir_limiter *limiter;
+
+	limiter = weir_limiter_open(weir, info->name,
+				    WEIR_RIGHT_OBSERVE | WEIR_RIGHT_ADMIN);
+	if (!limiter && errno == ENOENT)
+		return;		/* deleted meanwhile */
+	if (!limiter || weir_limiter_get_config(limiter, &config) < 0)
+		die_object("limiter", info->name);
+	put_section(s, STATE_LIMITER, sizeof(head) + sizeof(config));
+	put(s, &head, sizeof(head));
+	put(s, &config, sizeof(config));
+	save_rules(s, limiter, info->name);
+	save_keys(s, limiter, info->name, buffer);
+	weir_limiter_close(limiter);
+}
+
+static void save_counter(struct saving *s, struct weir *weir,
+			 const struct weir_object_info *info)
+{
+	struct state_object head = object_head(info);
+	char names[WEIR_FIELDS_MAX][WEIR_NAME_SIZE] = { "" };
+	struct weir_counter *counter;
+	int64_t values[WEIR_FIELDS_MAX];
+	unsigned int i, n;
+
+	counter = weir_counter_open(weir, info->name, WEIR_RIGHT_OBSERVE);
+	if (!counter && errno == ENOENT)
+		return;
+	if (!counter || weir_counter_read(counter, values, WEIR_FIELDS_MAX) < 0)
+		die_object("counter", info->name);
+	n = weir_counter_fields(counter);
+	for (i = 0; i < n; i++)
+		snprintf(names[i], sizeof(names[i]), "%s",
+			 weir_counter_field_name(counter, i));
+	head.nfields = n;
+	put_section(s, STATE_COUNTER, sizeof(head) + n * sizeof(*names) +
+		    n * sizeof(*values));
+	put(s, &head, sizeof(head));
+	put(s, names, n * sizeof(*names));
+	put(s, values, n * sizeof(*values));
+	weir_counter_close(counter);
+}
+
+static void begin(struct saving *s)
+{
+	struct state_head head = {
+		.order = STATE_ORDER, .version = STATE_VERSION,
+	};
+	int fd;
+
+	memcpy(head.magic, STATE_MAGIC, sizeof(head.magic));
+	if (asprintf(&s->temporary, "%s.XXXXXX", s->name) < 0)
+		die("out of memory");
+	fd = mkostemp(s->temporary, O_CLOEXEC);
+	if (fd < 0)
+		die("%s: %s", s->name, strerror(errno));
+	unfinished = s;
+	atexit(unfinished_remove);
+	signal(SIGINT, on_signal);
+	signal(SIGTERM, on_signal);
+	signal(SIGHUP, on_signal);
+	s->file = fdopen(fd, "w");
+	if (!s->file)
+		die("%s: %s", s->temporary, strerror(errno));
+	s->crc = crc32_z(0, NULL, 0);
+	put(s, &head, sizeof(head));
+}
+
+/* The name is the new file's only when all of it is on the disk. */
+static void finish(struct saving *s)
+{
+	struct state_end end = { 0 };
+	char *copy = strdup(s->name);
+	int folder;
+
+	put_section(s, STATE_END, sizeof(end));
+	end.crc = (uint32_t)s->crc;
+	put(s, &end, sizeof(end));
+	if (fflush(s->file) || fsync(fileno(s->file)) || fclose(s->file))
+		die("%s: %s", s->temporary, strerror(errno));
+	if (rename(s->temporary, s->name))
+		die("%s: %s", s->name, strerror(errno));
+	unfinished = NULL;
+	folder = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (folder < 0 || fsync(folder))
+		die("%s: cannot make sure that it is on the disk: %s", s->name,
+		    strerror(errno));
+	close(folder);
+	free(copy);
+}
+
+static int run(const struct args *args)
+{
+	struct saving s = { .name = args->operands[0] };
+	struct weir *weir = client_open(0);
+	struct weir_objects *all = weir_objects_open(weir, WEIR_KIND_ANY);
+	const struct weir_object_info *info;
+	unsigned int count = 0;
+	void *buffer = aligned_alloc(8, KEYS_ROOM);
+	int ret;
+
+	if (!all || !buffer)
+		die("out of memory");
+	begin(&s);
+	while ((ret = weir_objects_next(all, &info)) > 0) {
+		if (info->kind == WEIR_KIND_LIMITER)
+			save_limiter(&s, weir, info, buffer);
+		else
+			save_counter(&s, weir, info);
+		count++;
+	}
+	if (ret < 0)
+		die("cannot list objects: %s", reason(errno));
+	finish(&s);
+	if (args->json)
+		json_print(json_pack("{s:i}", "objects", (int)count));
+	else
+		printf("saved %u object%s\n", count, count == 1 ? "" : "s");
+	weir_objects_close(all);
+	weir_close(weir);
+	free(buffer);
+	return EXIT_YES;
+}
+
+static const struct command commands[] = {
+	{
+		.operands = "FILE",
+		.least = 1, .most = 1,
+		.summary = "write all objects and their state to a file",
+		.details = "Counters with their values; limiters with rules and, of each key, tokens, strikes and ban. FILE is replaced when the new one is whole and on the disk; who is interrupted leaves the old one. Each counter and each key is saved as it is at one moment, but not all at the same. It takes the right to administer every limiter.",
+		.prints = true, .run = run,
+	},
+};
+
+const struct object save_object = {
+	.name = "save",
+	.summary = "Keep everything over a reboot.",
+	.commands = commands,
+	.ncommands = COUNT(commands),
+};

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The file of weir save and weir restore: a head, then sections, the last of which
+ * says that it is the last and has a CRC-32 of all before it. Numbers are in the byte
+ * order of the machine; another one's file is refused.
+ *
+ * An object's section comes first, then what it has: rules, keys in any number of
+ * sections, values.
+ */
+#ifndef WEIR_STATE_H
+#define WEIR_STATE_H
+
+#include <weir.h>
+
+#define STATE_MAGIC	"weirsave"
+#define STATE_VERSION	1
+#define STATE_ORDER	0x01020304U
+
+struct state_head {
+	char		magic[8];
+	uint32_t	order;
+	uint32_t	version;
+};
+
+enum state_type {
+	STATE_LIMITER	= 1,	/* struct state_object, struct weir_limiter_config */
+	STATE_COUNTER	= 2,	/* struct state_object, names; then values */
+	STATE_RULES	= 3,	/* struct weir_rule, any number */
+	STATE_KEYS	= 4,	/* struct weir_entry_info records */
+	STATE_END	= 5,	/* struct state_end */
+};
+
+/**
+ * struct state_section - the head of a section
+ * @type: enum state_type
+ * @reserved: 0
+ * @length: bytes that follow, a multiple of 8
+ * @time: when they were true, ns since 1970
+ */
+struct state_section {
+	uint32_t	type;
+	uint32_t	reserved;
+	uint64_t	length;
+	uint64_t	time;
+};
+
+/* What objects of all kinds have. */
+struct state_object {
+	char		name[WEIR_NAME_SIZE];
+	uint32_t	type;
+	uint32_t	mode;
+	uint32_t	uid;
+	uint32_t	gid;
+	uint32_t	nfields;
+	uint32_t	reserved;
+};
+
+struct state_end {
+	uint32_t	crc;
+	uint32_t	reserved;
+};
+
+#endif /* WEIR_STATE_H */
