@@ -167,7 +167,7 @@ static void config_mask(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 77, c->tokens);
 	KUNIT_EXPECT_EQ(test, 88, c->burst);
 	KUNIT_EXPECT_EQ(test, -EINVAL, limiter_set_config(l, &new, 0));
-	KUNIT_EXPECT_EQ(test, -EINVAL, limiter_set_config(l, &new, 0x80));
+	KUNIT_EXPECT_EQ(test, -EINVAL, limiter_set_config(l, &new, WEIR_SET_FLAGS << 1));
 	KUNIT_EXPECT_EQ(test, 2, atomic_read(&limiter_copy.events[WEIR_EVENT_CHANGED]));
 	KUNIT_EXPECT_EQ(test, WEIR_SET_RATE, limiter_copy.value);
 }

@@ -108,7 +108,7 @@ int limiter_copy_init(struct kunit *test)
 	atomic64_set(&kunit_clock, NSEC_PER_SEC);
 	atomic_set(&copy_fail_in, 0);
 	memset(&limiter_copy, 0, sizeof(limiter_copy));
-	return 0;
+	return weir_wait_mod_init();
 }
 
 void limiter_copy_exit(struct kunit *test)

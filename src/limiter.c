@@ -50,6 +50,8 @@ int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
 		data += sizeof(mapped);
 		len = 4;
 	}
+	key->raw = data;
+	key->raw_len = len;
 	rules = rcu_dereference(l->rules);
 	if (unlikely(rules))
 		key->rule = weir_rules_find(rules, data, len);
@@ -365,14 +367,39 @@ static int absent_op(struct weir_limiter_call *call)
 	}
 }
 
+/* An entry somebody waits for: as good as a fresh one. -EAGAIN: it is none any more. */
+static int forget_queued(struct weir_limiter_call *call)
+{
+	struct weir_table *t = &call->l->table;
+	struct weir_entry *e = weir_table_find(t, call->key);
+	u64 word;
+
+	if (!e || !weir_table_lock(t, e, &word))
+		return -EAGAIN;
+	if (!e->queued) {
+		weir_table_unlock(t, e, word);
+		return -EAGAIN;
+	}
+	weir_entry_set_score(e, (struct weir_score){});
+	WRITE_ONCE(e->ban_until, 0);
+	WRITE_ONCE(e->bans, 0);
+	/* it is not idle before the queue is empty, and then that is settled */
+	weir_limiter_unlock(call, e, weir_rate_fresh(&call->p->rate, call->now),
+			    WEIR_EXPIRY_NEVER);
+	return 0;
+}
+
 static int forget(struct weir_limiter_call *call)
 {
-	int err = weir_table_remove(&call->l->table, call->key);
+	int err;
 
-	if (!err) {
-		weir_wait_kick(call->l, call->key);
+	do {
+		err = weir_table_remove(&call->l->table, call->key);
+		if (err == -EBUSY)
+			err = forget_queued(call);
+	} while (err == -EAGAIN);
+	if (!err)
 		weir_limiter_full_over(call->l);
-	}
 	return err;
 }
 
@@ -431,6 +458,17 @@ static int locked_op(struct weir_limiter_call *call, struct weir_entry *e,
 	return err;
 }
 
+static int ruled_op(struct weir_limiter_call *call)
+{
+	u32 opcode = call->op->opcode;
+
+	if (opcode == WEIR_OP_CHECK || opcode == WEIR_OP_RESERVE)
+		weir_limiter_ruled_count(call);
+	else
+		weir_limiter_ruled(call);
+	return 0;
+}
+
 /**
  * weir_limiter_op - perform an operation, if it can be done without sleeping
  * @l: the limiter
@@ -455,13 +493,8 @@ int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
 
 	if (op->opcode == WEIR_OP_FORGET)
 		return forget(&call);
-	if (unlikely(key->rule) && weir_limiter_by_rule(key, op->opcode)) {
-		if (op->opcode == WEIR_OP_CHECK || op->opcode == WEIR_OP_RESERVE)
-			weir_limiter_ruled_count(&call);
-		else
-			weir_limiter_ruled(&call);
-		return 0;
-	}
+	if (unlikely(key->rule) && weir_limiter_by_rule(key, op->opcode))
+		return ruled_op(&call);
 	if (op->opcode == WEIR_OP_RESERVE)
 		return WEIR_OP_SLOW;
 	do {
@@ -522,7 +555,14 @@ int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
 	do {
 		new = weir_table_new(&l->table, key);
 		rcu_read_lock();
-		if (!IS_ERR(new)) {
+		/* there may be a rule for it by now */
+		weir_limiter_rule(l, key);
+		if (weir_limiter_by_rule(key, op->opcode)) {
+			if (!IS_ERR(new))
+				weir_table_discard(new);
+			call.p = rcu_dereference(l->policy);
+			err = ruled_op(&call);
+		} else if (!IS_ERR(new)) {
 			err = new_op(&call, new);
 			if (err == WEIR_OP_SLOW)
 				weir_table_discard(new);

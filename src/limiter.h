@@ -130,6 +130,7 @@ void weir_limiter_stats_read(struct weir_limiter *l,
 			     struct weir_limiter_stats *stats);
 
 void weir_limiter_shadow(const struct weir_policy *p, struct weir_op *op);
+void weir_limiter_rule(struct weir_limiter *l, struct weir_key *key);
 bool weir_limiter_by_rule(const struct weir_key *key, u32 opcode);
 void weir_limiter_ruled(struct weir_limiter_call *call);
 void weir_limiter_ruled_count(struct weir_limiter_call *call);

@@ -417,7 +417,7 @@ fault:
 	return -EFAULT;
 }
 
-/* One op: -EFAULT or -ERESTARTSYS, and then nothing happened, or 0. */
+/* One op: -EFAULT or -ERESTARTNOHAND, and then nothing happened, or 0. */
 static int op_user(struct weir_client *c, struct weir_op __user *user, u32 index)
 {
 	struct weir_op_run r;
@@ -429,8 +429,9 @@ static int op_user(struct weir_client *c, struct weir_op __user *user, u32 index
 		op_perform_data(c, &r);
 	else
 		op_perform(c, &r);
+	/* begun again after a stop, not after a handler: that may want to end it */
 	if (r.op.result == -EINTR)
-		return -ERESTARTSYS;
+		return -ERESTARTNOHAND;
 	r.op.decided = r.op.verdict ? index : 0;
 	return weir_op_put(&r, user);
 }

@@ -376,25 +376,30 @@ void weir_table_settle(struct weir_table *t, u64 hash, u64 idle_at)
  * @t: the table
  * @key: hashed
  *
- * Return: 0, or -ENOENT.
+ * Return: 0, -ENOENT, or -EBUSY: somebody waits for it, so it stays.
  */
 int weir_table_remove(struct weir_table *t, const struct weir_key *key)
 {
 	unsigned long *bucket = &t->buckets[weir_table_bucket(t, key->hash)];
 	struct weir_entry *e, *prev = NULL;
+	int err = -ENOENT;
 	u64 word;
 
 	bucket_lock(t, bucket);
 	for (e = bucket_first(bucket); e && !entry_is(e, key);
 	     e = rcu_dereference_protected(e->next, true))
 		prev = e;
-	if (e && !WARN_ON_ONCE(!weir_entry_lock(e, &t->entry_map, NULL, &word)))
-		entry_kill(t, bucket, prev, e);
+	if (e && !WARN_ON_ONCE(!weir_entry_lock(e, &t->entry_map, NULL, &word))) {
+		err = e->queued ? -EBUSY : 0;
+		if (err)
+			weir_entry_unlock(e, &t->entry_map, word);
+		else
+			entry_kill(t, bucket, prev, e);
+	}
 	bucket_unlock(t, bucket);
-	if (!e)
-		return -ENOENT;
-	place_give(t, 1);
-	return 0;
+	if (!err)
+		place_give(t, 1);
+	return err;
 }
 
 /**

@@ -29,6 +29,8 @@ struct weir_table;
  * @len: bytes
  * @data: where they are: @words, for keys of up to 16 bytes
  * @words: then the bytes, zero-filled
+ * @raw: the address as it came, not cut to a prefix; limiters of addresses
+ * @raw_len: its bytes
  * @rule: what a rule says to the whole address, enum weir_rule_action
  */
 struct weir_key {
@@ -36,6 +38,8 @@ struct weir_key {
 	unsigned int	len;
 	const u8	*data;
 	u64		words[2];
+	const u8	*raw;
+	unsigned int	raw_len;
 	u32		rule;
 };
 

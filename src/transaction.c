@@ -27,6 +27,7 @@
 #include "ops.h"
 
 #define TX_AGAIN	1	/* something came between: from the beginning */
+#define TX_TRIES	3	/* to make an entry that others need room for */
 #define TX_SMALL	4	/* ops, that need no allocation */
 
 /**
@@ -38,6 +39,7 @@
  * @retry_after: CHECK: ns until it fits together with those before it
  * @full: CHECK: there was no room for a new entry
  * @shadow: CHECK: refused, by a limiter in shadow mode: the others do not care
+ * @tries: CHECK: how often an entry was made
  * @held: CHECK: the limiter's storage is held, to make an entry
  */
 struct tx_item {
@@ -48,6 +50,7 @@ struct tx_item {
 	u64			retry_after;
 	bool			full;
 	bool			shadow;
+	u8			tries;
 	bool			held;
 };
 
@@ -57,6 +60,7 @@ struct tx_item {
  * @call: of one op about it
  * @word: its state
  * @after: its state with the ops so far
+ * @asked: tokens that the ops so far want
  * @idle_at: when it would be idle as it is
  */
 struct tx_entry {
@@ -64,6 +68,7 @@ struct tx_entry {
 	struct weir_limiter_call *call;
 	u64			word;
 	u64			after;
+	u64			asked;
 	u64			idle_at;
 };
 
@@ -114,6 +119,19 @@ static struct tx_entry *entry_of(struct transaction *tx, const struct tx_item *i
 	return te;
 }
 
+/* One transaction goes by one policy of a limiter, whatever is set meanwhile. */
+static const struct weir_policy *policy_of(const struct transaction *tx,
+					   const struct tx_item *it,
+					   struct weir_limiter *l)
+{
+	const struct tx_item *other;
+
+	for (other = tx->items; other < it; other++)
+		if (is_check(other) && other->call.l == l)
+			return other->call.p;
+	return rcu_dereference(l->policy);
+}
+
 static int item_locate(struct transaction *tx, struct tx_item *it)
 {
 	struct weir_object *o = weir_op_object(tx->client, &it->run);
@@ -132,11 +150,12 @@ static int item_locate(struct transaction *tx, struct tx_item *it)
 		return err;
 	it->call = (struct weir_limiter_call){
 		.l = l,
-		.p = rcu_dereference(l->policy),
+		.p = policy_of(tx, it, l),
 		.op = &it->run.op,
 		.key = &it->run.key,
 	};
 	it->e = NULL;
+	it->retry_after = 0;
 	if (!it->run.key.rule)
 		it->e = weir_table_find(&l->table, &it->run.key);
 	if (it->e)
@@ -199,6 +218,17 @@ static bool entries_lock(struct transaction *tx)
 }
 
 /*
+ * An entry that is made and not charged yet is idle, and goes when another needs its
+ * place, were it one of this very transaction. There is no room for all of them then.
+ */
+static bool crowded_out(const struct tx_item *it)
+{
+	const struct weir_table *t = &it->call.l->table;
+
+	return it->tries >= TX_TRIES && weir_table_keys(t) >= READ_ONCE(t->max_keys);
+}
+
+/*
  * With all entries locked: the keys that had none have none still, so that there
  * is a moment at which everything is as it was found. And that moment is now.
  */
@@ -215,9 +245,12 @@ static bool moment(struct transaction *tx)
 		    weir_table_find(&it->call.l->table, it->call.key))
 			return false;
 		it->call.now = now - it->call.l->table.epoch;
+		if (!it->e && crowded_out(it))
+			it->full = true;
 	}
 	for (te = tx->entries; te < tx->entries + tx->nentries; te++) {
 		te->after = te->word;
+		te->asked = 0;
 		te->idle_at = weir_limiter_idle_at(&te->call->l->table, te->e,
 						   te->word, te->call->now);
 	}
@@ -246,6 +279,11 @@ static bool item_fits(struct transaction *tx, struct tx_item *it)
 		weir_rate_decide(&p->rate, te->after, it->call.now,
 				 it->run.op.n, &d);
 		te->after = d.word;
+		if (d.allowed)
+			te->asked += it->run.op.n;
+		else	/* when would all of them fit that want this key? */
+			weir_rate_peek(&p->rate, te->word, it->call.now,
+				       te->asked + it->run.op.n, &d);
 	}
 	it->retry_after = d.retry_after;
 	return d.allowed;
@@ -315,6 +353,8 @@ static void refuse(struct transaction *tx, struct tx_item *decider)
 	for (it = tx->items; it < tx->items + tx->count; it++) {
 		if (is_check(it) && it != decider)
 			bystander(tx, it);
+		if (verdict != WEIR_ALLOWED)
+			it->run.op.out_flags &= ~WEIR_OUT_SHADOW;
 		it->run.op.verdict = verdict;
 		it->run.op.decided = tx->decider;
 	}
@@ -419,8 +459,10 @@ static int entries_make(struct transaction *tx)
 	int err = 0, made;
 
 	for (it = tx->items; it < tx->items + tx->count; it++) {
+		it->full = false;
 		if (!it->held)
 			continue;
+		it->tries += it->tries < TX_TRIES;
 		made = err ? 0 : weir_limiter_entry_make(it->call.l, it->call.key);
 		if (made == -ENOSPC)
 			it->full = true;

@@ -14,14 +14,16 @@
  * waits for pay one load, of a cache line they have at hand.
  *
  * Queues are found by limiter and key in a hash table with a lock a bucket, which
- * is taken inside the entry's lock. @queued is written with both held. A queue
- * may have no entry for a moment (forget): then its first makes one.
+ * is taken inside the entry's lock. @queued is written with both held, and an entry
+ * that has it is not dropped: where there is a queue there is an entry.
  */
 
 #include <linux/hrtimer.h>
 #include <linux/list.h>
+#include <linux/random.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/siphash.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -30,6 +32,7 @@
 #include "wait.h"
 
 #define BUCKET_BITS	8
+#define SLACK_NS	(50 * NSEC_PER_USEC)	/* others wait behind: not ours to choose */
 
 /**
  * struct queue - all who wait for one key
@@ -74,9 +77,15 @@ static struct bucket {
 	struct hlist_head	queues;
 } buckets[1 << BUCKET_BITS];
 
-static struct bucket *bucket_of(const struct weir_key *key)
+/* Limiters' owners can learn hashes: nobody must be able to fill one bucket. */
+static siphash_key_t secret;
+
+static struct bucket *bucket_of(const struct weir_limiter *l,
+				const struct weir_key *key)
 {
-	return &buckets[key->hash >> (64 - BUCKET_BITS)];
+	u64 hash = siphash_2u64(key->hash, (unsigned long)l, &secret);
+
+	return &buckets[hash >> (64 - BUCKET_BITS)];
 }
 
 static bool key_is(const struct weir_key *a, const struct weir_key *b)
@@ -118,7 +127,7 @@ static void kick(struct waiter *w)
  */
 void weir_wait_kick(struct weir_limiter *l, const struct weir_key *key)
 {
-	struct bucket *b = bucket_of(key);
+	struct bucket *b = bucket_of(l, key);
 	struct queue *q;
 
 	spin_lock_bh(&b->lock);
@@ -128,17 +137,21 @@ void weir_wait_kick(struct weir_limiter *l, const struct weir_key *key)
 	spin_unlock_bh(&b->lock);
 }
 
-/* All keys of a limiter have changed, or it is dead. Context: process. */
+/* All keys of a limiter have changed, or it is dead: all look. Context: process. */
 void weir_wait_kick_all(struct weir_limiter *l)
 {
+	struct waiter *w;
 	struct bucket *b;
 	struct queue *q;
 
 	for (b = buckets; b < buckets + ARRAY_SIZE(buckets); b++) {
 		spin_lock_bh(&b->lock);
-		hlist_for_each_entry(q, &b->queues, node)
-			if (q->l == l)
-				kick(first_of(q));
+		hlist_for_each_entry(q, &b->queues, node) {
+			if (q->l != l)
+				continue;
+			list_for_each_entry(w, &q->waiters, node)
+				kick(w);
+		}
 		spin_unlock_bh(&b->lock);
 	}
 }
@@ -236,8 +249,13 @@ static enum outcome decide(struct waiter *w, struct bucket *b,
 	struct weir_decision d;
 	enum outcome outcome = DONE;
 
-	weir_rate_peek(&call->p->rate, *word, call->now, call->op->n, &d);
 	w->kicked = false;
+	if (call->key->rule) {
+		queued_set(e, leave(q, w));
+		weir_limiter_ruled_count(call);
+		return DONE;
+	}
+	weir_rate_peek(&call->p->rate, *word, call->now, call->op->n, &d);
 	call->turn = first;
 	if (first && d.allowed && e->ban_until <= call->now) {
 		queued_set(e, leave(q, w));
@@ -261,14 +279,15 @@ static int look(struct waiter *w, u64 *wake_at)
 {
 	struct weir_limiter_call *call = &w->call;
 	struct weir_table *t = &call->l->table;
-	struct bucket *b = bucket_of(call->key);
+	struct bucket *b = bucket_of(call->l, call->key);
 	struct weir_entry *e;
 	u64 word, before;
 	int ret;
 
+	weir_limiter_rule(call->l, call->key);
 	do {
 		e = weir_table_find(t, call->key);
-		if (!e)
+		if (!e)		/* then nobody waits for it */
 			return NO_ENTRY;
 	} while (!weir_table_lock(t, e, &word));
 	call->p = rcu_dereference(call->l->policy);
@@ -288,26 +307,23 @@ static void give_up(struct waiter *w)
 {
 	struct weir_limiter_call *call = &w->call;
 	struct weir_table *t = &call->l->table;
-	struct bucket *b = bucket_of(call->key);
+	struct bucket *b = bucket_of(call->l, call->key);
 	struct weir_entry *e;
-	struct queue *q;
-	u64 word, before = 0;
+	u64 word, before;
 
 	rcu_read_lock();
-	do {
-		e = weir_table_find(t, call->key);
-	} while (e && !weir_table_lock(t, e, &word));
+	/* an entry that is waited for is not dropped, by nobody */
+	e = weir_table_find(t, call->key);
+	if (WARN_ON_ONCE(!e || !weir_table_lock(t, e, &word)))
+		goto out;
 	call->p = rcu_dereference(call->l->policy);
 	call->now = weir_table_now(t);
-	if (e)
-		before = weir_limiter_idle_at(t, e, word, call->now);
-	spin_lock_bh(&b->lock);
-	q = leave(w->queue, w);
-	if (e)
-		queued_set(e, q);
-	spin_unlock_bh(&b->lock);
-	if (e)
-		weir_limiter_unlock(call, e, word, before);
+	before = weir_limiter_idle_at(t, e, word, call->now);
+	spin_lock(&b->lock);
+	queued_set(e, leave(w->queue, w));
+	spin_unlock(&b->lock);
+	weir_limiter_unlock(call, e, word, before);
+out:
 	rcu_read_unlock();
 }
 
@@ -320,7 +336,7 @@ static void doze(struct waiter *w, u64 wake_at)
 		set_current_state(TASK_INTERRUPTIBLE);
 		if (READ_ONCE(w->kicked) || signal_pending(current))
 			break;
-		if (!schedule_hrtimeout_range_clock(&until, current->timer_slack_ns,
+		if (!schedule_hrtimeout_range_clock(&until, SLACK_NS,
 						    HRTIMER_MODE_ABS,
 						    CLOCK_BOOTTIME))
 			break;
@@ -395,6 +411,7 @@ int weir_wait_mod_init(void)
 {
 	struct bucket *b;
 
+	get_random_bytes(&secret, sizeof(secret));
 	for (b = buckets; b < buckets + ARRAY_SIZE(buckets); b++)
 		spin_lock_init(&b->lock);
 	return 0;

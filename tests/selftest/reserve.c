@@ -105,7 +105,7 @@ static void on_signal(int sig)
 static void waiter(FIXTURE_DATA(reserve) *self, int i, __s64 n, __u64 wait)
 {
 	struct told *told = &self->shared->told[i];
-	struct sigaction action = { .sa_handler = on_signal };
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 	struct rusage before, after;
 	struct weir_op op;
 
@@ -407,6 +407,9 @@ TEST_F(reserve, forget)
 	start(self, 0, 4, 20 * DAY);
 	start(self, 1, 5, 20 * DAY);
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_FORGET, 0));
+	/* nobody comes between, for all that the key is as good as fresh */
+	ASSERT_EQ(0, run(self, &op, WEIR_OP_CHECK, BURST));
+	EXPECT_EQ(WEIR_LIMITED, op.verdict);
 	EXPECT_EQ(WEIR_ALLOWED, finish(self, 0)->verdict);
 	EXPECT_EQ(WEIR_ALLOWED, finish(self, 1)->verdict);
 	EXPECT_EQ(1, left(self));
@@ -479,6 +482,60 @@ TEST_F(reserve, full)
 			     sizeof(other)));
 	ASSERT_EQ(0, reserve(self, &op, 1, DAY));
 	EXPECT_EQ(WEIR_FULL, op.verdict);
+}
+
+/* Rules are looked at by who waits already. */
+TEST_F(reserve, rules)
+{
+	struct weir_limiter_config config = limiter_config(WEIR_KEY_IP);
+	struct weir_rule rules[2] = {
+		{ .addr = { 10 }, .addr_len = 4, .prefix = 32,
+		  .action = WEIR_RULE_ALLOW },
+		{ .addr = { 11 }, .addr_len = 4, .prefix = 32,
+		  .action = WEIR_RULE_DENY },
+	};
+	struct weir_rules args = { .size = sizeof(args), .count = 2,
+				   .rules = address(rules) };
+	pid_t pids[2];
+	int status;
+
+	config.tokens = 1;
+	ASSERT_EQ(0, limiter_create(self->fd, OURS "ip", &config, &self->l));
+	args.handle = self->l;
+	for (int i = 0; i < 2; i++) {
+		struct weir_op op;
+
+		ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_CHECK, self->l, 1,
+				     rules[i].addr, 4));
+		pids[i] = fork();
+		if (!pids[i]) {
+			op = op_make(WEIR_OP_RESERVE, self->l, 1);
+			op_key(&op, rules[i].addr, 4);
+			op.arg = ~0ULL;
+			_exit(op_run(self->fd, &op) || op.out_flags != WEIR_OUT_RULE ?
+			      9 : op.verdict);
+		}
+		until_asleep(pids[i]);
+	}
+	ASSERT_EQ(0, call(self->fd, WEIR_IOC_RULES, &args));
+	waitpid(pids[0], &status, 0);
+	EXPECT_EQ(WEIR_ALLOWED, WEXITSTATUS(status));
+	waitpid(pids[1], &status, 0);
+	EXPECT_EQ(WEIR_BANNED, WEXITSTATUS(status));
+}
+
+/* Stopped and continued, it waits on. */
+TEST_F(reserve, stopped)
+{
+	spend(self, BURST);
+	start(self, 0, 1, 20 * DAY);
+	kill(self->pid[0], SIGSTOP);
+	waitpid(self->pid[0], NULL, WUNTRACED);
+	kill(self->pid[0], SIGCONT);
+	until_asleep(self->pid[0]);
+	EXPECT_EQ(0, self->shared->told[0].done);
+	refund(self, 1);
+	EXPECT_EQ(WEIR_ALLOWED, finish(self, 0)->verdict);
 }
 
 /* Many wait, some are shot, and what is given out is what was there. */

@@ -230,8 +230,8 @@ TEST_F(transaction, one_key_twice)
 	EXPECT_EQ(WEIR_LIMITED, ops[0].verdict);
 	EXPECT_EQ(2, ops[0].decided);
 	EXPECT_EQ(10, ops[2].remaining);
-	/* they fit together when one token more is there; none was spent */
-	EXPECT_TRUE(lasts("retry", ops[2].retry_after, DAY / 10, since));
+	/* 11 of 10 never fit */
+	EXPECT_EQ(WEIR_NEVER, ops[2].retry_after);
 	EXPECT_EQ(1, ops[2].strikes);
 	EXPECT_EQ(10, left(self, self->user, ALICE));
 	ops[0] = check_of(self->user, 6, ALICE);
@@ -242,6 +242,39 @@ TEST_F(transaction, one_key_twice)
 	EXPECT_EQ(0, ops[2].remaining);
 	EXPECT_EQ(0, left(self, self->user, ALICE));
 	EXPECT_EQ(5, left(self, self->user, BOB));
+	/* 3 + 2 of the 5 that are left fit, 3 + 4 do when 2 have come back */
+	ops[0] = check_of(self->user, 3, BOB);
+	ops[1] = check_of(self->user, 4, BOB);
+	ASSERT_EQ(0, run(self, ops, 2));
+	EXPECT_EQ(1, ops[0].decided);
+	EXPECT_TRUE(lasts("retry", ops[1].retry_after, 2 * (DAY / 10), since));
+}
+
+/* Two new keys and one place: there is no room for them, now or ever. */
+TEST_F(transaction, one_place)
+{
+	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
+	struct weir_op ops[2], op;
+	__u64 key = 3;
+	__u32 small;
+
+	config.max_keys = 2;
+	ASSERT_EQ(0, limiter_create(self->fd, OURS "small", &config, &small));
+	ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_CHECK, small, 1, &key, 8));
+	for (int i = 0; i < 3; i++) {
+		ops[0] = check_of(small, 1, 1);
+		ops[1] = check_of(small, 1, 2);
+		ASSERT_EQ(0, run(self, ops, 2));
+		EXPECT_EQ(WEIR_FULL, ops[0].verdict);
+		EXPECT_GE(2, totals(self, small).keys);
+	}
+	/* one of them alone fits */
+	ASSERT_EQ(0, run(self, ops, 1));
+	EXPECT_EQ(WEIR_ALLOWED, ops[0].verdict);
+	ASSERT_EQ(0, run(self, ops, 2));
+	EXPECT_EQ(WEIR_FULL, ops[0].verdict);
+	EXPECT_EQ(1, ops[0].decided);
+	EXPECT_EQ(9, ops[0].remaining);
 }
 
 TEST_F(transaction, largest)

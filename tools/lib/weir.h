@@ -138,7 +138,7 @@ int weir_get_info(struct weir *weir, struct weir_info *info);
  * negative errno.
  *
  * Return: operations performed, from the first on: @count, or fewer if a signal or a
- *	bad pointer ended the batch early. -1 if none was: EFAULT, EINVAL.
+ *	bad pointer ended the batch early. -1 if none was: EFAULT, EINVAL, EINTR.
  */
 int weir_submit(struct weir *weir, struct weir_op *ops, unsigned int count);
 
@@ -149,8 +149,8 @@ int weir_submit(struct weir *weir, struct weir_op *ops, unsigned int count);
  * @which: index of the op that decided: the first CHECK that was refused, or the one
  *	that failed; may be NULL. Untouched if the call itself fails.
  *
- * If every check is allowed, all are charged and the amounts added, in one step for
- * whoever looks. Else nothing is; only the check that decided counts as refused, and
+ * If every check is allowed, all are charged, in one step for whoever looks, and the
+ * amounts added. Else nothing is; only the check that decided counts as refused, and
  * strikes. weir_op_answer() tells what each key has.
  *
  * Return: WEIR_ALLOWED; the verdict of the check that was refused; or -1, and

@@ -739,9 +739,10 @@ struct weir_rules {
  *	lifted, so that is waited for), if the cost is above the limit, or if too many
  *	tokens are waited for (queue_max); else when the time is up. Counted, and
  *	striking, as CHECK is. What frees tokens or ends the ban, and a change of the
- *	limiter, lets who waits look again at that moment; its deletion ends the wait
- *	with ENODEV. A signal ends it with nothing charged and no result: the submission
- *	ends before this op, with EINTR if it is the first.
+ *	limiter or its rules, lets who waits look again at that moment; its deletion ends
+ *	the wait with ENODEV. A signal ends it with nothing charged and no result: the
+ *	submission ends before this op, with EINTR if it is the first, SA_RESTART or not.
+ *	Stopped and continued it waits on, at the end of the queue.
  */
 enum weir_opcode {
 	WEIR_OP_ADD		= 0x01,
@@ -867,16 +868,18 @@ struct weir_op {
  *
  * With WEIR_SUBMIT_ALL the ops are one: all are performed or none. They are CHECKs,
  * WEIR_TRANSACTION_CHECKS at most, and ADDs. If every CHECK is allowed, all are charged
- * and the ADDs made: whoever looks at those keys and counters sees it before or after
- * that, whatever races with it. Else nothing is charged and nothing added, and
- * the first CHECK in order that is not allowed has decided: it alone counts as limited,
- * banned or full, and strikes, as it would by itself.
+ * and the ADDs made: whoever looks at those keys, and at the counter if there is one
+ * ADD, sees it before or after that, whatever races with it. (Several ADDs are each a
+ * step of their own.) Else nothing is charged and nothing added, and the first CHECK
+ * in order that is not allowed has decided: it alone counts as limited, banned or
+ * full, and strikes, as it would by itself.
  *
  * Then every op has the common verdict, and of one that is not allowed the index of who
  * decided in @decided (else its own index); the rest of an answer is about its own key,
- * as a PEEK would tell it. CHECKs of one key must fit together; retry_after of the one
- * that does not tells when they do. If an op fails, its result says why, and that of
- * the others is -ECANCELED. @done is @count, unless the call fails.
+ * and of a key without an entry as if it were fresh. CHECKs of one key must fit
+ * together; retry_after of the one that does not tells when they do. If an op fails, its
+ * result says why, and that of the others is -ECANCELED. @done is @count, unless the
+ * call fails.
  *
  * Errors: EINVAL, EFAULT, E2BIG, EINTR (a first RESERVE; WEIR_SUBMIT_ALL); with
  * WEIR_SUBMIT_ALL also ENOMEM.
