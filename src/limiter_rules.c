@@ -13,18 +13,6 @@
 
 #define BUCKETS_A_GO	1024	/* looked at before others may run */
 
-/* Look for the key's rule again: the rules may be others now. Under RCU. */
-void weir_limiter_rule(struct weir_limiter *l, struct weir_key *key)
-{
-	const struct weir_rule_set *set;
-
-	if (l->key_type != WEIR_KEY_IP)
-		return;
-	set = rcu_dereference(l->rules);
-	key->rule = set ? weir_rules_find(set, key->raw, key->raw_len) :
-			  WEIR_RULE_NONE;
-}
-
 /* What a rule says to an op, which then does nothing to the key's entry. */
 bool weir_limiter_by_rule(const struct weir_key *key, u32 opcode)
 {

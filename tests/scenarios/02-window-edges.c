@@ -8,7 +8,7 @@
  * window decided an attempt is known exactly: an answer says how long its window
  * goes on (reset_after), the caller's clock before and after the call brackets
  * the moment, and window ends are one period apart. The same crowd then tries a
- * token bucket, and a limiter that bans.
+ * token bucket, a sliding window, and a limiter that bans.
  */
 #include <string.h>
 
@@ -328,6 +328,39 @@ static void bucket_holds(struct weir *weir)
 	crowd_free(crowd);
 }
 
+/* ------------------------------------------------ the sliding window */
+
+/*
+ * A hundred in 200 ms, sliding. No window admits more, whatever the one before left
+ * over; and a key that was never denied for nothing has spent a first window whole.
+ */
+static void sliding_holds(struct weir *weir)
+{
+	const struct weir_limiter_config config = {
+		.size = sizeof(config), .algorithm = WEIR_ALGORITHM_SLIDING,
+		.key_type = WEIR_KEY_TEXT, .tokens = 100, .period = PERIOD,
+	};
+	struct weir_limiter *login = service_limiter(weir, LIMITER, &config);
+	struct bucket *b = shared_memory(sizeof(*b));
+	struct crowd *crowd = crowd_make(20);
+	uint64_t allowed, windows;
+
+	crowd_spawn(crowd, drain, b);
+	b->stop_at = now_ns() + 2 * SECOND;
+	crowd_start(crowd);
+	tap_is(crowd_wait(crowd), 0, "every caller got an answer each time");
+	allowed = crowd_done(crowd);
+	/* the windows that this time can touch */
+	windows = (b->last_known - b->first_begun) / PERIOD + 2;
+	tap_note("sliding window of 100: %llu allowed in at most %llu windows",
+		 (unsigned long long)allowed, (unsigned long long)windows);
+	tap_ok(b->last_denied != 0, "it was spent");
+	tap_ok(allowed <= 100 * windows, "no window admitted more than its limit");
+	tap_ok(allowed >= 100, "and one of them all of it");
+	tap_ok(limiter_end(login), "the limiter is gone");
+	crowd_free(crowd);
+}
+
 /* ------------------------------------------------ the ban */
 
 #define STRIKES	5
@@ -415,6 +448,7 @@ int main(void)
 	show_the_hole(windows);
 	windows_hold(weir, windows);
 	bucket_holds(weir);
+	sliding_holds(weir);
 	one_ban(weir, tap_scaled(100, 4));
 	weir_close(weir);
 	return tap_end();
