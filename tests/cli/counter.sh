@@ -57,6 +57,10 @@ refuses "counter 'cli.web': exists already" counter create cli.web
 refuses "counter '.x': not a name: 1 to 63 of A-Z a-z 0-9 . _ -, first a letter or digit" counter create .x
 refuses "field 'b/c': not a name: 1 to 63 of A-Z a-z 0-9 . _ -, first a letter or digit" counter create cli.x a b/c
 refuses "field 'a' is given twice" counter create cli.x a b a
+prints '' counter create cli.first --type sequence --first 9223372036854775806
+prints 9223372036854775806 counter next cli.first
+prints 9223372036854775807 counter next cli.first
+refuses '--first: only for --type sequence' counter create cli.x --first 2
 refuses 'a sequence has no fields' counter create cli.x a --type sequence
 refuses "--type 'histogram': must be sum or sequence" counter create cli.x --type histogram
 refuses "--mode '0777': has only r (4) and w (2), as in 0664" counter create cli.x --mode 0777

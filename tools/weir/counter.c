@@ -46,6 +46,7 @@ static int create_run(const struct args *args)
 	const char *name = arg_name("counter", args->operands[0]);
 	char fields[WEIR_FIELDS_MAX][WEIR_NAME_SIZE] = { { 0 } };
 	struct weir_counter_config config = { .size = sizeof(config) };
+	const char *first = args_option(args, "--first");
 	struct weir_create create = { .size = sizeof(create) };
 	struct weir *weir;
 	int number = WEIR_COUNTER_SUM;
@@ -58,6 +59,11 @@ static int create_run(const struct args *args)
 	}
 	if (number == WEIR_COUNTER_SEQUENCE && args->count > 1)
 		die("a sequence has no fields");
+	if (first && number != WEIR_COUNTER_SEQUENCE)
+		die("--first: only for --type sequence");
+	if (first)
+		config.start = (int64_t)arg_u64("--first", first, 1,
+						INT64_MAX) - 1;
 	fields_take(fields, args->count - 1, args->operands + 1);
 	config.type = (uint32_t)number;
 	config.nfields = (uint32_t)args->count - 1;
@@ -307,6 +313,8 @@ static const struct option create_options[] = {
 	  .help = "permissions in octal as of a file: r observe, w use; 0660 unless given" },
 	{ .name = "--group", .value = "GROUP",
 	  .help = "the group that --mode speaks of; yours unless given" },
+	{ .name = "--first", .value = "N",
+	  .help = "the first number of a sequence; 1 unless given" },
 	{ .name = "--existing-ok",
 	  .help = "if a counter of that name exists, leave it as it is and succeed" },
 	{ 0 }
