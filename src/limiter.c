@@ -198,7 +198,8 @@ static int entry_op(struct weir_limiter_call *call, struct weir_entry *e, u64 *w
  * dead, has strikes to tell of, somebody waits, or the check must strike.
  *
  * The ban is read before the word is exchanged: a ban that comes between is one
- * that came after this check.
+ * that came after this check. The clock is read after the word: by an earlier time
+ * than it was charged at, a bucket that has the token would seem to lack it.
  */
 static bool check_unlocked(struct weir_limiter_call *call, struct weir_entry *e)
 {
@@ -213,6 +214,9 @@ static bool check_unlocked(struct weir_limiter_call *call, struct weir_entry *e)
 		    READ_ONCE(e->queued))
 			return false;
 		ban_until = READ_ONCE(e->ban_until);
+		/* pairs with the cmpxchg below, whose word was made of a time */
+		smp_rmb();
+		call->now = weir_table_now(&call->l->table);
 		if (!check || ban_until > call->now) {
 			weir_rate_peek(&call->p->rate, word, call->now, op->n, &d);
 			break;
@@ -284,8 +288,10 @@ static int absent_op(struct weir_limiter_call *call)
 	struct weir_op *op = call->op;
 	struct weir_decision d;
 	bool check = op->opcode == WEIR_OP_CHECK;
-	u64 fresh = weir_rate_fresh(&call->p->rate, call->now);
+	u64 fresh;
 
+	call->now = weir_table_now(&call->l->table);
+	fresh = weir_rate_fresh(&call->p->rate, call->now);
 	switch (op->opcode) {
 	case WEIR_OP_CHECK:
 	case WEIR_OP_PEEK:
@@ -324,6 +330,7 @@ static int forget_queued(struct weir_limiter_call *call)
 	weir_entry_set_score(e, (struct weir_score){});
 	WRITE_ONCE(e->ban_until, 0);
 	WRITE_ONCE(e->bans, 0);
+	call->now = weir_table_now(t);
 	/* it is not idle before the queue is empty, and then that is settled */
 	weir_limiter_unlock(call, e, weir_rate_fresh(&call->p->rate, call->now),
 			    WEIR_EXPIRY_NEVER);
@@ -427,7 +434,6 @@ int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
 		.p = rcu_dereference(l->policy),
 		.op = op,
 		.key = key,
-		.now = weir_table_now(&l->table),
 	};
 	struct weir_entry *e;
 	u64 word;
@@ -446,6 +452,7 @@ int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
 		    check_unlocked(&call, e))
 			return 0;
 	} while (!weir_table_lock(&l->table, e, &word));
+	call.now = weir_table_now(&l->table);
 	return locked_op(&call, e, word, false);
 }
 

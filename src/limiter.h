@@ -83,7 +83,7 @@ struct weir_limiter {
  * @p: its policy, kept by RCU
  * @op: the operation; its result half is filled in
  * @key: the key
- * @now: ns since the table's epoch
+ * @now: ns since the table's epoch, read after the key's state
  * @turn: CHECK: who waits for this key waits behind it
  */
 struct weir_limiter_call {

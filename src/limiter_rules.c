@@ -71,12 +71,12 @@ static void entry_lift(struct weir_limiter *l, struct weir_entry *e, u64 hash)
 		.p = rcu_dereference(l->policy),
 		.op = &op,
 		.key = &key,
-		.now = weir_table_now(&l->table),
 	};
 	u64 word, before;
 
 	if (!weir_table_lock(&l->table, e, &word))
 		return;
+	call.now = weir_table_now(&l->table);
 	before = weir_limiter_idle_at(&l->table, e, word, call.now);
 	weir_limiter_lift(&call, e);
 	weir_limiter_unlock(&call, e, word, before);

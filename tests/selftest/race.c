@@ -399,6 +399,51 @@ TEST_F_TIMEOUT(race, limiter, 300)
 	crowd_free(crowd);
 }
 
+#define PAIR	2
+#define MEETINGS	20000
+
+/* Meet at each key in turn, and spend one of its two tokens. */
+static int spend_one_each(struct crowd *crowd, unsigned int me, void *arg)
+{
+	_Atomic __u32 *arrived = arg;
+	struct seat *seat = &crowd->seat[me];
+	int fd = client_open(O_RDWR);
+	struct weir_op op;
+	__u64 key;
+	__u32 l;
+
+	if (object_open(fd, WEIR_KIND_LIMITER, OURS "race", WEIR_RIGHT_USE, &l))
+		return 1;
+	for (key = 0; key < MEETINGS; key++) {
+		(*arrived)++;
+		while (*arrived < PAIR * (key + 1))
+			;
+		if (key_run(fd, &op, WEIR_OP_CHECK, l, 1, &key, sizeof(key)))
+			return 2;
+		seat->done += op.verdict == WEIR_ALLOWED;
+	}
+	return 0;
+}
+
+/*
+ * A burst of two is enough for two who come at once. (Whoever read the clock before
+ * the other made the entry would find the bucket a moment short of full.)
+ */
+TEST_F_TIMEOUT(race, burst_is_enough, 300)
+{
+	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
+	struct crowd *crowd = crowd_make(PAIR);
+	_Atomic __u32 *arrived = shared_memory(sizeof(*arrived));
+	__u32 l;
+
+	config.burst = PAIR;
+	config.max_keys = MEETINGS;
+	ASSERT_EQ(0, limiter_create(self->fd, OURS "race", &config, &l));
+	EXPECT_EQ(0, crowd_run(crowd, spend_one_each, arrived));
+	EXPECT_EQ(PAIR * MEETINGS, crowd_done(crowd));
+	crowd_free(crowd);
+}
+
 /* New keys all the while, and the limiter is deleted in the middle of it. */
 static int insert_until_gone(struct crowd *crowd, unsigned int me, void *arg)
 {
