@@ -33,7 +33,6 @@ union ioctl_args {
 	struct weir_dump dump;
 	struct weir_rules rules;
 	struct weir_load load;
-	struct weir_submit submit;
 };
 
 static int info_run(struct weir_client *c, union ioctl_args *args, u64 user)
@@ -260,11 +259,6 @@ static int load_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	return err ?: weir_user_put(load, sizeof(*load), user);
 }
 
-static int submit_run(struct weir_client *c, union ioctl_args *args, u64 user)
-{
-	return weir_submit_run(c, &args->submit, user);
-}
-
 /**
  * struct ioctl_desc - one ioctl
  * @cmd: its number
@@ -297,7 +291,6 @@ static const struct ioctl_desc ioctls[] = {
 	IOCTL(WEIR_IOC_DELETE,	weir_delete,	handle,		delete_run),
 	IOCTL(WEIR_IOC_LIST,	weir_list,	reserved,	list_run),
 	IOCTL(WEIR_IOC_DUMP,	weir_dump,	length,		dump_run),
-	IOCTL(WEIR_IOC_SUBMIT,	weir_submit,	ops,		submit_run),
 	IOCTL(WEIR_IOC_RULES,	weir_rules,	rules,		rules_run),
 	IOCTL(WEIR_IOC_LOAD,	weir_load,	length,		load_run),
 };
@@ -315,6 +308,9 @@ long weir_ioctl(struct weir_client *c, unsigned int cmd, unsigned long arg)
 	unsigned int nr = _IOC_NR(cmd);
 	int err;
 
+	/* by itself, for it is what all the others are made for */
+	if (likely(cmd == WEIR_IOC_SUBMIT))
+		return weir_submit_run(c, (struct weir_submit __user *)arg);
 	if (nr >= ARRAY_SIZE(ioctls))
 		return -ENOTTY;
 	desc = &ioctls[array_index_nospec(nr, ARRAY_SIZE(ioctls))];

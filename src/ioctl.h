@@ -3,6 +3,7 @@
 #ifndef _WEIR_IOCTL_H
 #define _WEIR_IOCTL_H
 
+#include <linux/compiler.h>
 #include <linux/types.h>
 
 struct weir_client;
@@ -11,7 +12,7 @@ struct weir_submit;
 
 long weir_ioctl(struct weir_client *c, unsigned int cmd, unsigned long arg);
 int weir_create_run(struct weir_client *c, struct weir_create *args, u64 user);
-int weir_submit_run(struct weir_client *c, struct weir_submit *args, u64 user);
+int weir_submit_run(struct weir_client *c, struct weir_submit __user *user);
 
 int weir_device_mod_init(void);
 void weir_device_mod_exit(void);

@@ -6,6 +6,17 @@
 #include "limiter.h"
 #include "rules.h"
 
+/* The usual lengths without a call. */
+static void bytes_copy(u64 *words, const u8 *data, unsigned int len)
+{
+	if (len == 4)
+		memcpy(words, data, 4);
+	else if (len == 8)
+		memcpy(words, data, 8);
+	else
+		memcpy(words, data, len);
+}
+
 /**
  * weir_limiter_key - the key that bytes stand for, hashed
  * @l: the limiter
@@ -49,7 +60,7 @@ int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
 	if (len <= WEIR_KEY_INLINE) {
 		key->words[0] = 0;
 		key->words[1] = 0;
-		memcpy(key->words, data, len);
+		bytes_copy(key->words, data, len);
 		if (v4) {
 			key->words[0] &= l->mask4;
 		} else if (l->key_type == WEIR_KEY_IP) {

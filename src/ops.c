@@ -1,24 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * WEIR_IOC_SUBMIT: operations, one or many.
- *
- * What a single one costs beside the operation: copying 24 bytes and 64 bytes
- * in, 64 bytes and the count out, an xarray look-up, and two stores that prove
- * that the result has where to go before anything is done.
+ * What an operation takes, and to which object it goes. submit.c has them from the
+ * user, one or many; transaction.c several at a time, all or none.
  */
 
 #include <linux/err.h>
 #include <linux/nospec.h>
-#include <linux/sched/signal.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
 #include "client.h"
 #include "counter.h"
-#include "ioctl.h"
 #include "limiter.h"
 #include "ops.h"
-#include "user.h"
 
 #define STRIKE_MAX	BIT(20)
 #define NEXT_MAX	BIT_ULL(32)
@@ -52,7 +46,21 @@ static const struct weir_op_desc *desc_find(unsigned int opcode)
 
 static bool inline_tail_zero(const struct weir_op *op, size_t used)
 {
-	return !memchr_inv(op->key + used, 0, sizeof(op->key) - used);
+	const u64 *words = (const u64 *)op->key;
+	u32 half[2];
+	u64 any = 0;
+	size_t i;
+
+	if (used % sizeof(u32))
+		return !memchr_inv(op->key + used, 0, sizeof(op->key) - used);
+	/* numbers, addresses: without a call */
+	if (used % sizeof(u64)) {
+		memcpy(half, &words[used / sizeof(u64)], sizeof(half));
+		any = half[1];
+	}
+	for (i = DIV_ROUND_UP(used, sizeof(u64)); i < ARRAY_SIZE(op->values); i++)
+		any |= words[i];
+	return !any;
 }
 
 /* What the opcode alone decides. Counters say themselves what else they take. */
@@ -271,22 +279,27 @@ static int counter_op(struct weir_op_run *r, struct weir_counter *c)
 }
 
 /* The key of a limiter's op. Context: RCU read side. Return: 0 or -EINVAL. */
-int weir_op_key(struct weir_op_run *r, struct weir_limiter *l)
+static int op_key(struct weir_op_run *r, struct weir_limiter *l)
 {
 	const u8 *bytes = r->data ? r->data->bytes : r->op.key;
 
 	return weir_limiter_key(l, bytes, r->op.key_len, &r->key);
 }
 
-static int limiter_op(struct weir_op_run *r, struct weir_limiter *l)
+/*
+ * All that needs no sleep, to an object from weir_op_object(). WEIR_OP_SLOW: the rest
+ * is for weir_op_sleeping(), if weir_op_hold() can keep the object for it. Context:
+ * RCU read side, the one in which the object was found, and a limiter's key.
+ */
+int weir_op_quick(struct weir_op_run *r, struct weir_object *o)
 {
-	int err = weir_op_key(r, l);
-
-	return err ?: weir_limiter_op(l, &r->op, &r->key);
+	return o->ops->kind == WEIR_KIND_LIMITER ?
+	       weir_limiter_op(weir_limiter(o), &r->op, &r->key) :
+	       counter_op(r, weir_counter(o));
 }
 
-/* Keep the object for op_sleeping(): WEIR_OP_SLOW, or it is gone. */
-static int op_hold(struct weir_object *o)
+/* Keep the object for weir_op_sleeping(): WEIR_OP_SLOW, or it is gone. */
+int weir_op_hold(struct weir_object *o)
 {
 	if (o->ops->kind == WEIR_KIND_COUNTER)
 		return kref_get_unless_zero(&o->ref) ? WEIR_OP_SLOW : -EBADF;
@@ -294,7 +307,7 @@ static int op_hold(struct weir_object *o)
 }
 
 /* The op may sleep: for a user's memory (counters) or for ours (limiters). */
-static int op_sleeping(struct weir_object *o, struct weir_op_run *r)
+int weir_op_sleeping(struct weir_op_run *r, struct weir_object *o)
 {
 	int err;
 
@@ -310,16 +323,16 @@ static int op_sleeping(struct weir_object *o, struct weir_op_run *r)
 
 /**
  * weir_op_object - the object an op is about, if the op may be done to it
- * @c: the client
- * @r: checked
+ * @h: its handle, or NULL
+ * @r: checked; for a limiter the key is set
  *
  * Context: RCU read side, which keeps it.
- * Return: the object, or ERR_PTR(): -EBADF, -EOPNOTSUPP, -EACCES, -ENODEV.
+ * Return: the object, or ERR_PTR(): -EBADF, -EOPNOTSUPP, -EACCES, -ENODEV, -EINVAL.
  */
-struct weir_object *weir_op_object(struct weir_client *c,
-				   const struct weir_op_run *r)
+struct weir_object *weir_op_object(const struct weir_handle *h,
+				   struct weir_op_run *r)
 {
-	struct weir_handle *h = weir_handle_find(c, r->op.handle);
+	int err = 0;
 
 	if (!h)
 		return ERR_PTR(-EBADF);
@@ -329,149 +342,22 @@ struct weir_object *weir_op_object(struct weir_client *c,
 		return ERR_PTR(-EACCES);
 	if (!weir_object_alive(h->object))
 		return ERR_PTR(-ENODEV);
-	return h->object;
+	if (r->desc->kind == WEIR_KIND_LIMITER)
+		err = op_key(r, weir_limiter(h->object));
+	return err ? ERR_PTR(err) : h->object;
 }
 
 /* Find the object and do it, under RCU alone if it can be done without sleep. */
-static int op_dispatch(struct weir_client *c, struct weir_op_run *r)
+int weir_op_dispatch(struct weir_client *c, struct weir_op_run *r)
 {
 	struct weir_object *o;
 	int err;
 
 	rcu_read_lock();
-	o = weir_op_object(c, r);
-	if (IS_ERR(o))
-		err = PTR_ERR(o);
-	else if (o->ops->kind == WEIR_KIND_LIMITER)
-		err = limiter_op(r, weir_limiter(o));
-	else
-		err = counter_op(r, weir_counter(o));
+	o = weir_op_object(weir_handle_find(c, r->op.handle), r);
+	err = IS_ERR(o) ? PTR_ERR(o) : weir_op_quick(r, o);
 	if (err == WEIR_OP_SLOW)
-		err = op_hold(o);
+		err = weir_op_hold(o);
 	rcu_read_unlock();
-	return err == WEIR_OP_SLOW ? op_sleeping(o, r) : err;
-}
-
-static void op_perform(struct weir_client *c, struct weir_op_run *r)
-{
-	int err;
-
-	memset((u8 *)&r->op + WEIR_OP_IN, 0, WEIR_OP_OUT);
-	err = weir_op_check(r);
-	if (!err)
-		err = op_dispatch(c, r);
-	if (err)
-		weir_op_fail(r, err);
-}
-
-/* Apart, so that the others have no 512 bytes of stack to clear. */
-static noinline void op_perform_data(struct weir_client *c, struct weir_op_run *r)
-{
-	union weir_op_data data;
-
-	r->data = &data;
-	op_perform(c, r);
-}
-
-#define WORDS(bytes)	((bytes) / sizeof(u64))
-
-/*
- * Copy an op in, and see that its result can be copied out: 0 or -EFAULT. Word by
- * word in one window, which costs half of what calls for so few bytes do.
- */
-int weir_op_get(struct weir_op_run *r, struct weir_op __user *user)
-{
-	const u64 __user *from = (const u64 __user *)user;
-	u64 *to = (u64 *)&r->op;
-	unsigned int i;
-
-	r->data = NULL;
-	if (!user_access_begin(user, sizeof(*user)))
-		return -EFAULT;
-	for (i = 0; i < WORDS(WEIR_OP_IN); i++)
-		unsafe_get_user(to[i], &from[i], fault);
-	/* the result's first and last word: it spans two pages at most */
-	unsafe_put_user(0, &user->result, fault);
-	unsafe_put_user(0, &user->bans, fault);
-	user_access_end();
-	return 0;
-fault:
-	user_access_end();
-	return -EFAULT;
-}
-
-int weir_op_put(const struct weir_op_run *r, struct weir_op __user *user)
-{
-	const u64 *from = (const u64 *)&r->op.result;
-	u64 __user *to = (u64 __user *)&user->result;
-	unsigned int i;
-
-	if (!user_write_access_begin(to, WEIR_OP_OUT))
-		return -EFAULT;
-	for (i = 0; i < WORDS(WEIR_OP_OUT); i++)
-		unsafe_put_user(from[i], &to[i], fault);
-	user_write_access_end();
-	return 0;
-fault:
-	user_write_access_end();
-	return -EFAULT;
-}
-
-/* One op: -EFAULT or -ERESTARTNOHAND, and then nothing happened, or 0. */
-static int op_user(struct weir_client *c, struct weir_op __user *user, u32 index)
-{
-	struct weir_op_run r;
-	int err = weir_op_get(&r, user);
-
-	if (err)
-		return err;
-	if (r.op.flags & WEIR_OP_PTR)
-		op_perform_data(c, &r);
-	else
-		op_perform(c, &r);
-	/* begun again after a stop, not after a handler: that may want to end it */
-	if (r.op.result == -EINTR)
-		return -ERESTARTNOHAND;
-	r.op.decided = r.op.verdict ? index : 0;
-	return weir_op_put(&r, user);
-}
-
-/* All ops by themselves, in order; how many were performed, or an errno. */
-static int ops_user(struct weir_client *c, struct weir_op __user *ops, u32 count)
-{
-	int done, err;
-
-	for (done = 0; done < count; done++) {
-		if (done && signal_pending(current))
-			break;
-		err = op_user(c, ops + done, done);
-		if (err)
-			return done ?: err;
-		cond_resched();
-	}
-	return done;
-}
-
-/**
- * weir_submit_run - handle WEIR_IOC_SUBMIT
- * @c: the client
- * @args: its struct
- * @user: where that came from
- */
-int weir_submit_run(struct weir_client *c, struct weir_submit *args, u64 user)
-{
-	struct weir_submit __user *to = u64_to_user_ptr(user);
-	struct weir_op __user *ops = u64_to_user_ptr(args->ops);
-	int done;
-
-	if (args->flags & ~WEIR_SUBMIT_ALL || !args->count || args->ops % 8 ||
-	    args->count > (args->flags ? WEIR_TRANSACTION_MAX : WEIR_BATCH_MAX))
-		return -EINVAL;
-	if (put_user(0, &to->done))
-		return -EFAULT;
-	done = args->flags ? weir_transaction_run(c, ops, args->count) :
-			     ops_user(c, ops, args->count);
-	if (done < 0)
-		return done;
-	return put_user(done, &to->done) ? -EFAULT : 0;
+	return err == WEIR_OP_SLOW ? weir_op_sleeping(r, o) : err;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Operations under way: what ops.c (each by itself) and transaction.c (all or none)
+ * Operations under way: what submit.c (each by itself) and transaction.c (all or none)
  * have in common.
  */
 #ifndef _WEIR_OPS_H
@@ -10,7 +10,7 @@
 #include "table.h"
 
 struct weir_client;
-struct weir_limiter;
+struct weir_handle;
 struct weir_object;
 
 /* What comes from the user, and what goes to him. */
@@ -58,16 +58,25 @@ struct weir_op_run {
 int weir_op_get(struct weir_op_run *r, struct weir_op __user *user);
 int weir_op_put(const struct weir_op_run *r, struct weir_op __user *user);
 int weir_op_check(struct weir_op_run *r);
-struct weir_object *weir_op_object(struct weir_client *c,
-				   const struct weir_op_run *r);
-int weir_op_key(struct weir_op_run *r, struct weir_limiter *l);
+struct weir_object *weir_op_object(const struct weir_handle *h,
+				   struct weir_op_run *r);
+int weir_op_quick(struct weir_op_run *r, struct weir_object *o);
+int weir_op_hold(struct weir_object *o);
+int weir_op_sleeping(struct weir_op_run *r, struct weir_object *o);
+int weir_op_dispatch(struct weir_client *c, struct weir_op_run *r);
 int weir_op_add_check(const struct weir_op_run *r, const struct weir_counter *c);
 void weir_op_add(const struct weir_op_run *r, struct weir_counter *c);
+
+/* An op comes with its first half alone. */
+static inline void weir_op_clear(struct weir_op_run *r)
+{
+	memset((u8 *)&r->op + WEIR_OP_IN, 0, WEIR_OP_OUT);
+}
 
 /* Nothing happened: an errno, and zeros behind it. */
 static inline void weir_op_fail(struct weir_op_run *r, int err)
 {
-	memset((u8 *)&r->op + WEIR_OP_IN, 0, WEIR_OP_OUT);
+	weir_op_clear(r);
 	r->op.result = err;
 }
 

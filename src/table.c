@@ -6,6 +6,7 @@
 #include <linux/log2.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
+#include <linux/prefetch.h>
 #include <linux/random.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -15,6 +16,13 @@
 
 #define BUCKET_LOCK_BIT	0
 #define BUCKET_LOCKED	BIT(BUCKET_LOCK_BIT)
+
+/* To the last byte in memory of a key's first word, zero if it has less than eight. */
+#ifdef __LITTLE_ENDIAN
+#define LEN_SHIFT	56
+#else
+#define LEN_SHIFT	0
+#endif
 
 /* Slab classes by room for the key: an entry of 64, 128 and 320 bytes. */
 static const struct {
@@ -67,21 +75,40 @@ static bool entry_is(const struct weir_entry *e, const struct weir_key *key)
 	return !memcmp(e->key, key->data, key->len);
 }
 
+/*
+ * No two keys may have one hash by construction, so the length is hashed, too. Eight
+ * bytes leave no room for it where it costs nothing: they have a secret of their own.
+ */
 static u64 hash_bytes(const struct weir_table *t, const u8 *data,
 		      unsigned int len)
 {
 	const u64 *words = (const u64 *)data;
 
+	if (len == sizeof(u64))
+		return siphash_1u64(words[0], &t->hash_key_8);
+	if (len < sizeof(u64))
+		return siphash_1u64(words[0] ^ (u64)len << LEN_SHIFT, &t->hash_key);
 	if (len <= WEIR_KEY_INLINE)
-		/* the length, too: no two keys have one hash by construction */
 		return siphash_3u64(words[0], words[1], len, &t->hash_key);
 	return siphash(data, len, &t->hash_key);
 }
 
-/* Cost: SipHash-2-4 of 24 bytes for a short key. */
+/* Cost: SipHash-2-4 of one word for a number or an IPv4 address, else of three. */
 void weir_key_hash(const struct weir_table *t, struct weir_key *key)
 {
 	key->hash = hash_bytes(t, key->data, key->len);
+}
+
+/* Have the cache fetch what weir_table_find() will read: the bucket. */
+void weir_table_prefetch(const struct weir_table *t, const struct weir_key *key)
+{
+	prefetch(&t->buckets[weir_table_bucket(t, key->hash)]);
+}
+
+/* And, once that is there, its first entry. Context: any. */
+void weir_table_prefetch_entry(const struct weir_table *t, const struct weir_key *key)
+{
+	prefetch(bucket_first(&t->buckets[weir_table_bucket(t, key->hash)]));
 }
 
 static struct weir_entry *chain_find(struct weir_entry *e,
@@ -460,6 +487,7 @@ int weir_table_init(struct weir_table *t, u64 max_keys,
 	t->ops = ops;
 	t->epoch = ktime_get_boottime_ns();
 	get_random_bytes(&t->hash_key, sizeof(t->hash_key));
+	get_random_bytes(&t->hash_key_8, sizeof(t->hash_key_8));
 	lockdep_init_map(&t->bucket_map, "weir_bucket", &bucket_class, 0);
 	lockdep_init_map(&t->entry_map, "weir_entry", &entry_class, 0);
 	t->buckets = kvcalloc(t->nbuckets, sizeof(*t->buckets),

@@ -67,6 +67,7 @@ struct weir_table_ops {
  * @nbuckets:	I
  * @epoch:	I: CLOCK_BOOTTIME that the table's times count from
  * @hash_key:	I: random
+ * @hash_key_8:	I: random, for keys of eight bytes
  * @ops:	I
  * @memcg:	I: charged for entries, its creator's; or NULL
  * @bucket_map: I: lockdep's view of the bucket locks
@@ -85,6 +86,7 @@ struct weir_table {
 	unsigned int		nbuckets;
 	u64			epoch;
 	siphash_key_t		hash_key;
+	siphash_key_t		hash_key_8;
 	const struct weir_table_ops *ops;
 	struct mem_cgroup	*memcg;
 	struct lockdep_map	bucket_map;
@@ -103,6 +105,8 @@ int weir_table_init(struct weir_table *t, u64 max_keys,
 void weir_table_destroy(struct weir_table *t);
 
 void weir_key_hash(const struct weir_table *t, struct weir_key *key);
+void weir_table_prefetch(const struct weir_table *t, const struct weir_key *key);
+void weir_table_prefetch_entry(const struct weir_table *t, const struct weir_key *key);
 struct weir_entry *weir_table_find(struct weir_table *t,
 				   const struct weir_key *key);
 struct weir_entry *weir_table_new(struct weir_table *t,

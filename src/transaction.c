@@ -134,10 +134,10 @@ static const struct weir_policy *policy_of(const struct transaction *tx,
 
 static int item_locate(struct transaction *tx, struct tx_item *it)
 {
-	struct weir_object *o = weir_op_object(tx->client, &it->run);
+	struct weir_object *o;
 	struct weir_limiter *l;
-	int err;
 
+	o = weir_op_object(weir_handle_find(tx->client, it->run.op.handle), &it->run);
 	if (IS_ERR(o))
 		return PTR_ERR(o);
 	if (!is_check(it)) {
@@ -145,9 +145,6 @@ static int item_locate(struct transaction *tx, struct tx_item *it)
 		return weir_op_add_check(&it->run, it->counter);
 	}
 	l = weir_limiter(o);
-	err = weir_op_key(&it->run, l);
-	if (err)
-		return err;
 	it->call = (struct weir_limiter_call){
 		.l = l,
 		.p = policy_of(tx, it, l),
@@ -496,7 +493,7 @@ static int item_get(struct tx_item *it, struct weir_op __user *user)
 	*it = (struct tx_item){};
 	if (weir_op_get(&it->run, user))
 		return -EFAULT;
-	memset((u8 *)&it->run.op + WEIR_OP_IN, 0, WEIR_OP_OUT);
+	weir_op_clear(&it->run);
 	if (!(it->run.op.flags & WEIR_OP_PTR))
 		return 0;
 	it->run.data = kmalloc(sizeof(*it->run.data), GFP_KERNEL_ACCOUNT);

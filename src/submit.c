@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * WEIR_IOC_SUBMIT: operations from the user, one or many, and their results to him.
+ *
+ * What a single one costs beside the operation: copying 24 bytes and 64 bytes
+ * in, 64 bytes and the count out, an xarray look-up, and three stores that prove
+ * that results have where to go before anything is done.
+ *
+ * Of a batch several go together: their buckets are fetched while the others' keys are
+ * hashed, then their entries, so that the memory's latency is paid once for all.
+ * They share a look-up of the handle and a window to the user's memory, too.
+ */
+
+#include <linux/err.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "client.h"
+#include "ioctl.h"
+#include "limiter.h"
+#include "ops.h"
+#include "user.h"
+
+#define GROUP		8	/* ops that go together */
+#define WORDS(bytes)	((bytes) / sizeof(u64))
+
+/**
+ * struct group - ops of a batch that go together
+ * @run: the ops
+ * @object: what each is about, good for the RCU read side in which it was found
+ * @err: what each came to so far
+ * @count: of them
+ */
+struct group {
+	struct weir_op_run	run[GROUP];
+	struct weir_object	*object[GROUP];
+	int			err[GROUP];
+	unsigned int		count;
+};
+
+/* ------------------------------------------------------------ user's memory
+ *
+ * Word by word in one window, which costs half of what calls for so few bytes do.
+ */
+
+static __always_inline int op_get(struct weir_op_run *r, struct weir_op __user *user)
+{
+	const u64 __user *from = (const u64 __user *)user;
+	u64 *to = (u64 *)&r->op;
+	unsigned int i;
+
+	r->data = NULL;
+#pragma GCC unroll 8
+	for (i = 0; i < WORDS(WEIR_OP_IN); i++)
+		unsafe_get_user(to[i], &from[i], fault);
+	/* the result's first and last word: it spans two pages at most */
+	unsafe_put_user(0, &user->result, fault);
+	unsafe_put_user(0, &user->bans, fault);
+	return 0;
+fault:
+	return -EFAULT;
+}
+
+static __always_inline int op_put(const struct weir_op_run *r,
+				  struct weir_op __user *user)
+{
+	const u64 *from = (const u64 *)&r->op.result;
+	u64 __user *to = (u64 __user *)&user->result;
+	unsigned int i;
+
+#pragma GCC unroll 8
+	for (i = 0; i < WORDS(WEIR_OP_OUT); i++)
+		unsafe_put_user(from[i], &to[i], fault);
+	return 0;
+fault:
+	return -EFAULT;
+}
+
+/* Copy an op in, and see that its result can be copied out: 0 or -EFAULT. */
+int weir_op_get(struct weir_op_run *r, struct weir_op __user *user)
+{
+	int err;
+
+	if (!user_access_begin(user, sizeof(*user)))
+		return -EFAULT;
+	err = op_get(r, user);
+	user_access_end();
+	return err;
+}
+
+int weir_op_put(const struct weir_op_run *r, struct weir_op __user *user)
+{
+	int err;
+
+	if (!user_write_access_begin(user, sizeof(*user)))
+		return -EFAULT;
+	err = op_put(r, user);
+	user_write_access_end();
+	return err;
+}
+
+/* ------------------------------------------------------------ one by one */
+
+static void op_perform(struct weir_client *c, struct weir_op_run *r)
+{
+	int err;
+
+	weir_op_clear(r);
+	err = weir_op_check(r);
+	if (!err)
+		err = weir_op_dispatch(c, r);
+	if (err)
+		weir_op_fail(r, err);
+}
+
+/* Apart, so that the others have no 512 bytes of stack to clear. */
+static noinline void op_perform_data(struct weir_client *c, struct weir_op_run *r)
+{
+	union weir_op_data data;
+
+	r->data = &data;
+	op_perform(c, r);
+}
+
+/* One op: -EFAULT or -ERESTARTNOHAND, and then nothing happened, or 0. */
+static int op_user(struct weir_client *c, struct weir_op __user *user, u32 index)
+{
+	struct weir_op_run r;
+	int err = weir_op_get(&r, user);
+
+	if (err)
+		return err;
+	if (r.op.flags & WEIR_OP_PTR)
+		op_perform_data(c, &r);
+	else
+		op_perform(c, &r);
+	/* begun again after a stop, not after a handler: that may want to end it */
+	if (r.op.result == -EINTR)
+		return -ERESTARTNOHAND;
+	r.op.decided = r.op.verdict ? index : 0;
+	return weir_op_put(&r, user);
+}
+
+/* ------------------------------------------------------------ many */
+
+/* It points to more memory of the user's, or may wait: so it goes by itself. */
+static bool goes_alone(const struct weir_op *op)
+{
+	return op->flags & WEIR_OP_PTR || op->opcode == WEIR_OP_RESERVE;
+}
+
+/* The next ops, as many as can go together; none of those that cannot be read. */
+static void group_get(struct group *g, struct weir_op __user *user, unsigned int room)
+{
+	unsigned int n = min_t(unsigned int, room, GROUP);
+
+	g->count = 0;
+	if (!user_access_begin(user, n * sizeof(*user)))
+		return;
+	while (g->count < n && !op_get(&g->run[g->count], user + g->count) &&
+	       !goes_alone(&g->run[g->count].op))
+		g->count++;
+	user_access_end();
+}
+
+static int group_put(const struct group *g, struct weir_op __user *user)
+{
+	unsigned int put = 0;
+
+	if (!user_write_access_begin(user, g->count * sizeof(*user)))
+		return -EFAULT;
+	while (put < g->count && !op_put(&g->run[put], user + put))
+		put++;
+	user_write_access_end();
+	return put ?: -EFAULT;
+}
+
+/* Their objects and keys; and have the memory fetched that will be wanted. */
+static void group_find(struct weir_client *c, struct group *g)
+{
+	struct weir_handle *h = NULL;
+	struct weir_object *o;
+	struct weir_op_run *r;
+	unsigned int i;
+
+	for (i = 0; i < g->count; i++) {
+		r = &g->run[i];
+		g->object[i] = NULL;
+		weir_op_clear(r);
+		g->err[i] = weir_op_check(r);
+		if (g->err[i])
+			continue;
+		if (!h || h->id != r->op.handle)
+			h = weir_handle_find(c, r->op.handle);
+		o = weir_op_object(h, r);
+		if (IS_ERR(o)) {
+			g->err[i] = PTR_ERR(o);
+			continue;
+		}
+		g->object[i] = o;
+		if (o->ops->kind == WEIR_KIND_LIMITER)
+			weir_table_prefetch(&weir_limiter(o)->table, &r->key);
+	}
+	for (i = 0; i < g->count; i++) {
+		o = g->object[i];
+		if (o && o->ops->kind == WEIR_KIND_LIMITER)
+			weir_table_prefetch_entry(&weir_limiter(o)->table,
+						  &g->run[i].key);
+	}
+}
+
+/*
+ * In order; together as far as none must sleep, for the objects are good no longer.
+ * What a handle or a key is wrong for stays wrong: nothing here changes them.
+ */
+static void group_perform(struct weir_client *c, struct group *g)
+{
+	unsigned int i;
+	int err = 0;
+
+	rcu_read_lock();
+	group_find(c, g);
+	for (i = 0; i < g->count; i++) {
+		if (g->err[i])
+			continue;
+		err = weir_op_quick(&g->run[i], g->object[i]);
+		if (err == WEIR_OP_SLOW)
+			break;
+		g->err[i] = err;
+	}
+	if (i < g->count)
+		err = weir_op_hold(g->object[i]);
+	rcu_read_unlock();
+	if (i == g->count)
+		return;
+	g->err[i] = err == WEIR_OP_SLOW ?
+		    weir_op_sleeping(&g->run[i], g->object[i]) : err;
+	while (++i < g->count)
+		if (!g->err[i])
+			g->err[i] = weir_op_dispatch(c, &g->run[i]);
+}
+
+/* How many were performed and told; 0: the next one goes alone; or -EFAULT. */
+static int group_user(struct weir_client *c, struct group *g,
+		      struct weir_op __user *user, u32 index, u32 room)
+{
+	struct weir_op_run *r;
+	unsigned int i;
+
+	group_get(g, user, room);
+	if (!g->count)
+		return 0;
+	group_perform(c, g);
+	for (i = 0; i < g->count; i++) {
+		r = &g->run[i];
+		if (g->err[i])
+			weir_op_fail(r, g->err[i]);
+		r->op.decided = r->op.verdict ? index + i : 0;
+	}
+	return group_put(g, user);
+}
+
+/* A batch, in order; how many were performed, or an errno. */
+static int batch_user(struct weir_client *c, struct weir_op __user *ops, u32 count)
+{
+	/* without it, all go one by one */
+	struct group *g = kmalloc(sizeof(*g), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	int done = 0, n = 0;
+
+	do {
+		if (g)
+			n = group_user(c, g, ops + done, done, count - done);
+		if (!n)
+			n = op_user(c, ops + done, done) ?: 1;
+		if (n < 0)
+			break;
+		done += n;
+		n = 0;
+		cond_resched();
+	} while (done < count && !signal_pending(current));
+	kfree(g);
+	return done ?: n;
+}
+
+static bool submit_valid(const struct weir_submit *args)
+{
+	return !(args->flags & ~WEIR_SUBMIT_ALL) && args->count &&
+	       !(args->ops % sizeof(u64)) &&
+	       args->count <= (args->flags ? WEIR_TRANSACTION_MAX : WEIR_BATCH_MAX);
+}
+
+/* As most have it, in one window. -EAGAIN: it needs to be looked at closer. */
+static int submit_get(struct weir_submit *args, struct weir_submit __user *user)
+{
+	if (!user_access_begin(user, sizeof(*user)))
+		return -EAGAIN;
+	unsafe_get_user(args->size, &user->size, again);
+	unsafe_get_user(args->flags, &user->flags, again);
+	unsafe_get_user(args->count, &user->count, again);
+	unsafe_get_user(args->ops, &user->ops, again);
+	if (args->size != sizeof(*args) || !submit_valid(args))
+		goto again;
+	unsafe_put_user(0, &user->done, again);
+	user_access_end();
+	return 0;
+again:
+	user_access_end();
+	return -EAGAIN;
+}
+
+static int submit_get_any(struct weir_submit *args, struct weir_submit __user *user)
+{
+	int err = weir_user_get(args, sizeof(*args), (uintptr_t)user,
+				offsetofend(struct weir_submit, ops));
+
+	if (err)
+		return err;
+	if (!submit_valid(args))
+		return -EINVAL;
+	return put_user(0, &user->done) ? -EFAULT : 0;
+}
+
+/**
+ * weir_submit_run - handle WEIR_IOC_SUBMIT
+ * @c: the client
+ * @user: its struct
+ *
+ * Context: may sleep.
+ */
+int weir_submit_run(struct weir_client *c, struct weir_submit __user *user)
+{
+	struct weir_submit args;
+	struct weir_op __user *ops;
+	int done, err = submit_get(&args, user);
+
+	if (err)
+		err = submit_get_any(&args, user);
+	if (err)
+		return err;
+	ops = u64_to_user_ptr(args.ops);
+	if (args.flags)
+		done = weir_transaction_run(c, ops, args.count);
+	else if (args.count == 1)
+		done = op_user(c, ops, 0) ?: 1;
+	else
+		done = batch_user(c, ops, args.count);
+	if (done < 0)
+		return done;
+	return put_user(done, &user->done) ? -EFAULT : 0;
+}
