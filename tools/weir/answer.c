@@ -84,6 +84,7 @@ json_t *answer_json(const char *name, const struct weir_key *key,
 		 json_boolean(answer->flags & WEIR_OUT_UNTRACKED));
 	json_add(json, "rule", json_boolean(answer->flags & WEIR_OUT_RULE));
 	json_add(json, "shadow", json_boolean(answer->flags & WEIR_OUT_SHADOW));
+	json_add(json, "queued", json_boolean(answer->flags & WEIR_OUT_QUEUED));
 	return json;
 }
 

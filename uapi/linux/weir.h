@@ -851,6 +851,11 @@ struct weir_op {
 #define WEIR_OUT_RULE		0x4
 /** WEIR_OUT_SHADOW: allowed only because the limiter has WEIR_LIMITER_SHADOW. */
 #define WEIR_OUT_SHADOW		0x8
+/**
+ * WEIR_OUT_QUEUED: callers of RESERVE wait for this key. A check comes after them:
+ * that is why nothing remains, and retry_after is when its turn would come.
+ */
+#define WEIR_OUT_QUEUED		0x10
 
 /**
  * struct weir_submit - WEIR_IOC_SUBMIT: perform operations, in order
