@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * weir limiter: the table of its verbs. What they do stands in limiter_config.c
- * (create, set, show), limiter_key.c (check and its kin) and keys.c.
+ * (create, set, show), why.c (show of a key), limiter_key.c (check and its kin),
+ * keys.c and rules.c.
  */
 
 #include <stddef.h>
@@ -25,6 +26,12 @@ static int delete_run(const struct args *args)
 const struct option limiter_cost_options[] = {
 	{ .name = "--cost", .value = "N",
 	  .help = "tokens it costs, all or nothing; 1 unless given" },
+	{ 0 }
+};
+
+const struct option limiter_show_options[] = {
+	{ .name = "--cost", .value = "N",
+	  .help = "tokens that the check in question costs; 1 unless given" },
 	{ 0 }
 };
 
@@ -69,8 +76,10 @@ static const struct command commands[] = {
 		.verb = "show", .operands = "NAME [KEY]",
 		.least = 1, .most = 2,
 		.summary = "show what a limiter is and its totals, or how one key stands",
+		.details = "Of a key it tells what the next check would be answered, and why: a rule, a ban and its place on the ladder, others who wait, too few tokens, a full table, a cost above the limit, or shadow mode; how many strikes there are, and how many more make a ban. Nothing is charged. Of a limiter without keys, --cost asks for that.\n\n"
+			"Exit status 0 whatever the answer; that of 'weir limiter peek' tells it.",
 		.complete = "limiter", .prints = true,
-		.run = limiter_show_run,
+		.options = limiter_show_options, .run = limiter_show_run,
 	},
 	{
 		.verb = "keys", .operands = "NAME",

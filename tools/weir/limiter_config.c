@@ -423,21 +423,6 @@ static void show_text(const struct weir_limiter_config *config,
 	       (unsigned long long)stats->expired);
 }
 
-/* What holds for one key: a peek, that is no question and so always a yes. */
-static void show_key(const struct args *args, struct weir_limiter *limiter)
-{
-	struct weir_answer answer;
-	struct weir_key key;
-
-	key_only(args, limiter, &key);
-	if (weir_limiter_peek(limiter, &key, 1, &answer) < 0)
-		die_key(args->operands[0], &key);
-	if (args->json)
-		json_print(answer_json(args->operands[0], &key, &answer));
-	else
-		answer_print(&answer, false);
-}
-
 int limiter_show_run(const struct args *args)
 {
 	struct weir_limiter_config config = { .size = sizeof(config) };
@@ -447,8 +432,9 @@ int limiter_show_run(const struct args *args)
 	struct weir_limiter *limiter = limiter_open(weir, name,
 						    WEIR_RIGHT_OBSERVE);
 
-	if (args->count > 1) {
-		show_key(args, limiter);
+	/* a limiter without keys has one state, and --cost asks for that */
+	if (args->count > 1 || args_option(args, "--cost")) {
+		why_run(args, limiter);
 	} else {
 		if (weir_limiter_get_config(limiter, &config) < 0 ||
 		    weir_limiter_get_stats(limiter, &stats) < 0)
