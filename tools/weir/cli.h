@@ -227,8 +227,8 @@ int limiter_forget_run(const struct args *args);
 /* Tell what the next check of a key would be told, and why. */
 void why_run(const struct args *args, struct weir_limiter *limiter);
 
-/* List the keys of a limiter; @top 0: all, in no order. */
+/* List the keys of a limiter; @prefix NULL: of any; @top 0: all, in no order. */
 int keys_list(const struct args *args, const char *name, bool banned,
-	      uint64_t top);
+	      const char *prefix, uint64_t top);
 
 #endif /* WEIR_CLI_H */

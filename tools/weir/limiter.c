@@ -45,6 +45,8 @@ const struct option limiter_check_options[] = {
 
 const struct option limiter_keys_options[] = {
 	{ .name = "--banned", .help = "only those that are banned now" },
+	{ .name = "--prefix", .value = "PREFIX",
+	  .help = "only those of a block of addresses, as in 10.0.0.0/8; or, of text, that begin so" },
 	{ .name = "--top", .value = "N",
 	  .help = "only the N worst, worst first: the longest ban, then the most strikes, then the longest time until all tokens are back; N up to 100000" },
 	{ 0 }
@@ -85,7 +87,8 @@ static const struct command commands[] = {
 		.verb = "keys", .operands = "NAME",
 		.least = 1, .most = 1,
 		.summary = "list the keys that have an entry",
-		.details = "They come in no order unless --top is given. A key without an entry is as good as fresh. Unprintable bytes of a text key are shown as \\xHH.",
+		.details = "They come in no order unless --top is given. A key without an entry is as good as fresh. Unprintable bytes of a text key are shown as \\xHH.\n\n"
+			"Keys that the limiter has cut to a prefix of their own are in the block of --prefix if one of their addresses is. However many keys there are, it takes no more memory.",
 		.complete = "limiter", .prints = true,
 		.options = limiter_keys_options, .run = limiter_keys_run,
 	},
