@@ -70,7 +70,7 @@ static const struct command commands[] = {
 		.verb = "set", .operands = "NAME",
 		.least = 1, .most = 1,
 		.summary = "change a limiter while it is in use",
-		.details = "What is not given stays as it is, a bucket's --burst with a new --rate too, and so does what each key has spent. --strikes and --ban need each other, unless the limiter has both already; --strikes 0 ends banning by strikes. --max-keys can be raised to eight times what the limiter was made with, or to 512.",
+		.details = "What is not given stays as it is, a bucket's --burst with a new --rate too. Entries, totals and rules stay; of what is known of each key, the options say what is kept. What is given together changes in one step, and when the command returns nobody decides by what was before; who waits with check --wait looks again, and keeps the place. --strikes and --ban need each other, unless the limiter has both already; --strikes 0 ends banning by strikes. --max-keys can be raised to eight times what the limiter was made with, or to 512.",
 		.complete = "limiter",
 		.options = limiter_set_options, .run = limiter_set_run,
 	},

@@ -55,18 +55,21 @@ const struct option limiter_create_options[] = {
 	{ 0 }
 };
 
+/* Behind the help of an option: what becomes of the keys there are. */
+#define KEEPS(what) ". Kept: " what
+
 const struct option limiter_set_options[] = {
-	{ .name = RATE },
-	{ .name = BURST },
-	{ .name = MAX_KEYS },
-	{ .name = WHEN_FULL },
-	{ .name = STRIKES },
-	{ .name = WITHIN },
-	{ .name = BAN },
-	{ .name = FORGET_AFTER },
-	{ .name = QUEUE_MAX },
+	{ .name = RATE KEEPS("the time a key's bucket still needs to be full; what was spent in a window, but a new period starts a new one") },
+	{ .name = BURST KEEPS("what was spent, and if that is more than the new burst holds, it is owed") },
+	{ .name = MAX_KEYS KEEPS("all entries; if they are more than N, new ones are refused until there is room") },
+	{ .name = WHEN_FULL KEEPS("all entries; nothing is known of keys that were allowed untracked") },
+	{ .name = STRIKES KEEPS("the strikes counted; who has as many already is banned by the next one") },
+	{ .name = WITHIN KEEPS("the strikes and when they were; they fade by the new time") },
+	{ .name = BAN KEEPS("present bans as they are, and a key's place on the ladder: the next ban is the next step of the new one, or its last") },
+	{ .name = FORGET_AFTER KEEPS("a key's place on the ladder, until its next ban looks how long ago the last one ended") },
+	{ .name = QUEUE_MAX KEEPS("those who wait already, however many tokens that is") },
 	{ .name = SHADOW, .value = "WHAT", .words = "on off",
-	  .help = "on: decide and count, but allow everything; off: as ever" },
+	  .help = "on: decide and count, but allow everything; off: as ever" KEEPS("everything; with on, who waits with check --wait is allowed at once, uncharged") },
 	{ 0 }
 };
 
