@@ -46,11 +46,13 @@ static void result_fill(struct weir_op *op, const struct weir_policy *p,
 
 /* What a check of @cost finds, who stands behind all that wait already. */
 static void state_peek(const struct weir_policy *p, const struct weir_entry *e,
-		       u64 word, u64 now, u64 cost, struct weir_decision *d)
+		       u64 word, u64 now, u64 cost, struct weir_decision *d,
+		       struct weir_op *op)
 {
 	weir_rate_peek(&p->rate, word, now, cost, d);
 	if (!e->queued || d->retry_after == WEIR_NEVER)
 		return;
+	op->out_flags |= WEIR_OUT_QUEUED;
 	d->allowed = false;
 	d->remaining = 0;
 	d->retry_after = max(1ULL, weir_rate_wait(&p->rate, word, now,
@@ -71,7 +73,7 @@ void weir_limiter_state(const struct weir_policy *p, const struct weir_entry *e,
 {
 	struct weir_decision d;
 
-	state_peek(p, e, word, now, cost, &d);
+	state_peek(p, e, word, now, cost, &d, op);
 	result_fill(op, p, &d, e->ban_until, now);
 	op->strikes = weir_limiter_strikes(p, e, now);
 	op->bans = e->bans;
@@ -125,7 +127,8 @@ u64 weir_limiter_check_locked(struct weir_limiter_call *call,
 	struct weir_decision d;
 
 	if (e->ban_until > call->now || (e->queued && !call->turn)) {
-		state_peek(call->p, e, word, call->now, call->op->n, &d);
+		state_peek(call->p, e, word, call->now, call->op->n, &d,
+			   call->op);
 		if (e->ban_until <= call->now && call->p->strikes)
 			weir_limiter_strike(call, e, 1);
 	} else {
@@ -150,7 +153,7 @@ void weir_limiter_refuse_locked(struct weir_limiter_call *call,
 {
 	struct weir_decision d;
 
-	state_peek(call->p, e, word, call->now, call->op->n, &d);
+	state_peek(call->p, e, word, call->now, call->op->n, &d, call->op);
 	d.allowed = false;
 	d.retry_after = max(d.retry_after, retry_after);
 	if (call->p->strikes && e->ban_until <= call->now)

@@ -42,6 +42,52 @@ json_is '[.[].key]' '["203.0.113.0"]' '--banned --top 1'
 refuses "--top '0': must be from 1 to 100000" limiter keys cli.ip --top 0
 refuses "limiter 'cli.gone': no such object" limiter keys cli.gone
 
+# --prefix, of addresses: the limiter's keys are /24 and /48
+for pair in 192.0.2.0/24=192.0.2.0 192.0.2.200=192.0.2.0 192.0.2.128/25=192.0.2.0 \
+	10.0.0.0/8=10.9.8.0 8.0.0.0/6=10.9.8.0 12.0.0.0/6= 10.8.0.0/16= \
+	192.0.0.0/14=192.0.2.0 2001:db8::/32=2001:db8:: 2001:db8:0:7::/64=2001:db8:: \
+	2001:db8:1::/48= ::/0=2001:db8:: ::ffff:192.0.2.0/120=192.0.2.0; do
+	run weir limiter keys cli.ip --prefix "${pair%=*}" --json
+	wanted=${pair#*=}
+	json_is '[.[].key]' "[${wanted:+\"$wanted\"}]" "--prefix ${pair%=*}: ${wanted:-none}"
+done
+run weir limiter keys cli.ip --prefix 0.0.0.0/0 --json
+json_is '[.[].key] | sort' '["10.9.8.0","192.0.2.0","198.51.100.0","203.0.113.0"]' '--prefix 0.0.0.0/0: all of IPv4'
+run weir limiter keys cli.ip --prefix=128.0.0.0/1 --top 2 --json
+json_is '[.[].key]' '["203.0.113.0","198.51.100.0"]' '--prefix and --top: the worst of the block'
+run weir limiter keys cli.ip --prefix 0.0.0.0/0 --banned --json
+json_is '[.[].key]' '["203.0.113.0"]' '--prefix and --banned: both must be'
+run weir limiter keys cli.ip --prefix 203.0.113.0/24
+status_is 0 '--prefix succeeds'
+output_like '^ REMAINING .*
+ +9 +0 ms +0 +0 +(1d|23h59m)  203\.0\.113\.0$' '--prefix in text'
+prints ' REMAINING  RESET IN  STRIKES  BANS    BANNED  KEY' limiter keys cli.ip --prefix 172.16.0.0/12
+prints '[]' limiter keys cli.ip --prefix 172.16.0.0/12 --json
+for bad in 192.0.2.7/24 192.0.2.0/33 2001:db8::/129 192.0.2 bob ''; do
+	refuses "--prefix '$bad': not an address or block such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32" limiter keys cli.ip --prefix "$bad"
+done
+
+# --prefix, of text
+for key in alice alice2 bob $'\xffx'; do
+	weir limiter check cli.text "$key" >/dev/null
+done
+for pair in 'a=["alice","alice2"]' 'alice2=["alice2"]' 'alice22=[]' 'A=[]' 'bob=["bob"]' $'\xff=["\\\\xffx"]'; do
+	run weir limiter keys cli.text --prefix "${pair%%=*}" --json
+	json_is '[.[].key] | sort' "${pair#*=}" "--prefix ${pair@Q}"
+done
+refuses "--prefix '': must have 1 to 255 bytes" limiter keys cli.text --prefix ''
+refuses "--prefix '$(printf '%0256d' 0)': must have 1 to 255 bytes" limiter keys cli.text --prefix "$(printf '%0256d' 0)"
+for key in alice alice2 bob $'\xffx'; do
+	weir limiter forget cli.text "$key"
+done
+
+# Other keys have no beginning.
+weir limiter create cli.u64 --rate 9/100d --key u64
+weir limiter create cli.none --rate 9/100d
+for type in u64 none; do
+	refuses "limiter 'cli.$type': --prefix is for keys of type ip or text, not $type" limiter keys cli.$type --prefix 1
+done
+
 # Whatever a stranger typed as a user name must not reach the terminal.
 while IFS= read -r line; do
 	key=$(printf '%b' "${line%% => *}")

@@ -97,6 +97,25 @@ run weir limiter show cli.window --json
 json_is '[.tokens, .burst]' '[20,20]' "a window's burst follows its rate"
 refuses "limiter 'cli.plain': the kernel module refuses a value" limiter set cli.plain --max-keys 2
 
+# What set keeps; tests/selftest/live tells of every member.
+weir limiter create cli.live --rate 10/100d --key text --strikes 5 --within 1d --ban 2h
+weir limiter check cli.live bob --cost 4 >/dev/null
+prints '' limiter set cli.live --rate 20/100d
+prints 'allowed, 2 of 10 left' limiter peek cli.live bob
+prints '' limiter set cli.live --rate 10/100d --burst 20
+prints 'allowed, 16 of 20 left' limiter peek cli.live bob
+weir limiter strike cli.live bob 3 >/dev/null
+prints '' limiter set cli.live --strikes 3 --ban 4h
+prints 'allowed, 16 of 20 left, 3 strikes' limiter peek cli.live bob
+weir limiter strike cli.live bob >/dev/null
+prints '' limiter set cli.live --ban 1h --within 1s
+run weir limiter peek cli.live bob
+output_like '^banned for (4h|3h59m)$' 'a ban lasts as long as it was to'
+run weir limiter set --help
+kept=$(grep -o 'Kept:' "$work/out" | wc -l)
+[[ $(grep -c '^  --' "$work/out") == $((kept + 1)) ]]
+result $? 'help tells of each option but --help what is kept' <<<"$kept"
+
 refuses "limiter 'cli.none': no such object" limiter show cli.none
 refuses "limiter 'cli.all': --max-keys cannot be raised beyond eight times what it was made with" limiter set cli.all --max-keys 5000
 prints '' limiter delete cli.all

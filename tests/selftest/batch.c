@@ -26,7 +26,7 @@ FIXTURE(batch) {
 	struct set many, each;
 };
 
-static int set_make(int fd, struct set *set, const char *names[OBJECTS])
+static int set_make(int fd, struct set *set, const char *const names[OBJECTS])
 {
 	struct weir_limiter_config numbers = limiter_config(WEIR_KEY_U64);
 	struct weir_limiter_config texts = limiter_config(WEIR_KEY_TEXT);
@@ -47,9 +47,9 @@ static int set_make(int fd, struct set *set, const char *names[OBJECTS])
 
 FIXTURE_SETUP(batch)
 {
-	const char *many[] = { OURS "sum", OURS "sequence", OURS "numbers",
-			       OURS "texts" , OURS "numbers" };
-	const char *each[] = { OURS "sum-1", OURS "sequence-1", OURS "numbers-1",
+	static const char * const many[] = { OURS "sum", OURS "sequence", OURS "numbers",
+			       OURS "texts", OURS "numbers" };
+	static const char * const each[] = { OURS "sum-1", OURS "sequence-1", OURS "numbers-1",
 			       OURS "texts-1", OURS "numbers-1" };
 
 	objects_wipe();

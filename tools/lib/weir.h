@@ -514,6 +514,9 @@ int weir_limiter_get_stats(struct weir_limiter *limiter,
  * weir_limiter_set() - change it while in use (ADMIN)
  * @mask: WEIR_SET_* bits: which members of @config to take over
  *
+ * What all keys have spent, their strikes and their bans stay: &struct weir_set tells of
+ * each member what that means.
+ *
  * Return: 0 or -1: EINVAL, ERANGE, EDQUOT. When it returns nobody decides by the
  *	old configuration any more.
  */

@@ -84,17 +84,32 @@ json_t *answer_json(const char *name, const struct weir_key *key,
 		 json_boolean(answer->flags & WEIR_OUT_UNTRACKED));
 	json_add(json, "rule", json_boolean(answer->flags & WEIR_OUT_RULE));
 	json_add(json, "shadow", json_boolean(answer->flags & WEIR_OUT_SHADOW));
+	json_add(json, "queued", json_boolean(answer->flags & WEIR_OUT_QUEUED));
 	return json;
+}
+
+unsigned int answer_unshadowed(const struct weir_answer *answer)
+{
+	if (!(answer->flags & WEIR_OUT_SHADOW))
+		return answer->verdict;
+	if (answer->banned_for)
+		return WEIR_BANNED;
+	/* a key that found no room has nothing left, and nothing to come back */
+	if (answer->retry_after == WEIR_NEVER && !answer->remaining &&
+	    !answer->reset_after && !(answer->flags & WEIR_OUT_QUEUED))
+		return WEIR_FULL;
+	return WEIR_LIMITED;
 }
 
 static void print_verdict(const struct weir_answer *answer)
 {
+	bool banned = answer->verdict == WEIR_BANNED;
 	char duration[HUMANE_MAX];
 
 	if (answer->flags & WEIR_OUT_RULE) {
-		printf("%s%s%s, by a rule",
-		       colour(answer->banned_for ? RED : GREEN),
-		       answer->banned_for ? "banned" : "allowed", colour(PLAIN));
+		printf("%s%s%s%s", colour(banned ? RED : GREEN),
+		       banned ? "banned" : "allowed", colour(PLAIN),
+		       answer->flags & WEIR_OUT_SHADOW ? "" : ", by a rule");
 		return;
 	}
 	switch (answer->verdict) {
@@ -137,8 +152,9 @@ void answer_print(const struct weir_answer *answer, bool by_this)
 	if (by_this && (answer->flags & WEIR_OUT_BANNED_NOW))
 		printf(", from now on");
 	if (answer->flags & WEIR_OUT_SHADOW)
-		printf("; in shadow mode, else %s",
-		       answer->banned_for ? "banned" : "limited");
+		printf("; in shadow mode, else %s%s",
+		       weir_verdict_name((int)answer_unshadowed(answer)),
+		       answer->flags & WEIR_OUT_RULE ? " by a rule" : "");
 	if (answer->strikes)
 		printf(", %u strike%s", answer->strikes,
 		       answer->strikes == 1 ? "" : "s");

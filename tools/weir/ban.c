@@ -10,7 +10,7 @@
 
 static int list_run(const struct args *args)
 {
-	return keys_list(args, args->operands[0], true, 0);
+	return keys_list(args, args->operands[0], true, NULL, 0);
 }
 
 static int add_run(const struct args *args)

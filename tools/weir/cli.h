@@ -190,6 +190,8 @@ void key_parse(struct weir_key *key, int type, const char *text);
 json_t *answer_json(const char *name, const struct weir_key *key,
 		    const struct weir_answer *answer);
 void answer_print(const struct weir_answer *answer, bool by_this);
+/* The verdict as it would be without shadow mode. */
+unsigned int answer_unshadowed(const struct weir_answer *answer);
 /* Check (with --wait, if it was given) or peek, print, and tell the exit status. */
 int check_run(const struct args *args, struct weir_limiter *limiter,
 	      const char *name, const struct weir_key *key, uint64_t cost,
@@ -201,11 +203,11 @@ int check_run(const struct args *args, struct weir_limiter *limiter,
 #define DAY		86400000000000ULL
 #define YEAR		(365 * DAY)
 
-/* ---- limiter_config.c, limiter_key.c, keys.c, rules.c: pieces of limiter.c's table ---------------- */
+/* ---- limiter_config.c, limiter_key.c, keys.c, rules.c, why.c: pieces of limiter.c's table ---------- */
 
 extern const struct option limiter_create_options[], limiter_set_options[],
-	limiter_keys_options[], limiter_cost_options[],
-	limiter_check_options[];
+	limiter_show_options[], limiter_keys_options[],
+	limiter_cost_options[], limiter_check_options[];
 
 int limiter_create_run(const struct args *args);
 int limiter_set_run(const struct args *args);
@@ -222,8 +224,11 @@ int limiter_strike_run(const struct args *args);
 int limiter_forgive_run(const struct args *args);
 int limiter_forget_run(const struct args *args);
 
-/* List the keys of a limiter; @top 0: all, in no order. */
+/* Tell what the next check of a key would be told, and why. */
+void why_run(const struct args *args, struct weir_limiter *limiter);
+
+/* List the keys of a limiter; @prefix NULL: of any; @top 0: all, in no order. */
 int keys_list(const struct args *args, const char *name, bool banned,
-	      uint64_t top);
+	      const char *prefix, uint64_t top);
 
 #endif /* WEIR_CLI_H */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * weir limiter: the table of its verbs. What they do stands in limiter_config.c
- * (create, set, show), limiter_key.c (check and its kin) and keys.c.
+ * (create, set, show), why.c (show of a key), limiter_key.c (check and its kin),
+ * keys.c and rules.c.
  */
 
 #include <stddef.h>
@@ -28,6 +29,12 @@ const struct option limiter_cost_options[] = {
 	{ 0 }
 };
 
+const struct option limiter_show_options[] = {
+	{ .name = "--cost", .value = "N",
+	  .help = "tokens that the check in question costs; 1 unless given" },
+	{ 0 }
+};
+
 const struct option limiter_check_options[] = {
 	{ .name = "--cost", .value = "N",
 	  .help = "tokens it costs, all or nothing; 1 unless given" },
@@ -38,6 +45,8 @@ const struct option limiter_check_options[] = {
 
 const struct option limiter_keys_options[] = {
 	{ .name = "--banned", .help = "only those that are banned now" },
+	{ .name = "--prefix", .value = "PREFIX",
+	  .help = "only those of a block of addresses, as in 10.0.0.0/8; or, of text, that begin so" },
 	{ .name = "--top", .value = "N",
 	  .help = "only the N worst, worst first: the longest ban, then the most strikes, then the longest time until all tokens are back; N up to 100000" },
 	{ 0 }
@@ -61,7 +70,7 @@ static const struct command commands[] = {
 		.verb = "set", .operands = "NAME",
 		.least = 1, .most = 1,
 		.summary = "change a limiter while it is in use",
-		.details = "What is not given stays as it is, a bucket's --burst with a new --rate too, and so does what each key has spent. --strikes and --ban need each other, unless the limiter has both already; --strikes 0 ends banning by strikes. --max-keys can be raised to eight times what the limiter was made with, or to 512.",
+		.details = "What is not given stays as it is, a bucket's --burst with a new --rate too. Entries, totals and rules stay; of what is known of each key, the options say what is kept. What is given together changes in one step, and when the command returns nobody decides by what was before; who waits with check --wait looks again, and keeps the place. --strikes and --ban need each other, unless the limiter has both already; --strikes 0 ends banning by strikes. --max-keys can be raised to eight times what the limiter was made with, or to 512.",
 		.complete = "limiter",
 		.options = limiter_set_options, .run = limiter_set_run,
 	},
@@ -69,14 +78,17 @@ static const struct command commands[] = {
 		.verb = "show", .operands = "NAME [KEY]",
 		.least = 1, .most = 2,
 		.summary = "show what a limiter is and its totals, or how one key stands",
+		.details = "Of a key it tells what the next check would be answered, and why: a rule, a ban and its place on the ladder, others who wait, too few tokens, a full table, a cost above the limit, or shadow mode; how many strikes there are, and how many more make a ban. Nothing is charged. Of a limiter without keys, --cost asks for that.\n\n"
+			"Exit status 0 whatever the answer; that of 'weir limiter peek' tells it.",
 		.complete = "limiter", .prints = true,
-		.run = limiter_show_run,
+		.options = limiter_show_options, .run = limiter_show_run,
 	},
 	{
 		.verb = "keys", .operands = "NAME",
 		.least = 1, .most = 1,
 		.summary = "list the keys that have an entry",
-		.details = "They come in no order unless --top is given. A key without an entry is as good as fresh. Unprintable bytes of a text key are shown as \\xHH.",
+		.details = "They come in no order unless --top is given. A key without an entry is as good as fresh. Unprintable bytes of a text key are shown as \\xHH.\n\n"
+			"Keys that the limiter has cut to a prefix of their own are in the block of --prefix if one of their addresses is. However many keys there are, it takes no more memory.",
 		.complete = "limiter", .prints = true,
 		.options = limiter_keys_options, .run = limiter_keys_run,
 	},

@@ -55,18 +55,21 @@ const struct option limiter_create_options[] = {
 	{ 0 }
 };
 
+/* Behind the help of an option: what becomes of the keys there are. */
+#define KEEPS(what) ". Kept: " what
+
 const struct option limiter_set_options[] = {
-	{ .name = RATE },
-	{ .name = BURST },
-	{ .name = MAX_KEYS },
-	{ .name = WHEN_FULL },
-	{ .name = STRIKES },
-	{ .name = WITHIN },
-	{ .name = BAN },
-	{ .name = FORGET_AFTER },
-	{ .name = QUEUE_MAX },
+	{ .name = RATE KEEPS("the time a key's bucket still needs to be full; what was spent in a window, but a new period starts a new one") },
+	{ .name = BURST KEEPS("what was spent, and if that is more than the new burst holds, it is owed") },
+	{ .name = MAX_KEYS KEEPS("all entries; if they are more than N, new ones are refused until there is room") },
+	{ .name = WHEN_FULL KEEPS("all entries; nothing is known of keys that were allowed untracked") },
+	{ .name = STRIKES KEEPS("the strikes counted; who has as many already is banned by the next one") },
+	{ .name = WITHIN KEEPS("the strikes and when they were; they fade by the new time") },
+	{ .name = BAN KEEPS("present bans as they are, and a key's place on the ladder: the next ban is the next step of the new one, or its last") },
+	{ .name = FORGET_AFTER KEEPS("a key's place on the ladder, until its next ban looks how long ago the last one ended") },
+	{ .name = QUEUE_MAX KEEPS("those who wait already, however many tokens that is") },
 	{ .name = SHADOW, .value = "WHAT", .words = "on off",
-	  .help = "on: decide and count, but allow everything; off: as ever" },
+	  .help = "on: decide and count, but allow everything; off: as ever" KEEPS("everything; with on, who waits with check --wait is allowed at once, uncharged") },
 	{ 0 }
 };
 
@@ -423,21 +426,6 @@ static void show_text(const struct weir_limiter_config *config,
 	       (unsigned long long)stats->expired);
 }
 
-/* What holds for one key: a peek, that is no question and so always a yes. */
-static void show_key(const struct args *args, struct weir_limiter *limiter)
-{
-	struct weir_answer answer;
-	struct weir_key key;
-
-	key_only(args, limiter, &key);
-	if (weir_limiter_peek(limiter, &key, 1, &answer) < 0)
-		die_key(args->operands[0], &key);
-	if (args->json)
-		json_print(answer_json(args->operands[0], &key, &answer));
-	else
-		answer_print(&answer, false);
-}
-
 int limiter_show_run(const struct args *args)
 {
 	struct weir_limiter_config config = { .size = sizeof(config) };
@@ -447,8 +435,9 @@ int limiter_show_run(const struct args *args)
 	struct weir_limiter *limiter = limiter_open(weir, name,
 						    WEIR_RIGHT_OBSERVE);
 
-	if (args->count > 1) {
-		show_key(args, limiter);
+	/* a limiter without keys has one state, and --cost asks for that */
+	if (args->count > 1 || args_option(args, "--cost")) {
+		why_run(args, limiter);
 	} else {
 		if (weir_limiter_get_config(limiter, &config) < 0 ||
 		    weir_limiter_get_stats(limiter, &stats) < 0)

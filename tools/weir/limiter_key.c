@@ -137,5 +137,6 @@ int limiter_keys_run(const struct args *args)
 
 	return keys_list(args, args->operands[0],
 			 !!args_option(args, "--banned"),
+			 args_option(args, "--prefix"),
 			 top ? arg_u64("--top", top, 1, 100000) : 0);
 }

@@ -414,14 +414,29 @@ struct weir_close {
  * @config: pointer to &struct weir_limiter_config; members outside @mask are
  *	ignored, reserved ones must still be zero
  *
- * Checks that run meanwhile see the old or the new configuration, never a mix.
- * What is kept: with RATE in a bucket the time a key still needs to be full again;
- * in a window the count, and a changed period starts a new window. STRIKES keeps
- * the strikes counted, and the bans laid. MAX_KEYS below the number of
- * entries drops none; it refuses new ones until there is room. It can be raised
- * to eight times what the limiter was made for at least, and to 512; beyond that
- * is ERANGE. When the
- * call returns nobody decides by the old configuration any more.
+ * Checks that run meanwhile see the old or the new configuration, never a mix. When
+ * the call returns nobody decides by the old one any more. Who waits (RESERVE) looks
+ * again, and keeps his place. Entries, totals and rules stay, and of each key:
+ *
+ * RATE: in a bucket the time it still needs to be full again: who had spent four
+ *	tokens at ten a day has spent eight at twenty. The burst stays as it is. In a
+ *	window what was spent; but a changed period starts a new one, with nothing spent.
+ * BURST: what was spent. If that is more than the new burst, it is owed.
+ * MAX_KEYS: all entries. Below their number it refuses new ones until there is
+ *	room. It can be raised to eight times what the limiter was made for at least,
+ *	and to 512; beyond that is ERANGE.
+ * WHEN_FULL: all entries. Of keys that were allowed untracked nothing is known.
+ * STRIKES: the strikes counted, the ban there is, and the place on the ladder: the
+ *	next ban is the next step of the new one, or its last. The change itself bans
+ *	nobody; who has as many strikes already is banned by the next one. With 0
+ *	limited checks strike no more, and what was counted stays.
+ * WITHIN: the strikes and when they were counted; they weigh by the new time. The
+ *	ban there is lasts as long as it was to last.
+ * FORGET_AFTER: the place on the ladder, and when the last ban ended: when the next
+ *	one is laid, it is asked whether that is long enough ago.
+ * QUEUE_MAX: those who wait already, though their tokens be more.
+ * FLAGS: everything. When shadow mode begins, those who wait are answered as by a
+ *	check: "allowed" with WEIR_OUT_SHADOW, and not charged.
  *
  * Errors: EBADF, EACCES, ENODEV, EINVAL, EINTR, ERANGE, EDQUOT, ENOSPC, ENOMEM,
  * EFAULT, E2BIG, EOPNOTSUPP (a counter).
@@ -851,6 +866,11 @@ struct weir_op {
 #define WEIR_OUT_RULE		0x4
 /** WEIR_OUT_SHADOW: allowed only because the limiter has WEIR_LIMITER_SHADOW. */
 #define WEIR_OUT_SHADOW		0x8
+/**
+ * WEIR_OUT_QUEUED: callers of RESERVE wait for this key. A check comes after them:
+ * that is why nothing remains, and retry_after is when its turn would come.
+ */
+#define WEIR_OUT_QUEUED		0x10
 
 /**
  * struct weir_submit - WEIR_IOC_SUBMIT: perform operations, in order
