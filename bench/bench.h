@@ -29,5 +29,6 @@ void bench_kernel(void);	/* empty system call, small ioctls */
 void bench_weir(void);
 void bench_peers(void);		/* what the kernel has of the kind */
 void bench_redis(void);
+void bench_scale(void);	/* few keys and ten million */
 
 #endif /* _WEIR_BENCH_H */

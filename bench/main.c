@@ -53,5 +53,6 @@ int main(void)
 	bench_weir();
 	bench_peers();
 	bench_redis();
+	bench_scale();
 	return 0;
 }

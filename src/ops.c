@@ -44,7 +44,7 @@ static const struct weir_op_desc *desc_find(unsigned int opcode)
 	return desc->kind ? desc : NULL;
 }
 
-static bool inline_tail_zero(const struct weir_op *op, size_t used)
+static __always_inline bool inline_tail_zero(const struct weir_op *op, size_t used)
 {
 	const u64 *words = (const u64 *)op->key;
 	u32 half[2];
