@@ -302,7 +302,8 @@ static int op_sleeping(struct weir_object *o, struct weir_op_run *r)
 		err = read_many(r, weir_counter(o));
 		weir_object_put(o);
 	} else {
-		err = weir_limiter_op_slow(weir_limiter(o), &r->op, &r->key);
+		err = weir_limiter_op_slow(weir_limiter(o), &r->op, &r->key,
+					   GFP_KERNEL);
 		weir_object_live_put(o);
 	}
 	return err;

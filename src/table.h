@@ -106,7 +106,7 @@ void weir_key_hash(const struct weir_table *t, struct weir_key *key);
 struct weir_entry *weir_table_find(struct weir_table *t,
 				   const struct weir_key *key);
 struct weir_entry *weir_table_new(struct weir_table *t,
-				  const struct weir_key *key);
+				  const struct weir_key *key, gfp_t gfp);
 void weir_table_discard(struct weir_entry *new);
 struct weir_entry *weir_table_link(struct weir_table *t,
 				   const struct weir_key *key,
