@@ -59,8 +59,8 @@ void weir_limiter_put(struct weir_limiter *limiter)
 EXPORT_SYMBOL_GPL(weir_limiter_put);
 
 /* Under RCU, which is enough: nothing here sleeps. */
-static int limiter_op(struct weir_limiter *l, struct weir_op *op, const void *bytes,
-		      unsigned int len)
+static __always_inline int limiter_op(struct weir_limiter *l, struct weir_op *op,
+				      const void *bytes, unsigned int len)
 {
 	struct weir_key key;
 	int err;
