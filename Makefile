@@ -22,6 +22,8 @@ PREFIX	?= /usr
 UDEVDIR	?= /lib/udev/rules.d
 SYSUSERSDIR ?= /usr/lib/sysusers.d
 MODDIR	= $(DESTDIR)/lib/modules/$(RELEASE)/updates
+# what it takes to build a module that uses ours
+API	= $(DESTDIR)$(PREFIX)/src/weir-api
 
 SUB	= $(MAKE) --no-print-directory O=$(O)
 KSELFTEST = $(shell tests/vm/kernels path debug source)/tools/testing/selftests
@@ -73,7 +75,9 @@ check:						## style and static checks
 install: all					## module, tool, library, manual pages, udev
 	install -D -m 644 $(O)/module/weir.ko $(MODDIR)/weir.ko
 	$(SUB) -C tools install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
-	$(if $(wildcard include/linux/weir.h),install -D -m 644 include/linux/weir.h $(DESTDIR)$(PREFIX)/src/weir-api/linux/weir.h)
+	install -D -m 644 include/linux/weir.h $(API)/linux/weir.h
+	install -D -m 644 uapi/linux/weir.h $(API)/uapi/linux/weir.h
+	install -D -m 644 $(O)/module/Module.symvers $(API)/$(RELEASE)/Module.symvers
 	install -D -m 644 packaging/udev/60-weir.rules $(DESTDIR)$(UDEVDIR)/60-weir.rules
 	install -D -m 644 packaging/udev/weir.sysusers $(DESTDIR)$(SYSUSERSDIR)/weir.conf
 	$(if $(DESTDIR),,getent group weir >/dev/null || groupadd --system weir)
@@ -84,10 +88,9 @@ uninstall:					## takes all that away again
 	rm -f $(MODDIR)/weir.ko
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/weir lib/libweir.* \
 		lib/pkgconfig/libweir.pc include/weir.h include/linux/weir.h \
-		src/weir-api/linux/weir.h \
 		share/bash-completion/completions/weir \
 		share/man/man1/weir.1 share/man/man3/libweir.3 share/man/man4/weir.4)
-	-rmdir -p --ignore-fail-on-non-empty $(DESTDIR)$(PREFIX)/src/weir-api/linux 2>/dev/null
+	rm -rf $(API)
 	rm -f $(DESTDIR)$(UDEVDIR)/60-weir.rules $(DESTDIR)$(SYSUSERSDIR)/weir.conf
 	$(if $(DESTDIR),,ldconfig; depmod $(RELEASE))
 

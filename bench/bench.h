@@ -10,6 +10,7 @@
 #ifndef _WEIR_BENCH_H
 #define _WEIR_BENCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* One call, or as many as the row says; @i counts them. */
@@ -18,6 +19,12 @@ typedef void (*bench_call)(void *arg, uint64_t i);
 /* Measure @call, which does @ops operations, and print a row. */
 void bench_row(const char *group, const char *name, bench_call call, void *arg,
 	       unsigned int ops);
+
+/* What bench_row() prints. */
+double bench_cost(bench_call call, void *arg, unsigned int ops);
+
+/* A row of any number. */
+void bench_figure(const char *group, const char *name, double figure);
 
 /* A row that cannot be measured here, and why. */
 void bench_missing(const char *group, const char *name, const char *why);
@@ -28,7 +35,44 @@ void bench_die(const char *what) __attribute__((noreturn));
 void bench_kernel(void);	/* empty system call, small ioctls */
 void bench_weir(void);
 void bench_peers(void);		/* what the kernel has of the kind */
+void bench_packet(void);	/* what the kernel has to limit packets by */
 void bench_redis(void);
 void bench_scale(void);	/* few keys and ten million */
+
+/* The same that keep a state for each key, now with this many. */
+#define BENCH_KEYS	100000
+void bench_memory(void);
+
+/*
+ * Packets to ourselves over the loopback device; a call is sent and received again, or
+ * the program ends. packet_send() gives the @n-th of 2^24 source addresses.
+ */
+struct packets;
+struct packets *packets_open(void);
+void packets_close(struct packets *p);
+void packet_send(struct packets *p, uint32_t n);
+
+/* What limits packets by source address. @set and @clear are for the shell. */
+struct filter {
+	const char *name;
+	const char *set;
+	const char *clear;
+};
+
+extern const struct filter filter_weir_slow, filter_nft_set, filter_hashlimit;
+
+/* False: not to be had here. */
+bool filter_set(const struct filter *f);
+void filter_clear(const struct filter *f);
+
+/* Redis: one server for as long as it takes, and a script in it that does GCRA. */
+struct redis;
+struct redis *redis_start(void);
+void redis_stop(struct redis *r);
+/* New keys, each with its state. */
+void redis_fill(struct redis *r, unsigned int keys);
+uint64_t redis_memory(struct redis *r);
+
+int bench_bpf(int cmd, void *attr, unsigned int size);
 
 #endif /* _WEIR_BENCH_H */

@@ -19,8 +19,7 @@ static uint64_t now(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-void bench_row(const char *group, const char *name, bench_call call, void *arg,
-	       unsigned int ops)
+double bench_cost(bench_call call, void *arg, unsigned int ops)
 {
 	uint64_t least = UINT64_MAX, i = 0, since, took;
 
@@ -32,8 +31,19 @@ void bench_row(const char *group, const char *name, bench_call call, void *arg,
 		if (round && took < least)	/* the first one warms up */
 			least = took;
 	}
-	printf("%s|%s|%.0f\n", group, name, (double)least / CALLS / ops);
+	return (double)least / CALLS / ops;
+}
+
+void bench_figure(const char *group, const char *name, double figure)
+{
+	printf("%s|%s|%.0f\n", group, name, figure);
 	fflush(stdout);
+}
+
+void bench_row(const char *group, const char *name, bench_call call, void *arg,
+	       unsigned int ops)
+{
+	bench_figure(group, name, bench_cost(call, arg, ops));
 }
 
 void bench_missing(const char *group, const char *name, const char *why)
@@ -47,12 +57,25 @@ void bench_die(const char *what)
 	exit(2);
 }
 
-int main(void)
+static const struct {
+	const char *name;
+	void (*measure)(void);
+} areas[] = {
+	{ "kernel", bench_kernel }, { "weir", bench_weir }, { "peer", bench_peers },
+	{ "packet", bench_packet }, { "redis", bench_redis }, { "memory", bench_memory },
+	{ "scale", bench_scale },
+};
+
+/* All areas, or those that are named. */
+int main(int argc, char **argv)
 {
-	bench_kernel();
-	bench_weir();
-	bench_peers();
-	bench_redis();
-	bench_scale();
+	for (unsigned int i = 0; i < sizeof(areas) / sizeof(areas[0]); i++) {
+		bool wanted = argc < 2;
+
+		for (int a = 1; a < argc; a++)
+			wanted |= !strcmp(argv[a], areas[i].name);
+		if (wanted)
+			areas[i].measure();
+	}
 	return 0;
 }

@@ -17,9 +17,9 @@
 #define GROUP	"peer"
 #define KNOWN	1024
 
-static int bpf(int cmd, union bpf_attr *attr)
+int bench_bpf(int cmd, void *attr, unsigned int size)
 {
-	return (int)syscall(SYS_bpf, cmd, attr, sizeof(*attr));
+	return (int)syscall(SYS_bpf, cmd, attr, size);
 }
 
 static int map_make(enum bpf_map_type type)
@@ -30,7 +30,7 @@ static int map_make(enum bpf_map_type type)
 	attr.key_size = 8;
 	attr.value_size = 8;
 	attr.max_entries = 65536;
-	return bpf(BPF_MAP_CREATE, &attr);
+	return bench_bpf(BPF_MAP_CREATE, &attr, sizeof(attr));
 }
 
 /* An update replaces the value: it does not add, and decides nothing. */
@@ -42,7 +42,7 @@ static void map_update(void *arg, uint64_t i)
 	attr.map_fd = (uint32_t)*(int *)arg;
 	attr.key = (uintptr_t)&key;
 	attr.value = (uintptr_t)values;
-	if (bpf(BPF_MAP_UPDATE_ELEM, &attr))
+	if (bench_bpf(BPF_MAP_UPDATE_ELEM, &attr, sizeof(attr)))
 		bench_die("BPF_MAP_UPDATE_ELEM");
 }
 

@@ -30,6 +30,7 @@ static const char script[] =
 	"return {1, 0}\n";
 
 struct redis {
+	pid_t server;
 	redisContext *context;
 	char hash[64];
 };
@@ -77,21 +78,65 @@ static void connect_to(struct redis *r)
 	freeReplyObject(reply);
 }
 
-void bench_redis(void)
+struct redis *redis_start(void)
 {
-	struct redis r = { 0 };
-	pid_t server = fork();
+	struct redis *r = calloc(1, sizeof(*r));
 
-	if (!server) {
+	if (!r)
+		bench_die("redis");
+	r->server = fork();
+	if (!r->server) {
 		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket",
 		       SOCKET, "--save", "", "--appendonly", "no", "--dir", "/tmp",
 		       "--loglevel", "warning", "--logfile", "/dev/null", NULL);
 		_exit(127);
 	}
-	connect_to(&r);
-	bench_row(GROUP, "INCR", incr, &r, 1);
-	bench_row(GROUP, "GCRA in Lua, known key, allowed", check, &r, 1);
-	redisFree(r.context);
-	kill(server, SIGTERM);
-	waitpid(server, NULL, 0);
+	connect_to(r);
+	return r;
+}
+
+void redis_stop(struct redis *r)
+{
+	redisFree(r->context);
+	kill(r->server, SIGTERM);
+	waitpid(r->server, NULL, 0);
+	free(r);
+}
+
+/* One in an hour, a day's worth at once: no key is gone before we have looked. */
+void redis_fill(struct redis *r, unsigned int keys)
+{
+	redisReply *reply;
+
+	for (unsigned int i = 0; i < keys; i++) {
+		reply = redisCommand(r->context, "EVALSHA %s 1 limit:127.%u.%u.%u %lld %lld",
+				     r->hash, 1 + (i >> 16), i >> 8 & 255, i & 255,
+				     3600000000LL, 86400000000LL);
+		if (!reply || reply->type != REDIS_REPLY_ARRAY)
+			bench_die("redis: EVALSHA");
+		freeReplyObject(reply);
+	}
+}
+
+/* Bytes that it has allocated. */
+uint64_t redis_memory(struct redis *r)
+{
+	redisReply *reply = redisCommand(r->context, "INFO memory");
+	const char *line = reply && reply->str ? strstr(reply->str, "used_memory:") : NULL;
+	uint64_t bytes;
+
+	if (!line)
+		bench_die("redis: INFO");
+	bytes = strtoull(line + strlen("used_memory:"), NULL, 10);
+	freeReplyObject(reply);
+	return bytes;
+}
+
+void bench_redis(void)
+{
+	struct redis *r = redis_start();
+
+	bench_row(GROUP, "INCR", incr, r, 1);
+	bench_row(GROUP, "GCRA in Lua, known key, allowed", check, r, 1);
+	redis_stop(r);
 }

@@ -142,7 +142,7 @@ static void expiry_measure(struct scale *s, uint64_t begun)
 	} while (stats.keys > 2 * SAMPLE);	/* those owe more */
 	gone = true;
 	pthread_join(watcher, NULL);
-	printf("scale|longest hold of the processor while %u idle keys go|%llu\n",
+	printf("scale|longest hold of the processor while %u idle keys go|%llu in a row\n",
 	       s->keys, (unsigned long long)longest);
 }
 

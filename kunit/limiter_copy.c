@@ -148,7 +148,8 @@ int limiter_do(struct weir_limiter *l, struct weir_op *op, const void *bytes,
 	rcu_read_lock();
 	err = weir_limiter_key(l, bytes, len, &key) ?: weir_limiter_op(l, op, &key);
 	rcu_read_unlock();
-	return err == WEIR_OP_SLOW ? weir_limiter_op_slow(l, op, &key) : err;
+	return err == WEIR_OP_SLOW ? weir_limiter_op_slow(l, op, &key, GFP_KERNEL) :
+				     err;
 }
 
 int limiter_op(struct weir_limiter *l, struct weir_op *op, u16 opcode, u64 key,

@@ -168,7 +168,7 @@ struct weir_entry *fixture_insert(struct fixture *f, const struct weir_key *key,
 	struct weir_entry *e, *new;
 
 	do {
-		new = weir_table_new(&f->t, key);
+		new = weir_table_new(&f->t, key, GFP_KERNEL);
 		if (IS_ERR(new))
 			return new;
 		rcu_read_lock();

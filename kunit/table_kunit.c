@@ -6,6 +6,7 @@
 #include "prng.h"
 #include "suites.h"
 #include "table_copy.h"
+#include "../src/sweep.h"
 
 #define LATER	BIT_ULL(40)	/* idle in eighteen minutes */
 
@@ -199,6 +200,44 @@ static void table_evicts_idle_only(struct kunit *test)
 	}
 }
 
+/* Who may not sleep examines so many groups and no more; the next one goes on there. */
+static void table_bounded_search(struct kunit *test)
+{
+	unsigned int i, keys = 2 * WEIR_SWEEP_FOR_ROOM * WEIR_GROUP_SIZE;
+	struct fixture *f = fixture_new(test, keys);
+	u64 now = weir_table_now(&f->t), word, idle_at;
+	struct weir_entry *e;
+	struct weir_key key;
+	bool created, idle = false;
+
+	for (i = 0; i < keys; i++) {
+		fixture_key_u64(f, &key, i);
+		KUNIT_ASSERT_EQ(test, 1, fixture_add(f, &key, now + 5));
+	}
+	/* charged since, all but one in the second half: the bounds do not tell */
+	for (i = 0; i < keys; i++) {
+		fixture_key_u64(f, &key, i);
+		idle_at = now + LATER;
+		if (!idle && weir_table_bucket(&f->t, key.hash) >= keys / 2) {
+			idle_at = now + 5;
+			idle = true;
+		}
+		e = fixture_insert(f, &key, 0, &word, &created);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(e));
+		weir_table_unlock(&f->t, e, fixture_word(idle_at));
+		rcu_read_unlock();
+	}
+	atomic64_add(5, &kunit_clock);
+	fixture_key_u64(f, &key, keys);
+	e = weir_table_new(&f->t, &key, GFP_NOWAIT);
+	KUNIT_EXPECT_PTR_EQ(test, (struct weir_entry *)ERR_PTR(-ENOSPC), e);
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->evicted));
+	e = weir_table_new(&f->t, &key, GFP_NOWAIT);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(e));
+	KUNIT_EXPECT_EQ(test, 1, atomic_read(&f->evicted));
+	weir_table_discard(e);
+}
+
 /**
  * struct rival - somebody who takes a place just when we do
  * @f: the table
@@ -246,7 +285,7 @@ static void table_last_place(struct kunit *test)
 	copy_points.work = rival_links;
 	copy_points.arg = &r;
 	for (n = 1; !left; n++) {
-		r.entry = weir_table_new(&r.f->t, &r.key);
+		r.entry = weir_table_new(&r.f->t, &r.key, GFP_KERNEL);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(r.entry));
 		copy_points.left = n;
 		mine = fixture_add(r.f, &key, LATER);
@@ -419,6 +458,7 @@ static struct kunit_case table_cases[] = {
 	KUNIT_CASE(table_insert_twice),
 	KUNIT_CASE(table_dead_is_told),
 	KUNIT_CASE(table_cap_is_exact),
+	KUNIT_CASE(table_bounded_search),
 	KUNIT_CASE(table_last_place),
 	KUNIT_CASE(table_evicts_idle_only),
 	KUNIT_CASE(table_out_of_memory),

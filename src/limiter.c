@@ -9,10 +9,14 @@
  */
 
 #include <linux/err.h>
+#include <linux/gfp.h>
 
 #include "event.h"
 #include "limiter.h"
 #include "wait.h"
+
+/* Who may not sleep, and lost the last place so often to others, is told "full". */
+#define ATOMIC_TRIES	4
 
 /* In shadow mode all is allowed. What was decided stands in the other members. */
 void weir_limiter_shadow(const struct weir_policy *p, struct weir_op *op)
@@ -484,48 +488,73 @@ static int new_op(struct weir_limiter_call *call, struct weir_entry *new)
 	return locked_op(call, e, word, e == new);
 }
 
+/* No place for the key, and no key to lose one. Under RCU. */
+static int full_op(struct weir_limiter_call *call)
+{
+	call->p = rcu_dereference(call->l->policy);
+	call->now = weir_table_now(&call->l->table);
+	return weir_limiter_full_count(call);
+}
+
+/* WEIR_OP_SLOW: there was a place for @call's key, but another one took it. */
+static int slow_op(struct weir_limiter_call *call, gfp_t gfp)
+{
+	struct weir_limiter *l = call->l;
+	struct weir_entry *new = weir_table_new(&l->table, call->key, gfp);
+	int err;
+
+	rcu_read_lock();
+	/* there may be a rule for it by now */
+	weir_limiter_rule(l, call->key);
+	if (weir_limiter_by_rule(call->key, call->op->opcode)) {
+		if (!IS_ERR(new))
+			weir_table_discard(new);
+		call->p = rcu_dereference(l->policy);
+		err = ruled_op(call);
+	} else if (!IS_ERR(new)) {
+		err = new_op(call, new);
+		if (err == WEIR_OP_SLOW)
+			weir_table_discard(new);
+	} else if (new == ERR_PTR(-ENOSPC)) {
+		err = full_op(call);
+	} else {
+		err = PTR_ERR(new);
+	}
+	rcu_read_unlock();
+	return err;
+}
+
 /**
  * weir_limiter_op_slow - perform an operation that may need a new entry
  * @l: the limiter
  * @op: checked; its result half zeroed, and filled in here
  * @key: hashed
+ * @gfp: GFP_KERNEL; or GFP_NOWAIT: do not sleep, and look for room, in a table that is
+ *	full, for a bounded time only. Not for RESERVE.
  *
  * As weir_limiter_op(), which answered WEIR_OP_SLOW, but:
- * Context: may sleep; weir_object_live_get() holds the storage.
+ * Context: GFP_KERNEL: may sleep; weir_object_live_get() holds the storage.
+ * GFP_NOWAIT: process or softirq, in the same RCU read side.
  * Return: 0, -ENOENT, -ENOMEM, -ENOSPC; RESERVE: also -EINTR, -ENODEV.
  */
 int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
-			 struct weir_key *key)
+			 struct weir_key *key, gfp_t gfp)
 {
 	struct weir_limiter_call call = { .l = l, .op = op, .key = key };
-	struct weir_entry *new;
+	bool may_sleep = gfpflags_allow_blocking(gfp);
+	unsigned int lost = 0;
 	int err;
 
 	if (op->opcode == WEIR_OP_RESERVE)
 		return weir_wait_run(l, op, key);
 	do {
-		new = weir_table_new(&l->table, key);
+		err = slow_op(&call, gfp);
+	} while (err == WEIR_OP_SLOW && (may_sleep || ++lost < ATOMIC_TRIES));
+	if (err == WEIR_OP_SLOW) {
 		rcu_read_lock();
-		/* there may be a rule for it by now */
-		weir_limiter_rule(l, key);
-		if (weir_limiter_by_rule(key, op->opcode)) {
-			if (!IS_ERR(new))
-				weir_table_discard(new);
-			call.p = rcu_dereference(l->policy);
-			err = ruled_op(&call);
-		} else if (!IS_ERR(new)) {
-			err = new_op(&call, new);
-			if (err == WEIR_OP_SLOW)
-				weir_table_discard(new);
-		} else if (new == ERR_PTR(-ENOSPC)) {
-			call.p = rcu_dereference(l->policy);
-			call.now = weir_table_now(&l->table);
-			err = weir_limiter_full_count(&call);
-		} else {
-			err = PTR_ERR(new);
-		}
+		err = full_op(&call);
 		rcu_read_unlock();
-	} while (err == WEIR_OP_SLOW);
+	}
 	return err;
 }
 
@@ -542,7 +571,7 @@ int weir_limiter_entry_make(struct weir_limiter *l, struct weir_key *key)
 {
 	struct weir_op op = { .opcode = WEIR_OP_PEEK, .n = 1 };
 	struct weir_limiter_call call = { .l = l, .op = &op, .key = key };
-	struct weir_entry *new = weir_table_new(&l->table, key);
+	struct weir_entry *new = weir_table_new(&l->table, key, GFP_KERNEL);
 	int err;
 
 	if (IS_ERR(new))

@@ -103,7 +103,7 @@ int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
 int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
 		    struct weir_key *key);
 int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
-			 struct weir_key *key);
+			 struct weir_key *key, gfp_t gfp);
 
 u64 weir_limiter_check_locked(struct weir_limiter_call *call,
 			      struct weir_entry *e, u64 word);

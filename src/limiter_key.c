@@ -6,8 +6,34 @@
 #include "limiter.h"
 #include "rules.h"
 
+/* Cut the address to the limiter's prefix. */
+static inline void key_cut(const struct weir_limiter *l, struct weir_key *key)
+{
+	if (key->len == 4) {
+		key->words[0] &= l->mask4;
+	} else {
+		key->words[0] &= l->mask6[0];
+		key->words[1] &= l->mask6[1];
+	}
+}
+
+/* Whether that many bytes make a key of that type. */
+static inline bool length_fits(u32 type, unsigned int len)
+{
+	switch (type) {
+	case WEIR_KEY_IP:
+		return len == 4 || len == 16;
+	case WEIR_KEY_U64:
+		return len == 8;
+	case WEIR_KEY_TEXT:
+		return len && len <= WEIR_KEY_MAX;
+	default:
+		return !len;
+	}
+}
+
 /* The usual lengths without a call. */
-static void bytes_copy(u64 *words, const u8 *data, unsigned int len)
+static inline void bytes_copy(u64 *words, const u8 *data, unsigned int len)
 {
 	if (len == 4)
 		memcpy(words, data, 4);
@@ -30,28 +56,18 @@ int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
 		     unsigned int len, struct weir_key *key)
 {
 	static const u8 mapped[12] = { [10] = 0xff, [11] = 0xff };
-	static const u8 wanted[] = {
-		[WEIR_KEY_NONE] = 0, [WEIR_KEY_U64] = 8, [WEIR_KEY_IP] = 16,
-	};
 	const struct weir_rule_set *rules;
-	bool v4 = false;
 
-	key->rule = WEIR_RULE_NONE;
-	if (l->key_type == WEIR_KEY_TEXT) {
-		if (!len || len > WEIR_KEY_MAX)
-			return -EINVAL;
-	} else if (l->key_type == WEIR_KEY_IP && len == 4) {
-		v4 = true;
-	} else if (len != wanted[l->key_type]) {
+	if (unlikely(!length_fits(l->key_type, len)))
 		return -EINVAL;
-	} else if (l->key_type == WEIR_KEY_IP &&
-		   !memcmp(data, mapped, sizeof(mapped))) {
-		v4 = true;
+	if (l->key_type == WEIR_KEY_IP && len == 16 &&
+	    !memcmp(data, mapped, sizeof(mapped))) {
 		data += sizeof(mapped);
 		len = 4;
 	}
 	key->raw = data;
 	key->raw_len = len;
+	key->rule = WEIR_RULE_NONE;
 	rules = rcu_dereference(l->rules);
 	if (unlikely(rules))
 		key->rule = weir_rules_find(rules, data, len);
@@ -61,12 +77,8 @@ int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
 		key->words[0] = 0;
 		key->words[1] = 0;
 		bytes_copy(key->words, data, len);
-		if (v4) {
-			key->words[0] &= l->mask4;
-		} else if (l->key_type == WEIR_KEY_IP) {
-			key->words[0] &= l->mask6[0];
-			key->words[1] &= l->mask6[1];
-		}
+		if (l->key_type == WEIR_KEY_IP)
+			key_cut(l, key);
 		key->data = (const u8 *)key->words;
 	}
 	weir_key_hash(&l->table, key);

@@ -315,7 +315,8 @@ int weir_op_sleeping(struct weir_op_run *r, struct weir_object *o)
 		err = read_many(r, weir_counter(o));
 		weir_object_put(o);
 	} else {
-		err = weir_limiter_op_slow(weir_limiter(o), &r->op, &r->key);
+		err = weir_limiter_op_slow(weir_limiter(o), &r->op, &r->key,
+					   GFP_KERNEL);
 		weir_object_live_put(o);
 	}
 	return err;

@@ -17,13 +17,6 @@
 #define BUCKET_LOCK_BIT	0
 #define BUCKET_LOCKED	BIT(BUCKET_LOCK_BIT)
 
-/* To the last byte in memory of a key's first word, zero if it has less than eight. */
-#ifdef __LITTLE_ENDIAN
-#define LEN_SHIFT	56
-#else
-#define LEN_SHIFT	0
-#endif
-
 /* Slab classes by room for the key: an entry of 64, 128 and 320 bytes. */
 static const struct {
 	const char *name;
@@ -64,7 +57,7 @@ static void bucket_unlock(struct weir_table *t, unsigned long *bucket)
 	local_bh_enable();
 }
 
-static bool entry_is(const struct weir_entry *e, const struct weir_key *key)
+static inline bool entry_is(const struct weir_entry *e, const struct weir_key *key)
 {
 	const u64 *words = (const u64 *)e->key;
 
@@ -86,8 +79,9 @@ static u64 hash_bytes(const struct weir_table *t, const u8 *data,
 
 	if (len == sizeof(u64))
 		return siphash_1u64(words[0], &t->hash_key_8);
-	if (len < sizeof(u64))
-		return siphash_1u64(words[0] ^ (u64)len << LEN_SHIFT, &t->hash_key);
+	if (len <= sizeof(u32))
+		return siphash_1u64((u64)*(const u32 *)data << 32 | len,
+				    &t->hash_key);
 	if (len <= WEIR_KEY_INLINE)
 		return siphash_3u64(words[0], words[1], len, &t->hash_key);
 	return siphash(data, len, &t->hash_key);
@@ -111,8 +105,8 @@ void weir_table_prefetch_entry(const struct weir_table *t, const struct weir_key
 	prefetch(bucket_first(&t->buckets[weir_table_bucket(t, key->hash)]));
 }
 
-static struct weir_entry *chain_find(struct weir_entry *e,
-				     const struct weir_key *key)
+static inline struct weir_entry *chain_find(struct weir_entry *e,
+					    const struct weir_key *key)
 {
 	while (e && !entry_is(e, key))
 		e = rcu_dereference_check(e->next, rcu_read_lock_bh_held());
@@ -134,8 +128,19 @@ struct weir_entry *weir_table_find(struct weir_table *t,
 			  key);
 }
 
+/*
+ * Other people's keys must not get the owner's cgroup killed: they fail instead.
+ * Nor may they, where nothing can be waited for, take what GFP_ATOMIC can: that goes
+ * past the cgroup's limit, and into reserves that the network itself needs.
+ */
+static gfp_t entry_gfp(gfp_t gfp)
+{
+	gfp |= __GFP_ACCOUNT | __GFP_NOWARN;
+	return gfpflags_allow_blocking(gfp) ? gfp | __GFP_RETRY_MAYFAIL : gfp;
+}
+
 static struct weir_entry *entry_alloc(struct weir_table *t,
-				      const struct weir_key *key)
+				      const struct weir_key *key, gfp_t gfp)
 {
 	struct weir_entry *e;
 	size_t size = sizeof(*e) + max_t(size_t, key->len, WEIR_KEY_INLINE);
@@ -145,9 +150,7 @@ static struct weir_entry *entry_alloc(struct weir_table *t,
 	for (class = 0; classes[class].size < size; class++)
 		;
 	old = set_active_memcg(t->memcg);
-	/* other people's keys must not get the owner's cgroup killed: fail */
-	e = kmem_cache_alloc(caches[class], GFP_KERNEL_ACCOUNT | __GFP_NOWARN |
-					    __GFP_RETRY_MAYFAIL);
+	e = kmem_cache_alloc(caches[class], entry_gfp(gfp));
 	set_active_memcg(old);
 	if (!e)
 		return NULL;
@@ -291,8 +294,13 @@ bool weir_table_room(struct weir_table *t)
  * Full for this key: it is absent, there is no place, and no entry is idle, all
  * at one moment. They are found one after the other; but in a table that is full
  * all the while, and from which nothing was dropped, nothing changed.
+ *
+ * Who may not sleep looks once, at as many groups as weir_table_room() does: he may be
+ * refused though there is an idle entry in another one. What he has examined is not
+ * examined again by the next one.
  */
-static bool table_refuses(struct weir_table *t, const struct weir_key *key)
+static bool table_refuses(struct weir_table *t, const struct weir_key *key,
+			  bool may_sleep)
 {
 	unsigned long *bucket = &t->buckets[weir_table_bucket(t, key->hash)];
 	struct weir_entry *e;
@@ -303,7 +311,7 @@ static bool table_refuses(struct weir_table *t, const struct weir_key *key)
 		given = atomic64_read(&t->given);
 		smp_rmb();	/* pairs with the barrier in place_give() */
 		/* each time round raises 64 bounds, so there is an end */
-		while (!(room = weir_table_room(t)) &&
+		while (!(room = weir_table_room(t)) && may_sleep &&
 		       weir_expiry_due(&t->expiry, weir_table_now(t)))
 			cond_resched();
 		if (room)
@@ -314,27 +322,31 @@ static bool table_refuses(struct weir_table *t, const struct weir_key *key)
 		if (e)
 			return false;
 		smp_rmb();	/* the same */
-	} while (atomic64_read(&t->given) != given || !table_is_full(t));
-	return true;
+	} while (may_sleep &&
+		 (atomic64_read(&t->given) != given || !table_is_full(t)));
+	/* while we searched, or waited for another who did, he may have made room */
+	return may_sleep || table_is_full(t);
 }
 
 /**
  * weir_table_new - an entry to be linked
  * @t: the table
  * @key: hashed
+ * @gfp: GFP_KERNEL; or GFP_NOWAIT: do not sleep
  *
- * Context: may sleep.
+ * Context: process or softirq, as @gfp says.
  * Return: the entry, for weir_table_link() or weir_table_discard(); or an
- * ERR_PTR(): -ENOSPC, the table is full of entries that are not idle; -ENOMEM.
+ * ERR_PTR(): -ENOSPC, the table is full of entries that are not idle (without sleep:
+ * none of the WEIR_SWEEP_FOR_ROOM groups examined has one); -ENOMEM.
  */
 struct weir_entry *weir_table_new(struct weir_table *t,
-				  const struct weir_key *key)
+				  const struct weir_key *key, gfp_t gfp)
 {
 	struct weir_entry *e;
 
-	if (table_refuses(t, key))
+	if (table_refuses(t, key, gfpflags_allow_blocking(gfp)))
 		return ERR_PTR(-ENOSPC);
-	e = entry_alloc(t, key);
+	e = entry_alloc(t, key, gfp);
 	return e ?: ERR_PTR(-ENOMEM);
 }
 

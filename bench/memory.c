@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory for each of BENCH_KEYS keys: what /proc/meminfo says the kernel has taken
+ * (slab, vmalloc and per-CPU areas together, with the tables that the entries hang in)
+ * or Redis says that it has.
+ */
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <linux/bpf.h>
+
+#include "bench.h"
+
+#define GROUP	"memory"
+
+/* Bytes. */
+static double kernel_memory(void)
+{
+	FILE *file = fopen("/proc/sys/vm/stat_refresh", "w");
+	char line[128], name[32];
+	unsigned long long kb, sum = 0;
+
+	/* counts that processors keep to themselves are added up */
+	if (file) {
+		fprintf(file, "1");
+		fclose(file);
+	}
+	file = fopen("/proc/meminfo", "r");
+	if (!file)
+		bench_die("/proc/meminfo");
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "%31[^:]: %llu", name, &kb) == 2 &&
+		    (!strcmp(name, "Slab") || !strcmp(name, "VmallocUsed") ||
+		     !strcmp(name, "Percpu")))
+			sum += kb;
+	fclose(file);
+	return sum * 1024.0;
+}
+
+static void row(const char *name, double bytes)
+{
+	printf("%s|%s|%.1f\n", GROUP, name, bytes / BENCH_KEYS);
+	fflush(stdout);
+}
+
+/* A packet from each address, so that there is a state for it. */
+static void filter_row(const struct filter *f, const char *name)
+{
+	struct packets *p = packets_open();
+	double before;
+
+	/* once before: what is made on first use is no key's, nor the modules */
+	if (!filter_set(f)) {
+		bench_missing(GROUP, name, "not to be had here");
+		packets_close(p);
+		return;
+	}
+	packet_send(p, 0);
+	filter_clear(f);
+	sleep(3);
+	before = kernel_memory();
+	filter_set(f);
+	for (uint32_t n = 0; n < BENCH_KEYS; n++)
+		packet_send(p, n);
+	/* tables that grow do it in the background, and free the old one late */
+	sleep(3);
+	row(name, kernel_memory() - before);
+	filter_clear(f);
+	sleep(3);
+	packets_close(p);
+}
+
+/* 4 bytes of key, and 8 of state: enough for a bucket, without bans. */
+static void map_row(void)
+{
+	double before = kernel_memory();
+	union bpf_attr attr = { 0 };
+	int map;
+
+	attr.map_type = BPF_MAP_TYPE_LRU_HASH;
+	attr.key_size = 4;
+	attr.value_size = 8;
+	attr.max_entries = BENCH_KEYS;
+	map = bench_bpf(BPF_MAP_CREATE, &attr, sizeof(attr));
+	if (map < 0)
+		bench_die("BPF_MAP_CREATE");
+	row("BPF LRU hash map, 8 bytes of state (all taken at once)",
+	    kernel_memory() - before);
+	close(map);
+}
+
+void bench_memory(void)
+{
+	struct redis *r;
+	uint64_t before;
+
+	filter_row(&filter_weir_slow, "weir, a limiter by address, with its ban state");
+	filter_row(&filter_nft_set, "nft, a set with a limit for each address");
+	filter_row(&filter_hashlimit, "xt_hashlimit, by address");
+	map_row();
+	r = redis_start();
+	before = redis_memory(r);
+	redis_fill(r, BENCH_KEYS);
+	row("Redis, GCRA in Lua, a key that expires", redis_memory(r) - before);
+	redis_stop(r);
+}

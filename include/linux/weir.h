@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * weir - the API for other modules
+ *
+ * A module looks an object up by its name, once, where it may sleep; checks it as
+ * often as it likes, from process or softirq context; and drops it. What an object is
+ * and how it is made, changed and deleted is <uapi/linux/weir.h>'s: an administrator
+ * or a program does that. An object's owner and mode bind programs, not the kernel.
+ *
+ * A reference keeps weir.ko from being unloaded, but it does not keep the object alive:
+ * whoever may delete it still can, and its memory goes at once. What is left then
+ * answers -ENODEV to every call, for as long as the reference is held; an object made
+ * later under the same name is another one.
+ *
+ * Functions are named weir_KIND_VERB(). None sleeps unless its "Context:" says so. A
+ * call that returns an error has changed nothing.
+ *
+ * "make install" puts this file below /usr/src/weir-api, where a module's Kbuild finds
+ * it with
+ *
+ *	ccflags-y += -I/usr/src/weir-api
+ *
+ * and beside it, for each kernel, the Module.symvers for KBUILD_EXTRA_SYMBOLS.
+ */
+#ifndef _LINUX_WEIR_H
+#define _LINUX_WEIR_H
+
+#include <linux/types.h>
+
+#include <uapi/linux/weir.h>
+
+struct weir_limiter;
+
+/**
+ * struct weir_answer - what a check has to say beside its verdict
+ * @verdict: enum weir_verdict
+ * @flags: WEIR_OUT_* bits
+ * @strikes: strikes of the key that count now
+ * @bans: steps of the ban ladder it has climbed
+ * @limit: tokens a fresh key can spend at once
+ * @remaining: tokens this key can spend now
+ * @retry_after: ns after which the same check is allowed if nobody else spends; 0 if
+ *	it was allowed, WEIR_NEVER if it cannot be
+ * @reset_after: ns until all tokens are back
+ * @banned_for: ns the ban lasts still; 0 if there is none
+ *
+ * All ns are of CLOCK_BOOTTIME.
+ */
+struct weir_answer {
+	u32 verdict;
+	u32 flags;
+	u32 strikes;
+	u32 bans;
+	u64 limit;
+	u64 remaining;
+	u64 retry_after;
+	u64 reset_after;
+	u64 banned_for;
+};
+
+/**
+ * weir_limiter_get - a reference to a limiter
+ * @name: its name
+ *
+ * Context: process; may sleep.
+ * Return: the reference, to be given back by weir_limiter_put(); or an ERR_PTR():
+ * -EINVAL, that is no name; -ENOENT, no limiter has it; -ENODEV, weir.ko is on its way
+ * out.
+ */
+struct weir_limiter *weir_limiter_get(const char *name);
+
+/**
+ * weir_limiter_put - give a reference back
+ * @limiter: from weir_limiter_get(); or NULL or an ERR_PTR(), which is left alone
+ *
+ * The caller has seen to it that nobody uses this reference any more: the hook is
+ * unregistered, the tasklet killed.
+ *
+ * Context: process; may sleep.
+ */
+void weir_limiter_put(struct weir_limiter *limiter);
+
+/**
+ * weir_limiter_check - charge tokens to a key if they fit
+ * @limiter: a reference
+ * @key: the key's bytes, as enum weir_key_type says of the limiter's type: an IP address
+ *	in network order, a u64 in this machine's, any text; NULL where there are no keys
+ * @key_len: their number
+ * @cost: tokens, 1 or more
+ * @answer: where more than the verdict goes, or NULL; not touched in case of an error
+ *
+ * As WEIR_OP_CHECK, with two differences, because nothing can be waited for. Memory for
+ * a new key is taken only if it is there at once, within the memory cgroup of the
+ * limiter's creator. And in a table that is full the search for a key that can be
+ * dropped is short: WEIR_FULL may be said although there is one somewhere.
+ *
+ * Context: process or softirq; not hard interrupts, nor with them disabled. Any number
+ * of callers at once.
+ * Return: the verdict, which is never 0 (enum weir_verdict; in shadow mode
+ * WEIR_ALLOWED); or -EINVAL: not a key of this limiter's type, or @cost is 0; -ENODEV:
+ * the limiter was deleted; -ENOMEM: no memory for a new key.
+ */
+int weir_limiter_check(struct weir_limiter *limiter, const void *key,
+		       unsigned int key_len, u32 cost, struct weir_answer *answer);
+
+#endif /* _LINUX_WEIR_H */

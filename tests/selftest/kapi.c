@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * kapi - what other modules call, from process and softirq context
+ *
+ * tests/kmod/sample.c is such a module. A run has every processor check the same keys,
+ * and the sums of what they were answered must come out exactly.
+ */
+#include <kselftest_harness.h>
+
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "client.h"
+#include "slab.h"
+
+#define MODULE		"weir_sample"
+#define PARAMETERS	"/sys/module/" MODULE "/parameters/"
+#define NAME		OURS "kapi"
+#define BURST		10	/* of limiter_config() */
+/* One letter too many. */
+#define LONG_NAME	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+FIXTURE(kapi) {
+	int fd;
+	__u32 l;
+	struct weir_limiter_config config;
+	bool ready;
+	long cpus;
+};
+
+/* What a run came to. */
+struct sums {
+	unsigned long long allowed, limited, banned, full, einval, enodev, enomem,
+		other, banned_now, in_softirq;
+};
+
+static int text_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+static unsigned long long number_read(const char *path)
+{
+	unsigned long long number = 0;
+	FILE *file = fopen(path, "r");
+
+	if (!file || fscanf(file, "%llu", &number) != 1) {
+		printf("# cannot read %s\n", path);
+		abort();
+	}
+	fclose(file);
+	return number;
+}
+
+static int module_load(void)
+{
+	const char *dir = getenv("WEIR_MODULES");
+	char path[512];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "%s/%s.ko", dir ? dir : ".", MODULE);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+static int module_unload(const char *name)
+{
+	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
+}
+
+static int sample_get(const char *name)
+{
+	return text_write(PARAMETERS "limiter", *name ? name : "\n");
+}
+
+static int sample_run(const char *context, __u64 first, __u64 keys, __u64 rounds,
+		      __u32 cost)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s %llu %llu %llu %u", context,
+		 (unsigned long long)first, (unsigned long long)keys,
+		 (unsigned long long)rounds, cost);
+	return text_write(PARAMETERS "run", text);
+}
+
+static struct sums sums_get(void)
+{
+	struct sums s;
+	FILE *file = fopen(PARAMETERS "run", "r");
+
+	if (!file || fscanf(file, "allowed %llu limited %llu banned %llu full %llu "
+			    "EINVAL %llu ENODEV %llu ENOMEM %llu other %llu "
+			    "banned-now %llu in-softirq %llu", &s.allowed, &s.limited,
+			    &s.banned, &s.full, &s.einval, &s.enodev, &s.enomem,
+			    &s.other, &s.banned_now, &s.in_softirq) != 10)
+		abort();
+	fclose(file);
+	return s;
+}
+
+static int limiter_make(FIXTURE_DATA(kapi) *self)
+{
+	return limiter_create(self->fd, NAME, &self->config, &self->l) ?:
+	       sample_get(NAME);
+}
+
+FIXTURE_SETUP(kapi)
+{
+	objects_wipe();
+	self->fd = client_open(O_RDWR);
+	ASSERT_LE(0, self->fd);
+	self->config = limiter_config(WEIR_KEY_U64);
+	self->cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	self->ready = getenv("WEIR_MODULES");
+	if (self->ready)
+		ASSERT_EQ(0, module_load());
+}
+
+FIXTURE_TEARDOWN(kapi)
+{
+	/* with its reference, if the test left it one */
+	if (self->ready)
+		EXPECT_EQ(0, module_unload(MODULE));
+	close(self->fd);
+	objects_wipe();
+}
+
+#define NEEDS_MODULE()							\
+	do {								\
+		if (!self->ready)					\
+			SKIP(return, "WEIR_MODULES does not say where it is"); \
+	} while (0)
+
+static struct weir_limiter_stats totals(FIXTURE_DATA(kapi) *self)
+{
+	struct weir_limiter_stats stats;
+
+	if (stats_get(self->fd, self->l, &stats))
+		abort();
+	return stats;
+}
+
+/* What the module saw is what the limiter has counted. */
+static bool agree(const struct sums *s, const struct weir_limiter_stats *stats)
+{
+	return s->allowed == stats->allowed && s->limited == stats->limited &&
+	       s->banned == stats->banned && s->full == stats->full;
+}
+
+TEST_F(kapi, names)
+{
+	char name[WEIR_NAME_SIZE];
+
+	NEEDS_MODULE();
+	EXPECT_EQ(-ENOENT, sample_get(NAME));
+	EXPECT_EQ(-EINVAL, sample_get("-" NAME));
+	memset(name, 'n', sizeof(name) - 1);
+	name[sizeof(name) - 1] = 0;
+	EXPECT_EQ(-ENOENT, sample_get(name));
+	EXPECT_EQ(-EINVAL, sample_get(LONG_NAME));
+	ASSERT_EQ(0, limiter_create(self->fd, name, &self->config, &self->l));
+	EXPECT_EQ(0, sample_get(name));
+	EXPECT_EQ(0, object_delete(self->fd, self->l));
+	/* a counter is no limiter */
+	ASSERT_EQ(0, sum_create(self->fd, NAME, 1, &self->l));
+	EXPECT_EQ(-ENOENT, sample_get(NAME));
+}
+
+/* Both contexts on all processors, keys that are new to them: the burst, exactly. */
+TEST_F(kapi, burst_is_exact)
+{
+	enum { KEYS = 200, ROUNDS = 10 };
+	struct weir_limiter_stats stats;
+	struct sums s;
+
+	NEEDS_MODULE();
+	ASSERT_EQ(0, limiter_make(self));
+	ASSERT_EQ(0, sample_run("both", 0, KEYS, ROUNDS, 1));
+	s = sums_get();
+	stats = totals(self);
+	EXPECT_EQ(KEYS * BURST, s.allowed);
+	EXPECT_EQ(KEYS * (2 * self->cpus * ROUNDS - BURST), s.limited);
+	EXPECT_EQ(KEYS * ROUNDS * self->cpus, s.in_softirq);
+	EXPECT_EQ(0, s.other);
+	EXPECT_EQ(KEYS, stats.keys);
+	EXPECT_TRUE(agree(&s, &stats));
+}
+
+TEST_F(kapi, cost)
+{
+	struct sums s;
+
+	NEEDS_MODULE();
+	ASSERT_EQ(0, limiter_make(self));
+	ASSERT_EQ(0, sample_run("both", 0, 100, 5, 3));
+	s = sums_get();
+	EXPECT_EQ(100 * (BURST / 3), s.allowed);
+	ASSERT_EQ(0, sample_run("both", 0, 100, 5, 0));
+	s = sums_get();
+	EXPECT_EQ(100 * 5 * 2 * self->cpus, s.einval);
+	ASSERT_EQ(0, sample_run("softirq", 500, 100, 1, BURST + 1));
+	s = sums_get();
+	EXPECT_EQ(100 * self->cpus, s.limited);
+	EXPECT_EQ(100, totals(self).keys);
+}
+
+/* Softirqs alone make entries, up to the cap and not one more. */
+TEST_F(kapi, cap_is_exact)
+{
+	struct weir_limiter_stats stats;
+	struct sums s;
+
+	NEEDS_MODULE();
+	self->config.max_keys = 100;
+	ASSERT_EQ(0, limiter_make(self));
+	ASSERT_EQ(0, sample_run("softirq", 0, 300, 20, 1));
+	s = sums_get();
+	stats = totals(self);
+	EXPECT_EQ(100, stats.keys);
+	EXPECT_EQ(100 * BURST, s.allowed);
+	EXPECT_EQ(100 * (20 * self->cpus - BURST), s.limited);
+	EXPECT_EQ(200 * 20 * self->cpus, s.full);
+	EXPECT_TRUE(agree(&s, &stats));
+}
+
+/* A full table of keys that are as good as fresh has room, for softirqs too. */
+TEST_F(kapi, idle_keys_make_room)
+{
+	enum { KEYS = 64 };
+
+	NEEDS_MODULE();
+	self->config.max_keys = KEYS;
+	self->config.tokens = 1000;
+	self->config.period = SECOND;
+	ASSERT_EQ(0, limiter_make(self));
+	for (__u64 turn = 0; turn < 5; turn++) {
+		struct sums s;
+
+		ASSERT_EQ(0, sample_run("softirq", turn * KEYS, KEYS, 1, 1));
+		s = sums_get();
+		EXPECT_EQ(KEYS * self->cpus, s.allowed);
+		EXPECT_EQ(0, s.full);
+		usleep(1000 * self->cpus + 20000);
+	}
+	EXPECT_GE(KEYS, totals(self).keys);
+}
+
+/* One ban for each key, told once, to a reader that sleeps meanwhile. */
+TEST_F(kapi, one_ban_a_key)
+{
+	enum { KEYS = 50 };
+	char buffer[WEIR_EVENT_SIZE_MAX * 8] __attribute__((aligned(8)));
+	struct pollfd reader = { .events = POLLIN };
+	unsigned int bans = 0;
+	struct sums s;
+	ssize_t got;
+	pid_t child;
+
+	NEEDS_MODULE();
+	self->config.strikes = 3;
+	self->config.nbans = 1;
+	self->config.ban[0] = DAY;
+	ASSERT_EQ(0, limiter_make(self));
+	reader.fd = client_open(O_RDONLY | O_NONBLOCK);
+	ASSERT_LE(0, reader.fd);
+	child = fork();
+	if (!child)
+		_exit(-sample_run("both", 0, KEYS, 20, 1));
+	while (bans < KEYS && poll(&reader, 1, 20000) == 1) {
+		got = read(reader.fd, buffer, sizeof(buffer));
+		for (ssize_t at = 0; at < got;) {
+			struct weir_event *e = (void *)(buffer + at);
+
+			bans += e->type == WEIR_EVENT_BANNED;
+			at += e->size;
+		}
+	}
+	EXPECT_EQ(0, waitpid(child, NULL, 0) != child);
+	s = sums_get();
+	EXPECT_EQ(KEYS, bans);
+	EXPECT_EQ(KEYS, s.banned_now);
+	EXPECT_EQ(KEYS * BURST, s.allowed);
+	EXPECT_EQ(KEYS * (2 * self->cpus * 20), s.allowed + s.limited + s.banned);
+	EXPECT_EQ(-1, read(reader.fd, buffer, sizeof(buffer)));
+	close(reader.fd);
+}
+
+TEST_F(kapi, not_its_key)
+{
+	NEEDS_MODULE();
+	self->config.key_type = WEIR_KEY_IP;
+	ASSERT_EQ(0, limiter_make(self));
+	ASSERT_EQ(0, sample_run("both", 0, 10, 1, 1));
+	EXPECT_EQ(10 * 2 * self->cpus, sums_get().einval);
+	EXPECT_EQ(0, totals(self).keys);
+}
+
+/* A reference to what was deleted leads nowhere, whatever has the name now. */
+TEST_F(kapi, deleted)
+{
+	struct sums s;
+
+	NEEDS_MODULE();
+	ASSERT_EQ(0, limiter_make(self));
+	ASSERT_EQ(0, sample_run("both", 0, 10, 1, 1));
+	ASSERT_EQ(0, object_delete(self->fd, self->l));
+	ASSERT_EQ(0, sample_run("both", 0, 10, 1, 1));
+	EXPECT_EQ(10 * 2 * self->cpus, sums_get().enodev);
+	ASSERT_EQ(0, limiter_create(self->fd, NAME, &self->config, &self->l));
+	ASSERT_EQ(0, sample_run("both", 0, 10, 1, 1));
+	EXPECT_EQ(10 * 2 * self->cpus, sums_get().enodev);
+	EXPECT_EQ(0, totals(self).allowed);
+	ASSERT_EQ(0, sample_get(NAME));
+	ASSERT_EQ(0, sample_run("both", 0, 10, 1, 1));
+	s = sums_get();
+	EXPECT_EQ(0, s.enodev);
+	EXPECT_EQ(10 * 2 * self->cpus, s.allowed + s.limited);
+}
+
+/* Deleted under checks that make entries: each is answered, the memory comes back. */
+TEST_F_TIMEOUT(kapi, deleted_meanwhile, 120)
+{
+	enum { KEYS = 20000 };
+	bool told = slab_is_told();
+	long before = slab_objects();
+	struct sums s;
+	pid_t child;
+
+	NEEDS_MODULE();
+	ASSERT_EQ(0, limiter_make(self));
+	child = fork();
+	if (!child)
+		_exit(-sample_run("both", 0, KEYS, 1, 1));
+	while (totals(self).keys < 100)
+		usleep(100);
+	EXPECT_EQ(0, object_delete(self->fd, self->l));
+	EXPECT_EQ(child, waitpid(child, NULL, 0));
+	s = sums_get();
+	EXPECT_EQ(0, s.other);
+	EXPECT_EQ(KEYS * 2 * self->cpus, s.allowed + s.limited + s.enodev);
+	EXPECT_LT(0, s.enodev);
+	for (int tries = 0; told && slab_objects() > before + SLAB_SLACK; tries++) {
+		ASSERT_GT(100, tries);
+		usleep(100000);
+	}
+}
+
+TEST_F(kapi, keeps_the_module)
+{
+	NEEDS_MODULE();
+	ASSERT_EQ(0, limiter_make(self));
+	close(self->fd);
+	EXPECT_EQ(-EWOULDBLOCK, module_unload("weir"));
+	/* the module that has the reference, though, may go: it gives it back */
+	EXPECT_EQ(0, sample_get(""));
+	EXPECT_EQ(-EWOULDBLOCK, module_unload("weir"));
+	EXPECT_EQ(-ENOENT, sample_run("both", 0, 1, 1, 1));
+	self->fd = client_open(O_RDWR);
+	EXPECT_EQ(0, sample_get(NAME));
+}
+
+/*
+ * The cgroup of who made the limiter pays for keys that softirqs make, and they do not
+ * go past its limit: atomic allocations may.
+ */
+#define CGROUP	"/sys/fs/cgroup/weir-kapi"
+
+static int make_in_cgroup(FIXTURE_DATA(kapi) *self)
+{
+	if (text_write(CGROUP "/cgroup.procs", "0"))
+		return 1;
+	return limiter_create(self->fd, NAME, &self->config, &self->l) != 0;
+}
+
+TEST_F_TIMEOUT(kapi, cgroup_limit, 120)
+{
+	enum { KEYS = 25000, ROOM = 1 << 20 };
+	unsigned long long most;
+	struct sums s;
+	char text[32];
+	int status = 1;
+	pid_t child;
+
+	NEEDS_MODULE();
+	if (text_write("/sys/fs/cgroup/cgroup.subtree_control", "+memory") ||
+	    (mkdir(CGROUP, 0755) && errno != EEXIST))
+		SKIP(return, "no memory cgroups");
+	child = fork();
+	if (!child)
+		_exit(make_in_cgroup(self));
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	ASSERT_EQ(0, status);
+	ASSERT_EQ(0, sample_get(NAME));
+	most = number_read(CGROUP "/memory.current") + ROOM;
+	snprintf(text, sizeof(text), "%llu", most);
+	ASSERT_EQ(0, text_write(CGROUP "/memory.max", text));
+
+	ASSERT_EQ(0, sample_run("softirq", 0, KEYS, 1, 1));
+	s = sums_get();
+	EXPECT_LT(0, s.enomem);
+	EXPECT_LT(0, s.allowed);
+	EXPECT_EQ(KEYS * self->cpus, s.allowed + s.enomem);
+	EXPECT_GE(most, number_read(CGROUP "/memory.current"));
+
+	EXPECT_EQ(0, object_remove(self->fd, WEIR_KIND_LIMITER, NAME));
+	EXPECT_EQ(0, sample_get(""));
+	for (int tries = 0; rmdir(CGROUP) && tries < 100; tries++)
+		usleep(100000);
+}
+
+/* No memory at all: an error, no entry, nothing counted; then all is as it was. */
+TEST_F(kapi, no_memory)
+{
+	static const char *const knobs[][2] = {
+		{ "/sys/kernel/debug/failslab/cache-filter", "Y" },
+		{ "/sys/kernel/debug/failslab/ignore-gfp-wait", "N" },
+		{ "/sys/kernel/debug/failslab/verbose", "0" },
+		{ "/sys/kernel/debug/failslab/times", "-1" },
+		{ "/sys/kernel/debug/failslab/probability", "100" },
+		{ "/sys/kernel/slab/weir_entry_64/failslab", "1" },
+	};
+	struct weir_limiter_stats stats;
+	unsigned int i;
+	int err = 0;
+
+	NEEDS_MODULE();
+	ASSERT_EQ(0, limiter_make(self));
+	for (i = 0; i < sizeof(knobs) / sizeof(knobs[0]) && !err; i++)
+		err = text_write(knobs[i][0], knobs[i][1]);
+	if (err)
+		SKIP(return, "no fault injection in this kernel");
+	err = sample_run("both", 0, 100, 2, 1);
+	text_write("/sys/kernel/slab/weir_entry_64/failslab", "0");
+	text_write("/sys/kernel/debug/failslab/probability", "0");
+	text_write("/sys/kernel/debug/failslab/cache-filter", "N");
+	ASSERT_EQ(0, err);
+	EXPECT_EQ(100 * 2 * 2 * self->cpus, sums_get().enomem);
+	stats = totals(self);
+	EXPECT_EQ(0, stats.keys);
+	EXPECT_EQ(0, stats.allowed + stats.limited + stats.full);
+	ASSERT_EQ(0, sample_run("both", 0, 100, BURST, 1));
+	EXPECT_EQ(100 * BURST, sums_get().allowed);
+}
+
+TEST_HARNESS_MAIN
