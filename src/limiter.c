@@ -358,19 +358,6 @@ static int forget(struct weir_limiter_call *call)
 	return err;
 }
 
-/*
- * TABLE_FULL may be told again once an eighth is free: in a table that hovers
- * at its cap it would drown all other events.
- */
-void weir_limiter_full_over(struct weir_limiter *l)
-{
-	u64 max_keys = READ_ONCE(l->table.max_keys);
-
-	if (READ_ONCE(l->full_told) &&
-	    weir_table_keys(&l->table) <= max_keys - DIV_ROUND_UP(max_keys, 8))
-		WRITE_ONCE(l->full_told, 0);
-}
-
 /* May make room for those who wait, or take it from them. */
 static bool changes_more(u32 opcode)
 {

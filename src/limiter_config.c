@@ -274,6 +274,19 @@ static int limiter_change(struct weir_limiter *l,
 	return 0;
 }
 
+/*
+ * TABLE_FULL may be told again once an eighth is free: in a table that hovers
+ * at its cap it would drown all other events.
+ */
+void weir_limiter_full_over(struct weir_limiter *l)
+{
+	u64 max_keys = READ_ONCE(l->table.max_keys);
+
+	if (READ_ONCE(l->full_told) &&
+	    weir_table_keys(&l->table) <= max_keys - DIV_ROUND_UP(max_keys, 8))
+		WRITE_ONCE(l->full_told, 0);
+}
+
 static int limiter_set(struct weir_object *o, u64 mask, u64 user_config)
 {
 	struct weir_limiter *l = weir_limiter(o);
