@@ -452,7 +452,34 @@ static void table_next_tells_lengths_apart(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 16, table_walk(f, NULL, 0));
 }
 
+/* SipHash of words is that of the bytes they are: none may be those of another key. */
+static void table_no_twins(struct kunit *test)
+{
+	struct fixture *f = fixture_new(test, 100);
+	u8 bytes[24] = "abcdefghijklmnop";
+	struct weir_key key, twin;
+	unsigned int len;
+	__le64 words[3];
+	u32 first;
+
+	for (len = 0; len <= WEIR_KEY_INLINE; len++) {
+		fixture_key(f, &key, bytes, len);
+		memset(words, 0, sizeof(words));
+		memcpy(words, bytes, len);
+		words[2] = cpu_to_le64(len);
+		fixture_key(f, &twin, words, sizeof(words));
+		KUNIT_EXPECT_NE_MSG(test, key.hash, twin.hash, "%u and 24 bytes", len);
+		memcpy(&first, bytes, sizeof(first));
+		words[0] = cpu_to_le64((u64)first << 32 | len);
+		fixture_key(f, &twin, words, sizeof(words[0]));
+		if (len != sizeof(words[0]))
+			KUNIT_EXPECT_NE_MSG(test, key.hash, twin.hash, "%u and 8 bytes",
+					    len);
+	}
+}
+
 static struct kunit_case table_cases[] = {
+	KUNIT_CASE(table_no_twins),
 	KUNIT_CASE(table_every_length),
 	KUNIT_CASE_PARAM(table_slab_class, class_gen_params),
 	KUNIT_CASE(table_insert_twice),

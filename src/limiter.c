@@ -505,7 +505,10 @@ static int slow_op(struct weir_limiter_call *call, gfp_t gfp)
 	} else if (new == ERR_PTR(-ENOSPC)) {
 		err = full_op(call);
 	} else {
-		err = PTR_ERR(new);
+		/* somebody may have had memory for it meanwhile */
+		err = weir_limiter_op(l, call->op, call->key);
+		if (err == WEIR_OP_SLOW)
+			err = PTR_ERR(new);
 	}
 	rcu_read_unlock();
 	return err;

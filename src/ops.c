@@ -287,9 +287,9 @@ static int op_key(struct weir_op_run *r, struct weir_limiter *l)
 }
 
 /*
- * All that needs no sleep, to an object from weir_op_object(). WEIR_OP_SLOW: the rest
- * is for weir_op_sleeping(), if weir_op_hold() can keep the object for it. Context:
- * RCU read side, the one in which the object was found, and a limiter's key.
+ * All that needs no sleep, to an object from weir_op_object(). WEIR_OP_SLOW: nothing
+ * was done, weir_op_dispatch() will. Context: RCU read side, the one in which the object
+ * was found, and a limiter's key.
  */
 int weir_op_quick(struct weir_op_run *r, struct weir_object *o)
 {
@@ -298,8 +298,8 @@ int weir_op_quick(struct weir_op_run *r, struct weir_object *o)
 	       counter_op(r, weir_counter(o));
 }
 
-/* Keep the object for weir_op_sleeping(): WEIR_OP_SLOW, or it is gone. */
-int weir_op_hold(struct weir_object *o)
+/* Keep the object for op_sleeping(): WEIR_OP_SLOW, or it is gone. */
+static int op_hold(struct weir_object *o)
 {
 	if (o->ops->kind == WEIR_KIND_COUNTER)
 		return kref_get_unless_zero(&o->ref) ? WEIR_OP_SLOW : -EBADF;
@@ -307,7 +307,7 @@ int weir_op_hold(struct weir_object *o)
 }
 
 /* The op may sleep: for a user's memory (counters) or for ours (limiters). */
-int weir_op_sleeping(struct weir_op_run *r, struct weir_object *o)
+static int op_sleeping(struct weir_op_run *r, struct weir_object *o)
 {
 	int err;
 
@@ -358,7 +358,7 @@ int weir_op_dispatch(struct weir_client *c, struct weir_op_run *r)
 	o = weir_op_object(weir_handle_find(c, r->op.handle), r);
 	err = IS_ERR(o) ? PTR_ERR(o) : weir_op_quick(r, o);
 	if (err == WEIR_OP_SLOW)
-		err = weir_op_hold(o);
+		err = op_hold(o);
 	rcu_read_unlock();
-	return err == WEIR_OP_SLOW ? weir_op_sleeping(r, o) : err;
+	return err == WEIR_OP_SLOW ? op_sleeping(r, o) : err;
 }

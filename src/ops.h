@@ -61,8 +61,6 @@ int weir_op_check(struct weir_op_run *r);
 struct weir_object *weir_op_object(const struct weir_handle *h,
 				   struct weir_op_run *r);
 int weir_op_quick(struct weir_op_run *r, struct weir_object *o);
-int weir_op_hold(struct weir_object *o);
-int weir_op_sleeping(struct weir_op_run *r, struct weir_object *o);
 int weir_op_dispatch(struct weir_client *c, struct weir_op_run *r);
 int weir_op_add_check(const struct weir_op_run *r, const struct weir_counter *c);
 void weir_op_add(const struct weir_op_run *r, struct weir_counter *c);

@@ -45,7 +45,7 @@ struct group {
  * Word by word in one window, which costs half of what calls for so few bytes do.
  */
 
-static __always_inline int op_get(struct weir_op_run *r, struct weir_op __user *user)
+static __always_inline int op_read(struct weir_op_run *r, struct weir_op __user *user)
 {
 	const u64 __user *from = (const u64 __user *)user;
 	u64 *to = (u64 *)&r->op;
@@ -55,7 +55,14 @@ static __always_inline int op_get(struct weir_op_run *r, struct weir_op __user *
 #pragma GCC unroll 8
 	for (i = 0; i < WORDS(WEIR_OP_IN); i++)
 		unsafe_get_user(to[i], &from[i], fault);
-	/* the result's first and last word: it spans two pages at most */
+	return 0;
+fault:
+	return -EFAULT;
+}
+
+/* That there is where to put the result: its first and last word, in two pages at most. */
+static __always_inline int op_prove(struct weir_op __user *user)
+{
 	unsafe_put_user(0, &user->result, fault);
 	unsafe_put_user(0, &user->bans, fault);
 	return 0;
@@ -63,8 +70,8 @@ fault:
 	return -EFAULT;
 }
 
-static __always_inline int op_put(const struct weir_op_run *r,
-				  struct weir_op __user *user)
+static __always_inline int op_write(const struct weir_op_run *r,
+				    struct weir_op __user *user)
 {
 	const u64 *from = (const u64 *)&r->op.result;
 	u64 __user *to = (u64 __user *)&user->result;
@@ -85,7 +92,7 @@ int weir_op_get(struct weir_op_run *r, struct weir_op __user *user)
 
 	if (!user_access_begin(user, sizeof(*user)))
 		return -EFAULT;
-	err = op_get(r, user);
+	err = op_read(r, user) ?: op_prove(user);
 	user_access_end();
 	return err;
 }
@@ -96,7 +103,7 @@ int weir_op_put(const struct weir_op_run *r, struct weir_op __user *user)
 
 	if (!user_write_access_begin(user, sizeof(*user)))
 		return -EFAULT;
-	err = op_put(r, user);
+	err = op_write(r, user);
 	user_write_access_end();
 	return err;
 }
@@ -146,7 +153,7 @@ static int op_user(struct weir_client *c, struct weir_op __user *user, u32 index
 /* ------------------------------------------------------------ many */
 
 /* It points to more memory of the user's, or may wait: so it goes by itself. */
-static bool goes_alone(const struct weir_op *op)
+static __always_inline bool goes_alone(const struct weir_op *op)
 {
 	return op->flags & WEIR_OP_PTR || op->opcode == WEIR_OP_RESERVE;
 }
@@ -155,26 +162,32 @@ static bool goes_alone(const struct weir_op *op)
 static void group_get(struct group *g, struct weir_op __user *user, unsigned int room)
 {
 	unsigned int n = min_t(unsigned int, room, GROUP);
+	struct weir_op_run *r = g->run, *end = r + n;
 
 	g->count = 0;
 	if (!user_access_begin(user, n * sizeof(*user)))
 		return;
-	while (g->count < n && !op_get(&g->run[g->count], user + g->count) &&
-	       !goes_alone(&g->run[g->count].op))
-		g->count++;
+	while (r < end && !op_read(r, user) && !goes_alone(&r->op) &&
+	       !op_prove(user)) {
+		r++;
+		user++;
+	}
 	user_access_end();
+	g->count = r - g->run;
 }
 
 static int group_put(const struct group *g, struct weir_op __user *user)
 {
-	unsigned int put = 0;
+	const struct weir_op_run *r = g->run, *end = r + g->count;
 
 	if (!user_write_access_begin(user, g->count * sizeof(*user)))
 		return -EFAULT;
-	while (put < g->count && !op_put(&g->run[put], user + put))
-		put++;
+	while (r < end && !op_write(r, user)) {
+		r++;
+		user++;
+	}
 	user_write_access_end();
-	return put ?: -EFAULT;
+	return r - g->run ?: -EFAULT;
 }
 
 /* Their objects and keys; and have the memory fetched that will be wanted. */
@@ -212,34 +225,33 @@ static void group_find(struct weir_client *c, struct group *g)
 }
 
 /*
- * In order; together as far as none must sleep, for the objects are good no longer.
- * What a handle or a key is wrong for stays wrong: nothing here changes them.
+ * In order; together until one must sleep or another task waits for this processor: the
+ * objects are good no longer then. What is wrong with an op stays wrong with it.
  */
 static void group_perform(struct weir_client *c, struct group *g)
 {
 	unsigned int i;
-	int err = 0;
+	int err;
 
 	rcu_read_lock();
 	group_find(c, g);
 	for (i = 0; i < g->count; i++) {
 		if (g->err[i])
 			continue;
+		if (need_resched())
+			break;
 		err = weir_op_quick(&g->run[i], g->object[i]);
 		if (err == WEIR_OP_SLOW)
 			break;
 		g->err[i] = err;
 	}
-	if (i < g->count)
-		err = weir_op_hold(g->object[i]);
+	/* what is slow has done nothing yet, so it may begin again as well */
 	rcu_read_unlock();
-	if (i == g->count)
-		return;
-	g->err[i] = err == WEIR_OP_SLOW ?
-		    weir_op_sleeping(&g->run[i], g->object[i]) : err;
-	while (++i < g->count)
+	for (; i < g->count; i++) {
+		cond_resched();
 		if (!g->err[i])
 			g->err[i] = weir_op_dispatch(c, &g->run[i]);
+	}
 }
 
 /* How many were performed and told; 0: the next one goes alone; or -EFAULT. */
@@ -267,24 +279,25 @@ static int batch_user(struct weir_client *c, struct weir_op __user *ops, u32 cou
 {
 	/* without it, all go one by one */
 	struct group *g = kmalloc(sizeof(*g), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-	int done = 0, n = 0;
+	int done = 0, n;
+	bool whole;
 
 	do {
-		if (g)
-			n = group_user(c, g, ops + done, done, count - done);
+		n = g ? group_user(c, g, ops + done, done, count - done) : 0;
+		/* what could not be told was done: it must not be done again */
+		whole = n <= 0 || n == g->count;
 		if (!n)
 			n = op_user(c, ops + done, done) ?: 1;
 		if (n < 0)
 			break;
 		done += n;
-		n = 0;
 		cond_resched();
-	} while (done < count && !signal_pending(current));
+	} while (whole && done < count && !signal_pending(current));
 	kfree(g);
 	return done ?: n;
 }
 
-static bool submit_valid(const struct weir_submit *args)
+static __always_inline bool submit_valid(const struct weir_submit *args)
 {
 	return !(args->flags & ~WEIR_SUBMIT_ALL) && args->count &&
 	       !(args->ops % sizeof(u64)) &&

@@ -69,8 +69,9 @@ static inline bool entry_is(const struct weir_entry *e, const struct weir_key *k
 }
 
 /*
- * No two keys may have one hash by construction, so the length is hashed, too. Eight
- * bytes leave no room for it where it costs nothing: they have a secret of their own.
+ * No two keys may have one hash by construction: a dump goes by hashes. So the length is
+ * hashed, too, and of each secret all messages differ: hash_key's are of 8 bytes (up to
+ * four, and their number) or of 17 and more, hash_key_8's of 8 or of 24.
  */
 static u64 hash_bytes(const struct weir_table *t, const u8 *data,
 		      unsigned int len)
@@ -83,7 +84,7 @@ static u64 hash_bytes(const struct weir_table *t, const u8 *data,
 		return siphash_1u64((u64)*(const u32 *)data << 32 | len,
 				    &t->hash_key);
 	if (len <= WEIR_KEY_INLINE)
-		return siphash_3u64(words[0], words[1], len, &t->hash_key);
+		return siphash_3u64(words[0], words[1], len, &t->hash_key_8);
 	return siphash(data, len, &t->hash_key);
 }
 
@@ -136,7 +137,8 @@ struct weir_entry *weir_table_find(struct weir_table *t,
 static gfp_t entry_gfp(gfp_t gfp)
 {
 	gfp |= __GFP_ACCOUNT | __GFP_NOWARN;
-	return gfpflags_allow_blocking(gfp) ? gfp | __GFP_RETRY_MAYFAIL : gfp;
+	return gfp | (gfpflags_allow_blocking(gfp) ? __GFP_RETRY_MAYFAIL :
+						     __GFP_NOMEMALLOC);
 }
 
 static struct weir_entry *entry_alloc(struct weir_table *t,

@@ -67,7 +67,7 @@ struct weir_table_ops {
  * @nbuckets:	I
  * @epoch:	I: CLOCK_BOOTTIME that the table's times count from
  * @hash_key:	I: random
- * @hash_key_8:	I: random, for keys of eight bytes
+ * @hash_key_8:	I: random, for keys of 5 to 16 bytes
  * @ops:	I
  * @memcg:	I: charged for entries, its creator's; or NULL
  * @bucket_map: I: lockdep's view of the bucket locks

@@ -8,10 +8,12 @@
  */
 #include <kselftest_harness.h>
 
+#include <pthread.h>
 #include <signal.h>
 
 #include "client.h"
 #include "crowd.h"
+#include "memory.h"
 
 #define CROWD	12
 
@@ -223,6 +225,58 @@ TEST_F_TIMEOUT(race, killed_in_a_batch, 300)
 	for (int i = 1; i < CROWD; i += 2)
 		EXPECT_EQ(400 * BATCH, crowd->seat[i].done);
 	crowd_free(crowd);
+}
+
+/* Let the results have nowhere to go, and then again a place, until told to stop. */
+static void *come_and_go(void *arg)
+{
+	struct pane *pane = arg;
+
+	while (*(volatile size_t *)&pane->page) {
+		pane_protect(pane, PROT_READ);
+		pane_protect(pane, PROT_READ | PROT_WRITE);
+	}
+	return NULL;
+}
+
+#define STRADDLE	24
+
+/*
+ * A batch that lies across the edge of such memory. What could not be told ends it; it
+ * is not done again when there is a place for it.
+ */
+TEST_F_TIMEOUT(race, memory_comes_and_goes, 300)
+{
+	struct pane pane = pane_make();
+	struct weir_op *ops = pane_before(&pane, (STRADDLE / 2 + 1) * sizeof(*ops));
+	unsigned int whole = 0, cut = 0;
+	__s64 before, after;
+	pthread_t thread;
+	__u32 handle, done;
+
+	ASSERT_EQ(0, sum_create(self->fd, OURS "race", 1, &handle));
+	for (int i = 0; i < STRADDLE; i++) {
+		ops[i] = op_make(WEIR_OP_ADD, handle, 1);
+		ops[i].arg = 1;
+	}
+	ASSERT_EQ(0, pthread_create(&thread, NULL, come_and_go, &pane));
+	for (int round = 0; round < 20000; round++) {
+		before = value_of(self->fd, handle);
+		if (submit(self->fd, ops, STRADDLE, &done))
+			done = 0;
+		after = value_of(self->fd, handle);
+		if (done == STRADDLE)
+			EXPECT_EQ(before + STRADDLE, after);
+		EXPECT_LE(before + done, after);
+		EXPECT_LE(after, before + STRADDLE);
+		whole += done == STRADDLE;
+		cut += done < STRADDLE;
+	}
+	*(volatile size_t *)&pane.page = 0;
+	pthread_join(thread, NULL);
+	TH_LOG("%u whole, %u cut", whole, cut);
+	EXPECT_LT(0, whole);
+	EXPECT_LT(0, cut);
 }
 
 static long module_users(void)
