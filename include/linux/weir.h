@@ -8,7 +8,7 @@
  * or a program does that. An object's owner and mode bind programs, not the kernel.
  *
  * A reference keeps weir.ko from being unloaded, but it does not keep the object alive:
- * whoever may delete it still can, and its memory goes at once. What is left then
+ * whoever may delete it still can, and its memory goes. What is left then
  * answers -ENODEV to every call, for as long as the reference is held; an object made
  * later under the same name is another one.
  *
@@ -20,7 +20,7 @@
  *
  *	ccflags-y += -I/usr/src/weir-api
  *
- * and beside it, for each kernel, the Module.symvers for KBUILD_EXTRA_SYMBOLS.
+ * and beside it, for each kernel it was run for, the Module.symvers for KBUILD_EXTRA_SYMBOLS.
  */
 #ifndef _LINUX_WEIR_H
 #define _LINUX_WEIR_H
@@ -40,7 +40,7 @@ struct weir_limiter;
  * @limit: tokens a fresh key can spend at once
  * @remaining: tokens this key can spend now
  * @retry_after: ns after which the same check is allowed if nobody else spends; 0 if
- *	it was allowed, WEIR_NEVER if it cannot be
+ *	it was allowed, WEIR_NEVER if it cannot be, or for WEIR_FULL
  * @reset_after: ns until all tokens are back
  * @banned_for: ns the ban lasts still; 0 if there is none
  *

@@ -434,7 +434,7 @@ int weir_text_format(const void *text, size_t length, char *buffer, size_t size)
  * @limit: tokens a fresh key can spend at once
  * @remaining: tokens this key can spend now
  * @retry_after: ns after which the same check is allowed if nobody else spends; 0
- *	if it was allowed, WEIR_NEVER if it cannot be
+ *	if it was allowed, WEIR_NEVER if it cannot be, or for WEIR_FULL
  * @reset_after: ns until all tokens are back
  * @banned_for: ns the ban lasts still; 0 if there is none
  */
@@ -611,7 +611,7 @@ int weir_limiter_check(struct weir_limiter *limiter, const struct weir_key *key,
  *
  * Who waits for one key is served in order of arrival; meanwhile other checks of it are
  * limited. Nothing is charged before it is due. Returns without waiting if it cannot
- * be due in time.
+ * be due in time; but a ban, which may be lifted, is waited for.
  *
  * Return: as weir_limiter_check(): WEIR_ALLOWED, then it was charged; or what it is still.
  *	-1: EINTR, a signal ended it, nothing was charged; ENODEV, the limiter was

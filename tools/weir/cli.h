@@ -197,7 +197,7 @@ int check_run(const struct args *args, struct weir_limiter *limiter,
 	      const char *name, const struct weir_key *key, uint64_t cost,
 	      bool peek);
 #define WAIT_NOTE \
-	"With --wait it answers at once if it cannot be due in time; until it is due, others who check the key are limited. Interrupted, it has charged nothing."
+	"With --wait it answers at once if it cannot be due in time (but a ban, which may be lifted, is waited for); until it is due, others who check the key are limited. Interrupted, it has charged nothing."
 
 #define TOKENS_MAX	0xffffffffULL
 #define DAY		86400000000000ULL

@@ -310,7 +310,7 @@ static const struct option create_options[] = {
 	  .help = "sum (the default): signed sums that are added to; sequence: hands out 1, 2, 3... without gap or repeat",
 	  .words = "sum sequence" },
 	{ .name = "--mode", .value = "MODE",
-	  .help = "permissions in octal as of a file: r observe, w use; 0660 unless given" },
+	  .help = "permissions in octal as of a file: r observe, w use, of which most commands need both; 0660 unless given. The rest is for the owner and root" },
 	{ .name = "--group", .value = "GROUP",
 	  .help = "the group that --mode speaks of; yours unless given" },
 	{ .name = "--first", .value = "N",

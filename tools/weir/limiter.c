@@ -70,7 +70,7 @@ static const struct command commands[] = {
 		.verb = "set", .operands = "NAME",
 		.least = 1, .most = 1,
 		.summary = "change a limiter while it is in use",
-		.details = "What is not given stays as it is, a bucket's --burst with a new --rate too. Entries, totals and rules stay; of what is known of each key, the options say what is kept. What is given together changes in one step, and when the command returns nobody decides by what was before; who waits with check --wait looks again, and keeps the place. --strikes and --ban need each other, unless the limiter has both already; --strikes 0 ends banning by strikes. --max-keys can be raised to eight times what the limiter was made with, or to 512.",
+		.details = "What is not given stays as it is, a bucket's --burst with a new --rate too. Entries, totals and rules stay; of what is known of each key, the options say what is kept. What is given together changes in one step, and when the command returns nobody decides by what was before; who waits with check --wait looks again, and keeps the place. --strikes and --ban need each other, unless the limiter has both already; --strikes 0 ends banning by strikes. --max-keys can be raised to eight times what the limiter was made with at least, and to 512 at least.",
 		.complete = "limiter",
 		.options = limiter_set_options, .run = limiter_set_run,
 	},
@@ -78,7 +78,7 @@ static const struct command commands[] = {
 		.verb = "show", .operands = "NAME [KEY]",
 		.least = 1, .most = 2,
 		.summary = "show what a limiter is and its totals, or how one key stands",
-		.details = "Of a key it tells what the next check would be answered, and why: a rule, a ban and its place on the ladder, others who wait, too few tokens, a full table, a cost above the limit, or shadow mode; how many strikes there are, and how many more make a ban. Nothing is charged. Of a limiter without keys, --cost asks for that.\n\n"
+		.details = "Of a key it tells what the next check would be answered, and why: a rule, a ban and its place on the ladder, others who wait, too few tokens, a full table, a cost above the limit, or shadow mode; how many strikes there are, and how many more make a ban. Nothing is charged. For a limiter without keys, give --cost to be told this.\n\n"
 			"Exit status 0 whatever the answer; that of 'weir limiter peek' tells it.",
 		.complete = "limiter", .prints = true,
 		.options = limiter_show_options, .run = limiter_show_run,

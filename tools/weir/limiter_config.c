@@ -47,7 +47,7 @@ const struct option limiter_create_options[] = {
 	{ .name = SHADOW,
 	  .help = "decide and count, but allow everything" },
 	{ .name = "--mode", .value = "MODE",
-	  .help = "permissions in octal as of a file: r observe, w use; 0660 unless given" },
+	  .help = "permissions in octal as of a file: r observe, w use, of which most commands need both; 0660 unless given. The rest is for the owner and root" },
 	{ .name = "--group", .value = "GROUP",
 	  .help = "the group that --mode speaks of; yours unless given" },
 	{ .name = "--existing-ok",

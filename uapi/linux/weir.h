@@ -735,7 +735,9 @@ struct weir_rules {
  *
  * @WEIR_OP_CHECK: (USE) charge @n tokens (1..2^32-1) if they fit. A cost above the
  *	limit is answered "limited" with retry_after WEIR_NEVER.
- * @WEIR_OP_PEEK: (OBSERVE) the verdict CHECK would give now; charges and strikes nothing
+ * @WEIR_OP_PEEK: (OBSERVE) the verdict CHECK would give now; charges and strikes nothing.
+ *	Of a new key in a full table it may say WEIR_FULL where CHECK, which searches longer,
+ *	finds room.
  * @WEIR_OP_REFUND: (USE) give @n tokens back (1..2^32-1), never above full. In a window only
  *	what was charged in the current one comes back.
  * @WEIR_OP_STRIKE: (USE) count @n strikes (1..2^20); lays the ban if they reach the
@@ -931,9 +933,9 @@ struct weir_submit {
  * threads reading one open file each get different events.
  *
  * The kernel keeps the last 4096. A reader that fell behind gets one record of
- * type WEIR_EVENT_LOST that says how many it will not see, then goes on with the
- * oldest kept. Readers without CAP_SYS_ADMIN see only events of objects they may
- * observe; the numbers of the others are skipped.
+ * type WEIR_EVENT_LOST that says how many are gone, those it may not see included,
+ * then goes on with the oldest kept. Readers without CAP_SYS_ADMIN see only events
+ * of objects they may observe; the numbers of the others are skipped.
  *
  * Events tell transitions, never each violation. A ban that runs out makes no
  * event; the one that laid it says when.
