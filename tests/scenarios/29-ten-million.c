@@ -42,7 +42,7 @@ static void they_go(struct weir *weir, struct weir_limiter *limiter, unsigned in
 
 	tap_is(visit(weir, limiter, 0, keys, WEIR_OP_REFUND, BURST, WEIR_ALLOWED), keys,
 	       "each is given back what it spent");
-	wait_until_empty(limiter);
+	wait_until_empty(limiter, keys);
 	stats = limiter_stats(limiter);
 	tap_is(stats.keys, 0, "who owes nothing any more is not kept");
 	tap_is(stats.expired, keys, "each went by itself, once");
