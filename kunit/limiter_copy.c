@@ -71,6 +71,7 @@ int weir_limiter_load(struct weir_object *o, struct weir_load *args)
 #include "../src/limiter_config.c"
 #include "../src/limiter_dump.c"
 #include "../src/limiter_key.c"
+#include "../src/limiter_new.c"
 #include "../src/limiter_rules.c"
 #include "../src/rules.c"
 #include "../src/wait.c"

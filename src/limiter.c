@@ -8,15 +8,8 @@
  * else happens under the entry's lock, and so in one step for whoever looks.
  */
 
-#include <linux/err.h>
-#include <linux/gfp.h>
-
-#include "event.h"
 #include "limiter.h"
 #include "wait.h"
-
-/* Who may not sleep, and lost the last place so often to others, is told "full". */
-#define ATOMIC_TRIES	4
 
 /* In shadow mode all is allowed. What was decided stands in the other members. */
 void weir_limiter_shadow(const struct weir_policy *p, struct weir_op *op)
@@ -27,8 +20,9 @@ void weir_limiter_shadow(const struct weir_policy *p, struct weir_op *op)
 	op->out_flags |= WEIR_OUT_SHADOW;
 }
 
-static void result_fill(struct weir_op *op, const struct weir_policy *p,
-			const struct weir_decision *d, u64 ban_until, u64 now)
+/* The result half from a decision and the key's ban. */
+void weir_limiter_answer(struct weir_op *op, const struct weir_policy *p,
+			 const struct weir_decision *d, u64 ban_until, u64 now)
 {
 	bool banned = ban_until > now;
 
@@ -78,13 +72,13 @@ void weir_limiter_state(const struct weir_policy *p, const struct weir_entry *e,
 	struct weir_decision d;
 
 	state_peek(p, e, word, now, cost, &d, op);
-	result_fill(op, p, &d, e->ban_until, now);
+	weir_limiter_answer(op, p, &d, e->ban_until, now);
 	op->strikes = weir_limiter_strikes(p, e, now);
 	op->bans = e->bans;
 }
 
 /* Count what was decided, in shadow mode too. */
-static void verdict_count(struct weir_limiter *l, const struct weir_op *op)
+void weir_limiter_count(struct weir_limiter *l, const struct weir_op *op)
 {
 	if (op->verdict == WEIR_ALLOWED && !(op->out_flags & WEIR_OUT_SHADOW))
 		this_cpu_inc(l->totals->allowed);
@@ -104,17 +98,17 @@ static void check_end(struct weir_limiter_call *call, struct weir_entry *e,
 	if (weir_entry_has_score(e) &&
 	    weir_score_idle_at(&call->p->score, e->score, call->now) <= call->now)
 		weir_entry_set_score(e, (struct weir_score){});
-	result_fill(op, call->p, d, e->ban_until, call->now);
+	weir_limiter_answer(op, call->p, d, e->ban_until, call->now);
 	op->strikes = weir_limiter_strikes(call->p, e, call->now);
 	op->bans = e->bans;
-	verdict_count(call->l, op);
+	weir_limiter_count(call->l, op);
 }
 
 /* A CHECK that a rule decides, counted. */
 void weir_limiter_ruled_count(struct weir_limiter_call *call)
 {
 	weir_limiter_ruled(call);
-	verdict_count(call->l, call->op);
+	weir_limiter_count(call->l, call->op);
 }
 
 /**
@@ -232,61 +226,11 @@ static bool check_unlocked(struct weir_limiter_call *call, struct weir_entry *e)
 		if (!d.allowed && call->p->strikes)
 			return false;
 	} while (d.allowed && !atomic64_try_cmpxchg(&e->word, &word, d.word));
-	result_fill(op, call->p, &d, ban_until, call->now);
+	weir_limiter_answer(op, call->p, &d, ban_until, call->now);
 	op->bans = READ_ONCE(e->bans);
 	if (check)
-		verdict_count(call->l, op);
+		weir_limiter_count(call->l, op);
 	return true;
-}
-
-/**
- * weir_limiter_full - what is said to a new key while there is no room
- * @call: the operation
- *
- * Return: 0: CHECK and PEEK have a verdict for that; or -ENOSPC.
- */
-int weir_limiter_full(struct weir_limiter_call *call)
-{
-	struct weir_op *op = call->op;
-	struct weir_decision d;
-
-	if (op->opcode != WEIR_OP_CHECK && op->opcode != WEIR_OP_PEEK &&
-	    op->opcode != WEIR_OP_RESERVE)
-		return -ENOSPC;
-	if ((u64)op->n > call->p->rate.limit) {	/* would fit in no table */
-		weir_rate_peek(&call->p->rate,
-			       weir_rate_fresh(&call->p->rate, call->now),
-			       call->now, op->n, &d);
-		result_fill(op, call->p, &d, 0, call->now);
-		return 0;
-	}
-	op->limit = call->p->rate.limit;
-	if (call->p->config.when_full == WEIR_FULL_ALLOW) {
-		op->verdict = WEIR_ALLOWED;
-		op->out_flags |= WEIR_OUT_UNTRACKED;
-		op->remaining = op->limit;
-	} else {
-		op->verdict = WEIR_FULL;
-		op->retry_after = WEIR_NEVER;
-	}
-	weir_limiter_shadow(call->p, op);
-	return 0;
-}
-
-/* The same, counted and told. */
-int weir_limiter_full_count(struct weir_limiter_call *call)
-{
-	struct weir_limiter *l = call->l;
-	int err = weir_limiter_full(call);
-
-	this_cpu_inc(l->totals->full);
-	if (!err && (call->op->out_flags & WEIR_OUT_UNTRACKED ||
-		     (u64)call->op->n > call->op->limit))
-		verdict_count(l, call->op);
-	if (!READ_ONCE(l->full_told) && !xchg(&l->full_told, 1))
-		weir_event_object(&l->obj, WEIR_EVENT_TABLE_FULL,
-				  READ_ONCE(l->table.max_keys), 0);
-	return err;
 }
 
 /* The key has no entry, which is to say a fresh one. */
@@ -309,9 +253,9 @@ static int absent_op(struct weir_limiter_call *call)
 			return WEIR_OP_SLOW;
 		if (op->opcode == WEIR_OP_PEEK && !weir_table_room(&call->l->table))
 			return weir_limiter_full(call);
-		result_fill(op, call->p, &d, 0, call->now);
+		weir_limiter_answer(op, call->p, &d, 0, call->now);
 		if (check)
-			verdict_count(call->l, op);
+			weir_limiter_count(call->l, op);
 		return 0;
 	case WEIR_OP_STRIKE:
 	case WEIR_OP_BAN:
@@ -387,8 +331,17 @@ void weir_limiter_unlock(const struct weir_limiter_call *call,
 	weir_table_unlock(t, e, word);
 }
 
-static int locked_op(struct weir_limiter_call *call, struct weir_entry *e,
-		     u64 word, bool is_new)
+/**
+ * weir_limiter_op_locked - perform an operation on its entry
+ * @call: the operation
+ * @e: the entry, locked; it is let go of
+ * @word: its state
+ * @is_new: it is
+ *
+ * Return: 0, -ENOENT.
+ */
+int weir_limiter_op_locked(struct weir_limiter_call *call, struct weir_entry *e,
+			   u64 word, bool is_new)
 {
 	u64 before = WEIR_EXPIRY_NEVER;
 	int err;
@@ -400,7 +353,8 @@ static int locked_op(struct weir_limiter_call *call, struct weir_entry *e,
 	return err;
 }
 
-static int ruled_op(struct weir_limiter_call *call)
+/* An operation that a rule decides. */
+int weir_limiter_op_ruled(struct weir_limiter_call *call)
 {
 	u32 opcode = call->op->opcode;
 
@@ -435,7 +389,7 @@ int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
 	if (op->opcode == WEIR_OP_FORGET)
 		return forget(&call);
 	if (unlikely(key->rule) && weir_limiter_by_rule(key, op->opcode))
-		return ruled_op(&call);
+		return weir_limiter_op_ruled(&call);
 	if (op->opcode == WEIR_OP_RESERVE)
 		return WEIR_OP_SLOW;
 	do {
@@ -447,132 +401,7 @@ int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
 			return 0;
 	} while (!weir_table_lock(&l->table, e, &word));
 	call.now = weir_table_now(&l->table);
-	return locked_op(&call, e, word, false);
-}
-
-/*
- * Link @new, or find that somebody was faster, and operate. WEIR_OP_SLOW: no
- * place was left. Under RCU; @new is used up unless that.
- */
-static int new_op(struct weir_limiter_call *call, struct weir_entry *new)
-{
-	struct weir_table *t = &call->l->table;
-	struct weir_entry *e;
-	u64 word;
-
-	e = weir_table_link(t, call->key, new, 0, &word);
-	if (!e)
-		return WEIR_OP_SLOW;
-	/*
-	 * The time of a new entry must be read with it in place: an older one
-	 * of this key, full again and dropped meanwhile, may have been spent
-	 * from after any time read before.
-	 */
-	call->p = rcu_dereference(call->l->policy);
-	call->now = weir_table_now(t);
-	if (e == new)
-		word = weir_rate_fresh(&call->p->rate, call->now);
-	return locked_op(call, e, word, e == new);
-}
-
-/* No place for the key, and no key to lose one. Under RCU. */
-static int full_op(struct weir_limiter_call *call)
-{
-	call->p = rcu_dereference(call->l->policy);
-	call->now = weir_table_now(&call->l->table);
-	return weir_limiter_full_count(call);
-}
-
-/* WEIR_OP_SLOW: there was a place for @call's key, but another one took it. */
-static int slow_op(struct weir_limiter_call *call, gfp_t gfp)
-{
-	struct weir_limiter *l = call->l;
-	struct weir_entry *new = weir_table_new(&l->table, call->key, gfp);
-	int err;
-
-	rcu_read_lock();
-	/* there may be a rule for it by now */
-	weir_limiter_rule(l, call->key);
-	if (weir_limiter_by_rule(call->key, call->op->opcode)) {
-		if (!IS_ERR(new))
-			weir_table_discard(new);
-		call->p = rcu_dereference(l->policy);
-		err = ruled_op(call);
-	} else if (!IS_ERR(new)) {
-		err = new_op(call, new);
-		if (err == WEIR_OP_SLOW)
-			weir_table_discard(new);
-	} else if (new == ERR_PTR(-ENOSPC)) {
-		err = full_op(call);
-	} else {
-		/* somebody may have had memory for it meanwhile */
-		err = weir_limiter_op(l, call->op, call->key);
-		if (err == WEIR_OP_SLOW)
-			err = PTR_ERR(new);
-	}
-	rcu_read_unlock();
-	return err;
-}
-
-/**
- * weir_limiter_op_slow - perform an operation that may need a new entry
- * @l: the limiter
- * @op: checked; its result half zeroed, and filled in here
- * @key: hashed
- * @gfp: GFP_KERNEL; or GFP_NOWAIT: do not sleep, and look for room, in a table that is
- *	full, for a bounded time only. Not for RESERVE.
- *
- * As weir_limiter_op(), which answered WEIR_OP_SLOW, but:
- * Context: GFP_KERNEL: may sleep; weir_object_live_get() holds the storage.
- * GFP_NOWAIT: process or softirq, in the same RCU read side.
- * Return: 0, -ENOENT, -ENOMEM, -ENOSPC; RESERVE: also -EINTR, -ENODEV.
- */
-int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
-			 struct weir_key *key, gfp_t gfp)
-{
-	struct weir_limiter_call call = { .l = l, .op = op, .key = key };
-	bool may_sleep = gfpflags_allow_blocking(gfp);
-	unsigned int lost = 0;
-	int err;
-
-	if (op->opcode == WEIR_OP_RESERVE)
-		return weir_wait_run(l, op, key);
-	do {
-		err = slow_op(&call, gfp);
-	} while (err == WEIR_OP_SLOW && (may_sleep || ++lost < ATOMIC_TRIES));
-	if (err == WEIR_OP_SLOW) {
-		rcu_read_lock();
-		err = full_op(&call);
-		rcu_read_unlock();
-	}
-	return err;
-}
-
-/**
- * weir_limiter_entry_make - see that a key has an entry
- * @l: the limiter
- * @key: hashed
- *
- * A fresh one counts as idle, so it may be gone again at once.
- * Context: may sleep; weir_object_live_get() holds the storage.
- * Return: 0; -ENOSPC: there is no room; -ENOMEM.
- */
-int weir_limiter_entry_make(struct weir_limiter *l, struct weir_key *key)
-{
-	struct weir_op op = { .opcode = WEIR_OP_PEEK, .n = 1 };
-	struct weir_limiter_call call = { .l = l, .op = &op, .key = key };
-	struct weir_entry *new = weir_table_new(&l->table, key, GFP_KERNEL);
-	int err;
-
-	if (IS_ERR(new))
-		return PTR_ERR(new);
-	rcu_read_lock();
-	err = new_op(&call, new);
-	rcu_read_unlock();
-	if (err != WEIR_OP_SLOW)
-		return err;
-	weir_table_discard(new);
-	return 0;
+	return weir_limiter_op_locked(&call, e, word, false);
 }
 
 /* &weir_table_ops.idle_at */

@@ -130,6 +130,12 @@ void weir_limiter_stats_read(struct weir_limiter *l,
 			     struct weir_limiter_stats *stats);
 
 void weir_limiter_shadow(const struct weir_policy *p, struct weir_op *op);
+void weir_limiter_answer(struct weir_op *op, const struct weir_policy *p,
+			 const struct weir_decision *d, u64 ban_until, u64 now);
+void weir_limiter_count(struct weir_limiter *l, const struct weir_op *op);
+int weir_limiter_op_locked(struct weir_limiter_call *call, struct weir_entry *e,
+			   u64 word, bool is_new);
+int weir_limiter_op_ruled(struct weir_limiter_call *call);
 void weir_limiter_rule(struct weir_limiter *l, struct weir_key *key);
 bool weir_limiter_by_rule(const struct weir_key *key, u32 opcode);
 void weir_limiter_ruled(struct weir_limiter_call *call);
