@@ -34,6 +34,7 @@ static struct points points;
  * @n: places
  * @expiry: the bounds under test
  * @scans: groups examined
+ * @dropped: entries
  * @late: the root did not know of an entry that had come
  */
 struct entries {
@@ -42,12 +43,12 @@ struct entries {
 	unsigned int n;
 	struct weir_expiry expiry;
 	unsigned int scans;
+	unsigned int dropped;
 	bool late;
 };
 
 /* weir_expiry_scan, as the table does it */
-static u64 entries_scan(void *arg, unsigned int group, u64 now,
-			unsigned int *dropped)
+static u64 entries_scan(void *arg, unsigned int group, u64 now)
 {
 	struct entries *s = arg;
 	u64 least = WEIR_EXPIRY_NEVER;
@@ -60,7 +61,7 @@ static u64 entries_scan(void *arg, unsigned int group, u64 now,
 			continue;
 		t = atomic64_read(&s->idle_at[i]);
 		if (t && t <= now && atomic64_try_cmpxchg(&s->idle_at[i], &t, 0)) {
-			(*dropped)++;
+			s->dropped++;
 			continue;
 		}
 		if (t)
@@ -124,11 +125,11 @@ static void check_bounds(struct kunit *test, const struct entries *s)
 /* Step until there is nothing to do at @now; entries dropped. */
 static unsigned int entries_expire(struct entries *s, u64 now)
 {
-	unsigned int dropped = 0;
+	unsigned int before = s->dropped;
 
-	while (weir_expiry_step(&s->expiry, now, entries_scan, s, &dropped))
+	while (weir_expiry_step(&s->expiry, now, true, entries_scan, s))
 		;
-	return dropped;
+	return s->dropped - before;
 }
 
 static unsigned int entries_idle(const struct entries *s, u64 now)
@@ -307,11 +308,10 @@ static void expiry_reset_forgets(struct kunit *test)
 }
 
 /* A scan may itself be late: what is lowered while it runs stays in force. */
-static u64 scan_that_is_overtaken(void *arg, unsigned int group, u64 now,
-				  unsigned int *dropped)
+static u64 scan_that_is_overtaken(void *arg, unsigned int group, u64 now)
 {
 	struct entries *s = arg;
-	u64 least = entries_scan(arg, group, now, dropped);
+	u64 least = entries_scan(arg, group, now);
 
 	if (s->scans == 1)
 		entry_set(s, 1, group << WEIR_GROUP_BITS, now + 1);
@@ -322,12 +322,11 @@ static void expiry_scan_overtaken(struct kunit *test)
 {
 	const struct size_row *row = test->param_value;
 	struct entries *s = entries_new(test, row->nbuckets);
-	unsigned int dropped = 0;
 
 	entry_set(s, 0, row->nbuckets - 1, 100);
-	KUNIT_EXPECT_TRUE(test, weir_expiry_step(&s->expiry, 100,
-						 scan_that_is_overtaken, s, &dropped));
-	KUNIT_EXPECT_EQ(test, 1, dropped);
+	KUNIT_EXPECT_TRUE(test, weir_expiry_step(&s->expiry, 100, true,
+						 scan_that_is_overtaken, s));
+	KUNIT_EXPECT_EQ(test, 1, s->dropped);
 	KUNIT_EXPECT_EQ(test, 101, weir_expiry_root(&s->expiry));
 	check_bounds(test, s);
 	KUNIT_EXPECT_EQ(test, 1, entries_expire(s, 101));
@@ -373,7 +372,7 @@ static void expiry_step_interrupted(struct kunit *test)
 {
 	const unsigned int nbuckets = 1 << 13;
 	struct entries *s = entries_new(test, nbuckets);
-	unsigned int bucket, dropped;
+	unsigned int bucket;
 	int n, left = 0;
 
 	points.work = bring_entry;
@@ -382,9 +381,8 @@ static void expiry_step_interrupted(struct kunit *test)
 		for (n = 1; !left; n++) {
 			few_entries(test, s, nbuckets);
 			s->bucket[10] = bucket;
-			dropped = 0;
 			points.left = n;
-			weir_expiry_step(&s->expiry, 100, entries_scan, s, &dropped);
+			weir_expiry_step(&s->expiry, 100, true, entries_scan, s);
 			left = points.left;
 			few_entries_end(test, s);
 		}
@@ -455,18 +453,34 @@ static void expiry_lower_overlapped(struct kunit *test)
 
 #define ROUNDS	4000
 
+/* Who may not wait leaves it to him who is at it, and examines nothing. */
+static void expiry_busy(struct kunit *test)
+{
+	struct entries *s = entries_new(test, 64);
+
+	entry_set(s, 0, 5, 100);
+	spin_lock_bh(&s->expiry.lock);
+	KUNIT_EXPECT_FALSE(test, weir_expiry_step(&s->expiry, 100, false,
+						  entries_scan, s));
+	spin_unlock_bh(&s->expiry.lock);
+	KUNIT_EXPECT_EQ(test, 0, s->scans);
+	KUNIT_EXPECT_TRUE(test, weir_expiry_step(&s->expiry, 100, false,
+						 entries_scan, s));
+	KUNIT_EXPECT_EQ(test, 1, s->dropped);
+}
+
 /* Even members bring entries, odd ones expire them, all the time. */
 static void race_work(unsigned int index, void *arg)
 {
 	struct entries *s = arg;
 	struct prng p = { .state = index };
-	unsigned int i, dropped = 0;
+	unsigned int i;
 	int round;
 
 	for (round = 0; round < ROUNDS; round++) {
 		if (index & 1) {
 			weir_expiry_step(&s->expiry, prng_below(&p, 1000),
-					 entries_scan, s, &dropped);
+					 prng_below(&p, 2), entries_scan, s);
 			continue;
 		}
 		/* a place has one bringer, so its bucket is his to choose */
@@ -501,6 +515,7 @@ static struct kunit_case expiry_cases[] = {
 	KUNIT_CASE(expiry_scans_once),
 	KUNIT_CASE(expiry_reset_forgets),
 	KUNIT_CASE_PARAM(expiry_scan_overtaken, size_gen_params),
+	KUNIT_CASE(expiry_busy),
 	KUNIT_CASE(expiry_step_interrupted),
 	KUNIT_CASE(expiry_lower_interrupted),
 	KUNIT_CASE(expiry_lower_overlapped),

@@ -66,6 +66,7 @@ static bool sweep_asked(struct workqueue_struct *queue, struct delayed_work *wor
 #define mod_delayed_work		sweep_asked
 #define queue_delayed_work		sweep_asked
 
+#include "../src/entry.c"
 #include "../src/table.c"
 #include "../src/sweep.c"
 
@@ -73,6 +74,14 @@ void copy_sweep_run(struct weir_table *t)
 {
 	copy_sweep_delay = -1;
 	sweep_work(&t->sweep.work);
+}
+
+/* Drop what is idle in a group, whatever its bound says. */
+void copy_scan(struct weir_table *t, unsigned int group)
+{
+	struct scan scan = { .t = t };
+
+	group_scan(&scan, group, 0);
 }
 
 static u64 fixture_idle_at(struct weir_table *t, const struct weir_entry *e,
@@ -113,12 +122,12 @@ struct fixture *fixture_new(struct kunit *test, u64 max_keys)
 
 int fixture_suite_init(struct kunit_suite *suite)
 {
-	return weir_table_mod_init();
+	return weir_entry_mod_init();
 }
 
 void fixture_suite_exit(struct kunit_suite *suite)
 {
-	weir_table_mod_exit();
+	weir_entry_mod_exit();
 }
 
 int fixture_init(struct kunit *test)

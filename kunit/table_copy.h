@@ -42,6 +42,7 @@ extern long copy_sweep_delay;
 extern struct points copy_points;
 
 void copy_sweep_run(struct weir_table *t);
+void copy_scan(struct weir_table *t, unsigned int group);
 struct fixture *fixture_new(struct kunit *test, u64 max_keys);
 int fixture_suite_init(struct kunit_suite *suite);
 void fixture_suite_exit(struct kunit_suite *suite);

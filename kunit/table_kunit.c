@@ -303,6 +303,64 @@ static void table_last_place(struct kunit *test)
 	KUNIT_EXPECT_GT(test, n, 4);
 }
 
+/* Told "full" at once only where it is plain, and never a key that has a place. */
+static void table_refuses_at_a_look(struct kunit *test)
+{
+	struct fixture *f = fixture_new(test, 2);
+	struct weir_key key, other;
+	unsigned long *bucket;
+	u64 now = weir_table_now(&f->t);
+
+	fixture_key_u64(f, &key, 1);
+	fixture_key_u64(f, &other, 2);
+	rcu_read_lock();
+	KUNIT_EXPECT_FALSE(test, weir_table_refuses_at_once(&f->t, &key, now));
+	rcu_read_unlock();
+	KUNIT_ASSERT_EQ(test, 1, fixture_add(f, &other, now + LATER));
+	fixture_key_u64(f, &other, 3);
+	KUNIT_ASSERT_EQ(test, 1, fixture_add(f, &other, now + 5));
+	rcu_read_lock();
+	KUNIT_EXPECT_TRUE(test, weir_table_refuses_at_once(&f->t, &key, now));
+	KUNIT_EXPECT_FALSE(test, weir_table_refuses_at_once(&f->t, &other, now));
+	KUNIT_EXPECT_FALSE(test, weir_table_refuses_at_once(&f->t, &key, now + 5));
+	/* somebody is at this key's bucket: it may be this key that he brings */
+	bucket = &f->t.buckets[weir_table_bucket(&f->t, key.hash)];
+	*bucket |= 1;
+	KUNIT_EXPECT_FALSE(test, weir_table_refuses_at_once(&f->t, &key, now));
+	*bucket &= ~1UL;
+	KUNIT_EXPECT_TRUE(test, weir_table_refuses_at_once(&f->t, &key, now));
+	rcu_read_unlock();
+}
+
+/* Our own key gets the last place while we look for one: never "full". */
+static void table_refuses_no_twin(struct kunit *test)
+{
+	struct rival r = { .f = fixture_new(test, 1) };
+	struct weir_entry *e;
+	int n, left = 0;
+
+	fixture_key_u64(r.f, &r.key, 0);
+	copy_points.work = rival_links;
+	copy_points.arg = &r;
+	for (n = 1; !left; n++) {
+		r.entry = weir_table_new(&r.f->t, &r.key, GFP_KERNEL);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(r.entry));
+		e = r.entry;
+		copy_points.left = n;
+		rcu_read_lock();
+		KUNIT_EXPECT_FALSE(test,
+				   weir_table_refuses_at_once(&r.f->t, &r.key,
+							      weir_table_now(&r.f->t)));
+		rcu_read_unlock();
+		left = copy_points.left;
+		copy_points.left = 0;
+		if (r.entry)
+			weir_table_discard(e);
+		weir_table_remove(&r.f->t, &r.key);
+	}
+	KUNIT_EXPECT_GE(test, n, 2);
+}
+
 /* An allocation that fails leaves nothing: no place taken, no entry. */
 static void table_out_of_memory(struct kunit *test)
 {
@@ -487,6 +545,8 @@ static struct kunit_case table_cases[] = {
 	KUNIT_CASE(table_cap_is_exact),
 	KUNIT_CASE(table_bounded_search),
 	KUNIT_CASE(table_last_place),
+	KUNIT_CASE(table_refuses_at_a_look),
+	KUNIT_CASE(table_refuses_no_twin),
 	KUNIT_CASE(table_evicts_idle_only),
 	KUNIT_CASE(table_out_of_memory),
 	KUNIT_CASE(table_collisions),

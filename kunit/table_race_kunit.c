@@ -7,7 +7,6 @@
 #include "prng.h"
 #include "suites.h"
 #include "table_copy.h"
-#include "../src/sweep.h"
 
 #define MEMBERS	4
 #define LATER	BIT_ULL(40)
@@ -207,13 +206,12 @@ static void harvest_work(unsigned int index, void *arg)
 {
 	struct race *r = arg;
 	struct prng p = { .state = index };
-	unsigned int i, dropped = 0;
+	unsigned int i;
 	struct weir_key key;
 
 	for (i = 0; i < r->keys; i++) {
 		if (index == MEMBERS - 1) {
-			weir_table_scan(&r->f->t, i % (r->f->t.nbuckets / WEIR_GROUP_SIZE),
-					0, &dropped);
+			copy_scan(&r->f->t, i % (r->f->t.nbuckets / WEIR_GROUP_SIZE));
 			continue;
 		}
 		fixture_key_u64(r->f, &key, prng_below(&p, 8));
@@ -230,12 +228,12 @@ static void harvest_work(unsigned int index, void *arg)
 static void race_no_update_is_lost(struct kunit *test)
 {
 	struct race *r = race_new(test, 128, 20000);
-	unsigned int i, dropped = 0;
+	unsigned int i;
 
 	r->f->harvest = true;
 	crowd_run(test, MEMBERS, harvest_work, r);
 	for (i = 0; i < r->f->t.nbuckets / WEIR_GROUP_SIZE; i++)
-		weir_table_scan(&r->f->t, i, 0, &dropped);
+		copy_scan(&r->f->t, i);
 	KUNIT_EXPECT_EQ(test, sum(r->created), (u64)atomic64_read(&r->f->harvested));
 	KUNIT_EXPECT_EQ(test, 0, weir_table_keys(&r->f->t));
 }

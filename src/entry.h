@@ -70,6 +70,16 @@ struct weir_entry {
 	u8			key[] __aligned(8);
 };
 
+struct mem_cgroup;
+struct weir_key;
+
+struct weir_entry *weir_entry_alloc(struct mem_cgroup *memcg,
+				    const struct weir_key *key, gfp_t gfp);
+void weir_entry_free(struct weir_entry *e);
+void weir_entry_free_rcu(struct weir_entry *e);
+int weir_entry_mod_init(void);
+void weir_entry_mod_exit(void);
+
 /*
  * Both counts of the score in one load: a checker that holds no lock only
  * wants to know whether they are both zero.

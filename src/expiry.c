@@ -154,11 +154,17 @@ static int node_child_due(struct weir_expiry *x, unsigned int level,
 	return -1;
 }
 
-/*
+/**
+ * weir_expiry_nothing_due - whether nothing can be idle at @now, told without the lock
+ * @x: the bounds
+ * @now: the time
+ *
  * Half-way through somebody's step the root may be too high for a moment, so
  * what is read then is no answer; the sequence count tells.
+ * Context: any. Cost: three reads.
+ * Return: false if something may be, or if that cannot be told at the moment.
  */
-static bool nothing_due(const struct weir_expiry *x, u64 now)
+bool weir_expiry_nothing_due(const struct weir_expiry *x, u64 now)
 {
 	unsigned int seq = raw_read_seqcount(&x->seq);
 	bool due = weir_expiry_root(x) <= now;
@@ -190,24 +196,27 @@ u64 weir_expiry_next(struct weir_expiry *x)
  * weir_expiry_step - examine one group whose bound has passed
  * @x: the bounds
  * @now: the time
+ * @may_wait: for others who do the same; else it is left to them
  * @scan: examines a group
  * @arg: for @scan
- * @dropped: increased by the entries dropped
  *
  * Cost: at most 64 reads a level and one group's entries.
  * Context: any that may take a lock that softirqs take.
- * Return: false if nothing in the table can be idle at @now.
+ * Return: false if nothing in the table can be idle at @now, or somebody else is at it.
  */
-bool weir_expiry_step(struct weir_expiry *x, u64 now, weir_expiry_scan *scan,
-		      void *arg, unsigned int *dropped)
+bool weir_expiry_step(struct weir_expiry *x, u64 now, bool may_wait,
+		      weir_expiry_scan *scan, void *arg)
 {
 	unsigned int level = x->nlevels - 1, at = 0;
 	u64 least;
 	int child;
 
-	if (nothing_due(x, now))
+	if (weir_expiry_nothing_due(x, now))
 		return false;
-	spin_lock_bh(&x->lock);
+	if (may_wait)
+		spin_lock_bh(&x->lock);
+	else if (!spin_trylock_bh(&x->lock))
+		return false;
 	if (weir_expiry_root(x) > now) {
 		spin_unlock_bh(&x->lock);
 		return false;
@@ -222,7 +231,7 @@ bool weir_expiry_step(struct weir_expiry *x, u64 now, weir_expiry_scan *scan,
 	}
 	if (!level) {
 		bound_raise(&x->level[0][at]);
-		least = scan(arg, at, now, dropped);
+		least = scan(arg, at, now);
 		bound_lower(&x->level[0][at], least);
 		at >>= WEIR_GROUP_BITS;
 		level = 1;

@@ -49,12 +49,10 @@ struct weir_expiry {
  * @arg: from the caller of weir_expiry_step()
  * @group: which one
  * @now: entries idle now are to be dropped
- * @dropped: to be increased by the number dropped
  *
  * Return: a lower bound of the idle times of the entries that stay.
  */
-typedef u64 weir_expiry_scan(void *arg, unsigned int group, u64 now,
-			     unsigned int *dropped);
+typedef u64 weir_expiry_scan(void *arg, unsigned int group, u64 now);
 
 int weir_expiry_init(struct weir_expiry *x, unsigned int nbuckets);
 void weir_expiry_destroy(struct weir_expiry *x);
@@ -62,8 +60,9 @@ bool weir_expiry_lower(struct weir_expiry *x, unsigned int bucket, u64 idle_at);
 void weir_expiry_reset(struct weir_expiry *x);
 bool weir_expiry_due(struct weir_expiry *x, u64 now);
 u64 weir_expiry_next(struct weir_expiry *x);
-bool weir_expiry_step(struct weir_expiry *x, u64 now, weir_expiry_scan *scan,
-		      void *arg, unsigned int *dropped);
+bool weir_expiry_nothing_due(const struct weir_expiry *x, u64 now);
+bool weir_expiry_step(struct weir_expiry *x, u64 now, bool may_wait,
+		      weir_expiry_scan *scan, void *arg);
 
 static inline u64 weir_expiry_root(const struct weir_expiry *x)
 {

@@ -250,8 +250,11 @@ static int absent_op(struct weir_limiter_call *call)
 		weir_rate_peek(&call->p->rate, fresh, call->now,
 			       op->opcode == WEIR_OP_REFUND ? 1 : op->n, &d);
 		if (check && (d.allowed || call->p->strikes))
-			return WEIR_OP_SLOW;
-		if (op->opcode == WEIR_OP_PEEK && !weir_table_room(&call->l->table))
+			return weir_table_refuses_at_once(&call->l->table, call->key,
+							  call->now) ?
+			       weir_limiter_full_count(call) : WEIR_OP_SLOW;
+		if (op->opcode == WEIR_OP_PEEK &&
+		    !weir_table_room(&call->l->table, false))
 			return weir_limiter_full(call);
 		weir_limiter_answer(op, call->p, &d, 0, call->now);
 		if (check)
@@ -298,7 +301,7 @@ static int forget(struct weir_limiter_call *call)
 			err = forget_queued(call);
 	} while (err == -EAGAIN);
 	if (!err)
-		weir_limiter_full_over(call->l);
+		weir_limiter_full_over(call->l, 0);
 	return err;
 }
 

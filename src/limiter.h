@@ -121,7 +121,7 @@ int weir_limiter_full_count(struct weir_limiter_call *call);
 int weir_limiter_entry_make(struct weir_limiter *l, struct weir_key *key);
 void weir_limiter_unlock(const struct weir_limiter_call *call,
 			 struct weir_entry *e, u64 word, u64 before);
-void weir_limiter_full_over(struct weir_limiter *l);
+void weir_limiter_full_over(struct weir_limiter *l, unsigned int leaving);
 u64 weir_limiter_idle_at(struct weir_table *t, const struct weir_entry *e,
 			 u64 word, u64 now);
 void weir_limiter_state(const struct weir_policy *p, const struct weir_entry *e,

@@ -124,7 +124,7 @@ static void limiter_evicted(struct weir_table *t, unsigned int n, bool for_room)
 		this_cpu_add(l->totals->evicted, n);
 	else
 		this_cpu_add(l->totals->expired, n);
-	weir_limiter_full_over(l);
+	weir_limiter_full_over(l, n);
 }
 
 static const struct weir_table_ops limiter_table_ops = {
@@ -276,14 +276,15 @@ static int limiter_change(struct weir_limiter *l,
 
 /*
  * TABLE_FULL may be told again once an eighth is free: in a table that hovers
- * at its cap it would drown all other events.
+ * at its cap it would drown all other events. @leaving: keys about to go.
  */
-void weir_limiter_full_over(struct weir_limiter *l)
+void weir_limiter_full_over(struct weir_limiter *l, unsigned int leaving)
 {
 	u64 max_keys = READ_ONCE(l->table.max_keys);
 
 	if (READ_ONCE(l->full_told) &&
-	    weir_table_keys(&l->table) <= max_keys - DIV_ROUND_UP(max_keys, 8))
+	    weir_table_keys(&l->table) - leaving <=
+	    max_keys - DIV_ROUND_UP(max_keys, 8))
 		WRITE_ONCE(l->full_told, 0);
 }
 
@@ -325,6 +326,8 @@ void weir_limiter_stats_read(struct weir_limiter *l,
 		.keys = weir_table_keys(&l->table),
 		.max_keys = READ_ONCE(l->table.max_keys),
 	};
+	/* whose places are free are counted: pairs with the barrier in place_give() */
+	smp_rmb();
 	for_each_possible_cpu(cpu) {
 		struct weir_limiter_totals *t = per_cpu_ptr(l->totals, cpu);
 

@@ -10,12 +10,12 @@
 #include <linux/module.h>
 
 #include "abi.h"
+#include "entry.h"
 #include "event.h"
 #include "ioctl.h"
 #include "registry.h"
 #include "sweep.h"
 #include "sysfs.h"
-#include "table.h"
 #include "wait.h"
 
 static const struct {
@@ -23,7 +23,7 @@ static const struct {
 	void (*exit)(void);
 } parts[] = {
 	{ weir_event_mod_init,		weir_event_mod_exit },
-	{ weir_table_mod_init,		weir_table_mod_exit },
+	{ weir_entry_mod_init,		weir_entry_mod_exit },
 	{ weir_wait_mod_init,		weir_wait_mod_exit },
 	{ weir_sweep_mod_init,		weir_sweep_mod_exit },
 	{ weir_sysfs_mod_init,		weir_sysfs_mod_exit },

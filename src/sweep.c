@@ -27,15 +27,11 @@ static struct workqueue_struct *queue;
 static bool sweep_slice(struct weir_table *t)
 {
 	u64 end = ktime_get_boottime_ns() + SLICE;
-	unsigned int dropped = 0;
 	bool more;
 
 	do {
-		more = weir_expiry_step(&t->expiry, weir_table_now(t),
-					weir_table_scan, t, &dropped);
+		more = weir_table_step(t, false, true);
 	} while (more && ktime_get_boottime_ns() < end);
-	if (dropped)
-		t->ops->evicted(t, dropped, false);
 	return more;
 }
 

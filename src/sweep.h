@@ -16,8 +16,6 @@ struct weir_table;
 void weir_sweep_init(struct weir_table *t);
 void weir_sweep_stop(struct weir_table *t);
 void weir_sweep_kick(struct weir_table *t, u64 idle_at);
-u64 weir_table_scan(void *arg, unsigned int group, u64 now,
-		    unsigned int *dropped);
 
 int weir_sweep_mod_init(void);
 void weir_sweep_mod_exit(void);

@@ -8,7 +8,6 @@
 #include <linux/mm.h>
 #include <linux/prefetch.h>
 #include <linux/random.h>
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "table.h"
@@ -16,18 +15,6 @@
 
 #define BUCKET_LOCK_BIT	0
 #define BUCKET_LOCKED	BIT(BUCKET_LOCK_BIT)
-
-/* Slab classes by room for the key: an entry of 64, 128 and 320 bytes. */
-static const struct {
-	const char *name;
-	unsigned int size;
-} classes[] = {
-	{ "weir_entry_64", 64 },
-	{ "weir_entry_128", 128 },
-	{ "weir_entry_320", 320 },
-};
-
-static struct kmem_cache *caches[ARRAY_SIZE(classes)];
 
 static struct weir_entry *bucket_first(const unsigned long *bucket)
 {
@@ -129,53 +116,6 @@ struct weir_entry *weir_table_find(struct weir_table *t,
 			  key);
 }
 
-/*
- * Other people's keys must not get the owner's cgroup killed: they fail instead.
- * Nor may they, where nothing can be waited for, take what GFP_ATOMIC can: that goes
- * past the cgroup's limit, and into reserves that the network itself needs.
- */
-static gfp_t entry_gfp(gfp_t gfp)
-{
-	gfp |= __GFP_ACCOUNT | __GFP_NOWARN;
-	return gfp | (gfpflags_allow_blocking(gfp) ? __GFP_RETRY_MAYFAIL :
-						     __GFP_NOMEMALLOC);
-}
-
-static struct weir_entry *entry_alloc(struct weir_table *t,
-				      const struct weir_key *key, gfp_t gfp)
-{
-	struct weir_entry *e;
-	size_t size = sizeof(*e) + max_t(size_t, key->len, WEIR_KEY_INLINE);
-	struct mem_cgroup *old;
-	unsigned int class;
-
-	for (class = 0; classes[class].size < size; class++)
-		;
-	old = set_active_memcg(t->memcg);
-	e = kmem_cache_alloc(caches[class], entry_gfp(gfp));
-	set_active_memcg(old);
-	if (!e)
-		return NULL;
-	memset(e, 0, sizeof(*e));
-	e->class = class;
-	e->key_len = key->len;
-	if (key->len <= WEIR_KEY_INLINE)
-		memcpy(e->key, key->words, sizeof(key->words));
-	else
-		memcpy(e->key, key->data, key->len);
-	return e;
-}
-
-static void entry_free(struct weir_entry *e)
-{
-	kmem_cache_free(caches[e->class], e);
-}
-
-static void entry_free_rcu(struct rcu_head *rcu)
-{
-	entry_free(container_of(rcu, struct weir_entry, rcu));
-}
-
 /* Take a place below the cap; exact at any concurrency. */
 static bool place_take(struct weir_table *t)
 {
@@ -192,7 +132,7 @@ static void place_give(struct weir_table *t, unsigned int n)
 {
 	if (!n)
 		return;
-	/* in this order: pairs with the reads in table_refuses() */
+	/* in this order: pairs with the reads in table_refuses() and the like */
 	atomic64_add(n, &t->given);
 	/* the same */
 	smp_mb__after_atomic();
@@ -214,7 +154,7 @@ static void entry_kill(struct weir_table *t, unsigned long *bucket,
 	else
 		bucket_set(bucket, next);
 	weir_entry_unlock(e, &t->entry_map, WEIR_ENTRY_DEAD);
-	call_rcu(&e->rcu, entry_free_rcu);
+	weir_entry_free_rcu(e);
 }
 
 /* Drop the idle entries of one bucket; the least idle time of the others. */
@@ -244,23 +184,54 @@ static u64 bucket_scan(struct weir_table *t, unsigned long *bucket, u64 now,
 	return least;
 }
 
+/**
+ * struct scan - what group_scan() is for
+ * @t: the table
+ * @for_room: to make room, not in the course of time
+ * @dropped: entries
+ */
+struct scan {
+	struct weir_table *t;
+	bool for_room;
+	unsigned int dropped;
+};
+
 /* weir_expiry_scan */
-u64 weir_table_scan(void *arg, unsigned int group, u64 now,
-		    unsigned int *dropped)
+static u64 group_scan(void *arg, unsigned int group, u64 now)
 {
-	struct weir_table *t = arg;
+	struct scan *scan = arg;
+	struct weir_table *t = scan->t;
 	unsigned int first = group << WEIR_GROUP_BITS, i;
-	unsigned int before = *dropped;
 	u64 least = WEIR_EXPIRY_NEVER;
 
 	rcu_read_lock();
 	for (i = first; i < first + WEIR_GROUP_SIZE; i++)
 		if (bucket_first(&t->buckets[i]))
 			least = min(least, bucket_scan(t, &t->buckets[i], now,
-						       dropped));
+						       &scan->dropped));
 	rcu_read_unlock();
-	place_give(t, *dropped - before);
+	/* in this order: who sees the places free sees them counted */
+	if (scan->dropped)
+		t->ops->evicted(t, scan->dropped, scan->for_room);
+	place_give(t, scan->dropped);
 	return least;
+}
+
+/**
+ * weir_table_step - drop the idle entries of one group
+ * @t: the table
+ * @for_room: to make room, not in the course of time
+ * @may_wait: for others who do the same
+ *
+ * Context: process or softirq, RCU or not.
+ * Return: false if nothing is idle, or somebody else is at it.
+ */
+bool weir_table_step(struct weir_table *t, bool for_room, bool may_wait)
+{
+	struct scan scan = { .t = t, .for_room = for_room };
+
+	return weir_expiry_step(&t->expiry, weir_table_now(t), may_wait, group_scan,
+				&scan);
 }
 
 static bool table_is_full(const struct weir_table *t)
@@ -271,25 +242,53 @@ static bool table_is_full(const struct weir_table *t)
 /**
  * weir_table_room - whether a new key would find room, if need be an idle one's
  * @t: the table
+ * @may_wait: for others who look for room
  *
  * Drops idle entries of a full table, which changes nothing for anybody.
  * Examines at most 64 groups. Context: process or softirq, RCU or not.
  * Return: false if the table is full and none of what was examined is idle.
  */
-bool weir_table_room(struct weir_table *t)
+bool weir_table_room(struct weir_table *t, bool may_wait)
 {
-	unsigned int steps, dropped = 0;
+	unsigned int steps;
 
-	for (steps = 0; table_is_full(t); steps++) {
+	for (steps = 0; table_is_full(t); steps++)
 		if (steps == WEIR_SWEEP_FOR_ROOM ||
-		    !weir_expiry_step(&t->expiry, weir_table_now(t),
-				      weir_table_scan, t, &dropped))
+		    !weir_table_step(t, true, may_wait))
 			return false;
-		if (dropped)
-			t->ops->evicted(t, dropped, true);
-		dropped = 0;
-	}
 	return true;
+}
+
+/**
+ * weir_table_refuses_at_once - whether a new key finds no room, where that is plain
+ * @t: the table
+ * @key: hashed
+ * @now: the table's time, read a moment ago
+ *
+ * As table_refuses(), at one look and without a lock: a flood of new keys at the cap
+ * must not cost more than known keys do.
+ * Context: RCU read side. Cost: four reads of shared lines that nobody writes while
+ * the table is full, and the key's chain once more.
+ * Return: false if there is room, or it takes a closer look.
+ */
+bool weir_table_refuses_at_once(struct weir_table *t, const struct weir_key *key,
+				u64 now)
+{
+	unsigned long *bucket = &t->buckets[weir_table_bucket(t, key->hash)];
+	s64 given = atomic64_read(&t->given);
+
+	smp_rmb();	/* pairs with the barrier in place_give() */
+	if (!table_is_full(t) || !weir_expiry_nothing_due(&t->expiry, now))
+		return false;
+	/*
+	 * Who took the last place holds the lock of his bucket from before he took it
+	 * until his entry is linked: pairs with the full barrier in place_take().
+	 */
+	smp_rmb();
+	if (READ_ONCE(*bucket) & BUCKET_LOCKED || chain_find(bucket_first(bucket), key))
+		return false;
+	smp_rmb();	/* as the first */
+	return atomic64_read(&t->given) == given && table_is_full(t);
 }
 
 /*
@@ -313,7 +312,7 @@ static bool table_refuses(struct weir_table *t, const struct weir_key *key,
 		given = atomic64_read(&t->given);
 		smp_rmb();	/* pairs with the barrier in place_give() */
 		/* each time round raises 64 bounds, so there is an end */
-		while (!(room = weir_table_room(t)) && may_sleep &&
+		while (!(room = weir_table_room(t, may_sleep)) && may_sleep &&
 		       weir_expiry_due(&t->expiry, weir_table_now(t)))
 			cond_resched();
 		if (room)
@@ -348,14 +347,14 @@ struct weir_entry *weir_table_new(struct weir_table *t,
 
 	if (table_refuses(t, key, gfpflags_allow_blocking(gfp)))
 		return ERR_PTR(-ENOSPC);
-	e = entry_alloc(t, key, gfp);
+	e = weir_entry_alloc(t->memcg, key, gfp);
 	return e ?: ERR_PTR(-ENOMEM);
 }
 
 /* An entry that was not linked after all. */
 void weir_table_discard(struct weir_entry *new)
 {
-	entry_free(new);
+	weir_entry_free(new);
 }
 
 /**
@@ -396,7 +395,7 @@ struct weir_entry *weir_table_link(struct weir_table *t,
 	if (!e)
 		local_bh_enable();
 	else if (e != new)
-		entry_free(new);
+		weir_entry_free(new);
 	return e;
 }
 
@@ -538,7 +537,7 @@ void weir_table_destroy(struct weir_table *t)
 	for (i = 0; i < t->nbuckets; i++) {
 		for (e = bucket_first(&t->buckets[i]); e; e = next) {
 			next = rcu_dereference_protected(e->next, true);
-			entry_free(e);
+			weir_entry_free(e);
 		}
 		if (i % 1024 == 1023)
 			cond_resched();
@@ -546,42 +545,4 @@ void weir_table_destroy(struct weir_table *t)
 	weir_expiry_destroy(&t->expiry);
 	kvfree(t->buckets);
 	mem_cgroup_put(t->memcg);
-}
-
-int weir_table_mod_init(void)
-{
-	unsigned int i;
-
-	BUILD_BUG_ON(sizeof(struct weir_entry) + WEIR_KEY_INLINE != 64);
-	BUILD_BUG_ON(sizeof(struct weir_entry) + WEIR_KEY_MAX > 320);
-	for (i = 0; i < ARRAY_SIZE(classes); i++) {
-		/*
-		 * The copyable region is there because it keeps the cache from
-		 * being merged with others: users want to see what keys cost.
-		 */
-		caches[i] = kmem_cache_create_usercopy(classes[i].name,
-						       classes[i].size, 64,
-						       SLAB_ACCOUNT,
-						       sizeof(struct weir_entry),
-						       classes[i].size -
-						       sizeof(struct weir_entry),
-						       NULL);
-		if (!caches[i]) {
-			weir_table_mod_exit();
-			return -ENOMEM;
-		}
-	}
-	return 0;
-}
-
-/* Context: no table is left, but entries may be on their way out. */
-void weir_table_mod_exit(void)
-{
-	unsigned int i;
-
-	rcu_barrier();
-	for (i = 0; i < ARRAY_SIZE(classes); i++) {
-		kmem_cache_destroy(caches[i]);
-		caches[i] = NULL;
-	}
 }

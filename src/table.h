@@ -49,7 +49,8 @@ struct weir_key {
  * struct weir_table_ops - what a table must know of its entries
  * @idle_at: when the entry, which is locked and has @word, will be equal to a
  *	fresh one; @now if it is. Called under RCU.
- * @evicted: @n idle entries were dropped, to make room or in the course of time
+ * @evicted: @n idle entries were dropped, to make room or in the course of time; their
+ *	places are given back after that. Called with the expiry's lock held.
  */
 struct weir_table_ops {
 	u64 (*idle_at)(struct weir_table *t, const struct weir_entry *e,
@@ -115,15 +116,15 @@ void weir_table_discard(struct weir_entry *new);
 struct weir_entry *weir_table_link(struct weir_table *t,
 				   const struct weir_key *key,
 				   struct weir_entry *new, u64 fresh, u64 *word);
-bool weir_table_room(struct weir_table *t);
+bool weir_table_room(struct weir_table *t, bool may_wait);
+bool weir_table_refuses_at_once(struct weir_table *t, const struct weir_key *key,
+				u64 now);
+bool weir_table_step(struct weir_table *t, bool for_room, bool may_wait);
 void weir_table_settle(struct weir_table *t, u64 hash, u64 idle_at);
 int weir_table_remove(struct weir_table *t, const struct weir_key *key);
 struct weir_entry *weir_table_next(struct weir_table *t, unsigned int bucket,
 				   u64 from, u64 *hash);
 void weir_table_reconfigured(struct weir_table *t);
-
-int weir_table_mod_init(void);
-void weir_table_mod_exit(void);
 
 /*
  * Lock an entry found under RCU; false, and nothing held, if it is dead. @nest: see
