@@ -6,8 +6,13 @@
  *
  * Here the table is as large as it will be, each of the ten million is kept while it
  * owes anything, at most 96 bytes for each, and those who come when it is full are
- * told so and put out nobody. What is over goes by itself.
+ * told so and put out nobody. Who they are can be asked without memory for them all.
+ * What is over goes by itself.
  */
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
 #include "crowd.h"
 #include "service.h"
 #include "slab.h"
@@ -17,6 +22,7 @@
 #define LIMITER	"scenario-29-addresses"
 #define BURST	10
 #define SAMPLE	100000		/* of them */
+#define ROOM	(64U << 20)	/* memory of who asks for keys */
 #define FLOOD	200000U		/* visits of those who find it full */
 
 /* All of them owe all their tokens, and it is full. */
@@ -35,6 +41,31 @@ static void flood(struct weir *weir, struct weir_limiter *limiter, unsigned int 
 	       SAMPLE, "those who owe are still held to it");
 }
 
+/* The keys of one block, picked out of them all by a tool that has little room. */
+static void they_are_told(unsigned int keys)
+{
+	/* visit() counts up the first byte of the address, and then the next */
+	const unsigned int block = 7, wanted = (keys - block + 255) / 256;
+	const struct rlimit little = { .rlim_cur = ROOM, .rlim_max = RLIM_INFINITY };
+	const struct rlimit much = { RLIM_INFINITY, RLIM_INFINITY };
+	char line[256];
+	unsigned int first = 0, others = 0;
+	FILE *told;
+
+	setrlimit(RLIMIT_AS, &little);
+	told = popen("weir limiter keys " LIMITER " --prefix 7.0.0.0/8", "r");
+	setrlimit(RLIMIT_AS, &much);
+	while (told && fgets(line, sizeof(line), told))
+		if (strstr(line, "  7."))
+			first++;
+		else
+			others++;
+	tap_ok(told && !pclose(told), "a tool with %u MiB asks for a block of them",
+	       ROOM >> 20);
+	tap_is(first, wanted, "all keys of the block are told");
+	tap_is(others, 1, "and nothing else but a heading");
+}
+
 /* They are given back what they owe: each is like one that never came. */
 static void they_go(struct weir *weir, struct weir_limiter *limiter, unsigned int keys)
 {
@@ -42,7 +73,7 @@ static void they_go(struct weir *weir, struct weir_limiter *limiter, unsigned in
 
 	tap_is(visit(weir, limiter, 0, keys, WEIR_OP_REFUND, BURST, WEIR_ALLOWED), keys,
 	       "each is given back what it spent");
-	wait_until_empty(limiter, keys);
+	wait_until_empty(limiter);
 	stats = limiter_stats(limiter);
 	tap_is(stats.keys, 0, "who owes nothing any more is not kept");
 	tap_is(stats.expired, keys, "each went by itself, once");
@@ -71,6 +102,7 @@ int main(void)
 	       "%u addresses come, and spend all they have", keys);
 	cost_is_bounded(kernel_bytes() - before, keys);
 	flood(weir, limiter, keys);
+	they_are_told(keys);
 	they_go(weir, limiter, keys);
 	memory_comes_back(at_start, "nor their memory");
 	tap_ok(limiter_end(limiter), "the limiter is gone");

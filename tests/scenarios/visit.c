@@ -60,19 +60,11 @@ unsigned int visit(struct weir *weir, struct weir_limiter *limiter, uint32_t fir
 	return good;
 }
 
-static bool is_empty(struct weir_limiter *limiter, unsigned int keys)
-{
-	struct weir_limiter_stats stats = limiter_stats(limiter);
-
-	/* what goes is counted a moment after it is gone */
-	return !stats.keys && stats.expired + stats.evicted >= keys;
-}
-
-void wait_until_empty(struct weir_limiter *limiter, unsigned int keys)
+void wait_until_empty(struct weir_limiter *limiter)
 {
 	const uint64_t end = now_ns() + 60 * SECOND;
 
-	while (!is_empty(limiter, keys) && now_ns() < end)
+	while (limiter_stats(limiter).keys && now_ns() < end)
 		look_again_soon();
 }
 

@@ -21,8 +21,8 @@ unsigned int visit(struct weir *weir, struct weir_limiter *limiter, uint32_t fir
 		   unsigned int keys, enum weir_opcode opcode, uint64_t n,
 		   unsigned int verdict);
 
-/* Until all @keys entries have gone by themselves, a minute at most. */
-void wait_until_empty(struct weir_limiter *limiter, unsigned int keys);
+/* Until all entries have gone by themselves, a minute at most. */
+void wait_until_empty(struct weir_limiter *limiter);
 
 /* A pause between looks at what the kernel does by itself. */
 void look_again_soon(void);
