@@ -6,6 +6,9 @@
  * machine, kernel and all processes together, so the figures are the same on every
  * host. A row is the least of several rounds: a round that a timer interrupt fell
  * into is not it.
+ *
+ * Where time is measured the host is as it is, so a row is what the least, the middle
+ * and the most of many rounds were.
  */
 #ifndef _WEIR_BENCH_H
 #define _WEIR_BENCH_H
@@ -23,6 +26,16 @@ void bench_row(const char *group, const char *name, bench_call call, void *arg,
 /* What bench_row() prints. */
 double bench_cost(bench_call call, void *arg, unsigned int ops);
 
+/* CLOCK_MONOTONIC, in ns. */
+uint64_t bench_now(void);
+
+/* A row of time: least, median and most of @values, which are sorted. */
+#define BENCH_TIMED_ROUNDS	300
+void bench_spread(const char *group, const char *name, double *values,
+		  unsigned int count);
+void bench_three(const char *group, const char *name, double least, double median,
+		 double most);
+
 /* A row of any number. */
 void bench_figure(const char *group, const char *name, double figure);
 
@@ -38,6 +51,8 @@ void bench_peers(void);		/* what the kernel has of the kind */
 void bench_packet(void);	/* what the kernel has to limit packets by */
 void bench_redis(void);
 void bench_scale(void);	/* few keys and ten million */
+void bench_time_um(void);	/* loops of weir_time.ko, in user-mode Linux */
+void bench_time_native(void);	/* what needs no module, on the host itself */
 
 /* The same that keep a state for each key, now with this many. */
 #define BENCH_KEYS	100000

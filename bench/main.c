@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Runs all measurements and prints one table: "group|name|instructions per operation". */
+/*
+ * Runs all measurements and prints one table: "group|name|instructions per operation";
+ * or those of time, each by itself: "group|name|least|median|most", in ns.
+ */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,8 +13,12 @@
 
 #define ROUNDS	20
 #define CALLS	200	/* in a round */
+#define TIMED_ROUND 2000000	/* ns at least of a round, where time is measured */
 
-static uint64_t now(void)
+/* Time it is, on a processor that has other things to do as well. */
+static bool timed;
+
+uint64_t bench_now(void)
 {
 	struct timespec t;
 
@@ -19,15 +26,21 @@ static uint64_t now(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
+static uint64_t calls_take(bench_call call, void *arg, uint64_t *i, uint64_t calls)
+{
+	uint64_t since = bench_now();
+
+	while (calls--)
+		call(arg, (*i)++);
+	return bench_now() - since;
+}
+
 double bench_cost(bench_call call, void *arg, unsigned int ops)
 {
-	uint64_t least = UINT64_MAX, i = 0, since, took;
+	uint64_t least = UINT64_MAX, i = 0, took;
 
 	for (int round = 0; round <= ROUNDS; round++) {
-		since = now();
-		for (int n = 0; n < CALLS; n++)
-			call(arg, i++);
-		took = now() - since;
+		took = calls_take(call, arg, &i, CALLS);
 		if (round && took < least)	/* the first one warms up */
 			least = took;
 	}
@@ -40,10 +53,53 @@ void bench_figure(const char *group, const char *name, double figure)
 	fflush(stdout);
 }
 
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+void bench_spread(const char *group, const char *name, double *values,
+		  unsigned int count)
+{
+	qsort(values, count, sizeof(*values), compare);
+	bench_three(group, name, values[0], values[count / 2], values[count - 1]);
+}
+
+void bench_three(const char *group, const char *name, double least, double median,
+		 double most)
+{
+	const double shown[] = { least, median, most };
+
+	printf("%s|%s", group, name);
+	for (int i = 0; i < 3; i++)
+		printf("|%.*f", shown[i] < 10 ? 2 : shown[i] < 100 ? 1 : 0, shown[i]);
+	printf("\n");
+	fflush(stdout);
+}
+
+static void timed_row(const char *group, const char *name, bench_call call, void *arg,
+		      unsigned int ops)
+{
+	double values[BENCH_TIMED_ROUNDS];
+	uint64_t calls = 1, i = 0;
+
+	while (calls_take(call, arg, &i, calls) < TIMED_ROUND)
+		calls *= 2;
+	for (int round = 0; round < BENCH_TIMED_ROUNDS; round++)
+		values[round] = (double)calls_take(call, arg, &i, calls) /
+				(double)calls / ops;
+	bench_spread(group, name, values, BENCH_TIMED_ROUNDS);
+}
+
 void bench_row(const char *group, const char *name, bench_call call, void *arg,
 	       unsigned int ops)
 {
-	bench_figure(group, name, bench_cost(call, arg, ops));
+	if (timed)
+		timed_row(group, name, call, arg, ops);
+	else
+		bench_figure(group, name, bench_cost(call, arg, ops));
 }
 
 void bench_missing(const char *group, const char *name, const char *why)
@@ -60,20 +116,24 @@ void bench_die(const char *what)
 static const struct {
 	const char *name;
 	void (*measure)(void);
+	bool timed;	/* only if it is named: it wants another machine than the others */
 } areas[] = {
-	{ "kernel", bench_kernel }, { "weir", bench_weir }, { "peer", bench_peers },
-	{ "packet", bench_packet }, { "redis", bench_redis }, { "memory", bench_memory },
-	{ "scale", bench_scale },
+	{ "kernel", bench_kernel, false }, { "weir", bench_weir, false },
+	{ "peer", bench_peers, false }, { "packet", bench_packet, false },
+	{ "redis", bench_redis, false }, { "memory", bench_memory, false },
+	{ "scale", bench_scale, false }, { "time-um", bench_time_um, true },
+	{ "time-native", bench_time_native, true },
 };
 
-/* All areas, or those that are named. */
+/* All areas that are not of time, or those that are named. */
 int main(int argc, char **argv)
 {
 	for (unsigned int i = 0; i < sizeof(areas) / sizeof(areas[0]); i++) {
-		bool wanted = argc < 2;
+		bool wanted = argc < 2 && !areas[i].timed;
 
 		for (int a = 1; a < argc; a++)
 			wanted |= !strcmp(argv[a], areas[i].name);
+		timed = areas[i].timed;
 		if (wanted)
 			areas[i].measure();
 	}

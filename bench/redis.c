@@ -9,13 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "bench.h"
 
 #define GROUP	"redis"
-#define SOCKET	"/tmp/weir-bench-redis"
+#define SOCKET	"socket"	/* in a folder of its own */
 #define KNOWN	1024
 
 static const char script[] =
@@ -33,6 +34,8 @@ struct redis {
 	pid_t server;
 	redisContext *context;
 	char hash[64];
+	char folder[32];
+	char socket[48];
 };
 
 static void check(void *arg, uint64_t i)
@@ -64,7 +67,7 @@ static void connect_to(struct redis *r)
 	redisReply *reply;
 
 	for (int tries = 0; tries < 200; tries++) {
-		r->context = redisConnectUnix(SOCKET);
+		r->context = redisConnectUnix(r->socket);
 		if (r->context && !r->context->err)
 			break;
 		usleep(50000);
@@ -84,10 +87,16 @@ struct redis *redis_start(void)
 
 	if (!r)
 		bench_die("redis");
+	snprintf(r->folder, sizeof(r->folder), "/tmp/weir-bench.XXXXXX");
+	if (!mkdtemp(r->folder))
+		bench_die(r->folder);
+	snprintf(r->socket, sizeof(r->socket), "%s/" SOCKET, r->folder);
 	r->server = fork();
 	if (!r->server) {
+		/* it must not outlive us on a host that goes on */
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket",
-		       SOCKET, "--save", "", "--appendonly", "no", "--dir", "/tmp",
+		       r->socket, "--save", "", "--appendonly", "no", "--dir", r->folder,
 		       "--loglevel", "warning", "--logfile", "/dev/null", NULL);
 		_exit(127);
 	}
@@ -100,6 +109,8 @@ void redis_stop(struct redis *r)
 	redisFree(r->context);
 	kill(r->server, SIGTERM);
 	waitpid(r->server, NULL, 0);
+	unlink(r->socket);
+	rmdir(r->folder);
 	free(r);
 }
 

@@ -28,14 +28,6 @@ struct scale {
 	uint32_t keys;
 };
 
-static uint64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
-}
-
 static void key_make(struct weir_key *key, uint32_t number)
 {
 	key->type = WEIR_KEY_IP;
@@ -66,14 +58,14 @@ static double mean(struct scale *s, uint32_t first, uint32_t step, int wanted)
 {
 	struct weir_answer answer;
 	struct weir_key key;
-	uint64_t since = now();
+	uint64_t since = bench_now();
 
 	for (uint32_t i = 0; i < SAMPLE; i++) {
 		key_make(&key, first + i * step);
 		if (weir_limiter_check(s->limiter, &key, 1, &answer) != wanted)
 			bench_die("not the verdict of this row");
 	}
-	return (double)(now() - since) / SAMPLE;
+	return (double)(bench_now() - since) / SAMPLE;
 }
 
 static void row(const char *what, uint32_t keys, double cost)
@@ -114,11 +106,11 @@ static void *watch(void *arg)
 	if (pthread_setschedparam(pthread_self(), SCHED_FIFO, &priority))
 		bench_die("SCHED_FIFO");
 	while (!gone) {
-		due = now() + SECOND / 2000;
+		due = bench_now() + SECOND / 2000;
 		t.tv_sec = (time_t)(due / SECOND);
 		t.tv_nsec = (long)(due % SECOND);
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
-		seen = now();
+		seen = bench_now();
 		if (seen - due > *longest)
 			*longest = seen - due;
 	}
@@ -132,7 +124,7 @@ static void expiry_measure(struct scale *s, uint64_t begun)
 	uint64_t longest = 0;
 	pthread_t watcher;
 
-	sleep((unsigned int)((begun + DEBT - now()) / SECOND));
+	sleep((unsigned int)((begun + DEBT - bench_now()) / SECOND));
 	if (pthread_create(&watcher, NULL, watch, &longest))
 		bench_die("watcher");
 	do {
@@ -163,7 +155,7 @@ void bench_scale(void)
 	end(&s);
 	size_measure(&s, 1000000);
 	end(&s);
-	begun = now();
+	begun = bench_now();
 	size_measure(&s, 10000000);
 	expiry_measure(&s, begun);
 	end(&s);
