@@ -4,6 +4,7 @@
 #include "crowd.h"
 #include "limiter_copy.h"
 #include "suites.h"
+#include "../src/jitter.h"
 
 #define SECOND	((u64)NSEC_PER_SEC)
 #define MEMBERS	4
@@ -130,6 +131,51 @@ static void ban_ladder(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 60 * SECOND, next_ban(l));
 	clock_forward((60 + 100) * SECOND + 1);
 	KUNIT_EXPECT_EQ(test, 20 * SECOND, next_ban(l));
+}
+
+/* The ends of what random bits can choose, and of what can be configured. */
+static void ban_jitter_ends(struct kunit *test)
+{
+	const u64 longest = 10 * WEIR_NSEC_PER_YEAR;
+
+	KUNIT_EXPECT_EQ(test, 20ULL, weir_jitter_add(20, 0, 0));
+	KUNIT_EXPECT_EQ(test, 20ULL, weir_jitter_add(20, 0, U64_MAX));
+	KUNIT_EXPECT_EQ(test, 20ULL, weir_jitter_add(20, 1, U64_MAX >> 1));
+	KUNIT_EXPECT_EQ(test, 21ULL, weir_jitter_add(20, 1, 1ULL << 63));
+	KUNIT_EXPECT_EQ(test, longest, weir_jitter_add(longest, WEIR_JITTER_MAX, 0));
+	KUNIT_EXPECT_EQ(test, 11 * WEIR_NSEC_PER_YEAR,
+			weir_jitter_add(longest, WEIR_JITTER_MAX, U64_MAX));
+}
+
+/* The longest there can be: kept to the ns, told as it is, remembered from its end. */
+static void ban_jitter_longest(struct kunit *test)
+{
+	struct weir_limiter_config config = ladder;
+	struct weir_limiter *l;
+	struct weir_op op;
+	u64 length;
+
+	config.ban[0] = 10 * WEIR_NSEC_PER_YEAR;
+	config.ban[1] = config.ban[0];
+	config.forget_after = 10 * WEIR_NSEC_PER_YEAR;
+	config.ban_jitter = WEIR_JITTER_MAX;
+	l = limiter_new(test, &config);
+	length = next_ban(l);
+	KUNIT_EXPECT_GE(test, length, 10 * WEIR_NSEC_PER_YEAR);
+	KUNIT_EXPECT_LE(test, length, 11 * WEIR_NSEC_PER_YEAR);
+	KUNIT_EXPECT_EQ(test, (s64)length, limiter_copy.value);
+	clock_forward(length - 1);
+	limiter_op(l, &op, WEIR_OP_PEEK, KEY, 1);
+	KUNIT_EXPECT_EQ(test, WEIR_BANNED, op.verdict);
+	KUNIT_EXPECT_EQ(test, 1, op.banned_for);
+	clock_forward(1);
+	limiter_op(l, &op, WEIR_OP_PEEK, KEY, 1);
+	KUNIT_EXPECT_EQ(test, WEIR_ALLOWED, op.verdict);
+	/* the second step still, until ten years after that end */
+	clock_forward(10 * WEIR_NSEC_PER_YEAR);
+	next_ban(l);
+	limiter_op(l, &op, WEIR_OP_PEEK, KEY, 1);
+	KUNIT_EXPECT_EQ(test, 2, op.bans);
 }
 
 /* Who is banned collects nothing for the next one; the total counts it. */
@@ -358,6 +404,8 @@ static struct kunit_case ban_cases[] = {
 	KUNIT_CASE(ban_ends_on_the_dot),
 	KUNIT_CASE(ban_shorter_than_refill),
 	KUNIT_CASE(ban_ladder),
+	KUNIT_CASE(ban_jitter_ends),
+	KUNIT_CASE(ban_jitter_longest),
 	KUNIT_CASE(ban_collects_no_strikes),
 	KUNIT_CASE(ban_strikes_fade),
 	KUNIT_CASE(ban_by_hand),

@@ -83,6 +83,8 @@ static const struct config_row config_rows[] = {
 	{ "longest within", 0, { BASE, .within = 100 * DAY } },
 	{ "within too long", -EINVAL, { BASE, .within = 100 * DAY + 1 } },
 	{ "longest memory", 0, { BASE, LADDER, .forget_after = 10 * YEAR } },
+	{ "longest jitter", 0, { BASE, .ban_jitter = YEAR } },
+	{ "jitter too long", -EINVAL, { BASE, .ban_jitter = YEAR + 1 } },
 	{ "memory too long", -EINVAL, { BASE, LADDER, .forget_after = 10 * YEAR + 1 } },
 };
 
@@ -125,7 +127,7 @@ static void config_change_is_checked(struct kunit *test)
 	err = limiter_set_config(l, &row->config, WEIR_SET_RATE | WEIR_SET_BURST |
 				 WEIR_SET_MAX_KEYS | WEIR_SET_WHEN_FULL |
 				 WEIR_SET_STRIKES | WEIR_SET_WITHIN |
-				 WEIR_SET_FORGET_AFTER);
+				 WEIR_SET_FORGET_AFTER | WEIR_SET_BAN_JITTER);
 	KUNIT_EXPECT_EQ(test, row->err, err);
 	if (err)
 		KUNIT_EXPECT_EQ(test, 0, memcmp(&base, limiter_config(l), sizeof(base)));
@@ -167,7 +169,7 @@ static void config_mask(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 77, c->tokens);
 	KUNIT_EXPECT_EQ(test, 88, c->burst);
 	KUNIT_EXPECT_EQ(test, -EINVAL, limiter_set_config(l, &new, 0));
-	KUNIT_EXPECT_EQ(test, -EINVAL, limiter_set_config(l, &new, WEIR_SET_FLAGS << 1));
+	KUNIT_EXPECT_EQ(test, -EINVAL, limiter_set_config(l, &new, WEIR_SET_RULES));
 	KUNIT_EXPECT_EQ(test, 2, atomic_read(&limiter_copy.events[WEIR_EVENT_CHANGED]));
 	KUNIT_EXPECT_EQ(test, WEIR_SET_RATE, limiter_copy.value);
 }

@@ -23,7 +23,7 @@ static inline void weir_abi_check(void)
 #define SIZE(type, size) BUILD_BUG_ON(sizeof(struct type) != (size))
 	SIZE(weir_info, 96);
 	SIZE(weir_counter_config, 32);
-	SIZE(weir_limiter_config, 144);
+	SIZE(weir_limiter_config, 152);
 	SIZE(weir_limiter_stats, 88);
 	SIZE(weir_create, 120);
 	SIZE(weir_open, 96);
@@ -52,6 +52,7 @@ static inline void weir_abi_check(void)
 	NEXT(weir_counter_config, reserved, fields);
 	NEXT(weir_limiter_config, strikes, within);
 	NEXT(weir_limiter_config, queue_max, ban);
+	NEXT(weir_limiter_config, ban, ban_jitter);
 	NEXT(weir_create, owner, config);
 	NEXT(weir_create, reserved, name);
 	NEXT(weir_open, reserved, id);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Strikes and bans of one key, whose entry is locked. */
 
+#include <linux/random.h>
+
 #include "event.h"
+#include "jitter.h"
 #include "limiter.h"
 
 /* Strikes that count now. */
@@ -39,6 +42,7 @@ static void ban_next(struct weir_limiter_call *call, struct weir_entry *e,
 		     u32 strikes)
 {
 	const struct weir_limiter_config *config = &call->p->config;
+	u64 length;
 	u32 step;
 
 	if (call->now > e->ban_until &&
@@ -47,7 +51,11 @@ static void ban_next(struct weir_limiter_call *call, struct weir_entry *e,
 	step = min_t(u32, e->bans, config->nbans - 1);
 	if (e->bans < U16_MAX)
 		WRITE_ONCE(e->bans, e->bans + 1);
-	weir_limiter_ban(call, e, config->ban[step], strikes);
+	length = config->ban[step];
+	if (config->ban_jitter)
+		length = weir_jitter_add(length, config->ban_jitter,
+					 get_random_u64());
+	weir_limiter_ban(call, e, length, strikes);
 }
 
 /*

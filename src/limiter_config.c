@@ -5,6 +5,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "jitter.h"
 #include "limiter.h"
 #include "registry.h"
 #include "rules.h"
@@ -76,7 +77,8 @@ static int ladder_check(struct weir_limiter_config *c)
 			return -EINVAL;
 	if (c->nbans && !c->forget_after)
 		c->forget_after = c->ban[c->nbans - 1];
-	return c->forget_after > BAN_MAX ? -EINVAL : 0;
+	return c->forget_after > BAN_MAX || c->ban_jitter > WEIR_JITTER_MAX ?
+	       -EINVAL : 0;
 }
 
 /* Check a configuration and fill in its defaults. */
@@ -229,6 +231,8 @@ static void config_merge(struct weir_limiter_config *c,
 		c->forget_after = new->forget_after;
 	if (mask & WEIR_SET_QUEUE_MAX)
 		c->queue_max = new->queue_max;
+	if (mask & WEIR_SET_BAN_JITTER)
+		c->ban_jitter = new->ban_jitter;
 	if (mask & WEIR_SET_FLAGS)
 		c->flags = new->flags;
 }
@@ -236,7 +240,7 @@ static void config_merge(struct weir_limiter_config *c,
 #define SET_ALL	(WEIR_SET_RATE | WEIR_SET_BURST | WEIR_SET_MAX_KEYS | \
 		 WEIR_SET_WHEN_FULL | WEIR_SET_STRIKES | WEIR_SET_WITHIN | \
 		 WEIR_SET_FORGET_AFTER | WEIR_SET_QUEUE_MAX | \
-		 WEIR_SET_FLAGS)
+		 WEIR_SET_FLAGS | WEIR_SET_BAN_JITTER)
 
 static int limiter_change(struct weir_limiter *l,
 			  const struct weir_limiter_config *new, u64 mask)

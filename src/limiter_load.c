@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "jitter.h"
 #include "limiter.h"
 
 #define RECORD_MAX	(sizeof(struct weir_entry_info) + ALIGN(WEIR_KEY_MAX, 8))
@@ -39,7 +40,7 @@ static bool record_valid(const struct weir_entry_info *info, size_t room)
 	return keys == ALIGN(info->key_len, 8) &&
 	       !memchr_inv(info->key + info->key_len, 0, keys - info->key_len) &&
 	       !(info->flags & ~WEIR_ENTRY_BANNED) && info->bans <= U16_MAX &&
-	       info->banned_for <= 10 * WEIR_NSEC_PER_YEAR;
+	       info->banned_for <= 10 * WEIR_NSEC_PER_YEAR + WEIR_JITTER_MAX;
 }
 
 /* The stricter of what the entry has and what the record says. Entry locked. */

@@ -9,16 +9,16 @@ stats0='"stats":{"keys":0,"allowed":0,"limited":0,"banned":0,"strikes":0,"bans":
 prints '' limiter create cli.plain --rate 5/s
 run weir limiter show cli.plain --json
 status_is 0 'show --json succeeds'
-json_is . '{"name":"cli.plain","algorithm":"bucket","tokens":5,"period_ns":1000000000,"burst":5,"key_type":"none","prefix4":null,"prefix6":null,"max_keys":1,"when_full":"refuse","strikes":0,"within_ns":600000000000,"ban_ns":[],"forget_after_ns":0,"queue_max":0,"shadow":false,'"$stats0"'}' 'the defaults'
+json_is . '{"name":"cli.plain","algorithm":"bucket","tokens":5,"period_ns":1000000000,"burst":5,"key_type":"none","prefix4":null,"prefix6":null,"max_keys":1,"when_full":"refuse","strikes":0,"within_ns":600000000000,"ban_ns":[],"forget_after_ns":0,"ban_jitter_ns":0,"queue_max":0,"shadow":false,'"$stats0"'}' 'the defaults'
 
 prints '' limiter create cli.all --rate=30/60s --burst 7 --algorithm bucket --key ip \
 	--prefix 24,56 --max-keys 100 --when-full allow --strikes 3 --within 1h30m \
-	--ban 10m,1h,24h --forget-after 7d --mode 0600 --group root
+	--ban 10m,1h,24h --ban-jitter 5m --forget-after 7d --mode 0600 --group root
 run weir limiter show cli.all --json
-json_is . '{"name":"cli.all","algorithm":"bucket","tokens":30,"period_ns":60000000000,"burst":7,"key_type":"ip","prefix4":24,"prefix6":56,"max_keys":100,"when_full":"allow","strikes":3,"within_ns":5400000000000,"ban_ns":[600000000000,3600000000000,86400000000000],"forget_after_ns":604800000000000,"queue_max":0,"shadow":false,'"$stats0"'}' 'every option arrives'
+json_is . '{"name":"cli.all","algorithm":"bucket","tokens":30,"period_ns":60000000000,"burst":7,"key_type":"ip","prefix4":24,"prefix6":56,"max_keys":100,"when_full":"allow","strikes":3,"within_ns":5400000000000,"ban_ns":[600000000000,3600000000000,86400000000000],"forget_after_ns":604800000000000,"ban_jitter_ns":300000000000,"queue_max":0,"shadow":false,'"$stats0"'}' 'every option arrives'
 prints 'rate       30/m, burst 7, bucket
 keys       ip/24,56, 0 of 100 in use, allow when full
-bans       after 3 strikes within 1h30m, for 10m,1h,1d, forgotten after 7d
+bans       after 3 strikes within 1h30m, for 10m,1h,1d and up to 5m more, forgotten after 7d
 allowed    0
 limited    0
 banned     0
@@ -67,6 +67,7 @@ refuses "--ban '1s,1s,1s,1s,1s,1s,1s,1s,1s': must be 1 to 8 durations from 1ms t
 refuses "--within '10': not a duration such as 250ms, 5s, 10m, 24h or 1h30m" limiter create cli.x --rate 5/s --within 10
 refuses "--within '101d': must be from 1ms to 100d" limiter create cli.x --rate 5/s --within 101d
 refuses "--forget-after '3651d': must be from 0s to 3650d" limiter create cli.x --rate 5/s --forget-after 3651d
+refuses "--ban-jitter '366d': must be from 0s to 365d" limiter create cli.x --rate 5/s --ban-jitter 366d
 refuses "--burst: a window has none" limiter create cli.x --rate 5/s --burst 6 --algorithm window
 refuses "--burst: a window has none" limiter create cli.x --rate 5/s --burst 6 --algorithm sliding
 refuses "--rate '5/9ms': a window has 1 to 134217727 tokens in at least 10ms" limiter create cli.x --rate 5/9ms --algorithm window
@@ -76,9 +77,9 @@ run weir list limiter
 result $? 'none of these made anything' <<<''
 
 # set
-prints '' limiter set cli.all --rate 60/m --burst 9 --max-keys 50 --when-full refuse --within 5m --forget-after 1d
+prints '' limiter set cli.all --rate 60/m --burst 9 --max-keys 50 --when-full refuse --within 5m --ban-jitter 0s --forget-after 1d
 run weir limiter show cli.all --json
-json_is '[.tokens, .period_ns, .burst, .max_keys, .when_full, .within_ns, .forget_after_ns]' '[60,60000000000,9,50,"refuse",300000000000,86400000000000]' 'set changes what is given'
+json_is '[.tokens, .period_ns, .burst, .max_keys, .when_full, .within_ns, .ban_jitter_ns, .forget_after_ns]' '[60,60000000000,9,50,"refuse",300000000000,0,86400000000000]' 'set changes what is given'
 json_is '[.strikes, .ban_ns, .key_type, .prefix4]' '[3,[600000000000,3600000000000,86400000000000],"ip",24]' 'and nothing else'
 prints '' limiter set cli.all --strikes 5
 prints '' limiter set cli.all --ban 1m,2m

@@ -210,6 +210,77 @@ TEST_F(ban, ladder)
 	EXPECT_TRUE(totals_are(self, 0, 0, 0, 15, 5));
 }
 
+/*
+ * Of 64 keys: each ban at least its step, at most so much longer, and not all of one
+ * length: that they were by chance is 1 in (3.6 * 10^12)^63. By hand it is as said.
+ */
+TEST_F(ban, jitter)
+{
+	__u64 least = WEIR_NEVER, most = 0;
+	struct weir_op op;
+
+	self->config.ban_jitter = HOUR;
+	ASSERT_EQ(0, limiter_set(self->fd, self->l, WEIR_SET_BAN_JITTER,
+				 &self->config));
+	for (__u64 k = 0; k < 64; k++) {
+		ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_STRIKE, self->l, 3, &k,
+				     sizeof(k)));
+		EXPECT_EQ(WEIR_OUT_BANNED_NOW, op.out_flags);
+		EXPECT_LE(DAY, op.banned_for);
+		EXPECT_GE(DAY + HOUR, op.banned_for);
+		least = op.banned_for < least ? op.banned_for : least;
+		most = op.banned_for > most ? op.banned_for : most;
+	}
+	EXPECT_LT(least, most);
+	ASSERT_EQ(0, ban_for(self, &op, DAY));
+	EXPECT_EQ(DAY, op.banned_for);
+	self->config.ban_jitter = 0;
+	ASSERT_EQ(0, limiter_set(self->fd, self->l, WEIR_SET_BAN_JITTER,
+				 &self->config));
+	for (__u64 k = 64; k < 128; k++) {
+		ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_STRIKE, self->l, 3, &k,
+				     sizeof(k)));
+		EXPECT_EQ(DAY, op.banned_for);
+	}
+}
+
+/* The longest of all: told, saved and put back as long as it is. */
+TEST_F(ban, jitter_longest)
+{
+	__u64 buffer[64];
+	struct weir_dump dump = { .size = sizeof(dump), .handle = self->l,
+				  .buffer = address(buffer),
+				  .length = sizeof(buffer) };
+	struct weir_load load = { .size = sizeof(load), .handle = self->l,
+				  .buffer = address(buffer) };
+	struct weir_limiter_config *c = &self->config;
+	struct weir_op op;
+	__u64 length;
+
+	c->ban[0] = c->ban[1] = c->ban[2] = 10 * YEAR;
+	c->ban_jitter = YEAR;
+	ASSERT_EQ(0, limiter_set(self->fd, self->l,
+				 WEIR_SET_STRIKES | WEIR_SET_BAN_JITTER, c));
+	do {	/* until there is one that is longer by half a year: soon */
+		run(self, &op, WEIR_OP_FORGET, 0);
+		ASSERT_EQ(0, run(self, &op, WEIR_OP_STRIKE, 3));
+		length = op.banned_for;
+		EXPECT_LE(10 * YEAR, length);
+		EXPECT_GE(11 * YEAR, length);
+	} while (length < 10 * YEAR + YEAR / 2);
+	ASSERT_EQ(0, call(self->fd, WEIR_IOC_DUMP, &dump));
+	ASSERT_EQ(1, dump.count);
+	ASSERT_EQ(0, run(self, &op, WEIR_OP_FORGET, 0));
+	load.length = dump.length;
+	ASSERT_EQ(0, call(self->fd, WEIR_IOC_LOAD, &load));
+	ASSERT_EQ(0, run(self, &op, WEIR_OP_PEEK, 1));
+	EXPECT_TRUE(lasts("ban", op.banned_for, length, self->since));
+	/* nothing longer is a record of ours */
+	((struct weir_entry_info *)buffer)->banned_for = 11 * YEAR + 1;
+	load.length = dump.length;
+	EXPECT_EQ(-EINVAL, call(self->fd, WEIR_IOC_LOAD, &load));
+}
+
 TEST_F(ban, forgive)
 {
 	struct weir_op op;

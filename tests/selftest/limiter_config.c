@@ -124,7 +124,7 @@ TEST_F(config, all_members_come_back)
 		.tokens = 12, .period = 34 * SECOND, .burst = 56, .max_keys = 78,
 		.prefix4 = 9, .prefix6 = 10, .strikes = 11, .within = 12 * HOUR,
 		.forget_after = 13 * DAY, .nbans = 8,
-		.ban = { MS, 2, 3, 4, 5, 6, 7, 8 * DAY },
+		.ban = { MS, 2, 3, 4, 5, 6, 7, 8 * DAY }, .ban_jitter = 14 * DAY,
 	};
 	for (int i = 1; i < 7; i++)
 		self->c.ban[i] *= HOUR;
@@ -284,6 +284,8 @@ TEST_F(config, ladder)
 	EXPECT_RANGE(forget_after, 1, 10 * YEAR, 0);
 	self->c.forget_after = WEIR_NEVER;
 	EXPECT_EQ(-EINVAL, create(self));
+	self->c.forget_after = 0;
+	EXPECT_RANGE(ban_jitter, 0, YEAR, -EINVAL);
 }
 
 TEST_F(config, out_of_range_together)
@@ -409,6 +411,9 @@ TEST_F(config, set_refused)
 				       &bad));
 	bad.forget_after = 10 * YEAR + 1;
 	EXPECT_EQ(-EINVAL, limiter_set(self->fd, handle, WEIR_SET_FORGET_AFTER,
+				       &bad));
+	bad.ban_jitter = YEAR + 1;
+	EXPECT_EQ(-EINVAL, limiter_set(self->fd, handle, WEIR_SET_BAN_JITTER,
 				       &bad));
 	parameter_set("max_keys_per_uid", 65536);
 	bad.max_keys = 65537;

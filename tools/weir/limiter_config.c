@@ -23,6 +23,8 @@
 	.help = "how long the first ban lasts, the second, and so on; the last one repeats; up to 8, 1ms to 3650d each"
 #define FORGET_AFTER "--forget-after", .value = "T", \
 	.help = "the time from a ban's end after which the next begins at the first step again; created without, the last step's length"
+#define BAN_JITTER "--ban-jitter", .value = "T", \
+	.help = "a ban by strikes lasts up to this much longer, as chance will have it, so that nobody can tell when to come back; up to 365d, created without, 0"
 #define QUEUE_MAX "--queue-max", .value = "N", \
 	.help = "tokens that check --wait may wait for at a time, of one key; 0: any number"
 #define SHADOW "--shadow"
@@ -42,6 +44,7 @@ const struct option limiter_create_options[] = {
 	{ .name = STRIKES },
 	{ .name = WITHIN },
 	{ .name = BAN },
+	{ .name = BAN_JITTER },
 	{ .name = FORGET_AFTER },
 	{ .name = QUEUE_MAX },
 	{ .name = SHADOW,
@@ -66,6 +69,7 @@ const struct option limiter_set_options[] = {
 	{ .name = STRIKES KEEPS("the strikes counted; who has as many already is banned by the next one") },
 	{ .name = WITHIN KEEPS("the strikes and when they were; they fade by the new time") },
 	{ .name = BAN KEEPS("present bans as they are, and a key's place on the ladder: the next ban is the next step of the new one, or its last") },
+	{ .name = BAN_JITTER KEEPS("present bans as they are") },
 	{ .name = FORGET_AFTER KEEPS("a key's place on the ladder, until its next ban looks how long ago the last one ended") },
 	{ .name = QUEUE_MAX KEEPS("those who wait already, however many tokens that is") },
 	{ .name = SHADOW, .value = "WHAT", .words = "on off",
@@ -167,6 +171,11 @@ static uint64_t config_take(const struct args *args,
 		config->within = arg_duration("--within", text, 1000000,
 					      100 * DAY);
 		mask |= WEIR_SET_WITHIN;
+	}
+	text = args_option(args, "--ban-jitter");
+	if (text) {
+		config->ban_jitter = arg_duration("--ban-jitter", text, 0, YEAR);
+		mask |= WEIR_SET_BAN_JITTER;
 	}
 	text = args_option(args, "--forget-after");
 	if (text) {
@@ -365,6 +374,7 @@ static void show_json(const char *name,
 	json_add(json, "within_ns", json_u64(config->within));
 	json_add(json, "ban_ns", ladder);
 	json_add(json, "forget_after_ns", json_u64(config->forget_after));
+	json_add(json, "ban_jitter_ns", json_u64(config->ban_jitter));
 	json_add(json, "queue_max", json_integer(config->queue_max));
 	json_add(json, "shadow",
 		 json_boolean(config->flags & WEIR_LIMITER_SHADOW));
@@ -387,6 +397,10 @@ static void show_bans(const struct weir_limiter_config *config)
 	for (i = 0; i < config->nbans && i < WEIR_LADDER_MAX; i++) {
 		weir_format_duration(config->ban[i], text, sizeof(text));
 		printf("%s%s", i ? "," : " ", text);
+	}
+	if (config->ban_jitter) {
+		weir_format_duration(config->ban_jitter, text, sizeof(text));
+		printf(" and up to %s more", text);
 	}
 	weir_format_duration(config->forget_after, text, sizeof(text));
 	printf(", forgotten after %s\n", text);

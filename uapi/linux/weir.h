@@ -254,6 +254,9 @@ enum weir_when_full {
  *	make it more is answered "limited" at once. 0 means any number.
  * @ban: ns of each ban in turn, 1 ms..10 years; the last one repeats. Those behind
  *	@nbans are 0.
+ * @ban_jitter: ns, 0..1 year: a ban laid by strikes lasts up to that much longer than its
+ *	step, each length as likely as any other, so that nobody can tell beforehand when
+ *	to come back. Not of WEIR_OP_BAN.
  *
  * For key type NONE max_keys must be 0 or 1. Prefixes must be 0 unless the key
  * type is IP.
@@ -276,6 +279,7 @@ struct weir_limiter_config {
 	__u32		nbans;
 	__u32		queue_max;
 	__aligned_u64	ban[WEIR_LADDER_MAX];
+	__aligned_u64	ban_jitter;
 };
 
 /**
@@ -435,6 +439,7 @@ struct weir_close {
  * FORGET_AFTER: the place on the ladder, and when the last ban ended: when the next
  *	one is laid, it is asked whether that is long enough ago.
  * QUEUE_MAX: those who wait already, though their tokens be more.
+ * BAN_JITTER: the ban there is lasts as long as it was to last.
  * FLAGS: everything. When shadow mode begins, those who wait are answered as by a
  *	check: "allowed" with WEIR_OUT_SHADOW, and not charged.
  *
@@ -457,6 +462,7 @@ struct weir_set {
 #define WEIR_SET_FORGET_AFTER	0x40ULL	/* forget_after */
 #define WEIR_SET_QUEUE_MAX	0x80ULL	/* queue_max */
 #define WEIR_SET_FLAGS		0x100ULL	/* flags */
+#define WEIR_SET_BAN_JITTER	0x800ULL	/* ban_jitter */
 /** WEIR_SET_RULES: not for WEIR_IOC_SET: the event CHANGED tells of WEIR_IOC_RULES so */
 #define WEIR_SET_RULES		0x10000ULL
 
