@@ -23,8 +23,8 @@ static inline void weir_abi_check(void)
 #define SIZE(type, size) BUILD_BUG_ON(sizeof(struct type) != (size))
 	SIZE(weir_info, 96);
 	SIZE(weir_counter_config, 32);
-	SIZE(weir_limiter_config, 152);
-	SIZE(weir_limiter_stats, 88);
+	SIZE(weir_limiter_config, 216);
+	SIZE(weir_limiter_stats, 112);
 	SIZE(weir_create, 120);
 	SIZE(weir_open, 96);
 	SIZE(weir_close, 8);
@@ -53,6 +53,7 @@ static inline void weir_abi_check(void)
 	NEXT(weir_limiter_config, strikes, within);
 	NEXT(weir_limiter_config, queue_max, ban);
 	NEXT(weir_limiter_config, ban, ban_jitter);
+	NEXT(weir_limiter_config, ban_jitter, candidate);
 	NEXT(weir_create, owner, config);
 	NEXT(weir_create, reserved, name);
 	NEXT(weir_open, reserved, id);

@@ -8,6 +8,7 @@
  * else happens under the entry's lock, and so in one step for whoever looks.
  */
 
+#include "candidate.h"
 #include "limiter.h"
 #include "wait.h"
 
@@ -368,6 +369,50 @@ int weir_limiter_op_ruled(struct weir_limiter_call *call)
 	return 0;
 }
 
+static __always_inline int op_alone(struct weir_limiter_call *call)
+{
+	struct weir_table *t = &call->l->table;
+	u32 opcode = call->op->opcode;
+	struct weir_entry *e;
+	u64 word;
+
+	if (opcode == WEIR_OP_FORGET)
+		return forget(call);
+	if (unlikely(call->key->rule) && weir_limiter_by_rule(call->key, opcode))
+		return weir_limiter_op_ruled(call);
+	if (opcode == WEIR_OP_RESERVE)
+		return WEIR_OP_SLOW;
+	do {
+		e = weir_table_find(t, call->key);
+		if (!e)
+			return absent_op(call);
+		if ((opcode == WEIR_OP_CHECK || opcode == WEIR_OP_PEEK) &&
+		    check_unlocked(call, e))
+			return 0;
+	} while (!weir_table_lock(t, e, &word));
+	call->now = weir_table_now(t);
+	return weir_limiter_op_locked(call, e, word, false);
+}
+
+/**
+ * weir_limiter_op_alone - weir_limiter_op(), but never mind the candidate
+ * @l: the limiter
+ * @op: checked; its result half zeroed, and filled in here
+ * @key: hashed
+ */
+int weir_limiter_op_alone(struct weir_limiter *l, struct weir_op *op,
+			  struct weir_key *key)
+{
+	struct weir_limiter_call call = {
+		.l = l,
+		.p = rcu_dereference(l->policy),
+		.op = op,
+		.key = key,
+	};
+
+	return op_alone(&call);
+}
+
 /**
  * weir_limiter_op - perform an operation, if it can be done without sleeping
  * @l: the limiter
@@ -375,7 +420,8 @@ int weir_limiter_op_ruled(struct weir_limiter_call *call)
  * @key: hashed
  *
  * Context: process or softirq, in an RCU read side.
- * Return: 0, -ENOENT, or WEIR_OP_SLOW: the key needs an entry, nothing happened.
+ * Return: 0, -ENOENT, or WEIR_OP_SLOW: the key needs an entry, or there is a candidate;
+ * nothing happened.
  */
 int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
 		    struct weir_key *key)
@@ -386,25 +432,10 @@ int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
 		.op = op,
 		.key = key,
 	};
-	struct weir_entry *e;
-	u64 word;
 
-	if (op->opcode == WEIR_OP_FORGET)
-		return forget(&call);
-	if (unlikely(key->rule) && weir_limiter_by_rule(key, op->opcode))
-		return weir_limiter_op_ruled(&call);
-	if (op->opcode == WEIR_OP_RESERVE)
+	if (unlikely(call.p->candidate) && weir_candidate_mirrors(op->opcode))
 		return WEIR_OP_SLOW;
-	do {
-		e = weir_table_find(&l->table, key);
-		if (!e)
-			return absent_op(&call);
-		if ((op->opcode == WEIR_OP_CHECK || op->opcode == WEIR_OP_PEEK) &&
-		    check_unlocked(&call, e))
-			return 0;
-	} while (!weir_table_lock(&l->table, e, &word));
-	call.now = weir_table_now(&l->table);
-	return weir_limiter_op_locked(&call, e, word, false);
+	return op_alone(&call);
 }
 
 /* &weir_table_ops.idle_at */

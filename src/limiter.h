@@ -15,6 +15,8 @@
 #include "rate.h"
 #include "table.h"
 
+struct weir_limiter;
+
 /**
  * struct weir_policy - a limiter's configuration, prepared
  *
@@ -24,14 +26,16 @@
  * @rate: algorithm and numbers
  * @strikes: that make a ban, 0 for never
  * @shadow: decide and count, but allow everything
+ * @candidate: asked whatever this limiter is asked, or NULL; see candidate.h
  * @score: how strikes fade
  * @forget_after: ns after a ban's end at which the ladder is forgotten
- * @config: all of it as the user gave it, defaults filled in
+ * @config: all of it as the user gave it, defaults filled in, but for @candidate
  */
 struct weir_policy {
 	struct weir_rate		rate;
 	u32				strikes;
 	bool				shadow;
+	struct weir_limiter		*candidate;
 	struct weir_score_config	score;
 	u64				forget_after;
 	struct weir_limiter_config	config;
@@ -47,6 +51,9 @@ struct weir_limiter_totals {
 	u64 evicted;
 	u64 expired;
 	u64 full;
+	u64 stricter;
+	u64 looser;
+	u64 missed;
 };
 
 /**
@@ -102,6 +109,10 @@ int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
 		     unsigned int len, struct weir_key *key);
 int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
 		    struct weir_key *key);
+int weir_limiter_op_alone(struct weir_limiter *l, struct weir_op *op,
+			  struct weir_key *key);
+int weir_limiter_op_new(struct weir_limiter *l, struct weir_op *op,
+			struct weir_key *key, gfp_t gfp);
 int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
 			 struct weir_key *key, gfp_t gfp);
 

@@ -5,6 +5,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "candidate.h"
 #include "jitter.h"
 #include "limiter.h"
 #include "registry.h"
@@ -105,6 +106,7 @@ static struct weir_policy *policy_make(const struct weir_limiter_config *c,
 	if (!p)
 		return ERR_PTR(-ENOMEM);
 	p->config = *c;
+	memset(p->config.candidate, 0, sizeof(p->config.candidate));
 	p->strikes = c->strikes;
 	p->shadow = c->flags & WEIR_LIMITER_SHADOW;
 	p->forget_after = c->forget_after;
@@ -145,12 +147,14 @@ static void mask_make(void *mask, size_t size, unsigned int bits)
 }
 
 static int limiter_init(struct weir_limiter *l,
-			const struct weir_limiter_config *config)
+			const struct weir_limiter_config *config,
+			struct weir_limiter *candidate)
 {
 	struct weir_policy *p = policy_make(config, NULL, 0);
 
 	if (IS_ERR(p))
 		return PTR_ERR(p);
+	p->candidate = candidate;
 	RCU_INIT_POINTER(l->policy, p);
 	l->obj.type = config->algorithm;
 	l->obj.quota_keys = config->max_keys;
@@ -164,7 +168,7 @@ static int limiter_init(struct weir_limiter *l,
 static struct weir_object *limiter_create(u64 user_config)
 {
 	struct weir_limiter_config config;
-	struct weir_limiter *l;
+	struct weir_limiter *l, *candidate;
 	int err;
 
 	err = weir_user_get(&config, sizeof(config), user_config, CONFIG_MIN_SIZE);
@@ -172,15 +176,16 @@ static struct weir_object *limiter_create(u64 user_config)
 		err = config_check(&config);
 	if (err)
 		return ERR_PTR(err);
+	candidate = weir_candidate_get(&config, NULL, config.key_type);
+	if (IS_ERR(candidate))
+		return ERR_CAST(candidate);
 	l = kzalloc(sizeof(*l), GFP_KERNEL_ACCOUNT);
-	if (!l)
-		return ERR_PTR(-ENOMEM);
-	err = limiter_init(l, &config);
-	if (err) {
-		kfree(l);
-		return ERR_PTR(err);
-	}
-	return &l->obj;
+	err = l ? limiter_init(l, &config, candidate) : -ENOMEM;
+	if (!err)
+		return &l->obj;
+	kfree(l);
+	weir_candidate_put(candidate);
+	return ERR_PTR(err);
 }
 
 static int limiter_build(struct weir_object *o)
@@ -197,9 +202,11 @@ static int limiter_build(struct weir_object *o)
 static void limiter_release(struct weir_object *o)
 {
 	struct weir_limiter *l = weir_limiter(o);
+	struct weir_policy *p = rcu_dereference_protected(l->policy, true);
 
 	weir_table_destroy(&l->table);
-	kfree(rcu_dereference_protected(l->policy, true));
+	weir_candidate_put(p->candidate);
+	kfree(p);
 	weir_rules_free(rcu_dereference_protected(l->rules, true));
 	free_percpu(l->totals);
 }
@@ -240,10 +247,16 @@ static void config_merge(struct weir_limiter_config *c,
 #define SET_ALL	(WEIR_SET_RATE | WEIR_SET_BURST | WEIR_SET_MAX_KEYS | \
 		 WEIR_SET_WHEN_FULL | WEIR_SET_STRIKES | WEIR_SET_WITHIN | \
 		 WEIR_SET_FORGET_AFTER | WEIR_SET_QUEUE_MAX | \
-		 WEIR_SET_FLAGS | WEIR_SET_BAN_JITTER)
+		 WEIR_SET_FLAGS | WEIR_SET_CANDIDATE | \
+		 WEIR_SET_BAN_JITTER)
 
+/*
+ * @candidate: the new one, if @mask has it; out: the one that it took the place of. Its
+ * reference is the caller's to give back, whatever we return.
+ */
 static int limiter_change(struct weir_limiter *l,
-			  const struct weir_limiter_config *new, u64 mask)
+			  const struct weir_limiter_config *new, u64 mask,
+			  struct weir_limiter **candidate)
 {
 	struct weir_policy *old, *p;
 	struct weir_limiter_config config;
@@ -262,6 +275,7 @@ static int limiter_change(struct weir_limiter *l,
 	p = policy_make(&config, old, weir_table_now(&l->table));
 	if (IS_ERR(p))
 		return PTR_ERR(p);
+	p->candidate = mask & WEIR_SET_CANDIDATE ? *candidate : old->candidate;
 	err = weir_registry_change(&l->obj, config.max_keys, mask);
 	if (err) {
 		kfree(p);
@@ -272,6 +286,8 @@ static int limiter_change(struct weir_limiter *l,
 	WRITE_ONCE(l->full_told, 0);
 	/* when we return nobody decides by the old policy any more */
 	synchronize_rcu();
+	if (mask & WEIR_SET_CANDIDATE)
+		*candidate = old->candidate;
 	kfree(old);
 	weir_wait_kick_all(l);
 	weir_table_reconfigured(&l->table);
@@ -295,6 +311,7 @@ void weir_limiter_full_over(struct weir_limiter *l, unsigned int leaving)
 static int limiter_set(struct weir_object *o, u64 mask, u64 user_config)
 {
 	struct weir_limiter *l = weir_limiter(o);
+	struct weir_limiter *candidate = NULL;
 	struct weir_limiter_config new;
 	int err;
 
@@ -305,11 +322,18 @@ static int limiter_set(struct weir_object *o, u64 mask, u64 user_config)
 		return -EINVAL;
 	if (!weir_object_live_get(o))
 		return -ENODEV;
+	if (mask & WEIR_SET_CANDIDATE)
+		candidate = weir_candidate_get(&new, l, l->key_type);
+	if (IS_ERR(candidate)) {
+		weir_object_live_put(o);
+		return PTR_ERR(candidate);
+	}
 	err = mutex_lock_interruptible(&l->set_lock);
 	if (!err) {
-		err = limiter_change(l, &new, mask);
+		err = limiter_change(l, &new, mask, &candidate);
 		mutex_unlock(&l->set_lock);
 	}
+	weir_candidate_put(candidate);
 	weir_object_live_put(o);
 	return err;
 }
@@ -343,22 +367,29 @@ void weir_limiter_stats_read(struct weir_limiter *l,
 		stats->evicted += READ_ONCE(t->evicted);
 		stats->expired += READ_ONCE(t->expired);
 		stats->full += READ_ONCE(t->full);
+		stats->stricter += READ_ONCE(t->stricter);
+		stats->looser += READ_ONCE(t->looser);
+		stats->missed += READ_ONCE(t->missed);
 	}
 }
 
 static int limiter_get_config(struct weir_limiter *l, u64 user_config)
 {
 	struct weir_limiter_config config, now;
+	const struct weir_policy *p;
 	int err;
 
 	err = weir_user_get(&config, sizeof(config), user_config, CONFIG_MIN_SIZE);
 	if (err)
 		return err;
 	rcu_read_lock();
-	if (weir_object_alive(&l->obj))
-		now = rcu_dereference(l->policy)->config;
-	else
+	if (weir_object_alive(&l->obj)) {
+		p = rcu_dereference(l->policy);
+		now = p->config;
+		weir_candidate_tell(p, &now);
+	} else {
 		err = -ENODEV;
+	}
 	rcu_read_unlock();
 	if (err)
 		return err;

@@ -4,6 +4,7 @@
 #include <linux/err.h>
 #include <linux/gfp.h>
 
+#include "candidate.h"
 #include "event.h"
 #include "limiter.h"
 #include "wait.h"
@@ -117,7 +118,7 @@ static int slow_op(struct weir_limiter_call *call, gfp_t gfp)
 		err = full_op(call);
 	} else {
 		/* somebody may have had memory for it meanwhile */
-		err = weir_limiter_op(l, call->op, call->key);
+		err = weir_limiter_op_alone(l, call->op, call->key);
 		if (err == WEIR_OP_SLOW)
 			err = PTR_ERR(new);
 	}
@@ -125,21 +126,9 @@ static int slow_op(struct weir_limiter_call *call, gfp_t gfp)
 	return err;
 }
 
-/**
- * weir_limiter_op_slow - perform an operation that may need a new entry
- * @l: the limiter
- * @op: checked; its result half zeroed, and filled in here
- * @key: hashed
- * @gfp: GFP_KERNEL; or GFP_NOWAIT: do not sleep, and look for room, in a table that is
- *	full, for a bounded time only. Not for RESERVE.
- *
- * As weir_limiter_op(), which answered WEIR_OP_SLOW, but:
- * Context: GFP_KERNEL: may sleep; weir_object_live_get() holds the storage.
- * GFP_NOWAIT: process or softirq, in the same RCU read side.
- * Return: 0, -ENOENT, -ENOMEM, -ENOSPC; RESERVE: also -EINTR, -ENODEV.
- */
-int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
-			 struct weir_key *key, gfp_t gfp)
+/* weir_limiter_op_slow(), but never mind the candidate. */
+int weir_limiter_op_new(struct weir_limiter *l, struct weir_op *op,
+			struct weir_key *key, gfp_t gfp)
 {
 	struct weir_limiter_call call = { .l = l, .op = op, .key = key };
 	bool may_sleep = gfpflags_allow_blocking(gfp);
@@ -156,6 +145,54 @@ int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
 		err = full_op(&call);
 		rcu_read_unlock();
 	}
+	return err;
+}
+
+/* What weir_limiter_op() left to do only because there is a candidate, or was. */
+static int quick_op(struct weir_limiter *l, struct weir_op *op,
+		    struct weir_key *key)
+{
+	bool makes_none = op->opcode == WEIR_OP_REFUND ||
+			  op->opcode == WEIR_OP_FORGIVE;
+	int err = WEIR_OP_SLOW;
+
+	rcu_read_lock();
+	if (makes_none || rcu_dereference(l->policy)->candidate) {
+		/* there may be another rule for it by now */
+		weir_limiter_rule(l, key);
+		err = weir_limiter_op_alone(l, op, key);
+	}
+	rcu_read_unlock();
+	return err;
+}
+
+/**
+ * weir_limiter_op_slow - perform an operation that may need a new entry
+ * @l: the limiter
+ * @op: checked; its result half zeroed, and filled in here
+ * @key: hashed
+ * @gfp: GFP_KERNEL; or GFP_NOWAIT: do not sleep, and look for room, in a table that is
+ *	full, for a bounded time only. Not for RESERVE.
+ *
+ * As weir_limiter_op(), which answered WEIR_OP_SLOW, and then the same to the limiter's
+ * candidate if it has one. But:
+ * Context: GFP_KERNEL: may sleep; weir_object_live_get() holds the storage.
+ * GFP_NOWAIT: process or softirq, in the same RCU read side.
+ * Return: 0, -ENOENT, -ENOMEM, -ENOSPC; RESERVE: also -EINTR, -ENODEV.
+ */
+int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
+			 struct weir_key *key, gfp_t gfp)
+{
+	struct weir_limiter *candidate;
+	int err = quick_op(l, op, key);
+
+	if (err == WEIR_OP_SLOW)
+		err = weir_limiter_op_new(l, op, key, gfp);
+	rcu_read_lock();
+	candidate = weir_candidate_op(rcu_dereference(l->policy), op, key, err);
+	rcu_read_unlock();
+	if (unlikely(candidate))
+		weir_candidate_op_slow(candidate, op, key, gfp);
 	return err;
 }
 

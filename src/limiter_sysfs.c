@@ -4,7 +4,10 @@
 #include "limiter.h"
 #include "sysfs.h"
 
-enum { ALLOWED, LIMITED, BANNED, STRIKES, BANS, KEYS, MAX_KEYS, EVICTED, EXPIRED, FULL };
+enum {
+	ALLOWED, LIMITED, BANNED, STRIKES, BANS, KEYS, MAX_KEYS, EVICTED, EXPIRED,
+	FULL, STRICTER, LOOSER, MISSED
+};
 
 static ssize_t stat_show(struct weir_object *o, unsigned int index, char *buffer)
 {
@@ -14,6 +17,8 @@ static ssize_t stat_show(struct weir_object *o, unsigned int index, char *buffer
 		[BANNED] = &s.banned, [STRIKES] = &s.strikes, [BANS] = &s.bans,
 		[KEYS] = &s.keys, [MAX_KEYS] = &s.max_keys,
 		[EVICTED] = &s.evicted, [EXPIRED] = &s.expired, [FULL] = &s.full,
+		[STRICTER] = &s.stricter, [LOOSER] = &s.looser,
+		[MISSED] = &s.missed,
 	};
 
 	weir_limiter_stats_read(weir_limiter(o), &s);
@@ -83,6 +88,9 @@ static WEIR_ATTRIBUTE(max_keys, stat_show, MAX_KEYS);
 static WEIR_ATTRIBUTE(evicted, stat_show, EVICTED);
 static WEIR_ATTRIBUTE(expired, stat_show, EXPIRED);
 static WEIR_ATTRIBUTE(full, stat_show, FULL);
+static WEIR_ATTRIBUTE(stricter, stat_show, STRICTER);
+static WEIR_ATTRIBUTE(looser, stat_show, LOOSER);
+static WEIR_ATTRIBUTE(missed, stat_show, MISSED);
 
 static struct attribute *limiter_attrs[] = {
 	&weir_attr_algorithm.attr,
@@ -98,6 +106,9 @@ static struct attribute *limiter_attrs[] = {
 	&weir_attr_evicted.attr,
 	&weir_attr_expired.attr,
 	&weir_attr_full.attr,
+	&weir_attr_stricter.attr,
+	&weir_attr_looser.attr,
+	&weir_attr_missed.attr,
 	NULL,
 };
 

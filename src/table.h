@@ -29,7 +29,7 @@ struct weir_table;
  * @len: bytes
  * @data: where they are: @words, for keys of up to 16 bytes
  * @words: then the bytes, zero-filled
- * @raw: the address as it came, not cut to a prefix; limiters of addresses
+ * @raw: the key as it came, an address not cut to a prefix
  * @raw_len: its bytes
  * @rule: what a rule says to the whole address, enum weir_rule_action
  */

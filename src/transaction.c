@@ -22,6 +22,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "candidate.h"
 #include "client.h"
 #include "limiter.h"
 #include "ops.h"
@@ -41,6 +42,7 @@
  * @shadow: CHECK: refused, by a limiter in shadow mode: the others do not care
  * @tries: CHECK: how often an entry was made
  * @held: CHECK: the limiter's storage is held, to make an entry
+ * @candidate: CHECK: the limiter's, if it needs an entry for the key, too
  */
 struct tx_item {
 	struct weir_op_run	run;
@@ -52,6 +54,7 @@ struct tx_item {
 	bool			shadow;
 	u8			tries;
 	bool			held;
+	struct weir_limiter	*candidate;
 };
 
 /**
@@ -393,6 +396,29 @@ static void entries_unlock(struct transaction *tx, bool charged)
 	lock_map_release(&tx->map);
 }
 
+/* To the candidates what was done: each CHECK, or the one that was refused. Under RCU. */
+static void mirror(struct transaction *tx, const struct tx_item *decider)
+{
+	struct tx_item *it;
+
+	for (it = tx->items; it < tx->items + tx->count; it++)
+		if (is_check(it) && unlikely(it->call.p->candidate) &&
+		    (!decider || it == decider))
+			it->candidate = weir_candidate_op(it->call.p, &it->run.op,
+							  &it->run.key, 0);
+}
+
+/* To those of them for which that must sleep. */
+static void mirror_slow(struct transaction *tx)
+{
+	struct tx_item *it;
+
+	for (it = tx->items; it < tx->items + tx->count; it++)
+		if (unlikely(it->candidate))
+			weir_candidate_op_slow(it->candidate, &it->run.op,
+					       &it->run.key, GFP_KERNEL);
+}
+
 /* Under RCU: keep the limiter until its key has an entry. */
 static int item_hold(struct transaction *tx, struct tx_item *it)
 {
@@ -446,6 +472,7 @@ static int attempt(struct transaction *tx)
 	else
 		charge(tx);
 	entries_unlock(tx, !decider);
+	mirror(tx, decider);
 	return 0;
 }
 
@@ -480,6 +507,8 @@ static int perform(struct transaction *tx)
 		rcu_read_lock();
 		err = attempt(tx);
 		rcu_read_unlock();
+		if (!err)
+			mirror_slow(tx);
 		if (entries_make(tx) || err != TX_AGAIN)
 			return 0;
 		if (signal_pending(current))

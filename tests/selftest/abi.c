@@ -34,8 +34,8 @@
 
 _Static_assert(sizeof(struct weir_info) == 96, "weir_info");
 _Static_assert(sizeof(struct weir_counter_config) == 32, "weir_counter_config");
-_Static_assert(sizeof(struct weir_limiter_config) == 152, "weir_limiter_config");
-_Static_assert(sizeof(struct weir_limiter_stats) == 88, "weir_limiter_stats");
+_Static_assert(sizeof(struct weir_limiter_config) == 216, "weir_limiter_config");
+_Static_assert(sizeof(struct weir_limiter_stats) == 112, "weir_limiter_stats");
 _Static_assert(sizeof(struct weir_create) == 120, "weir_create");
 _Static_assert(sizeof(struct weir_open) == 96, "weir_open");
 _Static_assert(sizeof(struct weir_close) == 8, "weir_close");

@@ -35,7 +35,7 @@
 #define DAY		(24 * HOUR)
 
 /* Every bit that WEIR_IOC_SET takes. */
-#define SET_KNOWN	((2 * WEIR_SET_FLAGS - 1) | WEIR_SET_BAN_JITTER)
+#define SET_KNOWN	((2 * WEIR_SET_FLAGS - 1) | WEIR_SET_CANDIDATE | WEIR_SET_BAN_JITTER)
 
 /* Objects of the selftests have names that begin so; objects_wipe() knows them. */
 #define OURS		"st-"

@@ -111,6 +111,7 @@ FIXTURE_TEARDOWN(failnth)
 
 struct state {
 	__u64 objects, event_next, keys, text_keys, burst;
+	char candidate[WEIR_NAME_SIZE];
 	__s64 value;
 };
 
@@ -130,6 +131,7 @@ static struct state state_get(FIXTURE_DATA(failnth) *self)
 	state.text_keys = stats.keys;
 	limiter_get(self->fd, self->limiter, &config);
 	state.burst = config.burst;
+	memcpy(state.candidate, config.candidate, sizeof(state.candidate));
 	counter_read(self->fd, self->counter, 0, &state.value);
 	return state;
 }
@@ -295,6 +297,45 @@ TEST_F_TIMEOUT(failnth, set, 300)
 {
 	NEEDS_INJECTION();
 	sweep(_metadata, self, set);
+}
+
+static int candidate_none(int fd, __u32 handle)
+{
+	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
+
+	return limiter_set(fd, handle, WEIR_SET_CANDIDATE, &config);
+}
+
+static int set_candidate(FIXTURE_DATA(failnth) *self)
+{
+	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
+	int ret;
+
+	strcpy(config.candidate, OURS "failnth-c");
+	ret = limiter_set(self->fd, self->limiter, WEIR_SET_CANDIDATE, &config);
+	return then(self, ret, candidate_none, self->limiter);
+}
+
+static int create_with_candidate(FIXTURE_DATA(failnth) *self)
+{
+	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
+	__u32 handle;
+	int ret;
+
+	strcpy(config.candidate, OURS "failnth-c");
+	ret = limiter_create(self->fd, OURS "failnth-new", &config, &handle);
+	return then(self, ret, delete_and_close, handle);
+}
+
+TEST_F_TIMEOUT(failnth, candidate, 300)
+{
+	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
+	__u32 handle;
+
+	NEEDS_INJECTION();
+	ASSERT_EQ(0, limiter_create(self->fd, OURS "failnth-c", &config, &handle));
+	sweep(_metadata, self, set_candidate);
+	sweep(_metadata, self, create_with_candidate);
 }
 
 static int list(FIXTURE_DATA(failnth) *self)

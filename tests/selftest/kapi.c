@@ -200,6 +200,36 @@ TEST_F(kapi, burst_is_exact)
 	EXPECT_TRUE(agree(&s, &stats));
 }
 
+/* Their checks are the candidate's as well, and it makes its entries in softirqs, too. */
+TEST_F(kapi, candidate)
+{
+	enum { KEYS = 200, ROUNDS = 10, HALF = 4 };
+	struct weir_limiter_config config = self->config;
+	struct weir_limiter_stats stats;
+	struct sums s;
+	__u32 its;
+
+	NEEDS_MODULE();
+	config.burst = HALF;
+	ASSERT_EQ(0, limiter_make(self));
+	ASSERT_EQ(0, limiter_create(self->fd, NAME "-candidate", &config, &its));
+	strcpy(config.candidate, NAME "-candidate");
+	ASSERT_EQ(0, limiter_set(self->fd, self->l, WEIR_SET_CANDIDATE, &config));
+	ASSERT_EQ(0, sample_run("both", 0, KEYS, ROUNDS, 1));
+	s = sums_get();
+	EXPECT_EQ(KEYS * BURST, s.allowed);
+	EXPECT_EQ(KEYS * (2 * self->cpus * ROUNDS - BURST), s.limited);
+	EXPECT_EQ(0, s.other);
+	ASSERT_EQ(0, stats_get(self->fd, its, &stats));
+	EXPECT_EQ(KEYS * HALF, stats.allowed);
+	EXPECT_EQ(2 * KEYS * ROUNDS * self->cpus,
+		  stats.allowed + stats.limited + stats.missed);
+	EXPECT_EQ(KEYS, stats.keys);
+	/* what is not compared cannot be told apart */
+	if (!stats.missed)
+		EXPECT_EQ(KEYS * (BURST - HALF), stats.stricter - stats.looser);
+}
+
 TEST_F(kapi, cost)
 {
 	struct sums s;

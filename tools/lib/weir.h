@@ -517,8 +517,9 @@ int weir_limiter_get_stats(struct weir_limiter *limiter,
  * What all keys have spent, their strikes and their bans stay: &struct weir_set tells of
  * each member what that means.
  *
- * Return: 0 or -1: EINVAL, ERANGE, EDQUOT. When it returns nobody decides by the
- *	old configuration any more.
+ * Return: 0 or -1: EINVAL, ERANGE, EDQUOT; of a candidate ENOENT (none of that name),
+ *	EACCES (no USE on it). When it returns nobody decides by the old configuration any
+ *	more.
  */
 int weir_limiter_set(struct weir_limiter *limiter, uint64_t mask,
 		     const struct weir_limiter_config *config);

@@ -257,6 +257,9 @@ enum weir_when_full {
  * @ban_jitter: ns, 0..1 year: a ban laid by strikes lasts up to that much longer than its
  *	step, each length as likely as any other, so that nobody can tell beforehand when
  *	to come back. Not of WEIR_OP_BAN.
+ * @candidate: name of another limiter with the same key type, NUL-terminated, zero-filled
+ *	to the end; "": none. On it the caller needs USE (EACCES). In GET it is "" also when
+ *	that limiter was deleted. See &struct weir_limiter_stats.
  *
  * For key type NONE max_keys must be 0 or 1. Prefixes must be 0 unless the key
  * type is IP.
@@ -280,6 +283,7 @@ struct weir_limiter_config {
 	__u32		queue_max;
 	__aligned_u64	ban[WEIR_LADDER_MAX];
 	__aligned_u64	ban_jitter;
+	char		candidate[WEIR_NAME_SIZE];
 };
 
 /**
@@ -304,6 +308,22 @@ struct weir_limiter_config {
  * @evicted: entries equal to fresh ones dropped to make room
  * @expired: entries equal to fresh ones dropped in the course of time
  * @full: operations that found no room for a new key
+ * @stricter: checks that those whose candidate it is allowed, and it did not
+ * @looser: checks that they did not allow, and it did
+ * @missed: of their operations those that it had no memory for
+ *
+ * The candidate of a limiter shows what another configuration would do with the same
+ * traffic. It is a limiter like any other, with keys, totals and events of its own. Each
+ * CHECK, REFUND, STRIKE and FORGIVE of the live one is done to it too, at once and with
+ * the same key, cut to its own prefix, judged by its own rules; each RESERVE as a CHECK,
+ * at the moment it is answered. So is what a rule of the live one decides, and what that
+ * had no entry or no room for. Of a WEIR_SUBMIT_ALL it is each CHECK if all were allowed,
+ * else the one that decided. BAN, LIFT, FORGET, LOAD and rules are not; nor goes anything
+ * on to the candidate's own candidate.
+ *
+ * It never changes the answer, but for WEIR_OUT_CANDIDATE, nor makes an operation fail.
+ * In shadow mode, of either of them, what would have been answered without is what is
+ * compared. One limiter may be the candidate of several, and two of each other.
  */
 struct weir_limiter_stats {
 	__u32		size;
@@ -318,6 +338,9 @@ struct weir_limiter_stats {
 	__aligned_u64	evicted;
 	__aligned_u64	expired;
 	__aligned_u64	full;
+	__aligned_u64	stricter;
+	__aligned_u64	looser;
+	__aligned_u64	missed;
 };
 
 /**
@@ -344,9 +367,10 @@ struct weir_limiter_stats {
  * than EEXIST the out members are 0, or untouched.
  *
  * Errors: EACCES (file not open for writing; a @gid the caller is not in;
- * EXISTING_OK and the object that exists does not grant the rights), EEXIST,
- * EDQUOT, ENOSPC, EMFILE, ENOMEM, EINVAL, EINTR, ERANGE, EFAULT, E2BIG, EOPNOTSUPP
- * (a kind or type this module does not know).
+ * EXISTING_OK and the object that exists does not grant the rights; no USE on a
+ * candidate), EEXIST, ENOENT (no such candidate), EDQUOT, ENOSPC, EMFILE, ENOMEM,
+ * EINVAL, EINTR, ERANGE, EFAULT, E2BIG, EOPNOTSUPP (a kind or type this module does not
+ * know).
  */
 struct weir_create {
 	__u32		size;
@@ -439,11 +463,14 @@ struct weir_close {
  * FORGET_AFTER: the place on the ladder, and when the last ban ended: when the next
  *	one is laid, it is asked whether that is long enough ago.
  * QUEUE_MAX: those who wait already, though their tokens be more.
+ * CANDIDATE: everything, of both limiters. An operation under way may still reach the
+ *	one before. EINVAL also if it is this limiter itself, or its keys are of another type;
+ *	ENOENT if there is no limiter of that name; EACCES without USE on it.
  * BAN_JITTER: the ban there is lasts as long as it was to last.
  * FLAGS: everything. When shadow mode begins, those who wait are answered as by a
  *	check: "allowed" with WEIR_OUT_SHADOW, and not charged.
  *
- * Errors: EBADF, EACCES, ENODEV, EINVAL, EINTR, ERANGE, EDQUOT, ENOSPC, ENOMEM,
+ * Errors: EBADF, EACCES, ENODEV, ENOENT, EINVAL, EINTR, ERANGE, EDQUOT, ENOSPC, ENOMEM,
  * EFAULT, E2BIG, EOPNOTSUPP (a counter).
  */
 struct weir_set {
@@ -462,6 +489,7 @@ struct weir_set {
 #define WEIR_SET_FORGET_AFTER	0x40ULL	/* forget_after */
 #define WEIR_SET_QUEUE_MAX	0x80ULL	/* queue_max */
 #define WEIR_SET_FLAGS		0x100ULL	/* flags */
+#define WEIR_SET_CANDIDATE	0x400ULL	/* candidate */
 #define WEIR_SET_BAN_JITTER	0x800ULL	/* ban_jitter */
 /** WEIR_SET_RULES: not for WEIR_IOC_SET: the event CHANGED tells of WEIR_IOC_RULES so */
 #define WEIR_SET_RULES		0x10000ULL
@@ -879,6 +907,8 @@ struct weir_op {
  * that is why nothing remains, and retry_after is when its turn would come.
  */
 #define WEIR_OUT_QUEUED		0x10
+/** WEIR_OUT_CANDIDATE: the limiter's candidate would have decided otherwise. */
+#define WEIR_OUT_CANDIDATE	0x20
 
 /**
  * struct weir_submit - WEIR_IOC_SUBMIT: perform operations, in order
