@@ -19,7 +19,7 @@ prints 'allowed, 1 of 2 left' check cli.text:-x
 prints 'allowed, 0 of 2 left' check --cost 2 cli.text:c
 run weir check cli.text:a:b --json
 status_is 0 'check --json succeeds'
-json_is 'del(.reset_after_ns)' '{"name":"cli.text","key":"a:b","verdict":"allowed","limit":2,"remaining":0,"retry_after_ns":0,"banned_for_ns":0,"strikes":0,"bans":0,"banned_now":false,"untracked":false,"rule":false,"shadow":false,"queued":false}' 'every member'
+json_is 'del(.reset_after_ns)' '{"name":"cli.text","key":"a:b","verdict":"allowed","limit":2,"remaining":0,"retry_after_ns":0,"banned_for_ns":0,"strikes":0,"bans":0,"banned_now":false,"untracked":false,"rule":false,"shadow":false,"queued":false,"candidate_differs":false}' 'every member'
 run weir check cli.none --json
 json_is .key null 'no key is null'
 

@@ -16,7 +16,7 @@ prints 'allowed, 2 of 2 left' limiter peek cli.ip 192.0.2.7
 prints 'allowed, 1 of 2 left' limiter check cli.ip 192.0.2.7
 run weir limiter check cli.ip 192.0.2.7 --json
 status_is 0 'check --json succeeds'
-json_is 'del(.reset_after_ns)' '{"name":"cli.ip","key":"192.0.2.7","verdict":"allowed","limit":2,"remaining":0,"retry_after_ns":0,"banned_for_ns":0,"strikes":0,"bans":0,"banned_now":false,"untracked":false,"rule":false,"shadow":false,"queued":false}' 'allowed, in JSON'
+json_is 'del(.reset_after_ns)' '{"name":"cli.ip","key":"192.0.2.7","verdict":"allowed","limit":2,"remaining":0,"retry_after_ns":0,"banned_for_ns":0,"strikes":0,"bans":0,"banned_now":false,"untracked":false,"rule":false,"shadow":false,"queued":false,"candidate_differs":false}' 'allowed, in JSON'
 json_is '.reset_after_ns > 99 * 86400 * 1000000000' true 'all tokens are back in 100 days'
 answers 1 'limited, try again in 50d' limiter peek cli.ip 192.0.2.7
 run weir limiter check cli.ip 192.0.2.7 --json

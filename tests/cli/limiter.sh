@@ -4,18 +4,18 @@
 
 . "$(dirname "$0")/lib.sh"
 
-stats0='"stats":{"keys":0,"allowed":0,"limited":0,"banned":0,"strikes":0,"bans":0,"evicted":0,"expired":0,"full":0}'
+stats0='"stats":{"keys":0,"allowed":0,"limited":0,"banned":0,"strikes":0,"bans":0,"evicted":0,"expired":0,"full":0,"stricter":0,"looser":0,"missed":0}'
 
 prints '' limiter create cli.plain --rate 5/s
 run weir limiter show cli.plain --json
 status_is 0 'show --json succeeds'
-json_is . '{"name":"cli.plain","algorithm":"bucket","tokens":5,"period_ns":1000000000,"burst":5,"key_type":"none","prefix4":null,"prefix6":null,"max_keys":1,"when_full":"refuse","strikes":0,"within_ns":600000000000,"ban_ns":[],"forget_after_ns":0,"ban_jitter_ns":0,"queue_max":0,"shadow":false,'"$stats0"'}' 'the defaults'
+json_is . '{"name":"cli.plain","algorithm":"bucket","tokens":5,"period_ns":1000000000,"burst":5,"key_type":"none","prefix4":null,"prefix6":null,"max_keys":1,"when_full":"refuse","strikes":0,"within_ns":600000000000,"ban_ns":[],"forget_after_ns":0,"ban_jitter_ns":0,"queue_max":0,"shadow":false,"candidate":null,'"$stats0"'}' 'the defaults'
 
 prints '' limiter create cli.all --rate=30/60s --burst 7 --algorithm bucket --key ip \
 	--prefix 24,56 --max-keys 100 --when-full allow --strikes 3 --within 1h30m \
 	--ban 10m,1h,24h --ban-jitter 5m --forget-after 7d --mode 0600 --group root
 run weir limiter show cli.all --json
-json_is . '{"name":"cli.all","algorithm":"bucket","tokens":30,"period_ns":60000000000,"burst":7,"key_type":"ip","prefix4":24,"prefix6":56,"max_keys":100,"when_full":"allow","strikes":3,"within_ns":5400000000000,"ban_ns":[600000000000,3600000000000,86400000000000],"forget_after_ns":604800000000000,"ban_jitter_ns":300000000000,"queue_max":0,"shadow":false,'"$stats0"'}' 'every option arrives'
+json_is . '{"name":"cli.all","algorithm":"bucket","tokens":30,"period_ns":60000000000,"burst":7,"key_type":"ip","prefix4":24,"prefix6":56,"max_keys":100,"when_full":"allow","strikes":3,"within_ns":5400000000000,"ban_ns":[600000000000,3600000000000,86400000000000],"forget_after_ns":604800000000000,"ban_jitter_ns":300000000000,"queue_max":0,"shadow":false,"candidate":null,'"$stats0"'}' 'every option arrives'
 prints 'rate       30/m, burst 7, bucket
 keys       ip/24,56, 0 of 100 in use, allow when full
 bans       after 3 strikes within 1h30m, for 10m,1h,1d and up to 5m more, forgotten after 7d

@@ -85,6 +85,8 @@ json_t *answer_json(const char *name, const struct weir_key *key,
 	json_add(json, "rule", json_boolean(answer->flags & WEIR_OUT_RULE));
 	json_add(json, "shadow", json_boolean(answer->flags & WEIR_OUT_SHADOW));
 	json_add(json, "queued", json_boolean(answer->flags & WEIR_OUT_QUEUED));
+	json_add(json, "candidate_differs",
+		 json_boolean(answer->flags & WEIR_OUT_CANDIDATE));
 	return json;
 }
 
@@ -155,6 +157,10 @@ void answer_print(const struct weir_answer *answer, bool by_this)
 		printf("; in shadow mode, else %s%s",
 		       weir_verdict_name((int)answer_unshadowed(answer)),
 		       answer->flags & WEIR_OUT_RULE ? " by a rule" : "");
+	if (answer->flags & WEIR_OUT_CANDIDATE)
+		printf("; the candidate would have %s",
+		       answer_unshadowed(answer) == WEIR_ALLOWED ? "refused" :
+								   "allowed it");
 	if (answer->strikes)
 		printf(", %u strike%s", answer->strikes,
 		       answer->strikes == 1 ? "" : "s");

@@ -114,7 +114,8 @@ static void args_check(const struct args *args)
 			  command_path(args->object, command),
 			  printable(args->operands[command->most]));
 	for (i = 0; option && option[i].name; i++)
-		if (option[i].required && !args->values[i])
+		if (option[i].required && !args->values[i] &&
+		    !(option[i].unless && args_option(args, option[i].unless)))
 			die_usage(args, "%s: %s is missing",
 				  command_path(args->object, command),
 				  option[i].name);

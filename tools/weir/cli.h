@@ -32,6 +32,7 @@ struct option {
 	const char *help;
 	const char *words;	/* "bucket window": all the values there are */
 	bool required;
+	const char *unless;	/* but not if this other one is given; or NULL */
 };
 
 struct command {
@@ -203,7 +204,7 @@ int check_run(const struct args *args, struct weir_limiter *limiter,
 #define DAY		86400000000000ULL
 #define YEAR		(365 * DAY)
 
-/* ---- limiter_config.c, limiter_key.c, keys.c, rules.c, why.c: pieces of limiter.c's table ---------- */
+/* ---- limiter_config.c, limiter_show.c, limiter_key.c, keys.c, rules.c, why.c: pieces of limiter.c's table ---------- */
 
 extern const struct option limiter_create_options[], limiter_set_options[],
 	limiter_show_options[], limiter_keys_options[],

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * weir limiter: the table of its verbs. What they do stands in limiter_config.c
- * (create, set, show), why.c (show of a key), limiter_key.c (check and its kin),
+ * (create, set), limiter_show.c (show), why.c (show of a key), limiter_key.c (check and its kin),
  * keys.c and rules.c.
  */
 
@@ -63,6 +63,7 @@ static const struct command commands[] = {
 		.least = 1, .most = 1,
 		.summary = "make a limiter",
 		.details = "Each key may spend the tokens of --rate and --burst. A check that finds too few of them is answered 'limited' and, if --strikes is given, counts as a strike; enough strikes ban the key.\n\n"
+			"With --candidate-of the new limiter is made as another one is, and asked whatever that is asked, beside it: 'weir limiter show' of either then tells in how many checks it was stricter, or looser, and check tells when. It changes no answer. Each check, refund, strike and forgive is done to it too, with keys, bans and events of its own; bans by hand and rules are not. --mode and --group are not taken from the other one.\n\n"
 			"Durations are written 250ms, 5s, 10m, 24h, 7d or 1h30m.",
 		.options = limiter_create_options, .run = limiter_create_run,
 	},

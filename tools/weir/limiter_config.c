@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* weir limiter create, set, show: what a limiter is */
+/* weir limiter create, set: what a limiter shall be */
 
 #include <errno.h>
 #include <stdio.h>
@@ -28,9 +28,10 @@
 #define QUEUE_MAX "--queue-max", .value = "N", \
 	.help = "tokens that check --wait may wait for at a time, of one key; 0: any number"
 #define SHADOW "--shadow"
+#define CANDIDATE "--candidate"
 
 const struct option limiter_create_options[] = {
-	{ .name = RATE, .required = true },
+	{ .name = RATE, .required = true, .unless = "--candidate-of" },
 	{ .name = BURST },
 	{ .name = "--algorithm", .value = "ALGORITHM",
 	  .words = "bucket window sliding",
@@ -49,6 +50,8 @@ const struct option limiter_create_options[] = {
 	{ .name = QUEUE_MAX },
 	{ .name = SHADOW,
 	  .help = "decide and count, but allow everything" },
+	{ .name = "--candidate-of", .value = "LIVE",
+	  .help = "make it as LIVE is but for the options given, and LIVE's candidate, in the place of the one before" },
 	{ .name = "--mode", .value = "MODE",
 	  .help = "permissions in octal as of a file: r observe, w use, of which most commands need both; 0660 unless given. The rest is for the owner and root" },
 	{ .name = "--group", .value = "GROUP",
@@ -74,6 +77,8 @@ const struct option limiter_set_options[] = {
 	{ .name = QUEUE_MAX KEEPS("those who wait already, however many tokens that is") },
 	{ .name = SHADOW, .value = "WHAT", .words = "on off",
 	  .help = "on: decide and count, but allow everything; off: as ever" KEEPS("everything; with on, who waits with check --wait is allowed at once, uncharged") },
+	{ .name = CANDIDATE, .value = "OTHER",
+	  .help = "a limiter with the same type of keys, to be asked whatever this one is asked, so that 'limiter show' tells how it would differ; none: no more" KEEPS("everything, of both") },
 	{ 0 }
 };
 
@@ -221,14 +226,18 @@ static void config_check(const struct args *args,
 		die("--prefix: only for --key ip");
 }
 
+/*
+ * What is not given stays as it is in @config: the defaults, or the configuration of the
+ * limiter whose candidate this will be, without what follows from what is given.
+ */
 static void create_config(const struct args *args,
 			  struct weir_limiter_config *config)
 {
 	const char *prefix = args_option(args, "--prefix");
 	int number;
 
-	config->size = sizeof(*config);
-	config->algorithm = WEIR_ALGORITHM_BUCKET;
+	if (args_option(args, "--algorithm"))
+		config->burst = 0;
 	number = word_take(args, "--algorithm", weir_parse_algorithm,
 			   "bucket, window or sliding");
 	if (number >= 0)
@@ -243,7 +252,39 @@ static void create_config(const struct args *args,
 	if (args_option(args, SHADOW))
 		config->flags = WEIR_LIMITER_SHADOW;
 	config_take(args, config);
+	if (config->algorithm != WEIR_ALGORITHM_BUCKET && !args_option(args, "--burst"))
+		config->burst = 0;
+	if (!config->strikes && !args_option(args, "--ban")) {
+		config->nbans = 0;
+		memset(config->ban, 0, sizeof(config->ban));
+	}
 	config_check(args, config);
+}
+
+/* Delete what was made for nothing; the errno that told so stays. */
+static void create_undo(struct weir *weir, const char *name)
+{
+	int error = errno;
+	struct weir_limiter *limiter = weir_limiter_open(weir, name,
+							 WEIR_RIGHT_ADMIN);
+
+	if (limiter)
+		weir_limiter_delete(limiter);
+	weir_limiter_close(limiter);
+	errno = error;
+}
+
+static void create_as_candidate(struct weir *weir, struct weir_limiter *live,
+				const char *name, bool made)
+{
+	struct weir_limiter_config config = { .size = sizeof(config) };
+
+	strcpy(config.candidate, name);
+	if (weir_limiter_set(live, WEIR_SET_CANDIDATE, &config) == 0)
+		return;
+	if (made)
+		create_undo(weir, name);
+	die("limiter '%s': cannot become the candidate: %s", name, reason(errno));
 }
 
 int limiter_create_run(const struct args *args)
@@ -251,10 +292,24 @@ int limiter_create_run(const struct args *args)
 	const char *name = arg_name("limiter", args->operands[0]);
 	const char *mode = args_option(args, "--mode");
 	const char *group = args_option(args, "--group");
-	struct weir_limiter_config config = { 0 };
+	const char *of = args_option(args, "--candidate-of");
+	struct weir_limiter_config config = {
+		.size = sizeof(config), .algorithm = WEIR_ALGORITHM_BUCKET,
+	};
 	struct weir_create create = { .size = sizeof(create) };
-	struct weir *weir;
+	struct weir_limiter *live = NULL;
+	struct weir *weir = NULL;
 
+	if (of && args_option(args, "--key"))
+		die_usage(args, "limiter create: --key: the candidate has the keys of '%s'",
+			  printable(of));
+	if (of) {
+		weir = client_open(0);
+		live = limiter_open(weir, of, WEIR_RIGHT_OBSERVE | WEIR_RIGHT_ADMIN);
+		if (weir_limiter_get_config(live, &config) < 0)
+			die_object("limiter", of);
+		memset(config.candidate, 0, sizeof(config.candidate));
+	}
 	create_config(args, &config);
 	create.kind = WEIR_KIND_LIMITER;
 	create.mode = mode ? arg_mode(mode) : 0660;
@@ -263,9 +318,13 @@ int limiter_create_run(const struct args *args)
 		       WEIR_CREATE_EXISTING_OK : 0;
 	create.config = (uintptr_t)&config;
 	strcpy(create.name, name);
-	weir = client_open(0);
+	if (!weir)
+		weir = client_open(0);
 	if (weir_create(weir, &create) < 0)
 		die_create("limiter", name);
+	if (live)
+		create_as_candidate(weir, live, name, create.created);
+	weir_limiter_close(live);
 	weir_close(weir);
 	return EXIT_YES;
 }
@@ -285,6 +344,43 @@ static uint64_t shadow_take(const struct args *args,
 	return WEIR_SET_FLAGS;
 }
 
+static uint64_t candidate_take(const struct args *args,
+			       struct weir_limiter_config *config)
+{
+	const char *text = args_option(args, CANDIDATE);
+
+	if (!text)
+		return 0;
+	memset(config->candidate, 0, sizeof(config->candidate));
+	if (strcmp(text, "none") != 0)
+		strcpy(config->candidate, arg_name("limiter", text));
+	return WEIR_SET_CANDIDATE;
+}
+
+/* Why the kernel refused it. */
+static void set_failed(const char *name, uint64_t mask,
+		       const struct weir_limiter_config *config)
+	__attribute__((noreturn));
+
+static void set_failed(const char *name, uint64_t mask,
+		       const struct weir_limiter_config *config)
+{
+	if (errno == ERANGE && mask == WEIR_SET_MAX_KEYS)
+		die("limiter '%s': --max-keys cannot be raised beyond eight times what it was made with",
+		    name);
+	if (mask & WEIR_SET_CANDIDATE) {
+		if (errno == ENOENT)
+			die("limiter '%s': no such object", config->candidate);
+		if (errno == EACCES)
+			die("limiter '%s': permission denied: needs w in its mode",
+			    config->candidate);
+		if (errno == EINVAL && mask == WEIR_SET_CANDIDATE)
+			die("limiter '%s': its candidate must be another limiter with the same type of keys",
+			    name);
+	}
+	die_object("limiter", name);
+}
+
 int limiter_set_run(const struct args *args)
 {
 	struct weir_limiter_config config = { .size = sizeof(config) };
@@ -295,7 +391,8 @@ int limiter_set_run(const struct args *args)
 	uint64_t mask;
 
 	/* Before anything is opened: what was typed must make sense by itself. */
-	mask = config_take(args, &config) | shadow_take(args, &config);
+	mask = config_take(args, &config) | shadow_take(args, &config) |
+	       candidate_take(args, &config);
 	if (!mask)
 		die_usage(args, "limiter set: nothing to set");
 	weir = client_open(0);
@@ -305,162 +402,15 @@ int limiter_set_run(const struct args *args)
 		die_object("limiter", name);
 	config_take(args, &config);
 	shadow_take(args, &config);
+	candidate_take(args, &config);
 	if (!config.strikes && !args_option(args, "--ban")) {
 		config.nbans = 0;
 		memset(config.ban, 0, sizeof(config.ban));
 	}
 	if (mask & WEIR_SET_STRIKES)
 		ladder_check(&config);
-	if (weir_limiter_set(limiter, mask, &config) < 0) {
-		if (errno == ERANGE && mask == WEIR_SET_MAX_KEYS)
-			die("limiter '%s': --max-keys cannot be raised beyond eight times what it was made with",
-			    name);
-		die_object("limiter", name);
-	}
-	weir_limiter_close(limiter);
-	weir_close(weir);
-	return EXIT_YES;
-}
-
-/* ---- show ------------------------------------------------------------------- */
-
-static json_t *stats_json(const struct weir_limiter_stats *stats)
-{
-	json_t *json = json_object();
-
-	json_add(json, "keys", json_u64(stats->keys));
-	json_add(json, "allowed", json_u64(stats->allowed));
-	json_add(json, "limited", json_u64(stats->limited));
-	json_add(json, "banned", json_u64(stats->banned));
-	json_add(json, "strikes", json_u64(stats->strikes));
-	json_add(json, "bans", json_u64(stats->bans));
-	json_add(json, "evicted", json_u64(stats->evicted));
-	json_add(json, "expired", json_u64(stats->expired));
-	json_add(json, "full", json_u64(stats->full));
-	return json;
-}
-
-static json_t *word_json(const char *word)
-{
-	return word ? json_string(word) : json_null();
-}
-
-static void show_json(const char *name,
-		      const struct weir_limiter_config *config,
-		      const struct weir_limiter_stats *stats)
-{
-	bool ip = config->key_type == WEIR_KEY_IP;
-	json_t *json = json_object(), *ladder = json_array();
-	uint32_t i;
-
-	for (i = 0; i < config->nbans && i < WEIR_LADDER_MAX; i++)
-		json_array_append_new(ladder, json_u64(config->ban[i]));
-	json_add(json, "name", json_string(name));
-	json_add(json, "algorithm",
-		 word_json(weir_algorithm_name((int)config->algorithm)));
-	json_add(json, "tokens", json_u64(config->tokens));
-	json_add(json, "period_ns", json_u64(config->period));
-	json_add(json, "burst", json_u64(config->burst));
-	json_add(json, "key_type",
-		 word_json(weir_key_type_name((int)config->key_type)));
-	json_add(json, "prefix4", ip ? json_integer(config->prefix4) :
-		 json_null());
-	json_add(json, "prefix6", ip ? json_integer(config->prefix6) :
-		 json_null());
-	json_add(json, "max_keys", json_u64(config->max_keys));
-	json_add(json, "when_full",
-		 word_json(weir_when_full_name((int)config->when_full)));
-	json_add(json, "strikes", json_integer(config->strikes));
-	json_add(json, "within_ns", json_u64(config->within));
-	json_add(json, "ban_ns", ladder);
-	json_add(json, "forget_after_ns", json_u64(config->forget_after));
-	json_add(json, "ban_jitter_ns", json_u64(config->ban_jitter));
-	json_add(json, "queue_max", json_integer(config->queue_max));
-	json_add(json, "shadow",
-		 json_boolean(config->flags & WEIR_LIMITER_SHADOW));
-	json_add(json, "stats", stats_json(stats));
-	json_print(json);
-}
-
-static void show_bans(const struct weir_limiter_config *config)
-{
-	char text[WEIR_TEXT_MAX];
-	uint32_t i;
-
-	if (!config->strikes) {
-		puts("bans       by hand only");
-		return;
-	}
-	weir_format_duration(config->within, text, sizeof(text));
-	printf("bans       after %u strikes within %s, for", config->strikes,
-	       text);
-	for (i = 0; i < config->nbans && i < WEIR_LADDER_MAX; i++) {
-		weir_format_duration(config->ban[i], text, sizeof(text));
-		printf("%s%s", i ? "," : " ", text);
-	}
-	if (config->ban_jitter) {
-		weir_format_duration(config->ban_jitter, text, sizeof(text));
-		printf(" and up to %s more", text);
-	}
-	weir_format_duration(config->forget_after, text, sizeof(text));
-	printf(", forgotten after %s\n", text);
-}
-
-static void show_text(const struct weir_limiter_config *config,
-		      const struct weir_limiter_stats *stats)
-{
-	const char *algorithm = weir_algorithm_name((int)config->algorithm);
-	const char *type = weir_key_type_name((int)config->key_type);
-	const char *when = weir_when_full_name((int)config->when_full);
-	char text[WEIR_TEXT_MAX];
-
-	weir_format_rate(config->tokens, config->period, text, sizeof(text));
-	printf("rate       %s, burst %llu, %s\n", text,
-	       (unsigned long long)config->burst,
-	       algorithm ? algorithm : "?");
-	printf("keys       %s", type ? type : "?");
-	if (config->key_type == WEIR_KEY_IP)
-		printf("/%u,%u", config->prefix4, config->prefix6);
-	printf(", %llu of %llu in use, %s when full\n",
-	       (unsigned long long)stats->keys,
-	       (unsigned long long)stats->max_keys, when ? when : "?");
-	show_bans(config);
-	if (config->flags & WEIR_LIMITER_SHADOW)
-		puts("shadow     all is allowed, whatever is decided");
-	if (config->queue_max)
-		printf("queue      %u tokens of one key\n", config->queue_max);
-	printf("allowed    %llu\n", (unsigned long long)stats->allowed);
-	printf("limited    %llu\n", (unsigned long long)stats->limited);
-	printf("banned     %llu\n", (unsigned long long)stats->banned);
-	printf("full       %llu\n", (unsigned long long)stats->full);
-	printf("strikes    %llu\n", (unsigned long long)stats->strikes);
-	printf("bans laid  %llu\n", (unsigned long long)stats->bans);
-	printf("dropped    %llu to make room, %llu in time\n",
-	       (unsigned long long)stats->evicted,
-	       (unsigned long long)stats->expired);
-}
-
-int limiter_show_run(const struct args *args)
-{
-	struct weir_limiter_config config = { .size = sizeof(config) };
-	struct weir_limiter_stats stats = { .size = sizeof(stats) };
-	const char *name = args->operands[0];
-	struct weir *weir = client_open(WEIR_OPEN_READONLY);
-	struct weir_limiter *limiter = limiter_open(weir, name,
-						    WEIR_RIGHT_OBSERVE);
-
-	/* a limiter without keys has one state, and --cost asks for that */
-	if (args->count > 1 || args_option(args, "--cost")) {
-		why_run(args, limiter);
-	} else {
-		if (weir_limiter_get_config(limiter, &config) < 0 ||
-		    weir_limiter_get_stats(limiter, &stats) < 0)
-			die_object("limiter", name);
-		if (args->json)
-			show_json(name, &config, &stats);
-		else
-			show_text(&config, &stats);
-	}
+	if (weir_limiter_set(limiter, mask, &config) < 0)
+		set_failed(name, mask, &config);
 	weir_limiter_close(limiter);
 	weir_close(weir);
 	return EXIT_YES;

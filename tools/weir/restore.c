@@ -67,21 +67,44 @@ static const void *payload(const struct state_section *section)
 	return section + 1;
 }
 
+/* The least that a configuration has; the tool of another day may have saved more. */
+#define CONFIG_MIN offsetof(struct weir_limiter_config, ban_jitter)
+
+/* A limiter's configuration, with zeros for what was not known when it was saved. */
+static bool config_get(const struct state_section *section,
+		       struct weir_limiter_config *config)
+{
+	size_t head = sizeof(struct state_object);
+	size_t length = section->length < head ? 0 : section->length - head;
+
+	memset(config, 0, sizeof(*config));
+	if (length < CONFIG_MIN || length > sizeof(*config))
+		return false;
+	memcpy(config, (const char *)payload(section) + head, length);
+	if (config->size != length ||
+	    !memchr(config->candidate, '\0', sizeof(config->candidate)))
+		return false;
+	config->size = sizeof(*config);
+	return true;
+}
+
 /* What a section says of an object is complete, and names it well. */
 static void object_check(const struct saved *file,
 			 const struct state_section *section)
 {
 	const struct state_object *head = payload(section);
 	size_t length = sizeof(*head);
+	struct weir_limiter_config config;
+	bool whole;
 
 	if (section->length < length ||
 	    !memchr(head->name, '\0', sizeof(head->name)) ||
 	    !weir_name_valid(head->name) || head->nfields > WEIR_FIELDS_MAX)
 		refuse_damaged(file, "an object has no name");
-	length += section->type == STATE_LIMITER ?
-		  sizeof(struct weir_limiter_config) :
-		  head->nfields * (WEIR_NAME_SIZE + sizeof(int64_t));
-	if (section->length != length)
+	length += head->nfields * (WEIR_NAME_SIZE + sizeof(int64_t));
+	whole = section->type == STATE_LIMITER ? config_get(section, &config) :
+						 section->length == length;
+	if (!whole)
 		refuse_damaged(file, "an object is incomplete");
 }
 
@@ -163,13 +186,34 @@ static struct weir_limiter *restore_limiter(struct weir *weir,
 	struct weir_limiter_config config;
 	struct weir_limiter *limiter;
 
-	memcpy(&config, head + 1, sizeof(config));
+	config_get(section, &config);
+	/* it may not be there yet: see restore_candidate() */
+	memset(config.candidate, 0, sizeof(config.candidate));
 	create(weir, WEIR_KIND_LIMITER, head, &config);
 	limiter = weir_limiter_open(weir, head->name,
 				    WEIR_RIGHT_OBSERVE | WEIR_RIGHT_ADMIN);
 	if (!limiter)
 		die_object("limiter", head->name);
 	return limiter;
+}
+
+/* When all limiters are there: make the other one its candidate again. */
+static void restore_candidate(struct weir *weir, const struct state_section *section)
+{
+	const struct state_object *head = payload(section);
+	struct weir_limiter_config config;
+	struct weir_limiter *limiter;
+
+	config_get(section, &config);
+	if (!*config.candidate)
+		return;
+	limiter = weir_limiter_open(weir, head->name, WEIR_RIGHT_ADMIN);
+	if (!limiter)
+		die_object("limiter", head->name);
+	if (weir_limiter_set(limiter, WEIR_SET_CANDIDATE, &config) < 0)
+		die("limiter '%s': all is restored, but '%s' cannot be its candidate: %s",
+		    head->name, config.candidate, reason(errno));
+	weir_limiter_close(limiter);
 }
 
 static void restore_counter(struct weir *weir,
@@ -264,15 +308,19 @@ static void refuse_existing(struct weir *weir, const struct saved *file)
 	}
 }
 
-/* The objects one by one; how many were made. */
-static unsigned int restore(struct weir *weir, const struct saved *file)
+/* The objects, @count of them, one by one; how many were made. */
+static unsigned int restore(struct weir *weir, const struct saved *file,
+			    unsigned int count)
 {
-	const struct state_section *section;
+	const struct state_section *section, **limiters;
 	struct weir_limiter *limiter = NULL;
 	const char *name = "";
 	size_t at = sizeof(struct state_head);
-	unsigned int made = 0;
+	unsigned int made = 0, nlimiters = 0, i;
 
+	limiters = calloc(count + 1, sizeof(*limiters));
+	if (!limiters)
+		die("out of memory");
 	while ((section = section_next(file, &at))->type != STATE_END) {
 		if (section->type > STATE_COUNTER) {
 			if (limiter)
@@ -285,12 +333,17 @@ static unsigned int restore(struct weir *weir, const struct saved *file)
 			continue;
 		made++;
 		name = ((const struct state_object *)payload(section))->name;
-		if (section->type == STATE_LIMITER)
+		if (section->type == STATE_LIMITER) {
 			limiter = restore_limiter(weir, section);
-		else
+			limiters[nlimiters++] = section;
+		} else {
 			restore_counter(weir, section);
+		}
 	}
 	weir_limiter_close(limiter);
+	for (i = 0; i < nlimiters; i++)
+		restore_candidate(weir, limiters[i]);
+	free(limiters);
 	return made;
 }
 
@@ -305,7 +358,7 @@ static int run(const struct args *args)
 	weir = client_open(0);
 	if (!args_option(args, "--existing-ok"))
 		refuse_existing(weir, &file);
-	made = restore(weir, &file);
+	made = restore(weir, &file, count);
 	if (args->json)
 		json_print(json_pack("{s:i,s:i}", "restored", (int)made,
 				     "objects", (int)count));
@@ -327,7 +380,7 @@ static const struct command commands[] = {
 		.operands = "FILE",
 		.least = 1, .most = 1,
 		.summary = "make the objects of a saved file again, with their state",
-		.details = "The file is checked as a whole first; a damaged one is refused. What flowed back and which bans ended since it was saved is reckoned by the wall clock. Windows begin anew: what was spent counts as spent in the present one. As root, objects get their owners and groups back; else they are yours.",
+		.details = "The file is checked as a whole first; a damaged one is refused. Limiters are linked with their candidates again when all are there. What flowed back and which bans ended since it was saved is reckoned by the wall clock. Windows begin anew: what was spent counts as spent in the present one. As root, objects get their owners and groups back; else they are yours.",
 		.prints = true, .options = options, .run = run,
 	},
 };

@@ -246,7 +246,7 @@ static const struct command commands[] = {
 		.operands = "FILE",
 		.least = 1, .most = 1,
 		.summary = "write objects and their state to a file",
-		.details = "All objects that you may observe (root: all): counters with their values; limiters with rules and, of each key, tokens, strikes and ban. FILE is replaced when the new one is whole and on the disk; who is interrupted leaves the old one. Each counter and each key is saved as it is at one moment, but not all at the same. It takes the right to administer each of these limiters.",
+		.details = "All objects that you may observe (root: all): counters with their values; limiters with rules, the name of their candidate and, of each key, tokens, strikes and ban. FILE is replaced when the new one is whole and on the disk; who is interrupted leaves the old one. Each counter and each key is saved as it is at one moment, but not all at the same. It takes the right to administer each of these limiters.",
 		.prints = true, .run = run,
 	},
 };
