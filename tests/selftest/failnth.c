@@ -419,6 +419,50 @@ TEST_F_TIMEOUT(failnth, check_of_a_new_key, 300)
 	sweep(_metadata, self, check_number);
 }
 
+/*
+ * The live one has its entry, the candidate gets none: the answer is as ever, and that is
+ * counted.
+ */
+TEST_F_TIMEOUT(failnth, candidate_missed, 300)
+{
+	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
+	struct weir_limiter_stats before, after;
+	__u64 missed = 0;
+	bool injected = true;
+	struct weir_op op;
+	__u32 its;
+
+	NEEDS_INJECTION();
+	ASSERT_EQ(0, limiter_create(self->fd, OURS "failnth-c", &config, &its));
+	strcpy(config.candidate, OURS "failnth-c");
+	ASSERT_EQ(0, limiter_set(self->fd, self->limiter, WEIR_SET_CANDIDATE, &config));
+	ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_CHECK, self->limiter, 1, &number,
+			     sizeof(number)));
+	for (unsigned int n = 1; injected; n++) {
+		int ret;
+
+		ASSERT_GT(STEPS_MAX, n);
+		forget_number(self->fd, its);
+		ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_REFUND, self->limiter, 1,
+				     &number, sizeof(number)));
+		ASSERT_EQ(0, stats_get(self->fd, its, &before));
+		fail_at(n);
+		ret = key_run(self->fd, &op, WEIR_OP_CHECK, self->limiter, 1, &number,
+			      sizeof(number));
+		injected = !steps_left();
+		ASSERT_EQ(0, stats_get(self->fd, its, &after));
+		if (ret == -EFAULT)
+			continue;
+		ASSERT_EQ(0, ret);
+		EXPECT_EQ(WEIR_ALLOWED, op.verdict);
+		EXPECT_EQ(0, op.out_flags);
+		EXPECT_EQ(before.allowed + before.missed + 1,
+			  after.allowed + after.missed);
+		missed += after.missed - before.missed;
+	}
+	EXPECT_LT(0, missed);
+}
+
 static int strike_text(FIXTURE_DATA(failnth) *self)
 {
 	struct weir_op op;
