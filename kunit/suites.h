@@ -14,6 +14,7 @@ extern struct kunit_suite weir_window_suite;
 extern struct kunit_suite weir_rate_suite;
 extern struct kunit_suite weir_score_suite;
 extern struct kunit_suite weir_cidr_suite;
+extern struct kunit_suite weir_histogram_suite;
 
 /* kernel code */
 extern struct kunit_suite weir_expiry_suite;
@@ -21,6 +22,7 @@ extern struct kunit_suite weir_table_suite;
 extern struct kunit_suite weir_table_race_suite;
 extern struct kunit_suite weir_sweep_suite;
 extern struct kunit_suite weir_counter_suite;
+extern struct kunit_suite weir_counter_histogram_suite;
 extern struct kunit_suite weir_event_suite;
 extern struct kunit_suite weir_object_suite;
 extern struct kunit_suite weir_registry_suite;

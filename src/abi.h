@@ -22,7 +22,8 @@ static inline void weir_abi_check(void)
 {
 #define SIZE(type, size) BUILD_BUG_ON(sizeof(struct type) != (size))
 	SIZE(weir_info, 96);
-	SIZE(weir_counter_config, 32);
+	SIZE(weir_counter_config, 40);
+	SIZE(weir_histogram, 7712);
 	SIZE(weir_limiter_config, 216);
 	SIZE(weir_limiter_stats, 112);
 	SIZE(weir_create, 120);
@@ -50,6 +51,8 @@ static inline void weir_abi_check(void)
 	NEXT(weir_info, handles_max, keys_max);
 	NEXT(weir_info, abi_version, features);
 	NEXT(weir_counter_config, reserved, fields);
+	NEXT(weir_counter_config, sub_bits, buckets);
+	NEXT(weir_histogram, max, buckets);
 	NEXT(weir_limiter_config, strikes, within);
 	NEXT(weir_limiter_config, queue_max, ban);
 	NEXT(weir_limiter_config, ban, ban_jitter);

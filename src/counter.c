@@ -189,7 +189,7 @@ int weir_counter_next(struct weir_counter *c, u64 n, u64 *first)
 
 /**
  * weir_counter_init - the storage of a counter
- * @c: zeroed but for its type and nfields, 1..64
+ * @c: zeroed but for its type and nfields, 1..64 (histogram: 0)
  *
  * Context: may sleep. Return: 0 or -ENOMEM; weir_counter_free() in either case.
  */
@@ -199,13 +199,16 @@ int weir_counter_init(struct weir_counter *c)
 	int cpu;
 
 	spin_lock_init(&c->lock);
+	mutex_init(&c->taking);
 	seqcount_spinlock_init(&c->base_seq, &c->lock);
 	if (c->obj.type == WEIR_COUNTER_SEQUENCE)
 		return 0;
-	c->base = kcalloc(c->nfields, sizeof(*c->base), GFP_KERNEL_ACCOUNT);
+	c->base = kcalloc(weir_counter_base_words(c), sizeof(*c->base),
+			  GFP_KERNEL_ACCOUNT);
 	if (!c->base)
 		return -ENOMEM;
-	c->slots = __alloc_percpu_gfp(struct_size(c->slots, value, c->nfields),
+	c->slots = __alloc_percpu_gfp(struct_size(c->slots, value,
+						  weir_counter_slot_words(c)),
 				      __alignof__(struct weir_slot),
 				      GFP_KERNEL_ACCOUNT);
 	if (!c->slots)

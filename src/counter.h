@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Counters: sums of up to 64 fields, and sequences.
+ * Counters: sums of up to 64 fields, sequences, and histograms.
  *
  * A sum has one slot per possible CPU, which only grows by what is added on that
  * CPU. Slots are never reset, so an add is never lost to a reset that races with
@@ -11,11 +11,18 @@
  * An add to several fields is one step: the slot's sequence count is odd while
  * it is under way, and readers copy a slot only when it is even. An add to one
  * field is one instruction and needs no more than that.
+ *
+ * A histogram (counter_histogram.c) is a sum of many fields: its buckets, and for each
+ * group of 16 of them the sum of the values. An observation adds to a bucket and the
+ * sum of its group, in one step. So readers copy a group when the count is even, not the
+ * slot: that is as long as a sum of 17 fields, and nobody who observes without pause
+ * keeps them from it.
  */
 #ifndef _WEIR_COUNTER_H
 #define _WEIR_COUNTER_H
 
 #include <linux/atomic.h>
+#include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/seqlock.h>
 #include <linux/spinlock.h>
@@ -38,10 +45,12 @@ struct weir_slot {
  * I: set at creation, then constant. A: atomic. L: written under @lock, read
  * under @base_seq.
  *
- * @nfields:	I
+ * @nfields:	I: 0 for a histogram
  * @slots:	I: one per possible CPU; NULL for a sequence
  * @base_seq:	odd while @base changes
- * @lock:	one take() at a time
+ * @lock:	one take() at a time; of a histogram: one change of @base
+ * @taking:	histogram: one take() or merge() at a time, outside @lock: there is more
+ *		to read than softirqs should be off for
  * @base:	L: what earlier takes have taken
  * @last:	A: a sequence's number last handed out
  * @names:	I: the fields'; with the header, not with the storage
@@ -51,6 +60,7 @@ struct weir_counter {
 	unsigned int		nfields;
 	struct weir_slot __percpu *slots;
 	spinlock_t		lock;	/* one take at a time */
+	struct mutex		taking;	/* of a histogram */
 	seqcount_spinlock_t	base_seq;
 	u64			*base;
 	atomic64_t		last ____cacheline_aligned_in_smp;
@@ -65,6 +75,13 @@ void weir_counter_read(struct weir_counter *c, u64 *values);
 u64 weir_counter_read_one(struct weir_counter *c, unsigned int field);
 void weir_counter_take(struct weir_counter *c, u64 *values);
 int weir_counter_next(struct weir_counter *c, u64 n, u64 *first);
+
+void weir_counter_observe(struct weir_counter *c, u64 value, u64 times);
+void weir_counter_snapshot(struct weir_counter *c, struct weir_histogram *h);
+void weir_counter_snapshot_take(struct weir_counter *c, struct weir_histogram *h);
+void weir_counter_merge(struct weir_counter *c, const struct weir_histogram *h);
+unsigned int weir_counter_slot_words(const struct weir_counter *c);
+unsigned int weir_counter_base_words(const struct weir_counter *c);
 
 static inline struct weir_counter *weir_counter(struct weir_object *o)
 {

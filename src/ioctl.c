@@ -43,7 +43,8 @@ static int info_run(struct weir_client *c, union ioctl_args *args, u64 user)
 		.size = info->size,
 		.abi_version = WEIR_ABI_VERSION,
 		.features = WEIR_FEATURE_COUNTER | WEIR_FEATURE_LIMITER |
-			    WEIR_FEATURE_EVENTS | WEIR_FEATURE_TRANSACTION,
+			    WEIR_FEATURE_EVENTS | WEIR_FEATURE_TRANSACTION |
+			    WEIR_FEATURE_HISTOGRAM,
 		.now = ktime_get_boottime_ns(),
 		.batch_max = WEIR_BATCH_MAX,
 		.fields_max = WEIR_FIELDS_MAX,

@@ -6,6 +6,7 @@
 
 #include <linux/err.h>
 #include <linux/nospec.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
@@ -16,6 +17,7 @@
 
 #define STRIKE_MAX	BIT(20)
 #define NEXT_MAX	BIT_ULL(32)
+#define TIMES_MAX	BIT_ULL(32)
 #define BAN_MAX		(10 * WEIR_NSEC_PER_YEAR)
 
 static const struct weir_op_desc descs[] = {
@@ -23,6 +25,7 @@ static const struct weir_op_desc descs[] = {
 	[WEIR_OP_READ]	= { WEIR_KIND_COUNTER, WEIR_RIGHT_OBSERVE, 0, U64_MAX },
 	[WEIR_OP_TAKE]	= { WEIR_KIND_COUNTER, WEIR_RIGHT_ADMIN, 0, 0 },
 	[WEIR_OP_NEXT]	= { WEIR_KIND_COUNTER, WEIR_RIGHT_USE, NEXT_MAX, 0 },
+	[WEIR_OP_OBSERVE] = { WEIR_KIND_COUNTER, WEIR_RIGHT_USE, S64_MAX, TIMES_MAX },
 	[WEIR_OP_CHECK]	= { WEIR_KIND_LIMITER, WEIR_RIGHT_USE, U32_MAX, 0 },
 	[WEIR_OP_PEEK]	= { WEIR_KIND_LIMITER, WEIR_RIGHT_OBSERVE, U32_MAX, 0 },
 	[WEIR_OP_REFUND] = { WEIR_KIND_LIMITER, WEIR_RIGHT_USE, U32_MAX, 0 },
@@ -139,6 +142,56 @@ static int values_get(struct weir_counter *c, bool take, u64 *values)
 	return err;
 }
 
+/* Read or take a histogram, or give back what was taken. 0 or -ENODEV. */
+static int histogram_do(struct weir_counter *c, struct weir_histogram *h,
+			void (*act)(struct weir_counter *c, struct weir_histogram *h))
+{
+	/* it may sleep, but waits for nothing but others who do the same */
+	if (!weir_object_live_get(&c->obj))
+		return -ENODEV;
+	act(c, h);
+	weir_object_live_put(&c->obj);
+	return 0;
+}
+
+static void histogram_give_back(struct weir_counter *c, struct weir_histogram *h)
+{
+	weir_counter_merge(c, h);
+}
+
+/* READ and TAKE of a histogram to where the op points. The header is held. */
+static int read_histogram(struct weir_op_run *r, struct weir_counter *c)
+{
+	bool take = r->op.opcode == WEIR_OP_TAKE;
+	void __user *to = u64_to_user_ptr(r->op.ptr);
+	struct weir_histogram *h;
+	int err;
+
+	if (r->op.arg)
+		return -EINVAL;
+	if (r->op.n < WEIR_HISTOGRAM_WORDS)
+		return -EMSGSIZE;
+	if (!weir_object_alive(&c->obj))
+		return -ENODEV;
+	/* nothing may be taken that cannot be handed over */
+	if (take && clear_user(to, sizeof(*h)))
+		return -EFAULT;
+	h = kmalloc(sizeof(*h), GFP_KERNEL_ACCOUNT);
+	if (!h)
+		return -ENOMEM;
+	err = histogram_do(c, h, take ? weir_counter_snapshot_take :
+					weir_counter_snapshot);
+	if (!err && copy_to_user(to, h, sizeof(*h))) {
+		/* unmapped at this very moment */
+		if (take)
+			histogram_do(c, h, histogram_give_back);
+		err = -EFAULT;
+	}
+	kfree(h);
+	r->op.value = WEIR_HISTOGRAM_WORDS;
+	return err;
+}
+
 /* READ and TAKE of all fields to where the op points. The header is held. */
 static int read_many(struct weir_op_run *r, struct weir_counter *c)
 {
@@ -148,6 +201,8 @@ static int read_many(struct weir_op_run *r, struct weir_counter *c)
 	size_t size = c->nfields * sizeof(s64);
 	int err;
 
+	if (c->obj.type == WEIR_COUNTER_HISTOGRAM)
+		return read_histogram(r, c);
 	if (take && c->obj.type == WEIR_COUNTER_SEQUENCE)
 		return -EOPNOTSUPP;
 	if (op->arg)
@@ -209,6 +264,16 @@ static int next_numbers(struct weir_op_run *r, struct weir_counter *c)
 	return err;
 }
 
+static int observe(struct weir_op_run *r, struct weir_counter *c)
+{
+	struct weir_op *op = &r->op;
+
+	if (op->flags || op->n < 0 || op->arg > TIMES_MAX)
+		return -EINVAL;
+	weir_counter_observe(c, op->n, op->arg ?: 1);
+	return 0;
+}
+
 /* One field: the amount is @n. Several: they are in the op, or where it points. */
 static bool add_is_one(const struct weir_op *op)
 {
@@ -226,7 +291,7 @@ int weir_op_add_check(const struct weir_op_run *r, const struct weir_counter *c)
 {
 	const struct weir_op *op = &r->op;
 
-	if (c->obj.type == WEIR_COUNTER_SEQUENCE)
+	if (c->obj.type != WEIR_COUNTER_SUM)
 		return -EOPNOTSUPP;
 	if (!op->arg || (c->nfields < 64 && op->arg >> c->nfields))
 		return -EINVAL;
@@ -263,10 +328,13 @@ static int add(struct weir_op_run *r, struct weir_counter *c)
 static int counter_op(struct weir_op_run *r, struct weir_counter *c)
 {
 	bool sequence = c->obj.type == WEIR_COUNTER_SEQUENCE;
+	bool histogram = c->obj.type == WEIR_COUNTER_HISTOGRAM;
 
 	switch (r->op.opcode) {
 	case WEIR_OP_ADD:
 		return add(r, c);
+	case WEIR_OP_OBSERVE:
+		return histogram ? observe(r, c) : -EOPNOTSUPP;
 	case WEIR_OP_NEXT:
 		return sequence ? next_numbers(r, c) : -EOPNOTSUPP;
 	case WEIR_OP_TAKE:
@@ -274,7 +342,9 @@ static int counter_op(struct weir_op_run *r, struct weir_counter *c)
 			return -EOPNOTSUPP;
 		fallthrough;
 	default:
-		return r->op.flags & WEIR_OP_PTR ? WEIR_OP_SLOW : read_one(r, c);
+		if (r->op.flags & WEIR_OP_PTR)
+			return WEIR_OP_SLOW;
+		return histogram ? -EMSGSIZE : read_one(r, c);
 	}
 }
 

@@ -14,12 +14,14 @@
  *	entry			bit lock, BH	one key's state; transactions hold several,
  *						in the order of their addresses
  *	waiters' bucket		spinlock, BH	queues of those who wait for tokens
- *	counter->lock		spinlock, BH	base values; outside all of these
+ *	counter->taking		mutex		one take of a histogram; outside all of these
+ *	counter->lock		spinlock, BH	base values; inside taking alone
  *	event ring		spinlock, IRQ	records; wakes readers when released
  *
  * No memory is asked for with any of them held but set_lock, and no user's memory
  * is touched. Below the mutexes nothing sleeps. No show function of sysfs takes a
- * mutex, so a folder can be removed under the registry's.
+ * mutex but taking, whose holder waits for nothing, so a folder can be removed under
+ * the registry's.
  */
 #ifndef _WEIR_REGISTRY_H
 #define _WEIR_REGISTRY_H

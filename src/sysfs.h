@@ -5,7 +5,7 @@
  * An object's folder is a node of its own, not part of the object: sysfs may
  * keep it a while after its removal. Nothing calls a show function after
  * weir_sysfs_remove() has returned, so show functions may use the object.
- * They take no mutex.
+ * They take no mutex (but a histogram's, whose holder waits for nothing).
  */
 #ifndef _WEIR_SYSFS_H
 #define _WEIR_SYSFS_H

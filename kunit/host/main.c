@@ -23,6 +23,7 @@ static struct kunit_suite *const suites[] = {
 	&weir_rate_suite,
 	&weir_score_suite,
 	&weir_cidr_suite,
+	&weir_histogram_suite,
 };
 
 void *kunit_kzalloc(struct kunit *test, size_t size, int gfp)

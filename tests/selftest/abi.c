@@ -33,7 +33,9 @@
 #include "memory.h"
 
 _Static_assert(sizeof(struct weir_info) == 96, "weir_info");
-_Static_assert(sizeof(struct weir_counter_config) == 32, "weir_counter_config");
+_Static_assert(sizeof(struct weir_counter_config) == 40, "weir_counter_config");
+_Static_assert(sizeof(struct weir_histogram) == 7712, "weir_histogram");
+_Static_assert(sizeof(struct weir_histogram) == WEIR_HISTOGRAM_WORDS * 8, "all words");
 _Static_assert(sizeof(struct weir_limiter_config) == 216, "weir_limiter_config");
 _Static_assert(sizeof(struct weir_limiter_stats) == 112, "weir_limiter_stats");
 _Static_assert(sizeof(struct weir_create) == 120, "weir_create");
@@ -528,7 +530,8 @@ TEST(info)
 	EXPECT_EQ(sizeof(first), first.size);
 	EXPECT_EQ(WEIR_ABI_VERSION, first.abi_version);
 	EXPECT_EQ(WEIR_FEATURE_COUNTER | WEIR_FEATURE_LIMITER |
-		  WEIR_FEATURE_EVENTS | WEIR_FEATURE_TRANSACTION, first.features);
+		  WEIR_FEATURE_EVENTS | WEIR_FEATURE_TRANSACTION |
+		  WEIR_FEATURE_HISTOGRAM, first.features);
 	EXPECT_EQ(WEIR_BATCH_MAX, first.batch_max);
 	EXPECT_EQ(WEIR_FIELDS_MAX, first.fields_max);
 	EXPECT_EQ(WEIR_KEY_MAX, first.key_max);

@@ -74,7 +74,7 @@ static unsigned int steps_left(void)
 
 FIXTURE(failnth) {
 	int fd;
-	__u32 counter, limiter, text;
+	__u32 counter, histogram, limiter, text;
 	bool ready;
 };
 
@@ -87,6 +87,8 @@ FIXTURE_SETUP(failnth)
 	self->fd = client_open(O_RDWR);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, sum_create(self->fd, OURS "failnth", 1, &self->counter));
+	ASSERT_EQ(0, counter_create(self->fd, OURS "failnth-h",
+				    WEIR_COUNTER_HISTOGRAM, 0, &self->histogram));
 	config.strikes = 3;
 	config.nbans = 1;
 	config.ban[0] = HOUR;
@@ -243,6 +245,92 @@ TEST_F_TIMEOUT(failnth, create_sequence, 300)
 {
 	NEEDS_INJECTION();
 	sweep(_metadata, self, create_sequence);
+}
+
+static int create_histogram(FIXTURE_DATA(failnth) *self)
+{
+	__u32 handle;
+	int ret = counter_create(self->fd, OURS "failnth-new",
+				 WEIR_COUNTER_HISTOGRAM, 0, &handle);
+
+	return then(self, ret, delete_and_close, handle);
+}
+
+TEST_F_TIMEOUT(failnth, create_histogram, 300)
+{
+	NEEDS_INJECTION();
+	sweep(_metadata, self, create_histogram);
+}
+
+static struct weir_histogram histogram;
+
+static int load_histogram(FIXTURE_DATA(failnth) *self)
+{
+	struct weir_load load = { .size = sizeof(load),
+				  .handle = self->histogram,
+				  .buffer = address(&histogram),
+				  .length = sizeof(histogram) };
+
+	return call(self->fd, WEIR_IOC_LOAD, &load);
+}
+
+/* What is there, 0 of it, comes to the same again. */
+TEST_F_TIMEOUT(failnth, load_of_a_histogram, 300)
+{
+	NEEDS_INJECTION();
+	sweep(_metadata, self, load_histogram);
+}
+
+static int read_or_take(FIXTURE_DATA(failnth) *self, __u16 opcode)
+{
+	struct weir_op op = op_make(opcode, self->histogram, WEIR_HISTOGRAM_WORDS);
+
+	op.flags = WEIR_OP_PTR;
+	op.ptr = address(&histogram);
+	return op_run(self->fd, &op);
+}
+
+static int read_histogram(FIXTURE_DATA(failnth) *self)
+{
+	return read_or_take(self, WEIR_OP_READ);
+}
+
+TEST_F_TIMEOUT(failnth, read_of_a_histogram, 300)
+{
+	NEEDS_INJECTION();
+	sweep(_metadata, self, read_histogram);
+}
+
+static int histogram_back(int fd, __u32 handle)
+{
+	struct weir_load load = { .size = sizeof(load), .handle = handle,
+				  .buffer = address(&histogram),
+				  .length = sizeof(histogram) };
+
+	return call(fd, WEIR_IOC_LOAD, &load);
+}
+
+/* A take that fails has taken nothing: what it held is there each time. */
+static int take_histogram(FIXTURE_DATA(failnth) *self)
+{
+	int ret = read_or_take(self, WEIR_OP_TAKE);
+
+	if (!ret && histogram.count != 3)
+		abort();
+	return then(self, ret, histogram_back, self->histogram);
+}
+
+TEST_F_TIMEOUT(failnth, take_of_a_histogram, 300)
+{
+	struct weir_op op = op_make(WEIR_OP_OBSERVE, self->histogram, 1000);
+
+	op.arg = 3;
+	ASSERT_EQ(0, op_run(self->fd, &op));
+	NEEDS_INJECTION();
+	sweep(_metadata, self, take_histogram);
+	ASSERT_EQ(0, read_histogram(self));
+	EXPECT_EQ(3, histogram.count);
+	EXPECT_EQ(3000, histogram.sum);
 }
 
 static int create_limiter(FIXTURE_DATA(failnth) *self)

@@ -153,6 +153,7 @@ struct weir_info {
 #define WEIR_FEATURE_LIMITER	0x2ULL
 #define WEIR_FEATURE_EVENTS	0x4ULL
 #define WEIR_FEATURE_TRANSACTION 0x8ULL
+#define WEIR_FEATURE_HISTOGRAM	0x10ULL
 
 #define WEIR_IOC_INFO		_IO(WEIR_IOC_MAGIC, 0x00)
 
@@ -160,10 +161,12 @@ struct weir_info {
  * enum weir_counter_type - types of counter
  * @WEIR_COUNTER_SUM: 1 to 64 fields, signed 64-bit, arithmetic modulo 2^64
  * @WEIR_COUNTER_SEQUENCE: hands out 1, 2, 3... without gap or repeat
+ * @WEIR_COUNTER_HISTOGRAM: counts values by their size; see &struct weir_histogram
  */
 enum weir_counter_type {
 	WEIR_COUNTER_SUM	= 1,
 	WEIR_COUNTER_SEQUENCE	= 2,
+	WEIR_COUNTER_HISTOGRAM	= 3,
 };
 
 /**
@@ -171,13 +174,16 @@ enum weir_counter_type {
  * @size: sizeof(struct weir_counter_config)
  * @type: enum weir_counter_type
  * @nfields: names in @fields. 0 in CREATE means one field named "value", which
- *	is all that a sequence can have. In GET: room in @fields on the way in, fields
- *	of the counter on the way out (EMSGSIZE if that is more).
+ *	is all that a sequence can have; a histogram has none. In GET: room in @fields
+ *	on the way in, fields of the counter on the way out (EMSGSIZE if that is more).
  * @reserved: 0
  * @fields: pointer to @nfields names of WEIR_NAME_SIZE bytes each, NUL-
  *	terminated, by the rules of object names, no two alike
  * @start: of a sequence in CREATE: the number before the first one handed out, 0 to
  *	2^63-2. Else 0.
+ * @sub_bits: of a histogram: WEIR_HISTOGRAM_SUB_BITS; 0 in CREATE means the same. Else
+ *	0.
+ * @buckets: of a histogram in GET: WEIR_HISTOGRAM_BUCKETS. Else 0.
  */
 struct weir_counter_config {
 	__u32		size;
@@ -186,7 +192,56 @@ struct weir_counter_config {
 	__u32		reserved;
 	__aligned_u64	fields;
 	__aligned_s64	start;
+	__u32		sub_bits;
+	__u32		buckets;
 };
+
+/**
+ * DOC: Histograms
+ *
+ * A value is 0 to WEIR_HISTOGRAM_VALUE_MAX (2^63-1). Values below 32 have a bucket
+ * each. From there on each power of two is cut into 16 buckets (WEIR_HISTOGRAM_SUB_BITS
+ * are 4), so a bucket is never wider than 1/16 of its lowest value. With s, the number
+ * of bits of a value less 5, or 0 if it is shorter, its bucket has the number
+ *
+ *	s * 16 + (value >> s)
+ *
+ * and bucket i, with s = i / 16 - 1, or 0 below 16, has the values
+ *
+ *	(i - s * 16) << s	to	((i - s * 16 + 1) << s) - 1.
+ *
+ * The value at or below which a given part of all lie, taken to be the highest of its
+ * bucket, is never too low, and too high by less than 1/16.
+ */
+#define WEIR_HISTOGRAM_SUB_BITS	4
+#define WEIR_HISTOGRAM_BUCKETS	960
+#define WEIR_HISTOGRAM_VALUE_MAX 0x7fffffffffffffffULL
+
+/**
+ * struct weir_histogram - a snapshot of a histogram
+ * @count: values there are: the sum of @buckets
+ * @sum: of the values
+ * @min: the lowest value of the lowest bucket that is not empty; 0 if all are
+ * @max: the highest value of the highest one that is not empty; 0 if all are
+ * @buckets: values in each
+ *
+ * Each observation is in all of it, or not in it at all. @min and @max say what the
+ * buckets do, no more: no value lies outside of them, and the least and the greatest
+ * are in the same bucket (so exact below 32, else off by less than 1/16). @count,
+ * @sum and @buckets are modulo 2^64; with values from 2^32 on @sum may well get there.
+ * Snapshots of the same layout can be added up, member by member but for @min and
+ * @max.
+ */
+struct weir_histogram {
+	__aligned_u64	count;
+	__aligned_u64	sum;
+	__aligned_u64	min;
+	__aligned_u64	max;
+	__aligned_u64	buckets[WEIR_HISTOGRAM_BUCKETS];
+};
+
+/** WEIR_HISTOGRAM_WORDS: the numbers in it, for READ and TAKE */
+#define WEIR_HISTOGRAM_WORDS	(4 + WEIR_HISTOGRAM_BUCKETS)
 
 /**
  * enum weir_algorithm - how a limiter decides
@@ -662,9 +717,14 @@ struct weir_dump {
  * The call succeeds if at least one record was loaded: a signal, a record that is none
  * or a key that finds no room ends it early, and @length tells where.
  *
+ * Into a histogram one &struct weir_histogram is loaded, as a READ or a TAKE told it:
+ * it is added to what is there, in one step. It is refused (EINVAL) if @length is another
+ * or @elapsed not 0, or if it is none: @count, @min and @max are not what @buckets say, or
+ * values in those buckets cannot have that @sum.
+ *
  * Errors, of the first record: EINVAL (not a record, or not a key of this limiter),
  * ENOSPC (no room), ENOMEM, EFAULT, EINTR; of the call: EBADF, EACCES, ENODEV, EINVAL,
- * E2BIG, EOPNOTSUPP (a counter).
+ * E2BIG, EOPNOTSUPP (a sum or a sequence).
  */
 struct weir_load {
 	__u32		size;
@@ -756,13 +816,16 @@ struct weir_rules {
  * @WEIR_OP_READ: (OBSERVE) a snapshot. Without WEIR_OP_PTR: field number @arg into
  *	@value. With it: all fields into the array of @n __s64 at @ptr (EMSGSIZE if
  *	they do not fit), their number into @value. For a sequence: the number last
- *	handed out.
+ *	handed out. For a histogram: with WEIR_OP_PTR alone (else EMSGSIZE), a &struct
+ *	weir_histogram, which has WEIR_HISTOGRAM_WORDS numbers.
  * @WEIR_OP_TAKE: (ADMIN) as READ, and reset to zero, with nothing lost in between: each
  *	add is in what one TAKE returned or in what the counter holds after.
  *	Without WEIR_OP_PTR @arg must be 0 and the counter must have one field
  *	(else EMSGSIZE). Not for sequences (EOPNOTSUPP).
  * @WEIR_OP_NEXT: (USE) hand out @n numbers of a sequence (1..2^32); the first of them into
  *	@value
+ * @WEIR_OP_OBSERVE: (USE) count the value @n in a histogram (0..2^63-1), @arg times
+ *	(0..2^32; 0 means once)
  *
  * Limiters; @key as the limiter's key type says; all but FORGET fill the verdict
  * members of the result:
@@ -800,6 +863,7 @@ enum weir_opcode {
 	WEIR_OP_READ		= 0x02,
 	WEIR_OP_TAKE		= 0x03,
 	WEIR_OP_NEXT		= 0x04,
+	WEIR_OP_OBSERVE		= 0x05,
 
 	WEIR_OP_CHECK		= 0x10,
 	WEIR_OP_PEEK		= 0x11,

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Histograms (src/counter_histogram.c): alone, and with all CPUs at once. */
+
+#include <linux/interrupt.h>
+#include <linux/seqlock.h>
+#include <linux/slab.h>
+
+#include "crowd.h"
+#include "point.h"
+
+static struct points points;
+
+/* Readers can be interrupted after each value they read. */
+#undef READ_ONCE
+#define READ_ONCE(x)					\
+({							\
+	__auto_type _read = (x);			\
+							\
+	barrier();					\
+	point_pass(&points);				\
+	_read;						\
+})
+
+#include "../src/counter_histogram.c"
+
+#include "prng.h"
+#include "suites.h"
+
+#define MEMBERS	4
+#define ROUNDS	1000
+
+/**
+ * struct stage - a histogram, and what was read of it
+ * @c: the counter
+ * @h: read
+ * @taken: all takes, added up
+ */
+struct stage {
+	struct weir_counter c;
+	struct weir_histogram h;
+	struct weir_histogram taken;
+};
+
+static int counter_histogram_init(struct kunit *test)
+{
+	struct stage *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+
+	test->priv = s;
+	if (!s)
+		return -ENOMEM;
+	s->c.obj.type = WEIR_COUNTER_HISTOGRAM;
+	return weir_counter_init(&s->c);
+}
+
+static void counter_histogram_exit(struct kunit *test)
+{
+	struct stage *s = test->priv;
+
+	if (s)
+		weir_counter_free(&s->c);
+	test->priv = NULL;
+}
+
+static void merge(struct weir_histogram *to, const struct weir_histogram *from)
+{
+	u32 i;
+
+	for (i = 0; i < WEIR_HISTOGRAM_BUCKETS; i++)
+		to->buckets[i] += from->buckets[i];
+	to->sum += from->sum;
+	weir_histogram_finish(to);
+}
+
+/*
+ * Only lowest values of buckets are observed here, so the buckets say what the sum
+ * must be: one of the two without the other would show.
+ */
+static bool is_whole(const struct weir_histogram *h)
+{
+	u64 sum = 0, count = 0;
+	u32 i;
+
+	for (i = 0; i < WEIR_HISTOGRAM_BUCKETS; i++) {
+		count += h->buckets[i];
+		sum += h->buckets[i] * weir_histogram_low(i);
+	}
+	return h->count == count && h->sum == sum;
+}
+
+static u64 value_at(u32 n)
+{
+	return weir_histogram_low(n % WEIR_HISTOGRAM_BUCKETS);
+}
+
+/* Against the plainest of models: an array, and a sum modulo 2^64. */
+static void histogram_counts(struct kunit *test)
+{
+	struct stage *s = test->priv;
+	struct prng p = prng_seed(test, 0x5eed0b01);
+	struct weir_histogram *wanted = &s->taken;
+	u64 value, times;
+	int i;
+
+	for (i = 0; i < 2000; i++) {
+		value = prng_next(&p) >> 1 >> prng_below(&p, 64);
+		times = prng_chance(&p, 1, 2) ? 1 : prng_magnitude(&p, 1ULL << 32);
+		weir_counter_observe(&s->c, value, times);
+		wanted->buckets[weir_histogram_index(value)] += times;
+		wanted->sum += value * times;
+	}
+	weir_histogram_finish(wanted);
+	weir_counter_snapshot(&s->c, &s->h);
+	KUNIT_EXPECT_EQ(test, 0, memcmp(&s->h, wanted, sizeof(s->h)));
+	weir_counter_snapshot_take(&s->c, &s->h);
+	KUNIT_EXPECT_EQ(test, 0, memcmp(&s->h, wanted, sizeof(s->h)));
+	weir_counter_snapshot(&s->c, &s->h);
+	KUNIT_EXPECT_NULL(test, memchr_inv(&s->h, 0, sizeof(s->h)));
+	/* what was taken can be put back, and taken again */
+	weir_counter_merge(&s->c, wanted);
+	weir_counter_observe(&s->c, 5, 1);
+	wanted->buckets[5]++;
+	wanted->sum += 5;
+	weir_histogram_finish(wanted);
+	weir_counter_snapshot_take(&s->c, &s->h);
+	KUNIT_EXPECT_EQ(test, 0, memcmp(&s->h, wanted, sizeof(s->h)));
+}
+
+static void observe_at_point(void *arg)
+{
+	struct weir_counter *c = arg;
+	u32 i;
+
+	/* one in each group: some are behind the reader, some before him */
+	for (i = 0; i < WEIR_HISTOGRAM_GROUPS; i++)
+		weir_counter_observe(c, value_at(i * SUBS + i % SUBS), 1);
+}
+
+/* Observations at any point of a reading: each is in it as a whole, or not at all. */
+static void histogram_read_interrupted(struct kunit *test)
+{
+	struct stage *s = test->priv;
+	struct prng p = prng_seed(test, 0x5eed0b02);
+	const unsigned int reads = SLOT_WORDS * num_possible_cpus() + BASE_WORDS;
+	u64 before = 0;
+	int i;
+
+	points.work = observe_at_point;
+	points.arg = &s->c;
+	for (i = 0; i < 200; i++) {
+		points.left = prng_between(&p, 1, reads);
+		weir_counter_snapshot(&s->c, &s->h);
+		points.left = 0;
+		KUNIT_ASSERT_TRUE(test, is_whole(&s->h));
+		KUNIT_ASSERT_GE(test, s->h.count, before);
+		before += WEIR_HISTOGRAM_GROUPS;
+		KUNIT_ASSERT_LE(test, s->h.count, before);
+	}
+	weir_counter_snapshot(&s->c, &s->h);
+	KUNIT_EXPECT_EQ(test, before, s->h.count);
+}
+
+static void take_at_point(void *arg)
+{
+	struct stage *s = arg;
+
+	weir_counter_snapshot_take(&s->c, &s->taken);
+}
+
+/* A take at any point of a reading: what was before it, or what was after. */
+static void histogram_read_interrupted_by_take(struct kunit *test)
+{
+	struct stage *s = test->priv;
+	struct prng p = prng_seed(test, 0x5eed0b03);
+	const unsigned int reads = SLOT_WORDS * num_possible_cpus() + BASE_WORDS;
+	int i;
+
+	points.work = take_at_point;
+	points.arg = s;
+	for (i = 0; i < 200; i++) {
+		weir_counter_snapshot_take(&s->c, &s->taken);
+		observe_at_point(&s->c);
+		points.left = prng_between(&p, 1, reads);
+		weir_counter_snapshot(&s->c, &s->h);
+		points.left = 0;
+		KUNIT_ASSERT_TRUE(test, is_whole(&s->h));
+		KUNIT_ASSERT_TRUE(test, !s->h.count ||
+				  s->h.count == WEIR_HISTOGRAM_GROUPS);
+	}
+}
+
+/* Observations at any point of a take are in it, or in the histogram still. */
+static void histogram_take_interrupted(struct kunit *test)
+{
+	struct stage *s = test->priv;
+	struct prng p = prng_seed(test, 0x5eed0b04);
+	const unsigned int reads = SLOT_WORDS * num_possible_cpus();
+	int i;
+
+	points.work = observe_at_point;
+	points.arg = &s->c;
+	for (i = 0; i < 200; i++) {
+		observe_at_point(&s->c);
+		points.left = prng_between(&p, 1, reads);
+		weir_counter_snapshot_take(&s->c, &s->taken);
+		points.left = 0;
+		KUNIT_ASSERT_TRUE(test, is_whole(&s->taken));
+		weir_counter_snapshot_take(&s->c, &s->h);
+		KUNIT_ASSERT_TRUE(test, is_whole(&s->h));
+		KUNIT_ASSERT_EQ(test, 2ULL * WEIR_HISTOGRAM_GROUPS,
+				s->taken.count + s->h.count);
+	}
+}
+
+/**
+ * struct tally - what a crowd did
+ * @s: the histogram
+ * @observed: by each member
+ * @taken: by each member, added up
+ * @h: of each member
+ * @wrong: snapshots that cannot be, seen by each member
+ */
+struct tally {
+	struct stage *s;
+	struct weir_histogram observed[MEMBERS];
+	struct weir_histogram taken[MEMBERS];
+	struct weir_histogram h[MEMBERS];
+	unsigned int wrong[MEMBERS];
+};
+
+static void take_and_tally(struct tally *t, unsigned int index)
+{
+	weir_counter_snapshot_take(&t->s->c, &t->h[index]);
+	t->wrong[index] += !is_whole(&t->h[index]);
+	merge(&t->taken[index], &t->h[index]);
+}
+
+/* Member 0 looks, 1 takes, 2 takes and puts back, all observe. */
+static void crowd_work(unsigned int index, void *arg)
+{
+	struct tally *t = arg;
+	struct prng p = { .state = index };
+	u64 value;
+	int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		value = value_at(prng_next(&p));
+		weir_counter_observe(&t->s->c, value, 1 + index);
+		t->observed[index].buckets[weir_histogram_index(value)] += 1 + index;
+		t->observed[index].sum += value * (1 + index);
+		if (i % 8)
+			continue;
+		if (index == 0) {
+			weir_counter_snapshot(&t->s->c, &t->h[0]);
+			t->wrong[0] += !is_whole(&t->h[0]);
+		} else if (index == 1) {
+			take_and_tally(t, 1);
+		} else if (index == 2) {
+			weir_counter_snapshot_take(&t->s->c, &t->h[2]);
+			weir_counter_merge(&t->s->c, &t->h[2]);
+		}
+	}
+}
+
+static void histogram_loses_nothing(struct kunit *test)
+{
+	struct tally *t = kvzalloc(sizeof(*t), GFP_KERNEL);
+	struct stage *s = test->priv;
+	unsigned int i, wrong = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	t->s = s;
+	crowd_run(test, MEMBERS, crowd_work, t);
+	weir_counter_snapshot(&s->c, &s->h);
+	wrong += !is_whole(&s->h);
+	for (i = 0; i < MEMBERS; i++) {
+		wrong += t->wrong[i];
+		merge(&s->taken, &t->observed[i]);
+		merge(&s->h, &t->taken[i]);
+	}
+	kvfree(t);
+	KUNIT_EXPECT_EQ(test, 0, wrong);
+	KUNIT_EXPECT_EQ(test, ROUNDS * (1 + 2 + 3 + 4), s->taken.count);
+	KUNIT_EXPECT_EQ(test, 0, memcmp(&s->h, &s->taken, sizeof(s->h)));
+}
+
+/**
+ * struct softirq_observer - a tasklet that observes
+ * @tasklet: itself
+ * @c: the counter
+ * @runs: times it ran
+ */
+struct softirq_observer {
+	struct tasklet_struct tasklet;
+	struct weir_counter *c;
+	unsigned int runs;
+};
+
+static void softirq_observe(struct tasklet_struct *tasklet)
+{
+	struct softirq_observer *o = container_of(tasklet, struct softirq_observer,
+						  tasklet);
+
+	weir_counter_observe(o->c, 48, 1);
+	o->runs++;
+}
+
+/* In process and softirq, on the same CPU. */
+static void histogram_in_softirq(struct kunit *test)
+{
+	struct stage *s = test->priv;
+	struct softirq_observer o = { .c = &s->c };
+	int i;
+
+	tasklet_setup(&o.tasklet, softirq_observe);
+	for (i = 0; i < ROUNDS; i++) {
+		tasklet_schedule(&o.tasklet);
+		weir_counter_observe(&s->c, 48, 1);
+	}
+	tasklet_kill(&o.tasklet);
+	weir_counter_snapshot(&s->c, &s->h);
+	KUNIT_EXPECT_GT(test, o.runs, 0);
+	KUNIT_EXPECT_EQ(test, (u64)ROUNDS + o.runs, s->h.count);
+	KUNIT_EXPECT_TRUE(test, is_whole(&s->h));
+}
+
+static struct kunit_case counter_histogram_cases[] = {
+	KUNIT_CASE(histogram_counts),
+	KUNIT_CASE(histogram_read_interrupted),
+	KUNIT_CASE(histogram_read_interrupted_by_take),
+	KUNIT_CASE(histogram_take_interrupted),
+	KUNIT_CASE(histogram_loses_nothing),
+	KUNIT_CASE(histogram_in_softirq),
+	{}
+};
+
+struct kunit_suite weir_counter_histogram_suite = {
+	.name = "weir_counter_histogram",
+	.init = counter_histogram_init,
+	.exit = counter_histogram_exit,
+	.test_cases = counter_histogram_cases,
+};
