@@ -16,7 +16,7 @@
 
 struct bench {
 	struct weir *weir;
-	struct weir_counter *counter;
+	struct weir_counter *counter, *histogram;
 	struct weir_limiter *limiter, *strict, *all;
 	struct weir_key keys[KNOWN];
 };
@@ -33,6 +33,19 @@ static void add_three(void *arg, uint64_t i)
 
 	(void)i;
 	weir_counter_add_many(((struct bench *)arg)->counter, 7, amounts);
+}
+
+static void observe(void *arg, uint64_t i)
+{
+	weir_counter_observe(((struct bench *)arg)->histogram, i * 997, 1);
+}
+
+static void read_histogram(void *arg, uint64_t i)
+{
+	static struct weir_histogram h;
+
+	(void)i;
+	weir_counter_read_histogram(((struct bench *)arg)->histogram, &h);
 }
 
 static void read_one(void *arg, uint64_t i)
@@ -162,6 +175,10 @@ static void setup(struct bench *b)
 		bench_die("weir");
 	b->counter = weir_counter_create(b->weir, "bench", WEIR_COUNTER_SUM, fields, 3,
 					 0600);
+	b->histogram = weir_counter_create(b->weir, "bench-histogram",
+					   WEIR_COUNTER_HISTOGRAM, NULL, 0, 0600);
+	if (!b->counter || !b->histogram)
+		bench_die("counter");
 	b->limiter = limiter_make(b, "bench", WEIR_KEY_U64, 100000000, false);
 	b->strict = limiter_make(b, "bench-strict", WEIR_KEY_U64, 1, false);
 	b->all = limiter_make(b, "bench-all", WEIR_KEY_NONE, 100000000, false);
@@ -181,6 +198,8 @@ void bench_weir(void)
 	bench_row(GROUP, "counter add, one field", add, &b, 1);
 	bench_row(GROUP, "counter add, three fields in one step", add_three, &b, 1);
 	bench_row(GROUP, "counter read, one field", read_one, &b, 1);
+	bench_row(GROUP, "histogram observe", observe, &b, 1);
+	bench_row(GROUP, "histogram read", read_histogram, &b, 1);
 	bench_row(GROUP, "check, known key, allowed", check_known, &b, 1);
 	bench_row(GROUP, "check, known key, limited", check_limited, &b, 1);
 	bench_row(GROUP, "check, known key, banned", check_banned, &b, 1);

@@ -62,7 +62,8 @@ prints 9223372036854775806 counter next cli.first
 prints 9223372036854775807 counter next cli.first
 refuses '--first: only for --type sequence' counter create cli.x --first 2
 refuses 'a sequence has no fields' counter create cli.x a --type sequence
-refuses "--type 'histogram': must be sum or sequence" counter create cli.x --type histogram
+refuses 'a histogram has no fields' counter create cli.x a --type histogram
+refuses "--type 'mean': must be sum, sequence or histogram" counter create cli.x --type mean
 refuses "--mode '0777': has only r (4) and w (2), as in 0664" counter create cli.x --mode 0777
 refuses "--mode '8': not octal digits such as 0660" counter create cli.x --mode 8
 refuses "--group 'no such': no such group" counter create cli.x --group 'no such'

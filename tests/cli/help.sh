@@ -56,9 +56,9 @@ while IFS= read -r line; do
 	commands+=("${BASH_REMATCH[1]}")
 	usages[${BASH_REMATCH[1]}]=${line#  weir }
 done <"$work/help"
-((${#commands[@]} == 30))
-result $? 'it has 30 commands' <<<"${#commands[@]}"
-((${#page[@]} == 30))
+((${#commands[@]} == 31))
+result $? 'it has 31 commands' <<<"${#commands[@]}"
+((${#page[@]} == 31))
 result $? 'the manual page has as many' <<<"${!page[*]}"
 
 # offers WORD...: what completion offers for the last one, sorted, is "$work/out"
@@ -135,6 +135,12 @@ if [[ -c /dev/weir ]]; then
 	output_is 'cli.one' 'names of limiters'
 	offers counter read cli.
 	output_is 'cli.two' 'names of counters'
+	weir counter create three --type histogram
+	offers counter read three p9
+	output_is 'p90
+p99
+p99.9' 'what histograms tell'
+	weir counter delete three
 	offers counter read cli.two ''
 	output_is 'first
 second' 'names of fields'

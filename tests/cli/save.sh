@@ -10,6 +10,9 @@ weir limiter create cli.ip --key ip --rate 10/10d --strikes 2 --ban 1h,2h --forg
 weir limiter create cli.window --key text --algorithm window --rate 10/10d
 weir limiter create cli.plain --rate 3/3d
 weir counter create cli.sum a b
+weir counter create cli.histogram --type histogram --mode 0640
+weir counter observe cli.histogram 1 7 99 12345 9223372036854775807
+weir counter observe cli.histogram 500 --times 4294967296
 weir counter create cli.sequence --type sequence
 weir counter add cli.sum a=-5 b=1000000000000
 weir counter next cli.sequence --count 41 > /dev/null
@@ -31,23 +34,25 @@ picture() {
 	done
 	weir counter read cli.sum
 	weir counter read cli.sequence
+	weir counter read cli.histogram --json
 	weir list | awk '{ $NF = $NF; print $1, $2, $3, $4, $7 }' | grep cli
 }
 picture > "$work/before"
 
-prints 'saved 5 objects' save "$file"
+prints 'saved 6 objects' save "$file"
 run stat -c %a "$file"
 output_is 600 'nobody else may read it'
 run ls "$work"
 output_is $'before\ndiff\nerr\nout\nstate' 'nothing else is left'
 refuses "limiter 'cli.ip' exists; nothing was restored (--existing-ok leaves such as they are)" restore "$file"
-prints 'restored 0 of 5 objects' restore --existing-ok "$file"
+prints 'restored 0 of 6 objects' restore --existing-ok "$file"
 for name in cli.ip cli.window cli.plain; do weir limiter delete "$name"; done
 weir counter delete cli.sum
-prints 'restored 4 of 5 objects' restore --existing-ok "$file"
+weir counter delete cli.histogram
+prints 'restored 5 of 6 objects' restore --existing-ok "$file"
 weir counter delete cli.sequence
 run weir restore --existing-ok "$file" --json
-json_is . '{"restored":1,"objects":5}' 'in JSON'
+json_is . '{"restored":1,"objects":6}' 'in JSON'
 picture > "$work/after"
 run diff "$work/before" "$work/after"
 status_is 0 'all is as it was'

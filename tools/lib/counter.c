@@ -50,7 +50,7 @@ static void counter_know(struct weir_counter *counter, enum weir_counter_type ty
 {
 	counter->type = type;
 	counter->nfields = nfields;
-	if (!nfields) {
+	if (!nfields && type != WEIR_COUNTER_HISTOGRAM) {
 		counter->nfields = 1;
 		strcpy(counter->names[0], "value");
 	}
@@ -332,6 +332,72 @@ WEIR_API int weir_counter_read_field(struct weir_counter *counter,
 		return -1;
 	*value = op.value;
 	return 0;
+}
+
+/* READ or TAKE of a histogram: 0 or -1. */
+static int histogram_fetch(struct weir_counter *counter, enum weir_opcode opcode,
+			   struct weir_histogram *histogram)
+{
+	struct weir_op op = {
+		.opcode = opcode,
+		.flags = WEIR_OP_PTR,
+		.handle = counter->handle,
+		.n = WEIR_HISTOGRAM_WORDS,
+		.ptr = (uintptr_t)histogram,
+	};
+
+	/* of a sum this would succeed, and be no histogram */
+	if (counter->type != WEIR_COUNTER_HISTOGRAM) {
+		errno = counter->type ? EOPNOTSUPP : EACCES;
+		return -1;
+	}
+	return weir__perform(counter->fd, &op);
+}
+
+WEIR_API int weir_counter_read_histogram(struct weir_counter *counter,
+					 struct weir_histogram *histogram)
+{
+	return histogram_fetch(counter, WEIR_OP_READ, histogram);
+}
+
+WEIR_API int weir_counter_take_histogram(struct weir_counter *counter,
+					 struct weir_histogram *histogram)
+{
+	return histogram_fetch(counter, WEIR_OP_TAKE, histogram);
+}
+
+WEIR_API int weir_counter_load_histogram(struct weir_counter *counter,
+					 const struct weir_histogram *histogram)
+{
+	struct weir_load load = {
+		.size = sizeof(load),
+		.handle = counter->handle,
+		.buffer = (uintptr_t)histogram,
+		.length = sizeof(*histogram),
+	};
+
+	return weir__ioctl(counter->fd, WEIR_IOC_LOAD, &load);
+}
+
+WEIR_API void weir_op_observe(struct weir_op *op, const struct weir_counter *counter,
+			      uint64_t value, uint64_t times)
+{
+	/* The kernel writes the second half, and does not read it. */
+	memset(op, 0, offsetof(struct weir_op, result));
+	op->opcode = WEIR_OP_OBSERVE;
+	op->handle = counter->handle;
+	op->n = (int64_t)value;
+	/* No times at all is what the kernel refuses, rather than takes for one. */
+	op->arg = times ? times : UINT64_MAX;
+}
+
+WEIR_API int weir_counter_observe(struct weir_counter *counter, uint64_t value,
+				  uint64_t times)
+{
+	struct weir_op op;
+
+	weir_op_observe(&op, counter, value, times);
+	return weir__perform(counter->fd, &op);
 }
 
 WEIR_API int weir_counter_next(struct weir_counter *counter, uint64_t count,

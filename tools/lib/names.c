@@ -24,6 +24,7 @@ static const char *const kinds[] = {
 static const char *const counter_types[] = {
 	[WEIR_COUNTER_SUM] = "sum",
 	[WEIR_COUNTER_SEQUENCE] = "sequence",
+	[WEIR_COUNTER_HISTOGRAM] = "histogram",
 };
 
 static const char *const algorithms[] = {

@@ -209,9 +209,10 @@ void weir_objects_close(struct weir_objects *objects);
 /**
  * weir_counter_create() - make a counter
  * @name: 1 to 63 of A-Z a-z 0-9 . _ - of which the first is a letter or digit
- * @type: WEIR_COUNTER_SUM or WEIR_COUNTER_SEQUENCE
+ * @type: WEIR_COUNTER_SUM, WEIR_COUNTER_SEQUENCE or WEIR_COUNTER_HISTOGRAM
  * @fields: names of its fields, by the rules of @name; may be NULL if @nfields is 0
- * @nfields: 0 to 64; 0 makes one field called "value", all a sequence can have
+ * @nfields: 0 to 64; 0 makes one field called "value", all a sequence can have. A
+ *	histogram has none.
  * @mode: permission bits as of a file: r (4) observe, w (2) use; 0660 is usual. The
  *	group is the caller's.
  *
@@ -272,7 +273,7 @@ uint32_t weir_counter_handle(const struct weir_counter *counter);
 /** weir_counter_type() - WEIR_COUNTER_SUM..., or 0 if not known (no OBSERVE) */
 int weir_counter_type(const struct weir_counter *counter);
 
-/** weir_counter_fields() - how many fields it has, or 0 if not known (no OBSERVE) */
+/** weir_counter_fields() - how many fields it has, or 0: none, or not known (no OBSERVE) */
 unsigned int weir_counter_fields(const struct weir_counter *counter);
 
 /** weir_counter_field_name() - name of field @index; the counter's; NULL if none */
@@ -340,9 +341,93 @@ int weir_counter_take(struct weir_counter *counter, int64_t *values,
 int weir_counter_next(struct weir_counter *counter, uint64_t count,
 		      uint64_t *first);
 
+/**
+ * weir_counter_observe() - count a value in a histogram
+ * @value: 0..WEIR_HISTOGRAM_VALUE_MAX
+ * @times: how often it was seen, 1..2^32
+ *
+ * Return: 0, or -1: EINVAL, EOPNOTSUPP if it is no histogram.
+ */
+int weir_counter_observe(struct weir_counter *counter, uint64_t value,
+			 uint64_t times);
+
+/**
+ * weir_counter_read_histogram() - a snapshot of a histogram
+ *
+ * Each observation is in all of it or not in it at all.
+ *
+ * Return: 0, or -1: EOPNOTSUPP if it is no histogram, EACCES without OBSERVE.
+ */
+int weir_counter_read_histogram(struct weir_counter *counter,
+				struct weir_histogram *histogram);
+
+/** weir_counter_take_histogram() - the same, and reset to nothing (ADMIN too); none is lost */
+int weir_counter_take_histogram(struct weir_counter *counter,
+				struct weir_histogram *histogram);
+
+/**
+ * weir_counter_load_histogram() - add a snapshot to what a histogram holds (ADMIN)
+ *
+ * In one step, exactly. Return: 0, or -1: EINVAL if it is no snapshot of anything.
+ */
+int weir_counter_load_histogram(struct weir_counter *counter,
+				const struct weir_histogram *histogram);
+
+/** weir_op_observe() - fill in @op to count @value, @times, for weir_submit() */
+void weir_op_observe(struct weir_op *op, const struct weir_counter *counter,
+		     uint64_t value, uint64_t times);
+
 /** weir_op_add() - fill in @op to add @amount to field @index, for weir_submit() */
 void weir_op_add(struct weir_op *op, const struct weir_counter *counter,
 		 unsigned int index, int64_t amount);
+
+/*
+ * ---------------------------------------------------------------------------
+ * Histograms: what a &struct weir_histogram says. <linux/weir.h> describes its buckets.
+ */
+
+/** weir_histogram_bucket() - the bucket of a value, 0..WEIR_HISTOGRAM_VALUE_MAX */
+unsigned int weir_histogram_bucket(uint64_t value);
+
+/** weir_histogram_bucket_low() - the lowest value of a bucket */
+uint64_t weir_histogram_bucket_low(unsigned int bucket);
+
+/** weir_histogram_bucket_high() - the highest value of a bucket */
+uint64_t weir_histogram_bucket_high(unsigned int bucket);
+
+/**
+ * weir_histogram_percentile() - the value up to which a part of all lie
+ * @ppm: the part in millionths: 500000 is the median, 999000 the 99.9th percentile
+ *	(more than 1000000 is taken for that)
+ *
+ * The nearest rank: of N values, in order of size, number N * @ppm / 1000000, rounded up;
+ * the first for 0.
+ *
+ * Return: never less than the exact one, and more by less than 1/16 of it; below 32
+ *	exact. 0 if there are no values.
+ */
+uint64_t weir_histogram_percentile(const struct weir_histogram *histogram,
+				   uint32_t ppm);
+
+/**
+ * weir_histogram_mean() - the mean of all values; 0 if there are none
+ *
+ * As exact as a double is, unless the values may have a sum of 2^64 or more: then it is
+ * reckoned from the middles of the buckets, and off by at most 1/32.
+ */
+double weir_histogram_mean(const struct weir_histogram *histogram);
+
+/**
+ * weir_histogram_up_to() - how many values lie at or below a bound
+ *
+ * Exact if the bound is the highest value of its bucket: each below 32, 2^n - 1...;
+ * else those of its bucket count all the same. For cumulative counts as monitoring wants
+ * them; with a bound of WEIR_HISTOGRAM_VALUE_MAX or more it is all.
+ */
+uint64_t weir_histogram_up_to(const struct weir_histogram *histogram, uint64_t bound);
+
+/** weir_histogram_merge() - add @from to @to, which is then as if all had gone there */
+void weir_histogram_merge(struct weir_histogram *to, const struct weir_histogram *from);
 
 /*
  * ---------------------------------------------------------------------------

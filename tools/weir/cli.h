@@ -204,6 +204,18 @@ int check_run(const struct args *args, struct weir_limiter *limiter,
 #define DAY		86400000000000ULL
 #define YEAR		(365 * DAY)
 
+/* ---- histogram.c: pieces of counter.c's table ------------------------------------------ */
+
+extern const struct option counter_observe_options[];
+
+struct weir_counter *counter_open(struct weir *weir, const char *name,
+				  unsigned int rights);
+int counter_observe_run(const struct args *args);
+/* All that it holds, or what @field (may be NULL) asks for. */
+void histogram_print(const struct args *args, const char *name, const char *field,
+		     const struct weir_histogram *h);
+#define HISTOGRAM_FIELDS "count sum mean min max p50 p90 p99 p99.9"
+
 /* ---- limiter_config.c, limiter_show.c, limiter_key.c, keys.c, rules.c, why.c: pieces of limiter.c's table ---------- */
 
 extern const struct option limiter_create_options[], limiter_set_options[],

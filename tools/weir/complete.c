@@ -55,6 +55,8 @@ static void offer_fields(const char *name, const char *typed)
 	if (!weir)
 		return;
 	counter = weir_counter_open(weir, name, WEIR_RIGHT_OBSERVE);
+	if (counter && weir_counter_type(counter) == WEIR_COUNTER_HISTOGRAM)
+		offer_words(HISTOGRAM_FIELDS, typed);
 	for (i = 0; counter && i < weir_counter_fields(counter); i++)
 		offer(weir_counter_field_name(counter, i), typed);
 	weir_counter_close(counter);

@@ -8,8 +8,8 @@
 
 #include "cli.h"
 
-static struct weir_counter *counter_open(struct weir *weir, const char *name,
-					 unsigned int rights)
+struct weir_counter *counter_open(struct weir *weir, const char *name,
+				  unsigned int rights)
 {
 	struct weir_counter *counter;
 
@@ -54,11 +54,11 @@ static int create_run(const struct args *args)
 	if (type) {
 		number = weir_parse_counter_type(type);
 		if (number < 0)
-			die("--type '%s': must be sum or sequence",
+			die("--type '%s': must be sum, sequence or histogram",
 			    printable(type));
 	}
-	if (number == WEIR_COUNTER_SEQUENCE && args->count > 1)
-		die("a sequence has no fields");
+	if (number != WEIR_COUNTER_SUM && args->count > 1)
+		die("a %s has no fields", type);
 	if (first && number != WEIR_COUNTER_SEQUENCE)
 		die("--first: only for --type sequence");
 	if (first)
@@ -157,6 +157,9 @@ static int add_run(const struct args *args)
 	if (weir_counter_type(counter) == WEIR_COUNTER_SEQUENCE)
 		die("counter '%s': is a sequence: 'weir counter next' counts it",
 		    name);
+	if (weir_counter_type(counter) == WEIR_COUNTER_HISTOGRAM)
+		die("counter '%s': is a histogram: 'weir counter observe' counts in it",
+		    name);
 	if (args->count == 2 && !strchr(args->operands[1], '=')) {
 		int64_t amount = arg_s64("N", args->operands[1]);
 
@@ -234,39 +237,56 @@ static void values_print(const struct args *args, struct weir_counter *counter,
 		values_text(counter, values, count);
 }
 
-static int read_run(const struct args *args)
+static void histogram_fetch(const struct args *args, struct weir_counter *counter,
+			    const char *field, bool take)
 {
+	static struct weir_histogram h;
 	const char *name = args->operands[0];
-	struct weir *weir = client_open(WEIR_OPEN_READONLY);
-	struct weir_counter *counter = counter_open(weir, name,
-						    WEIR_RIGHT_OBSERVE);
+	int ret = take ? weir_counter_take_histogram(counter, &h) :
+			 weir_counter_read_histogram(counter, &h);
+
+	if (ret < 0)
+		die_object("counter", name);
+	histogram_print(args, name, field, &h);
+}
+
+static void values_fetch(const struct args *args, struct weir_counter *counter,
+			 const char *field, bool take)
+{
 	int64_t values[WEIR_FIELDS_MAX];
-	int count = weir_counter_read(counter, values, WEIR_FIELDS_MAX);
+	int count = take ? weir_counter_take(counter, values, WEIR_FIELDS_MAX) :
+			   weir_counter_read(counter, values, WEIR_FIELDS_MAX);
 
 	if (count < 0)
-		die_object("counter", name);
-	values_print(args, counter, args->count > 1 ? args->operands[1] : NULL,
-		     values, count);
+		die_object("counter", args->operands[0]);
+	values_print(args, counter, field, values, count);
+}
+
+static int fetch(const struct args *args, struct weir *weir, unsigned int rights,
+		 bool take)
+{
+	struct weir_counter *counter = counter_open(weir, args->operands[0], rights);
+	const char *field = args->count > 1 ? args->operands[1] : NULL;
+
+	if (weir_counter_type(counter) == WEIR_COUNTER_HISTOGRAM)
+		histogram_fetch(args, counter, field, take);
+	else
+		values_fetch(args, counter, field, take);
 	weir_counter_close(counter);
 	weir_close(weir);
 	return EXIT_YES;
 }
 
+static int read_run(const struct args *args)
+{
+	return fetch(args, client_open(WEIR_OPEN_READONLY), WEIR_RIGHT_OBSERVE,
+		     false);
+}
+
 static int take_run(const struct args *args)
 {
-	const char *name = args->operands[0];
-	unsigned int rights = WEIR_RIGHT_OBSERVE | WEIR_RIGHT_ADMIN;
-	struct weir *weir = client_open(0);
-	struct weir_counter *counter = counter_open(weir, name, rights);
-	int64_t values[WEIR_FIELDS_MAX];
-	int count = weir_counter_take(counter, values, WEIR_FIELDS_MAX);
-
-	if (count < 0)
-		die_object("counter", name);
-	values_print(args, counter, NULL, values, count);
-	weir_counter_close(counter);
-	weir_close(weir);
-	return EXIT_YES;
+	return fetch(args, client_open(0), WEIR_RIGHT_OBSERVE | WEIR_RIGHT_ADMIN,
+		     true);
 }
 
 /* ---- next ------------------------------------------------------------------- */
@@ -307,8 +327,8 @@ static int next_run(const struct args *args)
 
 static const struct option create_options[] = {
 	{ .name = "--type", .value = "TYPE",
-	  .help = "sum (the default): signed sums that are added to; sequence: hands out 1, 2, 3... without gap or repeat",
-	  .words = "sum sequence" },
+	  .help = "sum (the default): signed sums that are added to; sequence: hands out 1, 2, 3... without gap or repeat; histogram: counts values by their size, for percentiles",
+	  .words = "sum sequence histogram" },
 	{ .name = "--mode", .value = "MODE",
 	  .help = "permissions in octal as of a file: r observe, w use, of which most commands need both; 0660 unless given. The rest is for the owner and root" },
 	{ .name = "--group", .value = "GROUP",
@@ -331,7 +351,7 @@ static const struct command commands[] = {
 		.verb = "create", .operands = "NAME [FIELD...]",
 		.least = 1, .most = -1,
 		.summary = "make a counter",
-		.details = "It has the fields that are named, at most 64, or one called 'value'.",
+		.details = "It has the fields that are named, at most 64, or one called 'value'. A sequence and a histogram have none that could be named. A histogram takes 8 KiB for each processor that the machine can have.",
 		.options = create_options, .run = create_run,
 	},
 	{
@@ -346,7 +366,8 @@ static const struct command commands[] = {
 		.verb = "read", .operands = "NAME [FIELD]",
 		.least = 1, .most = 2,
 		.summary = "print the fields, all of one moment",
-		.details = "Of a sequence, the number last handed out is printed; 0 if there was none.",
+		.details = "Of a sequence, the number last handed out is printed; 0 if there was none.\n\n"
+			"A histogram prints the count and the sum of its values (modulo 2^64), mean, min, percentiles and max; or the one that FIELD says: count, sum, mean, min, max, or p and a percentage, as in p50 or p99.9. A percentile is the highest value of the bucket it lies in: never too low, and too high by less than 1/16 (below 32 it is exact). Min and max are the ends of the lowest and the highest bucket that have values, and as exact. If there are none, '-' stands in their place.",
 		.complete = "counter field", .prints = true,
 		.run = read_run,
 	},
@@ -357,6 +378,14 @@ static const struct command commands[] = {
 		.details = "Nothing is lost in between: each add is in what one take prints, or in what the counter holds afterwards.",
 		.complete = "counter", .prints = true,
 		.run = take_run,
+	},
+	{
+		.verb = "observe", .operands = "NAME N...",
+		.least = 2, .most = -1,
+		.summary = "count values in a histogram",
+		.details = "Each N is from 0 to 9223372036854775807, in whatever unit you think of. With '-' in place of them they are read from standard input, one a line; a line that is no number ends that with an error, and those before it are counted.",
+		.complete = "counter",
+		.options = counter_observe_options, .run = counter_observe_run,
 	},
 	{
 		.verb = "next", .operands = "NAME",

@@ -88,6 +88,14 @@ static bool config_get(const struct state_section *section,
 	return true;
 }
 
+/* Bytes of a section about a counter, behind its head. */
+static size_t counter_room(const struct state_object *head)
+{
+	if (head->type == WEIR_COUNTER_HISTOGRAM)
+		return sizeof(struct weir_histogram);
+	return head->nfields * (WEIR_NAME_SIZE + sizeof(int64_t));
+}
+
 /* What a section says of an object is complete, and names it well. */
 static void object_check(const struct saved *file,
 			 const struct state_section *section)
@@ -101,9 +109,9 @@ static void object_check(const struct saved *file,
 	    !memchr(head->name, '\0', sizeof(head->name)) ||
 	    !weir_name_valid(head->name) || head->nfields > WEIR_FIELDS_MAX)
 		refuse_damaged(file, "an object has no name");
-	length += head->nfields * (WEIR_NAME_SIZE + sizeof(int64_t));
-	whole = section->type == STATE_LIMITER ? config_get(section, &config) :
-						 section->length == length;
+	whole = section->type == STATE_LIMITER ?
+		config_get(section, &config) :
+		section->length == length + counter_room(head);
 	if (!whole)
 		refuse_damaged(file, "an object is incomplete");
 }
@@ -216,10 +224,24 @@ static void restore_candidate(struct weir *weir, const struct state_section *sec
 	weir_limiter_close(limiter);
 }
 
-static void restore_counter(struct weir *weir,
-			    const struct state_section *section)
+static void restore_histogram(struct weir *weir, const struct state_object *head)
 {
-	const struct state_object *head = payload(section);
+	const struct weir_counter_config config = {
+		.size = sizeof(config), .type = head->type,
+	};
+	struct weir_histogram histogram;
+	struct weir_counter *counter;
+
+	memcpy(&histogram, head + 1, sizeof(histogram));
+	create(weir, WEIR_KIND_COUNTER, head, &config);
+	counter = weir_counter_open(weir, head->name, WEIR_RIGHT_ADMIN);
+	if (!counter || weir_counter_load_histogram(counter, &histogram) < 0)
+		die_object("counter", head->name);
+	weir_counter_close(counter);
+}
+
+static void restore_fields(struct weir *weir, const struct state_object *head)
+{
 	const unsigned char *names = (const void *)(head + 1);
 	struct weir_counter_config config = {
 		.size = sizeof(config), .type = head->type,
@@ -244,6 +266,17 @@ static void restore_counter(struct weir *weir,
 	if (!counter || weir_counter_add_many(counter, all, values) < 0)
 		die_object("counter", head->name);
 	weir_counter_close(counter);
+}
+
+static void restore_counter(struct weir *weir,
+			    const struct state_section *section)
+{
+	const struct state_object *head = payload(section);
+
+	if (head->type == WEIR_COUNTER_HISTOGRAM)
+		restore_histogram(weir, head);
+	else
+		restore_fields(weir, head);
 }
 
 static uint64_t since(uint64_t time)

@@ -133,19 +133,28 @@ static void save_limiter(struct saving *s, struct weir *weir,
 	weir_limiter_close(limiter);
 }
 
-static void save_counter(struct saving *s, struct weir *weir,
-			 const struct weir_object_info *info)
+static void save_histogram(struct saving *s, struct weir_counter *counter,
+			   const struct weir_object_info *info)
+{
+	struct state_object head = object_head(info);
+	static struct weir_histogram histogram;
+
+	if (weir_counter_read_histogram(counter, &histogram) < 0)
+		die_object("counter", info->name);
+	put_section(s, STATE_COUNTER, sizeof(head) + sizeof(histogram));
+	put(s, &head, sizeof(head));
+	put(s, &histogram, sizeof(histogram));
+}
+
+static void save_fields(struct saving *s, struct weir_counter *counter,
+			const struct weir_object_info *info)
 {
 	struct state_object head = object_head(info);
 	char names[WEIR_FIELDS_MAX][WEIR_NAME_SIZE] = { "" };
-	struct weir_counter *counter;
 	int64_t values[WEIR_FIELDS_MAX];
 	unsigned int i, n;
 
-	counter = weir_counter_open(weir, info->name, WEIR_RIGHT_OBSERVE);
-	if (!counter && errno == ENOENT)
-		return;
-	if (!counter || weir_counter_read(counter, values, WEIR_FIELDS_MAX) < 0)
+	if (weir_counter_read(counter, values, WEIR_FIELDS_MAX) < 0)
 		die_object("counter", info->name);
 	n = weir_counter_fields(counter);
 	for (i = 0; i < n; i++)
@@ -157,6 +166,22 @@ static void save_counter(struct saving *s, struct weir *weir,
 	put(s, &head, sizeof(head));
 	put(s, names, n * sizeof(*names));
 	put(s, values, n * sizeof(*values));
+}
+
+static void save_counter(struct saving *s, struct weir *weir,
+			 const struct weir_object_info *info)
+{
+	struct weir_counter *counter;
+
+	counter = weir_counter_open(weir, info->name, WEIR_RIGHT_OBSERVE);
+	if (!counter && errno == ENOENT)
+		return;
+	if (!counter)
+		die_object("counter", info->name);
+	if (info->type == WEIR_COUNTER_HISTOGRAM)
+		save_histogram(s, counter, info);
+	else
+		save_fields(s, counter, info);
 	weir_counter_close(counter);
 }
 

@@ -24,7 +24,8 @@ struct state_head {
 
 enum state_type {
 	STATE_LIMITER	= 1,	/* struct state_object, struct weir_limiter_config */
-	STATE_COUNTER	= 2,	/* struct state_object, names; then values */
+	/* struct state_object, then names and values, or a struct weir_histogram */
+	STATE_COUNTER	= 2,
 	STATE_RULES	= 3,	/* struct weir_rule, any number */
 	STATE_KEYS	= 4,	/* struct weir_entry_info records */
 	STATE_END	= 5,	/* struct state_end */

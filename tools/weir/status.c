@@ -14,6 +14,7 @@ static const struct {
 	{ WEIR_FEATURE_LIMITER, "limiter" },
 	{ WEIR_FEATURE_EVENTS, "events" },
 	{ WEIR_FEATURE_TRANSACTION, "transaction" },
+	{ WEIR_FEATURE_HISTOGRAM, "histogram" },
 };
 
 static json_t *features_json(uint64_t bits)
