@@ -158,6 +158,74 @@ TEST_F_TIMEOUT(histogram_race, takes_lose_nothing, 300)
 	EXPECT_TRUE(histogram_same(&self->taken, &self->wanted));
 }
 
+#define MIXED	8
+
+/**
+ * struct mixed - all kinds of work at once
+ * @times: each does his
+ * @torn: snapshots that cannot be
+ * @taken: by each
+ */
+struct mixed {
+	unsigned int times;
+	_Atomic unsigned int torn;
+	struct weir_histogram taken[MIXED];
+};
+
+/* Half of them observe; two take, one takes and puts back, and one looks. */
+static int do_mixed(struct crowd *crowd, unsigned int me, void *arg)
+{
+	static struct weir_histogram h;
+	struct mixed *mixed = arg;
+	int fd = client_open(O_RDWR);
+	__u32 handle;
+
+	if (object_open(fd, WEIR_KIND_COUNTER, NAME, WEIR_RIGHT_ALL, &handle))
+		return 1;
+	for (unsigned int i = 0; i < mixed->times; i++) {
+		if (me < MIXED / 2) {
+			/* as many in a call as make it likely to be met at it */
+			for (int k = 0; k < 10; k++)
+				if (observe(fd, handle, low_of(me, 10 * i + k), 1))
+					return 2;
+			continue;
+		}
+		if (histogram_get(fd, me == MIXED - 1 ? WEIR_OP_READ : WEIR_OP_TAKE,
+				  handle, &h))
+			return 3;
+		mixed->torn += !is_whole(&h);
+		if (me < MIXED - 2)
+			histogram_merge(&mixed->taken[me], &h);
+		else if (me == MIXED - 2 && histogram_load(fd, handle, &h))
+			return 4;
+		crowd->seat[me].done++;
+	}
+	return 0;
+}
+
+TEST_F_TIMEOUT(histogram_race, takers_among_each_other, 300)
+{
+	struct mixed *mixed = shared_memory(sizeof(*mixed));
+	struct crowd *crowd = crowd_make(MIXED);
+
+	mixed->times = scaled(2000);
+	EXPECT_EQ(0, crowd_run(crowd, do_mixed, mixed));
+	EXPECT_EQ(0, mixed->torn);
+	for (unsigned int me = 0; me < MIXED / 2; me++)
+		for (unsigned int i = 0; i < 10 * mixed->times; i++) {
+			__u64 value = low_of(me, i);
+
+			self->wanted.buckets[bucket_of(value)]++;
+			self->wanted.sum += value;
+		}
+	histogram_finish(&self->wanted);
+	ASSERT_EQ(0, histogram_get(self->fd, WEIR_OP_READ, self->h, &self->seen));
+	for (unsigned int me = 0; me < MIXED; me++)
+		histogram_merge(&self->seen, &mixed->taken[me]);
+	EXPECT_TRUE(histogram_same(&self->seen, &self->wanted));
+	crowd_free(crowd);
+}
+
 static int by_size(const void *a, const void *b)
 {
 	const __u64 *x = a, *y = b;
