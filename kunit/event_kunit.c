@@ -184,6 +184,60 @@ static void event_members(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, weir_event_poll(&s->file, NULL, &s->cursor));
 }
 
+/* Of a user's own: no byte of what stood in that slot before is left, either. */
+static void event_emitted(struct kunit *test)
+{
+	static const char tag[WEIR_NAME_SIZE] = "backup";
+	struct stream *s = test->priv;
+	u8 data[WEIR_RECORD_MAX];
+	const struct weir_event *e;
+	unsigned int len, i;
+
+	memset(data, 0xff, sizeof(data));
+	for (i = 0; i < RING_SIZE; i++)
+		weir_event_key(&s->object, WEIR_EVENT_BANNED, WEIR_KEY_TEXT, data,
+			       sizeof(data), 1, 1);
+	s->cursor = RING_SIZE;
+	for (len = 1; len <= WEIR_RECORD_MAX; len++) {
+		KUNIT_ASSERT_EQ(test, RING_SIZE + len - 1,
+				weir_event_emit(tag, data, len));
+		e = stream_next(s);
+		KUNIT_ASSERT_NOT_NULL(test, e);
+		KUNIT_ASSERT_EQ(test, WEIR_EVENT_RECORD, e->type);
+		KUNIT_ASSERT_EQ(test, sizeof(*e) + ALIGN(len, 8), e->size);
+		KUNIT_ASSERT_EQ(test, RING_SIZE + len - 1, e->seq);
+		KUNIT_ASSERT_EQ(test, 777, e->time);
+		KUNIT_ASSERT_EQ(test, 0, e->id);
+		KUNIT_ASSERT_EQ(test, 0, e->kind);
+		KUNIT_ASSERT_EQ(test, from_kuid(&init_user_ns, current_euid()), e->value);
+		KUNIT_ASSERT_EQ(test, task_tgid_nr(current), e->more);
+		KUNIT_ASSERT_EQ(test, WEIR_KEY_TEXT, e->key_type);
+		KUNIT_ASSERT_EQ(test, len, e->data_len);
+		KUNIT_ASSERT_EQ(test, 0, memcmp(e->name, tag, sizeof(tag)));
+		KUNIT_ASSERT_EQ(test, 0, memcmp(e->data, data, len));
+		for (i = len; i < ALIGN(len, 8); i++)
+			KUNIT_ASSERT_EQ(test, 0, e->data[i]);
+	}
+}
+
+/* It is seen by its own user, and by who sees all; no group makes a difference. */
+static void event_emitted_is_seen_by(struct kunit *test)
+{
+	static const char tag[WEIR_NAME_SIZE];
+	struct stream *s = test->priv;
+
+	weir_event_emit(tag, "x", 1);
+	KUNIT_EXPECT_NOT_NULL(test, stream_next(s));
+	s->cred->cap_effective = CAP_EMPTY_SET;
+	s->cred->egid = current_egid();
+	s->cred->euid = KUIDT_INIT(STRANGER);
+	s->cursor = 0;
+	KUNIT_EXPECT_NULL(test, stream_next(s));
+	s->cred->euid = current_euid();
+	s->cursor = 0;
+	KUNIT_EXPECT_NOT_NULL(test, stream_next(s));
+}
+
 /* As many whole records as fit, and the rest later. */
 static void event_small_buffer(struct kunit *test)
 {
@@ -489,6 +543,8 @@ static struct kunit_case event_cases[] = {
 	KUNIT_CASE(event_empty),
 	KUNIT_CASE(event_record),
 	KUNIT_CASE(event_members),
+	KUNIT_CASE(event_emitted),
+	KUNIT_CASE(event_emitted_is_seen_by),
 	KUNIT_CASE(event_small_buffer),
 	KUNIT_CASE(event_does_not_fit),
 	KUNIT_CASE(event_overrun),

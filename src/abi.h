@@ -42,6 +42,7 @@ static inline void weir_abi_check(void)
 	SIZE(weir_rule, 20);
 	SIZE(weir_rules, 24);
 	SIZE(weir_load, 40);
+	SIZE(weir_emit, 88);
 #undef SIZE
 
 /* no hole: a member begins where the one before it ends */
@@ -71,6 +72,8 @@ static inline void weir_abi_check(void)
 	NEXT(weir_rules, count, rules);
 	NEXT(weir_load, count, elapsed);
 	NEXT(weir_event, data_len, name);
+	NEXT(weir_emit, length, data);
+	NEXT(weir_emit, seq, tag);
 #undef NEXT
 }
 

@@ -19,11 +19,12 @@
 
 /**
  * struct event_slot - one record kept
- * @uid: owner of the object; this and the next two decide who may read it
+ * @uid: owner of the object, or who emitted it; this and the next two decide who may
+ *	read it
  * @gid: its group
  * @mode: its mode
  * @event: the record
- * @data: its key
+ * @data: its key, or what was emitted
  */
 struct event_slot {
 	kuid_t uid;
@@ -53,23 +54,52 @@ static u64 ring_first(void)
 	return ring_next > RING_SIZE ? ring_next - RING_SIZE : 0;
 }
 
-static void slot_fill(struct event_slot *slot, const struct weir_object *o,
-		      u32 type, s64 value, s64 more)
+/* The next slot, with an event of nobody's in it. Context: the lock is held. */
+static struct event_slot *slot_begin(u32 type, s64 value, s64 more)
 {
-	slot->uid = o->uid;
-	slot->gid = o->gid;
-	slot->mode = o->mode;
+	struct event_slot *slot = &ring[ring_next & (RING_SIZE - 1)];
+
 	slot->event = (struct weir_event){
 		.size = sizeof(slot->event),
 		.type = type,
 		.seq = ring_next,
 		.time = ktime_get_boottime_ns(),
-		.id = o->id,
 		.value = value,
 		.more = more,
-		.kind = o->ops->kind,
 	};
+	return slot;
+}
+
+static void slot_own(struct event_slot *slot, const struct weir_object *o)
+{
+	slot->uid = o->uid;
+	slot->gid = o->gid;
+	slot->mode = o->mode;
+	slot->event.id = o->id;
+	slot->event.kind = o->ops->kind;
 	memcpy(slot->event.name, o->name, sizeof(slot->event.name));
+}
+
+/* The last step: the event is there. */
+static void slot_end(struct event_slot *slot, u32 key_type, const u8 *data,
+		     unsigned int len)
+{
+	slot->event.key_type = key_type;
+	slot->event.data_len = len;
+	slot->event.size += ALIGN(len, 8);
+	memset(slot->data, 0, sizeof(slot->data));
+	memcpy(slot->data, data, len);
+	WRITE_ONCE(ring_next, ring_next + 1);
+}
+
+static void readers_tell(void)
+{
+	/*
+	 * wq_has_sleeper() has the barrier that pairs with set_current_state() of
+	 * who waits, and with the one in weir_event_poll()
+	 */
+	if (wq_has_sleeper(&readers))
+		queue_work(queue, &readers_work);
 }
 
 /**
@@ -95,29 +125,47 @@ void weir_event_key(const struct weir_object *o, u32 type, u32 key_type,
 
 	spin_lock_irqsave(&ring_lock, flags);
 	/* set before the lock was taken to tell of the end */
-	if (READ_ONCE(o->dead) && type != WEIR_EVENT_DELETED)
-		goto unlock;
-	slot = &ring[ring_next & (RING_SIZE - 1)];
-	slot_fill(slot, o, type, value, more);
-	slot->event.key_type = key_type;
-	slot->event.data_len = len;
-	slot->event.size += ALIGN(len, 8);
-	memset(slot->data, 0, sizeof(slot->data));
-	memcpy(slot->data, key, len);
-	WRITE_ONCE(ring_next, ring_next + 1);
-unlock:
+	if (!READ_ONCE(o->dead) || type == WEIR_EVENT_DELETED) {
+		slot = slot_begin(type, value, more);
+		slot_own(slot, o);
+		slot_end(slot, key_type, key, len);
+	}
 	spin_unlock_irqrestore(&ring_lock, flags);
-	/*
-	 * wq_has_sleeper() has the barrier that pairs with set_current_state() of
-	 * who waits, and with the one in weir_event_poll()
-	 */
-	if (wq_has_sleeper(&readers))
-		queue_work(queue, &readers_work);
+	readers_tell();
 }
 
 void weir_event_object(const struct weir_object *o, u32 type, s64 value, s64 more)
 {
 	weir_event_key(o, type, WEIR_KEY_NONE, NULL, 0, value, more);
+}
+
+/**
+ * weir_event_emit - put a record of the current user's into the stream
+ * @tag: a name, or empty; zero-filled to WEIR_NAME_SIZE
+ * @data: the record
+ * @len: its bytes, up to WEIR_RECORD_MAX
+ *
+ * Context: process. Return: its number.
+ */
+u64 weir_event_emit(const char *tag, const u8 *data, unsigned int len)
+{
+	kuid_t uid = current_euid();
+	struct event_slot *slot;
+	u64 seq;
+
+	spin_lock_irq(&ring_lock);
+	slot = slot_begin(WEIR_EVENT_RECORD, from_kuid(&init_user_ns, uid),
+			  task_tgid_nr(current));
+	/* as if of an object of his that nobody else may observe */
+	slot->uid = uid;
+	slot->gid = INVALID_GID;
+	slot->mode = 0400;
+	memcpy(slot->event.name, tag, sizeof(slot->event.name));
+	seq = slot->event.seq;
+	slot_end(slot, WEIR_KEY_TEXT, data, len);
+	spin_unlock_irq(&ring_lock);
+	readers_tell();
+	return seq;
 }
 
 /* Numbers of the oldest event kept and of the next one to come. */
@@ -283,6 +331,7 @@ int weir_event_mod_init(void)
 		     offsetofend(struct event_slot, event));
 	BUILD_BUG_ON(sizeof(struct weir_event) +
 		     sizeof_field(struct event_slot, data) != WEIR_EVENT_SIZE_MAX);
+	BUILD_BUG_ON(sizeof_field(struct event_slot, data) < WEIR_RECORD_MAX);
 	ring = kvcalloc(RING_SIZE, sizeof(*ring), GFP_KERNEL);
 	if (!ring)
 		return -ENOMEM;

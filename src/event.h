@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The event stream: the last 4096 transitions, numbered without gap.
+ * The event stream: the last 4096 transitions, and records of users, numbered without
+ * gap.
  *
  * Writers put records into a ring under a spinlock: transitions are rare, and so
  * their order is that of the state changes they tell of (writers call with the
@@ -21,6 +22,8 @@ void weir_event_object(const struct weir_object *o, u32 type, s64 value,
 		       s64 more);
 void weir_event_key(const struct weir_object *o, u32 type, u32 key_type,
 		    const u8 *key, unsigned int len, s64 value, s64 more);
+
+u64 weir_event_emit(const char *tag, const u8 *data, unsigned int len);
 
 void weir_event_range(u64 *first, u64 *next);
 ssize_t weir_event_read(u64 *cursor, const struct cred *reader,

@@ -10,6 +10,7 @@
 #include <linux/module.h>
 #include <linux/nospec.h>
 #include <linux/sched/signal.h>
+#include <linux/string.h>
 #include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 
@@ -33,6 +34,7 @@ union ioctl_args {
 	struct weir_dump dump;
 	struct weir_rules rules;
 	struct weir_load load;
+	struct weir_emit emit;
 };
 
 static int info_run(struct weir_client *c, union ioctl_args *args, u64 user)
@@ -44,7 +46,7 @@ static int info_run(struct weir_client *c, union ioctl_args *args, u64 user)
 		.abi_version = WEIR_ABI_VERSION,
 		.features = WEIR_FEATURE_COUNTER | WEIR_FEATURE_LIMITER |
 			    WEIR_FEATURE_EVENTS | WEIR_FEATURE_TRANSACTION |
-			    WEIR_FEATURE_HISTOGRAM,
+			    WEIR_FEATURE_HISTOGRAM | WEIR_FEATURE_EMIT,
 		.now = ktime_get_boottime_ns(),
 		.batch_max = WEIR_BATCH_MAX,
 		.fields_max = WEIR_FIELDS_MAX,
@@ -260,6 +262,28 @@ static int load_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	return err ?: weir_user_put(load, sizeof(*load), user);
 }
 
+static int emit_run(struct weir_client *c, union ioctl_args *args, u64 user)
+{
+	struct weir_emit __user *to = u64_to_user_ptr(user);
+	struct weir_emit *emit = &args->emit;
+	u8 data[WEIR_RECORD_MAX];
+	u64 seq;
+
+	if (!emit->length || emit->length > sizeof(data) ||
+	    (memchr_inv(emit->tag, 0, sizeof(emit->tag)) &&
+	     !weir_name_valid(emit->tag)))
+		return -EINVAL;
+	if (!c->writable)
+		return -EACCES;
+	if (copy_from_user(data, u64_to_user_ptr(emit->data), emit->length))
+		return -EFAULT;
+	/* see that the number can be told before there is one */
+	if (put_user(0, &to->seq))
+		return -EFAULT;
+	seq = weir_event_emit(emit->tag, data, emit->length);
+	return put_user(seq, &to->seq) ? -EFAULT : 0;
+}
+
 /**
  * struct ioctl_desc - one ioctl
  * @cmd: its number
@@ -294,6 +318,7 @@ static const struct ioctl_desc ioctls[] = {
 	IOCTL(WEIR_IOC_DUMP,	weir_dump,	length,		dump_run),
 	IOCTL(WEIR_IOC_RULES,	weir_rules,	rules,		rules_run),
 	IOCTL(WEIR_IOC_LOAD,	weir_load,	length,		load_run),
+	IOCTL(WEIR_IOC_EMIT,	weir_emit,	tag,		emit_run),
 };
 
 /**

@@ -55,6 +55,7 @@ _Static_assert(sizeof(struct weir_rule) == 20, "weir_rule");
 _Static_assert(sizeof(struct weir_rules) == 24, "weir_rules");
 _Static_assert(sizeof(struct weir_load) == 40, "weir_load");
 _Static_assert(sizeof(struct weir_event) == 120, "weir_event");
+_Static_assert(sizeof(struct weir_emit) == 88, "weir_emit");
 _Static_assert(WEIR_EVENT_SIZE_MAX == sizeof(struct weir_event) + 256,
 	       "the longest key, padded to 8, fits in the longest record");
 
@@ -233,6 +234,15 @@ static void rules_prepare(struct world *w, void *arg)
 	memcpy(arg, &rules, sizeof(rules));
 }
 
+static void emit_prepare(struct world *w, void *arg)
+{
+	struct weir_emit emit = { .size = sizeof(emit), .length = 5,
+				  .data = address(w->buffer), .seq = POISON_U64,
+				  .tag = "abi" };
+
+	memcpy(arg, &emit, sizeof(emit));
+}
+
 static void nothing_undo(struct world *w, void *arg)
 {
 	(void)w;
@@ -255,6 +265,7 @@ static const struct command commands[] = {
 	ROW(DUMP, dump, true, nothing_undo),
 	ROW(SUBMIT, submit, true, nothing_undo),
 	ROW(RULES, rules, true, nothing_undo),
+	ROW(EMIT, emit, true, nothing_undo),
 };
 
 FIXTURE(abi) {
@@ -282,6 +293,7 @@ VARIANT(list, 7);
 VARIANT(dump, 8);
 VARIANT(submit, 9);
 VARIANT(rules, 10);
+VARIANT(emit, 11);
 
 static struct state state_get(struct world *w)
 {
@@ -513,7 +525,7 @@ TEST(unknown_ioctls)
 	ASSERT_LE(0, fd);
 	before = info_get(fd);
 	size_write(arg, sizeof(arg));
-	for (unsigned int nr = _IOC_NR(WEIR_IOC_LOAD) + 1; nr < 256; nr++)
+	for (unsigned int nr = _IOC_NR(WEIR_IOC_EMIT) + 1; nr < 256; nr++)
 		EXPECT_EQ(-ENOTTY, call(fd, _IO(WEIR_IOC_MAGIC, nr), arg));
 	EXPECT_EQ(before.event_next, info_get(fd).event_next);
 	close(fd);
@@ -531,7 +543,7 @@ TEST(info)
 	EXPECT_EQ(WEIR_ABI_VERSION, first.abi_version);
 	EXPECT_EQ(WEIR_FEATURE_COUNTER | WEIR_FEATURE_LIMITER |
 		  WEIR_FEATURE_EVENTS | WEIR_FEATURE_TRANSACTION |
-		  WEIR_FEATURE_HISTOGRAM, first.features);
+		  WEIR_FEATURE_HISTOGRAM | WEIR_FEATURE_EMIT, first.features);
 	EXPECT_EQ(WEIR_BATCH_MAX, first.batch_max);
 	EXPECT_EQ(WEIR_FIELDS_MAX, first.fields_max);
 	EXPECT_EQ(WEIR_KEY_MAX, first.key_max);

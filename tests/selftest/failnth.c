@@ -333,6 +333,20 @@ TEST_F_TIMEOUT(failnth, take_of_a_histogram, 300)
 	EXPECT_EQ(3000, histogram.sum);
 }
 
+static int emit_line(FIXTURE_DATA(failnth) *self)
+{
+	struct weir_emit emit = { .size = sizeof(emit), .length = 4,
+				  .data = address("line"), .tag = "failnth" };
+
+	return call(self->fd, WEIR_IOC_EMIT, &emit);
+}
+
+TEST_F_TIMEOUT(failnth, emit_a_line, 300)
+{
+	NEEDS_INJECTION();
+	sweep(_metadata, self, emit_line);
+}
+
 static int create_limiter(FIXTURE_DATA(failnth) *self)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_IP);

@@ -44,7 +44,7 @@
  * ========== =================================================================
  * EACCES     the object's mode does not grant the rights asked for, the handle
  *            lacks the right the operation needs, or the file is not open for
- *            writing, which CREATE and any right but OBSERVE need
+ *            writing, which CREATE, EMIT and any right but OBSERVE need
  * EAGAIN     read of an empty stream of events with O_NONBLOCK
  * EBADF      no such handle in this open file (never opened, or closed)
  * E2BIG      non-zero bytes behind the part of a struct the kernel knows, or a
@@ -154,6 +154,7 @@ struct weir_info {
 #define WEIR_FEATURE_EVENTS	0x4ULL
 #define WEIR_FEATURE_TRANSACTION 0x8ULL
 #define WEIR_FEATURE_HISTOGRAM	0x10ULL
+#define WEIR_FEATURE_EMIT	0x20ULL
 
 #define WEIR_IOC_INFO		_IO(WEIR_IOC_MAGIC, 0x00)
 
@@ -1035,10 +1036,12 @@ struct weir_submit {
  * The kernel keeps the last 4096. A reader that fell behind gets one record of
  * type WEIR_EVENT_LOST that says how many are gone, those it may not see included,
  * then goes on with the oldest kept. Readers without CAP_SYS_ADMIN see only events
- * of objects they may observe; the numbers of the others are skipped.
+ * of objects they may observe, and of what was emitted only what their own user did;
+ * the numbers of the others are skipped.
  *
  * Events tell transitions, never each violation. A ban that runs out makes no
- * event; the one that laid it says when.
+ * event; the one that laid it says when. Besides, there is what programs emit: see
+ * &struct weir_emit.
  */
 enum weir_event_type {
 	WEIR_EVENT_LOST		= 1,	/* value: events lost; seq: the first */
@@ -1050,6 +1053,8 @@ enum weir_event_type {
 	WEIR_EVENT_LIFTED	= 6,	/* name, key; value: ns it had to go */
 	/* name; value: max_keys. Once, until an eighth of them was free again */
 	WEIR_EVENT_TABLE_FULL	= 7,
+	/* data; value: uid of who emitted it, more: his process; name: the tag, or none */
+	WEIR_EVENT_RECORD	= 8,
 };
 
 /**
@@ -1058,12 +1063,12 @@ enum weir_event_type {
  * @type: enum weir_event_type
  * @seq: its number
  * @time: CLOCK_BOOTTIME in ns
- * @id: number of the object; 0 for LOST
+ * @id: number of the object; 0 for LOST and RECORD
  * @value: see enum weir_event_type
  * @more: see enum weir_event_type
- * @kind: enum weir_kind of the object
- * @key_type: enum weir_key_type of @data
- * @data_len: bytes in @data: the key
+ * @kind: enum weir_kind of the object; 0 for LOST and RECORD
+ * @key_type: enum weir_key_type of @data; TEXT for a RECORD
+ * @data_len: bytes in @data: the key, or what was emitted
  * @name: of the object, NUL-terminated
  */
 struct weir_event {
@@ -1083,5 +1088,36 @@ struct weir_event {
 
 /** WEIR_EVENT_SIZE_MAX: bytes of the longest record. */
 #define WEIR_EVENT_SIZE_MAX	376
+
+#define WEIR_RECORD_MAX		160	/* bytes of the longest record emitted */
+
+/**
+ * struct weir_emit - WEIR_IOC_EMIT: put a record of one's own into the event stream
+ * @size: sizeof(struct weir_emit)
+ * @length: bytes of the record, 1..WEIR_RECORD_MAX
+ * @data: pointer to them; any bytes
+ * @seq: out: the number of the event
+ * @tag: a name by the rules of object names, zero-filled to the end, or all zero
+ *
+ * Readers get a WEIR_EVENT_RECORD, whole, with the caller's effective uid and process
+ * number (both as the initial namespaces have them): readers of the same user, and
+ * those with CAP_SYS_ADMIN. Its order is that of its number: who emits one after
+ * another's call has returned comes after him. Nobody waits for a reader, and what is
+ * kept does not grow: who floods the stream makes slow readers lose events, and they are
+ * told how many.
+ *
+ * Errors: EINVAL, EACCES (file not open for writing), EFAULT, E2BIG. After an EFAULT
+ * it was not emitted, unless another thread of the caller unmapped the struct at that
+ * moment.
+ */
+struct weir_emit {
+	__u32		size;
+	__u32		length;
+	__aligned_u64	data;
+	__aligned_u64	seq;
+	char		tag[WEIR_NAME_SIZE];
+};
+
+#define WEIR_IOC_EMIT		_IO(WEIR_IOC_MAGIC, 0x0c)
 
 #endif /* _UAPI_LINUX_WEIR_H */
