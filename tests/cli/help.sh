@@ -56,9 +56,9 @@ while IFS= read -r line; do
 	commands+=("${BASH_REMATCH[1]}")
 	usages[${BASH_REMATCH[1]}]=${line#  weir }
 done <"$work/help"
-((${#commands[@]} == 31))
-result $? 'it has 31 commands' <<<"${#commands[@]}"
-((${#page[@]} == 31))
+((${#commands[@]} == 32))
+result $? 'it has 32 commands' <<<"${#commands[@]}"
+((${#page[@]} == 32))
 result $? 'the manual page has as many' <<<"${!page[*]}"
 
 # offers WORD...: what completion offers for the last one, sorted, is "$work/out"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Events: the stream that tells what happened to objects and keys. */
+/* Events: the stream that tells what happened to objects and keys, and what is emitted. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -149,6 +149,28 @@ WEIR_API void weir_events_key(const struct weir_event *event,
 	key->type = length ? event->key_type : WEIR_KEY_NONE;
 	key->len = length;
 	memcpy(key->bytes, event->data, length);
+}
+
+WEIR_API int weir_emit(struct weir *weir, const char *tag, const void *bytes,
+		       size_t length, uint64_t *seq)
+{
+	struct weir_emit emit = {
+		.size = sizeof(emit),
+		.length = length > WEIR_RECORD_MAX ? 0 : (uint32_t)length,
+		.data = (uintptr_t)bytes,
+	};
+
+	if (tag && !weir_name_valid(tag)) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (tag)
+		strcpy(emit.tag, tag);
+	if (weir__ioctl(weir->fd, WEIR_IOC_EMIT, &emit) < 0)
+		return -1;
+	if (seq)
+		*seq = emit.seq;
+	return 0;
 }
 
 WEIR_API void weir_events_close(struct weir_events *events)

@@ -61,6 +61,7 @@ static const char *const event_types[] = {
 	[WEIR_EVENT_BANNED] = "banned",
 	[WEIR_EVENT_LIFTED] = "lifted",
 	[WEIR_EVENT_TABLE_FULL] = "table-full",
+	[WEIR_EVENT_RECORD] = "record",
 };
 
 static const char *word(const char *const *words, size_t count, int number)

@@ -836,11 +836,29 @@ int weir_events_next(struct weir_events *events, const struct weir_event **event
  */
 int weir_events_fd(const struct weir_events *events);
 
-/** weir_events_key() - the key of an event; type NONE if it has none */
+/**
+ * weir_events_key() - the key of an event; type NONE if it has none
+ *
+ * Of a WEIR_EVENT_RECORD: what was emitted, as a key of type TEXT.
+ */
 void weir_events_key(const struct weir_event *event, struct weir_key *key);
 
 /** weir_events_close() - close the stream */
 void weir_events_close(struct weir_events *events);
+
+/**
+ * weir_emit() - put a record of one's own into the stream
+ * @tag: a name by the rules of object names, or NULL
+ * @bytes: the record: @length bytes of any value, 1..WEIR_RECORD_MAX
+ * @seq: the number it got; may be NULL
+ *
+ * Readers of the same user, and those with CAP_SYS_ADMIN, get it: whole, with uid and
+ * process of the caller, in the order of its number. It does not wait for them.
+ *
+ * Return: 0, or -1: EINVAL, EACCES if the client is WEIR_OPEN_READONLY.
+ */
+int weir_emit(struct weir *weir, const char *tag, const void *bytes, size_t length,
+	      uint64_t *seq);
 
 /*
  * ---------------------------------------------------------------------------

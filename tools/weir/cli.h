@@ -57,7 +57,7 @@ struct object {
 extern const struct object *const objects[];
 extern const int nobjects;
 
-extern const struct object status_object, list_object, events_object,
+extern const struct object status_object, list_object, events_object, emit_object,
 	counter_object, limiter_object, check_object, ban_object,
 	save_object, restore_object;
 
@@ -162,7 +162,10 @@ void json_array_end(void);
 
 json_t *json_u64(uint64_t number);
 void json_add(json_t *object, const char *name, json_t *value);
-/* "key", and "key_hex" if its bytes are not UTF-8 */
+/* @name, and @name_hex if the bytes are not UTF-8 */
+void json_add_bytes(json_t *object, const char *name, const void *bytes,
+		    size_t length);
+/* "key" in that way */
 void json_add_key(json_t *object, const struct weir_key *key);
 
 #define HUMANE_MAX 32

@@ -10,6 +10,7 @@ const struct object *const objects[] = {
 	&status_object,
 	&list_object,
 	&events_object,
+	&emit_object,
 	&counter_object,
 	&limiter_object,
 	&check_object,

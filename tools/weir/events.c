@@ -30,6 +30,16 @@ static const struct {
 	{ WEIR_SET_RULES, "rules" },
 };
 
+static void record_json(json_t *json, const struct weir_event *event,
+			const struct weir_key *key)
+{
+	json_add(json, "tag", *event->name ? json_string(event->name) : json_null());
+	json_add(json, "uid", json_u64((uint64_t)event->value));
+	json_add(json, "pid", json_u64((uint64_t)event->more));
+	json_add_bytes(json, "text", key->bytes, key->len);
+	json_print_line(json);
+}
+
 static void event_json(const struct weir_event *event)
 {
 	const char *type = weir_event_type_name((int)event->type);
@@ -47,10 +57,14 @@ static void event_json(const struct weir_event *event)
 		json_print_line(json);
 		return;
 	}
+	weir_events_key(event, &key);
+	if (event->type == WEIR_EVENT_RECORD) {
+		record_json(json, event, &key);
+		return;
+	}
 	json_add(json, "kind", kind ? json_string(kind) : json_null());
 	json_add(json, "name", json_string(event->name));
 	json_add(json, "id", json_u64(event->id));
-	weir_events_key(event, &key);
 	switch (event->type) {
 	case WEIR_EVENT_CREATED:
 		json_add(json, "uid", json_u64(value));
@@ -98,22 +112,41 @@ static void print_time(uint64_t boottime)
 	printf("%s.%03d", text, (int)(ns % 1000000000 / 1000000));
 }
 
+static void print_user(uint64_t uid)
+{
+	const struct passwd *user = getpwuid((uid_t)uid);
+
+	if (user)
+		printf(" by %s", user->pw_name);
+	else
+		printf(" by user %llu", (unsigned long long)uid);
+}
+
+/* What it says may be anybody's words, so it is shown as keys are. */
+static void print_record(const struct weir_event *event)
+{
+	char shown[KEY_ROOM];
+	struct weir_key key;
+
+	weir_events_key(event, &key);
+	if (*event->name)
+		printf(" %s", event->name);
+	print_user((uint64_t)event->value);
+	weir_text_format(key.bytes, key.len, shown, sizeof(shown));
+	printf(" (%lld): %s\n", (long long)event->more, shown);
+}
+
 static void print_details(const struct weir_event *event)
 {
 	uint64_t value = (uint64_t)event->value;
 	char shown[KEY_ROOM], duration[HUMANE_MAX];
-	const struct passwd *user;
 	struct weir_key key;
 	int i, listed = 0;
 
 	weir_events_key(event, &key);
 	switch (event->type) {
 	case WEIR_EVENT_CREATED:
-		user = getpwuid((uid_t)value);
-		if (user)
-			printf(" by %s", user->pw_name);
-		else
-			printf(" by user %llu", (unsigned long long)value);
+		print_user(value);
 		break;
 	case WEIR_EVENT_CHANGED:
 		for (i = 0; i < COUNT(changes); i++)
@@ -152,6 +185,10 @@ static void event_text(const struct weir_event *event)
 	if (event->type == WEIR_EVENT_LOST) {
 		printf(" %llu events: they came faster than they were read\n",
 		       (unsigned long long)event->value);
+		return;
+	}
+	if (event->type == WEIR_EVENT_RECORD) {
+		print_record(event);
 		return;
 	}
 	printf(" %s %s", kind ? kind : "?", event->name);
@@ -259,9 +296,9 @@ static const struct option options[] = {
 static const struct command commands[] = {
 	{
 		.operands = "",
-		.summary = "print what happened: bans, and objects made, changed and deleted",
-		.details = "Prints the events that the kernel still keeps (the last 4096), oldest first, and ends. You see those of objects you may observe.\n\n"
-			"If events are gone before they could be read, a record 'lost' tells how many.",
+		.summary = "print what happened: bans, objects made, changed and deleted, and what was emitted",
+		.details = "Prints the events that the kernel still keeps (the last 4096), oldest first, and ends. You see those of objects you may observe, and what your own user emitted (root: all).\n\n"
+			"If events are gone before they could be read, an event 'lost' tells how many, and the number of the first: also if --from asks for one that is gone. So who remembers the number of the last event he has dealt with, and begins with the next one, misses none without knowing.",
 		.prints = true,
 		.options = options,
 		.run = events_run,

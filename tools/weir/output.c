@@ -120,30 +120,37 @@ void json_add(json_t *object, const char *name, json_t *value)
 		die("out of memory");
 }
 
+void json_add_bytes(json_t *object, const char *name, const void *bytes,
+		    size_t length)
+{
+	char shown[KEY_ROOM], hex[2 * WEIR_KEY_MAX + 1], member[32];
+	json_t *text = json_stringn(bytes, length);
+	size_t i;
+
+	if (text) {
+		json_add(object, name, text);
+		return;
+	}
+	weir_text_format(bytes, length, shown, sizeof(shown));
+	json_add(object, name, json_string(shown));
+	for (i = 0; i < length; i++)
+		snprintf(hex + 2 * i, 3, "%02x", ((const unsigned char *)bytes)[i]);
+	snprintf(member, sizeof(member), "%s_hex", name);
+	json_add(object, member, json_string(hex));
+}
+
 void json_add_key(json_t *object, const struct weir_key *key)
 {
-	char shown[KEY_ROOM], hex[2 * WEIR_KEY_MAX + 1];
-	json_t *text;
-	unsigned int i;
+	char shown[KEY_ROOM];
 
 	if (key->type == WEIR_KEY_NONE) {
 		json_add(object, "key", json_null());
-		return;
+	} else if (key->type == WEIR_KEY_TEXT) {
+		json_add_bytes(object, "key", key->bytes, key->len);
+	} else {
+		weir_key_format(key, shown, sizeof(shown));
+		json_add(object, "key", json_string(shown));
 	}
-	if (key->type == WEIR_KEY_TEXT) {
-		text = json_stringn((const char *)key->bytes, key->len);
-		if (text) {
-			json_add(object, "key", text);
-			return;
-		}
-	}
-	weir_key_format(key, shown, sizeof(shown));
-	json_add(object, "key", json_string(shown));
-	if (key->type != WEIR_KEY_TEXT)
-		return;
-	for (i = 0; i < key->len; i++)
-		snprintf(hex + 2 * i, 3, "%02x", key->bytes[i]);
-	json_add(object, "key_hex", json_string(hex));
 }
 
 const char *key_show(const struct weir_key *key, char *buffer)

@@ -15,6 +15,7 @@ static const struct {
 	{ WEIR_FEATURE_EVENTS, "events" },
 	{ WEIR_FEATURE_TRANSACTION, "transaction" },
 	{ WEIR_FEATURE_HISTOGRAM, "histogram" },
+	{ WEIR_FEATURE_EMIT, "emit" },
 };
 
 static json_t *features_json(uint64_t bits)

@@ -151,6 +151,83 @@ static void test_adopt(void)
 	weir_counter_close(counter);
 }
 
+static void test_histogram(void)
+{
+	static struct weir_histogram h, taken;
+	struct weir_counter *counter, *user, *sum;
+	struct weir_op op;
+
+	counter = weir_counter_create(weir, "lib.h", WEIR_COUNTER_HISTOGRAM, NULL, 0,
+				      0600);
+	user = weir_counter_open(weir, "lib.h", WEIR_RIGHT_USE);
+	sum = weir_counter_create(weir, "lib.sum", WEIR_COUNTER_SUM, NULL, 0, 0600);
+	ok(counter && user && sum, "a histogram is made");
+	if (!counter || !user || !sum)
+		return;
+	ok(weir_counter_type(counter) == WEIR_COUNTER_HISTOGRAM &&
+	   !weir_counter_fields(counter), "it has no fields");
+	weir_op_observe(&op, user, 30, 1);
+	ok(!weir_counter_observe(user, 10, 1) && !weir_counter_observe(user, 20, 2) &&
+	   weir_submit(weir, &op, 1) == 1 && !op.result, "observe");
+	ok(weir_counter_observe(user, 1, 0) == -1 && errno == EINVAL &&
+	   weir_counter_observe(user, 1ULL << 63, 1) == -1 && errno == EINVAL &&
+	   weir_counter_observe(sum, 1, 1) == -1 && errno == EOPNOTSUPP,
+	   "not 0 times, not beyond, not in a sum");
+	ok(!weir_counter_read_histogram(counter, &h) && h.count == 4 && h.sum == 80 &&
+	   h.min == 10 && h.max == 30 && weir_histogram_percentile(&h, 750000) == 20 &&
+	   weir_histogram_mean(&h) == 20, "read");
+	ok(!weir_counter_add(sum, 0, 7) &&
+	   weir_counter_take_histogram(sum, &taken) == -1 && errno == EOPNOTSUPP &&
+	   weir_counter_read_histogram(user, &taken) == -1 && errno == EACCES,
+	   "not of a sum, nor without the right");
+	ok(!weir_counter_take_histogram(counter, &taken) &&
+	   !memcmp(&taken, &h, sizeof(h)) &&
+	   !weir_counter_read_histogram(counter, &h) && !h.count, "take");
+	ok(!weir_counter_load_histogram(counter, &taken) &&
+	   !weir_counter_load_histogram(counter, &taken) &&
+	   !weir_counter_read_histogram(counter, &h) && h.count == 8, "put back, twice");
+	weir_histogram_merge(&taken, &taken);
+	ok(!memcmp(&taken, &h, sizeof(h)), "which is as much as twice added up here");
+	taken.count++;
+	ok(weir_counter_load_histogram(counter, &taken) == -1 && errno == EINVAL,
+	   "what cannot be is not loaded");
+	weir_counter_delete(counter);
+	weir_counter_delete(sum);
+	weir_counter_close(counter);
+	weir_counter_close(user);
+	weir_counter_close(sum);
+}
+
+static void test_emit(void)
+{
+	struct weir_events *events = weir_events_open(WEIR_EVENTS_NOW);
+	struct weir *reader = weir_open(WEIR_OPEN_READONLY);
+	char bytes[WEIR_RECORD_MAX + 1] = "a line";
+	const struct weir_event *event;
+	struct weir_key key;
+	uint64_t seq = 0;
+
+	ok(weir_emit(weir, "a b", bytes, 6, NULL) == -1 && errno == EINVAL &&
+	   weir_emit(weir, NULL, bytes, 0, NULL) == -1 && errno == EINVAL &&
+	   weir_emit(weir, NULL, bytes, sizeof(bytes), NULL) == -1 && errno == EINVAL &&
+	   weir_emit(weir, NULL, bytes, SIZE_MAX, NULL) == -1 && errno == EINVAL &&
+	   weir_emit(reader, NULL, bytes, 6, NULL) == -1 && errno == EACCES,
+	   "what is refused");
+	ok(!weir_emit(weir, "lib", bytes, 6, &seq) &&
+	   !weir_emit(weir, NULL, bytes, WEIR_RECORD_MAX, NULL), "emit");
+	ok(weir_events_next(events, &event, 0) == 1 &&
+	   event->type == WEIR_EVENT_RECORD && event->seq == seq &&
+	   event->more == getpid() && !strcmp(event->name, "lib"), "it comes");
+	weir_events_key(event, &key);
+	ok(key.type == WEIR_KEY_TEXT && key.len == 6 && !memcmp(key.bytes, bytes, 6),
+	   "with its bytes");
+	ok(weir_events_next(events, &event, 0) == 1 && event->data_len == 160 &&
+	   !*event->name && weir_events_next(events, &event, 0) == 0,
+	   "and the longest one, and no more");
+	weir_events_close(events);
+	weir_close(reader);
+}
+
 static void test_limiter(struct weir_limiter *limiter)
 {
 	struct weir_answer answer;
@@ -411,6 +488,8 @@ int main(void)
 	test_client();
 	test_counter();
 	test_adopt();
+	test_histogram();
+	test_emit();
 	limiter = weir_limiter_create(weir, "lib.l", &slow, 0600);
 	ok(limiter, "a limiter is made");
 	if (limiter) {
