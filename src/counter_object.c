@@ -72,7 +72,7 @@ static struct weir_object *counter_create(u64 user_config)
 	int err;
 
 	err = weir_user_get(&config, sizeof(config), user_config,
-			    offsetofend(struct weir_counter_config, buckets));
+			    offsetofend(struct weir_counter_config, start));
 	if (!err)
 		err = config_check(&config);
 	if (err)
@@ -146,7 +146,7 @@ static int counter_get(struct weir_object *o, u64 user_config, u64 stats)
 	if (!user_config)
 		return 0;
 	err = weir_user_get(&config, sizeof(config), user_config,
-			    offsetofend(struct weir_counter_config, buckets));
+			    offsetofend(struct weir_counter_config, start));
 	if (err)
 		return err;
 	if (config.reserved)
