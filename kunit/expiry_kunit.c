@@ -127,7 +127,7 @@ static unsigned int entries_expire(struct entries *s, u64 now)
 {
 	unsigned int before = s->dropped;
 
-	while (weir_expiry_step(&s->expiry, now, true, entries_scan, s))
+	while (weir_expiry_step(&s->expiry, now, entries_scan, s))
 		;
 	return s->dropped - before;
 }
@@ -324,7 +324,7 @@ static void expiry_scan_overtaken(struct kunit *test)
 	struct entries *s = entries_new(test, row->nbuckets);
 
 	entry_set(s, 0, row->nbuckets - 1, 100);
-	KUNIT_EXPECT_TRUE(test, weir_expiry_step(&s->expiry, 100, true,
+	KUNIT_EXPECT_TRUE(test, weir_expiry_step(&s->expiry, 100,
 						 scan_that_is_overtaken, s));
 	KUNIT_EXPECT_EQ(test, 1, s->dropped);
 	KUNIT_EXPECT_EQ(test, 101, weir_expiry_root(&s->expiry));
@@ -382,7 +382,7 @@ static void expiry_step_interrupted(struct kunit *test)
 			few_entries(test, s, nbuckets);
 			s->bucket[10] = bucket;
 			points.left = n;
-			weir_expiry_step(&s->expiry, 100, true, entries_scan, s);
+			weir_expiry_step(&s->expiry, 100, entries_scan, s);
 			left = points.left;
 			few_entries_end(test, s);
 		}
@@ -453,22 +453,6 @@ static void expiry_lower_overlapped(struct kunit *test)
 
 #define ROUNDS	4000
 
-/* Who may not wait leaves it to him who is at it, and examines nothing. */
-static void expiry_busy(struct kunit *test)
-{
-	struct entries *s = entries_new(test, 64);
-
-	entry_set(s, 0, 5, 100);
-	spin_lock_bh(&s->expiry.lock);
-	KUNIT_EXPECT_FALSE(test, weir_expiry_step(&s->expiry, 100, false,
-						  entries_scan, s));
-	spin_unlock_bh(&s->expiry.lock);
-	KUNIT_EXPECT_EQ(test, 0, s->scans);
-	KUNIT_EXPECT_TRUE(test, weir_expiry_step(&s->expiry, 100, false,
-						 entries_scan, s));
-	KUNIT_EXPECT_EQ(test, 1, s->dropped);
-}
-
 /* Even members bring entries, odd ones expire them, all the time. */
 static void race_work(unsigned int index, void *arg)
 {
@@ -480,7 +464,7 @@ static void race_work(unsigned int index, void *arg)
 	for (round = 0; round < ROUNDS; round++) {
 		if (index & 1) {
 			weir_expiry_step(&s->expiry, prng_below(&p, 1000),
-					 prng_below(&p, 2), entries_scan, s);
+					 entries_scan, s);
 			continue;
 		}
 		/* a place has one bringer, so its bucket is his to choose */
@@ -515,7 +499,6 @@ static struct kunit_case expiry_cases[] = {
 	KUNIT_CASE(expiry_scans_once),
 	KUNIT_CASE(expiry_reset_forgets),
 	KUNIT_CASE_PARAM(expiry_scan_overtaken, size_gen_params),
-	KUNIT_CASE(expiry_busy),
 	KUNIT_CASE(expiry_step_interrupted),
 	KUNIT_CASE(expiry_lower_interrupted),
 	KUNIT_CASE(expiry_lower_overlapped),

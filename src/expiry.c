@@ -196,16 +196,15 @@ u64 weir_expiry_next(struct weir_expiry *x)
  * weir_expiry_step - examine one group whose bound has passed
  * @x: the bounds
  * @now: the time
- * @may_wait: for others who do the same; else it is left to them
  * @scan: examines a group
  * @arg: for @scan
  *
  * Cost: at most 64 reads a level and one group's entries.
  * Context: any that may take a lock that softirqs take.
- * Return: false if nothing in the table can be idle at @now, or somebody else is at it.
+ * Return: false if nothing in the table can be idle at @now.
  */
-bool weir_expiry_step(struct weir_expiry *x, u64 now, bool may_wait,
-		      weir_expiry_scan *scan, void *arg)
+bool weir_expiry_step(struct weir_expiry *x, u64 now, weir_expiry_scan *scan,
+		      void *arg)
 {
 	unsigned int level = x->nlevels - 1, at = 0;
 	u64 least;
@@ -213,10 +212,7 @@ bool weir_expiry_step(struct weir_expiry *x, u64 now, bool may_wait,
 
 	if (weir_expiry_nothing_due(x, now))
 		return false;
-	if (may_wait)
-		spin_lock_bh(&x->lock);
-	else if (!spin_trylock_bh(&x->lock))
-		return false;
+	spin_lock_bh(&x->lock);
 	if (weir_expiry_root(x) > now) {
 		spin_unlock_bh(&x->lock);
 		return false;

@@ -61,8 +61,8 @@ void weir_expiry_reset(struct weir_expiry *x);
 bool weir_expiry_due(struct weir_expiry *x, u64 now);
 u64 weir_expiry_next(struct weir_expiry *x);
 bool weir_expiry_nothing_due(const struct weir_expiry *x, u64 now);
-bool weir_expiry_step(struct weir_expiry *x, u64 now, bool may_wait,
-		      weir_expiry_scan *scan, void *arg);
+bool weir_expiry_step(struct weir_expiry *x, u64 now, weir_expiry_scan *scan,
+		      void *arg);
 
 static inline u64 weir_expiry_root(const struct weir_expiry *x)
 {

@@ -254,8 +254,7 @@ static int absent_op(struct weir_limiter_call *call)
 			return weir_table_refuses_at_once(&call->l->table, call->key,
 							  call->now) ?
 			       weir_limiter_full_count(call) : WEIR_OP_SLOW;
-		if (op->opcode == WEIR_OP_PEEK &&
-		    !weir_table_room(&call->l->table, false))
+		if (op->opcode == WEIR_OP_PEEK && !weir_table_room(&call->l->table))
 			return weir_limiter_full(call);
 		weir_limiter_answer(op, call->p, &d, 0, call->now);
 		if (check)

@@ -221,17 +221,15 @@ static u64 group_scan(void *arg, unsigned int group, u64 now)
  * weir_table_step - drop the idle entries of one group
  * @t: the table
  * @for_room: to make room, not in the course of time
- * @may_wait: for others who do the same
  *
  * Context: process or softirq, RCU or not.
- * Return: false if nothing is idle, or somebody else is at it.
+ * Return: false if nothing is idle.
  */
-bool weir_table_step(struct weir_table *t, bool for_room, bool may_wait)
+bool weir_table_step(struct weir_table *t, bool for_room)
 {
 	struct scan scan = { .t = t, .for_room = for_room };
 
-	return weir_expiry_step(&t->expiry, weir_table_now(t), may_wait, group_scan,
-				&scan);
+	return weir_expiry_step(&t->expiry, weir_table_now(t), group_scan, &scan);
 }
 
 static bool table_is_full(const struct weir_table *t)
@@ -242,19 +240,17 @@ static bool table_is_full(const struct weir_table *t)
 /**
  * weir_table_room - whether a new key would find room, if need be an idle one's
  * @t: the table
- * @may_wait: for others who look for room
  *
  * Drops idle entries of a full table, which changes nothing for anybody.
  * Examines at most 64 groups. Context: process or softirq, RCU or not.
  * Return: false if the table is full and none of what was examined is idle.
  */
-bool weir_table_room(struct weir_table *t, bool may_wait)
+bool weir_table_room(struct weir_table *t)
 {
 	unsigned int steps;
 
 	for (steps = 0; table_is_full(t); steps++)
-		if (steps == WEIR_SWEEP_FOR_ROOM ||
-		    !weir_table_step(t, true, may_wait))
+		if (steps == WEIR_SWEEP_FOR_ROOM || !weir_table_step(t, true))
 			return false;
 	return true;
 }
@@ -312,7 +308,7 @@ static bool table_refuses(struct weir_table *t, const struct weir_key *key,
 		given = atomic64_read(&t->given);
 		smp_rmb();	/* pairs with the barrier in place_give() */
 		/* each time round raises 64 bounds, so there is an end */
-		while (!(room = weir_table_room(t, may_sleep)) && may_sleep &&
+		while (!(room = weir_table_room(t)) && may_sleep &&
 		       weir_expiry_due(&t->expiry, weir_table_now(t)))
 			cond_resched();
 		if (room)

@@ -63,10 +63,15 @@ static int create_with(FIXTURE_DATA(nested) *self, __u32 kind,
 	return ret;
 }
 
+/* What the structs had in the first version: programs of that day still say so. */
+#define COUNTER_CONFIG_FIRST	32
+#define LIMITER_CONFIG_FIRST	144
+#define LIMITER_STATS_FIRST	88
+
 /* @config of @size bytes in CREATE: the size rules, and each 8 bytes of edge. */
 static void config_rules(struct __test_metadata *_metadata,
 			 FIXTURE_DATA(nested) *self, __u32 kind,
-			 const void *config, size_t size)
+			 const void *config, size_t size, size_t first)
 {
 	static const __u32 short_of[] = { 0, 1, 4 };
 	__u32 bent;
@@ -74,7 +79,7 @@ static void config_rules(struct __test_metadata *_metadata,
 	for (size_t i = 0; i <= ARRAY_SIZE(short_of); i++) {
 		memset(self->room, 0, 8192);
 		memcpy(self->room, config, size);
-		bent = i < ARRAY_SIZE(short_of) ? short_of[i] : size - 1;
+		bent = i < ARRAY_SIZE(short_of) ? short_of[i] : first - 1;
 		memcpy(self->room, &bent, sizeof(bent));
 		EXPECT_EQ(-EINVAL, create_with(self, kind, self->room));
 		EXPECT_TRUE(nothing_happened(self));
@@ -98,6 +103,12 @@ static void config_rules(struct __test_metadata *_metadata,
 		}
 		EXPECT_TRUE(nothing_happened(self));
 	}
+	memset(self->room, 0, 8192);
+	memcpy(self->room, config, first);
+	bent = first;
+	memcpy(self->room, &bent, sizeof(bent));
+	EXPECT_EQ(0, create_with(self, kind, pane_lay(&self->pane, self->room, first,
+						      first, PROT_NONE)));
 	/* a config is only read */
 	EXPECT_EQ(0, create_with(self, kind,
 				 pane_lay(&self->pane, config, size, 0,
@@ -112,7 +123,7 @@ TEST_F(nested, counter_config)
 					      .type = WEIR_COUNTER_SUM };
 
 	config_rules(_metadata, self, WEIR_KIND_COUNTER, &config,
-		     sizeof(config));
+		     sizeof(config), COUNTER_CONFIG_FIRST);
 }
 
 TEST_F(nested, limiter_config)
@@ -120,7 +131,7 @@ TEST_F(nested, limiter_config)
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_TEXT);
 
 	config_rules(_metadata, self, WEIR_KIND_LIMITER, &config,
-		     sizeof(config));
+		     sizeof(config), LIMITER_CONFIG_FIRST);
 }
 
 TEST_F(nested, pointers_no_program_has)
@@ -178,7 +189,8 @@ static int get_into(FIXTURE_DATA(nested) *self, void *place, bool stats)
 }
 
 static void output_rules(struct __test_metadata *_metadata,
-			 FIXTURE_DATA(nested) *self, size_t size, bool stats)
+			 FIXTURE_DATA(nested) *self, size_t size, size_t first,
+			 bool stats)
 {
 	__u32 bent;
 
@@ -195,11 +207,17 @@ static void output_rules(struct __test_metadata *_metadata,
 	}
 	memset(self->room, POISON, 8192);
 	for (int i = 0; i < 2; i++) {
-		bent = i ? size - 1 : 0;
+		bent = i ? first - 1 : 0;
 		memcpy(self->room, &bent, sizeof(bent));
 		EXPECT_EQ(-EINVAL, get_into(self, self->room, stats));
 		ASSERT_EQ((char)POISON, self->room[8]);
 	}
+	memset(self->room, 0, first);
+	bent = first;
+	memcpy(self->room, &bent, sizeof(bent));
+	EXPECT_EQ(0, get_into(self, self->room, stats));
+	for (size_t b = first; b < size; b++)
+		ASSERT_EQ((char)POISON, self->room[b]);
 	memset(self->room, 0, 8192);
 	bent = size;
 	memcpy(self->room, &bent, sizeof(bent));
@@ -216,12 +234,14 @@ static void output_rules(struct __test_metadata *_metadata,
 
 TEST_F(nested, config_comes_back)
 {
-	output_rules(_metadata, self, sizeof(struct weir_limiter_config), false);
+	output_rules(_metadata, self, sizeof(struct weir_limiter_config),
+		     LIMITER_CONFIG_FIRST, false);
 }
 
 TEST_F(nested, stats_come_back)
 {
-	output_rules(_metadata, self, sizeof(struct weir_limiter_stats), true);
+	output_rules(_metadata, self, sizeof(struct weir_limiter_stats),
+		     LIMITER_STATS_FIRST, true);
 }
 
 /* Both wanted and one bad: nothing is said, not half of it. */
@@ -245,7 +265,7 @@ TEST_F(nested, set_config)
 		EXPECT_EQ(-EFAULT, limiter_set(self->fd, self->limiter,
 					       WEIR_SET_BURST, place));
 	}
-	config.size = size - 1;
+	config.size = LIMITER_CONFIG_FIRST - 1;
 	EXPECT_EQ(-EINVAL, limiter_set(self->fd, self->limiter, WEIR_SET_BURST,
 				       &config));
 	memcpy(self->room, &config, size);
