@@ -10,13 +10,13 @@ weir limiter create cli.l --rate 5/m --key text
 refuses 'a command is missing'
 refuses "no such command: 'lis'" lis
 refuses "no such command: 'limiters'" limiters
-refuses "no such command: 'emit'" emit text
+refuses "no such command: 'drain'" drain text
 refuses "no such command: '--json'" --json
 refuses "no such command: ''" ''
 refuses "no such command: '\\x1b[2J'" $'\e[2J'
 refuses 'limiter: what about it? a verb is missing' limiter
 refuses "limiter: no such verb: 'chec'" limiter chec
-refuses "counter: no such verb: 'observe'" counter observe cli.c 1
+refuses "counter: no such verb: 'watch'" counter watch cli.c 1
 refuses "no such option: '--js'" list --js
 refuses "no such option: '--jsonx'" list --jsonx
 refuses "no such option: '--json-'" list --json-
