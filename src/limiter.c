@@ -12,37 +12,6 @@
 #include "limiter.h"
 #include "wait.h"
 
-/* In shadow mode all is allowed. What was decided stands in the other members. */
-void weir_limiter_shadow(const struct weir_policy *p, struct weir_op *op)
-{
-	if (!p->shadow || op->verdict == WEIR_ALLOWED)
-		return;
-	op->verdict = WEIR_ALLOWED;
-	op->out_flags |= WEIR_OUT_SHADOW;
-}
-
-/* The result half from a decision and the key's ban. */
-void weir_limiter_answer(struct weir_op *op, const struct weir_policy *p,
-			 const struct weir_decision *d, u64 ban_until, u64 now)
-{
-	bool banned = ban_until > now;
-
-	op->verdict = banned ? WEIR_BANNED :
-		      d->allowed ? WEIR_ALLOWED : WEIR_LIMITED;
-	op->limit = p->rate.limit;
-	op->remaining = d->remaining;
-	op->retry_after = d->retry_after;
-	op->reset_after = d->reset_after;
-	op->banned_for = 0;
-	op->strikes = 0;
-	op->bans = 0;
-	if (banned) {
-		op->banned_for = ban_until - now;
-		op->retry_after = max(op->retry_after, op->banned_for);
-	}
-	weir_limiter_shadow(p, op);
-}
-
 /* What a check of @cost finds, who stands behind all that wait already. */
 static void state_peek(const struct weir_policy *p, const struct weir_entry *e,
 		       u64 word, u64 now, u64 cost, struct weir_decision *d,
@@ -76,17 +45,6 @@ void weir_limiter_state(const struct weir_policy *p, const struct weir_entry *e,
 	weir_limiter_answer(op, p, &d, e->ban_until, now);
 	op->strikes = weir_limiter_strikes(p, e, now);
 	op->bans = e->bans;
-}
-
-/* Count what was decided, in shadow mode too. */
-void weir_limiter_count(struct weir_limiter *l, const struct weir_op *op)
-{
-	if (op->verdict == WEIR_ALLOWED && !(op->out_flags & WEIR_OUT_SHADOW))
-		this_cpu_inc(l->totals->allowed);
-	else if (op->banned_for)
-		this_cpu_inc(l->totals->banned);
-	else
-		this_cpu_inc(l->totals->limited);
 }
 
 /* What a CHECK has to say, after what it did. Entry locked. */
@@ -234,32 +192,47 @@ static bool check_unlocked(struct weir_limiter_call *call, struct weir_entry *e)
 	return true;
 }
 
-/* The key has no entry, which is to say a fresh one. */
-static int absent_op(struct weir_limiter_call *call)
+/* A CHECK of a key that has no entry: it gets one, unless it is refused without. */
+static int absent_check(struct weir_limiter_call *call)
 {
-	struct weir_op *op = call->op;
 	struct weir_decision d;
-	bool check = op->opcode == WEIR_OP_CHECK;
-	u64 fresh;
+	bool fits = (u64)call->op->n <= call->p->rate.limit;
 
 	call->now = weir_table_now(&call->l->table);
-	fresh = weir_rate_fresh(&call->p->rate, call->now);
-	switch (op->opcode) {
+	if (fits && weir_table_refuses_at_once(&call->l->table, call->key, call->now))
+		return weir_limiter_full_count(call);
+	if (fits || call->p->strikes)
+		return WEIR_OP_SLOW;
+	weir_rate_peek(&call->p->rate, weir_rate_fresh(&call->p->rate, call->now),
+		       call->now, call->op->n, &d);
+	weir_limiter_answer(call->op, call->p, &d, 0, call->now);
+	weir_limiter_count(call->l, call->op);
+	return 0;
+}
+
+/* PEEK or REFUND of a key that has no entry, which is to say a fresh one. */
+static int absent_peek(struct weir_limiter_call *call, u64 cost)
+{
+	struct weir_decision d;
+
+	call->now = weir_table_now(&call->l->table);
+	if (call->op->opcode == WEIR_OP_PEEK && !weir_table_room(&call->l->table))
+		return weir_limiter_full(call);
+	weir_rate_peek(&call->p->rate, weir_rate_fresh(&call->p->rate, call->now),
+		       call->now, cost, &d);
+	weir_limiter_answer(call->op, call->p, &d, 0, call->now);
+	return 0;
+}
+
+static int absent_op(struct weir_limiter_call *call)
+{
+	switch (call->op->opcode) {
 	case WEIR_OP_CHECK:
+		return absent_check(call);
 	case WEIR_OP_PEEK:
+		return absent_peek(call, call->op->n);
 	case WEIR_OP_REFUND:
-		weir_rate_peek(&call->p->rate, fresh, call->now,
-			       op->opcode == WEIR_OP_REFUND ? 1 : op->n, &d);
-		if (check && (d.allowed || call->p->strikes))
-			return weir_table_refuses_at_once(&call->l->table, call->key,
-							  call->now) ?
-			       weir_limiter_full_count(call) : WEIR_OP_SLOW;
-		if (op->opcode == WEIR_OP_PEEK && !weir_table_room(&call->l->table))
-			return weir_limiter_full(call);
-		weir_limiter_answer(op, call->p, &d, 0, call->now);
-		if (check)
-			weir_limiter_count(call->l, op);
-		return 0;
+		return absent_peek(call, 1);
 	case WEIR_OP_STRIKE:
 	case WEIR_OP_BAN:
 		return WEIR_OP_SLOW;

@@ -140,10 +140,6 @@ void weir_limiter_state(const struct weir_policy *p, const struct weir_entry *e,
 void weir_limiter_stats_read(struct weir_limiter *l,
 			     struct weir_limiter_stats *stats);
 
-void weir_limiter_shadow(const struct weir_policy *p, struct weir_op *op);
-void weir_limiter_answer(struct weir_op *op, const struct weir_policy *p,
-			 const struct weir_decision *d, u64 ban_until, u64 now);
-void weir_limiter_count(struct weir_limiter *l, const struct weir_op *op);
 int weir_limiter_op_locked(struct weir_limiter_call *call, struct weir_entry *e,
 			   u64 word, bool is_new);
 int weir_limiter_op_ruled(struct weir_limiter_call *call);
@@ -164,6 +160,50 @@ static inline struct weir_limiter *weir_limiter(struct weir_object *o)
 static inline struct weir_limiter *weir_limiter_of(struct weir_table *t)
 {
 	return container_of(t, struct weir_limiter, table);
+}
+
+/* In shadow mode all is allowed. What was decided stands in the other members. */
+static inline void weir_limiter_shadow(const struct weir_policy *p, struct weir_op *op)
+{
+	if (!p->shadow || op->verdict == WEIR_ALLOWED)
+		return;
+	op->verdict = WEIR_ALLOWED;
+	op->out_flags |= WEIR_OUT_SHADOW;
+}
+
+/* The result half from a decision and the key's ban. */
+static inline void weir_limiter_answer(struct weir_op *op,
+				       const struct weir_policy *p,
+				       const struct weir_decision *d,
+				       u64 ban_until, u64 now)
+{
+	bool banned = ban_until > now;
+
+	op->verdict = banned ? WEIR_BANNED :
+		      d->allowed ? WEIR_ALLOWED : WEIR_LIMITED;
+	op->limit = p->rate.limit;
+	op->remaining = d->remaining;
+	op->retry_after = d->retry_after;
+	op->reset_after = d->reset_after;
+	op->banned_for = 0;
+	op->strikes = 0;
+	op->bans = 0;
+	if (banned) {
+		op->banned_for = ban_until - now;
+		op->retry_after = max(op->retry_after, op->banned_for);
+	}
+	weir_limiter_shadow(p, op);
+}
+
+/* Count what was decided, in shadow mode too. */
+static inline void weir_limiter_count(struct weir_limiter *l, const struct weir_op *op)
+{
+	if (op->verdict == WEIR_ALLOWED && !(op->out_flags & WEIR_OUT_SHADOW))
+		this_cpu_inc(l->totals->allowed);
+	else if (op->banned_for)
+		this_cpu_inc(l->totals->banned);
+	else
+		this_cpu_inc(l->totals->limited);
 }
 
 #endif /* _WEIR_LIMITER_H */
