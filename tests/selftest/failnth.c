@@ -138,45 +138,79 @@ static struct state state_get(FIXTURE_DATA(failnth) *self)
 	return state;
 }
 
-/*
- * Make @call fail at each of its steps. It gives an errno, and takes back itself
- * what it did when it succeeded. Memory that fails is ENOMEM, a copy EFAULT.
+/**
+ * struct sweep - a call that fails at each of its steps in turn
+ * @call: gives an errno, and takes back itself what it did when it succeeded
+ * @times: at each step. The allocator takes a step of its own now and then, in the
+ *	place of ours: what must be met is tried more than once.
+ * @failures: out: calls that failed
+ * @no_memory: out: with ENOMEM
+ * @no_copy: out: with EFAULT
  */
+struct sweep {
+	int (*call)(FIXTURE_DATA(failnth) *self);
+	unsigned int times;
+	unsigned int failures, no_memory, no_copy;
+};
+
+/* Fail at step @n, and see that it left nothing. False: there is no such step. */
+static bool sweep_step(struct __test_metadata *_metadata,
+		       FIXTURE_DATA(failnth) *self, struct sweep *sweep,
+		       unsigned int n)
+{
+	struct state before = state_get(self), after;
+	bool injected;
+	int ret;
+
+	fail_at(n);
+	ret = sweep->call(self);
+	injected = !steps_left();
+	sweep->failures += ret != 0;
+	sweep->no_memory += ret == -ENOMEM;
+	sweep->no_copy += ret == -EFAULT;
+	if (!injected)
+		EXPECT_EQ(0, ret);
+	if (ret && ret != -ENOMEM && ret != -EFAULT) {
+		EXPECT_EQ(-ENOMEM, ret) {
+			TH_LOG("step %u", n);
+		}
+	}
+	if (!ret)
+		return injected;
+	after = state_get(self);
+	EXPECT_EQ(0, memcmp(&before, &after, sizeof(after))) {
+		TH_LOG("step %u left something", n);
+	}
+	return injected;
+}
+
+/* Memory that fails is ENOMEM, a copy EFAULT. */
+static void sweep_run(struct __test_metadata *_metadata,
+		      FIXTURE_DATA(failnth) *self, struct sweep *sweep)
+{
+	unsigned int n, i;
+	bool injected = true;
+
+	/* once without, so that what is made on first use is there */
+	ASSERT_EQ(0, sweep->call(self));
+	for (n = 1; injected; n++) {
+		ASSERT_GT(STEPS_MAX, n);
+		injected = false;
+		for (i = 0; i < sweep->times; i++)
+			injected |= sweep_step(_metadata, self, sweep, n);
+	}
+	TH_LOG("%u steps, %u failures", n - 1, sweep->failures);
+	/* a call that cannot be made to fail at all was not injected into */
+	EXPECT_LT(0, sweep->failures);
+}
+
 static void sweep(struct __test_metadata *_metadata,
 		  FIXTURE_DATA(failnth) *self,
 		  int (*call)(FIXTURE_DATA(failnth) *self))
 {
-	unsigned int n, failures = 0;
-	bool injected = true;
+	struct sweep sweep = { .call = call, .times = 1 };
 
-	/* once without, so that what is made on first use is there */
-	ASSERT_EQ(0, call(self));
-	for (n = 1; injected; n++) {
-		struct state before = state_get(self), after;
-		int ret;
-
-		ASSERT_GT(STEPS_MAX, n);
-		fail_at(n);
-		ret = call(self);
-		injected = !steps_left();
-		failures += ret != 0;
-		if (!injected)
-			EXPECT_EQ(0, ret);
-		if (ret && ret != -ENOMEM && ret != -EFAULT) {
-			EXPECT_EQ(-ENOMEM, ret) {
-				TH_LOG("step %u", n);
-			}
-		}
-		if (!ret)
-			continue;
-		after = state_get(self);
-		EXPECT_EQ(0, memcmp(&before, &after, sizeof(after))) {
-			TH_LOG("step %u left something", n);
-		}
-	}
-	TH_LOG("%u steps, %u failures", n - 1, failures);
-	/* a call that cannot be made to fail at all was not injected into */
-	EXPECT_LT(0, failures);
+	sweep_run(_metadata, self, &sweep);
 }
 
 /* The taking back must not be what fails. */
@@ -297,8 +331,12 @@ static int read_histogram(FIXTURE_DATA(failnth) *self)
 
 TEST_F_TIMEOUT(failnth, read_of_a_histogram, 300)
 {
+	struct sweep sweep = { .call = read_histogram, .times = 10 };
+
 	NEEDS_INJECTION();
-	sweep(_metadata, self, read_histogram);
+	sweep_run(_metadata, self, &sweep);
+	EXPECT_LT(0, sweep.no_memory);
+	EXPECT_LT(0, sweep.no_copy);
 }
 
 static int histogram_back(int fd, __u32 handle)
@@ -323,11 +361,14 @@ static int take_histogram(FIXTURE_DATA(failnth) *self)
 TEST_F_TIMEOUT(failnth, take_of_a_histogram, 300)
 {
 	struct weir_op op = op_make(WEIR_OP_OBSERVE, self->histogram, 1000);
+	struct sweep sweep = { .call = take_histogram, .times = 10 };
 
 	op.arg = 3;
 	ASSERT_EQ(0, op_run(self->fd, &op));
 	NEEDS_INJECTION();
-	sweep(_metadata, self, take_histogram);
+	sweep_run(_metadata, self, &sweep);
+	EXPECT_LT(0, sweep.no_memory);
+	EXPECT_LT(0, sweep.no_copy);
 	ASSERT_EQ(0, read_histogram(self));
 	EXPECT_EQ(3, histogram.count);
 	EXPECT_EQ(3000, histogram.sum);
