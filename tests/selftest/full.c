@@ -178,7 +178,7 @@ TEST_F(full, idle_entries_make_room)
 	EXPECT_EQ(2, stats.evicted + stats.expired);
 }
 
-TEST_F(full, cap_changed_while_in_use)
+TEST_F_TIMEOUT(full, cap_changed_while_in_use, 300)
 {
 	struct weir_op op;
 

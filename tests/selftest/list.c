@@ -227,7 +227,7 @@ static void stable_mark(const struct weir_object_info *info, void *arg)
 		seen[i]++;
 }
 
-TEST_F(list, once_each_while_others_come_and_go)
+TEST_F_TIMEOUT(list, once_each_while_others_come_and_go, 300)
 {
 	struct crowd *crowd = crowd_make(4);
 	__u8 seen[STABLE];

@@ -390,7 +390,7 @@ static int use_until_gone(struct crowd *crowd, unsigned int me, void *arg)
 	return handle_close(fd, handle) ? 4 : 0;
 }
 
-TEST_F(registry, deleted_while_in_use)
+TEST_F_TIMEOUT(registry, deleted_while_in_use, 300)
 {
 	struct crowd *crowd = crowd_make(4);
 	__u32 handle;
