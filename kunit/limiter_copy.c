@@ -68,6 +68,7 @@ int weir_limiter_sysfs_add(struct weir_object *o)
 struct limiter_copy limiter_copy;
 
 #include "../src/candidate.c"
+#include "../src/key.c"
 #include "../src/limiter.c"
 #include "../src/limiter_ban.c"
 /* loads are for the selftests */
@@ -77,11 +78,15 @@ int weir_limiter_load(struct weir_object *o, struct weir_load *args)
 }
 
 #include "../src/limiter_config.c"
+#include "../src/dump.c"
 #include "../src/limiter_dump.c"
 #include "../src/limiter_key.c"
+#include "../src/limiter_merge.c"
 #include "../src/limiter_new.c"
+#include "../src/limiter_prefix.c"
 #include "../src/limiter_rules.c"
 #include "../src/rules.c"
+#include "../src/view.c"
 #include "../src/wait.c"
 
 int limiter_try(const struct weir_limiter_config *config, struct weir_limiter **l)

@@ -19,6 +19,9 @@ kunit_test_suites(&weir_recip_suite,
 		  &weir_window_suite,
 		  &weir_rate_suite,
 		  &weir_score_suite,
+		  &weir_circuit_suite,
+		  &weir_circuit_edge_suite,
+		  &weir_circuit_model_suite,
 		  &weir_cidr_suite,
 		  &weir_histogram_suite,
 		  &weir_expiry_suite,
@@ -32,6 +35,7 @@ kunit_test_suites(&weir_recip_suite,
 		  &weir_registry_suite,
 		  &weir_limiter_config_suite,
 		  &weir_limiter_suite,
+		  &weir_limiter_prefix_suite,
 		  &weir_ban_suite);
 
 MODULE_DESCRIPTION("Unit tests of weir");

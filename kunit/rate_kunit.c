@@ -249,6 +249,70 @@ static void rate_change_keeps_state(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 20, d.remaining);
 }
 
+/* A key's word after some charges, of which the last was at @now, or a little before. */
+static u64 word_draw(struct prng *p, const struct weir_rate *r, u64 period, u64 now)
+{
+	u64 at = now - min(now, 3 * period), word = weir_rate_fresh(r, at);
+	struct weir_decision d;
+	int i;
+
+	for (i = prng_below(p, 6); i; i--) {
+		at += prng_below(p, now - at + 1);
+		weir_rate_decide(r, word, at, prng_magnitude(p, r->limit), &d);
+		word = d.word;
+	}
+	return word;
+}
+
+static u64 remaining(const struct weir_rate *r, u64 word, u64 now)
+{
+	struct weir_decision d;
+
+	weir_rate_decide(r, word, now, 0, &d);
+	return d.remaining;
+}
+
+/*
+ * Of two keys' states the stricter: at no time does it give more than each of them, and
+ * now it gives what the less generous one does.
+ */
+static void rate_stricter(struct kunit *test)
+{
+	const struct rate_row *row = test->param_value;
+	struct prng p = prng_seed(test, 0x5eed0404);
+	u64 now, a, b, both, least, slack, t;
+	struct weir_rate r;
+	bool ahead;
+	int i, j;
+
+	if (prepare(&r, row))
+		return;
+	slack = r.algorithm == WEIR_ALGORITHM_SLIDING;
+	for (i = 0; i < PRNG_ROUNDS(STEPS); i++) {
+		now = prng_magnitude(&p, 20 * row->period);
+		/* of another CPU's clock, that is ahead of ours */
+		ahead = prng_chance(&p, 1, 8);
+		a = word_draw(&p, &r, row->period, now + ahead * (row->period / 3 + 1));
+		b = word_draw(&p, &r, row->period, now);
+		both = prng_chance(&p, 1, 2) ? weir_rate_stricter(&r, a, b, now) :
+					       weir_rate_stricter(&r, b, a, now);
+		KUNIT_ASSERT_EQ(test, 0, both & 1);
+		least = min(remaining(&r, a, now), remaining(&r, b, now));
+		if (!ahead)
+			KUNIT_ASSERT_LE(test, least, remaining(&r, both, now) + slack);
+		for (j = 0, t = now; j < 20; j++) {
+			KUNIT_ASSERT_LE(test, remaining(&r, both, t),
+					min(remaining(&r, a, t), remaining(&r, b, t)));
+			t += prng_magnitude(&p, row->period / 2 + 1) - 1;
+		}
+		/* one that has spent nothing changes nothing */
+		both = weir_rate_stricter(&r, b, weir_rate_fresh(&r, now), now);
+		KUNIT_ASSERT_EQ(test, remaining(&r, b, now), remaining(&r, both, now));
+		KUNIT_ASSERT_EQ(test, weir_rate_idle_at(&r, b, now),
+				weir_rate_idle_at(&r, both, now));
+	}
+}
+
 static struct kunit_case rate_cases[] = {
 	KUNIT_CASE_PARAM(rate_prepare, rate_gen_params),
 	KUNIT_CASE_PARAM(rate_fresh_is_full, rate_gen_params),
@@ -256,6 +320,7 @@ static struct kunit_case rate_cases[] = {
 	KUNIT_CASE_PARAM(rate_peek_charges_nothing, rate_gen_params),
 	KUNIT_CASE_PARAM(rate_keeps_its_word, rate_gen_params),
 	KUNIT_CASE(rate_change_keeps_state),
+	KUNIT_CASE_PARAM(rate_stricter, rate_gen_params),
 	{}
 };
 

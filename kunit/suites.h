@@ -13,6 +13,9 @@ extern struct kunit_suite weir_sliding_suite;
 extern struct kunit_suite weir_window_suite;
 extern struct kunit_suite weir_rate_suite;
 extern struct kunit_suite weir_score_suite;
+extern struct kunit_suite weir_circuit_suite;
+extern struct kunit_suite weir_circuit_edge_suite;
+extern struct kunit_suite weir_circuit_model_suite;
 extern struct kunit_suite weir_cidr_suite;
 extern struct kunit_suite weir_histogram_suite;
 
@@ -28,6 +31,7 @@ extern struct kunit_suite weir_object_suite;
 extern struct kunit_suite weir_registry_suite;
 extern struct kunit_suite weir_limiter_config_suite;
 extern struct kunit_suite weir_limiter_suite;
+extern struct kunit_suite weir_limiter_prefix_suite;
 extern struct kunit_suite weir_ban_suite;
 
 #endif /* _WEIR_KUNIT_SUITES_H */

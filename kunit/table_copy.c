@@ -10,12 +10,13 @@
 atomic_t copy_live;
 atomic_t copy_fail_in;
 long copy_sweep_delay = -1;
-struct points copy_points;
+struct points copy_points, copy_alloc_points;
 
 static void *counted_alloc(struct kmem_cache *cache, gfp_t gfp)
 {
 	void *p;
 
+	point_pass(&copy_alloc_points);
 	if (atomic_read(&copy_fail_in) && atomic_dec_and_test(&copy_fail_in))
 		return NULL;
 	p = kmem_cache_alloc(cache, gfp);

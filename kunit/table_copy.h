@@ -38,8 +38,8 @@ extern atomic_t copy_fail_in;
 /* Jiffies until the sweep that was asked for last; -1: none was. */
 extern long copy_sweep_delay;
 
-/* Where places are taken. */
-extern struct points copy_points;
+/* Where places are taken; and where memory for an entry is asked for. */
+extern struct points copy_points, copy_alloc_points;
 
 void copy_sweep_run(struct weir_table *t);
 void copy_scan(struct weir_table *t, unsigned int group);

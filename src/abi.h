@@ -26,6 +26,14 @@ static inline void weir_abi_check(void)
 	SIZE(weir_histogram, 7712);
 	SIZE(weir_limiter_config, 216);
 	SIZE(weir_limiter_stats, 112);
+	SIZE(weir_gate_config, 32);
+	SIZE(weir_gate_stats, 88);
+	SIZE(weir_breaker_config, 152);
+	SIZE(weir_breaker_stats, 88);
+	SIZE(weir_roster_config, 32);
+	SIZE(weir_roster_stats, 80);
+	SIZE(weir_lease, 24);
+	SIZE(weir_lease_info, 40);
 	SIZE(weir_create, 120);
 	SIZE(weir_open, 96);
 	SIZE(weir_close, 8);
@@ -58,6 +66,10 @@ static inline void weir_abi_check(void)
 	NEXT(weir_limiter_config, queue_max, ban);
 	NEXT(weir_limiter_config, ban, ban_jitter);
 	NEXT(weir_limiter_config, ban_jitter, candidate);
+	NEXT(weir_gate_config, queue_max, max_keys);
+	NEXT(weir_gate_config, prefix6, reserved);
+	NEXT(weir_roster_config, prefix6, reserved);
+	NEXT(weir_lease_info, reserved, version);
 	NEXT(weir_create, owner, config);
 	NEXT(weir_create, reserved, name);
 	NEXT(weir_open, reserved, id);

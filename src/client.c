@@ -7,6 +7,7 @@
 
 #include "client.h"
 #include "event.h"
+#include "hold.h"
 #include "object.h"
 
 /**
@@ -72,6 +73,8 @@ int weir_handle_close(struct weir_client *c, u32 id)
 	if (!h)
 		return -EBADF;
 	atomic_dec(&c->nr);
+	if (!weir_object_alive(h->object))
+		weir_hold_forget(c, h->object);
 	weir_object_put(h->object);
 	kfree_rcu(h, rcu);
 	return 0;
@@ -116,6 +119,9 @@ struct weir_client *weir_client_open(struct file *file)
 		return NULL;
 	xa_init_flags(&c->handles, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	mutex_init(&c->event_lock);
+	spin_lock_init(&c->hold_lock);
+	c->holds = RB_ROOT;
+	c->file = file;
 	c->writable = file->f_mode & FMODE_WRITE;
 	weir_event_range(&first, &c->event_next);
 	return c;
@@ -127,11 +133,12 @@ void weir_client_close(struct weir_client *c)
 	struct weir_handle *h;
 	unsigned long id;
 
+	weir_hold_close(c);
 	xa_for_each(&c->handles, id, h) {
 		weir_object_put(h->object);
 		kfree_rcu(h, rcu);
 		cond_resched();
 	}
 	xa_destroy(&c->handles);
-	kfree(c);
+	kfree_rcu(c, rcu);
 }

@@ -8,7 +8,9 @@
 
 #include <linux/atomic.h>
 #include <linux/mutex.h>
+#include <linux/rbtree.h>
 #include <linux/rcupdate.h>
+#include <linux/spinlock.h>
 #include <linux/xarray.h>
 
 struct file;
@@ -42,6 +44,11 @@ struct weir_handle {
  * @event_next:	number of the next event to read; written under @event_lock with
  *		WRITE_ONCE(), and by poll() with cmpxchg(), which moves it past
  *		what this reader may not see
+ * @file:	constant; there as long as the client is
+ * @fd:		a descriptor that it had in some table: where to look first
+ * @hold_lock:	the tree, and what hold.h says; inside an entry's lock
+ * @holds:	what its holders have, see hold.h
+ * @rcu:	who ends a hold may still be at its lock
  */
 struct weir_client {
 	struct xarray handles;
@@ -50,6 +57,11 @@ struct weir_client {
 	bool writable;
 	struct mutex event_lock;	/* one reader at a time */
 	u64 event_next;
+	const struct file *file;
+	unsigned int fd;
+	spinlock_t hold_lock;		/* holds */
+	struct rb_root holds;
+	struct rcu_head rcu;
 };
 
 struct weir_client *weir_client_open(struct file *file);

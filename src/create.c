@@ -19,6 +19,9 @@
 static const struct weir_kind_ops *const kinds[] = {
 	[WEIR_KIND_COUNTER] = &weir_counter_ops,
 	[WEIR_KIND_LIMITER] = &weir_limiter_ops,
+	[WEIR_KIND_GATE] = &weir_gate_ops,
+	[WEIR_KIND_BREAKER] = &weir_breaker_ops,
+	[WEIR_KIND_ROSTER] = &weir_roster_ops,
 };
 
 static int args_check(const struct weir_create *args)

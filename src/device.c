@@ -11,6 +11,7 @@
 
 #include "client.h"
 #include "event.h"
+#include "hold.h"
 #include "ioctl.h"
 
 static int device_open(struct inode *inode, struct file *file)
@@ -18,6 +19,13 @@ static int device_open(struct inode *inode, struct file *file)
 	/* misc_open() has put the miscdevice there */
 	file->private_data = weir_client_open(file);
 	return file->private_data ? 0 : -ENOMEM;
+}
+
+/* A descriptor is closed; @id is the table of descriptors that had it. */
+static int device_flush(struct file *file, fl_owner_t id)
+{
+	weir_hold_flush(file->private_data, id);
+	return 0;
 }
 
 static int device_release(struct inode *inode, struct file *file)
@@ -89,6 +97,7 @@ static __poll_t device_poll(struct file *file, poll_table *wait)
 static const struct file_operations device_fops = {
 	.owner		= THIS_MODULE,
 	.open		= device_open,
+	.flush		= device_flush,
 	.release	= device_release,
 	.unlocked_ioctl	= device_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,

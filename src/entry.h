@@ -22,6 +22,7 @@
 #include <linux/atomic.h>
 #include <linux/bottom_half.h>
 #include <linux/cache.h>
+#include <linux/list.h>
 #include <linux/lockdep.h>
 #include <linux/processor.h>
 #include <linux/rcupdate.h>
@@ -30,6 +31,8 @@
 
 #define WEIR_ENTRY_LOCKED	1ULL
 #define WEIR_ENTRY_DEAD		U64_MAX
+
+struct weir_tenure;
 
 /**
  * struct weir_entry - what is known of one key
@@ -46,11 +49,20 @@
  * @key_len:	I: bytes of @key
  * @class:	I: which slab cache it came from
  * @bans:	E: steps of the ban ladder climbed
- * @queued:	R: tokens that callers wait for (wait.c)
- * @word:	A: rate state and lock
+ * @step:	E: breakers: of the ladder, the next one
+ * @queued:	R: limiters: tokens that callers wait for (wait.c)
+ * @in_use:	E: gates: permits
+ * @held:	E: breakers: probes that somebody holds
+ * @word:	A: state and lock
  * @ban_until:	R: when the last ban ends or ended, 0 for never banned
+ * @nwaiters:	E: gates: entries of @waiters
+ * @in_kernel:	E: gates: of @in_use, those that other modules have
+ * @at:		R: breakers: see &weir_circuit.at
+ * @tenure:	E: rosters: the lease; published by a release, read under RCU by an acquire
  * @score:	E: strikes; @counts is also R: tells whether there are any
- * @rcu:	takes the place of @score once the entry is dead and unlinked
+ * @waiters:	E: gates: who waits for permits, in order of arrival
+ * @counts:	E: breakers: see &weir_circuit.counts
+ * @rcu:	takes the place of those once the entry is dead and unlinked
  * @key:	I: the key; in the smallest class zero-filled to 16 bytes
  *
  * Times are ns since the table's epoch.
@@ -59,12 +71,29 @@ struct weir_entry {
 	struct weir_entry __rcu	*next;
 	u8			key_len;
 	u8			class;
-	u16			bans;
-	u32			queued;
+	union {
+		u16		bans;
+		u16		step;
+	};
+	union {
+		u32		queued;
+		u32		in_use;
+		u32		held;
+	};
 	atomic64_t		word;
-	u64			ban_until;
+	union {
+		u64		ban_until;
+		struct {
+			u32	nwaiters;
+			u32	in_kernel;
+		};
+		u64		at;
+		struct weir_tenure *tenure;
+	};
 	union {
 		struct weir_score	score;
+		struct list_head	waiters;
+		u64			counts[2];
 		struct rcu_head		rcu;
 	};
 	u8			key[] __aligned(8);
@@ -126,7 +155,7 @@ static inline bool weir_entry_lock(struct weir_entry *e, struct lockdep_map *map
 						 w | WEIR_ENTRY_LOCKED))
 			break;
 	}
-	/* several at a time are taken by transactions alone, in one order */
+	/* several at a time are taken in one order: by transactions, and by several.c */
 	lock_acquire_exclusive(map, 0, 0, nest, _THIS_IP_);
 	*word = w;
 	return true;

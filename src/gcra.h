@@ -127,6 +127,14 @@ static inline u64 weir_gcra_wait(const struct weir_gcra *g, u64 word, u64 now,
 	return need > g->tau ? weir_gcra_ns(need - g->tau) : 0;
 }
 
+/* Of two words the one that is full later. */
+static inline u64 weir_gcra_stricter(u64 a, u64 b, u64 now)
+{
+	u64 scaled = now * WEIR_GCRA_SCALE;
+
+	return weir_gcra_debt(a, scaled) < weir_gcra_debt(b, scaled) ? b : a;
+}
+
 /* The word of a bucket that is full in @reset_after ns, or @word if that is later. */
 static inline u64 weir_gcra_restore(u64 word, u64 now, u64 reset_after)
 {

@@ -46,7 +46,9 @@ static int info_run(struct weir_client *c, union ioctl_args *args, u64 user)
 		.abi_version = WEIR_ABI_VERSION,
 		.features = WEIR_FEATURE_COUNTER | WEIR_FEATURE_LIMITER |
 			    WEIR_FEATURE_EVENTS | WEIR_FEATURE_TRANSACTION |
-			    WEIR_FEATURE_HISTOGRAM | WEIR_FEATURE_EMIT,
+			    WEIR_FEATURE_HISTOGRAM | WEIR_FEATURE_EMIT |
+			    WEIR_FEATURE_GATE | WEIR_FEATURE_BREAKER |
+			    WEIR_FEATURE_ROSTER,
 		.now = ktime_get_boottime_ns(),
 		.batch_max = WEIR_BATCH_MAX,
 		.fields_max = WEIR_FIELDS_MAX,
@@ -182,7 +184,7 @@ static int list_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	u64 length = list->length;
 	bool seen;
 
-	if (list->reserved || list->kind > WEIR_KIND_LIMITER)
+	if (list->reserved || list->kind > WEIR_KIND_ROSTER)
 		return -EINVAL;
 	if (length < sizeof(info))
 		return -EMSGSIZE;
@@ -212,13 +214,26 @@ static int list_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	return weir_user_put(list, sizeof(*list), user);
 }
 
+/* Who is in a roster may be seen by who may observe it; else it takes ADMIN. */
+static struct weir_object *dump_object(struct weir_client *c, u32 handle)
+{
+	struct weir_object *o = weir_handle_object(c, handle, WEIR_RIGHT_ADMIN);
+
+	if (o != ERR_PTR(-EACCES))
+		return o;
+	o = weir_handle_object(c, handle, WEIR_RIGHT_OBSERVE);
+	if (IS_ERR(o) || o->ops->kind == WEIR_KIND_ROSTER)
+		return o;
+	weir_object_put(o);
+	return ERR_PTR(-EACCES);
+}
+
 static int dump_run(struct weir_client *c, union ioctl_args *args, u64 user)
 {
 	struct weir_dump *dump = &args->dump;
-	struct weir_object *o;
+	struct weir_object *o = dump_object(c, dump->handle);
 	int err = -EOPNOTSUPP;
 
-	o = weir_handle_object(c, dump->handle, WEIR_RIGHT_ADMIN);
 	if (IS_ERR(o))
 		return PTR_ERR(o);
 	if (o->ops->dump)

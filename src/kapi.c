@@ -15,6 +15,8 @@
 
 #include <linux/weir.h>
 
+#include "counter.h"
+#include "gate.h"
 #include "limiter.h"
 #include "registry.h"
 
@@ -105,3 +107,100 @@ int weir_limiter_check(struct weir_limiter *limiter, const void *key,
 	return op.verdict;
 }
 EXPORT_SYMBOL_GPL(weir_limiter_check);
+
+/* ------------------------------------------------------------ gates */
+
+struct weir_gate *weir_gate_get(const char *name)
+{
+	struct weir_object *o = object_get(WEIR_KIND_GATE, name);
+
+	return IS_ERR(o) ? ERR_CAST(o) : weir_gate(o);
+}
+EXPORT_SYMBOL_GPL(weir_gate_get);
+
+void weir_gate_put(struct weir_gate *gate)
+{
+	if (!IS_ERR_OR_NULL(gate))
+		object_put(&gate->obj);
+}
+EXPORT_SYMBOL_GPL(weir_gate_put);
+
+/* As limiter_op(): @act is done to the key, under RCU. */
+static __always_inline int gate_op(struct weir_gate *g, const void *bytes,
+				   unsigned int len, u32 permits,
+				   int (*act)(struct weir_gate *g,
+					      const struct weir_key *key, u32 n))
+{
+	struct weir_key key;
+	int ret = -ENODEV;
+
+	if (!permits)
+		return -EINVAL;
+	rcu_read_lock();
+	if (weir_object_alive(&g->obj))
+		ret = weir_key_make(&g->spec, &g->table, bytes, len, &key) ?:
+		      act(g, &key, permits);
+	rcu_read_unlock();
+	return ret;
+}
+
+int weir_gate_try_acquire(struct weir_gate *gate, const void *key,
+			  unsigned int key_len, u32 permits)
+{
+	return gate_op(gate, key, key_len, permits, weir_gate_take);
+}
+EXPORT_SYMBOL_GPL(weir_gate_try_acquire);
+
+int weir_gate_release(struct weir_gate *gate, const void *key, unsigned int key_len,
+		      u32 permits)
+{
+	return gate_op(gate, key, key_len, permits, weir_gate_give);
+}
+EXPORT_SYMBOL_GPL(weir_gate_release);
+
+/* ------------------------------------------------------------ counters */
+
+struct weir_counter *weir_counter_get(const char *name)
+{
+	struct weir_object *o = object_get(WEIR_KIND_COUNTER, name);
+
+	return IS_ERR(o) ? ERR_CAST(o) : weir_counter(o);
+}
+EXPORT_SYMBOL_GPL(weir_counter_get);
+
+void weir_counter_put(struct weir_counter *counter)
+{
+	if (!IS_ERR_OR_NULL(counter))
+		object_put(&counter->obj);
+}
+EXPORT_SYMBOL_GPL(weir_counter_put);
+
+int weir_counter_field(const struct weir_counter *counter, const char *name)
+{
+	unsigned int i;
+
+	/* they are with the header, which the reference keeps */
+	for (i = 0; i < counter->nfields; i++)
+		if (!strcmp(counter->names[i], name))
+			return i;
+	return -ENOENT;
+}
+EXPORT_SYMBOL_GPL(weir_counter_field);
+
+int weir_counter_add(struct weir_counter *counter, unsigned int field, s64 n)
+{
+	int err = -ENODEV;
+
+	if (counter->obj.type != WEIR_COUNTER_SUM)
+		return -EOPNOTSUPP;
+	if (field >= counter->nfields)
+		return -EINVAL;
+	rcu_read_lock();
+	if (weir_object_alive(&counter->obj)) {
+		weir_counter_add_one(counter, field, n);
+		err = 0;
+	}
+	rcu_read_unlock();
+	return err;
+}
+EXPORT_SYMBOL_GPL(weir_counter_add);

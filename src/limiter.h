@@ -3,13 +3,14 @@
  * Limiters: a table of rate states by key, with strikes and bans.
  *
  * limiter_config.c makes and changes them, limiter.c decides, limiter_dump.c and
- * limiter_sysfs.c show them.
+ * limiter_sysfs.c show them, limiter_prefix.c cuts their keys anew.
  */
 #ifndef _WEIR_LIMITER_H
 #define _WEIR_LIMITER_H
 
 #include <linux/mutex.h>
 #include <linux/percpu.h>
+#include <linux/wait.h>
 
 #include "object.h"
 #include "rate.h"
@@ -60,15 +61,19 @@ struct weir_limiter_totals {
  * struct weir_limiter - a limiter
  *
  * I: set at creation, then constant. S: written under @set_lock, read under RCU.
+ * M: written under @set_lock while &weir_rules_moving stands in @rules, read under RCU
+ * by whoever has seen that it does not.
  *
  * @policy:	S
  * @rules:	S: NULL if there are none
  * @totals:	I: per CPU
  * @key_type:	I: enum weir_key_type
- * @mask4:	I: an IPv4 key's bits that count, as &weir_key.words
- * @mask6:	I: an IPv6 key's
+ * @cut:	M: how often the prefix has changed
+ * @mask4:	M: an IPv4 key's bits that count, as &weir_key.words
+ * @mask6:	M: an IPv6 key's
  * @full_told:	the event TABLE_FULL was sent; xchg() and WRITE_ONCE()
  * @set_lock:	one live change at a time
+ * @rest:	who waits until the prefix has changed
  * @table:	the entries
  */
 struct weir_limiter {
@@ -77,10 +82,12 @@ struct weir_limiter {
 	struct weir_rule_set __rcu	*rules;
 	struct weir_limiter_totals __percpu *totals;
 	u32				key_type;
+	u32				cut;
 	u64				mask4;
 	u64				mask6[2];
 	int				full_told;
 	struct mutex			set_lock; /* one change at a time */
+	wait_queue_head_t		rest;
 	struct weir_table		table;
 };
 
@@ -102,11 +109,17 @@ struct weir_limiter_call {
 	bool turn;
 };
 
-/* weir_limiter_op() wants weir_limiter_op_slow() to be called. */
-#define WEIR_OP_SLOW	1
+/* &weir_key.rule of a key that is not known: the limiter's prefix changes just now. */
+#define WEIR_KEY_MOVING	U32_MAX
+
+/* Stands in &weir_limiter.rules meanwhile: limiter_prefix.c. */
+extern struct weir_rule_set weir_rules_moving;
 
 int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
 		     unsigned int len, struct weir_key *key);
+void weir_limiter_key_cut(const struct weir_limiter *l, const u8 *data,
+			  unsigned int len, struct weir_key *key);
+bool weir_limiter_key_again(const struct weir_limiter *l, struct weir_key *key);
 int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
 		    struct weir_key *key);
 int weir_limiter_op_alone(struct weir_limiter *l, struct weir_op *op,
@@ -137,13 +150,14 @@ u64 weir_limiter_idle_at(struct weir_table *t, const struct weir_entry *e,
 			 u64 word, u64 now);
 void weir_limiter_state(const struct weir_policy *p, const struct weir_entry *e,
 			u64 word, u64 now, u64 cost, struct weir_op *op);
+u64 weir_limiter_merge(const struct weir_policy *p, struct weir_entry *e, u64 word,
+		       const struct weir_entry *other, u64 other_word, u64 now);
 void weir_limiter_stats_read(struct weir_limiter *l,
 			     struct weir_limiter_stats *stats);
 
 int weir_limiter_op_locked(struct weir_limiter_call *call, struct weir_entry *e,
 			   u64 word, bool is_new);
 int weir_limiter_op_ruled(struct weir_limiter_call *call);
-void weir_limiter_rule(struct weir_limiter *l, struct weir_key *key);
 bool weir_limiter_by_rule(const struct weir_key *key, u32 opcode);
 void weir_limiter_ruled(struct weir_limiter_call *call);
 void weir_limiter_ruled_count(struct weir_limiter_call *call);
@@ -151,6 +165,13 @@ int weir_limiter_rules(struct weir_object *o, struct weir_rules *args);
 int weir_limiter_dump(struct weir_object *o, struct weir_dump *args);
 int weir_limiter_load(struct weir_object *o, struct weir_load *args);
 int weir_limiter_sysfs_add(struct weir_object *o);
+void weir_limiter_masks_set(struct weir_limiter *l,
+			    const struct weir_limiter_config *config);
+bool weir_limiter_moving(const struct weir_limiter *l);
+int weir_limiter_rest(struct weir_limiter *l);
+void weir_limiter_move(struct weir_limiter *l, const struct weir_policy *old,
+		       const struct weir_limiter_config *config);
+void weir_limiter_moved(struct weir_limiter *l, struct weir_rule_set *rules);
 
 static inline struct weir_limiter *weir_limiter(struct weir_object *o)
 {

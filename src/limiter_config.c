@@ -7,17 +7,18 @@
 
 #include "candidate.h"
 #include "jitter.h"
+#include "key.h"
 #include "limiter.h"
 #include "registry.h"
 #include "rules.h"
 #include "user.h"
+#include "view.h"
 #include "wait.h"
 
 #define PERIOD_MAX	(100 * WEIR_NSEC_PER_DAY)
 #define BAN_MIN		((u64)NSEC_PER_MSEC)
 #define BAN_MAX		(10 * WEIR_NSEC_PER_YEAR)
 #define WITHIN_DEFAULT	(600ULL * NSEC_PER_SEC)
-#define MAX_KEYS_DEFAULT 65536
 #define KEYS_A_BUCKET	8	/* how long max_keys may make the chains */
 
 #define CONFIG_MIN_SIZE	offsetofend(struct weir_limiter_config, ban)
@@ -45,21 +46,9 @@ static int rate_check(struct weir_limiter_config *c)
 
 static int key_check(struct weir_limiter_config *c)
 {
-	bool ip = c->key_type == WEIR_KEY_IP;
-
-	if (c->key_type > WEIR_KEY_TEXT || c->when_full > WEIR_FULL_ALLOW)
+	if (c->when_full > WEIR_FULL_ALLOW)
 		return -EINVAL;
-	if (!c->max_keys)
-		c->max_keys = c->key_type == WEIR_KEY_NONE ? 1 : MAX_KEYS_DEFAULT;
-	if (c->max_keys > (c->key_type == WEIR_KEY_NONE ? 1 : WEIR_KEYS_MAX))
-		return -EINVAL;
-	if (!ip)
-		return c->prefix4 || c->prefix6 ? -EINVAL : 0;
-	if (!c->prefix4)
-		c->prefix4 = 32;
-	if (!c->prefix6)
-		c->prefix6 = 64;
-	return c->prefix4 > 32 || c->prefix6 > 128 ? -EINVAL : 0;
+	return weir_key_config(c->key_type, &c->max_keys, &c->prefix4, &c->prefix6);
 }
 
 static int ladder_check(struct weir_limiter_config *c)
@@ -136,16 +125,6 @@ static const struct weir_table_ops limiter_table_ops = {
 	.evicted = limiter_evicted,
 };
 
-/* The first @bits bits of @size bytes, in the order they have in memory. */
-static void mask_make(void *mask, size_t size, unsigned int bits)
-{
-	u8 *byte = mask;
-	size_t i;
-
-	for (i = 0; i < size; i++, bits -= min(bits, 8U))
-		byte[i] = bits >= 8 ? 0xff : ~(0xff >> bits);
-}
-
 static int limiter_init(struct weir_limiter *l,
 			const struct weir_limiter_config *config,
 			struct weir_limiter *candidate)
@@ -159,9 +138,9 @@ static int limiter_init(struct weir_limiter *l,
 	l->obj.type = config->algorithm;
 	l->obj.quota_keys = config->max_keys;
 	l->key_type = config->key_type;
-	mask_make(&l->mask4, 4, config->prefix4);
-	mask_make(l->mask6, sizeof(l->mask6), config->prefix6);
+	weir_limiter_masks_set(l, config);
 	mutex_init(&l->set_lock);
+	init_waitqueue_head(&l->rest);
 	return 0;
 }
 
@@ -242,12 +221,16 @@ static void config_merge(struct weir_limiter_config *c,
 		c->ban_jitter = new->ban_jitter;
 	if (mask & WEIR_SET_FLAGS)
 		c->flags = new->flags;
+	if (mask & WEIR_SET_PREFIX) {
+		c->prefix4 = new->prefix4;
+		c->prefix6 = new->prefix6;
+	}
 }
 
 #define SET_ALL	(WEIR_SET_RATE | WEIR_SET_BURST | WEIR_SET_MAX_KEYS | \
 		 WEIR_SET_WHEN_FULL | WEIR_SET_STRIKES | WEIR_SET_WITHIN | \
 		 WEIR_SET_FORGET_AFTER | WEIR_SET_QUEUE_MAX | \
-		 WEIR_SET_FLAGS | WEIR_SET_CANDIDATE | \
+		 WEIR_SET_FLAGS | WEIR_SET_PREFIX | WEIR_SET_CANDIDATE | \
 		 WEIR_SET_BAN_JITTER)
 
 /*
@@ -260,9 +243,12 @@ static int limiter_change(struct weir_limiter *l,
 {
 	struct weir_policy *old, *p;
 	struct weir_limiter_config config;
+	struct weir_rule_set *rules;
 	int err;
 
 	lockdep_assert_held(&l->set_lock);
+	if (mask & WEIR_SET_PREFIX && l->key_type != WEIR_KEY_IP)
+		return -EINVAL;
 	old = rcu_dereference_protected(l->policy,
 					lockdep_is_held(&l->set_lock));
 	config = old->config;
@@ -281,6 +267,8 @@ static int limiter_change(struct weir_limiter *l,
 		kfree(p);
 		return err;
 	}
+	rules = rcu_dereference_protected(l->rules, lockdep_is_held(&l->set_lock));
+	weir_limiter_move(l, old, &config);
 	rcu_assign_pointer(l->policy, p);
 	WRITE_ONCE(l->table.max_keys, config.max_keys);
 	WRITE_ONCE(l->full_told, 0);
@@ -291,6 +279,7 @@ static int limiter_change(struct weir_limiter *l,
 	kfree(old);
 	weir_wait_kick_all(l);
 	weir_table_reconfigured(&l->table);
+	weir_limiter_moved(l, rules);
 	return 0;
 }
 
@@ -354,7 +343,10 @@ void weir_limiter_stats_read(struct weir_limiter *l,
 		.keys = weir_table_keys(&l->table),
 		.max_keys = READ_ONCE(l->table.max_keys),
 	};
-	/* whose places are free are counted: pairs with the barrier in place_give() */
+	/*
+	 * whose places are free are counted: pairs with the barrier in
+	 * weir_table_places_give()
+	 */
 	smp_rmb();
 	for_each_possible_cpu(cpu) {
 		struct weir_limiter_totals *t = per_cpu_ptr(l->totals, cpu);
@@ -373,58 +365,31 @@ void weir_limiter_stats_read(struct weir_limiter *l,
 	}
 }
 
-static int limiter_get_config(struct weir_limiter *l, u64 user_config)
+static void config_read(struct weir_object *o, void *to)
 {
-	struct weir_limiter_config config, now;
-	const struct weir_policy *p;
-	int err;
+	const struct weir_policy *p = rcu_dereference(weir_limiter(o)->policy);
+	struct weir_limiter_config *config = to;
 
-	err = weir_user_get(&config, sizeof(config), user_config, CONFIG_MIN_SIZE);
-	if (err)
-		return err;
-	rcu_read_lock();
-	if (weir_object_alive(&l->obj)) {
-		p = rcu_dereference(l->policy);
-		now = p->config;
-		weir_candidate_tell(p, &now);
-	} else {
-		err = -ENODEV;
-	}
-	rcu_read_unlock();
-	if (err)
-		return err;
-	now.size = config.size;
-	return weir_user_put(&now, sizeof(now), user_config);
+	*config = p->config;
+	weir_candidate_tell(p, config);
 }
 
-static int limiter_get_stats(struct weir_limiter *l, u64 user_stats)
+static void stats_read(struct weir_object *o, void *to)
 {
-	struct weir_limiter_stats stats;
-	int err;
-
-	err = weir_user_get(&stats, sizeof(stats), user_stats,
-			    offsetofend(struct weir_limiter_stats, full));
-	if (err)
-		return err;
-	rcu_read_lock();
-	if (weir_object_alive(&l->obj))
-		weir_limiter_stats_read(l, &stats);
-	else
-		err = -ENODEV;
-	rcu_read_unlock();
-	return err ?: weir_user_put(&stats, sizeof(stats), user_stats);
+	weir_limiter_stats_read(weir_limiter(o), to);
 }
 
 static int limiter_get(struct weir_object *o, u64 user_config, u64 user_stats)
 {
-	struct weir_limiter *l = weir_limiter(o);
-	int err = 0;
+	static const struct weir_view config = {
+		sizeof(struct weir_limiter_config), CONFIG_MIN_SIZE, config_read
+	};
+	static const struct weir_view stats = {
+		sizeof(struct weir_limiter_stats),
+		offsetofend(struct weir_limiter_stats, full), stats_read
+	};
 
-	if (user_config)
-		err = limiter_get_config(l, user_config);
-	if (!err && user_stats)
-		err = limiter_get_stats(l, user_stats);
-	return err;
+	return weir_view_get(o, &config, user_config, &stats, user_stats);
 }
 
 static void limiter_died(struct weir_object *o)

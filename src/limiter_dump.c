@@ -1,53 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* WEIR_IOC_DUMP: the entries of a limiter, each exactly once. */
+/* WEIR_IOC_DUMP of a limiter. */
 
-#include <linux/sched/signal.h>
-#include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/uaccess.h>
 
+#include "dump.h"
 #include "limiter.h"
 
-#define CHUNK		4096	/* bytes gathered before they are copied out */
 #define RECORD_MAX	(sizeof(struct weir_entry_info) + ALIGN(WEIR_KEY_MAX, 8))
-#define BUCKETS_A_GO	1024	/* looked at before others may run */
-
-/**
- * struct dump - an iteration under way
- * @l: the limiter
- * @banned: only those
- * @from: least hash still to be shown
- * @end: there are no more
- * @chunk: records gathered
- * @room: bytes they may take
- * @filled: bytes they do take
- * @count: their number
- */
-struct dump {
-	struct weir_limiter *l;
-	bool banned;
-	u64 from;
-	bool end;
-	u8 *chunk;
-	size_t room;
-	size_t filled;
-	u32 count;
-};
+#define LEAST		512
 
 /* One entry's record; nothing if it is dead or not wanted. */
-static void record_fill(struct dump *d, struct weir_entry *e)
+static void record_fill(struct weir_dump_walk *d, struct weir_entry *e)
 {
 	struct weir_entry_info *info = (void *)(d->chunk + d->filled);
-	struct weir_table *t = &d->l->table;
+	struct weir_limiter *l = weir_limiter(d->o);
+	struct weir_table *t = d->t;
 	struct weir_op op = {};
 	u64 word;
 
 	if (!weir_table_lock(t, e, &word))
 		return;
-	weir_limiter_state(rcu_dereference(d->l->policy), e, word,
+	weir_limiter_state(rcu_dereference(l->policy), e, word,
 			   weir_table_now(t), 1, &op);
 	weir_table_unlock(t, e, word);
-	if (d->banned && !op.banned_for)
+	if (d->flags & WEIR_DUMP_BANNED && !op.banned_for)
 		return;
 	*info = (struct weir_entry_info){
 		.size = sizeof(*info) + ALIGN(e->key_len, 8),
@@ -65,68 +41,15 @@ static void record_fill(struct dump *d, struct weir_entry *e)
 	d->count++;
 }
 
-/* Gather from one bucket. False if the chunk is full before its end. */
-static bool bucket_fill(struct dump *d, unsigned int bucket)
+/* Entries are put elsewhere while the prefix changes. */
+static bool moves(const struct weir_dump_walk *d)
 {
-	struct weir_entry *e;
-	u64 hash;
-
-	while ((e = weir_table_next(&d->l->table, bucket, d->from, &hash))) {
-		if (d->room - d->filled < RECORD_MAX)
-			return false;
-		record_fill(d, e);
-		d->from = hash + 1;
-		if (!d->from)
-			break;
-	}
-	return true;
+	return weir_limiter_moving(weir_limiter(d->o));
 }
 
-/* Gather from some buckets, and move on: 0 or -ENODEV. */
-static int chunk_fill(struct dump *d)
+static int rest(const struct weir_dump_walk *d)
 {
-	struct weir_table *t = &d->l->table;
-	unsigned int bucket = weir_table_bucket(t, d->from), n;
-
-	d->filled = 0;
-	d->count = 0;
-	rcu_read_lock();
-	if (!weir_object_alive(&d->l->obj)) {
-		rcu_read_unlock();
-		return -ENODEV;
-	}
-	for (n = 0; n < BUCKETS_A_GO && bucket_fill(d, bucket); n++) {
-		d->end = ++bucket == t->nbuckets;
-		if (d->end)
-			break;
-		d->from = (u64)bucket << t->shift;
-	}
-	rcu_read_unlock();
-	return 0;
-}
-
-static int dump_run(struct dump *d, struct weir_dump *args, u64 length)
-{
-	u8 __user *to = u64_to_user_ptr(args->buffer);
-	int err;
-
-	while (!d->end) {
-		d->room = min_t(u64, CHUNK, length - args->length);
-		if (d->room < RECORD_MAX)
-			break;
-		err = chunk_fill(d);
-		if (err)
-			return err;
-		if (copy_to_user(to + args->length, d->chunk, d->filled))
-			return -EFAULT;
-		args->length += d->filled;
-		args->count += d->count;
-		args->cursor = d->end ? WEIR_NEVER : d->from;
-		if (signal_pending(current))
-			break;
-		cond_resched();
-	}
-	return 0;
+	return weir_limiter_rest(weir_limiter(d->o));
 }
 
 /**
@@ -135,30 +58,23 @@ static int dump_run(struct dump *d, struct weir_dump *args, u64 length)
  * @args: the ioctl's struct; results are filled in
  *
  * Context: may sleep; the header is held.
- * Return: 0, -EINVAL, -EMSGSIZE, -EFAULT, -ENOMEM, -ENODEV.
+ * Return: 0, -EINVAL, -EMSGSIZE, -EFAULT, -ENOMEM, -ENODEV, -EINTR.
  */
 int weir_limiter_dump(struct weir_object *o, struct weir_dump *args)
 {
-	struct dump d = {
-		.l = weir_limiter(o),
-		.banned = args->flags & WEIR_DUMP_BANNED,
-		.from = args->cursor,
-		.end = args->cursor == WEIR_NEVER,
+	struct weir_dump_walk d = {
+		.o = o,
+		.t = &weir_limiter(o)->table,
+		.flags = args->flags,
+		.record_max = RECORD_MAX,
+		.least = LEAST,
+		.fill = record_fill,
+		.moves = moves,
+		.rest = rest,
 	};
-	u64 length = args->length;
-	int err;
 
-	BUILD_BUG_ON(RECORD_MAX > 512);
-	if (args->flags & ~WEIR_DUMP_BANNED || args->buffer % 8)
+	BUILD_BUG_ON(RECORD_MAX > LEAST);
+	if (args->flags & ~WEIR_DUMP_BANNED)
 		return -EINVAL;
-	if (length < 512)
-		return -EMSGSIZE;
-	d.chunk = kmalloc(CHUNK, GFP_KERNEL);
-	if (!d.chunk)
-		return -ENOMEM;
-	args->length = 0;
-	args->count = 0;
-	err = dump_run(&d, args, length);
-	kfree(d.chunk);
-	return err;
+	return weir_dump_run(&d, args);
 }

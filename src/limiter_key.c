@@ -3,12 +3,14 @@
 
 #include <linux/string.h>
 
+#include "key.h"
 #include "limiter.h"
 #include "rules.h"
 
 /* Cut the address to the limiter's prefix. */
 static inline void key_cut(const struct weir_limiter *l, struct weir_key *key)
 {
+	key->cut = l->cut;
 	if (key->len == 4) {
 		key->words[0] &= l->mask4;
 	} else {
@@ -17,23 +19,9 @@ static inline void key_cut(const struct weir_limiter *l, struct weir_key *key)
 	}
 }
 
-/* Whether that many bytes make a key of that type. */
-static inline bool length_fits(u32 type, unsigned int len)
-{
-	switch (type) {
-	case WEIR_KEY_IP:
-		return len == 4 || len == 16;
-	case WEIR_KEY_U64:
-		return len == 8;
-	case WEIR_KEY_TEXT:
-		return len && len <= WEIR_KEY_MAX;
-	default:
-		return !len;
-	}
-}
-
 /* The usual lengths without a call. */
-static inline void bytes_copy(u64 *words, const u8 *data, unsigned int len)
+static __always_inline void bytes_copy(u64 *words, const u8 *data,
+				       unsigned int len)
 {
 	if (len == 4)
 		memcpy(words, data, 4);
@@ -43,6 +31,44 @@ static inline void bytes_copy(u64 *words, const u8 *data, unsigned int len)
 		memcpy(words, data, len);
 }
 
+/* The rule for the whole address. Under RCU. */
+static inline u32 key_rule(const struct weir_limiter *l, const struct weir_key *key)
+{
+	const struct weir_rule_set *rules = rcu_dereference(l->rules);
+
+	if (likely(!rules))
+		return WEIR_RULE_NONE;
+	if (rules == &weir_rules_moving)
+		return WEIR_KEY_MOVING;
+	return weir_rules_find(rules, key->raw, key->raw_len);
+}
+
+/* The key of the bytes at @key->raw, hashed. */
+static __always_inline void key_make(const struct weir_limiter *l,
+				     struct weir_key *key)
+{
+	key->len = key->raw_len;
+	key->data = key->raw;
+	if (key->len <= WEIR_KEY_INLINE) {
+		key->words[0] = 0;
+		key->words[1] = 0;
+		bytes_copy(key->words, key->raw, key->len);
+		if (l->key_type == WEIR_KEY_IP)
+			key_cut(l, key);
+		key->data = (const u8 *)key->words;
+	}
+	weir_key_hash(&l->table, key);
+}
+
+/* The key of an address, whatever the limiter is about. Context: it is not cut anew. */
+void weir_limiter_key_cut(const struct weir_limiter *l, const u8 *data,
+			  unsigned int len, struct weir_key *key)
+{
+	key->raw = data;
+	key->raw_len = len;
+	key_make(l, key);
+}
+
 /**
  * weir_limiter_key - the key that bytes stand for, hashed
  * @l: the limiter
@@ -50,15 +76,18 @@ static inline void bytes_copy(u64 *words, const u8 *data, unsigned int len)
  * @len: their number
  * @key: out
  *
+ * While the limiter's prefix changes, which costs others nothing to find out, there is no
+ * key to be had: @key->rule is WEIR_KEY_MOVING then. Else the key is good for the rest of
+ * this RCU read side, and for another one if weir_limiter_key_again() says so.
+ *
  * Context: RCU read side. Return: 0, or -EINVAL: not a key of this limiter's type.
  */
 int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
 		     unsigned int len, struct weir_key *key)
 {
 	static const u8 mapped[12] = { [10] = 0xff, [11] = 0xff };
-	const struct weir_rule_set *rules;
 
-	if (unlikely(!length_fits(l->key_type, len)))
+	if (unlikely(!weir_key_length_fits(l->key_type, len)))
 		return -EINVAL;
 	if (l->key_type == WEIR_KEY_IP && len == 16 &&
 	    !memcmp(data, mapped, sizeof(mapped))) {
@@ -67,32 +96,35 @@ int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
 	}
 	key->raw = data;
 	key->raw_len = len;
-	key->rule = WEIR_RULE_NONE;
-	rules = rcu_dereference(l->rules);
-	if (unlikely(rules))
-		key->rule = weir_rules_find(rules, data, len);
-	key->len = len;
-	key->data = data;
-	if (len <= WEIR_KEY_INLINE) {
-		key->words[0] = 0;
-		key->words[1] = 0;
-		bytes_copy(key->words, data, len);
-		if (l->key_type == WEIR_KEY_IP)
-			key_cut(l, key);
-		key->data = (const u8 *)key->words;
-	}
-	weir_key_hash(&l->table, key);
+	key->rule = key_rule(l, key);
+	if (unlikely(key->rule == WEIR_KEY_MOVING))
+		key->hash = 0;	/* what is fetched for it will not be used */
+	else
+		key_make(l, key);
 	return 0;
 }
 
-/* Look for the key's rule again: the rules may be others now. Under RCU. */
-void weir_limiter_rule(struct weir_limiter *l, struct weir_key *key)
+/**
+ * weir_limiter_key_again - see what has become of a key from another RCU read side
+ * @l: the limiter
+ * @key: from weir_limiter_key(); in no queue (wait.c) if it may be another one now
+ *
+ * Its rule is looked for again, for there may be others now.
+ *
+ * Context: RCU read side. Return: true: it is not the key it was. Then @key->rule is
+ * WEIR_KEY_MOVING and the rest is as before, or @key is made anew.
+ */
+bool weir_limiter_key_again(const struct weir_limiter *l, struct weir_key *key)
 {
-	const struct weir_rule_set *set;
+	bool known = key->rule != WEIR_KEY_MOVING;
 
 	if (l->key_type != WEIR_KEY_IP)
-		return;
-	set = rcu_dereference(l->rules);
-	key->rule = set ? weir_rules_find(set, key->raw, key->raw_len) :
-			  WEIR_RULE_NONE;
+		return false;
+	key->rule = key_rule(l, key);
+	if (key->rule == WEIR_KEY_MOVING)
+		return true;
+	if (known && key->cut == l->cut)
+		return false;
+	weir_limiter_key_cut(l, key->raw, key->raw_len, key);
+	return true;
 }

@@ -43,49 +43,44 @@ static bool record_valid(const struct weir_entry_info *info, size_t room)
 	       info->banned_for <= 10 * WEIR_NSEC_PER_YEAR + WEIR_JITTER_MAX;
 }
 
-/* The stricter of what the entry has and what the record says. Entry locked. */
-static u64 entry_restore(const struct load *load, const struct weir_policy *p,
-			 struct weir_entry *e, u64 word, u64 now,
-			 const struct weir_entry_info *info)
+/* What the record says, as an entry would have it by now. Returns its word. */
+static u64 record_state(const struct load *load, const struct weir_policy *p, u64 now,
+			const struct weir_entry_info *info, struct weir_entry *e)
 {
 	u64 reset_after = less(info->reset_after, load->elapsed);
 	u64 banned_for = less(info->banned_for, load->elapsed);
-	struct weir_score score;
 
-	if (banned_for && now + banned_for > e->ban_until)
-		WRITE_ONCE(e->ban_until, now + banned_for);
-	if (info->bans > e->bans && p->config.nbans) {
-		WRITE_ONCE(e->bans, info->bans);
-		/* when the last ban ended is not told: count from now */
-		if (e->ban_until < now)
-			WRITE_ONCE(e->ban_until, now);
-	}
-	if (info->strikes > weir_limiter_strikes(p, e, now) &&
-	    load->elapsed < p->score.within) {
-		score = weir_score_add(&p->score, (struct weir_score){}, now,
-				       info->strikes);
-		weir_entry_set_score(e, score);
-	}
-	return reset_after ? weir_rate_restore(&p->rate, word, now,
-					       info->remaining, reset_after) : word;
+	*e = (struct weir_entry){};
+	if (p->config.nbans)
+		e->bans = info->bans;
+	/* when the last ban ended is not told: count from now */
+	if (banned_for || e->bans)
+		e->ban_until = now + banned_for;
+	if (load->elapsed < p->score.within)
+		e->score = weir_score_add(&p->score, e->score, now, info->strikes);
+	return weir_rate_restore(&p->rate, now, info->remaining, reset_after);
 }
 
-/* The record's entry exists: 0, or -EAGAIN, it does not any more. Under RCU. */
+/* The record's entry exists: 0, or -EAGAIN, it does not (any more). Under RCU. */
 static int entry_load(const struct load *load, struct weir_key *key,
 		      const struct weir_entry_info *info)
 {
 	struct weir_op op = { .opcode = WEIR_OP_REFUND };
 	struct weir_limiter_call call = { .l = load->l, .op = &op, .key = key };
 	struct weir_table *t = &load->l->table;
-	struct weir_entry *e = weir_table_find(t, key);
-	u64 word, before;
+	struct weir_entry *e, told;
+	u64 word, before, told_word;
 
+	if (weir_limiter_key_again(load->l, key))
+		return -EAGAIN;
+	e = weir_table_find(t, key);
 	if (!e || !weir_table_lock(t, e, &word))
 		return -EAGAIN;
 	call.p = rcu_dereference(load->l->policy);
 	call.now = weir_table_now(t);
 	before = weir_limiter_idle_at(t, e, word, call.now);
-	word = entry_restore(load, call.p, e, word, call.now, info);
+	told_word = record_state(load, call.p, call.now, info, &told);
+	word = weir_limiter_merge(call.p, e, word, &told, told_word, call.now);
 	weir_limiter_unlock(&call, e, word, before);
 	return 0;
 }

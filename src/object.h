@@ -29,6 +29,12 @@ struct weir_dump_buffer;
 struct weir_quota;
 struct weir_sysfs_node;
 struct kobj_type;
+struct weir_client;
+struct weir_hold;
+struct weir_op;
+
+/* An operation, tried without sleep, did nothing: it must be done by who may sleep. */
+#define WEIR_OP_SLOW	1
 
 /**
  * struct weir_kind_ops - one kind of object
@@ -49,6 +55,12 @@ struct kobj_type;
  * @rules: WEIR_IOC_RULES; NULL for EOPNOTSUPP
  * @load: WEIR_IOC_LOAD; NULL for EOPNOTSUPP
  * @died: phase 1 is over: wake who waits for the object; NULL if nobody can
+ * @quick: as @op, what takes no sleep: 0, an error, or WEIR_OP_SLOW; NULL: nothing does.
+ *	Context: RCU read side, alive.
+ * @op: perform an operation on a key (ops.c knows those of counters, limiters and rosters
+ *	itself). @bytes: the key. May sleep; live is held.
+ * @give_back: a holder is gone: what he had is free again (hold.h). Context: RCU read
+ *	side, alive.
  * @keys: entries now; NULL for none. Context: RCU read side, alive.
  */
 struct weir_kind_ops {
@@ -64,6 +76,10 @@ struct weir_kind_ops {
 	int (*rules)(struct weir_object *o, struct weir_rules *args);
 	int (*load)(struct weir_object *o, struct weir_load *args);
 	void (*died)(struct weir_object *o);
+	int (*quick)(struct weir_object *o, struct weir_op *op, const u8 *bytes);
+	int (*op)(struct weir_client *c, struct weir_object *o, struct weir_op *op,
+		  const u8 *bytes);
+	void (*give_back)(struct weir_object *o, struct weir_hold *h);
 	u64 (*keys)(struct weir_object *o);
 };
 
@@ -119,6 +135,9 @@ struct weir_object {
 
 extern const struct weir_kind_ops weir_counter_ops;
 extern const struct weir_kind_ops weir_limiter_ops;
+extern const struct weir_kind_ops weir_gate_ops;
+extern const struct weir_kind_ops weir_breaker_ops;
+extern const struct weir_kind_ops weir_roster_ops;
 
 void weir_object_put(struct weir_object *o);
 void weir_object_live_put(struct weir_object *o);

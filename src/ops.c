@@ -14,6 +14,8 @@
 #include "counter.h"
 #include "limiter.h"
 #include "ops.h"
+#include "roster.h"
+#include "user.h"
 
 #define STRIKE_MAX	BIT(20)
 #define NEXT_MAX	BIT_ULL(32)
@@ -35,6 +37,24 @@ static const struct weir_op_desc descs[] = {
 	[WEIR_OP_LIFT]	= { WEIR_KIND_LIMITER, WEIR_RIGHT_ADMIN, 0, 0 },
 	[WEIR_OP_FORGET] = { WEIR_KIND_LIMITER, WEIR_RIGHT_ADMIN, 0, 0 },
 	[WEIR_OP_RESERVE] = { WEIR_KIND_LIMITER, WEIR_RIGHT_USE, U32_MAX, U64_MAX },
+	[WEIR_OP_ACQUIRE] = { WEIR_KIND_GATE, WEIR_RIGHT_USE, U32_MAX, U64_MAX, true },
+	[WEIR_OP_RELEASE] = { WEIR_KIND_GATE, WEIR_RIGHT_USE, U32_MAX, 0 },
+	[WEIR_OP_GATE_STATE] = { WEIR_KIND_GATE, WEIR_RIGHT_OBSERVE, 0, 0 },
+	[WEIR_OP_ALLOW] = { WEIR_KIND_BREAKER, WEIR_RIGHT_USE, 0, WEIR_ALLOW_DETACHED,
+			    true },
+	[WEIR_OP_REPORT] = { WEIR_KIND_BREAKER, WEIR_RIGHT_USE, WEIR_CALL_WITHDRAWN,
+			     U64_MAX, true },
+	[WEIR_OP_TRIP] = { WEIR_KIND_BREAKER, WEIR_RIGHT_ADMIN, 0, U64_MAX, true },
+	[WEIR_OP_RESET] = { WEIR_KIND_BREAKER, WEIR_RIGHT_ADMIN, 0, 0 },
+	[WEIR_OP_BREAKER_STATE] = { WEIR_KIND_BREAKER, WEIR_RIGHT_OBSERVE, 0, 0 },
+	[WEIR_OP_CLAIM] = { WEIR_KIND_ROSTER, WEIR_RIGHT_USE, WEIR_LEASE_DETACHED, U64_MAX,
+			    true, true },
+	[WEIR_OP_PUT] = { WEIR_KIND_ROSTER, WEIR_RIGHT_USE, WEIR_LEASE_DETACHED, U64_MAX,
+			  true, true },
+	[WEIR_OP_LEASE_GET] = { WEIR_KIND_ROSTER, WEIR_RIGHT_OBSERVE, 0, 0 },
+	[WEIR_OP_REPLACE] = { WEIR_KIND_ROSTER, WEIR_RIGHT_USE, S64_MAX, 0 },
+	[WEIR_OP_TOUCH] = { WEIR_KIND_ROSTER, WEIR_RIGHT_USE, S64_MAX, U64_MAX, true, true },
+	[WEIR_OP_REMOVE] = { WEIR_KIND_ROSTER, WEIR_RIGHT_USE, S64_MAX, 0, true, true },
 };
 
 static const struct weir_op_desc *desc_find(unsigned int opcode)
@@ -66,14 +86,62 @@ static __always_inline bool inline_tail_zero(const struct weir_op *op, size_t us
 	return !any;
 }
 
+/* The key and the value that &struct weir_lease leads to. */
+static int lease_get(struct weir_op_run *r)
+{
+	struct weir_op_lease *to = &r->data->lease;
+	struct weir_op *op = &r->op;
+	struct weir_lease lease;
+	int err;
+
+	err = weir_user_get(&lease, sizeof(lease), op->ptr,
+			    offsetofend(struct weir_lease, value));
+	if (err)
+		return err;
+	to->length = lease.value_len;
+	to->to = lease.value;
+	if (copy_from_user(to->key, u64_to_user_ptr(lease.key), op->key_len))
+		return -EFAULT;
+	switch (op->opcode) {
+	case WEIR_OP_LEASE_GET:
+		return 0;
+	case WEIR_OP_TOUCH:
+	case WEIR_OP_REMOVE:
+		return to->length ? -EINVAL : 0;
+	}
+	if (to->length > WEIR_VALUE_MAX)
+		return -EINVAL;
+	return copy_from_user(to->value, u64_to_user_ptr(lease.value), to->length) ?
+	       -EFAULT : 0;
+}
+
+/* The value that GET found, to the user: 0 or -EFAULT. */
+int weir_op_lease_put(const struct weir_op_run *r)
+{
+	const struct weir_op_lease *from = &r->data->lease;
+
+	if (!from->length)
+		return 0;
+	return copy_to_user(u64_to_user_ptr(from->to), from->value, r->op.length) ?
+	       -EFAULT : 0;
+}
+
+static bool n_valid(const struct weir_op_desc *desc, s64 n)
+{
+	if (!n)
+		return !desc->n_max || desc->n_zero;
+	return n > 0 && (u64)n <= desc->n_max;
+}
+
 /* What the opcode alone decides. Counters say themselves what else they take. */
-static int limiter_op_check(struct weir_op_run *r)
+static int keyed_op_check(struct weir_op_run *r)
 {
 	struct weir_op *op = &r->op;
 
-	if (r->desc->n_max ? op->n < 1 || (u64)op->n > r->desc->n_max : op->n != 0)
+	if (!n_valid(r->desc, op->n))
 		return -EINVAL;
-	if (op->arg > r->desc->arg_max || (r->desc->arg_max && !op->arg))
+	if (op->arg > r->desc->arg_max ||
+	    (r->desc->arg_max && !op->arg && !r->desc->arg_zero))
 		return -EINVAL;
 	if (op->key_len > WEIR_KEY_MAX)
 		return -EINVAL;
@@ -82,6 +150,8 @@ static int limiter_op_check(struct weir_op_run *r)
 		       inline_tail_zero(op, op->key_len) ? 0 : -EINVAL;
 	if (!inline_tail_zero(op, sizeof(op->ptr)))
 		return -EINVAL;
+	if (r->desc->kind == WEIR_KIND_ROSTER)
+		return lease_get(r);
 	return copy_from_user(r->data->bytes, u64_to_user_ptr(op->ptr), op->key_len) ?
 	       -EFAULT : 0;
 }
@@ -121,8 +191,8 @@ int weir_op_check(struct weir_op_run *r)
 	if (!r->desc || op->flags & ~WEIR_OP_PTR ||
 	    op->reserved[0] | op->reserved[1] | op->reserved[2])
 		return -EINVAL;
-	return r->desc->kind == WEIR_KIND_LIMITER ? limiter_op_check(r) :
-						    counter_op_check(r);
+	return r->desc->kind == WEIR_KIND_COUNTER ? counter_op_check(r) :
+						    keyed_op_check(r);
 }
 
 static int values_get(struct weir_counter *c, bool take, u64 *values)
@@ -348,12 +418,20 @@ static int counter_op(struct weir_op_run *r, struct weir_counter *c)
 	}
 }
 
+const u8 *weir_op_key_bytes(const struct weir_op_run *r)
+{
+	return r->data ? r->data->bytes : r->op.key;
+}
+
+static struct weir_op_lease *lease_of(const struct weir_op_run *r)
+{
+	return r->data ? &r->data->lease : NULL;
+}
+
 /* The key of a limiter's op. Context: RCU read side. Return: 0 or -EINVAL. */
 static int op_key(struct weir_op_run *r, struct weir_limiter *l)
 {
-	const u8 *bytes = r->data ? r->data->bytes : r->op.key;
-
-	return weir_limiter_key(l, bytes, r->op.key_len, &r->key);
+	return weir_limiter_key(l, weir_op_key_bytes(r), r->op.key_len, &r->key);
 }
 
 /*
@@ -361,11 +439,15 @@ static int op_key(struct weir_op_run *r, struct weir_limiter *l)
  * was done, weir_op_dispatch() will. Context: RCU read side, the one in which the object
  * was found, and a limiter's key.
  */
-int weir_op_quick(struct weir_op_run *r, struct weir_object *o)
+int weir_op_quick(struct weir_client *c, struct weir_op_run *r, struct weir_object *o)
 {
-	return o->ops->kind == WEIR_KIND_LIMITER ?
-	       weir_limiter_op(weir_limiter(o), &r->op, &r->key) :
-	       counter_op(r, weir_counter(o));
+	if (likely(o->ops->kind == WEIR_KIND_LIMITER))
+		return weir_limiter_op(weir_limiter(o), &r->op, &r->key);
+	if (o->ops->kind == WEIR_KIND_COUNTER)
+		return counter_op(r, weir_counter(o));
+	if (o->ops->kind == WEIR_KIND_ROSTER)
+		return weir_roster_quick(c, o, &r->op, weir_op_key_bytes(r), lease_of(r));
+	return o->ops->quick ? o->ops->quick(o, &r->op, weir_op_key_bytes(r)) : WEIR_OP_SLOW;
 }
 
 /* Keep the object for op_sleeping(): WEIR_OP_SLOW, or it is gone. */
@@ -376,19 +458,25 @@ static int op_hold(struct weir_object *o)
 	return weir_object_live_get(o) ? WEIR_OP_SLOW : -ENODEV;
 }
 
-/* The op may sleep: for a user's memory (counters) or for ours (limiters). */
-static int op_sleeping(struct weir_op_run *r, struct weir_object *o)
+/* The op may sleep: for a user's memory (counters), for ours, or for others. */
+static int op_sleeping(struct weir_client *c, struct weir_op_run *r,
+		       struct weir_object *o)
 {
 	int err;
 
 	if (o->ops->kind == WEIR_KIND_COUNTER) {
 		err = read_many(r, weir_counter(o));
 		weir_object_put(o);
-	} else {
+		return err;
+	}
+	if (o->ops->kind == WEIR_KIND_LIMITER)
 		err = weir_limiter_op_slow(weir_limiter(o), &r->op, &r->key,
 					   GFP_KERNEL);
-		weir_object_live_put(o);
-	}
+	else if (o->ops->kind == WEIR_KIND_ROSTER)
+		err = weir_roster_op(c, o, &r->op, weir_op_key_bytes(r), lease_of(r));
+	else
+		err = o->ops->op(c, o, &r->op, weir_op_key_bytes(r));
+	weir_object_live_put(o);
 	return err;
 }
 
@@ -426,9 +514,9 @@ int weir_op_dispatch(struct weir_client *c, struct weir_op_run *r)
 
 	rcu_read_lock();
 	o = weir_op_object(weir_handle_find(c, r->op.handle), r);
-	err = IS_ERR(o) ? PTR_ERR(o) : weir_op_quick(r, o);
+	err = IS_ERR(o) ? PTR_ERR(o) : weir_op_quick(c, r, o);
 	if (err == WEIR_OP_SLOW)
 		err = op_hold(o);
 	rcu_read_unlock();
-	return err == WEIR_OP_SLOW ? op_sleeping(r, o) : err;
+	return err == WEIR_OP_SLOW ? op_sleeping(c, r, o) : err;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the pure algorithms (recip.h, gcra.h, window.h, sliding.h, rate.h, score.h,
- * jitter.h, cidr.h) need, in the kernel and in user-space tests alike. They take the time as
- * an argument and touch nothing but their arguments: no lock, no clock, no memory.
+ * circuit.h, jitter.h, cidr.h) need, in the kernel and in user-space tests alike. They
+ * take the time as an argument and touch nothing but their arguments: no lock, no clock,
+ * no memory.
  */
 #ifndef _WEIR_PURE_H
 #define _WEIR_PURE_H
@@ -22,6 +23,7 @@
 #include <linux/types.h>
 
 typedef __u8 u8;
+typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
 typedef __s64 s64;

@@ -19,11 +19,11 @@ MODULE_PARM_DESC(max_objects_per_uid, "objects of one user at most");
 
 static ulong max_keys = 256 << 20;
 module_param(max_keys, ulong, 0644);
-MODULE_PARM_DESC(max_keys, "sum of max_keys over all limiters at most");
+MODULE_PARM_DESC(max_keys, "sum of max_keys over all keyed objects at most");
 
 static ulong max_keys_per_uid = 64 << 20;
 module_param(max_keys_per_uid, ulong, 0644);
-MODULE_PARM_DESC(max_keys_per_uid, "sum of max_keys over one user's limiters at most");
+MODULE_PARM_DESC(max_keys_per_uid, "sum of max_keys over one user's keyed objects at most");
 
 /**
  * struct weir_quota - one user's account; it exists while he has objects

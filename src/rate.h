@@ -93,22 +93,38 @@ static inline u64 weir_rate_wait(const struct weir_rate *r, u64 word, u64 now,
 }
 
 /*
- * The word of a key that has @remaining tokens and all of them in @reset_after ns, or
- * @word if that is stricter. A bucket is put back to the ns. In a window what was
- * spent counts as spent in the present one, which never admits more.
+ * Of two keys' words the stricter: what it refuses is refused by it, now and later. It
+ * has as few tokens now as that of them which has fewer; in sliding windows one less
+ * at most.
  */
-static inline u64 weir_rate_restore(const struct weir_rate *r, u64 word, u64 now,
+static inline u64 weir_rate_stricter(const struct weir_rate *r, u64 a, u64 b, u64 now)
+{
+	switch (r->algorithm) {
+	case WEIR_ALGORITHM_WINDOW:
+		return weir_window_stricter(&r->window, a, b, now);
+	case WEIR_ALGORITHM_SLIDING:
+		return weir_sliding_stricter(&r->sliding, a, b, now);
+	default:
+		return weir_gcra_stricter(a, b, now);
+	}
+}
+
+/*
+ * The word of a key that has @remaining tokens and all of them in @reset_after ns. A
+ * bucket is put back to the ns. In a window what was spent counts as spent in the
+ * present one, which never admits more.
+ */
+static inline u64 weir_rate_restore(const struct weir_rate *r, u64 now,
 				    u64 remaining, u64 reset_after)
 {
-	struct weir_decision d, present;
+	u64 fresh = weir_rate_fresh(r, now);
+	struct weir_decision d;
 
+	if (!reset_after)
+		return fresh;
 	if (r->algorithm == WEIR_ALGORITHM_BUCKET)
-		return weir_gcra_restore(word, now, reset_after);
-	weir_rate_decide(r, word, now, 0, &present);
-	if (present.remaining <= remaining)
-		return word;
-	weir_rate_decide(r, weir_rate_fresh(r, now), now,
-			 r->limit - min(remaining, r->limit), &d);
+		return weir_gcra_restore(fresh, now, reset_after);
+	weir_rate_decide(r, fresh, now, r->limit - min(remaining, r->limit), &d);
 	return d.word;
 }
 

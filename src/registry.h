@@ -6,14 +6,18 @@
  *
  * LOCK ORDER, outer to inner (docs/locking.md says why):
  *
- *	limiter->set_lock	mutex		one live change at a time
+ *	set_lock		mutex		of a limiter or gate: one live change at a time
  *	registry mutex		mutex		names, numbers, accounts
  *	(sysfs)					taken inside it, to remove a folder
  *	expiry->lock		spinlock, BH	raising bounds
- *	bucket			bit lock, BH	links of one chain
+ *	bucket			bit lock, BH	links of one chain; claims that are one hold
+ *						several, in the order of their addresses
  *	entry			bit lock, BH	one key's state; transactions hold several,
- *						in the order of their addresses
+ *						in the order of their addresses, such claims
+ *						with all buckets locked
  *	waiters' bucket		spinlock, BH	queues of those who wait for tokens
+ *	gate->lock		spinlock, BH	all who wait for permits; wakes them
+ *	client->hold_lock	spinlock, BH	what holders of one open file have
  *	counter->taking		mutex		one take of a histogram; outside all of these
  *	counter->lock		spinlock, BH	base values; inside taking alone
  *	event ring		spinlock, IRQ	records; wakes readers when released

@@ -197,6 +197,31 @@ static inline u64 weir_sliding_refund(const struct weir_sliding *s, u64 word,
 				 at.prev - min(at.prev, n - cur));
 }
 
+/*
+ * The word of a key that admits what both would, now and later. Who has spent more in
+ * this window decides what counts on in the next one. If the other one is ahead
+ * nevertheless, it had as much more in the window before, so that the sum is reached
+ * with just so many there; rounded up, which may cost one token. With one of them
+ * ahead of @now both are taken to be at the beginning of its window.
+ */
+static inline u64 weir_sliding_stricter(const struct weir_sliding *s, u64 a, u64 b,
+					u64 now)
+{
+	struct weir_slide less = weir_sliding_at(s, a, now);
+	struct weir_slide more = weir_sliding_at(s, b, now);
+	u64 number = max(less.number, more.number);
+	u64 left = max(less.left, more.left), made_up;
+	struct weir_slide was = less;
+
+	if (less.cur > more.cur) {
+		less = more;
+		more = was;
+	}
+	made_up = div64_u64((more.cur - less.cur) * s->units.d, left);
+	return weir_sliding_pack(s, number, more.cur,
+				 max(more.prev, less.prev - min(less.prev, made_up)));
+}
+
 static inline u64 weir_sliding_idle_at(const struct weir_sliding *s, u64 word,
 				       u64 now)
 {

@@ -122,13 +122,15 @@ static void op_perform(struct weir_client *c, struct weir_op_run *r)
 		weir_op_fail(r, err);
 }
 
-/* Apart, so that the others have no 512 bytes of stack to clear. */
+/* Apart, so that the others have no 528 bytes of stack to clear. */
 static noinline void op_perform_data(struct weir_client *c, struct weir_op_run *r)
 {
 	union weir_op_data data;
 
 	r->data = &data;
 	op_perform(c, r);
+	if (r->op.opcode == WEIR_OP_LEASE_GET && !r->op.result && weir_op_lease_put(r))
+		weir_op_fail(r, -EFAULT);
 }
 
 /* One op: -EFAULT or -ERESTARTNOHAND, and then nothing happened, or 0. */
@@ -155,7 +157,8 @@ static int op_user(struct weir_client *c, struct weir_op __user *user, u32 index
 /* It points to more memory of the user's, or may wait: so it goes by itself. */
 static __always_inline bool goes_alone(const struct weir_op *op)
 {
-	return op->flags & WEIR_OP_PTR || op->opcode == WEIR_OP_RESERVE;
+	return op->flags & WEIR_OP_PTR || op->opcode == WEIR_OP_RESERVE ||
+	       op->opcode == WEIR_OP_ACQUIRE;
 }
 
 /* The next ops, as many as can go together; none of those that cannot be read. */
@@ -240,7 +243,7 @@ static void group_perform(struct weir_client *c, struct group *g)
 			continue;
 		if (need_resched())
 			break;
-		err = weir_op_quick(&g->run[i], g->object[i]);
+		err = weir_op_quick(c, &g->run[i], g->object[i]);
 		if (err == WEIR_OP_SLOW)
 			break;
 		g->err[i] = err;
@@ -251,6 +254,9 @@ static void group_perform(struct weir_client *c, struct group *g)
 		cond_resched();
 		if (!g->err[i])
 			g->err[i] = weir_op_dispatch(c, &g->run[i]);
+		/* a signal: this one and the rest were not performed */
+		if (g->err[i] == -EINTR)
+			g->count = i;
 	}
 }
 
@@ -262,9 +268,10 @@ static int group_user(struct weir_client *c, struct group *g,
 	unsigned int i;
 
 	group_get(g, user, room);
+	if (g->count)
+		group_perform(c, g);
 	if (!g->count)
 		return 0;
-	group_perform(c, g);
 	for (i = 0; i < g->count; i++) {
 		r = &g->run[i];
 		if (g->err[i])
@@ -300,8 +307,7 @@ static int batch_user(struct weir_client *c, struct weir_op __user *ops, u32 cou
 static __always_inline bool submit_valid(const struct weir_submit *args)
 {
 	return !(args->flags & ~WEIR_SUBMIT_ALL) && args->count &&
-	       !(args->ops % sizeof(u64)) &&
-	       args->count <= (args->flags ? WEIR_TRANSACTION_MAX : WEIR_BATCH_MAX);
+	       !(args->ops % sizeof(u64)) && args->count <= WEIR_BATCH_MAX;
 }
 
 /* As most have it, in one window. -EAGAIN: it needs to be looked at closer. */

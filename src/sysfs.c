@@ -10,7 +10,7 @@
 #include "sysfs.h"
 
 static struct kobject *root;
-static struct kobject *dirs[WEIR_KIND_LIMITER + 1];
+static struct kobject *dirs[WEIR_KIND_ROSTER + 1];
 
 /*
  * Nodes whose memory is not freed yet, and one for the module: their release
@@ -141,6 +141,12 @@ int weir_sysfs_mod_init(void)
 		err = dir_add(&weir_counter_ops);
 	if (!err)
 		err = dir_add(&weir_limiter_ops);
+	if (!err)
+		err = dir_add(&weir_gate_ops);
+	if (!err)
+		err = dir_add(&weir_breaker_ops);
+	if (!err)
+		err = dir_add(&weir_roster_ops);
 	if (err)
 		weir_sysfs_mod_exit();
 	return err;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The keyed table: look-up, insertion, removal, iteration. See table.h. */
 
-#include <linux/processor.h>	/* bit_spinlock.h of 6.12 forgets it */
-#include <linux/bit_spinlock.h>
 #include <linux/log2.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
@@ -10,50 +8,8 @@
 #include <linux/random.h>
 #include <linux/slab.h>
 
-#include "table.h"
+#include "bucket.h"
 #include "sweep.h"
-
-#define BUCKET_LOCK_BIT	0
-#define BUCKET_LOCKED	BIT(BUCKET_LOCK_BIT)
-
-static struct weir_entry *bucket_first(const unsigned long *bucket)
-{
-	/* pairs with the release in bucket_set(); the address carries it on */
-	return (struct weir_entry *)(READ_ONCE(*bucket) & ~BUCKET_LOCKED);
-}
-
-static void bucket_set(unsigned long *bucket, struct weir_entry *first)
-{
-	/* what is in the entry comes first: pairs with bucket_first() */
-	smp_store_release(bucket, (unsigned long)first | BUCKET_LOCKED);
-}
-
-static void bucket_lock(struct weir_table *t, unsigned long *bucket)
-	__acquires(bitlock)
-{
-	local_bh_disable();
-	bit_spin_lock(BUCKET_LOCK_BIT, bucket);
-	lock_map_acquire(&t->bucket_map);
-}
-
-static void bucket_unlock(struct weir_table *t, unsigned long *bucket)
-	__releases(bitlock)
-{
-	lock_map_release(&t->bucket_map);
-	bit_spin_unlock(BUCKET_LOCK_BIT, bucket);
-	local_bh_enable();
-}
-
-static inline bool entry_is(const struct weir_entry *e, const struct weir_key *key)
-{
-	const u64 *words = (const u64 *)e->key;
-
-	if (e->key_len != key->len)
-		return false;
-	if (key->len <= WEIR_KEY_INLINE)
-		return words[0] == key->words[0] && words[1] == key->words[1];
-	return !memcmp(e->key, key->data, key->len);
-}
 
 /*
  * No two keys may have one hash by construction: a dump goes by hashes. So the length is
@@ -81,6 +37,12 @@ void weir_key_hash(const struct weir_table *t, struct weir_key *key)
 	key->hash = hash_bytes(t, key->data, key->len);
 }
 
+/* The hash of an entry's key. Context: as for weir_table_find(), or entry locked. */
+u64 weir_table_hash_of(const struct weir_table *t, const struct weir_entry *e)
+{
+	return hash_bytes(t, e->key, e->key_len);
+}
+
 /* Have the cache fetch what weir_table_find() will read: the bucket. */
 void weir_table_prefetch(const struct weir_table *t, const struct weir_key *key)
 {
@@ -91,14 +53,6 @@ void weir_table_prefetch(const struct weir_table *t, const struct weir_key *key)
 void weir_table_prefetch_entry(const struct weir_table *t, const struct weir_key *key)
 {
 	prefetch(bucket_first(&t->buckets[weir_table_bucket(t, key->hash)]));
-}
-
-static inline struct weir_entry *chain_find(struct weir_entry *e,
-					    const struct weir_key *key)
-{
-	while (e && !entry_is(e, key))
-		e = rcu_dereference_check(e->next, rcu_read_lock_bh_held());
-	return e;
 }
 
 /**
@@ -116,19 +70,27 @@ struct weir_entry *weir_table_find(struct weir_table *t,
 			  key);
 }
 
-/* Take a place below the cap; exact at any concurrency. */
-static bool place_take(struct weir_table *t)
+/**
+ * weir_table_places_take - places below the cap for new entries, all or none
+ * @t: the table
+ * @n: how many
+ *
+ * Exact at any concurrency.
+ * Context: the buckets locked in which the entries are going to be linked.
+ */
+bool weir_table_places_take(struct weir_table *t, unsigned int n)
 {
 	s64 nr = atomic64_read(&t->nr);
 
 	do {
-		if ((u64)nr >= READ_ONCE(t->max_keys))
+		if (nr + n > READ_ONCE(t->max_keys))
 			return false;
-	} while (!atomic64_try_cmpxchg(&t->nr, &nr, nr + 1));
+	} while (!atomic64_try_cmpxchg(&t->nr, &nr, nr + n));
 	return true;
 }
 
-static void place_give(struct weir_table *t, unsigned int n)
+/* Give places back, of entries that are gone or were not linked after all. */
+void weir_table_places_give(struct weir_table *t, unsigned int n)
 {
 	if (!n)
 		return;
@@ -139,13 +101,25 @@ static void place_give(struct weir_table *t, unsigned int n)
 	atomic64_sub(n, &t->nr);
 }
 
-/*
- * Unlink an entry, whose link is *@link (NULL: the bucket itself), and whose
- * lock is held, and let it go: dead, out of the chain, freed when no reader can
- * stand on it any more.
+/**
+ * weir_table_undecided - places are about to be taken that may be given back; or it is over
+ * @t: the table
+ * @n: 1; or -1
+ *
+ * Context: softirqs and preemption are off until it is over.
  */
-static void entry_kill(struct weir_table *t, unsigned long *bucket,
-		       struct weir_entry *prev, struct weir_entry *e)
+void weir_table_undecided(struct weir_table *t, int n)
+{
+	/* what was given back comes before: pairs with weir_table_stood_still() */
+	smp_mb__before_atomic();
+	atomic_add(n, &t->undecided);
+	/* what is taken comes after: pairs with the barrier before that is asked */
+	smp_mb__after_atomic();
+}
+
+/* Unlink an entry that comes after @prev (NULL: after the bucket itself). */
+static void entry_unlink(unsigned long *bucket, struct weir_entry *prev,
+			 struct weir_entry *e)
 {
 	struct weir_entry *next = rcu_dereference_protected(e->next, true);
 
@@ -153,6 +127,16 @@ static void entry_kill(struct weir_table *t, unsigned long *bucket,
 		rcu_assign_pointer(prev->next, next);
 	else
 		bucket_set(bucket, next);
+}
+
+/*
+ * The same, and let it go; its lock is held: dead, out of the chain, freed when no
+ * reader can stand on it any more.
+ */
+static void entry_kill(struct weir_table *t, unsigned long *bucket,
+		       struct weir_entry *prev, struct weir_entry *e)
+{
+	entry_unlink(bucket, prev, e);
 	weir_entry_unlock(e, &t->entry_map, WEIR_ENTRY_DEAD);
 	weir_entry_free_rcu(e);
 }
@@ -172,6 +156,8 @@ static u64 bucket_scan(struct weir_table *t, unsigned long *bucket, u64 now,
 			break;
 		idle_at = t->ops->idle_at(t, e, word, now);
 		if (idle_at <= now) {
+			if (t->ops->dropped)
+				t->ops->dropped(t, e);
 			entry_kill(t, bucket, prev, e);
 			(*dropped)++;
 			continue;
@@ -213,7 +199,7 @@ static u64 group_scan(void *arg, unsigned int group, u64 now)
 	/* in this order: who sees the places free sees them counted */
 	if (scan->dropped)
 		t->ops->evicted(t, scan->dropped, scan->for_room);
-	place_give(t, scan->dropped);
+	weir_table_places_give(t, scan->dropped);
 	return least;
 }
 
@@ -235,6 +221,23 @@ bool weir_table_step(struct weir_table *t, bool for_room)
 static bool table_is_full(const struct weir_table *t)
 {
 	return (u64)atomic64_read(&t->nr) >= READ_ONCE(t->max_keys);
+}
+
+/**
+ * weir_table_stood_still - whether no place came back since, nor is one about to
+ * @t: the table
+ * @given: places given back, read before it was looked at
+ *
+ * Then what was full is full, and not by those alone who will not keep their places.
+ * Context: a read barrier after the look.
+ */
+bool weir_table_stood_still(const struct weir_table *t, s64 given)
+{
+	/* before @given: pairs with the barriers in weir_table_undecided() */
+	if (atomic_read(&t->undecided))
+		return false;
+	smp_rmb();	/* the same */
+	return atomic64_read(&t->given) == given;
 }
 
 /**
@@ -273,18 +276,19 @@ bool weir_table_refuses_at_once(struct weir_table *t, const struct weir_key *key
 	unsigned long *bucket = &t->buckets[weir_table_bucket(t, key->hash)];
 	s64 given = atomic64_read(&t->given);
 
-	smp_rmb();	/* pairs with the barrier in place_give() */
+	smp_rmb();	/* pairs with the barrier in weir_table_places_give() */
 	if (!table_is_full(t) || !weir_expiry_nothing_due(&t->expiry, now))
 		return false;
 	/*
 	 * Who took the last place holds the lock of his bucket from before he took it
-	 * until his entry is linked: pairs with the full barrier in place_take().
+	 * until his entry is linked: pairs with the full barrier in
+	 * weir_table_places_take().
 	 */
 	smp_rmb();
 	if (READ_ONCE(*bucket) & BUCKET_LOCKED || chain_find(bucket_first(bucket), key))
 		return false;
 	smp_rmb();	/* as the first */
-	return atomic64_read(&t->given) == given && table_is_full(t);
+	return weir_table_stood_still(t, given) && table_is_full(t);
 }
 
 /*
@@ -306,7 +310,7 @@ static bool table_refuses(struct weir_table *t, const struct weir_key *key,
 
 	do {
 		given = atomic64_read(&t->given);
-		smp_rmb();	/* pairs with the barrier in place_give() */
+		smp_rmb();	/* pairs with the barrier in weir_table_places_give() */
 		/* each time round raises 64 bounds, so there is an end */
 		while (!(room = weir_table_room(t)) && may_sleep &&
 		       weir_expiry_due(&t->expiry, weir_table_now(t)))
@@ -319,8 +323,10 @@ static bool table_refuses(struct weir_table *t, const struct weir_key *key,
 		if (e)
 			return false;
 		smp_rmb();	/* the same */
+		if (may_sleep)
+			cond_resched();
 	} while (may_sleep &&
-		 (atomic64_read(&t->given) != given || !table_is_full(t)));
+		 (!weir_table_stood_still(t, given) || !table_is_full(t)));
 	/* while we searched, or waited for another who did, he may have made room */
 	return may_sleep || table_is_full(t);
 }
@@ -379,7 +385,7 @@ struct weir_entry *weir_table_link(struct weir_table *t,
 	if (e) {
 		/* linked, so not dead: only bucket lock holders kill */
 		WARN_ON_ONCE(!weir_entry_lock(e, &t->entry_map, NULL, word));
-	} else if (place_take(t)) {
+	} else if (weir_table_places_take(t, 1)) {
 		e = new;
 		*word = fresh;
 		atomic64_set(&e->word, fresh | WEIR_ENTRY_LOCKED);
@@ -434,8 +440,112 @@ int weir_table_remove(struct weir_table *t, const struct weir_key *key)
 	}
 	bucket_unlock(t, bucket);
 	if (!err)
-		place_give(t, 1);
+		weir_table_places_give(t, 1);
 	return err;
+}
+
+/**
+ * weir_table_take - take an entry out of its bucket, its place kept
+ * @t: the table
+ * @bucket: which one
+ * @wanted: says which entry; called with the bucket locked
+ * @arg: for @wanted
+ *
+ * For whoever has seen to it that nobody walks a chain under RCU alone, and none did
+ * within a grace period: the entry may be linked elsewhere at once, or freed.
+ * Return: the first wanted, out of sight of all others; or NULL.
+ */
+struct weir_entry *weir_table_take(struct weir_table *t, unsigned int bucket,
+				   bool (*wanted)(void *arg, struct weir_entry *e),
+				   void *arg)
+{
+	unsigned long *b = &t->buckets[bucket];
+	struct weir_entry *e, *prev = NULL;
+
+	if (!bucket_first(b))
+		return NULL;
+	bucket_lock(t, b);
+	for (e = bucket_first(b); e && !wanted(arg, e);
+	     e = rcu_dereference_protected(e->next, true))
+		prev = e;
+	if (e)
+		entry_unlink(b, prev, e);
+	bucket_unlock(t, b);
+	return e;
+}
+
+/**
+ * weir_table_put - put an entry that was taken out where another key's belongs
+ * @t: the table
+ * @key: that key, hashed; of at most 16 bytes
+ * @e: from weir_table_take(); has that key then
+ * @word: out: state of the entry returned
+ *
+ * Bounds of expiry are not lowered: weir_table_reconfigured() must follow.
+ * Return: NULL; or the entry that the key has already, locked as by
+ * weir_table_lock(): then @e is not linked.
+ */
+struct weir_entry *weir_table_put(struct weir_table *t, const struct weir_key *key,
+				  struct weir_entry *e, u64 *word)
+{
+	unsigned long *bucket = &t->buckets[weir_table_bucket(t, key->hash)];
+	struct weir_entry *there;
+
+	memcpy(e->key, key->words, sizeof(key->words));
+	local_bh_disable();
+	bucket_lock(t, bucket);
+	there = chain_find(bucket_first(bucket), key);
+	if (there) {
+		/* linked, so not dead: only bucket lock holders kill */
+		WARN_ON_ONCE(!weir_entry_lock(there, &t->entry_map, NULL, word));
+	} else {
+		rcu_assign_pointer(e->next, bucket_first(bucket));
+		bucket_set(bucket, e);
+	}
+	bucket_unlock(t, bucket);
+	if (!there)
+		local_bh_enable();
+	return there;
+}
+
+/* An entry from weir_table_take() is not wanted any more, nor is its place. */
+void weir_table_scrap(struct weir_table *t, struct weir_entry *e)
+{
+	weir_entry_free(e);
+	weir_table_places_give(t, 1);
+}
+
+/**
+ * weir_table_drop - drop an entry, if that is wanted still
+ * @t: the table
+ * @e: it
+ * @wanted: asked with it locked; true: drop it, and what it led to has been seen to
+ * @arg: for @wanted
+ *
+ * Context: RCU read side, in which the entry was found.
+ */
+void weir_table_drop(struct weir_table *t, struct weir_entry *e,
+		     bool (*wanted)(struct weir_entry *e, void *arg), void *arg)
+{
+	unsigned int number = weir_table_bucket(t, weir_table_hash_of(t, e));
+	unsigned long *bucket = &t->buckets[number];
+	struct weir_entry *at, *prev = NULL;
+	u64 word;
+
+	bucket_lock(t, bucket);
+	for (at = bucket_first(bucket); at && at != e;
+	     at = rcu_dereference_protected(at->next, true))
+		prev = at;
+	if (at && !WARN_ON_ONCE(!weir_entry_lock(e, &t->entry_map, NULL, &word))) {
+		if (wanted(e, arg)) {
+			entry_kill(t, bucket, prev, e);
+			/* in the lock: who is preempted must not keep a place */
+			weir_table_places_give(t, 1);
+		} else {
+			weir_entry_unlock(e, &t->entry_map, word);
+		}
+	}
+	bucket_unlock(t, bucket);
 }
 
 /**
@@ -533,6 +643,8 @@ void weir_table_destroy(struct weir_table *t)
 	for (i = 0; i < t->nbuckets; i++) {
 		for (e = bucket_first(&t->buckets[i]); e; e = next) {
 			next = rcu_dereference_protected(e->next, true);
+			if (t->ops->dropped)
+				t->ops->dropped(t, e);
 			weir_entry_free(e);
 		}
 		if (i % 1024 == 1023)

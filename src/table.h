@@ -14,7 +14,7 @@
 #define _WEIR_TABLE_H
 
 #include <linux/siphash.h>
-#include <linux/timekeeping.h>
+#include <linux/ktime.h>
 #include <linux/workqueue.h>
 
 #include "entry.h"
@@ -27,15 +27,18 @@ struct weir_table;
  * struct weir_key - a key, ready to be looked up
  * @hash: its place in the table, set by weir_key_hash()
  * @len: bytes
+ * @cut: limiters of addresses: &weir_limiter.cut when it was made
  * @data: where they are: @words, for keys of up to 16 bytes
  * @words: then the bytes, zero-filled
  * @raw: the key as it came, an address not cut to a prefix
  * @raw_len: its bytes
- * @rule: what a rule says to the whole address, enum weir_rule_action
+ * @rule: what a rule says to the whole address, enum weir_rule_action; or
+ *	WEIR_KEY_MOVING
  */
 struct weir_key {
 	u64		hash;
 	unsigned int	len;
+	u32		cut;
 	const u8	*data;
 	u64		words[2];
 	const u8	*raw;
@@ -51,11 +54,15 @@ struct weir_key {
  *	fresh one; @now if it is. Called under RCU.
  * @evicted: @n idle entries were dropped, to make room or in the course of time; their
  *	places are given back after that. Called with the expiry's lock held.
+ * @dropped: an entry that is locked and idle is about to go, or is freed with the table:
+ *	let go of what it leads to. NULL: it leads to nothing. Called under RCU, or when
+ *	nobody else has the table.
  */
 struct weir_table_ops {
 	u64 (*idle_at)(struct weir_table *t, const struct weir_entry *e,
 		       u64 word, u64 now);
 	void (*evicted)(struct weir_table *t, unsigned int n, bool for_room);
+	void (*dropped)(struct weir_table *t, struct weir_entry *e);
 };
 
 /**
@@ -77,6 +84,8 @@ struct weir_table_ops {
  * @dying:	W: being destroyed: sweep no more
  * @nr:		A: entries linked, never more than @max_keys was
  * @given:	A: places given back so far
+ * @undecided:	A: those who have taken places of it that they may give back at once: who
+ *		finds it full by them looks again
  * @expiry:	when entries may be idle
  * @sweep:	drops them in the course of time
  * @sweep_after: W: not before this time, to bound the share of a CPU
@@ -96,6 +105,7 @@ struct weir_table {
 	bool			dying;
 	atomic64_t		nr ____cacheline_aligned_in_smp;
 	atomic64_t		given;
+	atomic_t		undecided;
 	struct weir_expiry	expiry;
 	struct delayed_work	sweep;
 	u64			sweep_after;
@@ -106,6 +116,7 @@ int weir_table_init(struct weir_table *t, u64 max_keys,
 void weir_table_destroy(struct weir_table *t);
 
 void weir_key_hash(const struct weir_table *t, struct weir_key *key);
+u64 weir_table_hash_of(const struct weir_table *t, const struct weir_entry *e);
 void weir_table_prefetch(const struct weir_table *t, const struct weir_key *key);
 void weir_table_prefetch_entry(const struct weir_table *t, const struct weir_key *key);
 struct weir_entry *weir_table_find(struct weir_table *t,
@@ -121,7 +132,19 @@ bool weir_table_refuses_at_once(struct weir_table *t, const struct weir_key *key
 				u64 now);
 bool weir_table_step(struct weir_table *t, bool for_room);
 void weir_table_settle(struct weir_table *t, u64 hash, u64 idle_at);
+bool weir_table_stood_still(const struct weir_table *t, s64 given);
+void weir_table_undecided(struct weir_table *t, int n);
+bool weir_table_places_take(struct weir_table *t, unsigned int n);
+void weir_table_places_give(struct weir_table *t, unsigned int n);
+void weir_table_drop(struct weir_table *t, struct weir_entry *e,
+		     bool (*wanted)(struct weir_entry *e, void *arg), void *arg);
 int weir_table_remove(struct weir_table *t, const struct weir_key *key);
+struct weir_entry *weir_table_take(struct weir_table *t, unsigned int bucket,
+				   bool (*wanted)(void *arg, struct weir_entry *e),
+				   void *arg);
+struct weir_entry *weir_table_put(struct weir_table *t, const struct weir_key *key,
+				  struct weir_entry *e, u64 *word);
+void weir_table_scrap(struct weir_table *t, struct weir_entry *e);
 struct weir_entry *weir_table_next(struct weir_table *t, unsigned int bucket,
 				   u64 from, u64 *hash);
 void weir_table_reconfigured(struct weir_table *t);

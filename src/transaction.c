@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * WEIR_SUBMIT_ALL: several CHECKs (and ADDs), all or none.
+ * WEIR_SUBMIT_ALL: several CHECKs (and ADDs), all or none. CLAIMs: see claims.c.
  *
  * The entries of all keys are locked, in the order of their addresses, the first
  * CHECK that would be refused is looked for, and then either all are charged or
@@ -26,6 +26,7 @@
 #include "client.h"
 #include "limiter.h"
 #include "ops.h"
+#include "roster.h"
 
 #define TX_AGAIN	1	/* something came between: from the beginning */
 #define TX_TRIES	3	/* to make an entry that others need room for */
@@ -41,7 +42,8 @@
  * @full: CHECK: there was no room for a new entry
  * @shadow: CHECK: refused, by a limiter in shadow mode: the others do not care
  * @tries: CHECK: how often an entry was made
- * @held: CHECK: the limiter's storage is held, to make an entry
+ * @held: CHECK: the limiter's storage is held, to make an entry, or until its prefix
+ *	changes no more
  * @candidate: CHECK: the limiter's, if it needs an entry for the key, too
  */
 struct tx_item {
@@ -156,6 +158,9 @@ static int item_locate(struct transaction *tx, struct tx_item *it)
 	};
 	it->e = NULL;
 	it->retry_after = 0;
+	/* the prefix changes: all wait for that */
+	if (it->run.key.rule == WEIR_KEY_MOVING)
+		return TX_AGAIN;
 	if (!it->run.key.rule)
 		it->e = weir_table_find(&l->table, &it->run.key);
 	if (it->e)
@@ -173,6 +178,15 @@ static int fail(struct transaction *tx, unsigned int which, int err)
 	return err;
 }
 
+/* Under RCU: keep the limiter until its key has an entry, or is known. */
+static int item_hold(struct transaction *tx, struct tx_item *it)
+{
+	if (!weir_object_live_get(&it->call.l->obj))
+		return fail(tx, it - tx->items, -ENODEV);
+	it->held = true;
+	return TX_AGAIN;
+}
+
 static int locate(struct transaction *tx)
 {
 	unsigned int i;
@@ -181,6 +195,8 @@ static int locate(struct transaction *tx)
 	tx->nentries = 0;
 	for (i = 0; i < tx->count; i++) {
 		err = item_locate(tx, &tx->items[i]);
+		if (err == TX_AGAIN)
+			return item_hold(tx, &tx->items[i]);
 		if (err)
 			return fail(tx, i, err);
 	}
@@ -419,15 +435,6 @@ static void mirror_slow(struct transaction *tx)
 					       &it->run.key, GFP_KERNEL);
 }
 
-/* Under RCU: keep the limiter until its key has an entry. */
-static int item_hold(struct transaction *tx, struct tx_item *it)
-{
-	if (!weir_object_live_get(&it->call.l->obj))
-		return fail(tx, it - tx->items, -ENODEV);
-	it->held = true;
-	return TX_AGAIN;
-}
-
 static bool needs_entry(const struct tx_item *it)
 {
 	return !it->e && !it->full && !it->run.key.rule;
@@ -476,7 +483,10 @@ static int attempt(struct transaction *tx)
 	return 0;
 }
 
-/* Make the entries that were wanted, and let go of their limiters. */
+/*
+ * Make the entries that were wanted, and let go of their limiters. A signal that comes
+ * before is still there when we are done.
+ */
 static int entries_make(struct transaction *tx)
 {
 	struct tx_item *it;
@@ -486,11 +496,12 @@ static int entries_make(struct transaction *tx)
 		it->full = false;
 		if (!it->held)
 			continue;
-		it->tries += it->tries < TX_TRIES;
+		if (it->run.key.rule != WEIR_KEY_MOVING)
+			it->tries += it->tries < TX_TRIES;
 		made = err ? 0 : weir_limiter_entry_make(it->call.l, it->call.key);
 		if (made == -ENOSPC)
 			it->full = true;
-		else if (made)
+		else if (made && made != -EINTR)
 			err = fail(tx, it - tx->items, made);
 		weir_object_live_put(&it->call.l->obj);
 		it->held = false;
@@ -597,17 +608,25 @@ static int run_large(struct transaction *tx, struct weir_op __user *ops)
  * weir_transaction_run - perform ops, all or none
  * @c: the client
  * @ops: the user's
- * @count: of them, 1..WEIR_TRANSACTION_MAX
+ * @count: of them, 1 or more
  *
  * Context: may sleep.
- * Return: @count; -EINVAL: too many CHECKs; -EFAULT; -ENOMEM; -ERESTARTSYS.
+ * Return: @count; -EINVAL: too many, or too many CHECKs; -EFAULT; -ENOMEM; -ERESTARTSYS.
  */
 int weir_transaction_run(struct weir_client *c, struct weir_op __user *ops,
 			 u32 count)
 {
 	static struct lock_class_key class;
 	struct transaction tx = { .client = c, .count = count };
+	u16 opcode;
 
+	/* whoever changes it meanwhile is told so by those who look again */
+	if (get_user(opcode, &ops->opcode))
+		return -EFAULT;
+	if (opcode == WEIR_OP_CLAIM)
+		return weir_claims_run(c, ops, count);
+	if (count > WEIR_TRANSACTION_MAX)
+		return -EINVAL;
 	lockdep_init_map(&tx.map, "weir_transaction", &class, 0);
 	return count <= TX_SMALL ? run_small(&tx, ops) : run_large(&tx, ops);
 }

@@ -125,6 +125,23 @@ static inline u64 weir_window_refund(const struct weir_window *w, u64 word,
 	return weir_window_pack(weir_window_number(word), count - min(count, n));
 }
 
+/*
+ * The word of a key that admits what both would, now and later. If one of them is ahead
+ * of @now, what the other has spent counts in that window, too.
+ */
+static inline u64 weir_window_stricter(const struct weir_window *w, u64 a, u64 b,
+				       u64 now)
+{
+	u64 to_end, number = weir_window_at(w, now, &to_end);
+
+	if (weir_window_number(a) < number)
+		return b;
+	if (weir_window_number(b) < number)
+		return a;
+	return weir_window_pack(max(weir_window_number(a), weir_window_number(b)),
+				max(weir_window_count(a), weir_window_count(b)));
+}
+
 static inline u64 weir_window_idle_at(const struct weir_window *w, u64 word,
 				      u64 now)
 {

@@ -2,7 +2,7 @@
 /*
  * weir - the API for other modules
  *
- * A module looks an object up by its name, once, where it may sleep; checks it as
+ * A module looks an object up by its name, once, where it may sleep; uses it as
  * often as it likes, from process or softirq context; and drops it. What an object is
  * and how it is made, changed and deleted is <uapi/linux/weir.h>'s: an administrator
  * or a program does that. An object's owner and mode bind programs, not the kernel.
@@ -29,6 +29,8 @@
 
 #include <uapi/linux/weir.h>
 
+struct weir_counter;
+struct weir_gate;
 struct weir_limiter;
 
 /**
@@ -99,9 +101,113 @@ void weir_limiter_put(struct weir_limiter *limiter);
  * of callers at once.
  * Return: the verdict, which is never 0 (enum weir_verdict; in shadow mode
  * WEIR_ALLOWED); or -EINVAL: not a key of this limiter's type, or @cost is 0; -ENODEV:
- * the limiter was deleted; -ENOMEM: no memory for a new key.
+ * the limiter was deleted; -ENOMEM: no memory for a new key; -EBUSY: its prefix is being
+ * changed, which cannot be waited for: ask again later, or go by what errors mean to you.
  */
 int weir_limiter_check(struct weir_limiter *limiter, const void *key,
 		       unsigned int key_len, u32 cost, struct weir_answer *answer);
+
+/**
+ * weir_gate_get - a reference to a gate
+ * @name: its name
+ *
+ * Context and return: as weir_limiter_get().
+ */
+struct weir_gate *weir_gate_get(const char *name);
+
+/**
+ * weir_gate_put - give a reference back
+ * @gate: from weir_gate_get(); or NULL or an ERR_PTR(), which is left alone
+ *
+ * Permits are not given back by this: see weir_gate_try_acquire().
+ *
+ * Context: as weir_limiter_put().
+ */
+void weir_gate_put(struct weir_gate *gate);
+
+/**
+ * weir_gate_try_acquire - take permits of a key if they are there now
+ * @gate: a reference
+ * @key: as in weir_limiter_check()
+ * @key_len: the same
+ * @permits: how many, 1 or more
+ *
+ * As WEIR_OP_ACQUIRE that does not wait: while others wait for the key it is answered
+ * WEIR_LIMITED, however few it wants. Memory for a new key, and the search for room
+ * where max_keys are in use, are as in weir_limiter_check().
+ *
+ * What modules take belongs to no client. All of them are one holder, so what one has
+ * taken another one can give back; and no death of a process gives it back, nor
+ * weir_gate_put(): weir_gate_release() alone does, from whatever context. The deletion of
+ * the gate ends it, too: there is nothing to be given back to then.
+ *
+ * Context: process or softirq; not hard interrupts, nor with them disabled. Any number
+ * of callers at once.
+ * Return: WEIR_ALLOWED, WEIR_LIMITED, or WEIR_FULL: a new key, and max_keys are in
+ * use; or -EINVAL: not a key of this gate's type, or @permits is 0; -E2BIG: the gate has
+ * not so many; -ENODEV: it was deleted; -ENOMEM: no memory for a new key.
+ */
+int weir_gate_try_acquire(struct weir_gate *gate, const void *key,
+			  unsigned int key_len, u32 permits);
+
+/**
+ * weir_gate_release - give permits of a key back
+ * @gate: a reference
+ * @key: as in weir_limiter_check()
+ * @key_len: the same
+ * @permits: how many, 1 or more
+ *
+ * They go to those who wait, in order, who are woken.
+ *
+ * Context: as weir_gate_try_acquire().
+ * Return: 0; -EINVAL: not a key of this gate's type, or @permits is 0; -ENOENT: modules
+ * have not taken so many; -ENODEV: the gate was deleted.
+ */
+int weir_gate_release(struct weir_gate *gate, const void *key, unsigned int key_len,
+		      u32 permits);
+
+/**
+ * weir_counter_get - a reference to a counter
+ * @name: its name
+ *
+ * Context and return: as weir_limiter_get().
+ */
+struct weir_counter *weir_counter_get(const char *name);
+
+/**
+ * weir_counter_put - give a reference back
+ * @counter: from weir_counter_get(); or NULL or an ERR_PTR(), which is left alone
+ *
+ * Context: as weir_limiter_put().
+ */
+void weir_counter_put(struct weir_counter *counter);
+
+/**
+ * weir_counter_field - the number of a field
+ * @counter: a reference
+ * @name: the field's
+ *
+ * A deleted counter has its fields still.
+ *
+ * Context: any.
+ * Return: 0 or more, for weir_counter_add(); -ENOENT: no such field. Sequences have
+ * one, "value", and histograms none.
+ */
+int weir_counter_field(const struct weir_counter *counter, const char *name);
+
+/**
+ * weir_counter_add - add to a field
+ * @counter: a reference
+ * @field: its number
+ * @n: how much, modulo 2^64
+ *
+ * Cost: an instruction on this CPU's cache line, and the look whether the counter is
+ * there.
+ *
+ * Context: process, softirq, hard interrupts; not NMI.
+ * Return: 0; -EINVAL: no such field; -EOPNOTSUPP: a sequence or a histogram; -ENODEV: the
+ * counter was deleted.
+ */
+int weir_counter_add(struct weir_counter *counter, unsigned int field, s64 n);
 
 #endif /* _LINUX_WEIR_H */

@@ -22,6 +22,9 @@ static struct kunit_suite *const suites[] = {
 	&weir_window_suite,
 	&weir_rate_suite,
 	&weir_score_suite,
+	&weir_circuit_suite,
+	&weir_circuit_edge_suite,
+	&weir_circuit_model_suite,
 	&weir_cidr_suite,
 	&weir_histogram_suite,
 };

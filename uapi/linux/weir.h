@@ -15,12 +15,13 @@
  * DOC: Overview
  *
  * A program opens /dev/weir. That open file is a *client*. It creates or opens
- * named *objects* (counters, limiters) and gets a *handle* for each: a number
- * that is good in this open file alone, with rights that were decided once,
+ * named *objects* (counters, limiters, gates, breakers, rosters) and gets a *handle* for
+ * each: a number that is good in this open file alone, with rights that were decided once,
  * when it was handed out. Everything that is done often (add, check, strike...)
  * is a &struct weir_op, of which WEIR_IOC_SUBMIT takes 1 to 1024 at a time.
  * Reading the file gives &struct weir_event records. Closing it gives every
- * handle back. A child of fork() shares the client, as it shares any file.
+ * handle back. A child of fork() shares the client, as it shares any file, but not
+ * the permits, probes and leases.
  *
  * DOC: Struct rules
  *
@@ -46,13 +47,16 @@
  *            lacks the right the operation needs, or the file is not open for
  *            writing, which CREATE, EMIT and any right but OBSERVE need
  * EAGAIN     read of an empty stream of events with O_NONBLOCK
- * EBADF      no such handle in this open file (never opened, or closed)
+ * EBADF      no such handle in this open file (never opened, or closed); or, of an op:
+ *            who was to hold something closed his last descriptor meanwhile
  * E2BIG      non-zero bytes behind the part of a struct the kernel knows, or a
- *            struct longer than a page
+ *            struct longer than a page; or, of an op: more permits than there are
  * ECANCELED  another op of the same all-or-nothing submission failed
+ * EDEADLK    the caller would wait for what it holds itself
  * EDQUOT     the user's cap on objects or keys (module parameters
  *            max_objects_per_uid, max_keys_per_uid) is reached
- * EEXIST     an object of that kind and name exists
+ * EEXIST     an object of that kind and name exists; or, of an op: another one has the
+ *            lease
  * EFAULT     a pointer leads to memory that cannot be read or written
  * EINTR      a signal came before anything was done
  * EINVAL     malformed: wrong size, unknown flag, opcode or value, non-zero
@@ -60,7 +64,8 @@
  * EMFILE     the open file has as many handles as it can have
  * EMSGSIZE   the buffer is too small for even one record, or for all the values
  * ENODEV     the object was deleted; the handle is good for CLOSE alone
- * ENOENT     no object of that kind and name, or no entry for that key
+ * ENOENT     no object of that kind and name, or no entry for that key, or not so
+ *            many permits
  * ENOMEM     out of memory, or over the memory cgroup's limit
  * ENOSPC     the host's cap on objects or keys (module parameters max_objects,
  *            max_keys) is reached; or, of an op: no room for a new key
@@ -68,6 +73,7 @@
  * EOPNOTSUPP understood, but this kind or type of object, or this version of
  *            the module, does not do it
  * EOVERFLOW  a sequence would pass its largest number
+ * ESTALE     the lease has another version
  * ERANGE     each number is in range, but together they cannot be kept exactly
  *            (a burst that takes years to refill, say)
  * ========== =================================================================
@@ -83,8 +89,11 @@
 #define WEIR_KEY_MAX		255	/* bytes of the longest key */
 #define WEIR_FIELDS_MAX		64	/* fields of a counter */
 #define WEIR_BATCH_MAX		1024	/* ops of one WEIR_IOC_SUBMIT */
-#define WEIR_KEYS_MAX		16777216ULL /* keys of one limiter */
+#define WEIR_KEYS_MAX		16777216ULL /* keys of one object */
 #define WEIR_LADDER_MAX		8	/* steps of a ban ladder */
+#define WEIR_PERMITS_MAX	1073741824 /* of one key of a gate */
+#define WEIR_VALUE_MAX		255	/* bytes of a lease's value */
+#define WEIR_CLAIMS_MAX		1024	/* CLAIMs that are made together */
 
 /** WEIR_NEVER: a duration or number that means "never" or "no limit". */
 #define WEIR_NEVER		0xffffffffffffffffULL
@@ -99,14 +108,17 @@ enum weir_kind {
 	WEIR_KIND_ANY		= 0,	/* in WEIR_IOC_LIST only */
 	WEIR_KIND_COUNTER	= 1,
 	WEIR_KIND_LIMITER	= 2,
+	WEIR_KIND_GATE		= 3,
+	WEIR_KIND_BREAKER	= 4,
+	WEIR_KIND_ROSTER	= 5,
 };
 
 /**
  * DOC: Rights
  *
- * OBSERVE: read totals, peek. USE: add, check, strike and all that changes
- * entries in the ordinary course. ADMIN: delete, set, ban, lift, forget, dump
- * keys. The object's mode works as a file's: its owner, group and others may
+ * OBSERVE: read totals, peek, see who is in a roster. USE: add, check, strike and all
+ * that changes entries in the ordinary course. ADMIN: delete, set, ban, lift, forget,
+ * dump keys. The object's mode works as a file's: its owner, group and others may
  * have r (OBSERVE) and w (USE). ADMIN is for the owner and CAP_SYS_ADMIN, which
  * has every right.
  */
@@ -155,6 +167,9 @@ struct weir_info {
 #define WEIR_FEATURE_TRANSACTION 0x8ULL
 #define WEIR_FEATURE_HISTOGRAM	0x10ULL
 #define WEIR_FEATURE_EMIT	0x20ULL
+#define WEIR_FEATURE_GATE	0x100ULL
+#define WEIR_FEATURE_BREAKER	0x200ULL
+#define WEIR_FEATURE_ROSTER	0x400ULL
 
 #define WEIR_IOC_INFO		_IO(WEIR_IOC_MAGIC, 0x00)
 
@@ -366,7 +381,8 @@ struct weir_limiter_config {
  * @full: operations that found no room for a new key
  * @stricter: checks that those whose candidate it is allowed, and it did not
  * @looser: checks that they did not allow, and it did
- * @missed: of their operations those that it had no memory for
+ * @missed: of their operations those that it had no memory for, or that could not wait
+ *	until its prefix had changed
  *
  * The candidate of a limiter shows what another configuration would do with the same
  * traffic. It is a limiter like any other, with keys, totals and events of its own. Each
@@ -397,6 +413,272 @@ struct weir_limiter_stats {
 	__aligned_u64	stricter;
 	__aligned_u64	looser;
 	__aligned_u64	missed;
+};
+
+/**
+ * struct weir_gate_config - what a gate is
+ * @size: sizeof(struct weir_gate_config)
+ * @key_type: enum weir_key_type; NONE: a plain gate
+ * @permits: of each key, 1..WEIR_PERMITS_MAX
+ * @queue_max: acquisitions that may wait for each key at a time; one more is
+ *	answered "limited" at once. 0 means any number.
+ * @max_keys: keys that have permits out or are waited for, at most,
+ *	1..WEIR_KEYS_MAX; 0 means 65536. Taken off the creator's max_keys_per_uid while
+ *	the gate exists.
+ * @prefix4: as in &struct weir_limiter_config
+ * @prefix6: the same
+ * @reserved: 0
+ *
+ * For key type NONE max_keys must be 0 or 1. Prefixes must be 0 unless the key
+ * type is IP.
+ *
+ * DOC: Who holds a permit
+ *
+ * A holder is an open file (a client) in one table of file descriptors. The threads of
+ * a process share theirs; a child of fork() has its own, and holds nothing yet. What a
+ * holder has comes back when that table has no descriptor for the file any more:
+ * when the last one is closed, by exec if it has FD_CLOEXEC, or when the process dies,
+ * by whatever signal. That is over before its parent can reap it, also if others (a
+ * child, io_uring, a message under way) still have the file.
+ *
+ * Other kernel modules may have permits, too. They count in what is in use, belong to no
+ * client, and come back when the module gives them back.
+ */
+struct weir_gate_config {
+	__u32		size;
+	__u32		key_type;
+	__u32		permits;
+	__u32		queue_max;
+	__aligned_u64	max_keys;
+	__u8		prefix4;
+	__u8		prefix6;
+	__u8		reserved[6];
+};
+
+/**
+ * struct weir_gate_stats - a gate's totals
+ * @size: sizeof(struct weir_gate_stats)
+ * @reserved: 0
+ * @permits: of each key
+ * @in_use: permits that are out, of all keys
+ * @waiting: acquisitions that wait, for all keys
+ * @acquired: acquisitions granted since the gate's creation
+ * @refused: answered "limited" or "full"
+ * @timeouts: of those, after a wait
+ * @reclaimed: permits that came back because their holder had gone
+ * @keys: keys that have permits out or are waited for, or had a moment ago; a plain
+ *	gate has one from its first use on
+ * @max_keys: its cap on them
+ * @full: acquisitions that found no room for a new key
+ *
+ * @in_use and @waiting are exact when nobody acquires or releases at that moment.
+ */
+struct weir_gate_stats {
+	__u32		size;
+	__u32		reserved;
+	__aligned_u64	permits;
+	__aligned_u64	in_use;
+	__aligned_u64	waiting;
+	__aligned_u64	acquired;
+	__aligned_u64	refused;
+	__aligned_u64	timeouts;
+	__aligned_u64	reclaimed;
+	__aligned_u64	keys;
+	__aligned_u64	max_keys;
+	__aligned_u64	full;
+};
+
+/**
+ * struct weir_breaker_config - what a breaker is
+ * @size: sizeof(struct weir_breaker_config)
+ * @key_type: enum weir_key_type; NONE: a plain breaker
+ * @failures: so many within @within open it, 1..65535; 0: @percent does
+ * @percent: of the calls within @within that failed, 1..100; 0 with @failures
+ * @minimum: calls there must have been for that, 1..2^20; 0 means 10; 0 with @failures
+ * @probes: callers it admits half-open, 1..2^30; 0 means 1
+ * @successes: of them that close it, 1..@probes; 0 means all
+ * @nopen: steps in @open, 1..8
+ * @open: ns it stays open, each time it opens in turn, 1 ns to ten years; the last
+ *	repeats. The rest is 0.
+ * @within: ns, 1 ns to 100 days
+ * @forget_after: ns after it closed at which the ladder begins anew, 0 to ten years; 0: at
+ *	once
+ * @probe_within: ns after the last probe was admitted at which those that have not
+ *	reported have failed, 1 ns to ten years; 0 means a minute; WEIR_NEVER: they are
+ *	waited for
+ * @lapse: ns after which a half-open breaker that waits for no probe, nor was asked to
+ *	admit one, closes by itself, 1 ns to ten years, or WEIR_NEVER; 0 means an hour, or
+ *	WEIR_NEVER if it is plain. Without it a key that is not asked for any more
+ *	would be remembered for ever.
+ * @slow: ns: a call that took longer has failed, 0 to ten years; 0: however long
+ * @max_keys: keys that have something to remember, at most, 1..WEIR_KEYS_MAX; 0 means
+ *	65536. Taken off the creator's max_keys_per_uid while the breaker exists.
+ * @prefix4: as in &struct weir_limiter_config
+ * @prefix6: the same
+ * @reserved: 0
+ *
+ * For key type NONE max_keys must be 0 or 1. Prefixes must be 0 unless the key
+ * type is IP.
+ *
+ * DOC: How a breaker decides
+ *
+ * Closed, it admits everybody, and counts what it is told of. Open, it admits nobody. Then
+ * it is half-open, and admits exactly @probes callers over all processes: @successes of
+ * them close it, the first failure opens it for the next step of the ladder.
+ *
+ * By number it errs towards opening, by less than a seventh: it opens if that many
+ * failures fell into a time of @within, always, and never if into none of 8/7 of it. By
+ * percentage older calls fade out, as strikes do.
+ *
+ * Who is admitted gets a ticket, and reports with it. A report of a call that was
+ * admitted before the last change of state is late and counts nothing; so does one of a
+ * call that took more than an hour. Changes that only time brings (the end of @open,
+ * @probe_within, @lapse) are made, and their events sent, by the next operation on the
+ * key; nobody can tell the difference otherwise.
+ *
+ * A probe belongs to its holder (see "Who holds a permit"): if he goes without a report
+ * it has failed. A detached one belongs to nobody.
+ */
+struct weir_breaker_config {
+	__u32		size;
+	__u32		key_type;
+	__u32		failures;
+	__u32		percent;
+	__u32		minimum;
+	__u32		probes;
+	__u32		successes;
+	__u32		nopen;
+	__aligned_u64	open[WEIR_LADDER_MAX];
+	__aligned_u64	within;
+	__aligned_u64	forget_after;
+	__aligned_u64	probe_within;
+	__aligned_u64	lapse;
+	__aligned_u64	slow;
+	__aligned_u64	max_keys;
+	__u8		prefix4;
+	__u8		prefix6;
+	__u8		reserved[6];
+};
+
+/**
+ * struct weir_breaker_stats - a breaker's totals since its creation
+ * @size: sizeof(struct weir_breaker_stats)
+ * @reserved: 0
+ * @allowed: callers admitted, probes included
+ * @rejected: callers that were not
+ * @succeeded: reports of success that counted
+ * @failed: failures that counted, slow calls included; of probes that were lost
+ *	together it is one
+ * @late: reports that did not count
+ * @lost: probes whose holder went without a report, and that counted still
+ * @opened: how often it opened, of all keys
+ * @keys: keys that have something to remember, or had a moment ago
+ * @max_keys: its cap on them
+ * @full: reports, trips and resets that found no room for a new key
+ */
+struct weir_breaker_stats {
+	__u32		size;
+	__u32		reserved;
+	__aligned_u64	allowed;
+	__aligned_u64	rejected;
+	__aligned_u64	succeeded;
+	__aligned_u64	failed;
+	__aligned_u64	late;
+	__aligned_u64	lost;
+	__aligned_u64	opened;
+	__aligned_u64	keys;
+	__aligned_u64	max_keys;
+	__aligned_u64	full;
+};
+
+/**
+ * struct weir_roster_config - what a roster is
+ * @size: sizeof(struct weir_roster_config)
+ * @key_type: enum weir_key_type; NONE: it has one lease at most
+ * @max_keys: leases at most, 1..WEIR_KEYS_MAX; 0 means 65536. Taken off the creator's
+ *	max_keys_per_uid while the roster exists.
+ * @ttl: ns that a lease lasts of which nothing else is said, 1 ns to ten years; 0: until
+ *	it is given up
+ * @prefix4: as in &struct weir_limiter_config
+ * @prefix6: the same
+ * @reserved: 0
+ *
+ * For key type NONE max_keys must be 0 or 1. Prefixes must be 0 unless the key
+ * type is IP.
+ *
+ * DOC: Who has a lease
+ *
+ * A lease is a key with a value, a version, and a time until which it lasts, or none. It
+ * belongs to the holder who claimed it (see "Who holds a permit") and ends with him; a
+ * detached one belongs to nobody, and whoever has USE may put, touch and remove it as if it
+ * were his.
+ *
+ * Of any number of callers who CLAIM one key at once exactly one gets it, and the others are
+ * told who. Who finds a lease finds all of it. Its version is a number that no other lease of
+ * the roster has had before or will have, also not of another key; each new value gets a
+ * new one, and later ones are greater. So who names the version he knows changes or ends
+ * what he knows, or nothing.
+ *
+ * A lease that has run out is not found any more, by no call that begins after that. The
+ * event LEASE_LOST, once for each lease that ran out or whose holder went, comes when
+ * that is noticed: of one that ran out by the next claim, or by the sweep, which takes a
+ * second or more. Who loses one can look at WEIR_OUT_MINE of GET.
+ */
+struct weir_roster_config {
+	__u32		size;
+	__u32		key_type;
+	__aligned_u64	max_keys;
+	__aligned_u64	ttl;
+	__u8		prefix4;
+	__u8		prefix6;
+	__u8		reserved[6];
+};
+
+/**
+ * struct weir_roster_stats - a roster's totals since its creation
+ * @size: sizeof(struct weir_roster_stats)
+ * @reserved: 0
+ * @members: leases now, those included that ran out and that nobody noticed yet; never
+ *	more than @max_keys
+ * @max_keys: its cap on them
+ * @claimed: leases made, by CLAIM, or by PUT of a key that had none
+ * @refused: CLAIMs and PUTs that found another one's lease
+ * @replaced: new values, by REPLACE, or by PUT
+ * @removed: leases removed
+ * @lost: leases lost: that ran out, or whose holder went. An event LEASE_LOST each.
+ * @expired: of those, the ones that ran out
+ * @full: CLAIMs and PUTs that found no room for a new key
+ */
+struct weir_roster_stats {
+	__u32		size;
+	__u32		reserved;
+	__aligned_u64	members;
+	__aligned_u64	max_keys;
+	__aligned_u64	claimed;
+	__aligned_u64	refused;
+	__aligned_u64	replaced;
+	__aligned_u64	removed;
+	__aligned_u64	lost;
+	__aligned_u64	expired;
+	__aligned_u64	full;
+};
+
+/**
+ * struct weir_lease - key and value of a roster's op, where its @ptr leads with WEIR_OP_PTR
+ * @size: sizeof(struct weir_lease)
+ * @value_len: bytes at @value: CLAIM, PUT and REPLACE: of the new value, 0..255. GET: room
+ *	there, any number; 0: the value is not wanted; EMSGSIZE if it is longer.
+ *	TOUCH and REMOVE: 0.
+ * @key: pointer to the key; its length stands in the op
+ * @value: pointer to the value, read, or by GET written
+ *
+ * Without it an op has its key in itself, and the value is empty, or not wanted.
+ */
+struct weir_lease {
+	__u32		size;
+	__u32		value_len;
+	__aligned_u64	key;
+	__aligned_u64	value;
 };
 
 /**
@@ -495,12 +777,13 @@ struct weir_close {
  * @size: sizeof(struct weir_set)
  * @handle: handle with ADMIN
  * @mask: WEIR_SET_* bits: which members of the config to take over
- * @config: pointer to &struct weir_limiter_config; members outside @mask are
- *	ignored, reserved ones must still be zero
+ * @config: pointer to &struct weir_limiter_config, or &struct weir_gate_config; members
+ *	outside @mask are ignored, reserved ones must still be zero
  *
  * Checks that run meanwhile see the old or the new configuration, never a mix. When
  * the call returns nobody decides by the old one any more. Who waits (RESERVE) looks
- * again, and keeps his place. Entries, totals and rules stay, and of each key:
+ * again, and keeps his place. Totals and rules stay, and of each key, whose entry stays
+ * unless its prefix changes:
  *
  * RATE: in a bucket the time it still needs to be full again: who had spent four
  *	tokens at ten a day has spent eight at twenty. The burst stays as it is. In a
@@ -519,6 +802,19 @@ struct weir_close {
  * FORGET_AFTER: the place on the ladder, and when the last ban ended: when the next
  *	one is laid, it is asked whether that is long enough ago.
  * QUEUE_MAX: those who wait already, though their tokens be more.
+ * PREFIX: everything of the addresses whose prefix stays as it is, IPv4's or IPv6's.
+ *	Where it becomes shorter, keys that are one key now are merged, and of what they have
+ *	the stricter counts: the later end of a ban, the more strikes (which begin to fade
+ *	now, if more than one of them had any), the higher place on the ladder, the
+ *	fewest tokens (of sliding windows one less at times). So nothing is refused less
+ *	than it was. Where it becomes longer, all keys of those addresses are forgotten, bans
+ *	too: which address did what is not known. There are no events of that but CHANGED,
+ *	and the totals count it nowhere; the places are free. While it goes on, which takes
+ *	two grace periods and well under a second a million keys, nothing is
+ *	decided: operations on this limiter's keys, DUMP and LOAD wait, and go on by the new
+ *	prefix. Who waits (RESERVE) comes to the end of the queue of what is
+ *	his key then, as one who comes only now. 0 is the default of CREATE; EINVAL also if
+ *	the keys are no addresses.
  * CANDIDATE: everything, of both limiters. An operation under way may still reach the
  *	one before. EINVAL also if it is this limiter itself, or its keys are of another type;
  *	ENOENT if there is no limiter of that name; EACCES without USE on it.
@@ -526,8 +822,15 @@ struct weir_close {
  * FLAGS: everything. When shadow mode begins, those who wait are answered as by a
  *	check: "allowed" with WEIR_OUT_SHADOW, and not charged.
  *
+ * A gate takes PERMITS, MAX_KEYS and QUEUE_MAX:
+ *
+ * PERMITS: all that are out. If there are more now, those who wait get them, in order. If
+ *	fewer, nobody gets any before so many have come back; who waits for more than
+ *	there ever will be is told so (E2BIG, EDEADLK).
+ * QUEUE_MAX: those who wait already, though they be more.
+ *
  * Errors: EBADF, EACCES, ENODEV, ENOENT, EINVAL, EINTR, ERANGE, EDQUOT, ENOSPC, ENOMEM,
- * EFAULT, E2BIG, EOPNOTSUPP (a counter).
+ * EFAULT, E2BIG, EOPNOTSUPP (a counter, a breaker, a roster).
  */
 struct weir_set {
 	__u32		size;
@@ -545,8 +848,10 @@ struct weir_set {
 #define WEIR_SET_FORGET_AFTER	0x40ULL	/* forget_after */
 #define WEIR_SET_QUEUE_MAX	0x80ULL	/* queue_max */
 #define WEIR_SET_FLAGS		0x100ULL	/* flags */
+#define WEIR_SET_PREFIX		0x200ULL	/* prefix4, prefix6 */
 #define WEIR_SET_CANDIDATE	0x400ULL	/* candidate */
 #define WEIR_SET_BAN_JITTER	0x800ULL	/* ban_jitter */
+#define WEIR_SET_PERMITS	0x2000ULL /* a gate's permits */
 /** WEIR_SET_RULES: not for WEIR_IOC_SET: the event CHANGED tells of WEIR_IOC_RULES so */
 #define WEIR_SET_RULES		0x10000ULL
 
@@ -557,11 +862,12 @@ struct weir_set {
  * @size: sizeof(struct weir_get)
  * @handle: handle with OBSERVE
  * @config: pointer to the kind's config struct, its size set; 0: not wanted
- * @stats: pointer to &struct weir_limiter_stats, its size set; 0: not wanted.
- *	Counters have none (EOPNOTSUPP): read them.
+ * @stats: pointer to &struct weir_limiter_stats, &struct weir_gate_stats,
+ *	&struct weir_breaker_stats or &struct weir_roster_stats, its size set; 0: not
+ *	wanted. Counters have none (EOPNOTSUPP): read them.
  *
- * Structs longer than the kernel knows are filled with zeros at the end. Limiter
- * configs come back with every default filled in.
+ * Structs longer than the kernel knows are filled with zeros at the end. Configs of
+ * limiters, gates, breakers and rosters come back with every default filled in.
  *
  * Errors: EBADF, EACCES, ENODEV, EINVAL, EMSGSIZE (too many fields for the room),
  * EFAULT, E2BIG, EOPNOTSUPP.
@@ -669,22 +975,53 @@ struct weir_entry_info {
 #define WEIR_ENTRY_BANNED	0x1
 
 /**
+ * struct weir_lease_info - one lease of a roster in WEIR_IOC_DUMP
+ * @size: bytes of this record, key, value and padding of each to 8 included
+ * @key_len: bytes of the key
+ * @value_len: bytes of the value
+ * @flags: WEIR_LEASE_DETACHED, or 0
+ * @reserved: 0
+ * @version: its version
+ * @left: ns it lasts still; WEIR_NEVER: until it is given up
+ * @pid: the owner, or of a detached one who made it: process as the initial namespace
+ *	numbers it
+ * @uid: its effective uid
+ * @data: the key as in &struct weir_op, padding to 8, the value
+ */
+struct weir_lease_info {
+	__u32		size;
+	__u16		key_len;
+	__u16		value_len;
+	__u32		flags;
+	__u32		reserved;
+	__aligned_u64	version;
+	__aligned_u64	left;
+	__u32		pid;
+	__u32		uid;
+	__u8		data[];
+};
+
+/**
  * struct weir_dump - WEIR_IOC_DUMP: the entries of a keyed object
  * @size: sizeof(struct weir_dump)
- * @handle: handle with ADMIN: keys are people's addresses and names
- * @flags: WEIR_DUMP_BANNED: only those that are banned now
+ * @handle: handle with ADMIN: keys are people's addresses and names. Of a roster OBSERVE
+ *	will do: to see who is there is what it is for.
+ * @flags: WEIR_DUMP_BANNED: only those that are banned now (limiters)
  * @count: out: records filled
  * @cursor: 0 to begin; out: where the next call goes on, WEIR_NEVER at the end
  * @buffer: pointer to room for &struct weir_entry_info records, at least 512
- *	bytes, 8-aligned
+ *	bytes, 8-aligned; of a roster for &struct weir_lease_info, at least 1024 bytes
  * @length: its bytes; out: bytes filled. It may be 0 before the end, after a
  *	long stretch without a match; the end is told by @cursor alone.
  *
  * A key that has an entry from the first call to the last is shown exactly once,
- * whatever comes and goes meanwhile. No order is promised.
+ * whatever comes and goes meanwhile; one whose lease is given a new value is. No order is
+ * promised. A change of a limiter's prefix makes other keys: of those that it merged or
+ * moved, each may be shown as what it was, as what it is, as both or not at all by calls
+ * before and after it. One call goes by one prefix.
  *
  * Errors: EBADF, EACCES, ENODEV, EINVAL, EMSGSIZE, EFAULT, E2BIG, ENOMEM,
- * EOPNOTSUPP (a counter).
+ * EINTR (while the prefix changes), EOPNOTSUPP (a counter, a gate, a breaker).
  */
 struct weir_dump {
 	__u32		size;
@@ -858,6 +1195,75 @@ struct weir_rules {
  *	the wait with ENODEV. A signal ends it with nothing charged and no result: the
  *	submission ends before this op, with EINTR if it is the first, SA_RESTART or not.
  *	Stopped and continued it waits on, at the end of the queue.
+ *
+ * Gates; @key as the gate's key type says. The results have limit (permits of the
+ * key), remaining (those that are free) and held (those that this holder has):
+ *
+ * @WEIR_OP_ACQUIRE: (USE) take @n permits (1..2^32-1): "allowed", or "limited" if they are
+ *	not to be had by the time @arg (CLOCK_BOOTTIME, ns; 0 or past: now;
+ *	WEIR_NEVER: for ever; the file has O_NONBLOCK: as 0). Strictly first come, first
+ *	served: while others wait for the key nobody gets permits before them, however
+ *	few he wants. Who waits is woken once, when he has his permits. "full" if the key
+ *	is new and max_keys are in use. E2BIG if the gate has not so many permits at all,
+ *	also of who waits when it loses them. EDEADLK, instead of a wait, if what this
+ *	holder has leaves too few, and no other thread or process shares its table of
+ *	descriptors, and so could give them back. (That is all that is looked for: who
+ *	holds some and waits for more may wait for another one who does the same.)
+ *	EBADF if the holder has lost the last descriptor meanwhile, told when his turn has
+ *	come; ENODEV if the gate is deleted. A signal ends the wait as it does RESERVE's.
+ * @WEIR_OP_RELEASE: (USE) give back @n permits (1..2^32-1). ENOENT if this holder has not
+ *	so many.
+ * @WEIR_OP_GATE_STATE: (OBSERVE) the members above, and waiting: acquisitions that wait
+ *
+ * Breakers; @key as the breaker's key type says. The results have state (enum
+ * weir_breaker_state, after the operation):
+ *
+ * @WEIR_OP_ALLOW: (USE) ask whether to make a call: "allowed", with the ticket to report
+ *	with, or "limited", with retry_after: ns until the answer may be another one, if
+ *	nothing else happens; WEIR_NEVER: only a report, or a reset, can bring that about.
+ *	WEIR_OUT_PROBE: as a probe, which must be reported; one that is not
+ *	has failed after probe_within, and at once when its holder goes. @arg: 0, or
+ *	WEIR_ALLOW_DETACHED: a probe is no holder's, but anybody may report it. ENOMEM;
+ *	EBADF if the holder has lost the last descriptor meanwhile.
+ * @WEIR_OP_REPORT: (USE) tell what became of a call. @n: enum weir_call. @arg: its ticket;
+ *	0: a call of this moment. WEIR_OUT_LATE: it was admitted in an earlier generation,
+ *	or more than an hour ago, and counts nothing. ENOENT if no such ticket was given;
+ *	half-open also if no probe is out that is this holder's, or detached. ENOSPC
+ *	if the key is new and max_keys are in use.
+ * @WEIR_OP_TRIP: (ADMIN) open it. @arg: ns for which, up to ten years; 0: for the next
+ *	step of the ladder, which is climbed; WEIR_NEVER: until it is reset. Open already,
+ *	it stays so for longer, never for less: then the verdict is "limited", and nothing
+ *	changed. ENOSPC as above. The results as of BREAKER_STATE.
+ * @WEIR_OP_RESET: (ADMIN) close it. Nothing is remembered; reports of calls of before are
+ *	late. ENOSPC as above. The results as of BREAKER_STATE.
+ * @WEIR_OP_BREAKER_STATE: (OBSERVE) state; step: of the ladder, the next one from 0;
+ *	retry_after: ns until time alone changes the state, or WEIR_NEVER. Closed:
+ *	failures that count, and, by percentage, calls. Half-open: calls: probes admitted;
+ *	failures: those of them that succeeded.
+ *
+ * Rosters; @key as the roster's key type says; with WEIR_OP_PTR there is a &struct
+ * weir_lease at @ptr. The results tell of the lease that there is (REMOVE: was) after the
+ * operation: version, length (bytes of its value), left (ns it lasts still, or WEIR_NEVER),
+ * pid and uid (of the owner, or who made a detached one), WEIR_OUT_MINE, WEIR_OUT_DETACHED.
+ * EEXIST and ESTALE are the two errors with which they do so, too:
+ *
+ * @WEIR_OP_CLAIM: (USE) make a lease, if the key has none. @n: 0, or WEIR_LEASE_DETACHED:
+ *	nobody's. @arg: ns it lasts, up to ten years; 0: as the roster says;
+ *	WEIR_NEVER: until it is given up. EEXIST: there is one, whosever it is, and the
+ *	results tell whose. ENOSPC: max_keys have leases. ENOMEM. EBADF if
+ *	the holder has lost the last descriptor meanwhile: then the lease was there for a
+ *	moment, and is lost.
+ * @WEIR_OP_PUT: (USE) the same, also if the key has one that is the caller's or detached: that
+ *	one gets the new value, version, time and owner, in one step. EEXIST: it is another
+ *	one's.
+ * @WEIR_OP_LEASE_GET: (OBSERVE) the lease, with its value if that is wanted. ENOENT.
+ * @WEIR_OP_REPLACE: (USE) a new value, if version @n is there; owner and time stay as they
+ *	are. ESTALE: another version is. ENOENT, ENOMEM.
+ * @WEIR_OP_TOUCH: (USE) let it last @arg from now (as in CLAIM), longer or shorter; value and
+ *	version stay. @n: only if this version is there (ESTALE), whosever it is; 0:
+ *	the caller's, or a detached one (else EEXIST). ENOENT: there is none, or it has run
+ *	out.
+ * @WEIR_OP_REMOVE: (USE) end it. @n as in TOUCH. ENOENT.
  */
 enum weir_opcode {
 	WEIR_OP_ADD		= 0x01,
@@ -875,6 +1281,53 @@ enum weir_opcode {
 	WEIR_OP_LIFT		= 0x16,
 	WEIR_OP_FORGET		= 0x17,
 	WEIR_OP_RESERVE		= 0x18,
+
+	WEIR_OP_ACQUIRE		= 0x20,
+	WEIR_OP_RELEASE		= 0x21,
+	WEIR_OP_GATE_STATE	= 0x22,
+
+	WEIR_OP_ALLOW		= 0x30,
+	WEIR_OP_REPORT		= 0x31,
+	WEIR_OP_TRIP		= 0x32,
+	WEIR_OP_RESET		= 0x33,
+	WEIR_OP_BREAKER_STATE	= 0x34,
+
+	WEIR_OP_CLAIM		= 0x40,
+	WEIR_OP_PUT		= 0x41,
+	WEIR_OP_LEASE_GET	= 0x42,
+	WEIR_OP_REPLACE		= 0x43,
+	WEIR_OP_TOUCH		= 0x44,
+	WEIR_OP_REMOVE		= 0x45,
+};
+
+/** WEIR_ALLOW_DETACHED: see WEIR_OP_ALLOW */
+#define WEIR_ALLOW_DETACHED	1ULL
+
+/** WEIR_LEASE_DETACHED: a lease is nobody's; see WEIR_OP_CLAIM */
+#define WEIR_LEASE_DETACHED	1ULL
+
+/**
+ * enum weir_call - what became of a call
+ * @WEIR_CALL_OK: it succeeded
+ * @WEIR_CALL_FAILED: it did not
+ * @WEIR_CALL_WITHDRAWN: it was not made; a probe's place is free again
+ */
+enum weir_call {
+	WEIR_CALL_OK		= 1,
+	WEIR_CALL_FAILED	= 2,
+	WEIR_CALL_WITHDRAWN	= 3,
+};
+
+/**
+ * enum weir_breaker_state - see "How a breaker decides"
+ * @WEIR_CLOSED: calls go ahead
+ * @WEIR_OPEN: they do not
+ * @WEIR_HALF_OPEN: probes do
+ */
+enum weir_breaker_state {
+	WEIR_CLOSED		= 0,
+	WEIR_OPEN		= 1,
+	WEIR_HALF_OPEN		= 2,
 };
 
 /**
@@ -896,7 +1349,8 @@ enum weir_verdict {
 /**
  * struct weir_op - one operation on one object, and its result
  * @opcode: enum weir_opcode
- * @flags: WEIR_OP_PTR: the key (or the values) stand at @ptr, not in here
+ * @flags: WEIR_OP_PTR: the key (or the values, or of a roster both) stand at @ptr, not in
+ *	here
  * @handle: the object
  * @n: see enum weir_opcode; 0 where it says nothing
  * @arg: see enum weir_opcode; 0 where it says nothing
@@ -908,7 +1362,8 @@ enum weir_verdict {
  *
  * The second half is written by the kernel, every byte of it, and not read:
  *
- * @result: 0, or a negative errno, and then the rest is zero and nothing changed
+ * @result: 0, or a negative errno, and then nothing changed, and the rest is zero (but for
+ *	EEXIST and ESTALE)
  * @verdict: enum weir_verdict
  * @out_flags: WEIR_OUT_* bits
  * @decided: index of the op in its submission that decided the verdict
@@ -921,11 +1376,25 @@ enum weir_verdict {
  * @banned_for: ns the ban lasts still; 0 if there is none
  * @strikes: strikes that count now
  * @bans: steps of the ban ladder climbed, up to the last ban, forgotten or not
+ * @waiting: GATE_STATE: acquisitions that wait for the key
+ * @held: gates: permits of the key that this holder has
+ * @calls: BREAKER_STATE: see there
+ * @failures: the same
+ * @ticket: ALLOW: for REPORT; 0 if not admitted
+ * @state: breakers: enum weir_breaker_state
+ * @step: BREAKER_STATE: see there
+ * @version: rosters: of the lease
+ * @length: rosters: bytes of its value
+ * @left: rosters: ns it lasts still, or WEIR_NEVER. From the moment the clock was read,
+ *	which may be before the lease was made, or touched, by as much as they are apart
+ * @pid: rosters: its owner, or of a detached one who made it: process as the initial
+ *	namespace numbers it
+ * @uid: rosters: its effective uid
  *
  * All durations are rounded up. Errors in @result: EBADF, EACCES, ENODEV, EINVAL,
- * EFAULT, EOPNOTSUPP, ENOENT, ENOMEM, EMSGSIZE, EOVERFLOW; ENOSPC: BAN or STRIKE for
- * a new key while max_keys are in use; ECANCELED: another op of the same
- * WEIR_SUBMIT_ALL failed.
+ * EFAULT, EOPNOTSUPP, ENOENT, ENOMEM, EMSGSIZE, EOVERFLOW, E2BIG, EDEADLK, EEXIST, ESTALE;
+ * ENOSPC: BAN, STRIKE, CLAIM or PUT for a new key while max_keys are in use; ECANCELED:
+ * another op of the same WEIR_SUBMIT_ALL failed.
  */
 struct weir_op {
 	__u16		opcode;
@@ -948,13 +1417,35 @@ struct weir_op {
 	union {
 		__aligned_s64	value;
 		__aligned_u64	limit;
+		__aligned_u64	calls;
+		__aligned_u64	version;
 	};
-	__aligned_u64	remaining;
-	__aligned_u64	retry_after;
-	__aligned_u64	reset_after;
+	union {
+		__aligned_u64	remaining;
+		__aligned_u64	failures;
+		__aligned_u64	length;
+	};
+	union {
+		__aligned_u64	retry_after;
+		__aligned_u64	left;
+	};
+	union {
+		__aligned_u64	reset_after;
+		__aligned_u64	ticket;
+	};
 	__aligned_u64	banned_for;
-	__u32		strikes;
-	__u32		bans;
+	union {
+		__u32	strikes;
+		__u32	waiting;
+		__u32	state;
+		__u32	pid;
+	};
+	union {
+		__u32	bans;
+		__u32	held;
+		__u32	step;
+		__u32	uid;
+	};
 };
 
 #define WEIR_OP_PTR		0x1
@@ -974,12 +1465,20 @@ struct weir_op {
 #define WEIR_OUT_QUEUED		0x10
 /** WEIR_OUT_CANDIDATE: the limiter's candidate would have decided otherwise. */
 #define WEIR_OUT_CANDIDATE	0x20
+/** WEIR_OUT_PROBE: ALLOW: as a probe, which must be reported. */
+#define WEIR_OUT_PROBE		0x40
+/** WEIR_OUT_LATE: REPORT: of an earlier generation: nothing changed. */
+#define WEIR_OUT_LATE		0x80
+/** WEIR_OUT_MINE: rosters: the lease is the caller's. */
+#define WEIR_OUT_MINE		0x100
+/** WEIR_OUT_DETACHED: rosters: the lease is nobody's. */
+#define WEIR_OUT_DETACHED	0x200
 
 /**
  * struct weir_submit - WEIR_IOC_SUBMIT: perform operations, in order
  * @size: sizeof(struct weir_submit)
  * @flags: WEIR_SUBMIT_ALL or 0
- * @count: ops, 1..1024; with WEIR_SUBMIT_ALL 1..32
+ * @count: ops, 1..1024; with WEIR_SUBMIT_ALL, unless they are CLAIMs, 1..32
  * @done: out: ops performed, whose result halves are written
  * @ops: pointer to @count &struct weir_op, 8-aligned
  *
@@ -989,23 +1488,33 @@ struct weir_op {
  * be written was not performed, unless another thread of the caller unmapped it
  * at that moment.
  *
- * With WEIR_SUBMIT_ALL the ops are one: all are performed or none. They are CHECKs,
- * WEIR_TRANSACTION_CHECKS at most, and ADDs. If every CHECK is allowed, all are charged
- * and the ADDs made: whoever looks at those keys, and at the counter if there is one
- * ADD, sees it before or after that, whatever races with it. (Several ADDs are each a
- * step of their own.) Else nothing is charged and nothing added, and the first CHECK
- * in order that is not allowed has decided: it alone counts as limited, banned or
+ * With WEIR_SUBMIT_ALL the ops are one: all are performed or none. They are either
+ * CHECKs and ADDs, or CLAIMs.
+ *
+ * Of CLAIMs there may be WEIR_CLAIMS_MAX, of several rosters, each key once (EINVAL). If
+ * all keys are free, and there is room, all leases are made: who finds one of them finds
+ * the others, until they are ended (a DUMP that goes on meanwhile may be past their
+ * places). Else none is; one op says why: the first whose key is taken, or, if none is,
+ * one for which there was no room. If the holder has lost the last descriptor meanwhile
+ * (EBADF) all are lost, the detached ones, too.
+ *
+ * Of CHECKs there may be WEIR_TRANSACTION_CHECKS, and ADDs. If every CHECK is allowed,
+ * all are charged and the ADDs made: whoever looks at those keys, and at the counter if
+ * there is one ADD, sees it before or after that, whatever races with it. (Several ADDs
+ * are each a step of their own.) Else nothing is charged and nothing added, and the first
+ * CHECK in order that is not allowed has decided: it alone counts as limited, banned or
  * full, and strikes, as it would by itself.
  *
  * Then every op has the common verdict, and of one that is not allowed the index of who
  * decided in @decided (else its own index); the rest of an answer is about its own key,
  * and of a key without an entry as if it were fresh. CHECKs of one key must fit
- * together; retry_after of the one that does not tells when they do. If an op fails, its
- * result says why, and that of the others is -ECANCELED. @done is @count, unless the
- * call fails.
+ * together; retry_after of the one that does not tells when they do.
  *
- * Errors: EINVAL, EFAULT, E2BIG, EINTR (a first RESERVE; WEIR_SUBMIT_ALL); with
- * WEIR_SUBMIT_ALL also ENOMEM.
+ * If an op fails, its result says why, and that of the others is -ECANCELED. @done is
+ * @count, unless the call fails.
+ *
+ * Errors: EINVAL, EFAULT, E2BIG, EINTR (a first RESERVE or ACQUIRE, or a first op on a
+ * limiter whose prefix changes just now; WEIR_SUBMIT_ALL); with WEIR_SUBMIT_ALL also ENOMEM.
  */
 struct weir_submit {
 	__u32		size;
@@ -1055,6 +1564,22 @@ enum weir_event_type {
 	WEIR_EVENT_TABLE_FULL	= 7,
 	/* data; value: uid of who emitted it, more: his process; name: the tag, or none */
 	WEIR_EVENT_RECORD	= 8,
+	/* name, key; value: ns it stays open, -1 for until it is reset; more: its step */
+	WEIR_EVENT_OPENED	= 9,
+	WEIR_EVENT_HALF_OPEN	= 10,	/* name, key */
+	WEIR_EVENT_CLOSED	= 11,	/* name, key */
+	/* name, key; value: the lease's version, more: enum weir_lost */
+	WEIR_EVENT_LEASE_LOST	= 12,
+};
+
+/**
+ * enum weir_lost - why a lease is lost
+ * @WEIR_LOST_HOLDER: its holder went
+ * @WEIR_LOST_EXPIRED: it ran out
+ */
+enum weir_lost {
+	WEIR_LOST_HOLDER	= 1,
+	WEIR_LOST_EXPIRED	= 2,
 };
 
 /**

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Walking over the entries of a table for a user. */
+#ifndef _WEIR_DUMP_H
+#define _WEIR_DUMP_H
+
+#include <linux/types.h>
+
+struct weir_dump;
+struct weir_entry;
+struct weir_object;
+struct weir_table;
+
+/**
+ * struct weir_dump_walk - an iteration under way
+ * @o: the object; set by the caller, as is all before @from
+ * @t: its table
+ * @flags: of the ioctl
+ * @record_max: bytes of the longest record
+ * @least: room that the user must give, no less than that
+ * @fill: put the record of one entry, or none, at @chunk + @filled, and move @filled and
+ *	@count on. Called under RCU.
+ * @moves: whether entries are put elsewhere just now, so that nobody may look; NULL: they
+ *	never are. Called under RCU, and true for that long.
+ * @rest: sleep until they are not: 0 or -EINTR
+ * @from: least hash still to be shown
+ * @end: there are no more
+ * @chunk: records gathered
+ * @room: bytes they may take
+ * @filled: bytes they do take
+ * @count: their number
+ */
+struct weir_dump_walk {
+	struct weir_object	*o;
+	struct weir_table	*t;
+	u32			flags;
+	size_t			record_max;
+	size_t			least;
+	void			(*fill)(struct weir_dump_walk *d, struct weir_entry *e);
+	bool			(*moves)(const struct weir_dump_walk *d);
+	int			(*rest)(const struct weir_dump_walk *d);
+	u64			from;
+	bool			end;
+	u8			*chunk;
+	size_t			room;
+	size_t			filled;
+	u32			count;
+};
+
+int weir_dump_run(struct weir_dump_walk *d, struct weir_dump *args);
+
+#endif /* _WEIR_DUMP_H */

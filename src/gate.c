@@ -1,0 +1,517 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Giving permits out, and taking them back.
+ *
+ * A key's permits in use and the queue of those who wait for them stand in its
+ * entry, under its lock. Who gives permits back hands them to the first of the queue
+ * there and then, and to the next as long as they suffice, so each is woken once,
+ * when he has got what he wants, and nobody can overtake: who comes while others
+ * wait waits behind them, however little he wants.
+ *
+ * Cost beside finding the key: memory for a hold, a walk down the client's holds, a look
+ * at its descriptor, one lock and one unlock of the entry, and the count that keeps the
+ * gate. Who must wait: one sleep, one wake-up.
+ */
+
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/hrtimer.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+
+#include "client.h"
+#include "gate.h"
+#include "hold.h"
+
+#define SLACK_NS	(50 * NSEC_PER_USEC)	/* others wait behind: not ours to choose */
+
+enum gate_answer {
+	GRANTED,
+	REFUSED,	/* not now */
+	SLEEP,		/* in the queue */
+	NO_ENTRY,	/* one must be made */
+	AGAIN,		/* something came between */
+};
+
+/**
+ * struct gate_waiter - one who wants permits, on his stack
+ *
+ * @op: what he wants
+ * @c: his client
+ * @g: the gate
+ * @key: hashed
+ * @task: to be woken
+ * @new: memory for a hold
+ * @hold: his, while he is in the queue or has just been granted
+ * @e: while he is in the queue: the entry
+ * @node: in the entry's queue; entry's lock
+ * @all: in @g->waiters; its lock
+ * @granted: he has them, and is in no queue
+ * @kicked: he shall look again; @g->lock to write
+ */
+struct gate_waiter {
+	struct weir_op		*op;
+	struct weir_client	*c;
+	struct weir_gate	*g;
+	struct weir_key		key;
+	struct task_struct	*task;
+	struct weir_hold	*new;
+	struct weir_hold	*hold;
+	struct weir_entry	*e;
+	struct list_head	node;
+	struct list_head	all;
+	bool			granted;
+	bool			kicked;
+};
+
+/* ------------------------------------------------------------ in the entry's lock */
+
+static struct gate_waiter *first_of(struct weir_entry *e)
+{
+	return list_first_entry_or_null(&e->waiters, struct gate_waiter, node);
+}
+
+/* What the caller is told; @e NULL: of a key without an entry. */
+static void answer(struct gate_waiter *w, const struct weir_entry *e, int verdict)
+{
+	u32 permits = READ_ONCE(w->g->permits);
+
+	w->op->verdict = verdict;
+	w->op->limit = permits;
+	w->op->remaining = permits - min(permits, e ? e->in_use : 0);
+	w->op->held = w->hold ? w->hold->n : 0;
+}
+
+/* @n permits, which are free, go out; the caller notes to whom. Entry locked. */
+void weir_gate_out(struct weir_gate *g, struct weir_entry *e, u32 n)
+{
+	e->in_use += n;
+	this_cpu_add(g->totals->in_use, n);
+	this_cpu_inc(g->totals->acquired);
+}
+
+/* To the holder of @h. */
+static void take(struct weir_gate *g, struct weir_entry *e, struct weir_hold *h, u32 n)
+{
+	weir_gate_out(g, e, n);
+	WRITE_ONCE(h->n, h->n + n);
+}
+
+static void leave(struct weir_gate *g, struct gate_waiter *w)
+{
+	list_del(&w->node);
+	w->e->nwaiters--;
+	spin_lock(&g->lock);
+	list_del(&w->all);
+	spin_unlock(&g->lock);
+	this_cpu_dec(g->totals->waiting);
+}
+
+/* Hand what is free to those who wait; of a dead gate nobody gets anything. */
+static void hand_on(struct weir_gate *g, struct weir_entry *e)
+{
+	struct task_struct *task;
+	struct gate_waiter *w;
+
+	while ((w = first_of(e)) && weir_gate_fits(g, e, w->op->n) &&
+	       weir_object_alive(&g->obj)) {
+		leave(g, w);
+		take(g, e, w->hold, w->op->n);
+		answer(w, e, WEIR_ALLOWED);
+		task = w->task;
+		get_task_struct(task);
+		/* with this @w is his again: pairs with the acquire in look_again() */
+		smp_store_release(&w->granted, true);
+		wake_up_process(task);
+		put_task_struct(task);
+	}
+}
+
+/* @n permits come back, as the caller has noted. Entry locked. */
+void weir_gate_back(struct weir_gate *g, struct weir_entry *e, u32 n)
+{
+	e->in_use -= n;
+	this_cpu_sub(g->totals->in_use, n);
+	hand_on(g, e);
+}
+
+static void give(struct weir_gate *g, struct weir_entry *e, struct weir_hold *h, u32 n)
+{
+	WRITE_ONCE(h->n, h->n - n);
+	weir_gate_back(g, e, n);
+}
+
+/*
+ * Let go of the entry; from here on it may be idle, and then a worker is told, unless
+ * he knows of one already.
+ */
+void weir_gate_unlock(struct weir_gate *g, struct weir_entry *e, u64 hash, u64 word)
+{
+	u64 now = weir_table_now(&g->table);
+
+	if (weir_gate_idle_at(&g->table, e, word, now) == now)
+		weir_table_settle(&g->table, hash, now);
+	weir_table_unlock(&g->table, e, word);
+}
+
+/* What he holds leaves too few, and nobody is there who could give it back for him. */
+static bool waits_for_itself(const struct gate_waiter *w)
+{
+	return w->hold->n > READ_ONCE(w->g->permits) - w->op->n && weir_hold_alone();
+}
+
+/*
+ * Into the queue. After the look at the gate under its lock weir_gate_kick() finds
+ * who has joined. -ENODEV, -E2BIG.
+ */
+static int join(struct gate_waiter *w, struct weir_entry *e)
+{
+	struct weir_gate *g = w->g;
+	int err = 0;
+
+	spin_lock(&g->lock);
+	if (!weir_object_alive(&g->obj))
+		err = -ENODEV;
+	else if (w->op->n > READ_ONCE(g->permits))
+		err = -E2BIG;
+	else
+		list_add_tail(&w->all, &g->waiters);
+	spin_unlock(&g->lock);
+	if (err)
+		return err;
+	list_add_tail(&w->node, &e->waiters);
+	e->nwaiters++;
+	w->e = e;
+	this_cpu_inc(g->totals->waiting);
+	/* more permits may have come since it was found that they do not suffice */
+	hand_on(g, e);
+	return SLEEP;
+}
+
+static bool too_many_wait(const struct weir_gate *g, const struct weir_entry *e)
+{
+	u32 most = READ_ONCE(g->queue_max);
+
+	return most && e->nwaiters >= most;
+}
+
+/* enum gate_answer, or -E2BIG, -EDEADLK, -ENODEV, -ENOMEM. Entry locked. */
+static int decide(struct gate_waiter *w, struct weir_entry *e)
+{
+	struct weir_gate *g = w->g;
+	u32 n = w->op->n;
+
+	if (!weir_object_alive(&g->obj))
+		return -ENODEV;
+	if (n > READ_ONCE(g->permits))
+		return -E2BIG;
+	w->hold = weir_hold_get(w->c, &g->obj, e, &w->new);
+	if (!w->hold)
+		return -ENOMEM;
+	if (list_empty(&e->waiters) && weir_gate_fits(g, e, n)) {
+		take(g, e, w->hold, n);
+		return GRANTED;
+	}
+	if (READ_ONCE(w->c->file->f_flags) & O_NONBLOCK ||
+	    w->op->arg <= ktime_get_boottime_ns())
+		return REFUSED;
+	if (waits_for_itself(w))
+		return -EDEADLK;
+	if (too_many_wait(g, e))
+		return REFUSED;
+	return join(w, e);
+}
+
+/* ------------------------------------------------------------ acquire */
+
+/* One look at the key. Under RCU. */
+static int look(struct gate_waiter *w)
+{
+	struct weir_table *t = &w->g->table;
+	struct weir_entry *e = weir_table_find(t, &w->key);
+	u64 word;
+	int ret;
+
+	if (!e)
+		return NO_ENTRY;
+	if (!weir_table_lock(t, e, &word))
+		return AGAIN;
+	ret = decide(w, e);
+	if (ret == GRANTED || ret == REFUSED)
+		answer(w, e, ret == GRANTED ? WEIR_ALLOWED : WEIR_LIMITED);
+	weir_table_unlock(t, e, word);
+	return ret;
+}
+
+/* The key is new: as look(). AGAIN also if its place went to another one. */
+static int look_new(struct gate_waiter *w)
+{
+	struct weir_table *t = &w->g->table;
+	struct weir_entry *new, *e;
+	u64 word;
+	int ret;
+
+	/* nobody holds anything of a new key: without a hold it would come to nothing */
+	if (!w->new)
+		return -ENOMEM;
+	new = weir_table_new(t, &w->key, GFP_KERNEL);
+	if (new == ERR_PTR(-ENOSPC)) {
+		this_cpu_inc(w->g->totals->full);
+		answer(w, NULL, WEIR_FULL);
+		return REFUSED;
+	}
+	if (IS_ERR(new))
+		return PTR_ERR(new);
+	rcu_read_lock();
+	e = weir_table_link(t, &w->key, new, 0, &word);
+	if (!e) {
+		weir_table_discard(new);
+		rcu_read_unlock();
+		return AGAIN;
+	}
+	if (e == new)
+		INIT_LIST_HEAD(&e->waiters);
+	ret = decide(w, e);
+	if (ret == GRANTED || ret == REFUSED)
+		answer(w, e, ret == GRANTED ? WEIR_ALLOWED : WEIR_LIMITED);
+	weir_gate_unlock(w->g, e, w->key.hash, word);
+	rcu_read_unlock();
+	return ret;
+}
+
+/* Sleep until granted, kicked, a signal, or op->arg: then false. */
+static bool doze(struct gate_waiter *w)
+{
+	ktime_t until = ns_to_ktime(min_t(u64, w->op->arg, KTIME_MAX));
+	bool in_time = true;
+
+	while (in_time) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (READ_ONCE(w->granted) || READ_ONCE(w->kicked) ||
+		    signal_pending(current))
+			break;
+		in_time = schedule_hrtimeout_range_clock(&until, SLACK_NS,
+							 HRTIMER_MODE_ABS,
+							 CLOCK_BOOTTIME);
+	}
+	__set_current_state(TASK_RUNNING);
+	return in_time;
+}
+
+/* Why he has to leave the queue, or SLEEP. Entry locked, not granted. */
+static int reason_to_leave(const struct gate_waiter *w, bool in_time)
+{
+	if (!weir_object_alive(&w->g->obj))
+		return -ENODEV;
+	if (w->op->n > READ_ONCE(w->g->permits))
+		return -E2BIG;
+	if (waits_for_itself(w))
+		return -EDEADLK;
+	if (signal_pending(current))
+		return -EINTR;
+	return in_time ? SLEEP : REFUSED;
+}
+
+/* He woke up. Under RCU, so that the entry is there unless he has been granted. */
+static int look_again(struct gate_waiter *w, bool in_time)
+{
+	struct weir_gate *g = w->g;
+	u64 word;
+	int ret;
+
+	/* pairs with the release in hand_on() */
+	if (smp_load_acquire(&w->granted))
+		return GRANTED;
+	/* while he is in the queue the entry is not idle, so nobody drops it */
+	if (!weir_table_lock(&g->table, w->e, &word)) {
+		/* pairs with the release in weir_entry_unlock(), which says that it is dead */
+		smp_acquire__after_ctrl_dep();
+		return GRANTED;
+	}
+	if (!w->granted) {
+		/* in the lock: what he was kicked for is to be seen from here on */
+		spin_lock(&g->lock);
+		WRITE_ONCE(w->kicked, false);
+		spin_unlock(&g->lock);
+		hand_on(g, w->e);
+	}
+	ret = w->granted ? GRANTED : reason_to_leave(w, in_time);
+	if (ret != GRANTED && ret != SLEEP) {
+		leave(g, w);
+		/* he stood before others who may fit */
+		hand_on(g, w->e);
+		answer(w, w->e, WEIR_LIMITED);
+		if (ret == REFUSED)
+			this_cpu_inc(g->totals->timeouts);
+	}
+	weir_gate_unlock(g, w->e, w->key.hash, word);
+	return ret;
+}
+
+static int sleep_until_granted(struct gate_waiter *w)
+{
+	bool in_time;
+	int ret;
+
+	do {
+		in_time = doze(w);
+		rcu_read_lock();
+		ret = look_again(w, in_time);
+		rcu_read_unlock();
+	} while (ret == SLEEP);
+	return ret;
+}
+
+/* Take back what a holder got who is gone. */
+static void give_all(struct weir_gate *g, struct weir_hold *h)
+{
+	rcu_read_lock();
+	if (weir_object_alive(&g->obj))
+		weir_gate_give_back(&g->obj, h);
+	rcu_read_unlock();
+}
+
+static int acquire(struct gate_waiter *w)
+{
+	int ret;
+
+	/* before anything is made for it */
+	if (w->op->n > READ_ONCE(w->g->permits))
+		return -E2BIG;
+	do {
+		rcu_read_lock();
+		ret = look(w);
+		rcu_read_unlock();
+		if (ret == NO_ENTRY)
+			ret = look_new(w);
+	} while (ret == AGAIN);
+	if (ret == SLEEP)
+		ret = sleep_until_granted(w);
+	if (ret == REFUSED)
+		this_cpu_inc(w->g->totals->refused);
+	if (w->hold) {
+		if (ret == GRANTED && weir_hold_gone(w->c, w->hold)) {
+			give_all(w->g, w->hold);
+			ret = -EBADF;
+		}
+		weir_hold_put(w->c, w->hold);
+	}
+	return ret < 0 ? ret : 0;
+}
+
+/* ------------------------------------------------------------ release, state */
+
+/* Give back op->n permits that the holder has. -ENOENT: he has fewer. */
+static int release(struct gate_waiter *w)
+{
+	struct weir_gate *g = w->g;
+	struct weir_table *t = &g->table;
+	struct weir_entry *e;
+	int ret = -ENOENT;
+	u64 word;
+
+	rcu_read_lock();
+	e = weir_table_find(t, &w->key);
+	/* an entry of which he holds permits is not dropped */
+	if (e && weir_table_lock(t, e, &word)) {
+		w->hold = weir_hold_get(w->c, &g->obj, e, NULL);
+		if (w->hold && w->hold->n >= w->op->n) {
+			give(g, e, w->hold, w->op->n);
+			answer(w, e, WEIR_NONE);
+			ret = 0;
+		}
+		weir_gate_unlock(g, e, w->key.hash, word);
+	}
+	rcu_read_unlock();
+	if (w->hold)
+		weir_hold_put(w->c, w->hold);
+	return ret;
+}
+
+static void state(struct gate_waiter *w)
+{
+	struct weir_table *t = &w->g->table;
+	struct weir_entry *e;
+	u64 word;
+
+	rcu_read_lock();
+	e = weir_table_find(t, &w->key);
+	if (e && weir_table_lock(t, e, &word)) {
+		w->hold = weir_hold_get(w->c, &w->g->obj, e, NULL);
+		answer(w, e, WEIR_NONE);
+		w->op->waiting = e->nwaiters;
+		weir_table_unlock(t, e, word);
+	} else {
+		answer(w, NULL, WEIR_NONE);
+	}
+	rcu_read_unlock();
+	if (w->hold)
+		weir_hold_put(w->c, w->hold);
+}
+
+/* &weir_kind_ops.op */
+int weir_gate_op(struct weir_client *c, struct weir_object *o, struct weir_op *op,
+		 const u8 *bytes)
+{
+	struct weir_gate *g = weir_gate(o);
+	struct gate_waiter w = { .op = op, .c = c, .g = g, .task = current };
+	int err = weir_key_make(&g->spec, &g->table, bytes, op->key_len, &w.key);
+
+	if (err)
+		return err;
+	switch (op->opcode) {
+	case WEIR_OP_ACQUIRE:
+		w.new = weir_hold_new();
+		err = acquire(&w);
+		weir_hold_discard(w.new);
+		return err;
+	case WEIR_OP_RELEASE:
+		return release(&w);
+	default:
+		state(&w);
+		return 0;
+	}
+}
+
+/* &weir_kind_ops.give_back */
+void weir_gate_give_back(struct weir_object *o, struct weir_hold *h)
+{
+	struct weir_gate *g = weir_gate(o);
+	struct weir_entry *e = h->entry;
+	u64 word;
+
+	/* without permits it may be gone; that he has none then stays so */
+	if (!READ_ONCE(h->n) || !weir_table_lock(&g->table, e, &word))
+		return;
+	if (h->n) {
+		this_cpu_add(g->totals->reclaimed, h->n);
+		give(g, e, h, h->n);
+	}
+	weir_gate_unlock(g, e, weir_table_hash_of(&g->table, e), word);
+}
+
+/* The gate has changed, or is dead: all who wait look again. Context: process. */
+void weir_gate_kick(struct weir_gate *g)
+{
+	struct gate_waiter *w;
+
+	spin_lock_bh(&g->lock);
+	list_for_each_entry(w, &g->waiters, all) {
+		/* pairs with the READ_ONCE() in doze() */
+		WRITE_ONCE(w->kicked, true);
+		wake_up_process(w->task);
+	}
+	spin_unlock_bh(&g->lock);
+}
+
+/* &weir_table_ops.idle_at: a key without permits out is as good as a new one. */
+u64 weir_gate_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word,
+		      u64 now)
+{
+	const struct weir_gate *g = container_of(t, struct weir_gate, table);
+
+	if (e->in_use || !list_empty(&e->waiters) || g->spec.type == WEIR_KEY_NONE)
+		return WEIR_EXPIRY_NEVER;
+	return now;
+}
