@@ -28,14 +28,9 @@ static int counter_learn(struct weir_counter *counter)
 		.nfields = WEIR_FIELDS_MAX,
 		.fields = (uintptr_t)counter->names,
 	};
-	struct weir_get get = {
-		.size = sizeof(get),
-		.handle = counter->handle,
-		.config = (uintptr_t)&config,
-	};
 	unsigned int i;
 
-	if (weir__ioctl(counter->fd, WEIR_IOC_GET, &get) < 0)
+	if (weir__get(counter->fd, counter->handle, &config, NULL) < 0)
 		return errno == EACCES ? 0 : -1;
 	counter->type = (int)config.type;
 	counter->nfields = config.nfields;

@@ -40,24 +40,38 @@ WEIR_API struct weir_entries *weir_entries_open(struct weir_limiter *limiter,
 	return entries;
 }
 
-/* Fetch the next records: 1 (perhaps none: go on), 0 at the end, -1. */
-static int entries_fill(struct weir_entries *entries)
+long weir__dump(int fd, uint32_t handle, uint32_t flags, uint64_t *cursor,
+		void *buffer, size_t size)
 {
 	struct weir_dump dump = {
 		.size = sizeof(dump),
-		.handle = entries->limiter->handle,
-		.flags = entries->flags,
-		.cursor = entries->cursor,
-		.buffer = (uintptr_t)entries->buffer,
-		.length = sizeof(entries->buffer),
+		.handle = handle,
+		.flags = flags,
+		.cursor = *cursor,
+		.buffer = (uintptr_t)buffer,
+		.length = size,
 	};
+
+	if (weir__ioctl(fd, WEIR_IOC_DUMP, &dump) < 0)
+		return -1;
+	*cursor = dump.cursor;
+	return (long)dump.length;
+}
+
+/* Fetch the next records: 1 (perhaps none: go on), 0 at the end, -1. */
+static int entries_fill(struct weir_entries *entries)
+{
+	const struct weir_limiter *limiter = entries->limiter;
+	long filled;
 
 	if (entries->cursor == WEIR_NEVER)
 		return 0;
-	if (weir__ioctl(entries->limiter->fd, WEIR_IOC_DUMP, &dump) < 0)
+	filled = weir__dump(limiter->fd, limiter->handle, entries->flags,
+			    &entries->cursor, entries->buffer,
+			    sizeof(entries->buffer));
+	if (filled < 0)
 		return -1;
-	entries->cursor = dump.cursor;
-	entries->filled = dump.length;
+	entries->filled = (size_t)filled;
 	entries->at = 0;
 	return 1;
 }
@@ -112,18 +126,7 @@ WEIR_API void weir_entries_close(struct weir_entries *entries)
 WEIR_API long weir_limiter_dump(struct weir_limiter *limiter, uint64_t *cursor,
 				void *buffer, size_t size)
 {
-	struct weir_dump dump = {
-		.size = sizeof(dump),
-		.handle = limiter->handle,
-		.cursor = *cursor,
-		.buffer = (uintptr_t)buffer,
-		.length = size,
-	};
-
-	if (weir__ioctl(limiter->fd, WEIR_IOC_DUMP, &dump) < 0)
-		return -1;
-	*cursor = dump.cursor;
-	return (long)dump.length;
+	return weir__dump(limiter->fd, limiter->handle, 0, cursor, buffer, size);
 }
 
 WEIR_API int weir_limiter_load(struct weir_limiter *limiter, const void *records,

@@ -32,6 +32,24 @@ struct weir_limiter {
 	int key_type;			/* -1: not known */
 };
 
+struct weir_gate {
+	int fd;
+	uint32_t handle;
+	int key_type;			/* -1: not known */
+};
+
+struct weir_breaker {
+	int fd;
+	uint32_t handle;
+	int key_type;			/* -1: not known */
+};
+
+struct weir_roster {
+	int fd;
+	uint32_t handle;
+	int key_type;			/* -1: not known */
+};
+
 /* ioctl() that starts anew after a signal */
 int weir__ioctl(int fd, unsigned long request, void *argument);
 
@@ -40,6 +58,12 @@ int weir__perform(int fd, struct weir_op *op);
 
 /* The same, but a signal may end it: EINTR. */
 int weir__perform_once(int fd, struct weir_op *op);
+
+/*
+ * Put a key into an op, or point the op to it if it is too long for that. EINVAL: not of
+ * @key_type, if that is known.
+ */
+int weir__op_key(struct weir_op *op, int key_type, const struct weir_key *key);
 
 /* Make an object, or open the one that has the name if @flags say so. */
 int weir__create(struct weir *weir, struct weir_create *create,
@@ -54,5 +78,14 @@ int weir__open(struct weir *weir, enum weir_kind kind, const char *name,
 void weir__close_handle(int fd, uint32_t handle);
 
 int weir__delete(int fd, uint32_t handle);
+
+/* What an object is, and its totals; NULL for what is not asked. */
+int weir__get(int fd, uint32_t handle, void *config, void *stats);
+
+int weir__set(int fd, uint32_t handle, uint64_t mask, const void *config);
+
+/* The next records of a keyed object: their bytes, or -1. @cursor moves on. */
+long weir__dump(int fd, uint32_t handle, uint32_t flags, uint64_t *cursor,
+		void *buffer, size_t size);
 
 #endif /* LIBWEIR_INTERNAL_H */

@@ -157,3 +157,21 @@ WEIR_API int weir_key_format(const struct weir_key *key, char *buffer,
 	/* Text, and whatever else may come one day. */
 	return weir_text_format(key->bytes, key->len, buffer, size);
 }
+
+int weir__op_key(struct weir_op *op, int key_type, const struct weir_key *key)
+{
+	int type = key ? key->type : WEIR_KEY_NONE;
+
+	if ((key_type >= 0 && type != key_type) || (key && key->len > WEIR_KEY_MAX))
+		return invalid();
+	if (!key)
+		return 0;
+	op->key_len = key->len;
+	if (key->len <= sizeof(op->key)) {
+		memcpy(op->key, key->bytes, key->len);
+	} else {
+		op->flags = WEIR_OP_PTR;
+		op->ptr = (uintptr_t)key->bytes;
+	}
+	return 0;
+}

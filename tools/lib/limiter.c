@@ -143,64 +143,22 @@ WEIR_API int weir_limiter_key_type(const struct weir_limiter *limiter)
 	return limiter->key_type;
 }
 
-static int limiter_get(struct weir_limiter *limiter, void *config, void *stats)
-{
-	struct weir_get get = {
-		.size = sizeof(get),
-		.handle = limiter->handle,
-		.config = (uintptr_t)config,
-		.stats = (uintptr_t)stats,
-	};
-
-	return weir__ioctl(limiter->fd, WEIR_IOC_GET, &get);
-}
-
 WEIR_API int weir_limiter_get_config(struct weir_limiter *limiter,
 				     struct weir_limiter_config *config)
 {
-	return limiter_get(limiter, config, NULL);
+	return weir__get(limiter->fd, limiter->handle, config, NULL);
 }
 
 WEIR_API int weir_limiter_get_stats(struct weir_limiter *limiter,
 				    struct weir_limiter_stats *stats)
 {
-	return limiter_get(limiter, NULL, stats);
+	return weir__get(limiter->fd, limiter->handle, NULL, stats);
 }
 
 WEIR_API int weir_limiter_set(struct weir_limiter *limiter, uint64_t mask,
 			      const struct weir_limiter_config *config)
 {
-	struct weir_set set = {
-		.size = sizeof(set),
-		.handle = limiter->handle,
-		.mask = mask,
-		.config = (uintptr_t)config,
-	};
-
-	return weir__ioctl(limiter->fd, WEIR_IOC_SET, &set);
-}
-
-/* Put a key into an op, or point the op to it if it is too long for that. */
-static int op_set_key(struct weir_op *op, const struct weir_limiter *limiter,
-		      const struct weir_key *key)
-{
-	int type = key ? key->type : WEIR_KEY_NONE;
-
-	if ((limiter->key_type >= 0 && type != limiter->key_type) ||
-	    (key && key->len > WEIR_KEY_MAX)) {
-		errno = EINVAL;
-		return -1;
-	}
-	if (!key)
-		return 0;
-	op->key_len = key->len;
-	if (key->len <= sizeof(op->key)) {
-		memcpy(op->key, key->bytes, key->len);
-	} else {
-		op->flags = WEIR_OP_PTR;
-		op->ptr = (uintptr_t)key->bytes;
-	}
-	return 0;
+	return weir__set(limiter->fd, limiter->handle, mask, config);
 }
 
 WEIR_API int weir_op_limiter(struct weir_op *op,
@@ -220,7 +178,7 @@ WEIR_API int weir_op_limiter(struct weir_op *op,
 		op->arg = n;
 	else
 		op->n = (int64_t)n;
-	return op_set_key(op, limiter, key);
+	return weir__op_key(op, limiter->key_type, key);
 }
 
 WEIR_API void weir_op_answer(const struct weir_op *op,

@@ -19,6 +19,9 @@ WEIR_API int weir_name_valid(const char *name)
 static const char *const kinds[] = {
 	[WEIR_KIND_COUNTER] = "counter",
 	[WEIR_KIND_LIMITER] = "limiter",
+	[WEIR_KIND_GATE] = "gate",
+	[WEIR_KIND_BREAKER] = "breaker",
+	[WEIR_KIND_ROSTER] = "roster",
 };
 
 static const char *const counter_types[] = {
@@ -53,6 +56,18 @@ static const char *const verdicts[] = {
 	[WEIR_FULL] = "full",
 };
 
+static const char *const breaker_states[] = {
+	[WEIR_CLOSED] = "closed",
+	[WEIR_OPEN] = "open",
+	[WEIR_HALF_OPEN] = "half-open",
+};
+
+static const char *const calls[] = {
+	[WEIR_CALL_OK] = "ok",
+	[WEIR_CALL_FAILED] = "failed",
+	[WEIR_CALL_WITHDRAWN] = "withdrawn",
+};
+
 static const char *const event_types[] = {
 	[WEIR_EVENT_LOST] = "lost",
 	[WEIR_EVENT_CREATED] = "created",
@@ -62,6 +77,10 @@ static const char *const event_types[] = {
 	[WEIR_EVENT_LIFTED] = "lifted",
 	[WEIR_EVENT_TABLE_FULL] = "table-full",
 	[WEIR_EVENT_RECORD] = "record",
+	[WEIR_EVENT_OPENED] = "opened",
+	[WEIR_EVENT_HALF_OPEN] = "half-open",
+	[WEIR_EVENT_CLOSED] = "closed",
+	[WEIR_EVENT_LEASE_LOST] = "lease-lost",
 };
 
 static const char *word(const char *const *words, size_t count, int number)
@@ -100,6 +119,7 @@ NAME(algorithm, algorithms)
 NAME(key_type, key_types)
 NAME(when_full, when_fulls)
 NAME(verdict, verdicts)
+NAME(breaker_state, breaker_states)
 NAME(event_type, event_types)
 
 PARSE(kind, kinds)
@@ -107,3 +127,4 @@ PARSE(counter_type, counter_types)
 PARSE(algorithm, algorithms)
 PARSE(key_type, key_types)
 PARSE(when_full, when_fulls)
+PARSE(call, calls)

@@ -73,6 +73,30 @@ int weir__delete(int fd, uint32_t handle)
 	return weir__ioctl(fd, WEIR_IOC_DELETE, &del);
 }
 
+int weir__get(int fd, uint32_t handle, void *config, void *stats)
+{
+	struct weir_get get = {
+		.size = sizeof(get),
+		.handle = handle,
+		.config = (uintptr_t)config,
+		.stats = (uintptr_t)stats,
+	};
+
+	return weir__ioctl(fd, WEIR_IOC_GET, &get);
+}
+
+int weir__set(int fd, uint32_t handle, uint64_t mask, const void *config)
+{
+	struct weir_set set = {
+		.size = sizeof(set),
+		.handle = handle,
+		.mask = mask,
+		.config = (uintptr_t)config,
+	};
+
+	return weir__ioctl(fd, WEIR_IOC_SET, &set);
+}
+
 #define OBJECTS_BUFFER 16384
 
 struct weir_objects {

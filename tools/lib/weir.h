@@ -37,10 +37,10 @@ extern "C" {
  *	}
  *
  * A *client* (struct weir) is one open of /dev/weir. It has any number of
- * *objects* (struct weir_counter, struct weir_limiter), each a handle with
- * rights that were decided when it was opened. What counters and limiters are and
- * promise is told in <linux/weir.h>, whose structs, enums and constants are
- * used here as they are.
+ * *objects* (struct weir_counter, struct weir_limiter, struct weir_gate, struct
+ * weir_breaker, struct weir_roster), each a handle with rights that were decided when it
+ * was opened. What they are and promise is told in <linux/weir.h>, whose structs, enums
+ * and constants are used here as they are.
  *
  * Errors. A function that returns int gives -1 for an error, one that returns a
  *	pointer gives NULL; errno says which, with the meanings in <linux/weir.h>,
@@ -59,17 +59,19 @@ extern "C" {
  *
  * Threads. Any number of threads may use one client and its objects at once: an
  *	object never changes after it was opened. Closing is the exception: nobody
- *	else may be using what is closed. An iterator (objects, entries, events) is for
- *	one thread at a time.
+ *	else may be using what is closed. An iterator (objects, entries, members, events)
+ *	is for one thread at a time.
  *
  * fork() and exec(). A child shares the client with its parent, handles
  *	included, and both may use it; the kernel's side ends with the last of
- *	them. exec() closes it.
+ *	them. exec() closes it. Permits of a gate, probes of a breaker and leases of a
+ *	roster are not shared: see there.
  *
  * Signals. Calls on objects start anew when a signal interrupts them, and
- *	none of them sleeps for anything but memory and other changes of the same
- *	object. But weir_limiter_wait() sleeps as long as it is told to; it and
- *	weir_events_next() return EINTR.
+ *	none of them sleeps for anything but memory, other changes of the same
+ *	object, and a change of the prefix of the limiter (or its candidate). But
+ *	weir_limiter_wait() and weir_gate_acquire() sleep as long as they are told to;
+ *	they and weir_events_next() return EINTR.
  *
  * Units. Durations and times are in nanoseconds, times of CLOCK_BOOTTIME.
  *	WEIR_NEVER stands for "never" and for "no limit".
@@ -85,8 +87,12 @@ extern "C" {
 struct weir;			/* a client */
 struct weir_counter;		/* a client's handle for a counter */
 struct weir_limiter;		/* a client's handle for a limiter */
+struct weir_gate;		/* a client's handle for a gate */
+struct weir_breaker;		/* a client's handle for a breaker */
+struct weir_roster;		/* a client's handle for a roster */
 struct weir_objects;		/* iterates over objects */
 struct weir_entries;		/* iterates over the keys of a limiter */
+struct weir_members;		/* iterates over the leases of a roster */
 struct weir_events;		/* the event stream */
 
 /** weir_lib_version() - the library's version that is running, "0.1.0" */
@@ -153,9 +159,13 @@ int weir_submit(struct weir *weir, struct weir_op *ops, unsigned int count);
  * amounts added. Else nothing is; only the check that decided counts as refused, and
  * strikes. weir_op_answer() tells what each key has.
  *
- * Return: WEIR_ALLOWED; the verdict of the check that was refused; or -1, and
- *	nothing happened: the errno of the op that failed (EBADF, EACCES, EINVAL,
- *	ENODEV, EOPNOTSUPP, ENOMEM), or of the call (EFAULT, EINVAL).
+ * Or @ops are CLAIMs of rosters, WEIR_CLAIMS_MAX at most: all leases are made, for whoever
+ * looks at once, or none. weir_op_roster_answer() tells of each, and if one of
+ * them is another's (EEXIST) whose.
+ *
+ * Return: WEIR_ALLOWED; the verdict of the check that was refused; 0: all leases are made;
+ *	or -1, and nothing happened: the errno of the op that failed (EBADF, EACCES, EINVAL,
+ *	ENODEV, EOPNOTSUPP, ENOMEM, EEXIST, ENOSPC), or of the call (EFAULT, EINVAL).
  */
 int weir_transaction(struct weir *weir, struct weir_op *ops, unsigned int count,
 		     unsigned int *which);
@@ -600,7 +610,9 @@ int weir_limiter_get_stats(struct weir_limiter *limiter,
  * @mask: WEIR_SET_* bits: which members of @config to take over
  *
  * What all keys have spent, their strikes and their bans stay: &struct weir_set tells of
- * each member what that means.
+ * each member what that means. WEIR_SET_PREFIX alone cuts keys anew: with a shorter prefix
+ * they are merged, and the stricter of each counts; with a longer one they are forgotten.
+ * Operations wait meanwhile, well under a second a million keys.
  *
  * Return: 0 or -1: EINVAL, ERANGE, EDQUOT; of a candidate ENOENT (none of that name),
  *	EACCES (no USE on it). When it returns nobody decides by the old configuration any
@@ -800,6 +812,523 @@ void weir_entries_close(struct weir_entries *entries);
 
 /*
  * ---------------------------------------------------------------------------
+ * Gates
+ *
+ * Permits belong to this client in this process: <linux/weir.h>, "Who holds a permit".
+ * Its threads share them, a child of fork() has none of them. What is not released
+ * comes back when the client is closed, or the process ends, however it does.
+ */
+
+/**
+ * weir_gate_create() - make a gate
+ * @config: size, permits, and what is not to be the default; the rest 0
+ * @mode: as for weir_counter_create(): observe is to see its state, use to acquire
+ *
+ * Return: the gate with all rights, for weir_gate_close(), or NULL: EEXIST...
+ */
+struct weir_gate *weir_gate_create(struct weir *weir, const char *name,
+				   const struct weir_gate_config *config,
+				   unsigned int mode);
+
+/** weir_gate_ensure() - open a gate, making it if there is none; see weir_counter_ensure() */
+struct weir_gate *weir_gate_ensure(struct weir *weir, const char *name,
+				   const struct weir_gate_config *config,
+				   unsigned int mode, unsigned int rights);
+
+/** weir_gate_open() - open a gate; NULL: ENOENT, EACCES... */
+struct weir_gate *weir_gate_open(struct weir *weir, const char *name,
+				 unsigned int rights);
+
+/** weir_gate_adopt() - make a gate object of a handle, as weir_counter_adopt() */
+struct weir_gate *weir_gate_adopt(struct weir *weir, uint32_t handle);
+
+/** weir_gate_close() - give the handle back; permits are kept, they are the client's */
+void weir_gate_close(struct weir_gate *gate);
+
+/** weir_gate_delete() - end the gate for everybody (ADMIN); who waits gets ENODEV */
+int weir_gate_delete(struct weir_gate *gate);
+
+/** weir_gate_handle() - the handle, for &struct weir_op */
+uint32_t weir_gate_handle(const struct weir_gate *gate);
+
+/** weir_gate_key_type() - WEIR_KEY_*, or -1 if not known (no OBSERVE) */
+int weir_gate_key_type(const struct weir_gate *gate);
+
+/** weir_gate_get_config() - what it is, defaults filled in (OBSERVE) */
+int weir_gate_get_config(struct weir_gate *gate, struct weir_gate_config *config);
+
+/** weir_gate_get_stats() - its totals (OBSERVE) */
+int weir_gate_get_stats(struct weir_gate *gate, struct weir_gate_stats *stats);
+
+/**
+ * weir_gate_set() - change it while in use (ADMIN)
+ * @mask: WEIR_SET_PERMITS, WEIR_SET_MAX_KEYS, WEIR_SET_QUEUE_MAX: which members of @config
+ *
+ * What that means for who holds and who waits stands at &struct weir_set.
+ */
+int weir_gate_set(struct weir_gate *gate, uint64_t mask,
+		  const struct weir_gate_config *config);
+
+/** weir_gate_resize() - weir_gate_set() of @permits, 1..WEIR_PERMITS_MAX */
+int weir_gate_resize(struct weir_gate *gate, uint32_t permits);
+
+/**
+ * struct weir_gate_answer - how a key of a gate stands
+ * @verdict: of an acquisition: WEIR_ALLOWED, WEIR_LIMITED or WEIR_FULL; else WEIR_NONE
+ * @held: permits that this holder has
+ * @waiting: acquisitions that wait; by weir_gate_state() alone, else 0
+ * @reserved: 0
+ * @limit: permits the key has
+ * @remaining: of which this many are free
+ */
+struct weir_gate_answer {
+	uint32_t	verdict;
+	uint32_t	held;
+	uint32_t	waiting;
+	uint32_t	reserved;
+	uint64_t	limit;
+	uint64_t	remaining;
+};
+
+/*
+ * Operations on one key: @key and @answer are as those of limiters.
+ */
+
+/**
+ * weir_gate_acquire() - take permits, waiting for them if need be (USE)
+ * @permits: 1..2^32-1
+ * @timeout: ns at most; 0: do not wait; WEIR_NEVER: wait for ever
+ *
+ * Strictly first come, first served, and all or nothing: while others wait for the key,
+ * nobody gets permits before them.
+ *
+ * Return: WEIR_ALLOWED: they are this process's. WEIR_LIMITED: not in time, or too many
+ *	wait; WEIR_FULL: the key is new, and max_keys are in use. -1: E2BIG, it never has so
+ *	many; EDEADLK, it would wait for what this process holds, which has no other
+ *	thread that could release it; EINTR, a signal
+ *	ended the wait; ENODEV, the gate was deleted; EBADF, another thread closed the
+ *	client. Then nothing was taken.
+ */
+int weir_gate_acquire(struct weir_gate *gate, const struct weir_key *key,
+		      uint32_t permits, uint64_t timeout,
+		      struct weir_gate_answer *answer);
+
+/** weir_gate_try() - the same with timeout 0 (USE) */
+int weir_gate_try(struct weir_gate *gate, const struct weir_key *key,
+		  uint32_t permits, struct weir_gate_answer *answer);
+
+/** weir_gate_release() - give @permits back (USE); 0 or -1: ENOENT, he has not so many */
+int weir_gate_release(struct weir_gate *gate, const struct weir_key *key,
+		      uint32_t permits, struct weir_gate_answer *answer);
+
+/** weir_gate_state() - how a key stands (OBSERVE); 0 or -1 */
+int weir_gate_state(struct weir_gate *gate, const struct weir_key *key,
+		    struct weir_gate_answer *answer);
+
+/**
+ * weir_op_gate() - fill in @op, for weir_submit()
+ * @opcode: WEIR_OP_ACQUIRE, whose deadline goes into @op->arg; WEIR_OP_RELEASE;
+ *	WEIR_OP_GATE_STATE, with @permits 0
+ *
+ * As weir_op_limiter(). Return: 0, or -1 (EINVAL): the key is not of the gate's type.
+ */
+int weir_op_gate(struct weir_op *op, const struct weir_gate *gate,
+		 enum weir_opcode opcode, const struct weir_key *key,
+		 uint32_t permits);
+
+/** weir_op_gate_answer() - the answer out of an op that was submitted */
+void weir_op_gate_answer(const struct weir_op *op, struct weir_gate_answer *answer);
+
+/*
+ * ---------------------------------------------------------------------------
+ * Breakers
+ *
+ * Who wants to make a call that may fail asks, and tells what became of it:
+ *
+ *	switch (weir_breaker_allow(db, NULL, 0, &answer)) {
+ *	case WEIR_ALLOWED:
+ *		call = query() ? WEIR_CALL_OK : WEIR_CALL_FAILED;
+ *		weir_breaker_report(db, NULL, answer.ticket, call, NULL);
+ *		break;
+ *	case WEIR_LIMITED:	come_back(answer.retry_after);	break;
+ *	case -1:		perror("db");			break;
+ *	}
+ *
+ * When a breaker opens and closes stands in <linux/weir.h>, "How a breaker decides". A
+ * probe belongs to this client in this process, as a permit does: it has failed when
+ * the client is closed, or the process ends, without a report.
+ */
+
+/**
+ * weir_breaker_create() - make a breaker
+ * @config: size; failures, or percent; within; open and nopen; and what is not to be the
+ *	default; the rest 0
+ * @mode: as for weir_counter_create(): observe is to see its state, use to ask and report
+ *
+ * Return: the breaker with all rights, for weir_breaker_close(), or NULL: EEXIST...
+ */
+struct weir_breaker *weir_breaker_create(struct weir *weir, const char *name,
+					 const struct weir_breaker_config *config,
+					 unsigned int mode);
+
+/** weir_breaker_ensure() - open a breaker, making it if there is none; see weir_counter_ensure() */
+struct weir_breaker *weir_breaker_ensure(struct weir *weir, const char *name,
+					 const struct weir_breaker_config *config,
+					 unsigned int mode, unsigned int rights);
+
+/** weir_breaker_open() - open a breaker, whatever state it is in; NULL: ENOENT, EACCES... */
+struct weir_breaker *weir_breaker_open(struct weir *weir, const char *name,
+				       unsigned int rights);
+
+/** weir_breaker_adopt() - make a breaker object of a handle, as weir_counter_adopt() */
+struct weir_breaker *weir_breaker_adopt(struct weir *weir, uint32_t handle);
+
+/** weir_breaker_close() - give the handle back; probes are kept, they are the client's */
+void weir_breaker_close(struct weir_breaker *breaker);
+
+/** weir_breaker_delete() - end the breaker for everybody (ADMIN) */
+int weir_breaker_delete(struct weir_breaker *breaker);
+
+/** weir_breaker_handle() - the handle, for &struct weir_op */
+uint32_t weir_breaker_handle(const struct weir_breaker *breaker);
+
+/** weir_breaker_key_type() - WEIR_KEY_*, or -1 if not known (no OBSERVE) */
+int weir_breaker_key_type(const struct weir_breaker *breaker);
+
+/** weir_breaker_get_config() - what it is, defaults filled in (OBSERVE) */
+int weir_breaker_get_config(struct weir_breaker *breaker,
+			    struct weir_breaker_config *config);
+
+/** weir_breaker_get_stats() - its totals (OBSERVE) */
+int weir_breaker_get_stats(struct weir_breaker *breaker,
+			   struct weir_breaker_stats *stats);
+
+/**
+ * struct weir_breaker_answer - what a breaker says of a key
+ * @verdict: of allow: WEIR_ALLOWED or WEIR_LIMITED; of trip: WEIR_LIMITED if it is open
+ *	for longer already; else WEIR_NONE
+ * @state: WEIR_CLOSED, WEIR_OPEN or WEIR_HALF_OPEN, after the operation
+ * @probe: of allow: 1 if admitted as a probe, which must be reported; else 0
+ * @late: of a report: 1 if it counted nothing; else 0
+ * @step: of trip, reset and state: of the ladder, the next one, from 0
+ * @reserved: 0
+ * @ticket: of allow: to report with; 0 if not admitted
+ * @retry_after: ns. Of allow that was refused: until it may be told something else, if
+ *	nothing else happens; of trip, reset and state: until time alone changes the
+ *	state. WEIR_NEVER: it takes a report or a reset. Else 0.
+ * @calls: of trip, reset and state: closed, by percentage: calls that count; half-open:
+ *	probes that were admitted
+ * @failures: of the same: closed: failures that count; half-open: probes that succeeded
+ */
+struct weir_breaker_answer {
+	uint32_t	verdict;
+	uint32_t	state;
+	uint32_t	probe;
+	uint32_t	late;
+	uint32_t	step;
+	uint32_t	reserved;
+	uint64_t	ticket;
+	uint64_t	retry_after;
+	uint64_t	calls;
+	uint64_t	failures;
+};
+
+/*
+ * Operations on one key: @key and @answer are as those of limiters.
+ */
+
+/**
+ * weir_breaker_allow() - ask whether to make a call (USE)
+ * @flags: 0, or WEIR_ALLOW_DETACHED: a probe is nobody's, so it outlives this process,
+ *	and anybody may report it
+ *
+ * While the breaker is closed this takes no lock and writes nothing but a total.
+ *
+ * Return: WEIR_ALLOWED: make it, and report with the ticket. WEIR_LIMITED: do not. -1:
+ *	ENODEV, the breaker was deleted; ENOMEM; EBADF, another thread closed the client.
+ */
+int weir_breaker_allow(struct weir_breaker *breaker, const struct weir_key *key,
+		       uint64_t flags, struct weir_breaker_answer *answer);
+
+/**
+ * weir_breaker_report() - tell what became of a call (USE)
+ * @ticket: of the answer; 0: of a call of this moment, that nobody asked for
+ * @call: WEIR_CALL_OK, WEIR_CALL_FAILED, or WEIR_CALL_WITHDRAWN: it was not made
+ *
+ * Return: 0: it counts; 1: it comes too late and counts nothing, for the breaker has
+ *	changed its state since, or an hour has gone by. -1: ENOENT, no such ticket was
+ *	given, or it is half-open and no probe is out that this process could report;
+ *	ENOSPC, the key is new, and max_keys are in use; ENODEV; ENOMEM.
+ */
+int weir_breaker_report(struct weir_breaker *breaker, const struct weir_key *key,
+			uint64_t ticket, enum weir_call call,
+			struct weir_breaker_answer *answer);
+
+/**
+ * weir_breaker_trip() - open it by hand (ADMIN)
+ * @duration: ns; 0: for the next step of the ladder, which is climbed; WEIR_NEVER: until
+ *	it is reset
+ *
+ * Return: 0: done; 1: nothing changed, for it is open for longer already. -1: ENOSPC as
+ *	above...
+ */
+int weir_breaker_trip(struct weir_breaker *breaker, const struct weir_key *key,
+		      uint64_t duration, struct weir_breaker_answer *answer);
+
+/**
+ * weir_breaker_reset() - close it, and forget failures and ladder (ADMIN)
+ *
+ * What is reported of calls of before is late. Return: 0, or -1: ENOSPC as above...
+ */
+int weir_breaker_reset(struct weir_breaker *breaker, const struct weir_key *key,
+		       struct weir_breaker_answer *answer);
+
+/** weir_breaker_state() - how a key stands; changes nothing (OBSERVE); 0 or -1 */
+int weir_breaker_state(struct weir_breaker *breaker, const struct weir_key *key,
+		       struct weir_breaker_answer *answer);
+
+/**
+ * weir_op_breaker() - fill in @op, for weir_submit()
+ * @opcode: WEIR_OP_ALLOW to WEIR_OP_BREAKER_STATE; of a REPORT the call goes into @op->n
+ * @arg: flags, ticket or ns as above; 0 where there is nothing to tell
+ *
+ * As weir_op_limiter(). Return: 0, or -1 (EINVAL): the key is not of the breaker's type.
+ */
+int weir_op_breaker(struct weir_op *op, const struct weir_breaker *breaker,
+		    enum weir_opcode opcode, const struct weir_key *key,
+		    uint64_t arg);
+
+/** weir_op_breaker_answer() - the answer out of an op that was submitted */
+void weir_op_breaker_answer(const struct weir_op *op,
+			    struct weir_breaker_answer *answer);
+
+/*
+ * ---------------------------------------------------------------------------
+ * Rosters
+ *
+ * Who is to be the only one, or wants to be found, claims a key:
+ *
+ *	if (weir_roster_claim(jobs, &key, "host7", 5, 0, 0, &answer) == 0)
+ *		lead();
+ *	else if (errno == EEXIST)
+ *		follow(answer.pid);
+ *	else
+ *		perror("jobs");
+ *
+ * A lease belongs to this client in this process, as a permit does: it ends when the
+ * client is closed, or the process, however it does. A detached one is nobody's.
+ * <linux/weir.h>, "Who has a lease", tells the rest.
+ */
+
+/**
+ * weir_roster_create() - make a roster
+ * @config: size, key_type, max_keys, and what is not to be the default; the rest 0
+ * @mode: as for weir_counter_create(): observe is to see who is in it, use to claim
+ *
+ * Return: the roster with all rights, for weir_roster_close(), or NULL: EEXIST...
+ */
+struct weir_roster *weir_roster_create(struct weir *weir, const char *name,
+				       const struct weir_roster_config *config,
+				       unsigned int mode);
+
+/** weir_roster_ensure() - open a roster, making it if there is none; see weir_counter_ensure() */
+struct weir_roster *weir_roster_ensure(struct weir *weir, const char *name,
+				       const struct weir_roster_config *config,
+				       unsigned int mode, unsigned int rights);
+
+/** weir_roster_open() - open a roster; NULL: ENOENT, EACCES... */
+struct weir_roster *weir_roster_open(struct weir *weir, const char *name,
+				     unsigned int rights);
+
+/** weir_roster_adopt() - make a roster object of a handle, as weir_counter_adopt() */
+struct weir_roster *weir_roster_adopt(struct weir *weir, uint32_t handle);
+
+/** weir_roster_close() - give the handle back; leases are kept, they are the client's */
+void weir_roster_close(struct weir_roster *roster);
+
+/** weir_roster_delete() - end the roster and all its leases, for everybody (ADMIN) */
+int weir_roster_delete(struct weir_roster *roster);
+
+/** weir_roster_handle() - the handle, for &struct weir_op */
+uint32_t weir_roster_handle(const struct weir_roster *roster);
+
+/** weir_roster_key_type() - WEIR_KEY_*, or -1 if not known (no OBSERVE) */
+int weir_roster_key_type(const struct weir_roster *roster);
+
+/** weir_roster_get_config() - what it is, defaults filled in (OBSERVE) */
+int weir_roster_get_config(struct weir_roster *roster,
+			   struct weir_roster_config *config);
+
+/** weir_roster_get_stats() - its totals (OBSERVE) */
+int weir_roster_get_stats(struct weir_roster *roster,
+			  struct weir_roster_stats *stats);
+
+/**
+ * struct weir_roster_answer - the lease of a key, after an operation (of a removal: before)
+ * @version: its version: no other lease of the roster has had or will have it
+ * @left: ns it lasts still, or WEIR_NEVER
+ * @length: bytes of its value, 0..WEIR_VALUE_MAX
+ * @mine: 1 if it is this client's in this process, else 0
+ * @detached: 1 if it is nobody's, else 0
+ * @pid: its owner, or of a detached one who made it: process as the initial
+ *	namespace numbers it
+ * @uid: its effective uid
+ * @reserved: 0
+ */
+struct weir_roster_answer {
+	uint64_t	version;
+	uint64_t	left;
+	uint32_t	length;
+	uint32_t	mine;
+	uint32_t	detached;
+	uint32_t	pid;
+	uint32_t	uid;
+	uint32_t	reserved;
+};
+
+/*
+ * Operations on one key. Each is one system call and returns 0 or -1.
+ *
+ * @key: as of limiters
+ * @value: @length bytes, 0..WEIR_VALUE_MAX (EINVAL); may be NULL if that is 0
+ * @ttl: ns it lasts, up to ten years; 0: as the roster says; WEIR_NEVER: until it is
+ *	given up
+ * @answer: filled in unless NULL or the call fails; but with EEXIST and ESTALE it is, too,
+ *	and tells of the lease that is in the way
+ *
+ * All may fail with ENODEV, the roster was deleted; those that make a lease or a value with
+ * ENOMEM. EBADF: another thread closed the client meanwhile.
+ */
+
+/**
+ * weir_roster_claim() - make a lease, if the key has none (USE)
+ * @flags: 0: it is this process's; or WEIR_LEASE_DETACHED: it outlives it
+ *
+ * Of any number of callers at once exactly one gets it.
+ *
+ * Errors: EEXIST: there is one, whosever it is; ENOSPC: max_keys have leases.
+ */
+int weir_roster_claim(struct weir_roster *roster, const struct weir_key *key,
+		      const void *value, size_t length, uint64_t ttl,
+		      uint64_t flags, struct weir_roster_answer *answer);
+
+/**
+ * weir_roster_put() - the same, also over one that is this process's, or detached (USE)
+ *
+ * That one gets the new value, version, time and owner in one step, so that who looks
+ * finds the old or the new one.
+ *
+ * Errors: EEXIST: it is another one's; ENOSPC.
+ */
+int weir_roster_put(struct weir_roster *roster, const struct weir_key *key,
+		    const void *value, size_t length, uint64_t ttl,
+		    uint64_t flags, struct weir_roster_answer *answer);
+
+/**
+ * weir_roster_get() - find a lease (OBSERVE)
+ * @value: room for @room bytes; WEIR_VALUE_MAX are always enough; with 0 the value
+ *	is not wanted
+ *
+ * It takes no lock. @answer->length tells how many bytes of @value were written.
+ *
+ * Errors: ENOENT: there is none; EMSGSIZE: its value is longer than @room.
+ */
+int weir_roster_get(struct weir_roster *roster, const struct weir_key *key,
+		    void *value, size_t room, struct weir_roster_answer *answer);
+
+/**
+ * weir_roster_replace() - a new value, if the lease has that version (USE)
+ * @version: whosever the lease is; 1 or more
+ *
+ * Owner and time stay. Errors: ESTALE: it has another; ENOENT: there is none.
+ */
+int weir_roster_replace(struct weir_roster *roster, const struct weir_key *key,
+			uint64_t version, const void *value, size_t length,
+			struct weir_roster_answer *answer);
+
+/**
+ * weir_roster_touch() - let a lease last @ttl from now, longer or shorter (USE)
+ * @version: only if it has this one, whosever it is; 0: this process's, or a detached one
+ *
+ * Errors: ENOENT: there is none any more; ESTALE: it has another version; EEXIST, of
+ * version 0: it is another one's.
+ */
+int weir_roster_touch(struct weir_roster *roster, const struct weir_key *key,
+		      uint64_t version, uint64_t ttl,
+		      struct weir_roster_answer *answer);
+
+/** weir_roster_remove() - end a lease (USE); @version and errors as of weir_roster_touch() */
+int weir_roster_remove(struct weir_roster *roster, const struct weir_key *key,
+		       uint64_t version, struct weir_roster_answer *answer);
+
+/**
+ * weir_op_roster() - fill in @op, for weir_submit() and weir_transaction()
+ * @lease: filled in, too; @op may lead there
+ * @opcode: WEIR_OP_CLAIM to WEIR_OP_REMOVE. Flags or a version go into @op->n, ns into
+ *	@op->arg
+ * @value: of a CLAIM, PUT or REPLACE; else NULL, and @length 0
+ *
+ * @lease, @key and @value are not copied: they must stay until the submission is through.
+ *
+ * Return: 0, or -1 (EINVAL): the key is not of the roster's type, or the value is too long.
+ */
+int weir_op_roster(struct weir_op *op, struct weir_lease *lease,
+		   const struct weir_roster *roster, enum weir_opcode opcode,
+		   const struct weir_key *key, const void *value, size_t length);
+
+/** weir_op_roster_answer() - the answer out of an op that was submitted */
+void weir_op_roster_answer(const struct weir_op *op,
+			   struct weir_roster_answer *answer);
+
+/**
+ * struct weir_member - one lease of a roster
+ * @key: the key, an address cut to the roster's prefix
+ * @version: as in &struct weir_roster_answer, as are the next ones
+ * @left: ns it lasts still, or WEIR_NEVER
+ * @detached: 1 if it is nobody's, else 0
+ * @pid: its owner, or of a detached one who made it
+ * @uid: its effective uid
+ * @length: bytes of @value
+ * @value: what lies behind @length says nothing
+ */
+struct weir_member {
+	struct weir_key	key;
+	uint64_t	version;
+	uint64_t	left;
+	uint32_t	detached;
+	uint32_t	pid;
+	uint32_t	uid;
+	uint32_t	length;
+	uint8_t		value[WEIR_VALUE_MAX + 1];
+};
+
+/**
+ * weir_members_open() - begin to list the leases of a roster (OBSERVE)
+ *
+ * The iterator uses the roster until it is closed. It holds one buffer of fixed size,
+ * however many leases there are.
+ *
+ * Return: an iterator for weir_members_close(), or NULL: ENOMEM, EACCES without
+ *	OBSERVE.
+ */
+struct weir_members *weir_members_open(struct weir_roster *roster);
+
+/**
+ * weir_members_next() - the next lease
+ * @member: set to it; the iterator's, good until the next call
+ *
+ * A key that has a lease all the while comes exactly once. There is no order.
+ *
+ * Return: 1 with a lease, 0 at the end, -1 for an error (ENODEV...).
+ */
+int weir_members_next(struct weir_members *members,
+		      const struct weir_member **member);
+
+/** weir_members_close() - end a listing of leases */
+void weir_members_close(struct weir_members *members);
+
+/*
+ * ---------------------------------------------------------------------------
  * Events
  */
 
@@ -916,7 +1445,8 @@ int weir_name_valid(const char *name);
 
 /*
  * The words for numbers, as the weir command and sysfs use them ("limiter", "sum",
- * "bucket", "ip", "refuse", "allowed", "banned"), NULL for a number without one ...
+ * "bucket", "ip", "refuse", "allowed", "half-open", "banned"), NULL for a number without
+ * one ...
  */
 const char *weir_kind_name(int kind);
 const char *weir_counter_type_name(int type);
@@ -924,14 +1454,19 @@ const char *weir_algorithm_name(int algorithm);
 const char *weir_key_type_name(int key_type);
 const char *weir_when_full_name(int when_full);
 const char *weir_verdict_name(int verdict);
+const char *weir_breaker_state_name(int state);
 const char *weir_event_type_name(int type);
 
-/* ... and the numbers for words, -1 (EINVAL) for any other word. */
+/*
+ * ... and the numbers for words, those of enum weir_call too ("ok", "failed", "withdrawn");
+ * -1 (EINVAL) for any other word.
+ */
 int weir_parse_kind(const char *name);
 int weir_parse_counter_type(const char *name);
 int weir_parse_algorithm(const char *name);
 int weir_parse_key_type(const char *name);
 int weir_parse_when_full(const char *name);
+int weir_parse_call(const char *name);
 
 #ifdef __cplusplus
 }

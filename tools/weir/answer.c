@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Limiters, keys and answers: what limiter, check and ban have in common. */
+/* Keys, limiters and answers: what the commands about them have in common. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -59,6 +59,24 @@ void key_only(const struct args *args, struct weir_limiter *limiter,
 	if (args->count > used)
 		die("key '%s': the limiter has no keys",
 		    printable(args->operands[used]));
+}
+
+void key_operands(struct weir_key *key, const char *kind, const char *name, int type,
+		  int count, char **operands)
+{
+	weir_key_none(key);
+	if (type == WEIR_KEY_NONE && count)
+		die("%s '%s': has no keys, but '%s' is given", kind, name,
+		    printable(operands[0]));
+	if (type == WEIR_KEY_NONE)
+		return;
+	if (!count)
+		die("%s '%s': a key is missing: it has keys of type %s", kind, name,
+		    weir_key_type_name(type));
+	if (count > 1)
+		die("%s '%s': more than one key, from '%s' on", kind, name,
+		    printable(operands[1]));
+	key_parse(key, type, operands[0]);
 }
 
 json_t *answer_json(const char *name, const struct weir_key *key,

@@ -92,11 +92,17 @@ static void args_parse(struct args *args, int count, char **words)
 			args->operands[args->count++] = words[i++];
 		} else if (!strcmp(words[i], "--")) {
 			only_operands = true;
+			args->parted = true;
+			args->before = args->count;
 			i++;
 		} else {
 			i += option_take(args, count - i, words + i);
 		}
 	}
+	if (!only_operands)
+		args->before = args->count;
+	/* what was moved to the front leaves its old self behind */
+	words[args->count] = NULL;
 }
 
 static void args_check(const struct args *args)
@@ -184,6 +190,58 @@ const char *args_option(const struct args *args, const char *name)
 	return NULL;
 }
 
+uint64_t args_mask(const struct args *args, const struct set_bit *bits)
+{
+	uint64_t mask = 0;
+
+	for (; bits->option; bits++)
+		if (args_option(args, bits->option))
+			mask |= bits->bit;
+	return mask;
+}
+
+char **args_command(const struct args *args)
+{
+	if (args->before == args->count)
+		die_usage(args, "%s: a command is missing: -- COMMAND...",
+			  command_path(args->object, args->command));
+	if (args->before < 1)
+		die_usage(args, "%s: NAME is missing before --",
+			  command_path(args->object, args->command));
+	/* the operands are the end of argv, which has a NULL behind it */
+	return args->operands + args->before;
+}
+
+uint64_t option_u64(const struct args *args, const char *name, uint64_t least,
+		    uint64_t most, uint64_t otherwise)
+{
+	const char *text = args_option(args, name);
+
+	return text ? arg_u64(name, text, least, most) : otherwise;
+}
+
+uint64_t option_duration(const struct args *args, const char *name, uint64_t least,
+			 uint64_t most, uint64_t otherwise)
+{
+	const char *text = args_option(args, name);
+
+	return text ? arg_duration(name, text, least, most) : otherwise;
+}
+
+int option_word(const struct args *args, const char *name,
+		int (*parse)(const char *word), const char *choices, int otherwise)
+{
+	const char *word = args_option(args, name);
+	int number;
+
+	if (!word)
+		return otherwise;
+	number = parse(word);
+	if (number < 0)
+		die("%s '%s': must be %s", name, printable(word), choices);
+	return number;
+}
+
 uint64_t arg_u64(const char *what, const char *text, uint64_t least,
 		 uint64_t most)
 {
@@ -226,6 +284,26 @@ uint64_t arg_duration(const char *what, const char *text, uint64_t least,
 		    from, to);
 	}
 	return ns;
+}
+
+void arg_ladder(const char *what, const char *text, uint64_t least,
+		const char *example, struct weir_limiter_config *ladder)
+{
+	char from[WEIR_TEXT_MAX], to[WEIR_TEXT_MAX];
+	int ret = weir_parse_ladder(text, ladder);
+	uint32_t i;
+
+	if (ret < 0 && errno == EINVAL)
+		die("%s '%s': not durations such as %s", what, printable(text), example);
+	for (i = 0; !ret && i < ladder->nbans; i++)
+		if (ladder->ban[i] < least || ladder->ban[i] > 10 * YEAR)
+			ret = -1;
+	if (ret < 0) {
+		weir_format_duration(least, from, sizeof(from));
+		weir_format_duration(10 * YEAR, to, sizeof(to));
+		die("%s '%s': must be 1 to %d durations from %s to %s", what,
+		    printable(text), WEIR_LADDER_MAX, from, to);
+	}
 }
 
 uint32_t arg_mode(const char *text)

@@ -100,8 +100,7 @@ static int run_all(const struct args *args, struct weir *weir, struct item *item
 
 static int run(const struct args *args)
 {
-	const char *costs = args_option(args, "--cost");
-	uint64_t cost = costs ? arg_u64("--cost", costs, 1, TOKENS_MAX) : 1;
+	uint64_t cost = option_u64(args, "--cost", 1, TOKENS_MAX, 1);
 	struct item items[WEIR_TRANSACTION_CHECKS];
 	struct weir *weir;
 	int i, status;

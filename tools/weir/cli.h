@@ -19,6 +19,8 @@
 #define EXIT_YES	0	/* allowed, found, done */
 #define EXIT_NO		1	/* limited, banned, full, absent */
 #define EXIT_ERROR	2	/* usage, permission, no device... */
+#define EXIT_CANNOT_RUN	126	/* of run: as env(1) has them */
+#define EXIT_NOT_FOUND	127
 
 /* ---- commands.c: the table ------------------------------------------------ */
 
@@ -58,8 +60,8 @@ extern const struct object *const objects[];
 extern const int nobjects;
 
 extern const struct object status_object, list_object, events_object, emit_object,
-	counter_object, limiter_object, check_object, ban_object,
-	save_object, restore_object;
+	counter_object, limiter_object, gate_object, breaker_object, roster_object,
+	check_object, ban_object, save_object, restore_object;
 
 #define COUNT(array) (int)(sizeof(array) / sizeof((array)[0]))
 
@@ -76,6 +78,8 @@ struct args {
 	const struct object *object;
 	const struct command *command;
 	int count;			/* operands */
+	int before;			/* of which this many stand before a "--" */
+	bool parted;			/* there is one */
 	char **operands;
 	const char *values[OPTIONS_MAX];	/* by the command's options */
 	bool json;
@@ -87,12 +91,35 @@ int args_run(int argc, char **argv);
 /* The value of an option that the command has, or NULL if it was not given. */
 const char *args_option(const struct args *args, const char *name);
 
+/* A bit of a WEIR_SET_* mask, and the option that asks for it; the last one has none. */
+struct set_bit {
+	const char *option;
+	uint64_t bit;
+};
+
+uint64_t args_mask(const struct args *args, const struct set_bit *bits);
+
+/* What follows "--": a command, and before it there must be a NAME. */
+char **args_command(const struct args *args);
+
+/* Values of options, or @otherwise if they were not given. */
+uint64_t option_u64(const struct args *args, const char *name, uint64_t least,
+		    uint64_t most, uint64_t otherwise);
+uint64_t option_duration(const struct args *args, const char *name, uint64_t least,
+			 uint64_t most, uint64_t otherwise);
+/* One of its words, as @parse understands them; @choices tells them in the message. */
+int option_word(const struct args *args, const char *name,
+		int (*parse)(const char *word), const char *choices, int otherwise);
+
 /* Numbers out of words. @what names the argument in the message if they fail. */
 uint64_t arg_u64(const char *what, const char *text, uint64_t least,
 		 uint64_t most);
 int64_t arg_s64(const char *what, const char *text);
 uint64_t arg_duration(const char *what, const char *text, uint64_t least,
 		      uint64_t most);
+/* Durations from @least to 3650d, as in @example, into @ladder's nbans and ban. */
+void arg_ladder(const char *what, const char *text, uint64_t least,
+		const char *example, struct weir_limiter_config *ladder);
 uint32_t arg_mode(const char *text);
 uint32_t arg_group(const char *text);
 const char *arg_name(const char *kind, const char *name);
@@ -128,6 +155,11 @@ void die_create(const char *kind, const char *name)
 /* The same after a failed open: tells what right was missing. */
 void die_open(const char *kind, const char *name, unsigned int rights)
 	__attribute__((noreturn));
+/* "weir: gate 'db': ..." or "weir: gate 'db': key 'bob': ...", and no exit */
+void say_key(const char *kind, const char *name, const struct weir_key *key,
+	     const char *what);
+/* "weir: cannot run 'make': ...": the exit status */
+int say_cannot_run(const char *command, int error);
 /* "weir: limiter 'login': key 'bob': ..." , from errno */
 void die_key(const char *name, const struct weir_key *key)
 	__attribute__((noreturn));
@@ -151,6 +183,8 @@ enum colour { PLAIN, BOLD, GREEN, YELLOW, RED };
 void output_begin(void);
 int output_end(int status);
 void output_flush(void);
+/* Flush, and leave the process to another program, as it was before output_begin(). */
+void output_leave(void);
 const char *colour(enum colour colour);
 
 void json_print(json_t *json);
@@ -175,7 +209,55 @@ const char *humane(uint64_t ns, char *buffer);
 /* "-" for no key */
 const char *key_show(const struct weir_key *key, char *buffer);
 
-/* ---- answer.c: limiters and keys, for limiter, check and ban --------------------------- */
+/* ---- create_options.c: what create of every kind has ------------------------------------ */
+
+/* Each for a row of the table: { .name = MODE_OPTION } */
+#define MODE_OPTION "--mode", .value = "MODE", \
+	.help = "permissions in octal as of a file: r observe, w use, of which most commands need both; 0660 unless given. The rest is for the owner and root"
+#define GROUP_OPTION "--group", .value = "GROUP", \
+	.help = "the group that --mode speaks of; yours unless given"
+#define EXISTING_OK_OPTION(kind) "--existing-ok", \
+	.help = "if a " kind " of that name exists, leave it as it is and succeed"
+
+/* All of a create, of the first operand's name; exits if an option is wrong. */
+struct weir_create create_take(const struct args *args, enum weir_kind kind,
+			       const void *config);
+/* That, and done: the exit status. */
+int create_object(const struct args *args, enum weir_kind kind, const void *config);
+
+/* ---- key_config.c: what keys an object has ------------------------------------------------ */
+
+#define KEY_OPTION "--key", .value = "TYPE", .words = "none u64 ip text", \
+	.help = "what keys are: none (the default), u64, ip or text"
+#define PREFIX_OPTION "--prefix", .value = "BITS[,BITS]", \
+	.help = "bits of an IPv4 and of an IPv6 address that make the key"
+#define PREFIX_CREATE_OPTION PREFIX_OPTION "; 32,64 unless given"
+
+/* What --key and --prefix say. */
+struct key_choice {
+	uint32_t type;
+	uint8_t prefix4;
+	uint8_t prefix6;
+};
+
+struct key_choice key_choose(const struct args *args, uint64_t max_keys);
+
+/* Its parts: what is not given stays as it is. */
+uint32_t key_type_take(const struct args *args, uint32_t otherwise);
+uint64_t max_keys_take(const struct args *args, uint64_t otherwise);
+void key_prefix_take(const struct args *args, uint8_t *prefix4, uint8_t *prefix6);
+/* Whether they go together; exits if not. */
+void key_check(const struct args *args, uint32_t type, uint64_t max_keys);
+/* After a set that failed with ERANGE. */
+void die_max_keys(const char *kind, const char *name) __attribute__((noreturn));
+
+/* "key_type", "prefix4", "prefix6" and "max_keys" */
+void json_add_key_config(json_t *json, const struct key_choice *keys,
+			 uint64_t max_keys);
+/* "keys       ip/24,56, 0 of 100 in use", and no line feed */
+void key_config_print(const struct key_choice *keys, uint64_t used, uint64_t max_keys);
+
+/* ---- answer.c: keys and limiters, for all that have keys ------------------------------- */
 
 struct weir_limiter *limiter_open(struct weir *weir, const char *name,
 				  unsigned int rights);
@@ -190,6 +272,27 @@ void key_only(const struct args *args, struct weir_limiter *limiter,
 	      struct weir_key *key);
 /* A key from text; exits if it is none. */
 void key_parse(struct weir_key *key, int type, const char *text);
+
+/* The key of an object with keys of @type: one operand, or none if it has none. */
+void key_operands(struct weir_key *key, const char *kind, const char *name, int type,
+		  int count, char **operands);
+
+/*
+ * The keys that --prefix asks for. They are told from the others one by one as they come,
+ * so it takes no memory.
+ */
+struct key_filter {
+	const char *text;	/* as it was typed; NULL: all keys */
+	unsigned int type;
+	unsigned int length;	/* bytes of @text, or of an address of @block */
+	unsigned int bits;	/* of an address, that must be the block's */
+	struct weir_rule block;
+};
+
+/* Of keys that are @keys; text is set. Exits if it makes no sense. */
+void key_filter_take(struct key_filter *filter, const char *kind, const char *name,
+		     const struct key_choice *keys);
+bool key_filter_has(const struct key_filter *filter, const struct weir_key *key);
 
 json_t *answer_json(const char *name, const struct weir_key *key,
 		    const struct weir_answer *answer);
@@ -246,5 +349,74 @@ void why_run(const struct args *args, struct weir_limiter *limiter);
 /* List the keys of a limiter; @prefix NULL: of any; @top 0: all, in no order. */
 int keys_list(const struct args *args, const char *name, bool banned,
 	      const char *prefix, uint64_t top);
+
+/* ---- breaker.c, and breaker_config.c, breaker_show.c, breaker_run.c: pieces of its table - */
+
+extern const struct option breaker_create_options[], breaker_run_options[];
+
+int breaker_create_run(const struct args *args);
+int breaker_show_run(const struct args *args);
+int breaker_run_run(const struct args *args);
+
+struct weir_breaker *breaker_open(struct weir *weir, const char *name,
+				  unsigned int rights);
+/* "weir: breaker 'db': key 'bob': ...", from errno, and no exit */
+void say_breaker(const char *name, const struct weir_key *key);
+/* Why a call is not admitted. */
+#define REFUSAL_MAX 96
+const char *breaker_refusal(const struct weir_breaker_answer *answer, char *buffer);
+
+/* ---- roster.c, and roster_key.c, roster_claim.c, roster_show.c: pieces of its table ----- */
+
+int roster_claim_run(const struct args *args);
+int roster_put_run(const struct args *args);
+int roster_get_run(const struct args *args);
+int roster_replace_run(const struct args *args);
+int roster_touch_run(const struct args *args);
+int roster_remove_run(const struct args *args);
+int roster_show_run(const struct args *args);
+int roster_list_run(const struct args *args);
+
+struct weir_roster *roster_open(struct weir *weir, const char *name,
+				unsigned int rights);
+/* What --ttl says, WEIR_NEVER too; 0: nothing */
+uint64_t roster_ttl(const struct args *args);
+
+/* A key of a roster, and a value if one is given. */
+struct lease_question {
+	const struct args *args;
+	const char *name;
+	struct weir *weir;
+	struct weir_roster *roster;
+	struct weir_key key;
+	const char *value;	/* or NULL */
+};
+
+/* What the first @count operands say; @flags as of client_open() */
+void lease_ask(struct lease_question *q, const struct args *args, int count, int flags,
+	       unsigned int rights);
+
+struct lease_value {
+	uint8_t bytes[WEIR_VALUE_MAX + 1];
+	size_t length;
+};
+
+/* From text, or from standard input if that is "-"; NULL: nothing */
+void lease_value_take(struct lease_value *value, const char *text);
+int lease_claim_detached(struct lease_question *q);
+
+/* Why not, from errno, on standard error: the exit status. @lease: that is in the way */
+int lease_say(const struct lease_question *q, const struct weir_roster_answer *lease);
+/* The same, or in JSON, as is what was done: then with @value unless NULL */
+int lease_answer(struct lease_question *q, int ret,
+		 const struct weir_roster_answer *answer, const void *value);
+/* Members of the JSON of a lease, all but its key and value */
+void lease_json_add(json_t *json, const struct weir_roster_answer *lease);
+
+#define USER_MAX 48
+const char *user_show(uint32_t uid, char *buffer);
+/* "process 12 of root has it" */
+#define WHOSE_MAX 112
+const char *lease_whose(const struct weir_roster_answer *lease, char *buffer);
 
 #endif /* WEIR_CLI_H */

@@ -80,10 +80,18 @@ static void offer_operand(const struct command *command, int index,
 		offer_names(WEIR_KIND_COUNTER, typed);
 	else if (!strncmp(what, "limiter", 7))
 		offer_names(WEIR_KIND_LIMITER, typed);
+	else if (!strncmp(what, "gate", 4))
+		offer_names(WEIR_KIND_GATE, typed);
+	else if (!strncmp(what, "breaker", 7))
+		offer_names(WEIR_KIND_BREAKER, typed);
+	else if (!strncmp(what, "roster", 6))
+		offer_names(WEIR_KIND_ROSTER, typed);
+	else if (!strncmp(what, "outcome", 7))
+		offer_words("ok failed withdrawn", typed);
 	else if (!strncmp(what, "field", 5))
 		offer_fields(first, typed);
 	else if (!strncmp(what, "kind", 4))
-		offer_words("counter limiter", typed);
+		offer_words("counter limiter gate breaker roster", typed);
 }
 
 static void offer_options(const struct command *command, const char *typed)

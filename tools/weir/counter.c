@@ -40,46 +40,23 @@ static void fields_take(char (*fields)[WEIR_NAME_SIZE], int count,
 
 static int create_run(const struct args *args)
 {
-	const char *type = args_option(args, "--type");
-	const char *mode = args_option(args, "--mode");
-	const char *group = args_option(args, "--group");
-	const char *name = arg_name("counter", args->operands[0]);
 	char fields[WEIR_FIELDS_MAX][WEIR_NAME_SIZE] = { { 0 } };
 	struct weir_counter_config config = { .size = sizeof(config) };
-	const char *first = args_option(args, "--first");
-	struct weir_create create = { .size = sizeof(create) };
-	struct weir *weir;
-	int number = WEIR_COUNTER_SUM;
+	int type;
 
-	if (type) {
-		number = weir_parse_counter_type(type);
-		if (number < 0)
-			die("--type '%s': must be sum, sequence or histogram",
-			    printable(type));
-	}
-	if (number != WEIR_COUNTER_SUM && args->count > 1)
-		die("a %s has no fields", type);
-	if (first && number != WEIR_COUNTER_SEQUENCE)
+	arg_name("counter", args->operands[0]);
+	type = option_word(args, "--type", weir_parse_counter_type,
+			   "sum, sequence or histogram", WEIR_COUNTER_SUM);
+	if (type != WEIR_COUNTER_SUM && args->count > 1)
+		die("a %s has no fields", args_option(args, "--type"));
+	if (type != WEIR_COUNTER_SEQUENCE && args_option(args, "--first"))
 		die("--first: only for --type sequence");
-	if (first)
-		config.start = (int64_t)arg_u64("--first", first, 1,
-						INT64_MAX) - 1;
+	config.start = (int64_t)option_u64(args, "--first", 1, INT64_MAX, 1) - 1;
 	fields_take(fields, args->count - 1, args->operands + 1);
-	config.type = (uint32_t)number;
+	config.type = (uint32_t)type;
 	config.nfields = (uint32_t)args->count - 1;
 	config.fields = config.nfields ? (uintptr_t)fields : 0;
-	create.kind = WEIR_KIND_COUNTER;
-	create.mode = mode ? arg_mode(mode) : 0660;
-	create.gid = group ? arg_group(group) : WEIR_GID_DEFAULT;
-	create.flags = args_option(args, "--existing-ok") ?
-		       WEIR_CREATE_EXISTING_OK : 0;
-	create.config = (uintptr_t)&config;
-	strcpy(create.name, name);
-	weir = client_open(0);
-	if (weir_create(weir, &create) < 0)
-		die_create("counter", name);
-	weir_close(weir);
-	return EXIT_YES;
+	return create_object(args, WEIR_KIND_COUNTER, &config);
 }
 
 static int delete_run(const struct args *args)
@@ -294,8 +271,7 @@ static int take_run(const struct args *args)
 static int next_run(const struct args *args)
 {
 	const char *name = args->operands[0];
-	const char *many = args_option(args, "--count");
-	uint64_t count = many ? arg_u64("--count", many, 1, 1ULL << 32) : 1;
+	uint64_t count = option_u64(args, "--count", 1, 1ULL << 32, 1);
 	struct weir *weir = client_open(0);
 	struct weir_counter *counter = counter_open(weir, name,
 						    WEIR_RIGHT_USE);
@@ -313,7 +289,7 @@ static int next_run(const struct args *args)
 		json_add(json, "first", json_u64(first));
 		json_add(json, "last", json_u64(last));
 		json_print(json);
-	} else if (many) {
+	} else if (args_option(args, "--count")) {
 		printf("%llu %llu\n", first, last);
 	} else {
 		printf("%llu\n", first);
@@ -329,14 +305,11 @@ static const struct option create_options[] = {
 	{ .name = "--type", .value = "TYPE",
 	  .help = "sum (the default): signed sums that are added to; sequence: hands out 1, 2, 3... without gap or repeat; histogram: counts values by their size, for percentiles",
 	  .words = "sum sequence histogram" },
-	{ .name = "--mode", .value = "MODE",
-	  .help = "permissions in octal as of a file: r observe, w use, of which most commands need both; 0660 unless given. The rest is for the owner and root" },
-	{ .name = "--group", .value = "GROUP",
-	  .help = "the group that --mode speaks of; yours unless given" },
+	{ .name = MODE_OPTION },
+	{ .name = GROUP_OPTION },
 	{ .name = "--first", .value = "N",
 	  .help = "the first number of a sequence; 1 unless given" },
-	{ .name = "--existing-ok",
-	  .help = "if a counter of that name exists, leave it as it is and succeed" },
+	{ .name = EXISTING_OK_OPTION("counter") },
 	{ 0 }
 };
 

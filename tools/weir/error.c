@@ -59,6 +59,8 @@ const char *reason(int error)
 	switch (error) {
 	case EACCES:
 		return "permission denied";
+	case EDEADLK:
+		return "would wait for itself";
 	case EDQUOT:
 		return "the user's cap on objects or keys is reached";
 	case EEXIST:
@@ -124,36 +126,41 @@ void die_open(const char *kind, const char *name, unsigned int rights)
 	die_object(kind, name);
 }
 
-/* "limiter 'login'" or "limiter 'login': key 'bob'" */
-static void say_key(const char *name, const struct weir_key *key,
-		    const char *what)
+void say_key(const char *kind, const char *name, const struct weir_key *key,
+	     const char *what)
 {
 	char shown[KEY_ROOM];
 
 	fflush(stdout);
 	if (key->type == WEIR_KEY_NONE)
-		fprintf(stderr, "weir: limiter '%s': %s\n", printable(name),
-			what);
+		fprintf(stderr, "weir: %s '%s': %s\n", kind, printable(name), what);
 	else
-		fprintf(stderr, "weir: limiter '%s': key '%s': %s\n",
+		fprintf(stderr, "weir: %s '%s': key '%s': %s\n", kind,
 			printable(name), key_show(key, shown), what);
 }
 
 void say_absent(const char *name, const struct weir_key *key,
 		const char *what)
 {
-	say_key(name, key, what);
+	say_key("limiter", name, key, what);
+}
+
+int say_cannot_run(const char *command, int error)
+{
+	fprintf(stderr, "weir: cannot run '%s': %s\n", printable(command),
+		strerror(error));
+	return error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
 }
 
 void die_key(const char *name, const struct weir_key *key)
 {
 	/* Of one key, these two mean something else than of an object. */
 	if (errno == ENOSPC)
-		say_key(name, key, "no room for a new key");
+		say_key("limiter", name, key, "no room for a new key");
 	else if (errno == ENOENT)
-		say_key(name, key, "no such entry");
+		say_key("limiter", name, key, "no such entry");
 	else
-		say_key(name, key, reason(errno));
+		say_key("limiter", name, key, reason(errno));
 	exit(EXIT_ERROR);
 }
 

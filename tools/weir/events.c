@@ -24,9 +24,11 @@ static const struct {
 	{ WEIR_SET_WITHIN, "within" },
 	{ WEIR_SET_FORGET_AFTER, "forget-after" },
 	{ WEIR_SET_QUEUE_MAX, "queue-max" },
+	{ WEIR_SET_PREFIX, "prefix" },
 	{ WEIR_SET_CANDIDATE, "candidate" },
 	{ WEIR_SET_BAN_JITTER, "ban-jitter" },
 	{ WEIR_SET_FLAGS, "shadow" },
+	{ WEIR_SET_PERMITS, "permits" },
 	{ WEIR_SET_RULES, "rules" },
 };
 
@@ -38,6 +40,13 @@ static void record_json(json_t *json, const struct weir_event *event,
 	json_add(json, "pid", json_u64((uint64_t)event->more));
 	json_add_bytes(json, "text", key->bytes, key->len);
 	json_print_line(json);
+}
+
+/* Why a lease is lost, in one of two words. */
+static const char *lost_reason(const struct weir_event *event, const char *holder,
+			       const char *expired)
+{
+	return event->more == WEIR_LOST_EXPIRED ? expired : holder;
 }
 
 static void event_json(const struct weir_event *event)
@@ -89,6 +98,21 @@ static void event_json(const struct weir_event *event)
 	case WEIR_EVENT_TABLE_FULL:
 		json_add(json, "max_keys", json_u64(value));
 		break;
+	case WEIR_EVENT_OPENED:
+		json_add_key(json, &key);
+		json_add(json, "open_for_ns", json_u64(value));
+		json_add(json, "step", json_u64((uint64_t)event->more));
+		break;
+	case WEIR_EVENT_HALF_OPEN:
+	case WEIR_EVENT_CLOSED:
+		json_add_key(json, &key);
+		break;
+	case WEIR_EVENT_LEASE_LOST:
+		json_add_key(json, &key);
+		json_add(json, "version", json_u64(value));
+		json_add(json, "reason", json_string(lost_reason(event, "holder",
+								 "expired")));
+		break;
 	}
 	json_print_line(json);
 }
@@ -136,6 +160,21 @@ static void print_record(const struct weir_event *event)
 	printf(" (%lld): %s\n", (long long)event->more, shown);
 }
 
+/* Of a breaker's key. */
+static void print_move(const struct weir_event *event, const struct weir_key *key)
+{
+	char shown[KEY_ROOM], duration[HUMANE_MAX];
+
+	if (key->type != WEIR_KEY_NONE)
+		printf(" key %s", key_show(key, shown));
+	if (event->type != WEIR_EVENT_OPENED)
+		return;
+	if (event->value < 0)
+		printf(" until it is reset");
+	else
+		printf(" for %s", humane((uint64_t)event->value, duration));
+}
+
 static void print_details(const struct weir_event *event)
 {
 	uint64_t value = (uint64_t)event->value;
@@ -170,6 +209,17 @@ static void print_details(const struct weir_event *event)
 		printf(": all %llu keys are in use",
 		       (unsigned long long)value);
 		break;
+	case WEIR_EVENT_OPENED:
+	case WEIR_EVENT_HALF_OPEN:
+	case WEIR_EVENT_CLOSED:
+		print_move(event, &key);
+		break;
+	case WEIR_EVENT_LEASE_LOST:
+		if (key.type != WEIR_KEY_NONE)
+			printf(" key %s", key_show(&key, shown));
+		printf(" version %llu: %s", (unsigned long long)value,
+		       lost_reason(event, "its owner is gone", "it ran out"));
+		break;
 	}
 }
 
@@ -180,7 +230,8 @@ static void event_text(const struct weir_event *event)
 
 	print_time(event->time);
 	printf(" #%llu %s%s%s", (unsigned long long)event->seq,
-	       colour(event->type == WEIR_EVENT_BANNED ? RED : BOLD),
+	       colour(event->type == WEIR_EVENT_BANNED ||
+		      event->type == WEIR_EVENT_OPENED ? RED : BOLD),
 	       type ? type : "?", colour(PLAIN));
 	if (event->type == WEIR_EVENT_LOST) {
 		printf(" %llu events: they came faster than they were read\n",
@@ -296,7 +347,7 @@ static const struct option options[] = {
 static const struct command commands[] = {
 	{
 		.operands = "",
-		.summary = "print what happened: bans, objects made, changed and deleted, and what was emitted",
+		.summary = "print what happened: bans, breakers that open and close, leases lost, objects made, changed and deleted, and what was emitted",
 		.details = "Prints the events that the kernel still keeps (the last 4096), oldest first, and ends. You see those of objects you may observe, and what your own user emitted (root: all).\n\n"
 			"If events are gone before they could be read, an event 'lost' tells how many, and the number of the first: also if --from asks for one that is gone. So who remembers the number of the last event he has dealt with, and begins with the next one, misses none without knowing.",
 		.prints = true,

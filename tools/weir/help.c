@@ -19,10 +19,20 @@ const char *command_path(const struct object *object,
 	return path;
 }
 
+/* Where another command begins, in " -- COMMAND..." or " [-- COMMAND...]"; or NULL. */
+static const char *command_begin(const char *operands)
+{
+	const char *must = strstr(operands, " -- ");
+
+	return must ? must : strstr(operands, " [-- ");
+}
+
 void usage_line(char *buffer, size_t size, const struct object *object,
 		const struct command *command)
 {
 	const struct option *option = command->options;
+	/* what is behind this is another command's: no place for options */
+	const char *last = command_begin(command->operands);
 	bool optional = command->prints;
 	size_t used;
 	int i;
@@ -30,7 +40,9 @@ void usage_line(char *buffer, size_t size, const struct object *object,
 	used = (size_t)snprintf(buffer, size, "%s", command_path(object,
 								 command));
 	if (*command->operands)
-		used += (size_t)snprintf(buffer + used, size - used, " %s",
+		used += (size_t)snprintf(buffer + used, size - used, " %.*s",
+					 last ? (int)(last - command->operands) :
+						(int)strlen(command->operands),
 					 command->operands);
 	for (i = 0; option && option[i].name; i++) {
 		if (!option[i].required)
@@ -41,7 +53,9 @@ void usage_line(char *buffer, size_t size, const struct object *object,
 						 option[i].value);
 	}
 	if (optional)
-		snprintf(buffer + used, size - used, " [OPTION...]");
+		used += (size_t)snprintf(buffer + used, size - used, " [OPTION...]");
+	if (last)
+		snprintf(buffer + used, size - used, "%s", last);
 }
 
 /* Print words from column @column on, those behind the first line indented so. */

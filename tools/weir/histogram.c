@@ -83,11 +83,10 @@ static void observing_input(struct observing *o)
 int counter_observe_run(const struct args *args)
 {
 	static struct observing o;
-	const char *times = args_option(args, "--times");
 	int i;
 
 	o.name = args->operands[0];
-	o.times = times ? arg_u64("--times", times, 1, 1ULL << 32) : 1;
+	o.times = option_u64(args, "--times", 1, 1ULL << 32, 1);
 	o.weir = client_open(0);
 	o.counter = counter_open(o.weir, o.name, WEIR_RIGHT_USE);
 	if (args->count == 2 && !strcmp(args->operands[1], "-")) {

@@ -45,77 +45,6 @@ static void entry_print(const struct args *args, const struct weir_entry *entry)
 		entry_text(entry);
 }
 
-/* ---- --prefix ----------------------------------------------------------------- */
-
-/*
- * The keys that are asked for: those of a block of addresses, or that begin so. They
- * are told from the others one by one as they come, so it takes no memory.
- */
-struct prefix {
-	const char *text;	/* as it was typed; NULL: all keys */
-	unsigned int type;
-	unsigned int length;	/* bytes of @text, or of an address of @block */
-	unsigned int bits;	/* of an address, that must be the block's */
-	struct weir_rule block;
-};
-
-/*
- * A key that the limiter has cut stands for all addresses that begin like it: it is
- * wanted if one of them lies in the block, so only bits that both have count.
- */
-static void block_take(struct prefix *prefix, struct weir_limiter *limiter,
-		       const char *name)
-{
-	struct weir_limiter_config config = { .size = sizeof(config) };
-	unsigned int cut;
-
-	if (weir_rule_parse(&prefix->block, prefix->text, WEIR_RULE_ALLOW) < 0)
-		die("--prefix '%s': not an address or block such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32",
-		    printable(prefix->text));
-	if (weir_limiter_get_config(limiter, &config) < 0)
-		die_object("limiter", name);
-	prefix->length = prefix->block.addr_len;
-	cut = prefix->length == 4 ? config.prefix4 : config.prefix6;
-	prefix->bits = prefix->block.prefix < cut ? prefix->block.prefix : cut;
-}
-
-static void prefix_take(struct prefix *prefix, struct weir_limiter *limiter,
-			const char *name)
-{
-	size_t length = strlen(prefix->text);
-
-	prefix->type = (unsigned int)weir_limiter_key_type(limiter);
-	switch (prefix->type) {
-	case WEIR_KEY_IP:
-		block_take(prefix, limiter, name);
-		break;
-	case WEIR_KEY_TEXT:
-		if (!length || length > WEIR_KEY_MAX)
-			die("--prefix '%s': must have 1 to %d bytes",
-			    printable(prefix->text), WEIR_KEY_MAX);
-		prefix->length = (unsigned int)length;
-		break;
-	default:
-		die("limiter '%s': --prefix is for keys of type ip or text, not %s",
-		    name, weir_key_type_name((int)prefix->type));
-	}
-}
-
-static bool prefix_has(const struct prefix *prefix, const struct weir_key *key)
-{
-	const uint8_t *addr = prefix->block.addr;
-	unsigned int whole = prefix->bits / 8, rest = prefix->bits % 8;
-
-	if (!prefix->text)
-		return true;
-	if (prefix->type == WEIR_KEY_TEXT)
-		return key->len >= prefix->length &&
-		       !memcmp(key->bytes, prefix->text, prefix->length);
-	if (key->len != prefix->length || memcmp(key->bytes, addr, whole))
-		return false;
-	return !rest || !((key->bytes[whole] ^ addr[whole]) >> (8 - rest));
-}
-
 /* ---- the top N ---------------------------------------------------------------- */
 
 /*
@@ -189,14 +118,14 @@ static void top_print(const struct args *args, struct top *top)
 /* ------------------------------------------------------------------------------- */
 
 static void list_all(const struct args *args, const char *name,
-		     struct weir_entries *entries, const struct prefix *prefix,
+		     struct weir_entries *entries, const struct key_filter *filter,
 		     struct top *top)
 {
 	const struct weir_entry *entry;
 	int ret;
 
 	while ((ret = weir_entries_next(entries, &entry)) == 1) {
-		if (!prefix_has(prefix, &entry->key))
+		if (!key_filter_has(filter, &entry->key))
 			continue;
 		if (top)
 			top_add(top, entry);
@@ -215,12 +144,18 @@ int keys_list(const struct args *args, const char *name, bool banned,
 	struct weir *weir = client_open(0);
 	struct weir_limiter *limiter = limiter_open(weir, name,
 				WEIR_RIGHT_OBSERVE | WEIR_RIGHT_ADMIN);
-	struct prefix prefix = { .text = prefix_text };
+	struct weir_limiter_config config = { .size = sizeof(config) };
+	struct key_filter filter = { .text = prefix_text };
 	struct weir_entries *entries;
 	struct top top;
 
-	if (prefix_text)
-		prefix_take(&prefix, limiter, name);
+	if (weir_limiter_get_config(limiter, &config) < 0)
+		die_object("limiter", name);
+	key_filter_take(&filter, "limiter", name, &(struct key_choice){
+		.type = config.key_type,
+		.prefix4 = config.prefix4,
+		.prefix6 = config.prefix6,
+	});
 	entries = weir_entries_open(limiter, banned ? WEIR_DUMP_BANNED : 0);
 	if (!entries)
 		die_object("limiter", name);
@@ -232,7 +167,7 @@ int keys_list(const struct args *args, const char *name, bool banned,
 		       "KEY", colour(PLAIN));
 	if (top_room)
 		top_begin(&top, top_room);
-	list_all(args, name, entries, &prefix, top_room ? &top : NULL);
+	list_all(args, name, entries, &filter, top_room ? &top : NULL);
 	if (top_room)
 		top_print(args, &top);
 	if (args->json)

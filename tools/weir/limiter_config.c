@@ -36,10 +36,8 @@ const struct option limiter_create_options[] = {
 	{ .name = "--algorithm", .value = "ALGORITHM",
 	  .words = "bucket window sliding",
 	  .help = "bucket (the default): tokens flow in evenly; window: N in each period; sliding: N in each, where those of the one before fade slowly" },
-	{ .name = "--key", .value = "TYPE", .words = "none u64 ip text",
-	  .help = "what keys are: none (the default), u64, ip or text" },
-	{ .name = "--prefix", .value = "BITS[,BITS]",
-	  .help = "bits of an IPv4 and of an IPv6 address that make the key; 32,64 unless given" },
+	{ .name = KEY_OPTION },
+	{ .name = PREFIX_CREATE_OPTION },
 	{ .name = MAX_KEYS },
 	{ .name = WHEN_FULL },
 	{ .name = STRIKES },
@@ -52,12 +50,9 @@ const struct option limiter_create_options[] = {
 	  .help = "decide and count, but allow everything" },
 	{ .name = "--candidate-of", .value = "LIVE",
 	  .help = "make it as LIVE is but for the options given, and LIVE's candidate, in the place of the one before" },
-	{ .name = "--mode", .value = "MODE",
-	  .help = "permissions in octal as of a file: r observe, w use, of which most commands need both; 0660 unless given. The rest is for the owner and root" },
-	{ .name = "--group", .value = "GROUP",
-	  .help = "the group that --mode speaks of; yours unless given" },
-	{ .name = "--existing-ok",
-	  .help = "if a limiter of that name exists, leave it as it is and succeed" },
+	{ .name = MODE_OPTION },
+	{ .name = GROUP_OPTION },
+	{ .name = EXISTING_OK_OPTION("limiter") },
 	{ 0 }
 };
 
@@ -67,6 +62,7 @@ const struct option limiter_create_options[] = {
 const struct option limiter_set_options[] = {
 	{ .name = RATE KEEPS("the time a key's bucket still needs to be full; what was spent in a window, but a new period starts a new one") },
 	{ .name = BURST KEEPS("what was spent, and if that is more than the new burst holds, it is owed") },
+	{ .name = PREFIX_OPTION "; IPv6's stays as it is unless given" KEEPS("where it gets shorter, of all keys that become one the stricter of each: tokens, strikes, ban; where it gets longer nothing, nor bans. Checks wait while it is done, well under a second a million keys") },
 	{ .name = MAX_KEYS KEEPS("all entries; if they are more than N, new ones are refused until there is room") },
 	{ .name = WHEN_FULL KEEPS("all entries; nothing is known of keys that were allowed untracked") },
 	{ .name = STRIKES KEEPS("the strikes counted; who has as many already is banned by the next one") },
@@ -82,21 +78,6 @@ const struct option limiter_set_options[] = {
 	{ 0 }
 };
 
-/* A word out of those that the option has, as @parse understands them; or -1. */
-static int word_take(const struct args *args, const char *name,
-		     int (*parse)(const char *word), const char *choices)
-{
-	const char *word = args_option(args, name);
-	int number;
-
-	if (!word)
-		return -1;
-	number = parse(word);
-	if (number < 0)
-		die("%s '%s': must be %s", name, printable(word), choices);
-	return number;
-}
-
 static void rate_take(struct weir_limiter_config *config, const char *text)
 {
 	int ret = weir_parse_rate(text, config);
@@ -110,91 +91,51 @@ static void rate_take(struct weir_limiter_config *config, const char *text)
 		    printable(text));
 }
 
-static void ladder_take(struct weir_limiter_config *config, const char *text)
-{
-	uint32_t i;
-
-	if (weir_parse_ladder(text, config) < 0) {
-		if (errno == ERANGE)
-			die("--ban '%s': must be 1 to %d durations from 1ms to 3650d",
-			    printable(text), WEIR_LADDER_MAX);
-		die("--ban '%s': not durations such as 10m,1h,24h",
-		    printable(text));
-	}
-	for (i = 0; i < config->nbans; i++)
-		if (config->ban[i] < 1000000 || config->ban[i] > 10 * YEAR)
-			die("--ban '%s': must be 1 to %d durations from 1ms to 3650d",
-			    printable(text), WEIR_LADDER_MAX);
-}
+static const struct set_bit set_bits[] = {
+	{ "--rate", WEIR_SET_RATE },
+	{ "--burst", WEIR_SET_BURST },
+	{ "--prefix", WEIR_SET_PREFIX },
+	{ "--max-keys", WEIR_SET_MAX_KEYS },
+	{ "--when-full", WEIR_SET_WHEN_FULL },
+	{ "--strikes", WEIR_SET_STRIKES },
+	{ "--ban", WEIR_SET_STRIKES },
+	{ "--within", WEIR_SET_WITHIN },
+	{ "--ban-jitter", WEIR_SET_BAN_JITTER },
+	{ "--forget-after", WEIR_SET_FORGET_AFTER },
+	{ "--queue-max", WEIR_SET_QUEUE_MAX },
+	{ SHADOW, WEIR_SET_FLAGS },
+	{ CANDIDATE, WEIR_SET_CANDIDATE },
+	{ 0 }
+};
 
 /*
- * The options that create and set have in common: which WEIR_SET_* bits were given.
- * What they say together is judged by the callers.
+ * The options that create and set have in common; what is not given stays as it is. What
+ * they say together is judged by the callers.
  */
-static uint64_t config_take(const struct args *args,
-			    struct weir_limiter_config *config)
+static void config_take(const struct args *args, struct weir_limiter_config *config)
 {
-	const char *text;
-	uint64_t mask = 0;
-	int number;
+	const char *rate = args_option(args, "--rate");
+	const char *ban = args_option(args, "--ban");
 
-	text = args_option(args, "--rate");
-	if (text) {
-		rate_take(config, text);
-		mask |= WEIR_SET_RATE;
-	}
-	text = args_option(args, "--burst");
-	if (text) {
-		config->burst = arg_u64("--burst", text, 1, TOKENS_MAX);
-		mask |= WEIR_SET_BURST;
-	}
-	text = args_option(args, "--max-keys");
-	if (text) {
-		config->max_keys = arg_u64("--max-keys", text, 1,
-					   WEIR_KEYS_MAX);
-		mask |= WEIR_SET_MAX_KEYS;
-	}
-	number = word_take(args, "--when-full", weir_parse_when_full,
-			   "refuse or allow");
-	if (number >= 0) {
-		config->when_full = (uint32_t)number;
-		mask |= WEIR_SET_WHEN_FULL;
-	}
-	text = args_option(args, "--strikes");
-	if (text) {
-		config->strikes = (uint32_t)arg_u64("--strikes", text, 0,
-						    UINT32_MAX);
-		mask |= WEIR_SET_STRIKES;
-	}
-	text = args_option(args, "--ban");
-	if (text) {
-		ladder_take(config, text);
-		mask |= WEIR_SET_STRIKES;
-	}
-	text = args_option(args, "--within");
-	if (text) {
-		config->within = arg_duration("--within", text, 1000000,
-					      100 * DAY);
-		mask |= WEIR_SET_WITHIN;
-	}
-	text = args_option(args, "--ban-jitter");
-	if (text) {
-		config->ban_jitter = arg_duration("--ban-jitter", text, 0, YEAR);
-		mask |= WEIR_SET_BAN_JITTER;
-	}
-	text = args_option(args, "--forget-after");
-	if (text) {
-		config->forget_after = arg_duration("--forget-after", text, 0,
-						    10 * YEAR);
-		mask |= WEIR_SET_FORGET_AFTER;
-	}
-	text = args_option(args, "--queue-max");
-	if (text) {
-		config->queue_max = (uint32_t)arg_u64("--queue-max", text, 0,
-						      UINT32_MAX);
-		mask |= WEIR_SET_QUEUE_MAX;
-	}
-	return mask;
+	if (rate)
+		rate_take(config, rate);
+	config->burst = option_u64(args, "--burst", 1, TOKENS_MAX, config->burst);
+	key_prefix_take(args, &config->prefix4, &config->prefix6);
+	config->max_keys = max_keys_take(args, config->max_keys);
+	config->when_full = (uint32_t)option_word(args, "--when-full", weir_parse_when_full,
+						  "refuse or allow", (int)config->when_full);
+	config->strikes = (uint32_t)option_u64(args, "--strikes", 0, UINT32_MAX,
+					       config->strikes);
+	if (ban)
+		arg_ladder("--ban", ban, 1000000, "10m,1h,24h", config);
+	config->within = option_duration(args, "--within", 1000000, 100 * DAY,
+					 config->within);
+	config->ban_jitter = option_duration(args, "--ban-jitter", 0, YEAR,
+					     config->ban_jitter);
+	config->forget_after = option_duration(args, "--forget-after", 0, 10 * YEAR,
+					       config->forget_after);
+	config->queue_max = (uint32_t)option_u64(args, "--queue-max", 0, UINT32_MAX,
+						 config->queue_max);
 }
 
 static void ladder_check(const struct weir_limiter_config *config)
@@ -220,10 +161,7 @@ static void config_check(const struct args *args,
 		if (config->burst && config->burst != config->tokens)
 			die("--burst: a window has none");
 	}
-	if (config->key_type == WEIR_KEY_NONE && config->max_keys > 1)
-		die("--max-keys: the limiter has no keys; see --key");
-	if (config->key_type != WEIR_KEY_IP && args_option(args, "--prefix"))
-		die("--prefix: only for --key ip");
+	key_check(args, config->key_type, config->max_keys);
 }
 
 /*
@@ -233,22 +171,12 @@ static void config_check(const struct args *args,
 static void create_config(const struct args *args,
 			  struct weir_limiter_config *config)
 {
-	const char *prefix = args_option(args, "--prefix");
-	int number;
-
 	if (args_option(args, "--algorithm"))
 		config->burst = 0;
-	number = word_take(args, "--algorithm", weir_parse_algorithm,
-			   "bucket, window or sliding");
-	if (number >= 0)
-		config->algorithm = (uint32_t)number;
-	number = word_take(args, "--key", weir_parse_key_type,
-			   "none, u64, ip or text");
-	if (number >= 0)
-		config->key_type = (uint32_t)number;
-	if (prefix && weir_parse_prefixes(prefix, config) < 0)
-		die("--prefix '%s': must be 1 to 32, or that and 1 to 128, as in 24,56",
-		    printable(prefix));
+	config->algorithm = (uint32_t)option_word(args, "--algorithm", weir_parse_algorithm,
+						  "bucket, window or sliding",
+						  (int)config->algorithm);
+	config->key_type = key_type_take(args, config->key_type);
 	if (args_option(args, SHADOW))
 		config->flags = WEIR_LIMITER_SHADOW;
 	config_take(args, config);
@@ -290,14 +218,12 @@ static void create_as_candidate(struct weir *weir, struct weir_limiter *live,
 int limiter_create_run(const struct args *args)
 {
 	const char *name = arg_name("limiter", args->operands[0]);
-	const char *mode = args_option(args, "--mode");
-	const char *group = args_option(args, "--group");
 	const char *of = args_option(args, "--candidate-of");
 	struct weir_limiter_config config = {
 		.size = sizeof(config), .algorithm = WEIR_ALGORITHM_BUCKET,
 	};
-	struct weir_create create = { .size = sizeof(create) };
 	struct weir_limiter *live = NULL;
+	struct weir_create create;
 	struct weir *weir = NULL;
 
 	if (of && args_option(args, "--key"))
@@ -311,13 +237,7 @@ int limiter_create_run(const struct args *args)
 		memset(config.candidate, 0, sizeof(config.candidate));
 	}
 	create_config(args, &config);
-	create.kind = WEIR_KIND_LIMITER;
-	create.mode = mode ? arg_mode(mode) : 0660;
-	create.gid = group ? arg_group(group) : WEIR_GID_DEFAULT;
-	create.flags = args_option(args, "--existing-ok") ?
-		       WEIR_CREATE_EXISTING_OK : 0;
-	create.config = (uintptr_t)&config;
-	strcpy(create.name, name);
+	create = create_take(args, WEIR_KIND_LIMITER, &config);
 	if (!weir)
 		weir = client_open(0);
 	if (weir_create(weir, &create) < 0)
@@ -331,30 +251,26 @@ int limiter_create_run(const struct args *args)
 
 /* ---- set -------------------------------------------------------------------- */
 
-static uint64_t shadow_take(const struct args *args,
-			    struct weir_limiter_config *config)
+static void shadow_take(const struct args *args, struct weir_limiter_config *config)
 {
 	const char *text = args_option(args, SHADOW);
 
 	if (!text)
-		return 0;
+		return;
 	if (strcmp(text, "on") != 0 && strcmp(text, "off") != 0)
 		die("--shadow '%s': must be on or off", printable(text));
 	config->flags = strcmp(text, "on") ? 0 : WEIR_LIMITER_SHADOW;
-	return WEIR_SET_FLAGS;
 }
 
-static uint64_t candidate_take(const struct args *args,
-			       struct weir_limiter_config *config)
+static void candidate_take(const struct args *args, struct weir_limiter_config *config)
 {
 	const char *text = args_option(args, CANDIDATE);
 
 	if (!text)
-		return 0;
+		return;
 	memset(config->candidate, 0, sizeof(config->candidate));
 	if (strcmp(text, "none") != 0)
 		strcpy(config->candidate, arg_name("limiter", text));
-	return WEIR_SET_CANDIDATE;
 }
 
 /* Why the kernel refused it. */
@@ -366,8 +282,7 @@ static void set_failed(const char *name, uint64_t mask,
 		       const struct weir_limiter_config *config)
 {
 	if (errno == ERANGE && mask == WEIR_SET_MAX_KEYS)
-		die("limiter '%s': --max-keys cannot be raised beyond eight times what it was made with",
-		    name);
+		die_max_keys("limiter", name);
 	if (mask & WEIR_SET_CANDIDATE) {
 		if (errno == ENOENT)
 			die("limiter '%s': no such object", config->candidate);
@@ -381,18 +296,25 @@ static void set_failed(const char *name, uint64_t mask,
 	die_object("limiter", name);
 }
 
+/* What set was given. */
+static void set_take(const struct args *args, struct weir_limiter_config *config)
+{
+	config_take(args, config);
+	shadow_take(args, config);
+	candidate_take(args, config);
+}
+
 int limiter_set_run(const struct args *args)
 {
 	struct weir_limiter_config config = { .size = sizeof(config) };
+	uint64_t mask = args_mask(args, set_bits);
 	const char *name = args->operands[0];
 	unsigned int rights = WEIR_RIGHT_OBSERVE | WEIR_RIGHT_ADMIN;
 	struct weir_limiter *limiter;
 	struct weir *weir;
-	uint64_t mask;
 
 	/* Before anything is opened: what was typed must make sense by itself. */
-	mask = config_take(args, &config) | shadow_take(args, &config) |
-	       candidate_take(args, &config);
+	set_take(args, &config);
 	if (!mask)
 		die_usage(args, "limiter set: nothing to set");
 	weir = client_open(0);
@@ -400,9 +322,10 @@ int limiter_set_run(const struct args *args)
 	/* Strikes and ladder go together; what is not given stays as it is. */
 	if (weir_limiter_get_config(limiter, &config) < 0)
 		die_object("limiter", name);
-	config_take(args, &config);
-	shadow_take(args, &config);
-	candidate_take(args, &config);
+	if (mask & WEIR_SET_PREFIX && config.key_type != WEIR_KEY_IP)
+		die("limiter '%s': --prefix is for keys of type ip, not %s", name,
+		    weir_key_type_name((int)config.key_type));
+	set_take(args, &config);
 	if (!config.strikes && !args_option(args, "--ban")) {
 		config.nbans = 0;
 		memset(config.ban, 0, sizeof(config.ban));

@@ -11,8 +11,7 @@
 
 static int check_or_peek(const struct args *args, bool peek)
 {
-	const char *costs = args_option(args, "--cost");
-	uint64_t cost = costs ? arg_u64("--cost", costs, 1, TOKENS_MAX) : 1;
+	uint64_t cost = option_u64(args, "--cost", 1, TOKENS_MAX, 1);
 	const char *name = args->operands[0];
 	struct weir *weir = client_open(peek ? WEIR_OPEN_READONLY : 0);
 	struct weir_limiter *limiter = limiter_open(weir, name,
@@ -91,16 +90,18 @@ int limiter_strike_run(const struct args *args)
 	return EXIT_YES;
 }
 
-int limiter_forgive_run(const struct args *args)
+/* What there is nothing of cannot be taken back: the answer is no. */
+static int entry_run(const struct args *args, unsigned int rights,
+		     int (*change)(struct weir_limiter *limiter, const struct weir_key *key))
 {
 	const char *name = args->operands[0];
 	struct weir *weir = client_open(0);
-	struct weir_limiter *limiter = limiter_open(weir, name, USE);
+	struct weir_limiter *limiter = limiter_open(weir, name, rights);
 	struct weir_key key;
 	int status = EXIT_YES;
 
 	key_only(args, limiter, &key);
-	if (weir_limiter_forgive(limiter, &key, NULL) < 0) {
+	if (change(limiter, &key) < 0) {
 		if (errno != ENOENT)
 			die_key(name, &key);
 		say_absent(name, &key, "no such entry");
@@ -109,34 +110,27 @@ int limiter_forgive_run(const struct args *args)
 	weir_limiter_close(limiter);
 	weir_close(weir);
 	return status;
+}
+
+static int forgive(struct weir_limiter *limiter, const struct weir_key *key)
+{
+	return weir_limiter_forgive(limiter, key, NULL);
+}
+
+int limiter_forgive_run(const struct args *args)
+{
+	return entry_run(args, USE, forgive);
 }
 
 int limiter_forget_run(const struct args *args)
 {
-	const char *name = args->operands[0];
-	struct weir *weir = client_open(0);
-	struct weir_limiter *limiter = limiter_open(weir, name, ADMIN);
-	struct weir_key key;
-	int status = EXIT_YES;
-
-	key_only(args, limiter, &key);
-	if (weir_limiter_forget(limiter, &key) < 0) {
-		if (errno != ENOENT)
-			die_key(name, &key);
-		say_absent(name, &key, "no such entry");
-		status = EXIT_NO;
-	}
-	weir_limiter_close(limiter);
-	weir_close(weir);
-	return status;
+	return entry_run(args, ADMIN, weir_limiter_forget);
 }
 
 int limiter_keys_run(const struct args *args)
 {
-	const char *top = args_option(args, "--top");
-
 	return keys_list(args, args->operands[0],
 			 !!args_option(args, "--banned"),
 			 args_option(args, "--prefix"),
-			 top ? arg_u64("--top", top, 1, 100000) : 0);
+			 option_u64(args, "--top", 1, 100000, 0));
 }

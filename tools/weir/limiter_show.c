@@ -24,6 +24,11 @@ static json_t *stats_json(const struct weir_limiter_stats *stats)
 	return json;
 }
 
+static struct key_choice keys_of(const struct weir_limiter_config *config)
+{
+	return (struct key_choice){ config->key_type, config->prefix4, config->prefix6 };
+}
+
 static json_t *word_json(const char *word)
 {
 	return word ? json_string(word) : json_null();
@@ -67,7 +72,7 @@ static void show_json(const char *name,
 		      const struct weir_limiter_stats *stats,
 		      const struct candidate *candidate)
 {
-	bool ip = config->key_type == WEIR_KEY_IP;
+	struct key_choice keys = keys_of(config);
 	json_t *json = json_object(), *ladder = json_array();
 	uint32_t i;
 
@@ -79,13 +84,7 @@ static void show_json(const char *name,
 	json_add(json, "tokens", json_u64(config->tokens));
 	json_add(json, "period_ns", json_u64(config->period));
 	json_add(json, "burst", json_u64(config->burst));
-	json_add(json, "key_type",
-		 word_json(weir_key_type_name((int)config->key_type)));
-	json_add(json, "prefix4", ip ? json_integer(config->prefix4) :
-		 json_null());
-	json_add(json, "prefix6", ip ? json_integer(config->prefix6) :
-		 json_null());
-	json_add(json, "max_keys", json_u64(config->max_keys));
+	json_add_key_config(json, &keys, config->max_keys);
 	json_add(json, "when_full",
 		 word_json(weir_when_full_name((int)config->when_full)));
 	json_add(json, "strikes", json_integer(config->strikes));
@@ -148,7 +147,7 @@ static void show_text(const struct weir_limiter_config *config,
 		      const struct candidate *candidate)
 {
 	const char *algorithm = weir_algorithm_name((int)config->algorithm);
-	const char *type = weir_key_type_name((int)config->key_type);
+	struct key_choice keys = keys_of(config);
 	const char *when = weir_when_full_name((int)config->when_full);
 	char text[WEIR_TEXT_MAX];
 
@@ -156,12 +155,8 @@ static void show_text(const struct weir_limiter_config *config,
 	printf("rate       %s, burst %llu, %s\n", text,
 	       (unsigned long long)config->burst,
 	       algorithm ? algorithm : "?");
-	printf("keys       %s", type ? type : "?");
-	if (config->key_type == WEIR_KEY_IP)
-		printf("/%u,%u", config->prefix4, config->prefix6);
-	printf(", %llu of %llu in use, %s when full\n",
-	       (unsigned long long)stats->keys,
-	       (unsigned long long)stats->max_keys, when ? when : "?");
+	key_config_print(&keys, stats->keys, stats->max_keys);
+	printf(", %s when full\n", when ? when : "?");
 	show_bans(config);
 	if (config->flags & WEIR_LIMITER_SHADOW)
 		puts("shadow     all is allowed, whatever is decided");

@@ -9,10 +9,19 @@
 
 #include "cli.h"
 
+/* Gates, breakers and rosters are of no type. */
+static bool has_type(const struct weir_object_info *info)
+{
+	return info->kind != WEIR_KIND_GATE && info->kind != WEIR_KIND_BREAKER &&
+	       info->kind != WEIR_KIND_ROSTER;
+}
+
 static const char *type_name(const struct weir_object_info *info)
 {
 	const char *name = NULL;
 
+	if (!has_type(info))
+		return "-";
 	if (info->kind == WEIR_KIND_COUNTER)
 		name = weir_counter_type_name((int)info->type);
 	else if (info->kind == WEIR_KIND_LIMITER)
@@ -35,7 +44,8 @@ static json_t *info_json(const struct weir_object_info *info)
 	snprintf(mode, sizeof(mode), "%04o", info->mode);
 	json_add(json, "kind", json_string(kind_name(info)));
 	json_add(json, "name", json_string(info->name));
-	json_add(json, "type", json_string(type_name(info)));
+	json_add(json, "type", has_type(info) ? json_string(type_name(info)) :
+						json_null());
 	json_add(json, "id", json_u64(info->id));
 	json_add(json, "mode", json_string(mode));
 	json_add(json, "uid", json_integer(info->uid));
@@ -118,7 +128,7 @@ static const struct command commands[] = {
 		.operands = "[KIND]",
 		.least = 0, .most = 1,
 		.summary = "list the objects you may observe",
-		.details = "KIND is counter or limiter; without it, all are listed, in the order of their creation.",
+		.details = "KIND is counter, limiter, gate, breaker or roster; without it, all are listed, in the order of their creation.",
 		.complete = "kind",
 		.prints = true,
 		.run = list_run,

@@ -2,7 +2,6 @@
 /* weir - the command line of the Weir kernel module */
 
 #include <fcntl.h>
-#include <signal.h>
 
 #include "cli.h"
 
@@ -22,8 +21,6 @@ static void keep_standard_files(void)
 int main(int argc, char **argv)
 {
 	keep_standard_files();
-	/* A reader that went away is an error like any other; see output_end(). */
-	signal(SIGPIPE, SIG_IGN);
 	output_begin();
 	return output_end(args_run(argc - 1, argv + 1));
 }

@@ -2,6 +2,7 @@
 /* Output: text for people, JSON for programs, and an error if neither arrives. */
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "cli.h"
 
 static bool coloured;
+static void (*on_pipe)(int);
 
 void output_begin(void)
 {
@@ -18,6 +20,8 @@ void output_begin(void)
 
 	coloured = isatty(STDOUT_FILENO) && !(no_colour && *no_colour) &&
 		   terminal && strcmp(terminal, "dumb");
+	/* A reader that went away is an error like any other; see output_end(). */
+	on_pipe = signal(SIGPIPE, SIG_IGN);
 }
 
 static void output_failed(void)
@@ -32,6 +36,12 @@ void output_flush(void)
 {
 	if (fflush(stdout) || ferror(stdout))
 		output_failed();
+}
+
+void output_leave(void)
+{
+	output_flush();
+	signal(SIGPIPE, on_pipe);
 }
 
 int output_end(int status)

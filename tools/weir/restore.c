@@ -96,6 +96,21 @@ static size_t counter_room(const struct state_object *head)
 	return head->nfields * (WEIR_NAME_SIZE + sizeof(int64_t));
 }
 
+/* The configuration that is all a file has of an object: its bytes; 0: it has more. */
+static size_t config_alone(const struct state_section *section)
+{
+	switch (section->type) {
+	case STATE_GATE:
+		return sizeof(struct weir_gate_config);
+	case STATE_BREAKER:
+		return sizeof(struct weir_breaker_config);
+	case STATE_ROSTER:
+		return sizeof(struct weir_roster_config);
+	default:
+		return 0;
+	}
+}
+
 /* What a section says of an object is complete, and names it well. */
 static void object_check(const struct saved *file,
 			 const struct state_section *section)
@@ -109,9 +124,12 @@ static void object_check(const struct saved *file,
 	    !memchr(head->name, '\0', sizeof(head->name)) ||
 	    !weir_name_valid(head->name) || head->nfields > WEIR_FIELDS_MAX)
 		refuse_damaged(file, "an object has no name");
-	whole = section->type == STATE_LIMITER ?
-		config_get(section, &config) :
-		section->length == length + counter_room(head);
+	if (section->type == STATE_LIMITER)
+		whole = config_get(section, &config);
+	else if (config_alone(section))
+		whole = section->length == length + config_alone(section);
+	else
+		whole = section->length == length + counter_room(head);
 	if (!whole)
 		refuse_damaged(file, "an object is incomplete");
 }
@@ -136,11 +154,10 @@ static unsigned int check(const struct saved *file)
 		section = section_next(file, &at);
 		if (section->type == STATE_END)
 			break;
-		if (section->type == STATE_LIMITER ||
-		    section->type == STATE_COUNTER) {
+		if (state_is_object(section->type)) {
 			object_check(file, section);
 			count++;
-		} else if (!count || section->type > STATE_END) {
+		} else if (!count || section->type > STATE_ROSTER) {
 			refuse_damaged(file, "a section is of no known type");
 		}
 	}
@@ -150,6 +167,22 @@ static unsigned int check(const struct saved *file)
 					  file->length - sizeof(*end)))
 		refuse_damaged(file, "its checksum is wrong");
 	return count;
+}
+
+static enum weir_kind kind_of(const struct state_section *section)
+{
+	switch (section->type) {
+	case STATE_LIMITER:
+		return WEIR_KIND_LIMITER;
+	case STATE_GATE:
+		return WEIR_KIND_GATE;
+	case STATE_BREAKER:
+		return WEIR_KIND_BREAKER;
+	case STATE_ROSTER:
+		return WEIR_KIND_ROSTER;
+	default:
+		return WEIR_KIND_COUNTER;
+	}
 }
 
 /*
@@ -183,8 +216,7 @@ static void create(struct weir *weir, enum weir_kind kind,
 	memcpy(args.name, head->name, sizeof(args.name));
 	errno = create_as_owner(weir, &args, head);
 	if (errno)
-		die_create(kind == WEIR_KIND_LIMITER ? "limiter" : "counter",
-			   head->name);
+		die_create(weir_kind_name((int)kind), head->name);
 }
 
 static struct weir_limiter *restore_limiter(struct weir *weir,
@@ -279,6 +311,14 @@ static void restore_counter(struct weir *weir,
 		restore_fields(weir, head);
 }
 
+/* A gate, a breaker or a roster. */
+static void restore_config(struct weir *weir, const struct state_section *section)
+{
+	const struct state_object *head = payload(section);
+
+	create(weir, kind_of(section), head, head + 1);
+}
+
 static uint64_t since(uint64_t time)
 {
 	struct timespec now;
@@ -311,9 +351,7 @@ static void restore_part(struct weir_limiter *limiter,
 static bool exists(struct weir *weir, const struct state_section *section)
 {
 	const struct state_object *head = payload(section);
-	struct weir_objects *all = weir_objects_open(weir,
-		section->type == STATE_LIMITER ? WEIR_KIND_LIMITER :
-						 WEIR_KIND_COUNTER);
+	struct weir_objects *all = weir_objects_open(weir, kind_of(section));
 	const struct weir_object_info *info;
 	bool found = false;
 
@@ -332,12 +370,11 @@ static void refuse_existing(struct weir *weir, const struct saved *file)
 	size_t at = sizeof(struct state_head);
 
 	while ((section = section_next(file, &at))->type != STATE_END) {
-		if (section->type > STATE_COUNTER || !exists(weir, section))
+		if (!state_is_object(section->type) || !exists(weir, section))
 			continue;
 		head = payload(section);
 		die("%s '%s' exists; nothing was restored (--existing-ok leaves such as they are)",
-		    section->type == STATE_LIMITER ? "limiter" : "counter",
-		    head->name);
+		    weir_kind_name((int)kind_of(section)), head->name);
 	}
 }
 
@@ -355,7 +392,7 @@ static unsigned int restore(struct weir *weir, const struct saved *file,
 	if (!limiters)
 		die("out of memory");
 	while ((section = section_next(file, &at))->type != STATE_END) {
-		if (section->type > STATE_COUNTER) {
+		if (!state_is_object(section->type)) {
 			if (limiter)
 				restore_part(limiter, section, name);
 			continue;
@@ -369,6 +406,8 @@ static unsigned int restore(struct weir *weir, const struct saved *file,
 		if (section->type == STATE_LIMITER) {
 			limiter = restore_limiter(weir, section);
 			limiters[nlimiters++] = section;
+		} else if (config_alone(section)) {
+			restore_config(weir, section);
 		} else {
 			restore_counter(weir, section);
 		}

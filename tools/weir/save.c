@@ -112,6 +112,18 @@ static void save_keys(struct saving *s, struct weir_limiter *limiter,
 	}
 }
 
+/* Keys of two prefixes would be in the file, of which only one can be restored. */
+static void prefix_check(struct weir_limiter *limiter, const char *name,
+			 const struct weir_limiter_config *saved)
+{
+	struct weir_limiter_config now = { .size = sizeof(now) };
+
+	if (weir_limiter_get_config(limiter, &now) < 0)
+		die_object("limiter", name);
+	if (now.prefix4 != saved->prefix4 || now.prefix6 != saved->prefix6)
+		die("limiter '%s': its prefix was changed meanwhile; save again", name);
+}
+
 static void save_limiter(struct saving *s, struct weir *weir,
 			 const struct weir_object_info *info, void *buffer)
 {
@@ -130,6 +142,7 @@ static void save_limiter(struct saving *s, struct weir *weir,
 	put(s, &config, sizeof(config));
 	save_rules(s, limiter, info->name);
 	save_keys(s, limiter, info->name, buffer);
+	prefix_check(limiter, info->name, &config);
 	weir_limiter_close(limiter);
 }
 
@@ -183,6 +196,63 @@ static void save_counter(struct saving *s, struct weir *weir,
 	else
 		save_fields(s, counter, info);
 	weir_counter_close(counter);
+}
+
+/* What it is; permits belong to processes, which no file brings back. */
+static void save_gate(struct saving *s, struct weir *weir,
+		      const struct weir_object_info *info)
+{
+	struct weir_gate_config config = { .size = sizeof(config) };
+	struct state_object head = object_head(info);
+	struct weir_gate *gate;
+
+	gate = weir_gate_open(weir, info->name, WEIR_RIGHT_OBSERVE);
+	if (!gate && errno == ENOENT)
+		return;
+	if (!gate || weir_gate_get_config(gate, &config) < 0)
+		die_object("gate", info->name);
+	put_section(s, STATE_GATE, sizeof(head) + sizeof(config));
+	put(s, &head, sizeof(head));
+	put(s, &config, sizeof(config));
+	weir_gate_close(gate);
+}
+
+/* What it is; failures are of the moment, and probes belong to processes. */
+static void save_breaker(struct saving *s, struct weir *weir,
+			 const struct weir_object_info *info)
+{
+	struct weir_breaker_config config = { .size = sizeof(config) };
+	struct state_object head = object_head(info);
+	struct weir_breaker *breaker;
+
+	breaker = weir_breaker_open(weir, info->name, WEIR_RIGHT_OBSERVE);
+	if (!breaker && errno == ENOENT)
+		return;
+	if (!breaker || weir_breaker_get_config(breaker, &config) < 0)
+		die_object("breaker", info->name);
+	put_section(s, STATE_BREAKER, sizeof(head) + sizeof(config));
+	put(s, &head, sizeof(head));
+	put(s, &config, sizeof(config));
+	weir_breaker_close(breaker);
+}
+
+/* What it is; leases belong to processes, and detached ones are of the moment. */
+static void save_roster(struct saving *s, struct weir *weir,
+			const struct weir_object_info *info)
+{
+	struct weir_roster_config config = { .size = sizeof(config) };
+	struct state_object head = object_head(info);
+	struct weir_roster *roster;
+
+	roster = weir_roster_open(weir, info->name, WEIR_RIGHT_OBSERVE);
+	if (!roster && errno == ENOENT)
+		return;
+	if (!roster || weir_roster_get_config(roster, &config) < 0)
+		die_object("roster", info->name);
+	put_section(s, STATE_ROSTER, sizeof(head) + sizeof(config));
+	put(s, &head, sizeof(head));
+	put(s, &config, sizeof(config));
+	weir_roster_close(roster);
 }
 
 static void begin(struct saving *s)
@@ -249,6 +319,12 @@ static int run(const struct args *args)
 	while ((ret = weir_objects_next(all, &info)) > 0) {
 		if (info->kind == WEIR_KIND_LIMITER)
 			save_limiter(&s, weir, info, buffer);
+		else if (info->kind == WEIR_KIND_GATE)
+			save_gate(&s, weir, info);
+		else if (info->kind == WEIR_KIND_BREAKER)
+			save_breaker(&s, weir, info);
+		else if (info->kind == WEIR_KIND_ROSTER)
+			save_roster(&s, weir, info);
 		else
 			save_counter(&s, weir, info);
 		count++;
@@ -271,7 +347,7 @@ static const struct command commands[] = {
 		.operands = "FILE",
 		.least = 1, .most = 1,
 		.summary = "write objects and their state to a file",
-		.details = "All objects that you may observe (root: all): counters with their values; limiters with rules, the name of their candidate and, of each key, tokens, strikes and ban. FILE is replaced when the new one is whole and on the disk; who is interrupted leaves the old one. Each counter and each key is saved as it is at one moment, but not all at the same. It takes the right to administer each of these limiters.",
+		.details = "All objects that you may observe (root: all): counters with their values; limiters with rules, the name of their candidate and, of each key, tokens, strikes and ban; gates without the permits that are out, which belong to processes; breakers without their state, so they are closed again; rosters without leases, detached ones too. FILE is replaced when the new one is whole and on the disk; who is interrupted leaves the old one. Each counter and each key is saved as it is at one moment, but not all at the same. It takes the right to administer each of these limiters.",
 		.prints = true, .run = run,
 	},
 };

@@ -29,7 +29,17 @@ enum state_type {
 	STATE_RULES	= 3,	/* struct weir_rule, any number */
 	STATE_KEYS	= 4,	/* struct weir_entry_info records */
 	STATE_END	= 5,	/* struct state_end */
+	STATE_GATE	= 6,	/* struct state_object, struct weir_gate_config */
+	STATE_BREAKER	= 7,	/* struct state_object, struct weir_breaker_config */
+	STATE_ROSTER	= 8,	/* struct state_object, struct weir_roster_config */
 };
+
+/* Whether a section begins an object; what follows until the next is what it has. */
+static inline int state_is_object(uint32_t type)
+{
+	return type == STATE_LIMITER || type == STATE_COUNTER || type == STATE_GATE ||
+	       type == STATE_BREAKER || type == STATE_ROSTER;
+}
 
 /**
  * struct state_section - the head of a section

@@ -16,6 +16,9 @@ static const struct {
 	{ WEIR_FEATURE_TRANSACTION, "transaction" },
 	{ WEIR_FEATURE_HISTOGRAM, "histogram" },
 	{ WEIR_FEATURE_EMIT, "emit" },
+	{ WEIR_FEATURE_GATE, "gate" },
+	{ WEIR_FEATURE_BREAKER, "breaker" },
+	{ WEIR_FEATURE_ROSTER, "roster" },
 };
 
 static json_t *features_json(uint64_t bits)

@@ -230,10 +230,9 @@ static void print_text(const struct question *q)
 
 void why_run(const struct args *args, struct weir_limiter *limiter)
 {
-	const char *costs = args_option(args, "--cost");
 	struct question q = {
 		.name = args->operands[0],
-		.cost = costs ? arg_u64("--cost", costs, 1, TOKENS_MAX) : 1,
+		.cost = option_u64(args, "--cost", 1, TOKENS_MAX, 1),
 		.config.size = sizeof(q.config),
 	};
 

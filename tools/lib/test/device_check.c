@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * The library against a live /dev/weir: what the command does not use of it. Run by
- * tests/cli/library.sh.
+ * tests/cli/library.sh. Gates and breakers have files of their own.
  */
 
 #include <errno.h>
@@ -13,14 +13,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tap.h"
-#include "weir.h"
+#include "device.h"
 
 #define OBJECTS 400
 #define KEYS 5000
-#define HOUR 3600000000000ULL
 
-static struct weir *weir;
+struct weir *weir;
 
 static const struct weir_limiter_config slow = {
 	.size = sizeof(slow),
@@ -502,6 +500,8 @@ int main(void)
 	test_long_keys();
 	test_objects();
 	test_threads();
+	test_gates();
+	test_breakers();
 	weir_close(weir);
 	return tap_done();
 }

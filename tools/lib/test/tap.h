@@ -5,7 +5,8 @@
 
 #include <stdio.h>
 
-static int tap_count, tap_failed;
+/* Weak: one for all files of a program. */
+int tap_count __attribute__((weak)), tap_failed __attribute__((weak));
 
 #define ok(condition, ...) do {						\
 	int ok_ = !!(condition);					\

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Gates of the library, against a live /dev/weir. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "device.h"
+
+static void test_gate_object(void)
+{
+	struct weir_gate_config config = {
+		.size = sizeof(config), .key_type = WEIR_KEY_TEXT, .permits = 3,
+	};
+	struct weir_create create = {
+		.size = sizeof(create), .kind = WEIR_KIND_GATE, .mode = 0600,
+		.gid = WEIR_GID_DEFAULT, .rights = WEIR_RIGHT_USE,
+		.flags = WEIR_CREATE_EXISTING_OK, .config = (uintptr_t)&config,
+		.name = "lib.g",
+	};
+	struct weir_gate *gate, *other;
+
+	ok(!weir_gate_open(weir, "lib.g", WEIR_RIGHT_USE) && errno == ENOENT,
+	   "no gate yet");
+	gate = weir_gate_ensure(weir, "lib.g", &config, 0600, WEIR_RIGHT_ALL);
+	ok(gate && weir_gate_key_type(gate) == WEIR_KEY_TEXT, "a gate is made");
+	ok(!weir_gate_create(weir, "lib.g", &config, 0600) && errno == EEXIST,
+	   "there is no second one");
+	config.permits = 0;
+	ok(!weir_gate_create(weir, "lib.h", &config, 0600) && errno == EINVAL,
+	   "nor one of nothing");
+	config.permits = 3;
+	ok(weir_create(weir, &create) == 0 && !create.created, "a handle by hand");
+	other = weir_gate_adopt(weir, create.handle);
+	ok(other && weir_gate_key_type(other) == -1 &&
+	   weir_gate_handle(other) == create.handle,
+	   "is adopted; without OBSERVE keys are not known");
+	weir_gate_close(other);
+	ok(weir_gate_resize(gate, 5) == 0 &&
+	   weir_gate_get_config(gate, &config) == 0 && config.permits == 5,
+	   "it is made larger");
+	weir_gate_close(gate);
+	weir_gate_close(NULL);
+}
+
+static void test_gate(void)
+{
+	struct weir_gate *gate = weir_gate_open(weir, "lib.g", WEIR_RIGHT_ALL);
+	struct weir_gate_stats stats = { .size = sizeof(stats) };
+	struct weir_gate_answer answer;
+	char text[WEIR_KEY_MAX];
+	struct weir_key key, number;
+	struct weir_op ops[2];
+
+	memset(text, 'k', sizeof(text));
+	weir_key_text(&key, text, sizeof(text));
+	weir_key_u64(&number, 1);
+	ok(weir_gate_try(gate, &number, 1, NULL) < 0 && errno == EINVAL,
+	   "a key of another type is none");
+	ok(weir_gate_try(gate, NULL, 1, NULL) < 0 && errno == EINVAL, "nor is no key");
+	ok(weir_gate_acquire(gate, &key, 2, WEIR_NEVER, &answer) == WEIR_ALLOWED &&
+	   answer.held == 2 && answer.limit == 5 && answer.remaining == 3, "2 of 5");
+	ok(weir_gate_acquire(gate, &key, 4, HOUR, &answer) == -1 && errno == EDEADLK,
+	   "one's own are not waited for");
+	ok(weir_gate_try(gate, &key, 4, &answer) == WEIR_LIMITED &&
+	   answer.remaining == 3, "but one may ask");
+	ok(weir_gate_try(gate, &key, 6, NULL) < 0 && errno == E2BIG, "never so many");
+	ok(weir_gate_release(gate, &key, 3, NULL) < 0 && errno == ENOENT,
+	   "what one has not cannot be given back");
+	weir_op_gate(&ops[0], gate, WEIR_OP_ACQUIRE, &key, 3);
+	weir_op_gate(&ops[1], gate, WEIR_OP_GATE_STATE, &key, 0);
+	ok(weir_submit(weir, ops, 2) == 2 && !ops[0].result && !ops[1].result,
+	   "two operations at once");
+	weir_op_gate_answer(&ops[1], &answer);
+	ok(answer.held == 5 && answer.remaining == 0 && answer.waiting == 0,
+	   "the second sees the first");
+	ok(weir_gate_release(gate, &key, 5, &answer) == 0 && answer.held == 0 &&
+	   answer.verdict == WEIR_NONE, "all go back");
+	ok(weir_gate_state(gate, &key, &answer) == 0 && answer.remaining == 5,
+	   "all are free");
+	ok(weir_gate_get_stats(gate, &stats) == 0 && stats.acquired == 2 &&
+	   stats.in_use == 0 && stats.reclaimed == 0, "and were counted");
+	ok(weir_gate_delete(gate) == 0 && weir_gate_try(gate, &key, 1, NULL) < 0 &&
+	   errno == ENODEV, "no gate any more");
+	weir_gate_close(gate);
+}
+
+void test_gates(void)
+{
+	test_gate_object();
+	test_gate();
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* weir roster: create, delete, and the table */
+
+#include <errno.h>
+#include <string.h>
+
+#include "cli.h"
+
+struct weir_roster *roster_open(struct weir *weir, const char *name,
+				unsigned int rights)
+{
+	struct weir_roster *roster;
+
+	arg_name("roster", name);
+	roster = weir_roster_open(weir, name, rights);
+	if (!roster)
+		die_open("roster", name, rights);
+	return roster;
+}
+
+uint64_t roster_ttl(const struct args *args)
+{
+	const char *text = args_option(args, "--ttl");
+
+	if (!text)
+		return 0;
+	return strcmp(text, "never") ? arg_duration("--ttl", text, 1, 10 * YEAR) :
+				       WEIR_NEVER;
+}
+
+/* ---- create, delete ---------------------------------------------------------- */
+
+/* Text keys unless told otherwise: who is in a roster has a name. */
+static void keys_take(const struct args *args, struct weir_roster_config *config)
+{
+	struct key_choice keys = key_choose(args, 0);
+
+	config->key_type = args_option(args, "--key") ? keys.type : WEIR_KEY_TEXT;
+	config->prefix4 = keys.prefix4;
+	config->prefix6 = keys.prefix6;
+	if (config->key_type == WEIR_KEY_NONE && config->max_keys > 1)
+		die("--max: without keys there is one lease at most; see --key");
+}
+
+static int create_run(const struct args *args)
+{
+	const char *name = arg_name("roster", args->operands[0]);
+	struct weir_roster_config config = { .size = sizeof(config) };
+	struct weir_create create = { .size = sizeof(create) };
+	const char *mode = args_option(args, "--mode");
+	const char *group = args_option(args, "--group");
+	uint64_t ttl = roster_ttl(args);
+	struct weir *weir;
+
+	config.max_keys = arg_u64("--max", args_option(args, "--max"), 1, WEIR_KEYS_MAX);
+	config.ttl = ttl == WEIR_NEVER ? 0 : ttl;
+	keys_take(args, &config);
+	create.kind = WEIR_KIND_ROSTER;
+	create.mode = mode ? arg_mode(mode) : 0660;
+	create.gid = group ? arg_group(group) : WEIR_GID_DEFAULT;
+	create.flags = args_option(args, "--existing-ok") ?
+		       WEIR_CREATE_EXISTING_OK : 0;
+	create.config = (uintptr_t)&config;
+	strcpy(create.name, name);
+	weir = client_open(0);
+	if (weir_create(weir, &create) < 0)
+		die_create("roster", name);
+	weir_close(weir);
+	return EXIT_YES;
+}
+
+static int delete_run(const struct args *args)
+{
+	const char *name = args->operands[0];
+	struct weir *weir = client_open(0);
+	struct weir_roster *roster = roster_open(weir, name, WEIR_RIGHT_ADMIN);
+
+	if (weir_roster_delete(roster) < 0)
+		die_object("roster", name);
+	weir_roster_close(roster);
+	weir_close(weir);
+	return EXIT_YES;
+}
+
+/* ---- the table --------------------------------------------------------------- */
+
+#define TTL "--ttl", .value = "T"
+#define VERSION "--version", .value = "N"
+
+static const struct option create_options[] = {
+	{ .name = "--max", .value = "N", .required = true,
+	  .help = "leases at a time, 1 to 16777216" },
+	{ .name = TTL,
+	  .help = "how long one lasts of which nothing else is said, 1ns to 3650d; never: until it is given up, also if nothing is given" },
+	{ .name = "--key", .value = "TYPE", .words = "none u64 ip text",
+	  .help = "what keys are: text (the default), u64, ip or none" },
+	{ .name = "--prefix", .value = "BITS[,BITS]",
+	  .help = "bits of an IPv4 and of an IPv6 address that make the key; 32,64 unless given" },
+	{ .name = "--mode", .value = "MODE",
+	  .help = "permissions in octal as of a file: r observe, w use, of which most commands need both; 0660 unless given. The rest is for the owner and root" },
+	{ .name = "--group", .value = "GROUP",
+	  .help = "the group that --mode speaks of; yours unless given" },
+	{ .name = "--existing-ok",
+	  .help = "if a roster of that name exists, leave it as it is and succeed" },
+	{ 0 }
+};
+
+static const struct option claim_options[] = {
+	{ .name = TTL,
+	  .help = "how long it lasts, 1ns to 3650d, or never: until it is removed; unless given, as the roster says" },
+	{ 0 }
+};
+
+static const struct option get_options[] = {
+	{ .name = "--raw",
+	  .help = "print the value's bytes as they are, and nothing behind them" },
+	{ 0 }
+};
+
+static const struct option replace_options[] = {
+	{ .name = VERSION, .required = true,
+	  .help = "which version it takes the place of: 1 to 2^63-1" },
+	{ 0 }
+};
+
+static const struct option touch_options[] = {
+	{ .name = TTL,
+	  .help = "how long from now, 1ns to 3650d, or never: until it is removed; unless given, as the roster says" },
+	{ .name = VERSION,
+	  .help = "only if it has this version; then whosever it is" },
+	{ 0 }
+};
+
+static const struct option remove_options[] = {
+	{ .name = VERSION,
+	  .help = "only if it has this version; then whosever it is" },
+	{ 0 }
+};
+
+static const struct option list_options[] = {
+	{ .name = "--prefix", .value = "PREFIX",
+	  .help = "only keys that begin so; of addresses: a block such as 192.0.2.0/24, and those that have a part of it" },
+	{ 0 }
+};
+
+static const struct command commands[] = {
+	{
+		.verb = "create", .operands = "NAME",
+		.least = 1, .most = 1,
+		.summary = "make a roster",
+		.details = "It has leases: keys, each with a value of 0 to 255 bytes, a version, an owner, and a time until which it lasts, or none.",
+		.options = create_options, .run = create_run,
+	},
+	{
+		.verb = "claim", .operands = "NAME [KEY] [VALUE] [-- COMMAND...]",
+		.least = 1, .most = -1,
+		.summary = "make the lease of a key that has none, for good or while a command runs",
+		.details = "KEY is given if and only if the roster has keys. Of all who claim it at once exactly one gets it. Exit status 1, and who has it, if there is a lease already, or no room for another. VALUE is 0 to 255 bytes, as they are; '-': standard input, to its end.\n\n"
+			"Without COMMAND the lease is detached: it belongs to nobody, outlives this command, and ends when it is removed, or when its time is up: that of --ttl, else the roster's; if neither says any, it lasts until it is removed.\n\n"
+			"With COMMAND it belongs to this command, which waits for COMMAND, gives the lease back, and ends as COMMAND did. If this command is killed, even by SIGKILL, the lease ends at once, whatever becomes of COMMAND. If the lease has a time, it is renewed whenever a third of that is over, so --ttl is how long it may outlive a command that is stopped. If it is lost while COMMAND runs, because somebody removed it or this command was stopped for too long, that is said when it is noticed: when it is renewed, or at the end; and COMMAND goes on.\n\n"
+			"COMMAND has the lease's version in its environment, WEIR_LEASE_VERSION: each later lease of the roster has a greater one. Signals that this command gets meanwhile (HUP, INT, QUIT, TERM, USR1, USR2, TSTP) are handed on, but for those of a terminal, which reach COMMAND anyway. If COMMAND cannot be run: 126, or 127 if there is none.",
+		.complete = "roster", .prints = true,
+		.options = claim_options, .run = roster_claim_run,
+	},
+	{
+		.verb = "put", .operands = "NAME [KEY] VALUE",
+		.least = 2, .most = 3,
+		.summary = "make a detached lease, or give the one that there is a new value",
+		.details = "As claim without COMMAND; but a detached one gets the new value, version and time, in one step. Exit status 1 if the lease is a process's.",
+		.complete = "roster", .prints = true,
+		.options = claim_options, .run = roster_put_run,
+	},
+	{
+		.verb = "get", .operands = "NAME [KEY]",
+		.least = 1, .most = 2,
+		.summary = "print the value of a lease",
+		.details = "What would not show as itself is escaped as keys are. Exit status 1 if there is no lease.",
+		.complete = "roster", .prints = true,
+		.options = get_options, .run = roster_get_run,
+	},
+	{
+		.verb = "replace", .operands = "NAME [KEY] VALUE",
+		.least = 2, .most = 3,
+		.summary = "give a lease a new value, if it has a version that is known",
+		.details = "Whosever it is; owner and time stay as they are. Exit status 1 if it has another version, or there is none.",
+		.complete = "roster", .prints = true,
+		.options = replace_options, .run = roster_replace_run,
+	},
+	{
+		.verb = "touch", .operands = "NAME [KEY]",
+		.least = 1, .most = 2,
+		.summary = "let a lease last from now on, for longer or shorter",
+		.details = "A detached one, unless --version is given. Exit status 1 if it is a process's, has another version, or there is none.",
+		.complete = "roster", .prints = true,
+		.options = touch_options, .run = roster_touch_run,
+	},
+	{
+		.verb = "remove", .operands = "NAME [KEY]",
+		.least = 1, .most = 2,
+		.summary = "end a lease",
+		.details = "A detached one, unless --version is given. Exit status 1 if it is a process's, has another version, or there is none.",
+		.complete = "roster", .prints = true,
+		.options = remove_options, .run = roster_remove_run,
+	},
+	{
+		.verb = "list", .operands = "NAME",
+		.least = 1, .most = 1,
+		.summary = "list the leases, in no order",
+		.details = "PROCESS is who has it; '-': nobody, it is detached. USER is who gave it its value.",
+		.complete = "roster", .prints = true,
+		.options = list_options, .run = roster_list_run,
+	},
+	{
+		.verb = "show", .operands = "NAME [KEY]",
+		.least = 1, .most = 2,
+		.summary = "show what a roster is and its totals, or one lease",
+		.complete = "roster", .prints = true,
+		.run = roster_show_run,
+	},
+	{
+		.verb = "delete", .operands = "NAME",
+		.least = 1, .most = 1,
+		.summary = "end a roster with all its leases, for everybody",
+		.complete = "roster",
+		.run = delete_run,
+	},
+};
+
+const struct object roster_object = {
+	.name = "roster",
+	.summary = "Rosters: who has what, by leases that end with their owners.",
+	.commands = commands,
+	.ncommands = COUNT(commands),
+};

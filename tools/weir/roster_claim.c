@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* weir roster claim: a lease, and a command that runs while it lasts */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "child.h"
+#include "cli.h"
+
+#define RENEWALS	3		/* in the time that a lease lasts */
+#define AT_ONCE		1000000		/* ns; no more often than this */
+
+/**
+ * struct held - the lease, while the command runs
+ * @q: the roster and the key
+ * @ttl: as it was asked for
+ * @version: that it had when we looked
+ * @lost: it is not ours any more, and that was said
+ */
+struct held {
+	const struct lease_question *q;
+	uint64_t ttl;
+	uint64_t version;
+	bool lost;
+};
+
+/* It was ours, and is not: say why, once. From errno. */
+static void say_lost(struct held *held, const struct weir_roster_answer *answer)
+{
+	char whose[WHOSE_MAX], text[WHOSE_MAX + 32];
+
+	held->lost = true;
+	if (errno == ENOENT)
+		snprintf(text, sizeof(text), "the lease is lost: it was removed, or ran out");
+	else if (errno == ESTALE)
+		snprintf(text, sizeof(text), "the lease is lost: %s",
+			 lease_whose(answer, whose));
+	else
+		snprintf(text, sizeof(text), "the lease is lost: %s", reason(errno));
+	say_key("roster", held->q->name, &held->q->key, text);
+}
+
+/*
+ * Touch or remove what is ours. By its version: else a detached one, that another put there
+ * after ours was gone, would pass for it. But others, the command too, may have given ours
+ * a new value: then it has a new version.
+ */
+static bool held_do(struct held *held, bool end, struct weir_roster_answer *answer)
+{
+	const struct lease_question *q = held->q;
+	int ret;
+
+	if (held->lost)
+		return false;
+	do {
+		ret = end ? weir_roster_remove(q->roster, &q->key, held->version, answer) :
+			    weir_roster_touch(q->roster, &q->key, held->version,
+					      held->ttl, answer);
+		if (ret == 0)
+			return true;
+		held->version = answer->version;
+	} while (errno == ESTALE && answer->mine);
+	say_lost(held, answer);
+	return false;
+}
+
+/* When to renew what lasts so long still; 0: it needs no renewal. */
+static uint64_t renew_after(uint64_t left)
+{
+	if (left == WEIR_NEVER)
+		return 0;
+	return left / RENEWALS > AT_ONCE ? left / RENEWALS : AT_ONCE;
+}
+
+/* &child_chore.run */
+static uint64_t renew(void *arg)
+{
+	struct weir_roster_answer answer = { 0 };
+
+	return held_do(arg, false, &answer) ? renew_after(answer.left) : 0;
+}
+
+/* The lease is there: run the command. The exit status, or this ends as it did. */
+static int held_run(struct held *held, char **command, uint64_t left,
+		    const struct child_signals *signals)
+{
+	struct child_chore chore = {
+		.after = renew_after(left), .run = renew, .arg = held,
+	};
+	struct weir_roster_answer answer = { 0 };
+	char version[24];
+	int status;
+	pid_t child;
+
+	snprintf(version, sizeof(version), "%llu", (unsigned long long)held->version);
+	if (setenv("WEIR_LEASE_VERSION", version, 1))
+		die("out of memory");
+	child = child_start(command, signals);
+	if (child < 0) {
+		status = say_cannot_run(command[0], errno);
+		held_do(held, true, &answer);
+		return status;
+	}
+	status = child_await(child, signals, &chore);
+	held_do(held, true, &answer);
+	return child_end_as(status);
+}
+
+static int claim_and_run(struct lease_question *q, char **command)
+{
+	struct held held = { .q = q, .ttl = roster_ttl(q->args) };
+	struct weir_roster_answer answer;
+	struct child_signals signals;
+	struct lease_value value;
+
+	lease_value_take(&value, q->value);
+	child_signals_hold(&signals);
+	if (weir_roster_claim(q->roster, &q->key, value.bytes, value.length, held.ttl, 0,
+			      &answer) < 0)
+		return lease_say(q, &answer);
+	held.version = answer.version;
+	return held_run(&held, command, answer.left, &signals);
+}
+
+int roster_claim_run(const struct args *args)
+{
+	struct lease_question q;
+	int status;
+
+	if (args->parted && args->before == args->count)
+		die_usage(args, "roster claim: a command is missing behind --");
+	if (args->before < 1)
+		die_usage(args, "roster claim: NAME is missing before --");
+	if (args->parted && args->json)
+		die_usage(args, "roster claim: --json is for a claim without a command");
+	/* what was typed must make sense before anything is opened */
+	roster_ttl(args);
+	lease_ask(&q, args, args->before, 0, WEIR_RIGHT_USE);
+	if (!args->parted)
+		return lease_claim_detached(&q);
+	/* the operands are the end of argv, which has a NULL behind it */
+	status = claim_and_run(&q, args->operands + args->before);
+	weir_roster_close(q.roster);
+	weir_close(q.weir);
+	return status;
+}
