@@ -5,16 +5,29 @@
  * Written to its parameters (/sys/module/weir_sample/parameters/):
  *
  *	limiter		a name: get that limiter, dropping the one before; "": drop it
- *	run		"CONTEXT FIRST KEYS ROUNDS COST": check the keys FIRST to FIRST +
- *			KEYS - 1 (numbers), ROUNDS times each, on every CPU at once;
- *			CONTEXT is process, softirq or both
+ *	gate		the same of a gate
+ *	counter		the same of a counter, whose field "value" is used
+ *	run		"CONTEXT FIRST KEYS ROUNDS N [WHAT]": do that to the keys FIRST to
+ *			FIRST + KEYS - 1 (numbers), ROUNDS times each, on every CPU at once;
+ *			CONTEXT is process, softirq or both, or here: on the caller's CPU
+ *			alone, in process context; WHAT is
+ *			check	check the limiter with cost N (if nothing is said)
+ *			take	take N permits of the gate
+ *			give	give N permits back
+ *			turn	take N, and give them back if they were there
+ *			plain	as turn, at a gate without keys
+ *			add	add N to the counter
+ *	addresses	1: keys of limiters are IPv4 addresses, of which the numbers are the
+ *			last bytes
  *
- * Read from run: what the checks of the last one were answered, as "NAME NUMBER" lines.
+ * Read from run: what the calls of the last one were answered, as "NAME NUMBER" lines.
  */
 
+#include <asm/byteorder.h>
 #include <linux/atomic.h>
 #include <linux/completion.h>
 #include <linux/cpu.h>
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/interrupt.h>
 #include <linux/kernel.h>
@@ -30,16 +43,20 @@
 #define CHUNK	64
 
 enum answer {
-	ALLOWED, LIMITED, BANNED, FULL, INVALID, DELETED, NO_MEMORY, OTHERS,
-	BANNED_NOW, IN_SOFTIRQ, ANSWERS
+	ALLOWED, LIMITED, BANNED, FULL, INVALID, DELETED, NO_MEMORY, BUSY, OTHERS,
+	BANNED_NOW, IN_SOFTIRQ, DONE, ABSENT, TOO_BIG, MOST_HELD, ANSWERS
 };
 
 static const char *const names[ANSWERS] = {
 	[ALLOWED] = "allowed", [LIMITED] = "limited", [BANNED] = "banned",
 	[FULL] = "full", [INVALID] = "EINVAL", [DELETED] = "ENODEV",
-	[NO_MEMORY] = "ENOMEM", [OTHERS] = "other",
+	[NO_MEMORY] = "ENOMEM", [BUSY] = "EBUSY", [OTHERS] = "other",
 	/* of these, so many: */
 	[BANNED_NOW] = "banned-now", [IN_SOFTIRQ] = "in-softirq",
+	/* of gates and counters */
+	[DONE] = "done", [ABSENT] = "ENOENT", [TOO_BIG] = "E2BIG",
+	/* not an answer: permits that turns had at a time, of all keys */
+	[MOST_HELD] = "most-held",
 };
 
 /**
@@ -56,24 +73,32 @@ struct progress {
 
 /* All of it under the lock of the module's parameters, but the counts. */
 static struct weir_limiter *limiter;
-static char limiter_name[WEIR_NAME_SIZE];
+static struct weir_gate *gate;
+static struct weir_counter *counter;
+static int field;
+static char limiter_name[WEIR_NAME_SIZE], gate_name[WEIR_NAME_SIZE],
+	counter_name[WEIR_NAME_SIZE];
 static atomic64_t counts[ANSWERS];
+static atomic64_t held;
 static DEFINE_PER_CPU(struct progress, in_process);
 static DEFINE_PER_CPU(struct progress, in_softirq);
 static DEFINE_PER_CPU(struct work_struct, works);
 static bool ready;
+static bool addresses;
 static struct {
 	bool process;
 	bool softirq;
 	u64 first;
 	u64 keys;
 	u64 rounds;
-	u32 cost;
+	u32 n;
+	void (*act)(u64 key);
 } run;
 
 static enum answer answer_of(int ret)
 {
 	switch (ret) {
+	case 0: return DONE;
 	case WEIR_ALLOWED: return ALLOWED;
 	case WEIR_LIMITED: return LIMITED;
 	case WEIR_BANNED: return BANNED;
@@ -81,33 +106,110 @@ static enum answer answer_of(int ret)
 	case -EINVAL: return INVALID;
 	case -ENODEV: return DELETED;
 	case -ENOMEM: return NO_MEMORY;
+	case -EBUSY: return BUSY;
+	case -ENOENT: return ABSENT;
+	case -E2BIG: return TOO_BIG;
 	default: return OTHERS;
 	}
+}
+
+static void count(int ret)
+{
+	atomic64_inc(&counts[answer_of(ret)]);
+	if (in_serving_softirq())
+		atomic64_inc(&counts[IN_SOFTIRQ]);
 }
 
 static void check(u64 key)
 {
 	struct weir_answer answer = { .verdict = WEIR_NONE };
-	int ret = weir_limiter_check(limiter, &key, sizeof(key), run.cost, &answer);
+	__be32 address = cpu_to_be32(key);
+	int ret;
 
-	atomic64_inc(&counts[answer_of(ret)]);
+	if (addresses)
+		ret = weir_limiter_check(limiter, &address, sizeof(address), run.n,
+					 &answer);
+	else
+		ret = weir_limiter_check(limiter, &key, sizeof(key), run.n, &answer);
+	count(ret);
 	/* the answer goes with the verdict, or was not touched */
 	if (answer.verdict != (ret > 0 ? ret : WEIR_NONE))
 		atomic64_inc(&counts[OTHERS]);
 	if (answer.flags & WEIR_OUT_BANNED_NOW)
 		atomic64_inc(&counts[BANNED_NOW]);
-	if (in_serving_softirq())
-		atomic64_inc(&counts[IN_SOFTIRQ]);
 }
 
-/* Some of the checks; true if there are more. */
+static void take(u64 key)
+{
+	count(weir_gate_try_acquire(gate, &key, sizeof(key), run.n));
+}
+
+static void give(u64 key)
+{
+	count(weir_gate_release(gate, &key, sizeof(key), run.n));
+}
+
+static void turn_of(const void *key, unsigned int key_len)
+{
+	int ret = weir_gate_try_acquire(gate, key, key_len, run.n);
+	s64 now, most;
+
+	count(ret);
+	if (ret != WEIR_ALLOWED)
+		return;
+	now = atomic64_add_return(run.n, &held);
+	most = atomic64_read(&counts[MOST_HELD]);
+	while (most < now && !atomic64_try_cmpxchg(&counts[MOST_HELD], &most, now))
+		;
+	/* others come meanwhile, and softirqs */
+	ndelay(500);
+	atomic64_sub(run.n, &held);
+	ret = weir_gate_release(gate, key, key_len, run.n);
+	if (ret)
+		atomic64_inc(&counts[OTHERS]);
+}
+
+static void turn(u64 key)
+{
+	turn_of(&key, sizeof(key));
+}
+
+static void turn_plain(u64 key)
+{
+	turn_of(NULL, 0);
+}
+
+static void add(u64 key)
+{
+	count(weir_counter_add(counter, field, run.n));
+}
+
+/* What the last word of a run says; NULL: nothing, or there is no object for it. */
+static void (*act_of(const char *what))(u64 key)
+{
+	if (!strcmp(what, "check"))
+		return limiter ? check : NULL;
+	if (!strcmp(what, "add"))
+		return counter ? add : NULL;
+	if (!gate)
+		return NULL;
+	if (!strcmp(what, "take"))
+		return take;
+	if (!strcmp(what, "give"))
+		return give;
+	if (!strcmp(what, "turn"))
+		return turn;
+	return strcmp(what, "plain") ? NULL : turn_plain;
+}
+
+/* Some of the calls; true if there are more. */
 static bool chunk(struct progress *p)
 {
 	u64 all = run.keys * run.rounds;
 	unsigned int i;
 
 	for (i = 0; i < CHUNK && p->done < all; i++)
-		check(run.first + p->done++ % run.keys);
+		run.act(run.first + p->done++ % run.keys);
 	return p->done < all;
 }
 
@@ -152,21 +254,29 @@ static void run_all(void)
 
 static int run_set(const char *value, const struct kernel_param *param)
 {
-	char context[16];
+	static struct progress alone;
+	char context[16], what[16] = "check";
+	bool here;
 	unsigned int i;
 
-	if (sscanf(value, "%15s %llu %llu %llu %u", context, &run.first, &run.keys,
-		   &run.rounds, &run.cost) != 5 || !run.keys)
+	if (sscanf(value, "%15s %llu %llu %llu %u %15s", context, &run.first, &run.keys,
+		   &run.rounds, &run.n, what) < 5 || !run.keys)
 		return -EINVAL;
+	here = !strcmp(context, "here");
 	run.process = strcmp(context, "softirq");
 	run.softirq = strcmp(context, "process");
-	if (run.process && run.softirq && strcmp(context, "both"))
+	if (run.process && run.softirq && !here && strcmp(context, "both"))
 		return -EINVAL;
-	if (!limiter)
+	run.act = act_of(what);
+	if (!run.act)
 		return -ENOENT;
 	for (i = 0; i < ANSWERS; i++)
 		atomic64_set(&counts[i], 0);
-	run_all();
+	alone.done = 0;
+	while (here && chunk(&alone))
+		cond_resched();
+	if (!here)
+		run_all();
 	return 0;
 }
 
@@ -180,20 +290,25 @@ static int run_get(char *buffer, const struct kernel_param *param)
 	return length;
 }
 
+/* The name that is written, of so many bytes at most; NULL: it is none. */
+static const char *name_of(char *copy, size_t size, const char *value)
+{
+	/* were it given to insmod, and that failed, nobody would drop it */
+	return ready && strscpy(copy, value, size) >= 0 ? strim(copy) : NULL;
+}
+
 static int limiter_set(const char *value, const struct kernel_param *param)
 {
-	char copy[2 * WEIR_NAME_SIZE], *name;
+	char copy[2 * WEIR_NAME_SIZE];
+	const char *name = name_of(copy, sizeof(copy), value);
 	struct weir_limiter *l = NULL;
 
-	/* were it given to insmod, and that failed, nobody would drop it */
-	if (!ready || strscpy(copy, value, sizeof(copy)) < 0)
+	if (!name)
 		return -EINVAL;
-	name = strim(copy);
-	if (*name) {
+	if (*name)
 		l = weir_limiter_get(name);
-		if (IS_ERR(l))
-			return PTR_ERR(l);
-	}
+	if (IS_ERR(l))
+		return PTR_ERR(l);
 	/* no run is under way: it would have the parameters' lock */
 	weir_limiter_put(limiter);
 	limiter = l;
@@ -201,20 +316,64 @@ static int limiter_set(const char *value, const struct kernel_param *param)
 	return 0;
 }
 
-static int limiter_get(char *buffer, const struct kernel_param *param)
+static int gate_set(const char *value, const struct kernel_param *param)
 {
-	return sysfs_emit(buffer, "%s\n", limiter_name);
+	char copy[2 * WEIR_NAME_SIZE];
+	const char *name = name_of(copy, sizeof(copy), value);
+	struct weir_gate *g = NULL;
+
+	if (!name)
+		return -EINVAL;
+	if (*name)
+		g = weir_gate_get(name);
+	if (IS_ERR(g))
+		return PTR_ERR(g);
+	weir_gate_put(gate);
+	gate = g;
+	strscpy(gate_name, name, sizeof(gate_name));
+	return 0;
+}
+
+static int counter_set(const char *value, const struct kernel_param *param)
+{
+	char copy[2 * WEIR_NAME_SIZE];
+	const char *name = name_of(copy, sizeof(copy), value);
+	struct weir_counter *c = NULL;
+
+	if (!name)
+		return -EINVAL;
+	if (*name)
+		c = weir_counter_get(name);
+	if (IS_ERR(c))
+		return PTR_ERR(c);
+	/* without that field it is one that no counter has */
+	field = c ? weir_counter_field(c, "value") : 0;
+	weir_counter_put(counter);
+	counter = c;
+	strscpy(counter_name, name, sizeof(counter_name));
+	return 0;
+}
+
+static int name_get(char *buffer, const struct kernel_param *param)
+{
+	return sysfs_emit(buffer, "%s\n", (const char *)param->arg);
 }
 
 static const struct kernel_param_ops run_ops = { .set = run_set, .get = run_get };
-static const struct kernel_param_ops limiter_ops = {
-	.set = limiter_set, .get = limiter_get,
-};
+static const struct kernel_param_ops limiter_ops = { .set = limiter_set, .get = name_get };
+static const struct kernel_param_ops gate_ops = { .set = gate_set, .get = name_get };
+static const struct kernel_param_ops counter_ops = { .set = counter_set, .get = name_get };
 
-module_param_cb(limiter, &limiter_ops, NULL, 0600);
+module_param_cb(limiter, &limiter_ops, limiter_name, 0600);
 MODULE_PARM_DESC(limiter, "name of the limiter to ask");
+module_param_cb(gate, &gate_ops, gate_name, 0600);
+MODULE_PARM_DESC(gate, "name of the gate to pass");
+module_param_cb(counter, &counter_ops, counter_name, 0600);
+MODULE_PARM_DESC(counter, "name of the counter to add to");
 module_param_cb(run, &run_ops, NULL, 0600);
-MODULE_PARM_DESC(run, "CONTEXT FIRST KEYS ROUNDS COST");
+MODULE_PARM_DESC(run, "CONTEXT FIRST KEYS ROUNDS N [WHAT]");
+module_param(addresses, bool, 0600);
+MODULE_PARM_DESC(addresses, "keys are IPv4 addresses");
 
 static int __init sample_init(void)
 {
@@ -233,6 +392,8 @@ static int __init sample_init(void)
 
 static void __exit sample_exit(void)
 {
+	weir_counter_put(counter);
+	weir_gate_put(gate);
 	weir_limiter_put(limiter);
 }
 

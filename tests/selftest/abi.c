@@ -14,13 +14,13 @@
  *	EDQUOT		registry (objects), limiter_config (keys)
  *	EEXIST		registry
  *	EFAULT		abi, counter, limiter
- *	EINTR		event (a blocking read)
+ *	EINTR		event_wait (a blocking read)
  *	EINVAL		abi, registry, counter, limiter, limiter_config, event
  *	EMFILE		handle
  *	EMSGSIZE	counter (values), registry (LIST), dump
  *	ENODEV		registry, handle
  *	ENOENT		registry (names), limiter (keys)
- *	ENOMEM		failnth
+ *	ENOMEM		failnth and its kin
  *	ENOSPC		registry (objects), limiter (BAN and STRIKE when full)
  *	ENOTTY		abi
  *	EOPNOTSUPP	counter, limiter, dump
@@ -543,7 +543,9 @@ TEST(info)
 	EXPECT_EQ(WEIR_ABI_VERSION, first.abi_version);
 	EXPECT_EQ(WEIR_FEATURE_COUNTER | WEIR_FEATURE_LIMITER |
 		  WEIR_FEATURE_EVENTS | WEIR_FEATURE_TRANSACTION |
-		  WEIR_FEATURE_HISTOGRAM | WEIR_FEATURE_EMIT, first.features);
+		  WEIR_FEATURE_HISTOGRAM | WEIR_FEATURE_EMIT |
+		  WEIR_FEATURE_GATE | WEIR_FEATURE_BREAKER |
+		  WEIR_FEATURE_ROSTER, first.features);
 	EXPECT_EQ(WEIR_BATCH_MAX, first.batch_max);
 	EXPECT_EQ(WEIR_FIELDS_MAX, first.fields_max);
 	EXPECT_EQ(WEIR_KEY_MAX, first.key_max);

@@ -54,15 +54,13 @@ static int candidate_create(int fd, __u32 *handle)
 FIXTURE_SETUP(candidate_race)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
-	const char *scale = getenv("WEIR_SCALE");
-	bool small = scale && !strcmp(scale, "small");
 
 	objects_wipe();
 	self->fd = client_open(O_RDWR);
 	ASSERT_LE(0, self->fd);
 	self->race = shared_memory(sizeof(*self->race));
-	self->race->rounds = small ? 2000 : 20000;
-	self->changes = small ? 40 : 200;
+	self->race->rounds = is_small() ? 2000 : 20000;
+	self->changes = is_small() ? 40 : 200;
 	config.burst = BURST;
 	ASSERT_EQ(0, limiter_create(self->fd, LIVE, &config, &self->live));
 	ASSERT_EQ(0, candidate_create(self->fd, &self->its));

@@ -35,7 +35,7 @@
 #define DAY		(24 * HOUR)
 
 /* Every bit that WEIR_IOC_SET takes. */
-#define SET_KNOWN	((2 * WEIR_SET_FLAGS - 1) | WEIR_SET_CANDIDATE | WEIR_SET_BAN_JITTER)
+#define SET_KNOWN	(2 * WEIR_SET_BAN_JITTER - 1)
 
 /* Objects of the selftests have names that begin so; objects_wipe() knows them. */
 #define OURS		"st-"
@@ -57,6 +57,20 @@ static inline int client_open(int flags)
 	int fd = open(WEIR_DEVICE, flags | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
+}
+
+/* WEIR_SCALE=small: the kernel looks at every access, so less must do. */
+static inline bool is_small(void)
+{
+	const char *scale = getenv("WEIR_SCALE");
+
+	return scale && !strcmp(scale, "small");
+}
+
+/* How often. */
+static inline int scaled(int count)
+{
+	return is_small() ? count / 10 : count;
 }
 
 static inline struct weir_info info_get(int fd)
@@ -120,6 +134,70 @@ static inline int object_open(int fd, __u32 kind, const char *name,
 	return ret;
 }
 
+/* A file of one's own, and the object of that name in it. */
+static inline int object_enter(__u32 kind, const char *name, __u32 *handle)
+{
+	int fd = client_open(O_RDWR);
+
+	if (fd < 0 || object_open(fd, kind, name, WEIR_RIGHT_ALL, handle)) {
+		printf("# cannot open %s\n", name);
+		abort();
+	}
+	return fd;
+}
+
+static inline int object_create(int fd, __u32 kind, const char *name, const void *config,
+				__u32 *handle)
+{
+	struct weir_create create = create_make(kind, name, config);
+	int ret = call(fd, WEIR_IOC_CREATE, &create);
+
+	*handle = ret ? 0 : create.handle;
+	return ret;
+}
+
+/* All that GET fills begins with its size. */
+static inline void sized_poison(void *sized, __u32 size)
+{
+	memset(sized, POISON, size);
+	memcpy(sized, &size, sizeof(size));
+}
+
+static inline int config_get(int fd, __u32 handle, void *config, __u32 size)
+{
+	struct weir_get get = { .size = sizeof(get), .handle = handle,
+				.config = address(config) };
+
+	sized_poison(config, size);
+	return call(fd, WEIR_IOC_GET, &get);
+}
+
+static inline int config_set(int fd, __u32 handle, __u64 mask, const void *config)
+{
+	struct weir_set set = { .size = sizeof(set), .handle = handle, .mask = mask,
+				.config = address(config) };
+
+	return call(fd, WEIR_IOC_SET, &set);
+}
+
+static inline int totals_get(int fd, __u32 handle, void *stats, __u32 size)
+{
+	struct weir_get get = { .size = sizeof(get), .handle = handle,
+				.stats = address(stats) };
+
+	sized_poison(stats, size);
+	return call(fd, WEIR_IOC_GET, &get);
+}
+
+/* Where there must be some. */
+static inline void totals_need(int fd, __u32 handle, void *stats, __u32 size)
+{
+	if (totals_get(fd, handle, stats, size)) {
+		printf("# no totals of handle %u\n", handle);
+		abort();
+	}
+}
+
 static inline int handle_close(int fd, __u32 handle)
 {
 	struct weir_close close = { .size = sizeof(close), .handle = handle };
@@ -152,18 +230,13 @@ static inline int counter_create(int fd, const char *name, __u32 type,
 {
 	static char names[WEIR_FIELDS_MAX + 1][WEIR_NAME_SIZE];
 	struct weir_counter_config config = { .size = sizeof(config) };
-	struct weir_create create;
-	int ret;
 
 	for (__u32 i = 0; i < nfields && i <= WEIR_FIELDS_MAX; i++)
 		snprintf(names[i], sizeof(names[i]), "field%u", i);
 	config.type = type;
 	config.nfields = nfields;
 	config.fields = nfields ? address(names) : 0;
-	create = create_make(WEIR_KIND_COUNTER, name, &config);
-	ret = call(fd, WEIR_IOC_CREATE, &create);
-	*handle = ret ? 0 : create.handle;
-	return ret;
+	return object_create(fd, WEIR_KIND_COUNTER, name, &config, handle);
 }
 
 static inline int sum_create(int fd, const char *name, __u32 nfields,
@@ -190,42 +263,25 @@ static inline int limiter_create(int fd, const char *name,
 				 const struct weir_limiter_config *config,
 				 __u32 *handle)
 {
-	struct weir_create create = create_make(WEIR_KIND_LIMITER, name, config);
-	int ret = call(fd, WEIR_IOC_CREATE, &create);
-
-	*handle = ret ? 0 : create.handle;
-	return ret;
+	return object_create(fd, WEIR_KIND_LIMITER, name, config, handle);
 }
 
 static inline int limiter_get(int fd, __u32 handle,
 			      struct weir_limiter_config *config)
 {
-	struct weir_get get = { .size = sizeof(get), .handle = handle };
-
-	memset(config, POISON, sizeof(*config));
-	config->size = sizeof(*config);
-	get.config = address(config);
-	return call(fd, WEIR_IOC_GET, &get);
+	return config_get(fd, handle, config, sizeof(*config));
 }
 
 static inline int limiter_set(int fd, __u32 handle, __u64 mask,
 			      const struct weir_limiter_config *config)
 {
-	struct weir_set set = { .size = sizeof(set), .handle = handle,
-				.mask = mask, .config = address(config) };
-
-	return call(fd, WEIR_IOC_SET, &set);
+	return config_set(fd, handle, mask, config);
 }
 
 static inline int stats_get(int fd, __u32 handle,
 			    struct weir_limiter_stats *stats)
 {
-	struct weir_get get = { .size = sizeof(get), .handle = handle };
-
-	memset(stats, POISON, sizeof(*stats));
-	stats->size = sizeof(*stats);
-	get.stats = address(stats);
-	return call(fd, WEIR_IOC_GET, &get);
+	return totals_get(fd, handle, stats, sizeof(*stats));
 }
 
 /* A valid op, its result half poisoned. */
@@ -263,14 +319,21 @@ static inline int submit(int fd, struct weir_op *ops, __u32 count, __u32 *done)
 	return ret;
 }
 
+/* Nothing stands behind the result. */
+static inline bool op_blank(const struct weir_op *op)
+{
+	static const struct weir_op zero;
+	size_t rest = offsetof(struct weir_op, verdict);
+
+	return !memcmp((char *)op + rest, (char *)&zero + rest, sizeof(*op) - rest);
+}
+
 /*
  * One op: the errno of the call, or that in its result. EPROTO, which the
  * module never gives, says that a failed op left something in its result half.
  */
 static inline int op_run(int fd, struct weir_op *op)
 {
-	static const struct weir_op zero;
-	size_t rest = offsetof(struct weir_op, verdict);
 	__u32 done;
 	int ret = submit(fd, op, 1, &done);
 
@@ -278,10 +341,20 @@ static inline int op_run(int fd, struct weir_op *op)
 		return ret;
 	if (done != 1 || op->result > 0)
 		return -EPROTO;
-	if (op->result && memcmp((char *)op + rest, (char *)&zero + rest,
-				 sizeof(*op) - rest))
+	if (op->result && !op_blank(op))
 		return -EPROTO;
 	return op->result;
+}
+
+/* An op on a key that is a number, or NULL where there are no keys. */
+static inline int number_run(int fd, struct weir_op *op, __u16 opcode, __u32 handle,
+			     const __u64 *key, __s64 n, __u64 arg)
+{
+	*op = op_make(opcode, handle, n);
+	op->arg = arg;
+	if (key)
+		op_key(op, key, sizeof(*key));
+	return op_run(fd, op);
 }
 
 static inline int counter_add(int fd, __u32 handle, __u32 field, __s64 n)

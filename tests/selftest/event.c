@@ -3,85 +3,14 @@
 #include <kselftest_harness.h>
 
 #include <poll.h>
-#include <signal.h>
 
-#include "client.h"
 #include "crowd.h"
+#include "event.h"
 #include "memory.h"
-#include "person.h"
 #include "verdict.h"
 
 #define SOMEBODY	4501
 #define KEPT		4096
-
-FIXTURE(event) {
-	int fd;			/* what makes events */
-	int reader;		/* stands at the next one to come */
-	__u64 from;
-	mode_t device;
-};
-
-FIXTURE_SETUP(event)
-{
-	objects_wipe();
-	self->device = device_chmod(0666);
-	self->fd = client_open(O_RDWR);
-	ASSERT_LE(0, self->fd);
-	self->reader = client_open(O_RDONLY | O_NONBLOCK);
-	ASSERT_LE(0, self->reader);
-	self->from = info_get(self->fd).event_next;
-}
-
-FIXTURE_TEARDOWN(event)
-{
-	close(self->fd);
-	close(self->reader);
-	device_chmod(self->device);
-	objects_wipe();
-}
-
-/* A record and the key behind it. */
-struct record {
-	struct weir_event event;
-	char data[256];
-};
-
-/* One record: a read gives as many as fit, so the file is set back to the next. */
-static int record_read(int fd, struct record *record)
-{
-	char buffer[WEIR_EVENT_SIZE_MAX] __attribute__((aligned(8)));
-	struct weir_event *e = &record->event;
-	ssize_t got;
-	off_t next;
-
-	memset(buffer, POISON, sizeof(buffer));
-	memset(record, 0, sizeof(*record));
-	got = read(fd, buffer, sizeof(buffer));
-	if (got < 0)
-		return -errno;
-	memcpy(e, buffer, sizeof(*e));
-	if (e->size < sizeof(*e) || e->size > (size_t)got)
-		return -EPROTO;
-	memcpy(record, buffer, e->size);
-	next = e->seq + (e->type == WEIR_EVENT_LOST ? (__u64)e->value : 1);
-	if (e->size < (size_t)got && lseek(fd, next, SEEK_SET) != next)
-		return -EPROTO;
-	return 0;
-}
-
-/* What can be said of an event beforehand. */
-static bool event_is(const struct record *r, __u32 type, __u64 seq,
-		     const char *name, __u32 kind)
-{
-	const struct weir_event *e = &r->event;
-
-	if (e->type == type && e->seq == seq && e->kind == kind &&
-	    !strncmp(e->name, name, WEIR_NAME_SIZE))
-		return true;
-	printf("# event type %u seq %llu kind %u name %s\n", e->type,
-	       (unsigned long long)e->seq, e->kind, e->name);
-	return false;
-}
 
 TEST_F(event, of_objects)
 {
@@ -404,132 +333,6 @@ TEST_F(event, losses_are_counted)
 		}
 		ASSERT_EQ(-EAGAIN, record_read(self->reader, &r));
 	}
-}
-
-TEST_F(event, poll)
-{
-	struct pollfd p = { .fd = self->reader, .events = POLLIN };
-	struct record r;
-	__u32 handle;
-
-	EXPECT_EQ(0, poll(&p, 1, 0));
-	ASSERT_EQ(0, sum_create(self->fd, OURS "event-q", 1, &handle));
-	EXPECT_EQ(1, poll(&p, 1, -1));
-	EXPECT_EQ(POLLIN, p.revents);
-	ASSERT_EQ(0, record_read(self->reader, &r));
-	EXPECT_EQ(0, poll(&p, 1, 0));
-}
-
-/* Wait until a child sleeps in the kernel, which it does at one place only. */
-static void wait_for_sleep(pid_t pid)
-{
-	char path[64], state = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	do {
-		FILE *file = fopen(path, "r");
-
-		if (!file || fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
-			abort();
-		fclose(file);
-	} while (state != 'S');
-}
-
-static volatile sig_atomic_t signals;
-
-static void on_signal(int number)
-{
-	(void)number;
-	signals++;
-}
-
-/* A child that reads one event, blocking; its exit status says what came. */
-static pid_t reader_fork_with(int fd, int sa_flags)
-{
-	struct sigaction action = { .sa_handler = on_signal,
-				    .sa_flags = sa_flags };
-	struct record r;
-	pid_t pid = fork();
-	int ret;
-
-	if (pid)
-		return pid;
-	sigaction(SIGUSR1, &action, NULL);
-	ret = record_read(fd, &r);
-	_exit(ret ? -ret : 128 + (int)r.event.type);
-}
-
-static pid_t reader_fork(int sa_flags)
-{
-	int fd = client_open(O_RDONLY);
-	pid_t pid = reader_fork_with(fd, sa_flags);
-
-	close(fd);
-	return pid;
-}
-
-TEST_F(event, blocking_read_is_woken)
-{
-	__u32 handle;
-	int status;
-	pid_t pid;
-
-	for (int i = 0; i < 20; i++) {
-		pid = reader_fork(0);
-		/* every other time it may not be asleep yet */
-		if (i % 2)
-			wait_for_sleep(pid);
-		ASSERT_EQ(0, sum_create(self->fd, OURS "event-w", 1, &handle));
-		ASSERT_EQ(pid, waitpid(pid, &status, 0));
-		EXPECT_EQ(128 + WEIR_EVENT_CREATED, WEXITSTATUS(status));
-		ASSERT_EQ(0, object_delete(self->fd, handle));
-	}
-}
-
-TEST_F(event, blocking_read_and_signals)
-{
-	__u32 handle;
-	int status;
-	pid_t pid = reader_fork(0);
-
-	wait_for_sleep(pid);
-	kill(pid, SIGUSR1);
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(EINTR, WEXITSTATUS(status));
-
-	/* with SA_RESTART it goes on waiting */
-	pid = reader_fork(SA_RESTART);
-	wait_for_sleep(pid);
-	kill(pid, SIGUSR1);
-	wait_for_sleep(pid);
-	EXPECT_EQ(0, waitpid(pid, &status, WNOHANG));
-	ASSERT_EQ(0, sum_create(self->fd, OURS "event-w", 1, &handle));
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(128 + WEIR_EVENT_CREATED, WEXITSTATUS(status));
-
-	/* and SIGKILL ends it */
-	pid = reader_fork(0);
-	wait_for_sleep(pid);
-	kill(pid, SIGKILL);
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(SIGKILL, WTERMSIG(status));
-}
-
-/* Who waits for the future gets the past, if somebody sets the file back to it. */
-TEST_F(event, seek_wakes_a_reader)
-{
-	int fd = client_open(O_RDONLY), status;
-	__u32 handle;
-	pid_t pid;
-
-	ASSERT_EQ(0, sum_create(self->fd, OURS "event-s", 1, &handle));
-	ASSERT_LE(0, lseek(fd, info_get(fd).event_next, SEEK_SET));
-	pid = reader_fork_with(fd, 0);
-	wait_for_sleep(pid);
-	ASSERT_EQ((off_t)self->from, lseek(fd, self->from, SEEK_SET));
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(128 + WEIR_EVENT_CREATED, WEXITSTATUS(status));
-	close(fd);
 }
 
 /* What poll says at that place: 1 for "readable", and how far it has moved. */

@@ -1,239 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * failnth - every allocation of every call fails once, and nothing is left
- *
- * /proc/self/fail-nth makes the n-th allocation (or user copy) of this thread
- * fail. Each call is made with n = 1, 2, 3... until one goes through without a
- * failure; after each that failed the world must be as it was. Leaks are for
- * kmemleak to find, which scans when the module is gone.
- */
-#include <kselftest_harness.h>
-
-#include <stdlib.h>
-#include <sys/mount.h>
-
-#include "client.h"
-
-/* The longest path here has some dozens; a hundred times that is no path. */
-#define STEPS_MAX	5000
-
-static int nth = -1;
-
-static bool knob_write(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY);
-	bool good = fd >= 0 && write(fd, value, strlen(value)) > 0;
-
-	if (fd >= 0)
-		close(fd);
-	return good;
-}
-
-/* Without these, allocations that may sleep and single pages never fail. */
-static bool injection_open(void)
-{
-	nth = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
-	if (nth < 0)
-		return false;
-	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
-	knob_write("/sys/kernel/debug/failslab/verbose", "0");
-	knob_write("/sys/kernel/debug/fail_page_alloc/verbose", "0");
-	knob_write("/sys/kernel/debug/fail_usercopy/verbose", "0");
-	knob_write("/sys/kernel/debug/fail_page_alloc/min-order", "0");
-	knob_write("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N");
-	return knob_write("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
-}
-
-static void fail_at(unsigned int n)
-{
-	char text[16];
-
-	snprintf(text, sizeof(text), "%u", n);
-	/* this is a user copy, too, and may be the one that fails */
-	if (pwrite(nth, text, strlen(text), 0) < 0 &&
-	    (errno != EFAULT || pwrite(nth, text, strlen(text), 0) < 0))
-		abort();
-}
-
-/*
- * Steps left until something fails, 0 if it has; off afterwards. To ask is a copy
- * to user memory, too: if there was one step left, asking is what fails.
- */
-static unsigned int steps_left(void)
-{
-	char text[16] = { 0 };
-	unsigned int left = 1;
-
-	if (pread(nth, text, sizeof(text) - 1, 0) > 0)
-		left = atoi(text);
-	else if (errno != EFAULT)
-		abort();
-	fail_at(0);
-	return left;
-}
-
-FIXTURE(failnth) {
-	int fd;
-	__u32 counter, histogram, limiter, text;
-	bool ready;
-};
-
-FIXTURE_SETUP(failnth)
-{
-	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
-
-	objects_wipe();
-	self->ready = injection_open();
-	self->fd = client_open(O_RDWR);
-	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(0, sum_create(self->fd, OURS "failnth", 1, &self->counter));
-	ASSERT_EQ(0, counter_create(self->fd, OURS "failnth-h",
-				    WEIR_COUNTER_HISTOGRAM, 0, &self->histogram));
-	config.strikes = 3;
-	config.nbans = 1;
-	config.ban[0] = HOUR;
-	ASSERT_EQ(0, limiter_create(self->fd, OURS "failnth", &config,
-				    &self->limiter));
-	config.key_type = WEIR_KEY_TEXT;
-	ASSERT_EQ(0, limiter_create(self->fd, OURS "failnth-t", &config,
-				    &self->text));
-}
-
-FIXTURE_TEARDOWN(failnth)
-{
-	close(self->fd);
-	objects_wipe();
-}
-
-#define NEEDS_INJECTION()						\
-	do {								\
-		if (!self->ready)					\
-			SKIP(return, "no fault injection in this kernel"); \
-	} while (0)
-
-struct state {
-	__u64 objects, event_next, keys, text_keys, burst;
-	char candidate[WEIR_NAME_SIZE];
-	__s64 value;
-};
-
-static struct state state_get(FIXTURE_DATA(failnth) *self)
-{
-	struct weir_info info = info_get(self->fd);
-	struct weir_limiter_config config;
-	struct weir_limiter_stats stats;
-	struct state state;
-
-	memset(&state, 0, sizeof(state));
-	state.objects = info.objects;
-	state.event_next = info.event_next;
-	stats_get(self->fd, self->limiter, &stats);
-	state.keys = stats.keys;
-	stats_get(self->fd, self->text, &stats);
-	state.text_keys = stats.keys;
-	limiter_get(self->fd, self->limiter, &config);
-	state.burst = config.burst;
-	memcpy(state.candidate, config.candidate, sizeof(state.candidate));
-	counter_read(self->fd, self->counter, 0, &state.value);
-	return state;
-}
-
-/**
- * struct sweep - a call that fails at each of its steps in turn
- * @call: gives an errno, and takes back itself what it did when it succeeded
- * @times: at each step. The allocator takes a step of its own now and then, in the
- *	place of ours: what must be met is tried more than once.
- * @failures: out: calls that failed
- * @no_memory: out: with ENOMEM
- * @no_copy: out: with EFAULT
- */
-struct sweep {
-	int (*call)(FIXTURE_DATA(failnth) *self);
-	unsigned int times;
-	unsigned int failures, no_memory, no_copy;
-};
-
-/* Fail at step @n, and see that it left nothing. False: there is no such step. */
-static bool sweep_step(struct __test_metadata *_metadata,
-		       FIXTURE_DATA(failnth) *self, struct sweep *sweep,
-		       unsigned int n)
-{
-	struct state before = state_get(self), after;
-	bool injected;
-	int ret;
-
-	fail_at(n);
-	ret = sweep->call(self);
-	injected = !steps_left();
-	sweep->failures += ret != 0;
-	sweep->no_memory += ret == -ENOMEM;
-	sweep->no_copy += ret == -EFAULT;
-	if (!injected)
-		EXPECT_EQ(0, ret);
-	if (ret && ret != -ENOMEM && ret != -EFAULT) {
-		EXPECT_EQ(-ENOMEM, ret) {
-			TH_LOG("step %u", n);
-		}
-	}
-	if (!ret)
-		return injected;
-	after = state_get(self);
-	EXPECT_EQ(0, memcmp(&before, &after, sizeof(after))) {
-		TH_LOG("step %u left something", n);
-	}
-	return injected;
-}
-
-/* Memory that fails is ENOMEM, a copy EFAULT. */
-static void sweep_run(struct __test_metadata *_metadata,
-		      FIXTURE_DATA(failnth) *self, struct sweep *sweep)
-{
-	unsigned int n, i;
-	bool injected = true;
-
-	/* once without, so that what is made on first use is there */
-	ASSERT_EQ(0, sweep->call(self));
-	for (n = 1; injected; n++) {
-		ASSERT_GT(STEPS_MAX, n);
-		injected = false;
-		for (i = 0; i < sweep->times; i++)
-			injected |= sweep_step(_metadata, self, sweep, n);
-	}
-	TH_LOG("%u steps, %u failures", n - 1, sweep->failures);
-	/* a call that cannot be made to fail at all was not injected into */
-	EXPECT_LT(0, sweep->failures);
-}
-
-static void sweep(struct __test_metadata *_metadata,
-		  FIXTURE_DATA(failnth) *self,
-		  int (*call)(FIXTURE_DATA(failnth) *self))
-{
-	struct sweep sweep = { .call = call, .times = 1 };
-
-	sweep_run(_metadata, self, &sweep);
-}
-
-/* The taking back must not be what fails. */
-static int then(FIXTURE_DATA(failnth) *self, int ret, int (*undo)(int, __u32),
-		__u32 handle)
-{
-	unsigned int left;
-
-	if (ret)
-		return ret;
-	left = steps_left();
-	if (undo)
-		ret = undo(self->fd, handle);
-	/* as it was, for the sweep to see, which is a copy more; 1 would fail it */
-	if (left)
-		fail_at(left + 1);
-	return ret;
-}
-
-static int delete_and_close(int fd, __u32 handle)
-{
-	return object_delete(fd, handle) ?: handle_close(fd, handle);
-}
+/* failnth - what fails in calls about the device, counters and limiters */
+#include "failnth.h"
 
 static int open_device(FIXTURE_DATA(failnth) *self)
 {
@@ -391,10 +158,8 @@ TEST_F_TIMEOUT(failnth, emit_a_line, 300)
 static int create_limiter(FIXTURE_DATA(failnth) *self)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_IP);
-	__u32 handle;
-	int ret = limiter_create(self->fd, OURS "failnth-new", &config, &handle);
 
-	return then(self, ret, delete_and_close, handle);
+	return create_new(self, WEIR_KIND_LIMITER, &config);
 }
 
 TEST_F_TIMEOUT(failnth, create_limiter, 300)
@@ -462,12 +227,9 @@ static int set_candidate(FIXTURE_DATA(failnth) *self)
 static int create_with_candidate(FIXTURE_DATA(failnth) *self)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
-	__u32 handle;
-	int ret;
 
 	strcpy(config.candidate, OURS "failnth-c");
-	ret = limiter_create(self->fd, OURS "failnth-new", &config, &handle);
-	return then(self, ret, delete_and_close, handle);
+	return create_new(self, WEIR_KIND_LIMITER, &config);
 }
 
 TEST_F_TIMEOUT(failnth, candidate, 300)
@@ -530,21 +292,6 @@ static int forget_text(int fd, __u32 handle)
 	struct weir_op op;
 
 	return key_run(fd, &op, WEIR_OP_FORGET, handle, 0, text, sizeof(text));
-}
-
-/*
- * An op whose answer was lost to a failing copy is performed all the same: the
- * one exception the ABI makes. So it is undone after EFAULT, too.
- */
-static int op_outcome(FIXTURE_DATA(failnth) *self, int ret,
-		      int (*undo)(int, __u32), __u32 handle)
-{
-	if (ret == -EFAULT) {
-		fail_at(0);
-		undo(self->fd, handle);
-		return ret;
-	}
-	return then(self, ret, undo, handle);
 }
 
 static int check_number(FIXTURE_DATA(failnth) *self)

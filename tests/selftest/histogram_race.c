@@ -13,13 +13,6 @@
 #define NAME	OURS "histogram-race"
 #define WRITERS	16
 
-static unsigned int scaled(unsigned int count)
-{
-	const char *scale = getenv("WEIR_SCALE");
-
-	return scale && !strcmp(scale, "small") ? count / 10 : count;
-}
-
 FIXTURE(histogram_race) {
 	int fd;
 	__u32 h;

@@ -9,14 +9,12 @@
 
 #include <poll.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "client.h"
+#include "sample.h"
 #include "slab.h"
 
-#define MODULE		"weir_sample"
-#define PARAMETERS	"/sys/module/" MODULE "/parameters/"
 #define NAME		OURS "kapi"
 #define BURST		10	/* of limiter_config() */
 /* One letter too many. */
@@ -29,24 +27,6 @@ FIXTURE(kapi) {
 	bool ready;
 	long cpus;
 };
-
-/* What a run came to. */
-struct sums {
-	unsigned long long allowed, limited, banned, full, einval, enodev, enomem,
-		other, banned_now, in_softirq;
-};
-
-static int text_write(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
 
 static unsigned long long number_read(const char *path)
 {
@@ -61,61 +41,10 @@ static unsigned long long number_read(const char *path)
 	return number;
 }
 
-static int module_load(void)
-{
-	const char *dir = getenv("WEIR_MODULES");
-	char path[512];
-	int fd, ret;
-
-	snprintf(path, sizeof(path), "%s/%s.ko", dir ? dir : ".", MODULE);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
-static int module_unload(const char *name)
-{
-	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
-}
-
-static int sample_get(const char *name)
-{
-	return text_write(PARAMETERS "limiter", *name ? name : "\n");
-}
-
-static int sample_run(const char *context, __u64 first, __u64 keys, __u64 rounds,
-		      __u32 cost)
-{
-	char text[128];
-
-	snprintf(text, sizeof(text), "%s %llu %llu %llu %u", context,
-		 (unsigned long long)first, (unsigned long long)keys,
-		 (unsigned long long)rounds, cost);
-	return text_write(PARAMETERS "run", text);
-}
-
-static struct sums sums_get(void)
-{
-	struct sums s;
-	FILE *file = fopen(PARAMETERS "run", "r");
-
-	if (!file || fscanf(file, "allowed %llu limited %llu banned %llu full %llu "
-			    "EINVAL %llu ENODEV %llu ENOMEM %llu other %llu "
-			    "banned-now %llu in-softirq %llu", &s.allowed, &s.limited,
-			    &s.banned, &s.full, &s.einval, &s.enodev, &s.enomem,
-			    &s.other, &s.banned_now, &s.in_softirq) != 10)
-		abort();
-	fclose(file);
-	return s;
-}
-
 static int limiter_make(FIXTURE_DATA(kapi) *self)
 {
 	return limiter_create(self->fd, NAME, &self->config, &self->l) ?:
-	       sample_get(NAME);
+	       sample_get("limiter", NAME);
 }
 
 FIXTURE_SETUP(kapi)
@@ -139,12 +68,6 @@ FIXTURE_TEARDOWN(kapi)
 	objects_wipe();
 }
 
-#define NEEDS_MODULE()							\
-	do {								\
-		if (!self->ready)					\
-			SKIP(return, "WEIR_MODULES does not say where it is"); \
-	} while (0)
-
 static struct weir_limiter_stats totals(FIXTURE_DATA(kapi) *self)
 {
 	struct weir_limiter_stats stats;
@@ -166,18 +89,18 @@ TEST_F(kapi, names)
 	char name[WEIR_NAME_SIZE];
 
 	NEEDS_MODULE();
-	EXPECT_EQ(-ENOENT, sample_get(NAME));
-	EXPECT_EQ(-EINVAL, sample_get("-" NAME));
+	EXPECT_EQ(-ENOENT, sample_get("limiter", NAME));
+	EXPECT_EQ(-EINVAL, sample_get("limiter", "-" NAME));
 	memset(name, 'n', sizeof(name) - 1);
 	name[sizeof(name) - 1] = 0;
-	EXPECT_EQ(-ENOENT, sample_get(name));
-	EXPECT_EQ(-EINVAL, sample_get(LONG_NAME));
+	EXPECT_EQ(-ENOENT, sample_get("limiter", name));
+	EXPECT_EQ(-EINVAL, sample_get("limiter", LONG_NAME));
 	ASSERT_EQ(0, limiter_create(self->fd, name, &self->config, &self->l));
-	EXPECT_EQ(0, sample_get(name));
+	EXPECT_EQ(0, sample_get("limiter", name));
 	EXPECT_EQ(0, object_delete(self->fd, self->l));
 	/* a counter is no limiter */
 	ASSERT_EQ(0, sum_create(self->fd, NAME, 1, &self->l));
-	EXPECT_EQ(-ENOENT, sample_get(NAME));
+	EXPECT_EQ(-ENOENT, sample_get("limiter", NAME));
 }
 
 /* Both contexts on all processors, keys that are new to them: the burst, exactly. */
@@ -228,6 +151,57 @@ TEST_F(kapi, candidate)
 	/* what is not compared cannot be told apart */
 	if (!stats.missed)
 		EXPECT_EQ(KEYS * (BURST - HALF), stats.stricter - stats.looser);
+}
+
+static int prefix_set(FIXTURE_DATA(kapi) *self, __u8 prefix4)
+{
+	self->config.prefix4 = prefix4;
+	return limiter_set(self->fd, self->l, WEIR_SET_PREFIX, &self->config);
+}
+
+/*
+ * While the prefix changes who cannot wait is told so, and nothing is charged. Each address
+ * has one token: once they are merged nobody gets another.
+ */
+TEST_F(kapi, prefix)
+{
+	enum { KEYS = 256 };
+	unsigned long long busy = 0, allowed;
+	struct sums s;
+	int status;
+	pid_t child;
+
+	NEEDS_MODULE();
+	self->config = limiter_config(WEIR_KEY_IP);
+	self->config.burst = 1;
+	ASSERT_EQ(0, limiter_make(self));
+	ASSERT_EQ(0, text_write(PARAMETERS "addresses", "1"));
+	while (!busy) {
+		/* from a split on */
+		ASSERT_EQ(0, prefix_set(self, 24));
+		ASSERT_EQ(0, prefix_set(self, 32));
+		allowed = totals(self).allowed;
+		child = fork();
+		if (!child)
+			_exit(-sample_run("both", 0x0a000000, KEYS, 200, 1));
+		while (totals(self).allowed == allowed)
+			usleep(100);
+		ASSERT_EQ(0, prefix_set(self, 24));
+		ASSERT_EQ(child, waitpid(child, &status, 0));
+		ASSERT_EQ(0, status);
+		s = sums_get();
+		EXPECT_EQ(0, s.other);
+		EXPECT_EQ(KEYS * 2 * self->cpus * 200, s.allowed + s.limited + s.ebusy);
+		EXPECT_EQ(totals(self).allowed - allowed, s.allowed);
+		EXPECT_LE(1, s.allowed);
+		EXPECT_GE(KEYS, s.allowed);
+		EXPECT_EQ(1, totals(self).keys);
+		busy = s.ebusy;
+	}
+	ASSERT_EQ(0, sample_run("both", 0x0a000000, KEYS, 5, 1));
+	s = sums_get();
+	EXPECT_EQ(KEYS * 2 * self->cpus * 5, s.limited);
+	EXPECT_EQ(1, totals(self).keys);
 }
 
 TEST_F(kapi, cost)
@@ -354,7 +328,7 @@ TEST_F(kapi, deleted)
 	ASSERT_EQ(0, sample_run("both", 0, 10, 1, 1));
 	EXPECT_EQ(10 * 2 * self->cpus, sums_get().enodev);
 	EXPECT_EQ(0, totals(self).allowed);
-	ASSERT_EQ(0, sample_get(NAME));
+	ASSERT_EQ(0, sample_get("limiter", NAME));
 	ASSERT_EQ(0, sample_run("both", 0, 10, 1, 1));
 	s = sums_get();
 	EXPECT_EQ(0, s.enodev);
@@ -396,11 +370,11 @@ TEST_F(kapi, keeps_the_module)
 	close(self->fd);
 	EXPECT_EQ(-EWOULDBLOCK, module_unload("weir"));
 	/* the module that has the reference, though, may go: it gives it back */
-	EXPECT_EQ(0, sample_get(""));
+	EXPECT_EQ(0, sample_get("limiter", ""));
 	EXPECT_EQ(-EWOULDBLOCK, module_unload("weir"));
 	EXPECT_EQ(-ENOENT, sample_run("both", 0, 1, 1, 1));
 	self->fd = client_open(O_RDWR);
-	EXPECT_EQ(0, sample_get(NAME));
+	EXPECT_EQ(0, sample_get("limiter", NAME));
 }
 
 /*
@@ -434,7 +408,7 @@ TEST_F_TIMEOUT(kapi, cgroup_limit, 120)
 		_exit(make_in_cgroup(self));
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	ASSERT_EQ(0, status);
-	ASSERT_EQ(0, sample_get(NAME));
+	ASSERT_EQ(0, sample_get("limiter", NAME));
 	most = number_read(CGROUP "/memory.current") + ROOM;
 	snprintf(text, sizeof(text), "%llu", most);
 	ASSERT_EQ(0, text_write(CGROUP "/memory.max", text));
@@ -447,7 +421,7 @@ TEST_F_TIMEOUT(kapi, cgroup_limit, 120)
 	EXPECT_GE(most, number_read(CGROUP "/memory.current"));
 
 	EXPECT_EQ(0, object_remove(self->fd, WEIR_KIND_LIMITER, NAME));
-	EXPECT_EQ(0, sample_get(""));
+	EXPECT_EQ(0, sample_get("limiter", ""));
 	for (int tries = 0; rmdir(CGROUP) && tries < 100; tries++)
 		usleep(100000);
 }

@@ -33,8 +33,7 @@ FIXTURE(live_race) {
 
 FIXTURE_SETUP(live_race)
 {
-	const char *scale = getenv("WEIR_SCALE");
-	bool small = scale && !strcmp(scale, "small");
+	bool small = is_small();
 
 	objects_wipe();
 	self->fd = client_open(O_RDWR);

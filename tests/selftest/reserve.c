@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "asleep.h"
 #include "client.h"
 #include "crowd.h"
 #include "verdict.h"
@@ -122,23 +123,6 @@ static void waiter(FIXTURE_DATA(reserve) *self, int i, __s64 n, __u64 wait)
 	told->turn = self->shared->turns++;
 	told->done = 1;
 	_exit(0);
-}
-
-/* Asleep in the call: then /proc says so, and goes on saying so. */
-static void until_asleep(pid_t pid)
-{
-	char path[64], state = 0, line[256];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	for (int quiet = 0; quiet < 3; usleep(2000)) {
-		file = fopen(path, "r");
-		if (file && fgets(line, sizeof(line), file))
-			state = strrchr(line, ')')[2];
-		if (file)
-			fclose(file);
-		quiet = state == 'S' ? quiet + 1 : 0;
-	}
 }
 
 static void start(FIXTURE_DATA(reserve) *self, int i, __s64 n, __u64 wait)

@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "client.h"
+#include "roster.h"
 #include "slab.h"
 
 #define KEYS	10000
@@ -217,6 +217,35 @@ TEST_F_TIMEOUT(stuck, take, 120)
 {
 	/* nothing was taken of what is no more */
 	stuck_run(_metadata, self, take_all, -ENODEV);
+}
+
+/* The first key is known when the second one's page is asked for. */
+static int claim_two(FIXTURE_DATA(stuck) *self)
+{
+	struct weir_op ops[2];
+	__u64 key = KEYS;
+
+	ops[0] = op_make(WEIR_OP_CLAIM, self->limiter, WEIR_LEASE_DETACHED);
+	ops[1] = ops[0];
+	op_key(&ops[0], &key, sizeof(key));
+	ops[1].flags = WEIR_OP_PTR;
+	ops[1].key_len = sizeof(key);
+	ops[1].ptr = address(self->page);
+	return claims_run(self->fd, ops, 2);
+}
+
+TEST_F_TIMEOUT(stuck, claims, 120)
+{
+	struct weir_roster_config config = roster_config(WEIR_KEY_U64, KEYS + 2);
+	struct weir_op op;
+
+	/* a roster instead of the limiter */
+	ASSERT_EQ(0, object_delete(self->fd, self->limiter));
+	ASSERT_EQ(0, roster_create(self->fd, OURS "stuck", &config, &self->limiter));
+	for (__u64 key = 0; key < KEYS; key++)
+		ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_CLAIM, self->limiter,
+				     WEIR_LEASE_DETACHED, &key, sizeof(key)));
+	stuck_run(_metadata, self, claim_two, -EINVAL);
 }
 
 static int create(FIXTURE_DATA(stuck) *self)

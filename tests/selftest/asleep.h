@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* asleep - when another task sleeps in a call, for tests of what wakes it */
+#ifndef _WEIR_SELFTEST_ASLEEP_H
+#define _WEIR_SELFTEST_ASLEEP_H
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+/* Asleep in the call: then /proc says so, and goes on saying so. */
+static inline void until_asleep(pid_t pid)
+{
+	char path[64], state = 0, line[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	for (int quiet = 0; quiet < 3; usleep(2000)) {
+		file = fopen(path, "r");
+		if (file && fgets(line, sizeof(line), file))
+			state = strrchr(line, ')')[2];
+		if (file)
+			fclose(file);
+		quiet = state == 'S' ? quiet + 1 : 0;
+	}
+}
+
+#endif /* _WEIR_SELFTEST_ASLEEP_H */

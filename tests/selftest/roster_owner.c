@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * roster_owner - whose a lease is, and that it goes with him: once, and in time
+ *
+ * What one has that dies is gone when waitpid() returns: so it is looked for right after
+ * that, without any sleep, and the next claim wins.
+ */
+#include <kselftest_harness.h>
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "descriptor.h"
+#include "roster.h"
+
+#define ROUNDS	scaled(200)
+
+struct child {
+	_Atomic int ready;
+	_Atomic int result;
+};
+
+FIXTURE(owner) {
+	int fd, events;
+	__u32 r;
+	struct child *child;
+	int pair[2];		/* what is sent here stays under way */
+	int end[2];		/* read end: closed by the test when it is over */
+};
+
+FIXTURE_SETUP(owner)
+{
+	struct weir_roster_config config = roster_config(WEIR_KEY_TEXT, 64);
+
+	objects_wipe();
+	self->fd = client_open(O_RDWR);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, roster_create(self->fd, OURS "owner", &config, &self->r));
+	self->events = client_open(O_RDONLY);
+	self->child = shared_memory(sizeof(*self->child));
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, self->pair));
+	ASSERT_EQ(0, pipe2(self->end, O_CLOEXEC));
+}
+
+FIXTURE_TEARDOWN(owner)
+{
+	close(self->end[0]);
+	close(self->end[1]);
+	close(self->events);
+	close(self->fd);
+	objects_wipe();
+}
+
+/* ------------------------------------------------------------ death */
+
+enum how { ALONE, WITH_CHILD, IN_SOCKET };
+
+static void hold_until_killed(FIXTURE_DATA(owner) *self, enum how how)
+{
+	struct weir_op ops[2], op;
+	char byte;
+	__u32 r;
+	int fd = roster_enter(OURS "owner", &r);
+
+	ops[0] = lease_make(WEIR_OP_CLAIM, r, "b", 0, 0);
+	ops[1] = lease_make(WEIR_OP_CLAIM, r, "c", 0, HOUR);
+	if (lease_claim(fd, r, "a") || claims_run(fd, ops, 2) ||
+	    lease_run(fd, &op, WEIR_OP_PUT, r, "a", 0, 0) ||
+	    lease_run(fd, &op, WEIR_OP_PUT, r, "stays", WEIR_LEASE_DETACHED, 0))
+		_exit(1);
+	if (how == WITH_CHILD && !fork()) {
+		close(self->end[1]);
+		_exit(read(self->end[0], &byte, 1));
+	}
+	if (how == IN_SOCKET)
+		fd_send(self->pair[0], fd);
+	self->child->ready = 1;
+	for (;;)
+		pause();
+}
+
+static pid_t begin(FIXTURE_DATA(owner) *self, enum how how)
+{
+	pid_t pid;
+
+	self->child->ready = 0;
+	fflush(NULL);
+	pid = fork();
+	if (!pid)
+		hold_until_killed(self, how);
+	while (!self->child->ready)
+		usleep(50);
+	return pid;
+}
+
+static void die(struct __test_metadata *_metadata, FIXTURE_DATA(owner) *self, enum how how)
+{
+	struct weir_op op;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		pid_t pid = begin(self, how);
+		char byte;
+
+		ASSERT_EQ(-EEXIST, lease_run(self->fd, &op, WEIR_OP_CLAIM, self->r, "b", 0, 0));
+		ASSERT_EQ(pid, op.pid);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		ASSERT_EQ(-ENOENT, lease_find(self->fd, self->r, "a"));
+		ASSERT_EQ(-ENOENT, lease_find(self->fd, self->r, "b"));
+		ASSERT_EQ(0, lease_claim(self->fd, self->r, "c"));
+		ASSERT_EQ(0, lease_find(self->fd, self->r, "stays"));
+		ASSERT_EQ(2, roster_stats(self->fd, self->r).members);
+		ASSERT_EQ(0, lease_remove(self->fd, self->r, "c"));
+		/* what was left comes, and changes nothing */
+		if (how == IN_SOCKET)
+			ASSERT_EQ(1, recv(self->pair[1], &byte, 1, 0));
+	}
+	EXPECT_EQ(3 * ROUNDS, leases_lost(self->events, "", WEIR_LOST_HOLDER));
+	EXPECT_EQ(3 * ROUNDS, roster_stats(self->fd, self->r).lost);
+	EXPECT_EQ(0, roster_stats(self->fd, self->r).expired);
+}
+
+TEST_F_TIMEOUT(owner, killed, 100)
+{
+	die(_metadata, self, ALONE);
+}
+
+TEST_F_TIMEOUT(owner, killed_with_a_child, 100)
+{
+	die(_metadata, self, WITH_CHILD);
+}
+
+TEST_F_TIMEOUT(owner, killed_with_a_message_under_way, 100)
+{
+	die(_metadata, self, IN_SOCKET);
+}
+
+/* Whatever else ends: put again, it is another lease, of another holder. */
+TEST_F(owner, successor)
+{
+	struct weir_op op;
+	__u32 r;
+	int fd = roster_enter(OURS "owner", &r);
+
+	/* removed by another, made nobody's by himself, given a value by another */
+	ASSERT_EQ(0, lease_run(fd, &op, WEIR_OP_CLAIM, r, "a", 0, 0));
+	ASSERT_EQ(0, lease_run(self->fd, &op, WEIR_OP_REMOVE, self->r, "a", op.version, 0));
+	ASSERT_EQ(0, lease_claim(self->fd, self->r, "a"));
+	ASSERT_EQ(0, lease_claim(fd, r, "b"));
+	ASSERT_EQ(0, lease_run(fd, &op, WEIR_OP_PUT, r, "b", WEIR_LEASE_DETACHED, 0));
+	ASSERT_EQ(0, lease_run(fd, &op, WEIR_OP_CLAIM, r, "c", 0, 0));
+	ASSERT_EQ(0, lease_run_value(self->fd, &op, WEIR_OP_REPLACE, self->r, "c", "v", 1,
+				     op.version, 0));
+	/* his own, again and again */
+	for (int i = 0; i < 100; i++) {
+		ASSERT_EQ(0, lease_claim(fd, r, "d"));
+		ASSERT_EQ(0, lease_remove(fd, r, "d"));
+	}
+	close(fd);
+	EXPECT_EQ(0, lease_find(self->fd, self->r, "a"));
+	EXPECT_EQ(0, lease_find(self->fd, self->r, "b"));
+	EXPECT_EQ(-ENOENT, lease_find(self->fd, self->r, "c"));
+	EXPECT_EQ(1, leases_lost(self->events, "", 0));
+}
+
+/* ------------------------------------------------------------ descriptors */
+
+TEST_F(owner, dup)
+{
+	struct weir_op op;
+	__u32 r;
+	int fd = roster_enter(OURS "owner", &r), copy = dup(fd);
+
+	ASSERT_EQ(0, lease_claim(fd, r, "a"));
+	EXPECT_EQ(0, close(fd));
+	/* one holder, whichever descriptor he uses */
+	EXPECT_EQ(0, lease_run(copy, &op, WEIR_OP_TOUCH, r, "a", 0, HOUR));
+	EXPECT_EQ(WEIR_OUT_MINE, op.out_flags);
+	EXPECT_EQ(0, close(copy));
+	EXPECT_EQ(-ENOENT, lease_find(self->fd, self->r, "a"));
+}
+
+/* A child has the file, and nothing of what its parent has. */
+TEST_F(owner, fork)
+{
+	struct weir_op op;
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(0, lease_claim(self->fd, self->r, "a"));
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		if (lease_remove(self->fd, self->r, "a") != -EEXIST)
+			_exit(1);
+		if (lease_run(self->fd, &op, WEIR_OP_PUT, self->r, "a", 0, 0) != -EEXIST)
+			_exit(2);
+		if (lease_claim(self->fd, self->r, "b"))
+			_exit(3);
+		if (lease_run(self->fd, &op, WEIR_OP_LEASE_GET, self->r, "a", 0, 0) ||
+		    op.out_flags)
+			_exit(4);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(-ENOENT, lease_find(self->fd, self->r, "b"));
+	ASSERT_EQ(0, lease_run(self->fd, &op, WEIR_OP_LEASE_GET, self->r, "a", 0, 0));
+	EXPECT_EQ(WEIR_OUT_MINE, op.out_flags);
+	EXPECT_EQ(1, leases_lost(self->events, "", WEIR_LOST_HOLDER));
+}
+
+/* Passed on: the receiver's table is another holder, and the giver's end is an end. */
+TEST_F(owner, passed)
+{
+	__u32 r;
+	int fd = roster_enter(OURS "owner", &r);
+
+	ASSERT_EQ(0, lease_claim(fd, r, "a"));
+	fd_send(self->pair[0], fd);
+	close(fd);
+	EXPECT_EQ(-ENOENT, lease_find(self->fd, self->r, "a"));
+	fd = fd_receive(self->pair[1]);
+	EXPECT_EQ(0, lease_claim(fd, r, "a"));
+	EXPECT_EQ(-EEXIST, lease_claim(self->fd, self->r, "a"));
+	close(fd);
+	EXPECT_EQ(0, lease_claim(self->fd, self->r, "a"));
+	EXPECT_EQ(2, leases_lost(self->events, "", WEIR_LOST_HOLDER));
+}
+
+/* A program that has a lease as it begins; @keep: the file stays open in it. */
+static pid_t run_program(FIXTURE_DATA(owner) *self, bool keep)
+{
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		__u32 r;
+		int fd = roster_enter(OURS "owner", &r);
+
+		if (lease_claim(fd, r, "a"))
+			_exit(1);
+		program_become(self->pair[0], fd, keep);
+	}
+	program_begun(self->pair[1]);
+	return pid;
+}
+
+TEST_F(owner, exec)
+{
+	pid_t pid = run_program(self, false);
+
+	EXPECT_EQ(-ENOENT, lease_find(self->fd, self->r, "a"));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	pid = run_program(self, true);
+	EXPECT_EQ(0, lease_find(self->fd, self->r, "a"));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	EXPECT_EQ(-ENOENT, lease_find(self->fd, self->r, "a"));
+	EXPECT_EQ(2, leases_lost(self->events, "", WEIR_LOST_HOLDER));
+}
+
+/* The roster dies first, then the owner; and the other way round, with the handle closed. */
+TEST_F(owner, deleted)
+{
+	pid_t pid = begin(self, ALONE);
+
+	ASSERT_EQ(0, object_delete(self->fd, self->r));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	EXPECT_EQ(0, leases_lost(self->events, "", 0));
+}
+
+/* Leases that ran out leave nothing with a holder who lives on: all of them come and go. */
+TEST_F(owner, holds_end)
+{
+	struct weir_op op;
+	char key[32];
+
+	for (int i = 0; i < scaled(5000); i++) {
+		snprintf(key, sizeof(key), "key%d", i);
+		ASSERT_EQ(0, lease_run(self->fd, &op, WEIR_OP_CLAIM, self->r, key, 0, 1)) {
+			TH_LOG("claim %d", i);
+		}
+	}
+	EXPECT_EQ(0, roster_stats(self->fd, self->r).members);
+	EXPECT_EQ(scaled(5000), roster_stats(self->fd, self->r).expired);
+	close(self->fd);
+	self->fd = client_open(O_RDWR);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* sample - tests/kmod/sample.c, a module that calls weir's API: load it, have it call */
+#ifndef _WEIR_SELFTEST_SAMPLE_H
+#define _WEIR_SELFTEST_SAMPLE_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "client.h"
+
+#define MODULE		"weir_sample"
+#define PARAMETERS	"/sys/module/" MODULE "/parameters/"
+
+/* What a run came to. */
+struct sums {
+	unsigned long long allowed, limited, banned, full, einval, enodev, enomem,
+		ebusy, other, banned_now, in_softirq, done, enoent, e2big, most_held;
+};
+
+static inline int text_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+static inline int module_load(void)
+{
+	const char *dir = getenv("WEIR_MODULES");
+	char path[512];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "%s/%s.ko", dir ? dir : ".", MODULE);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+static inline int module_unload(const char *name)
+{
+	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
+}
+
+/* @what: limiter, gate or counter; "": none from now on */
+static inline int sample_get(const char *what, const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), PARAMETERS "%s", what);
+	return text_write(path, *name ? name : "\n");
+}
+
+/* WHAT of the sample's to each key. */
+static inline int sample_do(const char *what, const char *context, __u64 first,
+			    __u64 keys, __u64 rounds, __u32 n)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s %llu %llu %llu %u %s", context,
+		 (unsigned long long)first, (unsigned long long)keys,
+		 (unsigned long long)rounds, n, what);
+	return text_write(PARAMETERS "run", text);
+}
+
+static inline int sample_run(const char *context, __u64 first, __u64 keys, __u64 rounds,
+			     __u32 cost)
+{
+	return sample_do("check", context, first, keys, rounds, cost);
+}
+
+static inline struct sums sums_get(void)
+{
+	struct sums s;
+	FILE *file = fopen(PARAMETERS "run", "r");
+
+	if (!file || fscanf(file, "allowed %llu limited %llu banned %llu full %llu "
+			    "EINVAL %llu ENODEV %llu ENOMEM %llu EBUSY %llu other %llu "
+			    "banned-now %llu in-softirq %llu done %llu ENOENT %llu "
+			    "E2BIG %llu most-held %llu", &s.allowed, &s.limited,
+			    &s.banned, &s.full, &s.einval, &s.enodev, &s.enomem,
+			    &s.ebusy, &s.other, &s.banned_now, &s.in_softirq, &s.done, &s.enoent,
+			    &s.e2big, &s.most_held) != 15)
+		abort();
+	fclose(file);
+	return s;
+}
+
+#define NEEDS_MODULE()							\
+	do {								\
+		if (!self->ready)					\
+			SKIP(return, "WEIR_MODULES does not say where it is"); \
+	} while (0)
+
+#endif /* _WEIR_SELFTEST_SAMPLE_H */
