@@ -5,14 +5,19 @@
  *
  * Here 64 processes bring 10,000 distinct keys to a limiter of at most 100, and a
  * reader looks all the while. Then keys come and go, so that the last place is
- * taken and given back again and again.
+ * taken and given back again and again. It is the same with a roster of at most 100.
  */
 
+#include <errno.h>
+#include <stdio.h>
+
 #include "crowd.h"
+#include "roster.h"
 #include "service.h"
 #include "tap.h"
 
 #define LIMITER	"scenario-07-sessions"
+#define ROSTER	"scenario-07-cache"
 #define MAX	100
 #define PROCESSES 64
 
@@ -43,64 +48,197 @@ static void show_the_overflow(void)
 	crowd_free(crowd);
 }
 
-static int insert(struct crowd *crowd, unsigned int me, void *arg)
+/* ---- a table, of either kind ------------------------------------------------------ */
+
+struct table {
+	bool leased;
+	struct weir *weir;
+	struct weir_limiter *limiter;
+	struct roster roster;
+};
+
+static bool table_enter(struct table *t, bool leased)
 {
-	struct seat *seat = &crowd->seat[me];
-	struct weir *weir = weir_open(0);
-	struct weir_limiter *sessions;
+	*t = (struct table){ .leased = leased };
+	if (leased) {
+		t->roster = roster_enter(ROSTER);
+		return t->roster.fd >= 0;
+	}
+	t->weir = weir_open(0);
+	t->limiter = t->weir ? weir_limiter_open(t->weir, LIMITER, WEIR_RIGHT_ALL) : NULL;
+	return t->limiter;
+}
+
+static void table_leave(struct table *t)
+{
+	if (t->leased) {
+		roster_leave(&t->roster);
+		return;
+	}
+	weir_limiter_close(t->limiter);
+	weir_close(t->weir);
+}
+
+enum brought { IN, REFUSED, NEITHER };
+
+static void lease_key(char *key, size_t size, uint64_t number)
+{
+	snprintf(key, size, "entry-%llu", (unsigned long long)number);
+}
+
+/* Nobody's: it stays when the one who brought it ends. */
+static enum brought bring_lease(struct table *t, uint64_t number)
+{
+	char key[32];
+	int ret;
+
+	lease_key(key, sizeof(key), number);
+	ret = lease_post(&t->roster, key, &number, sizeof(number), 0, NULL);
+	return !ret ? IN : ret == -ENOSPC ? REFUSED : NEITHER;
+}
+
+static enum brought bring(struct table *t, uint64_t number)
+{
 	struct weir_key key;
 
-	(void)arg;
-	if (!weir)
+	if (t->leased)
+		return bring_lease(t, number);
+	weir_key_u64(&key, number);
+	switch (weir_limiter_check(t->limiter, &key, 1, NULL)) {
+	case WEIR_ALLOWED:
+		return IN;
+	case WEIR_FULL:
+		return REFUSED;
+	default:
+		return NEITHER;
+	}
+}
+
+static bool drop(struct table *t, uint64_t number)
+{
+	struct weir_key key;
+	char text[32];
+
+	if (t->leased) {
+		lease_key(text, sizeof(text), number);
+		return !lease_remove(&t->roster, text, 0);
+	}
+	weir_key_u64(&key, number);
+	return !weir_limiter_forget(t->limiter, &key);
+}
+
+static uint64_t size_of(struct table *t)
+{
+	return t->leased ? roster_stats(&t->roster).members : limiter_stats(t->limiter).keys;
+}
+
+static uint64_t refusals(struct table *t)
+{
+	return t->leased ? roster_stats(&t->roster).full : limiter_stats(t->limiter).full;
+}
+
+static unsigned int listed(struct table *t)
+{
+	static struct roster_list list;
+	const struct weir_entry *entry;
+	struct weir_entries *entries;
+	unsigned int count = 0;
+
+	if (t->leased) {
+		roster_list_begin(&list, &t->roster);
+		while (roster_list_next(&list))
+			count++;
+		return count;
+	}
+	entries = weir_entries_open(t->limiter, 0);
+	while (entries && weir_entries_next(entries, &entry) == 1)
+		count++;
+	weir_entries_close(entries);
+	return count;
+}
+
+/* ---- many keys at once ------------------------------------------------------------ */
+
+static int insert(struct crowd *crowd, unsigned int me, void *arg)
+{
+	const bool *leased = arg;
+	struct seat *seat = &crowd->seat[me];
+	struct table t;
+
+	if (!table_enter(&t, *leased))
 		return 1;
-	sessions = weir_limiter_open(weir, LIMITER, WEIR_RIGHT_USE);
-	if (!sessions)
-		return 2;
 	for (unsigned int i = me; i < keys; i += PROCESSES) {
-		weir_key_u64(&key, i);
-		switch (weir_limiter_check(sessions, &key, 1, NULL)) {
-		case WEIR_ALLOWED:
-			seat->done++;
-			break;
-		case WEIR_FULL:
-			seat->tally[0]++;
-			break;
-		default:
-			return 3;
-		}
+		enum brought brought = bring(&t, i);
+
+		if (brought == NEITHER)
+			return 2;
+		seat->done += brought == IN;
+		seat->tally[0] += brought == REFUSED;
 	}
 	return 0;
 }
+
+/* The most keys anybody ever saw while the crowd was at work. */
+static uint64_t most_seen(struct table *t, struct crowd *crowd)
+{
+	uint64_t most = 0;
+
+	do {
+		uint64_t now = size_of(t);
+
+		if (now > most)
+			most = now;
+	} while (crowd_done(crowd) + crowd_tally(crowd, 0) < keys);
+	return most;
+}
+
+static void more_than_fit(struct table *t)
+{
+	struct crowd *crowd = crowd_make(PROCESSES);
+	unsigned int dropped = 0;
+
+	crowd_spawn(crowd, insert, &t->leased);
+	crowd_start(crowd);
+	tap_ok(most_seen(t, crowd) <= MAX, "nobody ever saw more than %u", MAX);
+	tap_is(crowd_wait(crowd), 0, "every key got an answer");
+	tap_is(crowd_done(crowd), MAX, "%u keys were let in", MAX);
+	tap_is(crowd_tally(crowd, 0), keys - MAX, "all others were refused");
+	tap_is(refusals(t), keys - MAX, "and every refusal was counted");
+	tap_is(size_of(t), MAX, "the table says so");
+	tap_is(listed(t), MAX, "so does its list");
+	for (unsigned int i = 0; i < keys; i++)
+		dropped += drop(t, i);
+	tap_is(dropped, MAX, "they can be dropped");
+	tap_is(size_of(t), 0, "all of them");
+	crowd_free(crowd);
+}
+
+/* ---- the last place --------------------------------------------------------------- */
 
 #define HELD	3	/* by each process: 192 in all, did they fit */
 
 /* Let go of the key held longest, bring a new one, and look how many there are. */
 static int come_and_go(struct crowd *crowd, unsigned int me, void *arg)
 {
+	const bool *leased = arg;
 	struct seat *seat = &crowd->seat[me];
-	struct weir *weir = weir_open(0);
-	struct weir_limiter *sessions;
-	struct weir_key key[HELD];
 	bool held[HELD] = { false };
+	uint64_t key[HELD] = { 0 };
+	struct table t;
 
-	(void)arg;
-	if (!weir)
+	if (!table_enter(&t, *leased))
 		return 1;
-	sessions = weir_limiter_open(weir, LIMITER, WEIR_RIGHT_ALL);
-	if (!sessions)
-		return 2;
 	for (unsigned int i = 0; i < keys / PROCESSES; i++) {
 		unsigned int at = i % HELD;
 		uint64_t now;
 
-		if (held[at] && weir_limiter_forget(sessions, &key[at]))
-			return 3;
-		weir_key_u64(&key[at], i * PROCESSES + me);
-		held[at] = weir_limiter_check(sessions, &key[at], 1, NULL) ==
-			   WEIR_ALLOWED;
+		if (held[at] && !drop(&t, key[at]))
+			return 2;
+		key[at] = i * PROCESSES + me;
+		held[at] = bring(&t, key[at]) == IN;
 		if (!held[at])
 			continue;
-		now = limiter_stats(sessions).keys;
+		now = size_of(&t);
 		if (now > seat->tally[0])
 			seat->tally[0] = now;
 	}
@@ -109,35 +247,31 @@ static int come_and_go(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-static void last_place_again_and_again(struct weir_limiter *sessions)
+static void last_place_again_and_again(struct table *t)
 {
 	struct crowd *crowd = crowd_make(PROCESSES);
 	uint64_t most = 0;
 
-	crowd_spawn(crowd, come_and_go, NULL);
-	crowd_start(crowd);
-	tap_is(crowd_wait(crowd), 0, "keys come and go");
+	tap_is(crowd_run(crowd, come_and_go, &t->leased), 0, "keys come and go");
 	for (unsigned int i = 0; i < PROCESSES; i++)
 		if (crowd->seat[i].tally[0] > most)
 			most = crowd->seat[i].tally[0];
 	tap_is(most, MAX, "the table was full, and never fuller than that");
-	tap_is(limiter_stats(sessions).keys, crowd_done(crowd),
-	       "what is in it is what they hold");
+	tap_is(size_of(t), crowd_done(crowd), "what is in it is what they hold");
 	crowd_free(crowd);
 }
 
-/* The most keys anybody ever saw while the crowd was at work. */
-static uint64_t most_seen(struct weir_limiter *sessions, struct crowd *crowd)
+static void at_most_100(bool leased)
 {
-	uint64_t most = 0;
+	struct table t;
 
-	do {
-		uint64_t now = limiter_stats(sessions).keys;
-
-		if (now > most)
-			most = now;
-	} while (crowd_done(crowd) + crowd_tally(crowd, 0) < keys);
-	return most;
+	if (!table_enter(&t, leased))
+		tap_bail("cannot open what was made");
+	tap_note("%u processes bring %u keys to a %s of %u", PROCESSES, keys,
+		 leased ? "roster" : "limiter", MAX);
+	more_than_fit(&t);
+	last_place_again_and_again(&t);
+	table_leave(&t);
 }
 
 int main(void)
@@ -147,48 +281,20 @@ int main(void)
 		.key_type = WEIR_KEY_U64, .tokens = 10, .period = DAY,
 		.max_keys = MAX,
 	};
-	const struct weir_entry *entry;
 	struct weir_limiter *sessions;
-	struct weir_limiter_stats stats;
-	struct weir_entries *entries;
-	struct crowd *crowd;
+	struct roster cache;
 	struct weir *weir;
-	unsigned int listed = 0;
 
 	tap_begin("at most 100 is at most 100: compare-then-insert against weir");
 	weir = service_connect();
 	keys = tap_scaled(10000, 4);
 	show_the_overflow();
-	tap_note("%u processes bring %u keys to a table of %u", PROCESSES, keys,
-		 MAX);
 	sessions = service_limiter(weir, LIMITER, &config);
-	crowd = crowd_make(PROCESSES);
-	crowd_spawn(crowd, insert, NULL);
-	crowd_start(crowd);
-	tap_ok(most_seen(sessions, crowd) <= MAX, "nobody ever saw more than %u",
-	       MAX);
-	tap_is(crowd_wait(crowd), 0, "every key got an answer");
-	tap_is(crowd_done(crowd), MAX, "%u keys were let in", MAX);
-	tap_is(crowd_tally(crowd, 0), keys - MAX, "all others were refused");
-	stats = limiter_stats(sessions);
-	tap_is(stats.full, keys - MAX, "and every refusal was counted");
-	tap_is(stats.keys, MAX, "the table says so");
-	entries = weir_entries_open(sessions, 0);
-	while (entries && weir_entries_next(entries, &entry) == 1)
-		listed++;
-	tap_is(listed, MAX, "so does its list");
-	weir_entries_close(entries);
-	while (keys--) {
-		struct weir_key key;
-
-		weir_key_u64(&key, keys);
-		weir_limiter_forget(sessions, &key);
-	}
-	tap_is(limiter_stats(sessions).keys, 0, "it can be emptied");
-	keys = tap_scaled(10000, 4);
-	last_place_again_and_again(sessions);
+	at_most_100(false);
 	tap_ok(limiter_end(sessions), "the limiter is gone");
-	crowd_free(crowd);
+	cache = roster_make(ROSTER, MAX, 0);
+	at_most_100(true);
+	tap_ok(roster_end(&cache), "the roster is gone");
 	weir_close(weir);
 	return tap_end();
 }

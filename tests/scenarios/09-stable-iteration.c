@@ -3,26 +3,63 @@
  * A registry was changed while somebody walked through it: entries were missed,
  * others came twice.
  *
- * Here eight processes insert and drop keys, and create and delete objects, while
- * a reader lists both. What was there all the while comes exactly once.
+ * Here eight processes insert and drop keys and leases, and create and delete objects,
+ * while a reader lists all three. What was there all the while comes exactly once; of the
+ * leases also what is given new values all the while.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "crowd.h"
+#include "roster.h"
 #include "service.h"
 #include "tap.h"
 
 #define LIMITER	"scenario-09-clients"
+#define ROSTER	"scenario-09-members"
 #define STAYS	"scenario-09-stays-"
 #define GOES	"scenario-09-goes-"
 #define STABLE	5000
 #define OBJECTS	200
 #define WRITERS	8
+#define BEHIND	(500 * WRITERS)	/* so many come before one goes */
+
+static void lease_key(char *key, size_t size, uint64_t number)
+{
+	snprintf(key, size, "member-%llu", (unsigned long long)number);
+}
+
+/* Of the record of a lease; its key is not terminated. */
+static uint64_t lease_number(const struct weir_lease_info *info)
+{
+	char key[32];
+
+	snprintf(key, sizeof(key), "%.*s", info->key_len, (const char *)info->data);
+	return strtoull(key + strlen("member-"), NULL, 10);
+}
+
+/* A lease comes, another one goes, and one that stays gets a new value. */
+static bool leases_change(const struct roster *r, uint64_t next)
+{
+	char key[32];
+
+	lease_key(key, sizeof(key), next);
+	if (lease_post(r, key, &next, sizeof(next), 0, NULL))
+		return false;
+	lease_key(key, sizeof(key), next % STABLE);
+	if (lease_put(r, key, &next, sizeof(next), 0, NULL))
+		return false;
+	if (next < STABLE + BEHIND)
+		return true;
+	lease_key(key, sizeof(key), next - BEHIND);
+	return !lease_remove(r, key, 0);
+}
 
 static int come_and_go(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct weir *weir = weir_open(0);
+	struct roster r = roster_enter(ROSTER);
 	struct weir_limiter *clients;
 	struct weir_counter *counter;
 	char name[WEIR_NAME_SIZE];
@@ -39,10 +76,12 @@ static int come_and_go(struct crowd *crowd, unsigned int me, void *arg)
 		weir_key_u64(&key, next);
 		if (weir_limiter_check(clients, &key, 1, NULL) != WEIR_ALLOWED)
 			return 3;
+		if (!leases_change(&r, next))
+			return 6;
 		crowd->seat[me].done++;
-		if (next < STABLE + 500 * WRITERS)
+		if (next < STABLE + BEHIND)
 			continue;
-		weir_key_u64(&key, next - 500 * WRITERS);
+		weir_key_u64(&key, next - BEHIND);
 		if (weir_limiter_forget(clients, &key))
 			return 4;
 		if (next / WRITERS % 16)
@@ -85,6 +124,28 @@ static unsigned int keys_walk(struct weir_limiter *clients, unsigned int *others
 	return wrong;
 }
 
+static unsigned int leases_walk(const struct roster *r, unsigned int *others)
+{
+	static struct roster_list list;
+	static uint8_t seen[STABLE];
+	const struct weir_lease_info *info;
+	unsigned int wrong = 0;
+	uint64_t number;
+
+	memset(seen, 0, sizeof(seen));
+	roster_list_begin(&list, r);
+	while ((info = roster_list_next(&list))) {
+		number = lease_number(info);
+		if (number >= STABLE)
+			++*others;
+		else if (seen[number] < 255)
+			seen[number]++;
+	}
+	for (unsigned int i = 0; i < STABLE; i++)
+		wrong += seen[i] != 1;
+	return wrong;
+}
+
 static unsigned int objects_walk(struct weir *weir)
 {
 	static uint8_t seen[OBJECTS];
@@ -102,6 +163,18 @@ static unsigned int objects_walk(struct weir *weir)
 	for (i = 0; i < OBJECTS; i++)
 		wrong += seen[i] != 1;
 	return wrong;
+}
+
+/* Nobody's: all writers give them new values. */
+static void stable_leases_make(const struct roster *r)
+{
+	char key[32];
+
+	for (uint64_t i = 0; i < STABLE; i++) {
+		lease_key(key, sizeof(key), i);
+		if (lease_post(r, key, &i, sizeof(i), 0, NULL))
+			tap_bail("cannot post the stable leases");
+	}
 }
 
 static void stable_make(struct weir *weir, struct weir_limiter *clients)
@@ -149,8 +222,9 @@ int main(void)
 		.key_type = WEIR_KEY_U64, .tokens = 10, .period = DAY,
 	};
 	const unsigned int rounds = tap_scaled(30, 3);
-	unsigned int keys = 0, objects = 0, others = 0;
+	unsigned int keys = 0, objects = 0, leases = 0, others = 0, other_leases = 0;
 	struct weir_limiter *clients;
+	struct roster members;
 	struct crowd *crowd;
 	struct weir *weir;
 
@@ -159,25 +233,31 @@ int main(void)
 	clients = service_limiter(weir, LIMITER, &config);
 	objects_remove(weir);
 	stable_make(weir, clients);
-	tap_note("%u stable keys, %u stable objects, %u writers, %u walks",
-		 STABLE, OBJECTS, WRITERS, rounds);
+	members = roster_make(ROSTER, 0, 0);
+	stable_leases_make(&members);
+	tap_note("%u stable keys, as many leases, %u objects, %u writers, %u walks", STABLE,
+		 OBJECTS, WRITERS, rounds);
 	crowd = crowd_make(WRITERS);
 	crowd_spawn(crowd, come_and_go, NULL);
 	crowd_start(crowd);
 	for (unsigned int i = 0; i < rounds; i++) {
 		keys += keys_walk(clients, &others);
+		leases += leases_walk(&members, &other_leases);
 		objects += objects_walk(weir);
 	}
 	crowd->flag = 1;
 	tap_is(crowd_wait(crowd), 0, "every writer did its work");
-	tap_note("%llu keys and %llu objects came meanwhile, %u of them were met",
+	tap_note("%llu keys and leases and %llu objects came meanwhile, %u and %u were met",
 		 (unsigned long long)crowd_done(crowd),
-		 (unsigned long long)crowd_tally(crowd, 0), others);
+		 (unsigned long long)crowd_tally(crowd, 0), others, other_leases);
 	tap_is(keys, 0, "every stable key came exactly once in each walk");
+	tap_is(leases, 0, "every stable lease, too, whatever its value");
 	tap_is(objects, 0, "every stable object, too");
-	tap_ok(others > 0, "the walks did meet keys that come and go");
+	tap_ok(others > 0 && other_leases > 0,
+	       "the walks did meet keys and leases that come and go");
 	objects_remove(weir);
 	tap_ok(limiter_end(clients), "the limiter is gone");
+	tap_ok(roster_end(&members), "the roster is gone");
 	crowd_free(crowd);
 	weir_close(weir);
 	return tap_end();

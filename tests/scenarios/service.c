@@ -40,15 +40,28 @@ bool limiter_end(struct weir_limiter *limiter)
 	return !ret;
 }
 
+bool gate_end(struct weir_gate *gate)
+{
+	int ret = weir_gate_delete(gate);
+
+	weir_gate_close(gate);
+	return !ret;
+}
+
 void service_remove(struct weir *weir, enum weir_kind kind, const char *name)
 {
 	struct weir_counter *counter;
 	struct weir_limiter *limiter;
+	struct weir_gate *gate;
 
 	if (kind == WEIR_KIND_COUNTER) {
 		counter = weir_counter_open(weir, name, WEIR_RIGHT_ADMIN);
 		if (counter && !counter_end(counter))
 			tap_bail("cannot delete the old counter %s", name);
+	} else if (kind == WEIR_KIND_GATE) {
+		gate = weir_gate_open(weir, name, WEIR_RIGHT_ADMIN);
+		if (gate && !gate_end(gate))
+			tap_bail("cannot delete the old gate %s", name);
 	} else {
 		limiter = weir_limiter_open(weir, name, WEIR_RIGHT_ADMIN);
 		if (limiter && !limiter_end(limiter))
@@ -82,6 +95,18 @@ struct weir_limiter *service_limiter(struct weir *weir, const char *name,
 	return limiter;
 }
 
+struct weir_gate *service_gate(struct weir *weir, const char *name,
+			       const struct weir_gate_config *config)
+{
+	struct weir_gate *gate;
+
+	service_remove(weir, WEIR_KIND_GATE, name);
+	gate = weir_gate_create(weir, name, config, 0660);
+	if (!gate)
+		tap_bail("cannot create gate %s", name);
+	return gate;
+}
+
 unsigned int objects_named(struct weir *weir, const char *name)
 {
 	struct weir_objects *objects = weir_objects_open(weir, WEIR_KIND_ANY);
@@ -102,5 +127,14 @@ struct weir_limiter_stats limiter_stats(struct weir_limiter *limiter)
 
 	if (weir_limiter_get_stats(limiter, &stats))
 		tap_bail("cannot read a limiter's totals");
+	return stats;
+}
+
+struct weir_gate_stats gate_stats(struct weir_gate *gate)
+{
+	struct weir_gate_stats stats = { .size = sizeof(stats) };
+
+	if (weir_gate_get_stats(gate, &stats))
+		tap_bail("cannot read a gate's totals");
 	return stats;
 }

@@ -29,9 +29,13 @@ struct weir_counter *service_counter(struct weir *weir, const char *name,
 struct weir_limiter *service_limiter(struct weir *weir, const char *name,
 				     const struct weir_limiter_config *config);
 
+struct weir_gate *service_gate(struct weir *weir, const char *name,
+			       const struct weir_gate_config *config);
+
 /* Delete and close; true if that worked. */
 bool counter_end(struct weir_counter *counter);
 bool limiter_end(struct weir_limiter *limiter);
+bool gate_end(struct weir_gate *gate);
 
 /* Delete an object of that kind and name, if there is one. */
 void service_remove(struct weir *weir, enum weir_kind kind, const char *name);
@@ -40,6 +44,7 @@ void service_remove(struct weir *weir, enum weir_kind kind, const char *name);
 unsigned int objects_named(struct weir *weir, const char *name);
 
 struct weir_limiter_stats limiter_stats(struct weir_limiter *limiter);
+struct weir_gate_stats gate_stats(struct weir_gate *gate);
 
 /* CLOCK_BOOTTIME, which all times of weir are of */
 uint64_t now_ns(void);

@@ -10,11 +10,16 @@
 
 static unsigned int tests, failures;
 
-static bool scale_small(void)
+static bool scale_is(const char *word)
 {
 	const char *scale = getenv("WEIR_SCALE");
 
-	return scale && !strcmp(scale, "small");
+	return scale && !strcmp(scale, word);
+}
+
+static bool scale_small(void)
+{
+	return scale_is("small");
 }
 
 unsigned int tap_scaled(unsigned int count, unsigned int by)
@@ -22,6 +27,11 @@ unsigned int tap_scaled(unsigned int count, unsigned int by)
 	if (!scale_small())
 		return count;
 	return count / by ? count / by : 1;
+}
+
+unsigned int tap_seconds(void)
+{
+	return scale_small() ? 2 : scale_is("full") ? 60 : 10;
 }
 
 void tap_begin(const char *story)

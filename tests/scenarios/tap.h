@@ -34,4 +34,10 @@ void tap_bail(const char *format, ...)
  */
 unsigned int tap_scaled(unsigned int count, unsigned int by);
 
+/*
+ * How long a race goes on that is as long as it is let: 10 s; with WEIR_SCALE=full 60, as
+ * long as its row says; with WEIR_SCALE=small 2.
+ */
+unsigned int tap_seconds(void);
+
 #endif /* _WEIR_TAP_H */

@@ -62,7 +62,7 @@ unsigned int visit(struct weir *weir, struct weir_limiter *limiter, uint32_t fir
 
 void wait_until_empty(struct weir_limiter *limiter)
 {
-	const uint64_t end = now_ns() + 60 * SECOND;
+	const uint64_t end = now_ns() + 300 * SECOND;
 
 	while (limiter_stats(limiter).keys && now_ns() < end)
 		look_again_soon();

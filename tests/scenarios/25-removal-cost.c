@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * To remove one agent four lists were searched, each from its beginning: the more
+ * agents there were the longer it took to be rid of one.
+ *
+ * Here one lease of a thousand is removed, and one of a million; and an agent, who has
+ * four of them, ends among as many. Exactly what should go goes, and it takes the same.
+ *
+ * What it takes is counted in instructions, all that the machine executes meanwhile. There
+ * is a machine whose clock counts them ("tests/vm/run --icount", which says so in
+ * WEIR_ICOUNT): there a nanosecond is one instruction, and a run is like the next. In any
+ * other machine a clock tells of everything but that, so nothing is said about the cost.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crowd.h"
+#include "roster.h"
+#include "service.h"
+#include "tap.h"
+
+#define ROSTER	"scenario-25-agents"
+#define FEW	1000
+#define MANY	1000000
+#define SOME	50000	/* where nothing is said about the cost */
+#define SAMPLE	301
+#define PARTS	4
+#define WITHIN	20	/* per cent */
+
+/* ---- the broken pattern: search for it -------------------------------------------- */
+
+/* Entries looked at to find one agent in four lists, each of which has its own order. */
+static unsigned int looked_at(unsigned int agent, unsigned int agents)
+{
+	static const unsigned int strides[PARTS] = { 7, 11, 13, 17 };
+	unsigned int looks = 0;
+
+	for (unsigned int index = 0; index < PARTS; index++)
+		for (uint64_t i = 0;; i++) {
+			looks++;
+			if (i * strides[index] % agents == agent)
+				break;
+		}
+	return looks;
+}
+
+static unsigned int search_takes(unsigned int agents)
+{
+	uint64_t looks = 0;
+
+	for (unsigned int i = 0; i < 10; i++)
+		looks += looked_at(agents / 10 * i + 1, agents);
+	return looks / 10;
+}
+
+static void show_the_search(void)
+{
+	tap_note("search four lists: %u entries looked at among %u agents, %u among %u",
+		 search_takes(FEW), FEW, search_takes(MANY), MANY);
+}
+
+/* ---- what it takes ---------------------------------------------------------------- */
+
+static bool clock_counts(void)
+{
+	const char *icount = getenv("WEIR_ICOUNT");
+
+	return icount && !strcmp(icount, "1");
+}
+
+static int compare(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Chains differ, and a timer comes now and then: the middle one of all. */
+static uint64_t middle(uint64_t *took)
+{
+	qsort(took, SAMPLE, sizeof(*took), compare);
+	return took[SAMPLE / 2];
+}
+
+/* What it takes to look at the clock. */
+static uint64_t nothing_takes(void)
+{
+	uint64_t took[SAMPLE];
+
+	for (unsigned int i = 0; i < SAMPLE; i++) {
+		took[i] = now_ns();
+		took[i] = now_ns() - took[i];
+	}
+	return middle(took);
+}
+
+/* ---- agents ----------------------------------------------------------------------- */
+
+static void key_make(char *key, size_t size, unsigned int i)
+{
+	snprintf(key, size, "agent-%u", i);
+}
+
+static void fill(const struct roster *r, unsigned int count)
+{
+	char key[32];
+
+	for (unsigned int i = 0; i < count; i++) {
+		key_make(key, sizeof(key), i);
+		if (lease_claim(r, key, &i, sizeof(i), 0, NULL))
+			tap_bail("cannot claim %s", key);
+	}
+}
+
+/* SAMPLE of @count are removed, from everywhere among them. */
+static uint64_t removal_takes(const struct roster *r, unsigned int count, unsigned int *wrong)
+{
+	const uint64_t members = roster_stats(r).members;
+	const unsigned int step = count / SAMPLE;
+	uint64_t took[SAMPLE];
+	char key[32];
+
+	for (unsigned int i = 0; i < SAMPLE; i++) {
+		key_make(key, sizeof(key), i * step);
+		took[i] = now_ns();
+		*wrong += lease_remove(r, key, 0) != 0;
+		took[i] = now_ns() - took[i];
+		*wrong += lease_get(r, key, NULL, 0, NULL) != -ENOENT;
+		key_make(key, sizeof(key), i * step + 1);
+		*wrong += lease_get(r, key, NULL, 0, NULL) != 0;
+	}
+	*wrong += roster_stats(r).members != members - SAMPLE;
+	return middle(took);
+}
+
+/* An agent comes with name, config and two groups, and ends. */
+static uint64_t end_takes(const struct roster *r, unsigned int *wrong)
+{
+	const struct weir_roster_stats before = roster_stats(r);
+	struct claim claims[PARTS] = {
+		{ .key = "name" }, { .key = "config" }, { .key = "group-a" },
+		{ .key = "group-b" },
+	};
+	uint64_t took[SAMPLE];
+
+	for (unsigned int i = 0; i < SAMPLE; i++) {
+		struct roster agent = roster_enter(ROSTER);
+
+		*wrong += leases_claim(&agent, claims, PARTS, NULL) != 0;
+		took[i] = now_ns();
+		roster_leave(&agent);
+		took[i] = now_ns() - took[i];
+		for (unsigned int part = 0; part < PARTS; part++)
+			*wrong += lease_get(r, claims[part].key, NULL, 0, NULL) != -ENOENT;
+	}
+	*wrong += roster_stats(r).members != before.members;
+	*wrong += roster_stats(r).lost != before.lost + SAMPLE * PARTS;
+	return middle(took);
+}
+
+struct cost {
+	uint64_t removal, end;
+};
+
+static struct cost costs(unsigned int count)
+{
+	const uint64_t nothing = nothing_takes();
+	struct roster r = roster_make(ROSTER, count + PARTS, 0);
+	unsigned int wrong = 0;
+	struct cost cost;
+
+	fill(&r, count);
+	cost.removal = removal_takes(&r, count, &wrong) - nothing;
+	tap_is(wrong, 0, "of %u there are %u removed, each is gone and no other is", count, SAMPLE);
+	cost.end = end_takes(&r, &wrong) - nothing;
+	tap_is(wrong, 0, "%u agents of %u leases end, and all of theirs is gone", SAMPLE, PARTS);
+	tap_ok(roster_end(&r), "the roster is gone");
+	return cost;
+}
+
+static void is_the_same(uint64_t few, uint64_t many, unsigned int count, const char *what)
+{
+	if (!clock_counts()) {
+		tap_skip("this machine's clock counts no instructions", what);
+		return;
+	}
+	tap_note("%s: %llu instructions of %u, %llu of %u", what,
+		 (unsigned long long)few, FEW, (unsigned long long)many, count);
+	tap_ok(100 * many <= (100 + WITHIN) * few, "%s: the same, within %u %%", what, WITHIN);
+}
+
+int main(void)
+{
+	const unsigned int count = clock_counts() ? MANY : SOME;
+	struct cost few, many;
+
+	tap_begin("one goes of a thousand, and one of a million");
+	deadline(300);
+	show_the_search();
+	few = costs(FEW);
+	many = costs(count);
+	is_the_same(few.removal, many.removal, count, "to remove one");
+	is_the_same(few.end, many.end, count, "to be rid of an agent who has four");
+	return tap_end();
+}
