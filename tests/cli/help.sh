@@ -56,9 +56,9 @@ while IFS= read -r line; do
 	commands+=("${BASH_REMATCH[1]}")
 	usages[${BASH_REMATCH[1]}]=${line#  weir }
 done <"$work/help"
-((${#commands[@]} == 32))
-result $? 'it has 32 commands' <<<"${#commands[@]}"
-((${#page[@]} == 32))
+((${#commands[@]} == 56))
+result $? 'it has 56 commands' <<<"${#commands[@]}"
+((${#page[@]} == 56))
 result $? 'the manual page has as many' <<<"${!page[*]}"
 
 # offers WORD...: what completion offers for the last one, sorted, is "$work/out"
@@ -141,6 +141,25 @@ if [[ -c /dev/weir ]]; then
 p99
 p99.9' 'what histograms tell'
 	weir counter delete three
+	weir gate create cli.three --permits 1
+	offers gate run cli.
+	output_is 'cli.three' 'names of gates'
+	weir breaker create cli.four --failures 1 --within 1s --open 1s
+	offers breaker run cli.
+	output_is 'cli.four' 'names of breakers'
+	offers breaker report cli.four ''
+	output_is 'failed
+ok
+withdrawn' 'what became of a call'
+	weir roster create cli.five --max 1
+	offers roster claim cli.
+	output_is 'cli.five' 'names of rosters'
+	offers list ''
+	output_is 'breaker
+counter
+gate
+limiter
+roster' 'kinds of object'
 	offers counter read cli.two ''
 	output_is 'first
 second' 'names of fields'

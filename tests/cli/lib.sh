@@ -11,12 +11,30 @@
 #	output_like REGEX WHAT
 #	stderr_is TEXT WHAT
 #	json_is FILTER JSON WHAT	what jq's FILTER makes of its output, exactly
+#	undated SED			leaves of events what is the same each time, and does SED
+#
+# one that looks at nothing of it:
+#
+#	is WANTED GOT WHAT
 #
 # and three that run weir and look at it all, for one result:
 #
 #	prints TEXT ARGUMENT...		status 0, this output, no message
 #	refuses MESSAGE ARGUMENT...	status 2, no output, "weir: MESSAGE"
 #	answers N TEXT ARGUMENT...	status N, this output or message
+#
+# some that look at objects, or change them, and have no result:
+#
+#	total KIND NAME MEMBER		prints one of its totals
+#	until_total KIND NAME MEMBER N	waits until it is N
+#	half_open NAME [KEY]		so that a breaker is, from whatever it was
+#	until_said FILE			waits until something is in there
+#
+# and for programs that run others and wait for them:
+#
+#	task_state PID			what the process does: R, S, T...
+#	interrupts WORD...		how many SIGINTs a command gets from one Ctrl-C, that
+#					runs behind these words: on standard output
 #
 # end_tests is the last thing a file calls.
 
@@ -121,6 +139,20 @@ json_is() {
 made: $made"
 }
 
+undated() {
+	sed -i -E 's/^[-0-9]{10} [:0-9]{8}\.[0-9]{3} #[0-9]+ //
+		s/,"id":[0-9]*//; s/"time_ns":[0-9]*,//; s/"seq":[0-9]*,//
+		'"$1" "$work/out"
+}
+
+is() {
+	command="$3" status=
+	: >"$work/out"
+	: >"$work/err"
+	[[ $1 == "$2" ]]
+	result $? "$3" <<<"wanted $1, got $2"
+}
+
 # all_is STATUS OUTPUT MESSAGE WHAT
 all_is() {
 	if compare "$2" "$work/out" && compare "$3" "$work/err" &&
@@ -163,7 +195,78 @@ answers() {
 	result $? "$command: $words" <"$work/diff"
 }
 
+total() {
+	weir "$1" show "$2" --json | jq ".stats.$3"
+}
+
+until_total() {
+	until [[ $(total "$1" "$2" "$3") == "$4" ]]; do :; done
+}
+
+# A nanosecond is over by the next command.
+half_open() {
+	weir breaker reset "$@" && weir breaker trip "$@" --for 1ns
+}
+
+until_said() {
+	until [[ -s $1 ]]; do :; done
+}
+
+task_state() {
+	local text
+
+	text=$(</proc/"$1"/stat)
+	text=${text##*) }
+	echo "${text%% *}"
+}
+
+# settled PID: it has seen to its signals, and sleeps
+settled() {
+	local text
+
+	text=$(</proc/"$1"/status)
+	[[ $text == *'ShdPnd:'$'\t''0000000000000000'* && $(task_state "$1") == S ]]
+}
+
+# The terminal tells the command itself; twice would be once too much. Who waits for it is
+# stopped until the command has had the first one, so that a second cannot be lost in it;
+# and has seen to his own, and sleeps again, before the command is asked.
+interrupts() {
+	local at=$work/interrupts
+
+	rm -f "$at".*
+	cat >"$at" <<'END'
+n=0
+trap 'n=$((n + 1)); echo int >>"$1.int"' INT
+trap 'echo $n >"$1.count"; exit 0' USR1
+echo $PPID >"$1.waiter"
+echo $$ >"$1.pid"
+while :; do sleep 0.01; done
+END
+	(
+		until_said "$at.pid"
+		waiter=$(<"$at.waiter")
+		kill -STOP "$waiter"
+		printf '\003'
+		until_said "$at.int"
+		kill -CONT "$waiter"
+		until settled "$waiter"; do :; done
+		sleep 0.1
+		kill -USR1 "$(<"$at.pid")"
+		until_said "$at.count"
+	) | TERM=dumb script -qec "$* bash $at $at; true" /dev/null >"$work/script" 2>&1
+	cat "$at.count"
+}
+
+# A misspelt step of a test must not pass for one. (Runs in a subshell.)
+command_not_found_handle() {
+	echo "$*" >>"$work/unknown"
+	return 127
+}
+
 end_tests() {
+	[[ ! -e $work/unknown ]] ||
+		result 1 'each command of this test exists' <"$work/unknown"
 	echo "1..$tests"
 	exit $((failures != 0))
 }

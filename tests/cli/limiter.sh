@@ -31,8 +31,10 @@ prints '' limiter create cli.window --rate 10/m --algorithm window --key text
 prints '' limiter create cli.sliding --rate 10/m --algorithm sliding
 run weir limiter show cli.sliding --json
 json_is '[.algorithm, .burst]' '["sliding",10]' 'a sliding window'
-exits 0 limiter check cli.sliding --cost 10
-exits 1 limiter check cli.sliding
+run weir limiter check cli.sliding --cost 10
+status_is 0 'a sliding window gives all it has'
+run weir limiter check cli.sliding
+status_is 1 'and no more'
 run weir limiter show cli.window --json
 json_is '[.algorithm, .burst, .key_type, .max_keys, .prefix4]' '["window",10,"text",65536,null]' 'a window over text keys'
 
@@ -112,6 +114,27 @@ weir limiter strike cli.live bob >/dev/null
 prints '' limiter set cli.live --ban 1h --within 1s
 run weir limiter peek cli.live bob
 output_like '^banned for (4h|3h59m)$' 'a ban lasts as long as it was to'
+
+# Another prefix: keys are merged, or forgotten.
+weir limiter create cli.ip --rate 10/100d --key ip --strikes 5 --within 1d --ban 2h
+weir limiter check cli.ip 192.0.2.1 --cost 4 >/dev/null
+weir limiter check cli.ip 192.0.2.2 --cost 7 >/dev/null
+weir limiter strike cli.ip 192.0.2.3 2 >/dev/null
+weir limiter check cli.ip 2001:db8::1 --cost 5 >/dev/null
+weir limiter check cli.ip 2001:db8:0:1::1 --cost 6 >/dev/null
+prints '' limiter set cli.ip --prefix 24
+run weir limiter show cli.ip --json
+json_is '[.prefix4, .prefix6, .stats.keys]' '[24,64,3]' 'set --prefix of IPv4 alone'
+prints 'allowed, 3 of 10 left, 2 strikes' limiter peek cli.ip 192.0.2.99
+prints 'allowed, 4 of 10 left' limiter peek cli.ip 2001:db8:0:1::9
+prints '' limiter set cli.ip --prefix 25,48
+run weir limiter show cli.ip --json
+json_is '[.prefix4, .prefix6, .stats.keys]' '[25,48,1]' 'set --prefix of both'
+prints 'allowed, 10 of 10 left' limiter peek cli.ip 192.0.2.1
+prints 'allowed, 4 of 10 left' limiter peek cli.ip 2001:db8:0:77::1
+refuses "--prefix '33': must be 1 to 32, or that and 1 to 128, as in 24,56" limiter set cli.ip --prefix 33
+refuses "--prefix '0': must be 1 to 32, or that and 1 to 128, as in 24,56" limiter set cli.ip --prefix 0
+refuses "limiter 'cli.window': --prefix is for keys of type ip, not text" limiter set cli.window --prefix 24
 run weir limiter set --help
 kept=$(grep -o 'Kept:' "$work/out" | wc -l)
 [[ $(grep -c '^  --' "$work/out") == $((kept + 1)) ]]

@@ -77,6 +77,21 @@ denies "limiter 'cli.open': permission denied: needs to be its owner or root" li
 denies "limiter 'cli.open': permission denied: needs to be its owner or root" limiter keys cli.open
 denies "limiter 'cli.open': permission denied: needs to be its owner or root" limiter forget cli.open
 
+# Who is in a roster is for all to see who may observe it.
+weir roster create cli.hidden --max 5 --mode 0660
+weir roster create cli.shown --max 5 --mode 0664
+weir roster create cli.open --max 5 --mode 0666
+weir roster put cli.shown ann here >/dev/null
+denies "roster 'cli.hidden': permission denied: needs r in its mode" roster list cli.hidden
+lets here roster get cli.shown ann
+run as weir roster list cli.shown --json
+json_is '[.[].key]' '["ann"]' 'with r it can be listed'
+denies "roster 'cli.shown': permission denied: needs r and w in its mode" roster claim cli.shown bob
+denies "roster 'cli.shown': permission denied: needs r and w in its mode" roster claim cli.shown bob -- echo no
+denies "roster 'cli.shown': permission denied: needs r and w in its mode" roster remove cli.shown ann
+lets '[1]' roster claim cli.open bob -- sh -c "weir roster list cli.open --json | jq -c '[.[].version]'"
+denies "roster 'cli.open': permission denied: needs to be its owner or root" roster delete cli.open
+
 # What nobody makes is nobody's own.
 lets '' counter create cli.theirs
 denies "counter 'cli.open': exists already" counter create cli.open

@@ -9,6 +9,12 @@ file=$work/state
 weir limiter create cli.ip --key ip --rate 10/10d --strikes 2 --ban 1h,2h --forget-after 5d --queue-max 7 --mode 0640
 weir limiter create cli.window --key text --algorithm window --rate 10/10d
 weir limiter create cli.plain --rate 3/3d
+weir gate create cli.gate --permits 4 --key ip --prefix 24,56 --max-keys 9 --queue-max 3 --mode 0640
+weir breaker create cli.number --failures 5 --within 1m --open 10s,1m,1h --probes 3 --successes 2 --forget-after 1d --probe-within never --slow 3s --mode 0640
+weir breaker create cli.percent --percent 20 --within 30s --open 5s --key ip --prefix 24,56 --max-keys 9 --lapse 2h
+weir roster create cli.roster --max 7 --ttl 30s --key ip --prefix 24,56 --mode 0640
+weir roster create cli.unique --max 1 --key none
+weir roster put cli.unique value > /dev/null
 weir counter create cli.sum a b
 weir counter create cli.histogram --type histogram --mode 0640
 weir counter observe cli.histogram 1 7 99 12345 9223372036854775807
@@ -32,6 +38,13 @@ picture() {
 			jq -S 'sort_by(.key)[] | del(.reset_after_ns) | .banned_for_ns = (.banned_for_ns / 60e9 | ceil)'
 		weir limiter rules "$name"
 	done
+	weir gate show cli.gate --json | jq -S 'del(.stats)'
+	for name in cli.number cli.percent; do
+		weir breaker show "$name" --json | jq -S 'del(.stats)'
+	done
+	for name in cli.roster cli.unique; do
+		weir roster show "$name" --json | jq -S 'del(.stats)'
+	done
 	weir counter read cli.sum
 	weir counter read cli.sequence
 	weir counter read cli.histogram --json
@@ -39,24 +52,30 @@ picture() {
 }
 picture > "$work/before"
 
-prints 'saved 6 objects' save "$file"
+prints 'saved 11 objects' save "$file"
 run stat -c %a "$file"
 output_is 600 'nobody else may read it'
 run ls "$work"
 output_is $'before\ndiff\nerr\nout\nstate' 'nothing else is left'
 refuses "limiter 'cli.ip' exists; nothing was restored (--existing-ok leaves such as they are)" restore "$file"
-prints 'restored 0 of 6 objects' restore --existing-ok "$file"
+prints 'restored 0 of 11 objects' restore --existing-ok "$file"
 for name in cli.ip cli.window cli.plain; do weir limiter delete "$name"; done
 weir counter delete cli.sum
 weir counter delete cli.histogram
-prints 'restored 5 of 6 objects' restore --existing-ok "$file"
+weir gate delete cli.gate
+weir breaker delete cli.number
+weir breaker delete cli.percent
+weir roster delete cli.roster
+weir roster delete cli.unique
+prints 'restored 10 of 11 objects' restore --existing-ok "$file"
 weir counter delete cli.sequence
 run weir restore --existing-ok "$file" --json
-json_is . '{"restored":1,"objects":6}' 'in JSON'
+json_is . '{"restored":1,"objects":11}' 'in JSON'
 picture > "$work/after"
 run diff "$work/before" "$work/after"
 status_is 0 'all is as it was'
 output_is '' 'to the last token'
+answers 1 "weir: roster 'cli.unique': there is no lease" roster get cli.unique
 prints 42 counter next cli.sequence
 answers 1 'banned, by a rule' check cli.ip:10.1.2.3
 

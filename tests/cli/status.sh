@@ -7,13 +7,13 @@
 run weir status
 status_is 0 'status succeeds'
 output_like '^module +[0-9.]+, ABI 1' 'it begins with version and ABI'
-output_like 'features  counter limiter events transaction histogram emit' 'it tells the features'
+output_like 'features  counter limiter events transaction histogram emit gate breaker roster' 'it tells the features'
 
 run weir status --json
 status_is 0 'status --json succeeds'
 json_is 'keys_unsorted' '["version","abi_version","library_version","features","objects","objects_max","event_first","event_next","now_ns","batch_max","fields_max","key_max","keys_max","handles_max"]' 'its members'
 json_is '.abi_version' 1 'the ABI version is 1'
-json_is '.features' '["counter","limiter","events","transaction","histogram","emit"]' 'the features'
+json_is '.features' '["counter","limiter","events","transaction","histogram","emit","gate","breaker","roster"]' 'the features'
 json_is '[.batch_max, .fields_max, .key_max, .keys_max]' '[1024,64,255,16777216]' 'the limits'
 json_is '.now_ns > 0 and .event_first <= .event_next' 'true' 'time and events make sense'
 

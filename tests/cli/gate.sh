@@ -1,0 +1,156 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# weir gate
+
+. "$(dirname "$0")/lib.sh"
+
+stats0='"stats":{"keys":0,"in_use":0,"waiting":0,"acquired":0,"refused":0,"timeouts":0,"reclaimed":0,"full":0}'
+
+# create, show
+prints '' gate create cli.plain --permits 2
+run weir gate show cli.plain --json
+json_is . '{"name":"cli.plain","permits":2,"key_type":"none","prefix4":null,"prefix6":null,"max_keys":1,"queue_max":0,'"$stats0"'}' 'the defaults'
+prints '' gate create cli.ip --permits=5 --key ip --prefix 24,56 --max-keys 100 --queue-max 3 --mode 0600 --group root
+run weir gate show cli.ip --json
+json_is . '{"name":"cli.ip","permits":5,"key_type":"ip","prefix4":24,"prefix6":56,"max_keys":100,"queue_max":3,'"$stats0"'}' 'every option arrives'
+prints 'permits    5 of each key
+keys       ip/24,56, 0 of 100 in use
+queue      3 for one key
+in use     0
+waiting    0
+acquired   0
+refused    0, 0 of them after a wait
+reclaimed  0
+full       0' gate show cli.ip
+prints '5 of 5 free, 0 waiting' gate show cli.ip 192.0.2.7
+run weir gate show cli.ip 2001:db8::7 --json
+json_is . '{"name":"cli.ip","key":"2001:db8::7","permits":5,"free":5,"waiting":0}' 'a key, in JSON'
+prints '' gate create cli.plain --permits 9 --existing-ok
+run weir gate show cli.plain --json
+json_is .permits 2 '--existing-ok leaves it as it is'
+run weir list gate --json
+json_is '[.[] | select(.name | startswith("cli.")) | [.kind, .name, .type, .keys]]' '[["gate","cli.plain",null,0],["gate","cli.ip",null,0]]' 'list has gates'
+
+refuses "gate 'cli.plain': exists already" gate create cli.plain --permits 1
+refuses 'gate create: --permits is missing' gate create cli.x
+refuses "--permits '0': must be from 1 to 1073741824" gate create cli.x --permits 0
+refuses "--permits '1073741825': must be from 1 to 1073741824" gate create cli.x --permits 1073741825
+refuses "--key 'ipv4': must be none, u64, ip or text" gate create cli.x --permits 1 --key ipv4
+refuses '--prefix: only for --key ip' gate create cli.x --permits 1 --key text --prefix 24
+refuses "--prefix '33': must be 1 to 32, or that and 1 to 128, as in 24,56" gate create cli.x --permits 1 --key ip --prefix 33
+refuses '--max-keys: the gate has no keys; see --key' gate create cli.x --permits 1 --max-keys 2
+refuses "--queue-max 'x': not a whole number" gate create cli.x --permits 1 --queue-max x
+refuses "gate 'cli.x': no such object" gate show cli.x
+refuses "gate 'cli.plain': has no keys, but 'x' is given" gate show cli.plain x
+refuses "key 'x': not an IPv4 or IPv6 address" gate show cli.ip x
+
+# run: the command's own status, output, signals
+run weir gate run cli.plain -- sh -c 'echo hello; echo words >&2; exit 7'
+all_is 7 'hello' 'words' 'status and output are those of the command'
+run weir gate run cli.plain -- sh -c 'kill -TERM $$'
+status_is 143 'so is the signal it ends by'
+run weir gate run cli.plain -- sh -c 'weir gate show cli.plain --json | jq -c "[.stats.in_use, .permits]"'
+output_is '[1,2]' 'while it runs it has one'
+run weir gate run cli.plain --permits 2 -- weir gate show cli.plain --json
+json_is .stats.in_use 2 'or as many as it wants'
+run weir gate run cli.ip 192.0.2.7 -- weir gate show cli.ip 192.0.2.200
+output_is '4 of 5 free, 0 waiting' 'of a key, cut to the prefix'
+# the tool's own way with a pipe is not the command's
+run weir gate run cli.plain -- bash -c 'kill -PIPE $$; echo no'
+status_is 141 'SIGPIPE ends it, as anywhere'
+# what follows -- is not looked at
+run weir gate run cli.plain -- echo --wait -- --permits 9
+output_is '--wait -- --permits 9' 'options of the command are its own'
+# a script's own descriptors do not close ours
+run weir gate run cli.plain -- bash -c 'exec 3</dev/null 4</dev/null 9</dev/null; weir gate show cli.plain --json | jq .stats.in_use'
+output_is 1 'descriptors that a script opens by number are no matter'
+is 0 "$(total gate cli.plain in_use)" 'all came back'
+
+# refused
+weir gate run cli.plain --permits 2 -- sleep 1000 &
+holder=$!
+until_total gate cli.plain in_use 2
+answers 1 "weir: gate 'cli.plain': not now: 0 of 2 permits are free" gate run cli.plain --wait 0s -- echo no
+answers 1 "weir: gate 'cli.plain': not in time, or too many wait: 0 of 2 permits are free" gate run cli.plain --wait 50ms -- echo no
+refuses "gate 'cli.plain': has not 3 permits at all" gate run cli.plain --permits 3 -- echo no
+run timeout --signal INT 1 weir gate run cli.plain -- echo no
+status_is 124 'Ctrl-C ends the wait'
+output_is '' 'and nothing was run'
+
+# waits for its turn; SIGKILL of who holds lets it in
+weir gate run cli.plain -- echo in >"$work/waited" &
+waiter=$!
+until_total gate cli.plain waiting 1
+kill -KILL "$holder"
+wait "$holder" 2>/dev/null
+wait "$waiter"
+run cat "$work/waited"
+output_is in 'it waits until the permit is free'
+is 0 "$(total gate cli.plain in_use)" 'and gives it back'
+
+# resize, set
+weir gate run cli.plain --permits 2 -- sleep 1000 &
+holder=$!
+until_total gate cli.plain in_use 2
+weir gate run cli.plain --permits 2 -- echo no >"$work/waited" 2>&1 &
+waiter=$!
+until_total gate cli.plain waiting 1
+prints '' gate resize cli.plain 1
+wait "$waiter"
+status=$?
+status_is 2 'who waits for more than there will be is told'
+run cat "$work/waited"
+output_is "weir: gate 'cli.plain': has not 2 permits at all" 'in words'
+prints '' gate resize cli.plain 3
+run weir gate run cli.plain --wait 0s -- echo yes
+output_is yes 'one more is there at once'
+kill "$holder"
+wait "$holder" 2>/dev/null
+from=$(weir status --json | jq .event_next)
+prints '' gate set cli.ip --permits 7 --max-keys 50 --queue-max 0
+run weir gate show cli.ip --json
+json_is '[.permits, .max_keys, .queue_max, .prefix4]' '[7,50,0,24]' 'set changes what is given'
+run weir events --from "$from" --json
+json_is '[.type, .name, .changed]' '["changed","cli.ip",["max-keys","queue-max","permits"]]' 'and an event tells what'
+refuses 'gate set: nothing to set' gate set cli.ip
+refuses "gate 'cli.ip': --max-keys cannot be raised beyond eight times what it was made with" gate set cli.ip --max-keys 5000
+refuses "N '0': must be from 1 to 1073741824" gate resize cli.ip 0
+
+# full
+prints '' gate create cli.full --permits 1 --key text --max-keys 1
+run weir gate run cli.full ann -- weir gate run cli.full bob -- echo no
+all_is 1 '' "weir: gate 'cli.full': key 'bob': full, all keys are in use" 'no room for another key'
+run weir gate run cli.full bob -- echo yes
+output_is yes 'there is when nobody holds the first'
+
+# wrong command lines
+refuses 'gate run: a command is missing: -- COMMAND...' gate run cli.plain
+refuses 'gate run: a command is missing: -- COMMAND...' gate run cli.plain echo no
+refuses 'gate run: a command is missing: -- COMMAND...' gate run cli.plain --
+refuses 'gate run: NAME is missing before --' gate run -- cli.plain echo
+refuses "gate 'cli.plain': has no keys, but 'x' is given" gate run cli.plain x -- echo no
+refuses "gate 'cli.full': a key is missing: it has keys of type text" gate run cli.full -- echo no
+refuses "gate 'cli.full': more than one key, from 'b' on" gate run cli.full a b -- echo no
+refuses "gate 'cli.x': no such object" gate run cli.x -- echo no
+answers 127 "weir: cannot run 'no-such-command': No such file or directory" gate run cli.plain -- no-such-command
+answers 126 "weir: cannot run '/etc/passwd': Permission denied" gate run cli.plain -- /etc/passwd
+is 0 "$(total gate cli.plain in_use)" 'what cannot be run holds nothing'
+
+# delete: who waits is told
+weir gate run cli.full ann -- sleep 1000 &
+holder=$!
+until_total gate cli.full in_use 1
+weir gate run cli.full ann -- echo no >"$work/waited" 2>&1 &
+waiter=$!
+until_total gate cli.full waiting 1
+prints '' gate delete cli.full
+wait "$waiter"
+status=$?
+status_is 2 'who waits at a gate that ends is told'
+run cat "$work/waited"
+output_is "weir: gate 'cli.full': key 'ann': was deleted meanwhile" 'in words'
+kill "$holder"
+wait "$holder" 2>/dev/null
+refuses "gate 'cli.full': no such object" gate delete cli.full
+
+end_tests

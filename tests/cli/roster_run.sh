@@ -1,0 +1,219 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# weir roster claim NAME KEY -- COMMAND
+# shellcheck disable=SC2016 # the commands expand it themselves
+
+. "$(dirname "$0")/lib.sh"
+
+# stat NAME MEMBER: one of its totals
+stat() {
+	weir roster show "$1" --json | jq ".stats.$2"
+}
+
+# denied_is WORDS WHAT: status 1, no output, "weir: roster '...': key '...': WORDS", with P
+# for the process that is $pid
+denied_is() {
+	sed -i "s/process $pid of/process P of/; s/^weir: roster '[^']*': key '[^']*': //" "$work/err"
+	all_is 1 '' "$1" "$2"
+}
+
+# begin WORD...: a claim of key "k" with these options and command, which says something;
+# then $pid is who has the lease, "said" what it and its command said
+begin() {
+	: >"$work/said"
+	weir roster claim cli.text k "$@" >"$work/said" 2>&1 &
+	pid=$!
+	until_said "$work/said"
+}
+
+# ended STATUS WHAT, ended_saying STATUS TEXT WHAT: that claim
+ended() {
+	wait "$pid" 2>/dev/null
+	is "$1" $? "$2"
+}
+
+ended_saying() {
+	wait "$pid" 2>/dev/null
+	status=$?
+	sed 's/process [0-9]* of/process N of/' "$work/said" >"$work/out"
+	: >"$work/err"
+	all_is "$1" "$2" '' "$3"
+}
+
+prints '' roster create cli.text --max 5
+
+# --------------------------------------------------------- the command's own status
+run weir roster claim cli.text k -- sh -c 'echo hello; echo words >&2'
+all_is 0 'hello' 'words' 'status and output are those of the command'
+run weir roster claim cli.text k -- sh -c 'exit 7'
+status_is 7 'also when it fails'
+run weir roster claim cli.text k -- sh -c 'kill -KILL $$'
+status_is 137 'a signal it ends by'
+run weir roster claim cli.text k -- bash -c 'kill -PIPE $$; echo no'
+all_is 141 '' '' 'SIGPIPE ends it, as anywhere'
+run weir roster claim cli.text k -- echo --ttl -- --json
+output_is '--ttl -- --json' 'what follows -- is the command'"'"'s'
+is '5 5 0' "$(stat cli.text claimed) $(stat cli.text removed) $(stat cli.text members)" 'each time it is given back'
+answers 127 "weir: cannot run 'no-such-command': No such file or directory" roster claim cli.text k -- no-such-command
+answers 126 "weir: cannot run '/etc/passwd': Permission denied" roster claim cli.text k -- /etc/passwd
+is '7 7 0' "$(stat cli.text claimed) $(stat cli.text removed) $(stat cli.text members)" 'also if the command cannot be run'
+run weir roster claim cli.text k -- sh -c 'ls -l /proc/self/fd | grep -c weir'
+output_is 0 'it has no descriptor of the device'
+run grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status
+cp "$work/out" "$work/signals"
+run weir roster claim cli.text k -- grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status
+output_is "$(<"$work/signals")" 'and signals as they were'
+
+# ------------------------------------------------------------------- while it runs
+run weir roster claim cli.text k 'the value' -- sh -c 'echo $PPID $WEIR_LEASE_VERSION; weir roster show cli.text k --json'
+read -r holder version <"$work/out"
+sed -i 1d "$work/out"
+json_is '.lease | [.value, .left_ns, .detached, .uid]' '["the value",null,false,0]' 'it has the value, no end, and an owner'
+json_is '.lease | [.pid, .version]' "[$holder,$version]" 'who waits for the command, which knows the version'
+printf 'in\0put' | weir roster claim cli.text k - -- weir roster get cli.text k >"$work/out" 2>"$work/err"
+output_is 'in\x00put' 'a value from standard input'
+
+begin -- bash -c 'echo "$WEIR_LEASE_VERSION"; exec sleep 1000'
+version=$(<"$work/said")
+run weir roster claim cli.text k -- echo no
+denied_is 'process P of root has it' 'a second one is told who has it, and runs nothing'
+run weir roster claim cli.text k
+denied_is 'process P of root has it' 'so is one without a command'
+run weir roster put cli.text k mine
+denied_is 'process P of root has it' 'and gets nothing either'
+run weir roster touch cli.text k --ttl 1s
+denied_is 'process P of root has it' 'nor does touch'
+run weir roster remove cli.text k
+denied_is 'process P of root has it' 'nor remove'
+run weir roster list cli.text
+output_like $'\n'"[ ]+${version}[ ]+-[ ]+$pid root        k\$" 'list has its process'
+run weir roster show cli.text k
+output_like "^owner      process $pid of root has it" 'so has show'
+prints "version $version, 1h left" roster touch cli.text k --version "$version" --ttl 1h
+run weir roster claim cli.text k
+denied_is 'process P of root has it, 1h left' 'who knows the version may change its time'
+
+# ------------------------------------------------------------------ SIGKILL of the holder
+from=$(weir status --json | jq .event_next)
+child=$(</proc/"$pid"/task/"$pid"/children)
+kill -KILL "$pid"
+wait "$pid" 2>/dev/null
+answers 1 "weir: roster 'cli.text': key 'k': there is no lease" roster get cli.text k
+run weir events --from "$from" --json
+json_is '[.type, .key, .version, .reason]' "[\"lease-lost\",\"k\",$version,\"holder\"]" 'an event tells of it'
+run weir events --from "$from"
+output_like "lease-lost roster cli\\.text key k version $version: its owner is gone\$" 'in words'
+is 'sleep' "$(</proc/"${child% }"/comm)" 'what becomes of the command is another matter'
+kill "${child% }"
+
+# --------------------------------------------------------------- signals are handed on
+loop='sleep 1000 & trap "kill $!" EXIT; echo ready; while :; do wait; done'
+for signal in HUP TERM USR1; do
+	begin -- bash -c "trap 'echo got; exit 7' $signal; $loop"
+	kill -s $signal "$pid"
+	ended_saying 7 $'ready\ngot' "SIG$signal is handed on, and the command decides"
+done
+begin -- bash -c "$loop"
+kill -TERM "$pid"
+ended 143 'if it ends by that, so does this'
+is 0 "$(stat cli.text members)" 'and the lease is given back before'
+is 1 "$(interrupts weir roster claim cli.text k --)" 'Ctrl-C reaches the command once'
+is 0 "$(stat cli.text members)" 'and once it is given back'
+
+# -------------------------------------------------------------------- it is renewed
+# After a third of its time it has all of it again: so more is left than a moment ago.
+cat >"$work/rises" <<'END'
+rises=0 last=0
+until ((rises == 3)); do
+	left=$(weir roster show cli.text k --json | jq '.lease.left_ns')
+	[[ $left =~ ^[0-9]+$ ]] || exec echo "it has $left left"
+	((left <= last)) || rises=$((rises + 1))
+	((left <= 6000000000)) || exec echo "it has too long left: $left"
+	last=$left
+done
+weir roster show cli.text k --json | jq -c ".lease | [.version == $WEIR_LEASE_VERSION, .detached]"
+END
+run weir roster claim cli.text k --ttl 6s -- bash "$work/rises"
+all_is 0 '[true,false]' '' 'while the command runs it is renewed, and stays what it was'
+prints '' roster create cli.ttl --max 1 --ttl 6s
+sed 's/cli\.text/cli.ttl/' "$work/rises" >"$work/rises.ttl"
+run weir roster claim cli.ttl k -- bash "$work/rises.ttl"
+all_is 0 '[true,false]' '' 'also by the time that the roster has'
+run weir roster claim cli.ttl k --ttl never -- bash -c 'weir roster show cli.ttl k --json | jq .lease.left_ns'
+all_is 0 null '' 'unless it is told otherwise'
+
+# ---------------------------------------------------------- others change it: still ours
+run weir roster claim cli.text k old --ttl 1h -- bash -c '
+	weir roster replace cli.text k new --version $WEIR_LEASE_VERSION >/dev/null
+	weir roster show cli.text k --json | jq -c "[.lease.value, .lease.detached]"'
+all_is 0 '["new",false]' '' 'the command may give it a new value'
+is 0 "$(stat cli.text members)" 'and it is given back all the same'
+
+# -------------------------------------------------------------------------- it is lost
+remove='weir roster remove cli.text k --version $WEIR_LEASE_VERSION'
+run weir roster claim cli.text k -- bash -c "$remove; exit 3"
+all_is 3 '' "weir: roster 'cli.text': key 'k': the lease is lost: it was removed, or ran out" 'removed, which is said at the end; the status is the command'"'"'s'
+run weir roster claim cli.text k -- bash -c "$remove; weir roster put cli.text k another >/dev/null"
+sed -i 's/process [0-9]* of/process N of/' "$work/err"
+all_is 0 '' "weir: roster 'cli.text': key 'k': the lease is lost: nobody's, process N of root put it there" 'so is that there is another'
+prints another roster get cli.text k
+prints '' roster remove cli.text k
+begin --ttl 3s -- bash -c "trap 'exit 4' TERM; $remove; weir roster put cli.text k another; while :; do sleep 0.01; done"
+until grep -q lost "$work/said"; do :; done
+run weir roster show cli.text k --json
+json_is '.lease | [.value, .left_ns, .detached]' '["another",null,true]' 'with a time it is said at once, and the next one is left alone'
+kill -TERM "$pid"
+wait "$pid"
+is '4 1' "$? $(grep -c lost "$work/said")" 'the command goes on, and it is said once'
+prints another roster get cli.text k
+prints '' roster remove cli.text k
+
+# stopped for longer than it lasts, while the command goes on
+begin --ttl 4s -- bash -c "trap 'exit 5' TERM; echo ready; while :; do sleep 0.01; done"
+kill -STOP "$pid"
+until weir roster claim cli.text k next >"$work/next" 2>&1; do :; done
+kill -CONT "$pid"
+until grep -q lost "$work/said"; do :; done
+kill -TERM "$pid"
+ended_saying 5 "ready
+weir: roster 'cli.text': key 'k': the lease is lost: nobody's, process N of root put it there" 'stopped too long, it has lost the lease'
+prints next roster get cli.text k
+prints '' roster remove cli.text k
+
+# ------------------------------------------------------------- one at a time, of many
+cat >"$work/alone" <<'END'
+mkdir "$1" || echo overlap
+rmdir "$1"
+END
+for i in {1..20}; do
+	weir roster claim cli.text alone -- bash "$work/alone" "$work/room" >>"$work/alone.said" 2>&1 &
+	racers[i]=$!
+done
+ran=0 denied=0
+for i in {1..20}; do
+	wait "${racers[i]}"
+	case $? in
+	0) ran=$((ran + 1)) ;;
+	1) denied=$((denied + 1)) ;;
+	esac
+done
+((ran >= 1 && ran + denied == 20))
+result $? 'of twenty some run, and the others are denied' <<<"$ran ran, $denied denied"
+! grep -q overlap "$work/alone.said"
+result $? 'never two at a time' <"$work/alone.said"
+
+# -------------------------------------------------------------- wrong command lines
+refuses 'roster claim: a command is missing behind --' roster claim cli.text k --
+refuses 'roster claim: NAME is missing before --' roster claim -- cli.text k
+refuses 'roster claim: --json is for a claim without a command' roster claim cli.text k --json -- echo no
+refuses "roster 'cli.text': a key is missing: it has keys of type text" roster claim cli.text -- echo no
+refuses "roster 'cli.text': too many arguments, from 'c' on" roster claim cli.text a b c -- echo no
+refuses "--ttl '1': not a duration such as 250ms, 5s, 10m, 24h or 1h30m" roster claim cli.text k --ttl 1 -- echo no
+refuses "roster 'cli.x': no such object" roster claim cli.x k -- echo no
+is 0 "$(stat cli.text members)" 'none of them made a lease'
+
+# ------------------------------------------------------------- deleted while it runs
+run weir roster claim cli.text k -- weir roster delete cli.text
+all_is 0 '' "weir: roster 'cli.text': key 'k': the lease is lost: was deleted meanwhile" 'the command ends as it ends'
+
+end_tests
