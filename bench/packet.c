@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -39,12 +40,15 @@ static int udp_open(uint32_t address)
 
 struct packets *packets_open(void)
 {
+	const struct timeval patience = { .tv_sec = 5 };
 	struct packets *p = calloc(1, sizeof(*p));
 	socklen_t length = sizeof(p->to);
 
 	if (!p)
 		bench_die("packets");
 	p->receiver = udp_open(INADDR_LOOPBACK);
+	if (setsockopt(p->receiver, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)))
+		bench_die("SO_RCVTIMEO");
 	getsockname(p->receiver, (void *)&p->to, &length);
 	p->any = udp_open(0);
 	for (unsigned int i = 0; i < KNOWN; i++) {
@@ -68,8 +72,9 @@ static void receive(struct packets *p)
 {
 	char message[64];
 
-	/* it went all the way within the sender's call, or was dropped */
-	if (recv(p->receiver, message, sizeof(message), MSG_DONTWAIT) != 32)
+	/* it went all the way within the sender's call, but for one in a great many */
+	if (recv(p->receiver, message, sizeof(message), MSG_DONTWAIT) != 32 &&
+	    recv(p->receiver, message, sizeof(message), 0) != 32)
 		bench_die("a packet was dropped");
 }
 

@@ -18,6 +18,7 @@ struct bench {
 	struct weir *weir;
 	struct weir_counter *counter, *histogram;
 	struct weir_limiter *limiter, *strict, *all;
+	struct weir_gate *gate, *by_key;
 	struct weir_key keys[KNOWN];
 };
 
@@ -105,6 +106,26 @@ static void wait_known(void *arg, uint64_t i)
 	weir_limiter_wait(b->limiter, &b->keys[i % KNOWN], 1, 0, &answer);
 }
 
+static void pass(struct weir_gate *gate, const struct weir_key *key)
+{
+	if (weir_gate_acquire(gate, key, 1, 0, NULL) != WEIR_ALLOWED ||
+	    weir_gate_release(gate, key, 1, NULL))
+		bench_die("gate");
+}
+
+static void pass_gate(void *arg, uint64_t i)
+{
+	(void)i;
+	pass(((struct bench *)arg)->gate, NULL);
+}
+
+static void pass_by_key(void *arg, uint64_t i)
+{
+	struct bench *b = arg;
+
+	pass(b->by_key, &b->keys[i % KNOWN]);
+}
+
 static void three_calls(void *arg, uint64_t i)
 {
 	struct bench *b = arg;
@@ -166,6 +187,19 @@ static struct weir_limiter *limiter_make(struct bench *b, const char *name,
 	return limiter;
 }
 
+static struct weir_gate *gate_make(struct bench *b, const char *name,
+				   enum weir_key_type type)
+{
+	struct weir_gate_config config = {
+		.size = sizeof(config), .key_type = type, .permits = 4,
+	};
+	struct weir_gate *gate = weir_gate_create(b->weir, name, &config, 0600);
+
+	if (!gate)
+		bench_die(name);
+	return gate;
+}
+
 static void setup(struct bench *b)
 {
 	static const char *const fields[] = { "a", "b", "c" };
@@ -186,6 +220,8 @@ static void setup(struct bench *b)
 		weir_key_u64(&b->keys[i], i);
 		check_is(b->limiter, &b->keys[i], WEIR_ALLOWED);
 	}
+	b->gate = gate_make(b, "bench", WEIR_KEY_NONE);
+	b->by_key = gate_make(b, "bench-key", WEIR_KEY_U64);
 	check_is(b->strict, &b->keys[0], WEIR_ALLOWED);
 	weir_limiter_ban(b->strict, &b->keys[1], DAY, NULL);
 }
@@ -205,6 +241,8 @@ void bench_weir(void)
 	bench_row(GROUP, "check, known key, banned", check_banned, &b, 1);
 	bench_row(GROUP, "check, new key", check_new, &b, 1);
 	bench_row(GROUP, "wait, tokens are there", wait_known, &b, 1);
+	bench_row(GROUP, "gate acquire and release, two calls", pass_gate, &b, 1);
+	bench_row(GROUP, "gate by key, the same", pass_by_key, &b, 1);
 	bench_row(GROUP, "three checks, a call each", three_calls, &b, 1);
 	bench_row(GROUP, "three checks, all or none", transaction, &b, 1);
 	bench_row(GROUP, "batch of 16 checks, per check", batch_16, &b, 16);
