@@ -27,7 +27,7 @@
  *	EOVERFLOW	none: 2^31 calls away; the unit tests have it
  *	ERANGE		limiter_config
  */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include "client.h"
 #include "memory.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* ban - strikes, the call in which they become a ban, the ladder, and the way out */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include "client.h"
 #include "verdict.h"

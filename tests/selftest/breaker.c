@@ -5,7 +5,7 @@
  * The decisions themselves are gone through by KUnit (circuit_kunit.c), with a clock of
  * its own; here it is what the module makes of them.
  */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include <poll.h>
 #include <signal.h>

@@ -5,7 +5,7 @@
  * Rounds of a crowd against one breaker that stands half-open: everybody asks, and some
  * are shot with what they got. What each saw must fit one account.
  */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include <signal.h>
 
@@ -80,7 +80,7 @@ static int prober(struct crowd *crowd, unsigned int me, void *arg)
 }
 
 /* Each time exactly PROBES of them, and the last success closes it. */
-TEST_F_TIMEOUT(breaker_race, exactly_the_probes, 300)
+TEST_F(breaker_race, exactly_the_probes)
 {
 	struct weir_op op;
 
@@ -126,7 +126,7 @@ static int mortal(struct crowd *crowd, unsigned int me, void *arg)
 	return ret != 0 && ret != 1;
 }
 
-TEST_F_TIMEOUT(breaker_race, a_prober_dies, 300)
+TEST_F(breaker_race, a_prober_dies)
 {
 	struct weir_breaker_stats s;
 	long good = 0, late = 0;
@@ -183,7 +183,7 @@ static int failing(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-TEST_F_TIMEOUT(breaker_race, opens_once, 300)
+TEST_F(breaker_race, opens_once)
 {
 	struct weir_breaker_stats before, s;
 	struct weir_op op;
@@ -254,7 +254,7 @@ static int stormy(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-TEST_F_TIMEOUT(breaker_race, storm, 300)
+TEST_F(breaker_race, storm)
 {
 	struct crowd *crowd = crowd_make(CROWD);
 	struct weir_op op;

@@ -5,7 +5,7 @@
  * Ten tokens a day for the live one, four for its candidate, unless a test says
  * otherwise: none comes back while it runs, so every count here is exact.
  */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include <signal.h>
 #include <sys/wait.h>

@@ -5,7 +5,7 @@
  * Four processes check; the live one's totals must be as if there were no candidate,
  * and the candidate's tell of each check once, or of none.
  */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include "client.h"
 #include "crowd.h"
@@ -149,7 +149,7 @@ static bool live_is_exact(FIXTURE_DATA(candidate_race) *self,
 }
 
 /* The link stands throughout: each check is asked of both, and told of exactly. */
-TEST_F_TIMEOUT(candidate_race, throughout, 300)
+TEST_F(candidate_race, throughout)
 {
 	struct crowd *crowd = crowd_make(CHECKERS);
 	struct weir_limiter_stats s;
@@ -188,7 +188,7 @@ static int check_or_set(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-TEST_F_TIMEOUT(candidate_race, back_and_forth, 300)
+TEST_F(candidate_race, back_and_forth)
 {
 	struct crowd *crowd = crowd_make(CHECKERS + 1);
 	struct weir_limiter_stats before, after;
@@ -243,7 +243,7 @@ static int check_or_delete(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-TEST_F_TIMEOUT(candidate_race, candidate_dies, 300)
+TEST_F(candidate_race, candidate_dies)
 {
 	struct crowd *crowd = crowd_make(CHECKERS + 1);
 
@@ -271,7 +271,7 @@ static int check_or_end(struct crowd *crowd, unsigned int me, void *arg)
 }
 
 /* What was answered before was asked of the candidate, all of it; nothing after. */
-TEST_F_TIMEOUT(candidate_race, live_one_dies, 300)
+TEST_F(candidate_race, live_one_dies)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
 	struct weir_limiter_stats before = { 0 }, after;

@@ -2,7 +2,7 @@
 /* counter - sums of up to 64 fields, and sequences without gap or repeat */
 #include <limits.h>
 
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include "client.h"
 #include "memory.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* emit - records of one's own in the event stream: whole, numbered, and whose they are */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include <poll.h>
 

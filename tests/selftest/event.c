@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* event - the stream of transitions: whole, in order, numbered, losses counted */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include <poll.h>
 

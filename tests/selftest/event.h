@@ -3,7 +3,7 @@
 #ifndef _WEIR_SELFTEST_EVENT_H
 #define _WEIR_SELFTEST_EVENT_H
 
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include "client.h"
 #include "person.h"

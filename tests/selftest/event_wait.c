@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* event_wait - who waits for the next transition: poll, a blocking read, and what ends it */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include <poll.h>
 #include <signal.h>

@@ -13,7 +13,7 @@ static int open_device(FIXTURE_DATA(failnth) *self)
 	return 0;
 }
 
-TEST_F_TIMEOUT(failnth, open, 300)
+TEST_F(failnth, open)
 {
 	NEEDS_INJECTION();
 	sweep(_metadata, self, open_device);
@@ -27,7 +27,7 @@ static int create_sum(FIXTURE_DATA(failnth) *self)
 	return then(self, ret, delete_and_close, handle);
 }
 
-TEST_F_TIMEOUT(failnth, create_sum, 300)
+TEST_F(failnth, create_sum)
 {
 	NEEDS_INJECTION();
 	sweep(_metadata, self, create_sum);
@@ -42,7 +42,7 @@ static int create_sequence(FIXTURE_DATA(failnth) *self)
 	return then(self, ret, delete_and_close, handle);
 }
 
-TEST_F_TIMEOUT(failnth, create_sequence, 300)
+TEST_F(failnth, create_sequence)
 {
 	NEEDS_INJECTION();
 	sweep(_metadata, self, create_sequence);
@@ -57,7 +57,7 @@ static int create_histogram(FIXTURE_DATA(failnth) *self)
 	return then(self, ret, delete_and_close, handle);
 }
 
-TEST_F_TIMEOUT(failnth, create_histogram, 300)
+TEST_F(failnth, create_histogram)
 {
 	NEEDS_INJECTION();
 	sweep(_metadata, self, create_histogram);
@@ -76,7 +76,7 @@ static int load_histogram(FIXTURE_DATA(failnth) *self)
 }
 
 /* What is there, 0 of it, comes to the same again. */
-TEST_F_TIMEOUT(failnth, load_of_a_histogram, 300)
+TEST_F(failnth, load_of_a_histogram)
 {
 	NEEDS_INJECTION();
 	sweep(_metadata, self, load_histogram);
@@ -96,7 +96,7 @@ static int read_histogram(FIXTURE_DATA(failnth) *self)
 	return read_or_take(self, WEIR_OP_READ);
 }
 
-TEST_F_TIMEOUT(failnth, read_of_a_histogram, 300)
+TEST_F(failnth, read_of_a_histogram)
 {
 	struct sweep sweep = { .call = read_histogram, .times = 10 };
 
@@ -125,7 +125,7 @@ static int take_histogram(FIXTURE_DATA(failnth) *self)
 	return then(self, ret, histogram_back, self->histogram);
 }
 
-TEST_F_TIMEOUT(failnth, take_of_a_histogram, 300)
+TEST_F(failnth, take_of_a_histogram)
 {
 	struct weir_op op = op_make(WEIR_OP_OBSERVE, self->histogram, 1000);
 	struct sweep sweep = { .call = take_histogram, .times = 10 };
@@ -149,7 +149,7 @@ static int emit_line(FIXTURE_DATA(failnth) *self)
 	return call(self->fd, WEIR_IOC_EMIT, &emit);
 }
 
-TEST_F_TIMEOUT(failnth, emit_a_line, 300)
+TEST_F(failnth, emit_a_line)
 {
 	NEEDS_INJECTION();
 	sweep(_metadata, self, emit_line);
@@ -162,7 +162,7 @@ static int create_limiter(FIXTURE_DATA(failnth) *self)
 	return create_new(self, WEIR_KIND_LIMITER, &config);
 }
 
-TEST_F_TIMEOUT(failnth, create_limiter, 300)
+TEST_F(failnth, create_limiter)
 {
 	NEEDS_INJECTION();
 	sweep(_metadata, self, create_limiter);
@@ -177,7 +177,7 @@ static int open_object(FIXTURE_DATA(failnth) *self)
 	return then(self, ret, handle_close, handle);
 }
 
-TEST_F_TIMEOUT(failnth, open_object, 300)
+TEST_F(failnth, open_object)
 {
 	NEEDS_INJECTION();
 	sweep(_metadata, self, open_object);
@@ -201,7 +201,7 @@ static int set(FIXTURE_DATA(failnth) *self)
 	return then(self, ret, burst_back, self->limiter);
 }
 
-TEST_F_TIMEOUT(failnth, set, 300)
+TEST_F(failnth, set)
 {
 	NEEDS_INJECTION();
 	sweep(_metadata, self, set);
@@ -232,7 +232,7 @@ static int create_with_candidate(FIXTURE_DATA(failnth) *self)
 	return create_new(self, WEIR_KIND_LIMITER, &config);
 }
 
-TEST_F_TIMEOUT(failnth, candidate, 300)
+TEST_F(failnth, candidate)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
 	__u32 handle;
@@ -253,7 +253,7 @@ static int list(FIXTURE_DATA(failnth) *self)
 			 &filled, &count);
 }
 
-TEST_F_TIMEOUT(failnth, list, 300)
+TEST_F(failnth, list)
 {
 	NEEDS_INJECTION();
 	sweep(_metadata, self, list);
@@ -270,7 +270,7 @@ static int dump(FIXTURE_DATA(failnth) *self)
 	return call(self->fd, WEIR_IOC_DUMP, &dump);
 }
 
-TEST_F_TIMEOUT(failnth, dump, 300)
+TEST_F(failnth, dump)
 {
 	NEEDS_INJECTION();
 	sweep(_metadata, self, dump);
@@ -303,7 +303,7 @@ static int check_number(FIXTURE_DATA(failnth) *self)
 	return op_outcome(self, ret, forget_number, self->limiter);
 }
 
-TEST_F_TIMEOUT(failnth, check_of_a_new_key, 300)
+TEST_F(failnth, check_of_a_new_key)
 {
 	NEEDS_INJECTION();
 	sweep(_metadata, self, check_number);
@@ -313,7 +313,7 @@ TEST_F_TIMEOUT(failnth, check_of_a_new_key, 300)
  * The live one has its entry, the candidate gets none: the answer is as ever, and that is
  * counted.
  */
-TEST_F_TIMEOUT(failnth, candidate_missed, 300)
+TEST_F(failnth, candidate_missed)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
 	struct weir_limiter_stats before, after;
@@ -362,7 +362,7 @@ static int strike_text(FIXTURE_DATA(failnth) *self)
 	return op_outcome(self, ret, forget_text, self->text);
 }
 
-TEST_F_TIMEOUT(failnth, strike_of_a_new_text, 300)
+TEST_F(failnth, strike_of_a_new_text)
 {
 	NEEDS_INJECTION();
 	sweep(_metadata, self, strike_text);

@@ -10,7 +10,7 @@
 #ifndef _WEIR_SELFTEST_FAILNTH_H
 #define _WEIR_SELFTEST_FAILNTH_H
 
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include <stdlib.h>
 #include <sys/mount.h>

@@ -9,7 +9,7 @@ static int create_breaker(FIXTURE_DATA(failnth) *self)
 	return create_new(self, WEIR_KIND_BREAKER, &config);
 }
 
-TEST_F_TIMEOUT(failnth, create_breaker, 300)
+TEST_F(failnth, create_breaker)
 {
 	NEEDS_INJECTION();
 	sweep(_metadata, self, create_breaker);
@@ -30,7 +30,7 @@ static int probe(FIXTURE_DATA(failnth) *self)
 	return op_outcome(self, ret, withdraw, self->breaker);
 }
 
-TEST_F_TIMEOUT(failnth, probe_of_a_breaker, 300)
+TEST_F(failnth, probe_of_a_breaker)
 {
 	NEEDS_INJECTION();
 	ASSERT_EQ(0, breaker_half_open(self->fd, self->breaker, NULL));
@@ -55,7 +55,7 @@ static int fail_new(FIXTURE_DATA(failnth) *self)
 	return then(self, ret, NULL, 0);
 }
 
-TEST_F_TIMEOUT(failnth, report_of_a_new_key, 300)
+TEST_F(failnth, report_of_a_new_key)
 {
 	NEEDS_INJECTION();
 	sweep(_metadata, self, fail_new);

@@ -9,7 +9,7 @@ static int create_gate(FIXTURE_DATA(failnth) *self)
 	return create_new(self, WEIR_KIND_GATE, &config);
 }
 
-TEST_F_TIMEOUT(failnth, create_gate, 300)
+TEST_F(failnth, create_gate)
 {
 	NEEDS_INJECTION();
 	sweep(_metadata, self, create_gate);
@@ -27,7 +27,7 @@ static int resize(FIXTURE_DATA(failnth) *self)
 	return then(self, ret, permits_back, self->gate);
 }
 
-TEST_F_TIMEOUT(failnth, resize_of_a_gate, 300)
+TEST_F(failnth, resize_of_a_gate)
 {
 	NEEDS_INJECTION();
 	sweep(_metadata, self, resize);
@@ -53,7 +53,7 @@ static int enter_gate(FIXTURE_DATA(failnth) *self)
 	return op_outcome(self, ret, leave_gate, self->gate);
 }
 
-TEST_F_TIMEOUT(failnth, acquire_of_a_new_key, 300)
+TEST_F(failnth, acquire_of_a_new_key)
 {
 	NEEDS_INJECTION();
 	sweep(_metadata, self, enter_gate);

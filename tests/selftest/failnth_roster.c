@@ -9,7 +9,7 @@ static int create_roster(FIXTURE_DATA(failnth) *self)
 	return create_new(self, WEIR_KIND_ROSTER, &config);
 }
 
-TEST_F_TIMEOUT(failnth, create_roster, 300)
+TEST_F(failnth, create_roster)
 {
 	NEEDS_INJECTION();
 	sweep(_metadata, self, create_roster);
@@ -68,7 +68,7 @@ static int replace_one(FIXTURE_DATA(failnth) *self)
 }
 
 /* All five or none, whatever fails. */
-TEST_F_TIMEOUT(failnth, leases, 300)
+TEST_F(failnth, leases)
 {
 	struct sweep five_of = { .call = claim_five, .times = 3 };
 

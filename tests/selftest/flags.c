@@ -5,7 +5,7 @@
  * Every bit on its own: a mask with a hole would let one through that a later
  * version wants to use.
  */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include "client.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* full - a table that has no room left, and who still gets in */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include "client.h"
 #include "crowd.h"
@@ -178,7 +178,7 @@ TEST_F(full, idle_entries_make_room)
 	EXPECT_EQ(2, stats.evicted + stats.expired);
 }
 
-TEST_F_TIMEOUT(full, cap_changed_while_in_use, 300)
+TEST_F(full, cap_changed_while_in_use)
 {
 	struct weir_op op;
 
@@ -298,21 +298,21 @@ FIXTURE_TEARDOWN(room)
 	objects_wipe();
 }
 
-TEST_F_TIMEOUT(room, for_no_key_at_all, 300)
+TEST_F(room, for_no_key_at_all)
 {
 	struct same_key same = { WEIR_KEY_NONE, 1, 1 };
 
 	same_key_race(_metadata, self->fd, &same);
 }
 
-TEST_F_TIMEOUT(room, for_one_key, 300)
+TEST_F(room, for_one_key)
 {
 	struct same_key same = { WEIR_KEY_U64, 1, 1 };
 
 	same_key_race(_metadata, self->fd, &same);
 }
 
-TEST_F_TIMEOUT(room, for_two_keys, 300)
+TEST_F(room, for_two_keys)
 {
 	struct same_key same = { WEIR_KEY_U64, 2, 2 };
 

@@ -5,7 +5,7 @@
  * A holder is an open file in one table of descriptors. What one has that dies is back
  * when waitpid() returns: so it is looked at right after that, without any sleep.
  */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include <linux/io_uring.h>
 #include <sched.h>
@@ -144,22 +144,22 @@ static void die(struct __test_metadata *_metadata, FIXTURE_DATA(owner) *self, en
 	EXPECT_EQ(2 * rounds, gate_stats(self->fd, self->gate).acquired);
 }
 
-TEST_F_TIMEOUT(owner, killed, 100)
+TEST_F(owner, killed)
 {
 	die(_metadata, self, ALONE, ROUNDS);
 }
 
-TEST_F_TIMEOUT(owner, killed_with_a_child, 100)
+TEST_F(owner, killed_with_a_child)
 {
 	die(_metadata, self, WITH_CHILD, ROUNDS);
 }
 
-TEST_F_TIMEOUT(owner, killed_with_a_message_under_way, 100)
+TEST_F(owner, killed_with_a_message_under_way)
 {
 	die(_metadata, self, IN_SOCKET, ROUNDS);
 }
 
-TEST_F_TIMEOUT(owner, killed_with_io_uring, 100)
+TEST_F(owner, killed_with_io_uring)
 {
 	if (!have_uring())
 		SKIP(return, "no io_uring");

@@ -6,7 +6,7 @@
  * moment. The others write down what they hold while they hold it, which must never be
  * more than there is, and get back what the dead had.
  */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include "gate.h"
 
@@ -245,7 +245,7 @@ static int make_and_delete(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-TEST_F_TIMEOUT(gate_race, deletion, 300)
+TEST_F(gate_race, deletion)
 {
 	struct crowd *crowd = crowd_make(8);
 

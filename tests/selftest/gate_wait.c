@@ -6,7 +6,7 @@
  * their own. Where somebody must not be served, he sleeps in the call: what could have
  * served him is then over.
  */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include <pthread.h>
 #include <sys/syscall.h>
@@ -578,7 +578,7 @@ static bool agrees(FIXTURE_DATA(gate_wait) *self, const struct model *m)
 	       gate_stats(self->fd, self->gate).in_use == m->in_use;
 }
 
-TEST_F_TIMEOUT(gate_wait, model, 300)
+TEST_F(gate_wait, model)
 {
 	struct model m = { .permits = PERMITS };
 

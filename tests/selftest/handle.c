@@ -6,7 +6,7 @@
  * takes; the tests go through it with handles that are stale, foreign, short of
  * that right, or whose object is gone.
  */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include "client.h"
 #include "person.h"
@@ -381,7 +381,7 @@ FIXTURE_TEARDOWN(full)
  * Exactly handles_max of them; what failed on the way (an answer that could not
  * be written) has cost none.
  */
-TEST_F_TIMEOUT(full, exhaustion, 300)
+TEST_F(full, exhaustion)
 {
 	const __u32 max = info_get(self->fd).handles_max;
 	struct weir_open *locked = mmap(NULL, 4096, PROT_READ | PROT_WRITE,

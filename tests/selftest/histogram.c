@@ -2,7 +2,7 @@
 /* histogram - values counted by their size: buckets, sum, snapshots, take, load */
 #include <limits.h>
 
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include "histogram.h"
 #include "memory.h"

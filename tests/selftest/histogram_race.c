@@ -5,7 +5,7 @@
  * Counts bound it, not time. WEIR_SCALE=small divides them, for kernels that look at
  * every step.
  */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include "crowd.h"
 #include "histogram.h"
@@ -118,7 +118,7 @@ static int observe_batches(struct crowd *crowd, unsigned int me, void *arg)
 }
 
 /* No snapshot has a bucket without its part of the sum, or is older than the last. */
-TEST_F_TIMEOUT(histogram_race, snapshots_are_whole, 300)
+TEST_F(histogram_race, snapshots_are_whole)
 {
 	const unsigned int snapshots = scaled(5000);
 	unsigned int torn = 0, back = 0, alike = 0;
@@ -150,7 +150,7 @@ static bool running(const struct crowd *crowd, const struct work *work)
 }
 
 /* Takes, some of them put back: with what is left, it is what was observed. */
-TEST_F_TIMEOUT(histogram_race, takes_lose_nothing, 300)
+TEST_F(histogram_race, takes_lose_nothing)
 {
 	struct work work = { .value = low_of, .count = scaled(20000) };
 	unsigned int takes = 0, torn = 0;
@@ -228,7 +228,7 @@ static int do_mixed(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-TEST_F_TIMEOUT(histogram_race, takers_among_each_other, 300)
+TEST_F(histogram_race, takers_among_each_other)
 {
 	struct mixed *mixed = shared_memory(sizeof(*mixed));
 	struct crowd *crowd = crowd_make(MIXED);
@@ -273,7 +273,7 @@ static __u64 *sorted_values(unsigned int each, size_t *count)
 }
 
 /* Of values from everywhere: every thousandth of them, against the exact one. */
-TEST_F_TIMEOUT(histogram_race, percentiles, 300)
+TEST_F(histogram_race, percentiles)
 {
 	struct work work = { .value = value_of, .count = scaled(10000) };
 	__u64 *values, rank = 0;
@@ -307,7 +307,7 @@ static __u64 own_value(unsigned int me, unsigned int i)
 }
 
 /* Half of them are killed at it: what was acknowledged is there, with its sum. */
-TEST_F_TIMEOUT(histogram_race, killed, 300)
+TEST_F(histogram_race, killed)
 {
 	struct work work = { .value = own_value };
 	__u64 least = scaled(2000);
@@ -346,7 +346,7 @@ static bool cpu1_write(const char *word)
 }
 
 /* A processor goes and comes while all are at it. */
-TEST_F_TIMEOUT(histogram_race, unplugged_processor, 300)
+TEST_F(histogram_race, unplugged_processor)
 {
 	struct work work = { .value = own_value };
 	__u64 before;
@@ -403,7 +403,7 @@ static int use_until_gone(struct crowd *crowd, unsigned int me, void *arg)
 	return ret == -ENODEV ? 0 : 2;
 }
 
-TEST_F_TIMEOUT(histogram_race, deleted_in_use, 300)
+TEST_F(histogram_race, deleted_in_use)
 {
 	for (int round = 0; round < 10; round++) {
 		struct crowd *crowd = crowd_make(6);

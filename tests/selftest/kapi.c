@@ -5,7 +5,7 @@
  * tests/kmod/sample.c is such a module. A run has every processor check the same keys,
  * and the sums of what they were answered must come out exactly.
  */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include <poll.h>
 #include <sys/stat.h>
@@ -336,7 +336,7 @@ TEST_F(kapi, deleted)
 }
 
 /* Deleted under checks that make entries: each is answered, the memory comes back. */
-TEST_F_TIMEOUT(kapi, deleted_meanwhile, 120)
+TEST_F(kapi, deleted_meanwhile)
 {
 	enum { KEYS = 20000 };
 	bool told = slab_is_told();
@@ -390,7 +390,7 @@ static int make_in_cgroup(FIXTURE_DATA(kapi) *self)
 	return limiter_create(self->fd, NAME, &self->config, &self->l) != 0;
 }
 
-TEST_F_TIMEOUT(kapi, cgroup_limit, 120)
+TEST_F(kapi, cgroup_limit)
 {
 	enum { KEYS = 25000, ROOM = 1 << 20 };
 	unsigned long long most;

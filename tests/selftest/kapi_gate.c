@@ -5,7 +5,7 @@
  * tests/kmod/sample.c is such a module; see kapi.c. What it has taken is out until it
  * gives it back, whatever processes come and go meanwhile.
  */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include "gate.h"
 #include "sample.h"
@@ -236,7 +236,7 @@ static int visit(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-TEST_F_TIMEOUT(kapi_gate, among_processes, 200)
+TEST_F(kapi_gate, among_processes)
 {
 	struct crowd *crowd = crowd_make(6);
 	struct weir_gate_stats stats;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* key - which bytes are the same key, and which are none */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include <arpa/inet.h>
 

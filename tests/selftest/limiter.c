@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* limiter - checks, peeks and refunds, every member of every answer */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include "client.h"
 #include "verdict.h"

@@ -4,7 +4,7 @@
  *
  * A range is tried at both ends and one step beyond them. A year has 365 days.
  */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include "client.h"
 

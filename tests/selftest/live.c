@@ -5,7 +5,7 @@
  * Every test here follows a sentence of &struct weir_set. Tokens come back so
  * slowly that none does while a test runs.
  */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include <sys/wait.h>
 

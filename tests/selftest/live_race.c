@@ -7,7 +7,7 @@
  * it may have been charged at most. Tokens come back so slowly that none does
  * meanwhile; should one, the time that went by is part of the account.
  */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include "client.h"
 #include "crowd.h"
@@ -180,7 +180,7 @@ static void run_buckets(struct __test_metadata *_metadata,
 }
 
 /* One gives more in every respect: then nobody gets more than by that one alone. */
-TEST_F_TIMEOUT(live_race, more_and_less, 300)
+TEST_F(live_race, more_and_less)
 {
 	struct weir_limiter_config *c = self->race->config;
 
@@ -195,7 +195,7 @@ TEST_F_TIMEOUT(live_race, more_and_less, 300)
 }
 
 /* One is faster, one has the larger burst. */
-TEST_F_TIMEOUT(live_race, crossed, 300)
+TEST_F(live_race, crossed)
 {
 	struct weir_limiter_config *c = self->race->config;
 
@@ -228,12 +228,12 @@ static void run_windows(struct __test_metadata *_metadata,
 	}
 }
 
-TEST_F_TIMEOUT(live_race, window, 300)
+TEST_F(live_race, window)
 {
 	run_windows(_metadata, self, WEIR_ALGORITHM_WINDOW);
 }
 
-TEST_F_TIMEOUT(live_race, sliding, 300)
+TEST_F(live_race, sliding)
 {
 	run_windows(_metadata, self, WEIR_ALGORITHM_SLIDING);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* load - WEIR_IOC_LOAD: keys put back as a DUMP told of them */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include "client.h"
 #include "memory.h"

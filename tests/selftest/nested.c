@@ -5,7 +5,7 @@
  * They obey the same rules as the structs themselves, and a pointer that leads
  * nowhere is found before anything happened.
  */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include "client.h"
 #include "memory.h"

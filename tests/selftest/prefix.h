@@ -8,7 +8,7 @@
 #ifndef _WEIR_SELFTEST_PREFIX_H
 #define _WEIR_SELFTEST_PREFIX_H
 
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include "client.h"
 #include "verdict.h"

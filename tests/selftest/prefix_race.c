@@ -7,7 +7,7 @@
  * once the block is merged, whoever was admitted has spent its token, and nobody is
  * admitted until the next split.
  */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include <signal.h>
 #include <sys/time.h>
@@ -263,7 +263,7 @@ static void split_and_merge(struct __test_metadata *_metadata,
 	EXPECT_EQ(1, keys(self->fd, self->l));
 }
 
-TEST_F_TIMEOUT(prefix_race, split_and_merge, 300)
+TEST_F(prefix_race, split_and_merge)
 {
 	struct crowd *crowd = crowd_make(CHECKERS);
 
@@ -386,7 +386,7 @@ static bool fixed_once_each(int fd, __u32 l)
 }
 
 /* A dump shows once each key that stays, whatever is cut anew around it. */
-TEST_F_TIMEOUT(prefix_race, dump, 300)
+TEST_F(prefix_race, dump)
 {
 	struct crowd *crowd = crowd_make(3);
 
@@ -411,7 +411,7 @@ TEST_F_TIMEOUT(prefix_race, dump, 300)
 }
 
 /* Deleted at any moment of a change: all who are at work on it are told so. */
-TEST_F_TIMEOUT(prefix_race, deletion, 300)
+TEST_F(prefix_race, deletion)
 {
 	for (int round = 0; round < (self->small ? 5 : 20); round++) {
 		struct crowd *crowd = crowd_make(5);
@@ -431,7 +431,7 @@ TEST_F_TIMEOUT(prefix_race, deletion, 300)
 }
 
 /* All rest while it happens, so it must not take long; and not one key is lost. */
-TEST_F_TIMEOUT(prefix_race, many, 300)
+TEST_F(prefix_race, many)
 {
 	const __u32 blocks = self->small ? 128 : 4096, all = blocks * 256;
 	struct weir_op ops[256];

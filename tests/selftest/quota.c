@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* quota - caps on objects and keys are exact, whoever races for the last one */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include "client.h"
 #include "crowd.h"

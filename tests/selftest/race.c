@@ -6,7 +6,7 @@
  * things happened, the sums must come out, and nothing may be left: objects,
  * handles, open files.
  */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -70,7 +70,7 @@ static int open_close(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-TEST_F_TIMEOUT(race, open_and_close, 300)
+TEST_F(race, open_and_close)
 {
 	struct crowd *crowd = crowd_make(CROWD);
 	__u32 handle;
@@ -114,7 +114,7 @@ static int create_delete(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-TEST_F_TIMEOUT(race, create_and_delete, 300)
+TEST_F(race, create_and_delete)
 {
 	struct crowd *crowd = crowd_make(CROWD);
 
@@ -161,7 +161,7 @@ static int one_client(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-TEST_F_TIMEOUT(race, one_client_for_all, 300)
+TEST_F(race, one_client_for_all)
 {
 	struct crowd *crowd = crowd_make(CROWD);
 	struct shared shared = { .fd = self->fd };
@@ -203,7 +203,7 @@ static int add_batches(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-TEST_F_TIMEOUT(race, killed_in_a_batch, 300)
+TEST_F(race, killed_in_a_batch)
 {
 	struct crowd *crowd = crowd_make(CROWD);
 	__u32 handle;
@@ -245,7 +245,7 @@ static void *come_and_go(void *arg)
  * A batch that lies across the edge of such memory. What could not be told ends it; it
  * is not done again when there is a place for it.
  */
-TEST_F_TIMEOUT(race, memory_comes_and_goes, 300)
+TEST_F(race, memory_comes_and_goes)
 {
 	struct pane pane = pane_make();
 	struct weir_op *ops = pane_before(&pane, (STRADDLE / 2 + 1) * sizeof(*ops));
@@ -317,7 +317,7 @@ static int fork_exec(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-TEST_F_TIMEOUT(race, fork_and_exec, 300)
+TEST_F(race, fork_and_exec)
 {
 	struct crowd *crowd = crowd_make(CROWD);
 	long before = module_users();
@@ -369,7 +369,7 @@ static int add_and_take(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-TEST_F_TIMEOUT(race, add_and_take, 300)
+TEST_F(race, add_and_take)
 {
 	struct crowd *crowd = crowd_make(CROWD);
 	__u32 handle;
@@ -429,7 +429,7 @@ static int limiter_storm(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-TEST_F_TIMEOUT(race, limiter, 300)
+TEST_F(race, limiter)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
 	struct crowd *crowd = crowd_make(CROWD);
@@ -483,7 +483,7 @@ static int spend_one_each(struct crowd *crowd, unsigned int me, void *arg)
  * A burst of two is enough for two who come at once. (Whoever read the clock before
  * the other made the entry would find the bucket a moment short of full.)
  */
-TEST_F_TIMEOUT(race, burst_is_enough, 300)
+TEST_F(race, burst_is_enough)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
 	struct crowd *crowd = crowd_make(PAIR);
@@ -517,7 +517,7 @@ static int insert_until_gone(struct crowd *crowd, unsigned int me, void *arg)
 	return ret == -ENODEV ? 0 : 2;
 }
 
-TEST_F_TIMEOUT(race, delete_while_keys_come, 300)
+TEST_F(race, delete_while_keys_come)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
 	__u32 l;

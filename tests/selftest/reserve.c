@@ -4,7 +4,7 @@
  *
  * Tokens come back once a day, so those who wait do until a test lets them.
  */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include <signal.h>
 #include <sys/resource.h>
@@ -545,7 +545,7 @@ static int storm(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-TEST_F_TIMEOUT(reserve, storm, 300)
+TEST_F(reserve, storm)
 {
 	struct crowd *crowd = crowd_make(12);
 	struct weir_limiter_stats stats;

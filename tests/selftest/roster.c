@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* roster - what rosters take, what they answer, and what they count */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include "roster.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* roster_batch - as many claims as one submission takes: all or none */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -244,7 +244,7 @@ static int key_find(int fd, __u32 roster, __u64 key)
  * Another thread closes the descriptor meanwhile. Who is told that it failed has nothing,
  * of what would have been nobody's either.
  */
-TEST_F_TIMEOUT(batch, closed_meanwhile, 200)
+TEST_F(batch, closed_meanwhile)
 {
 	unsigned int all = 0, late = 0;
 	int pair[2];
@@ -335,7 +335,7 @@ static int racer(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-TEST_F_TIMEOUT(batch, race, 300)
+TEST_F(batch, race)
 {
 	struct shared *s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE,
 				MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* roster_claims - several CLAIMs in one submission: all of them, or none */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include "roster.h"
 

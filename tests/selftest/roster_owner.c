@@ -5,7 +5,7 @@
  * What one has that dies is gone when waitpid() returns: so it is looked for right after
  * that, without any sleep, and the next claim wins.
  */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include <sched.h>
 #include <signal.h>
@@ -123,17 +123,17 @@ static void die(struct __test_metadata *_metadata, FIXTURE_DATA(owner) *self, en
 	EXPECT_EQ(0, roster_stats(self->fd, self->r).expired);
 }
 
-TEST_F_TIMEOUT(owner, killed, 100)
+TEST_F(owner, killed)
 {
 	die(_metadata, self, ALONE);
 }
 
-TEST_F_TIMEOUT(owner, killed_with_a_child, 100)
+TEST_F(owner, killed_with_a_child)
 {
 	die(_metadata, self, WITH_CHILD);
 }
 
-TEST_F_TIMEOUT(owner, killed_with_a_message_under_way, 100)
+TEST_F(owner, killed_with_a_message_under_way)
 {
 	die(_metadata, self, IN_SOCKET);
 }

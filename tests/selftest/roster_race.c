@@ -5,7 +5,7 @@
  * Of all who claim one wins; there is never one more than may be; of a submission there
  * are all leases or none; what runs out and what is made longer do not meet half-way.
  */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include <signal.h>
 #include <sys/wait.h>

@@ -6,7 +6,7 @@
  * call that stumbles over one waits. Meanwhile the object is deleted: its memory
  * must be freed all the same, its name and its owner's account be free at once.
  */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include <linux/userfaultfd.h>
 #include <poll.h>
@@ -150,7 +150,7 @@ static int dump(FIXTURE_DATA(stuck) *self)
 	return call(self->fd, WEIR_IOC_DUMP, &dump);
 }
 
-TEST_F_TIMEOUT(stuck, dump, 120)
+TEST_F(stuck, dump)
 {
 	/* what there was is copied: a page of records, then the end is learnt */
 	stuck_run(_metadata, self, dump, 0);
@@ -164,7 +164,7 @@ static int get_config(FIXTURE_DATA(stuck) *self)
 	return call(self->fd, WEIR_IOC_GET, &get);
 }
 
-TEST_F_TIMEOUT(stuck, get_config, 120)
+TEST_F(stuck, get_config)
 {
 	/* a size of 0 */
 	stuck_run(_metadata, self, get_config, -EINVAL);
@@ -185,7 +185,7 @@ static int get_stats_across(FIXTURE_DATA(stuck) *self)
 	return call(self->fd, WEIR_IOC_GET, &get);
 }
 
-TEST_F_TIMEOUT(stuck, get_stats, 120)
+TEST_F(stuck, get_stats)
 {
 	stuck_run(_metadata, self, get_stats_across, -ENODEV);
 }
@@ -199,7 +199,7 @@ static int set(FIXTURE_DATA(stuck) *self)
 	return call(self->fd, WEIR_IOC_SET, &set);
 }
 
-TEST_F_TIMEOUT(stuck, set, 120)
+TEST_F(stuck, set)
 {
 	stuck_run(_metadata, self, set, -EINVAL);
 }
@@ -213,7 +213,7 @@ static int take_all(FIXTURE_DATA(stuck) *self)
 	return op_run(self->fd, &op);
 }
 
-TEST_F_TIMEOUT(stuck, take, 120)
+TEST_F(stuck, take)
 {
 	/* nothing was taken of what is no more */
 	stuck_run(_metadata, self, take_all, -ENODEV);
@@ -234,7 +234,7 @@ static int claim_two(FIXTURE_DATA(stuck) *self)
 	return claims_run(self->fd, ops, 2);
 }
 
-TEST_F_TIMEOUT(stuck, claims, 120)
+TEST_F(stuck, claims)
 {
 	struct weir_roster_config config = roster_config(WEIR_KEY_U64, KEYS + 2);
 	struct weir_op op;
@@ -256,7 +256,7 @@ static int create(FIXTURE_DATA(stuck) *self)
 	return call(self->fd, WEIR_IOC_CREATE, &create);
 }
 
-TEST_F_TIMEOUT(stuck, create_keeps_no_name, 120)
+TEST_F(stuck, create_keeps_no_name)
 {
 	ASSERT_EQ(0, object_delete(self->fd, self->counter));
 	self->counter = 0;

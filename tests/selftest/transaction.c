@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* transaction - WEIR_SUBMIT_ALL: all ops, or none, and who decided */
-#include <kselftest_harness.h>
+#include "harness.h"
 
 #include "client.h"
 #include "crowd.h"
@@ -538,7 +538,7 @@ static int orders(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-TEST_F_TIMEOUT(transaction, no_deadlock, 300)
+TEST_F(transaction, no_deadlock)
 {
 	struct crowd *crowd = crowd_make(4), *others = crowd_make(2);
 
@@ -583,7 +583,7 @@ static int last_token(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-TEST_F_TIMEOUT(transaction, last_token, 300)
+TEST_F(transaction, last_token)
 {
 	struct crowd *crowd = crowd_make(4);
 
