@@ -23,6 +23,20 @@ typedef void (*bench_call)(void *arg, uint64_t i);
 void bench_row(const char *group, const char *name, bench_call call, void *arg,
 	       unsigned int ops);
 
+/*
+ * The same in instructions only, for what cannot be done twice: a round is BENCH_UNDONE
+ * operations, after which @undo is called with the @i of each call, uncounted.
+ */
+#define BENCH_UNDONE	256
+void bench_row_undone(const char *group, const char *name, bench_call call,
+		      bench_call undo, void *arg, unsigned int ops);
+
+/*
+ * The mean of many calls, in instructions only. What the kernel does later, as freeing
+ * memory, is in it; the round that is the least may go without.
+ */
+void bench_row_mean(const char *group, const char *name, bench_call call, void *arg);
+
 /* What bench_row() prints. */
 double bench_cost(bench_call call, void *arg, unsigned int ops);
 
@@ -46,10 +60,14 @@ void bench_missing(const char *group, const char *name, const char *why);
 void bench_die(const char *what) __attribute__((noreturn));
 
 void bench_kernel(void);	/* empty system call, small ioctls */
-void bench_weir(void);
+void bench_weir(void);		/* counters, limiters, gates */
+void bench_breakers(void);
+void bench_rosters(void);
 void bench_peers(void);		/* what the kernel has of the kind */
+void bench_lock_files(void);
 void bench_packet(void);	/* what the kernel has to limit packets by */
 void bench_redis(void);
+void bench_redis_lock(void);
 void bench_scale(void);	/* few keys and ten million */
 void bench_time_um(void);	/* loops of weir_time.ko, in user-mode Linux */
 void bench_time_native(void);	/* what needs no module, on the host itself */
@@ -86,7 +104,12 @@ struct redis *redis_start(void);
 void redis_stop(struct redis *r);
 /* New keys, each with its state. */
 void redis_fill(struct redis *r, unsigned int keys);
+/* New keys, each a lock as a roster's lease is one. */
+void redis_fill_locks(struct redis *r, unsigned int keys);
 uint64_t redis_memory(struct redis *r);
+
+/* The value of a lease or lock, where there is one: who has it, say. */
+#define BENCH_VALUE	"host-7:00012345"
 
 int bench_bpf(int cmd, void *attr, unsigned int size);
 

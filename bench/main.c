@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "bench.h"
 
 #define ROUNDS	20
 #define CALLS	200	/* in a round */
+#define MEAN_CALLS 20000
 #define TIMED_ROUND 2000000	/* ns at least of a round, where time is measured */
 
 /* Time it is, on a processor that has other things to do as well. */
@@ -35,16 +37,32 @@ static uint64_t calls_take(bench_call call, void *arg, uint64_t *i, uint64_t cal
 	return bench_now() - since;
 }
 
-double bench_cost(bench_call call, void *arg, unsigned int ops)
+/* What was done is undone after each round, and what that leaves to be freed is freed. */
+static void calls_undo(bench_call undo, void *arg, uint64_t i, uint64_t until)
+{
+	while (i < until)
+		undo(arg, i++);
+	sleep(1);
+}
+
+/* Of one call, in rounds of @calls. */
+static double cost(bench_call call, bench_call undo, void *arg, unsigned int calls)
 {
 	uint64_t least = UINT64_MAX, i = 0, took;
 
 	for (int round = 0; round <= ROUNDS; round++) {
-		took = calls_take(call, arg, &i, CALLS);
+		took = calls_take(call, arg, &i, calls);
 		if (round && took < least)	/* the first one warms up */
 			least = took;
+		if (undo)
+			calls_undo(undo, arg, i - calls, i);
 	}
-	return (double)least / CALLS / ops;
+	return (double)least / calls;
+}
+
+double bench_cost(bench_call call, void *arg, unsigned int ops)
+{
+	return cost(call, NULL, arg, CALLS) / ops;
 }
 
 void bench_figure(const char *group, const char *name, double figure)
@@ -102,6 +120,21 @@ void bench_row(const char *group, const char *name, bench_call call, void *arg,
 		bench_figure(group, name, bench_cost(call, arg, ops));
 }
 
+void bench_row_undone(const char *group, const char *name, bench_call call,
+		      bench_call undo, void *arg, unsigned int ops)
+{
+	bench_figure(group, name, cost(call, undo, arg, BENCH_UNDONE / ops) / ops);
+}
+
+void bench_row_mean(const char *group, const char *name, bench_call call, void *arg)
+{
+	uint64_t i = 0;
+
+	calls_take(call, arg, &i, MEAN_CALLS);
+	bench_figure(group, name,
+		     (double)calls_take(call, arg, &i, MEAN_CALLS) / MEAN_CALLS);
+}
+
 void bench_missing(const char *group, const char *name, const char *why)
 {
 	printf("%s|%s|- (%s)\n", group, name, why);
@@ -119,8 +152,10 @@ static const struct {
 	bool timed;	/* only if it is named: it wants another machine than the others */
 } areas[] = {
 	{ "kernel", bench_kernel, false }, { "weir", bench_weir, false },
-	{ "peer", bench_peers, false }, { "packet", bench_packet, false },
-	{ "redis", bench_redis, false }, { "memory", bench_memory, false },
+	{ "weir", bench_breakers, false }, { "weir", bench_rosters, false },
+	{ "peer", bench_peers, false }, { "peer", bench_lock_files, false },
+	{ "packet", bench_packet, false }, { "redis", bench_redis, false },
+	{ "redis", bench_redis_lock, false }, { "memory", bench_memory, false },
 	{ "scale", bench_scale, false }, { "time-um", bench_time_um, true },
 	{ "time-native", bench_time_native, true },
 };

@@ -5,6 +5,7 @@
  * or Redis says that it has.
  */
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 #include <unistd.h>
 
 #include <linux/bpf.h>
+
+#include <weir.h>
 
 #include "bench.h"
 
@@ -93,6 +96,104 @@ static void map_row(void)
 	close(map);
 }
 
+/* What has @keys keys, all remembered. */
+struct object {
+	void *(*make)(struct weir *weir, unsigned int keys);
+	void (*end)(void *object);
+};
+
+static void address_make(struct weir_key *key, uint32_t n)
+{
+	const uint32_t address = htonl(0x7f010000 + n);
+
+	key->type = WEIR_KEY_IP;
+	key->len = sizeof(address);
+	memcpy(key->bytes, &address, sizeof(address));
+}
+
+static void *roster_make(struct weir *weir, unsigned int keys, uint64_t flags)
+{
+	const struct weir_roster_config config = {
+		.size = sizeof(config), .key_type = WEIR_KEY_IP, .max_keys = 131072,
+	};
+	struct weir_roster *roster = weir_roster_create(weir, "bench-memory", &config,
+							0600);
+	struct weir_key key;
+
+	for (unsigned int n = 0; roster && n < keys; n++) {
+		address_make(&key, n);
+		if (weir_roster_claim(roster, &key, BENCH_VALUE, strlen(BENCH_VALUE),
+				      WEIR_NEVER, flags, NULL))
+			bench_die("claim");
+	}
+	if (!roster)
+		bench_die("roster");
+	return roster;
+}
+
+static void *leases_make(struct weir *weir, unsigned int keys)
+{
+	return roster_make(weir, keys, 0);
+}
+
+static void *detached_make(struct weir *weir, unsigned int keys)
+{
+	return roster_make(weir, keys, WEIR_LEASE_DETACHED);
+}
+
+static void roster_end(void *roster)
+{
+	weir_roster_delete(roster);
+	weir_roster_close(roster);
+}
+
+/* A key of which nothing bad is known takes no memory: each has failed once. */
+static void *breaker_make(struct weir *weir, unsigned int keys)
+{
+	const struct weir_breaker_config config = {
+		.size = sizeof(config), .key_type = WEIR_KEY_IP, .failures = 5,
+		.within = 86400000000000ULL, .open = { 1000000000 }, .nopen = 1,
+		.max_keys = 131072,
+	};
+	struct weir_breaker *breaker = weir_breaker_create(weir, "bench-memory",
+							   &config, 0600);
+	struct weir_key key;
+
+	for (unsigned int n = 0; breaker && n < keys; n++) {
+		address_make(&key, n);
+		if (weir_breaker_report(breaker, &key, 0, WEIR_CALL_FAILED, NULL))
+			bench_die("report");
+	}
+	if (!breaker)
+		bench_die("breaker");
+	return breaker;
+}
+
+static void breaker_end(void *breaker)
+{
+	weir_breaker_delete(breaker);
+	weir_breaker_close(breaker);
+}
+
+static void object_row(const char *name, const struct object *o)
+{
+	struct weir *weir = weir_open(0);
+	double before;
+	void *object;
+
+	if (!weir)
+		bench_die("weir");
+	o->end(o->make(weir, 1));	/* as above */
+	sleep(3);
+	before = kernel_memory();
+	object = o->make(weir, BENCH_KEYS);
+	sleep(3);
+	row(name, kernel_memory() - before);
+	o->end(object);
+	sleep(3);
+	weir_close(weir);
+}
+
 /*
  * From the first memory cgroup on, as on any machine with systemd, memory that can be
  * charged to one has a word more for each object that says to which.
@@ -108,11 +209,17 @@ static void cgroup_make(void)
 
 void bench_memory(void)
 {
+	static const struct object leases = { leases_make, roster_end };
+	static const struct object detached = { detached_make, roster_end };
+	static const struct object breaker = { breaker_make, breaker_end };
 	struct redis *r;
 	uint64_t before;
 
 	cgroup_make();
 	filter_row(&filter_weir_slow, "weir, a limiter by address, with its ban state");
+	object_row("weir, a breaker by address", &breaker);
+	object_row("weir, a roster by address, 15 bytes of value", &leases);
+	object_row("weir, the same, the leases detached", &detached);
 	filter_row(&filter_nft_set, "nft, a set with a limit for each address");
 	filter_row(&filter_hashlimit, "xt_hashlimit, by address");
 	map_row();
@@ -120,5 +227,10 @@ void bench_memory(void)
 	before = redis_memory(r);
 	redis_fill(r, BENCH_KEYS);
 	row("Redis, GCRA in Lua, a key that expires", redis_memory(r) - before);
+	redis_stop(r);
+	r = redis_start();
+	before = redis_memory(r);
+	redis_fill_locks(r, BENCH_KEYS);
+	row("Redis, SET NX PX, 15 bytes of value", redis_memory(r) - before);
 	redis_stop(r);
 }

@@ -129,6 +129,46 @@ void redis_fill(struct redis *r, unsigned int keys)
 	}
 }
 
+static void lock(struct redis *r, const char *key, uint64_t ms)
+{
+	redisReply *reply = redisCommand(r->context, "SET %s " BENCH_VALUE " NX PX %llu",
+					 key, (unsigned long long)ms);
+
+	if (!reply || reply->type != REDIS_REPLY_STATUS)
+		bench_die("redis: SET");
+	freeReplyObject(reply);
+}
+
+void redis_fill_locks(struct redis *r, unsigned int keys)
+{
+	char key[32];
+
+	for (unsigned int i = 0; i < keys; i++) {
+		snprintf(key, sizeof(key), "lock:127.%u.%u.%u", 1 + (i >> 16),
+			 i >> 8 & 255, i & 255);
+		lock(r, key, 86400000);
+	}
+}
+
+/* It is not asked whose it is: that would take a script, as GCRA does. */
+static void unlock(struct redis *r, const char *key)
+{
+	redisReply *reply = redisCommand(r->context, "DEL %s", key);
+
+	if (!reply || reply->type != REDIS_REPLY_INTEGER || reply->integer != 1)
+		bench_die("redis: DEL");
+	freeReplyObject(reply);
+}
+
+static void lock_and_unlock(void *arg, uint64_t i)
+{
+	char key[32];
+
+	snprintf(key, sizeof(key), "lock:%u", (unsigned int)(i % KNOWN));
+	lock(arg, key, 86400000);
+	unlock(arg, key);
+}
+
 /* Bytes that it has allocated. */
 uint64_t redis_memory(struct redis *r)
 {
@@ -149,5 +189,13 @@ void bench_redis(void)
 
 	bench_row(GROUP, "INCR", incr, r, 1);
 	bench_row(GROUP, "GCRA in Lua, known key, allowed", check, r, 1);
+	redis_stop(r);
+}
+
+void bench_redis_lock(void)
+{
+	struct redis *r = redis_start();
+
+	bench_row(GROUP, "lock: SET NX PX, and DEL, two calls", lock_and_unlock, r, 1);
 	redis_stop(r);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Weir, through libweir as a program would use it. */
+/* Counters, limiters and gates, through libweir as a program would use it. */
 
 #include <stdbool.h>
 #include <stdio.h>
