@@ -27,6 +27,7 @@
 #include <linux/processor.h>
 #include <linux/rcupdate.h>
 
+#include "gate_queue.h"
 #include "score.h"
 
 #define WEIR_ENTRY_LOCKED	1ULL
@@ -51,18 +52,17 @@ struct weir_tenure;
  * @bans:	E: steps of the ban ladder climbed
  * @step:	E: breakers: of the ladder, the next one
  * @queued:	R: limiters: tokens that callers wait for (wait.c)
- * @in_use:	E: gates: permits
+ * @in_kernel:	E: gates: of those in use, those that other modules have
  * @held:	E: breakers: probes that somebody holds
  * @word:	A: state and lock
  * @ban_until:	R: when the last ban ends or ended, 0 for never banned
- * @nwaiters:	E: gates: entries of @waiters
- * @in_kernel:	E: gates: of @in_use, those that other modules have
- * @at:		R: breakers: see &weir_circuit.at
- * @tenure:	E: rosters: the lease; published by a release, read under RCU by an acquire
  * @score:	E: strikes; @counts is also R: tells whether there are any
- * @waiters:	E: gates: who waits for permits, in order of arrival
+ * @at:		R: breakers: see &weir_circuit.at
  * @counts:	E: breakers: see &weir_circuit.counts
- * @rcu:	takes the place of those once the entry is dead and unlinked
+ * @queue:	E: gates: permits that are out, and who waits for them
+ * @tenure:	E: rosters: the lease; published by a release, read under RCU by an acquire
+ * @rcu:	takes the place of @score, @counts and @queue.waiters once the entry is dead
+ *		and unlinked
  * @key:	I: the key; in the smallest class zero-filled to 16 bytes
  *
  * Times are ns since the table's epoch.
@@ -77,24 +77,24 @@ struct weir_entry {
 	};
 	union {
 		u32		queued;
-		u32		in_use;
+		u32		in_kernel;
 		u32		held;
 	};
 	atomic64_t		word;
 	union {
-		u64		ban_until;
 		struct {
-			u32	nwaiters;
-			u32	in_kernel;
+			u64			ban_until;
+			struct weir_score	score;
 		};
-		u64		at;
-		struct weir_tenure *tenure;
-	};
-	union {
-		struct weir_score	score;
-		struct list_head	waiters;
-		u64			counts[2];
-		struct rcu_head		rcu;
+		struct {
+			u64			at;
+			u64			counts[2];
+		};
+		struct weir_gate_queue		queue;
+		struct {
+			struct weir_tenure	*tenure;
+			struct rcu_head		rcu;
+		};
 	};
 	u8			key[] __aligned(8);
 };

@@ -45,7 +45,7 @@ enum gate_answer {
  * @new: memory for a hold
  * @hold: his, while he is in the queue or has just been granted
  * @e: while he is in the queue: the entry
- * @node: in the entry's queue; entry's lock
+ * @turn: in the entry's queue; entry's lock
  * @all: in @g->waiters; its lock
  * @granted: he has them, and is in no queue
  * @kicked: he shall look again; @g->lock to write
@@ -59,7 +59,7 @@ struct gate_waiter {
 	struct weir_hold	*new;
 	struct weir_hold	*hold;
 	struct weir_entry	*e;
-	struct list_head	node;
+	struct weir_gate_turn	turn;
 	struct list_head	all;
 	bool			granted;
 	bool			kicked;
@@ -67,9 +67,13 @@ struct gate_waiter {
 
 /* ------------------------------------------------------------ in the entry's lock */
 
-static struct gate_waiter *first_of(struct weir_entry *e)
+/* The first of the queue, if he fits: he is in it no more, and has the permits. */
+static struct gate_waiter *next_of(struct weir_gate *g, struct weir_entry *e)
 {
-	return list_first_entry_or_null(&e->waiters, struct gate_waiter, node);
+	struct weir_gate_turn *turn;
+
+	turn = weir_gate_queue_next(&e->queue, READ_ONCE(g->permits));
+	return turn ? container_of(turn, struct gate_waiter, turn) : NULL;
 }
 
 /* What the caller is told; @e NULL: of a key without an entry. */
@@ -79,33 +83,37 @@ static void answer(struct gate_waiter *w, const struct weir_entry *e, int verdic
 
 	w->op->verdict = verdict;
 	w->op->limit = permits;
-	w->op->remaining = permits - min(permits, e ? e->in_use : 0);
+	w->op->remaining = e ? weir_gate_queue_free(&e->queue, permits) : permits;
 	w->op->held = w->hold ? w->hold->n : 0;
 }
 
-/* @n permits, which are free, go out; the caller notes to whom. Entry locked. */
-void weir_gate_out(struct weir_gate *g, struct weir_entry *e, u32 n)
+/* @n permits went out; the caller notes to whom. Entry locked. */
+void weir_gate_out(struct weir_gate *g, u32 n)
 {
-	e->in_use += n;
 	this_cpu_add(g->totals->in_use, n);
 	this_cpu_inc(g->totals->acquired);
 }
 
 /* To the holder of @h. */
-static void take(struct weir_gate *g, struct weir_entry *e, struct weir_hold *h, u32 n)
+static void taken(struct weir_gate *g, struct weir_hold *h, u32 n)
 {
-	weir_gate_out(g, e, n);
+	weir_gate_out(g, n);
 	WRITE_ONCE(h->n, h->n + n);
 }
 
-static void leave(struct weir_gate *g, struct gate_waiter *w)
+/* He is in the entry's queue no more. */
+static void left(struct weir_gate *g, struct gate_waiter *w)
 {
-	list_del(&w->node);
-	w->e->nwaiters--;
 	spin_lock(&g->lock);
 	list_del(&w->all);
 	spin_unlock(&g->lock);
 	this_cpu_dec(g->totals->waiting);
+}
+
+static void leave(struct weir_gate *g, struct gate_waiter *w)
+{
+	weir_gate_queue_leave(&w->e->queue, &w->turn);
+	left(g, w);
 }
 
 /* Hand what is free to those who wait; of a dead gate nobody gets anything. */
@@ -114,10 +122,9 @@ static void hand_on(struct weir_gate *g, struct weir_entry *e)
 	struct task_struct *task;
 	struct gate_waiter *w;
 
-	while ((w = first_of(e)) && weir_gate_fits(g, e, w->op->n) &&
-	       weir_object_alive(&g->obj)) {
-		leave(g, w);
-		take(g, e, w->hold, w->op->n);
+	while (weir_object_alive(&g->obj) && (w = next_of(g, e))) {
+		left(g, w);
+		taken(g, w->hold, w->op->n);
 		answer(w, e, WEIR_ALLOWED);
 		task = w->task;
 		get_task_struct(task);
@@ -131,7 +138,7 @@ static void hand_on(struct weir_gate *g, struct weir_entry *e)
 /* @n permits come back, as the caller has noted. Entry locked. */
 void weir_gate_back(struct weir_gate *g, struct weir_entry *e, u32 n)
 {
-	e->in_use -= n;
+	weir_gate_queue_back(&e->queue, n);
 	this_cpu_sub(g->totals->in_use, n);
 	hand_on(g, e);
 }
@@ -158,7 +165,8 @@ void weir_gate_unlock(struct weir_gate *g, struct weir_entry *e, u64 hash, u64 w
 /* What he holds leaves too few, and nobody is there who could give it back for him. */
 static bool waits_for_itself(const struct gate_waiter *w)
 {
-	return w->hold->n > READ_ONCE(w->g->permits) - w->op->n && weir_hold_alone();
+	return weir_gate_queue_holds_up(READ_ONCE(w->g->permits), w->hold->n, w->op->n) &&
+	       weir_hold_alone();
 }
 
 /*
@@ -180,20 +188,12 @@ static int join(struct gate_waiter *w, struct weir_entry *e)
 	spin_unlock(&g->lock);
 	if (err)
 		return err;
-	list_add_tail(&w->node, &e->waiters);
-	e->nwaiters++;
+	weir_gate_queue_join(&e->queue, &w->turn, w->op->n);
 	w->e = e;
 	this_cpu_inc(g->totals->waiting);
 	/* more permits may have come since it was found that they do not suffice */
 	hand_on(g, e);
 	return SLEEP;
-}
-
-static bool too_many_wait(const struct weir_gate *g, const struct weir_entry *e)
-{
-	u32 most = READ_ONCE(g->queue_max);
-
-	return most && e->nwaiters >= most;
 }
 
 /* enum gate_answer, or -E2BIG, -EDEADLK, -ENODEV, -ENOMEM. Entry locked. */
@@ -209,8 +209,8 @@ static int decide(struct gate_waiter *w, struct weir_entry *e)
 	w->hold = weir_hold_get(w->c, &g->obj, e, &w->new);
 	if (!w->hold)
 		return -ENOMEM;
-	if (list_empty(&e->waiters) && weir_gate_fits(g, e, n)) {
-		take(g, e, w->hold, n);
+	if (weir_gate_queue_take(&e->queue, READ_ONCE(g->permits), n)) {
+		taken(g, w->hold, n);
 		return GRANTED;
 	}
 	if (READ_ONCE(w->c->file->f_flags) & O_NONBLOCK ||
@@ -218,7 +218,7 @@ static int decide(struct gate_waiter *w, struct weir_entry *e)
 		return REFUSED;
 	if (waits_for_itself(w))
 		return -EDEADLK;
-	if (too_many_wait(g, e))
+	if (weir_gate_queue_is_full(&e->queue, READ_ONCE(g->queue_max)))
 		return REFUSED;
 	return join(w, e);
 }
@@ -271,7 +271,7 @@ static int look_new(struct gate_waiter *w)
 		return AGAIN;
 	}
 	if (e == new)
-		INIT_LIST_HEAD(&e->waiters);
+		weir_gate_queue_init(&e->queue);
 	ret = decide(w, e);
 	if (ret == GRANTED || ret == REFUSED)
 		answer(w, e, ret == GRANTED ? WEIR_ALLOWED : WEIR_LIMITED);
@@ -440,7 +440,7 @@ static void state(struct gate_waiter *w)
 	if (e && weir_table_lock(t, e, &word)) {
 		w->hold = weir_hold_get(w->c, &w->g->obj, e, NULL);
 		answer(w, e, WEIR_NONE);
-		w->op->waiting = e->nwaiters;
+		w->op->waiting = e->queue.nwaiters;
 		weir_table_unlock(t, e, word);
 	} else {
 		answer(w, NULL, WEIR_NONE);
@@ -511,7 +511,7 @@ u64 weir_gate_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word
 {
 	const struct weir_gate *g = container_of(t, struct weir_gate, table);
 
-	if (e->in_use || !list_empty(&e->waiters) || g->spec.type == WEIR_KEY_NONE)
+	if (!weir_gate_queue_is_idle(&e->queue) || g->spec.type == WEIR_KEY_NONE)
 		return WEIR_EXPIRY_NEVER;
 	return now;
 }

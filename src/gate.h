@@ -2,8 +2,9 @@
 /*
  * Gates: permits, plain or of each key, strictly first come first served.
  *
- * gate.c gives them out and takes them back, gate_module.c does for other modules,
- * gate_object.c makes, changes and shows gates, hold.h knows whose they are.
+ * gate_queue.h says whose turn it is, gate.c gives permits out and takes them back,
+ * gate_module.c does for other modules, gate_object.c makes, changes and shows gates,
+ * hold.h knows whose they are.
  */
 #ifndef _WEIR_GATE_H
 #define _WEIR_GATE_H
@@ -57,7 +58,7 @@ struct weir_gate {
 
 int weir_gate_op(struct weir_client *c, struct weir_object *o, struct weir_op *op,
 		 const u8 *bytes);
-void weir_gate_out(struct weir_gate *g, struct weir_entry *e, u32 n);
+void weir_gate_out(struct weir_gate *g, u32 n);
 void weir_gate_back(struct weir_gate *g, struct weir_entry *e, u32 n);
 void weir_gate_unlock(struct weir_gate *g, struct weir_entry *e, u64 hash, u64 word);
 int weir_gate_take(struct weir_gate *g, const struct weir_key *key, u32 n);
@@ -71,15 +72,6 @@ void weir_gate_stats_read(struct weir_gate *g, struct weir_gate_stats *stats);
 static inline struct weir_gate *weir_gate(struct weir_object *o)
 {
 	return container_of(o, struct weir_gate, obj);
-}
-
-/* Whether so many are free. Entry locked. */
-static inline bool weir_gate_fits(const struct weir_gate *g, const struct weir_entry *e,
-				  u32 n)
-{
-	u32 permits = READ_ONCE(g->permits);
-
-	return n <= permits && e->in_use <= permits - n;
 }
 
 #endif /* _WEIR_GATE_H */

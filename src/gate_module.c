@@ -31,7 +31,7 @@ static struct weir_entry *entry_get(struct weir_gate *g, const struct weir_key *
 			return new;
 		e = weir_table_link(t, key, new, 0, word);
 		if (e == new)
-			INIT_LIST_HEAD(&e->waiters);
+			weir_gate_queue_init(&e->queue);
 		if (e)
 			return e;
 		weir_table_discard(new);
@@ -46,9 +46,9 @@ static int take_locked(struct weir_gate *g, struct weir_entry *e, u32 n)
 		return -ENODEV;
 	if (n > READ_ONCE(g->permits))
 		return -E2BIG;
-	if (!list_empty(&e->waiters) || !weir_gate_fits(g, e, n))
+	if (!weir_gate_queue_take(&e->queue, READ_ONCE(g->permits), n))
 		return WEIR_LIMITED;
-	weir_gate_out(g, e, n);
+	weir_gate_out(g, n);
 	e->in_kernel += n;
 	return WEIR_ALLOWED;
 }
