@@ -25,6 +25,7 @@ static struct kunit_suite *const suites[] = {
 	&weir_circuit_suite,
 	&weir_circuit_edge_suite,
 	&weir_circuit_model_suite,
+	&weir_gate_model_suite,
 	&weir_cidr_suite,
 	&weir_histogram_suite,
 };
