@@ -9,6 +9,7 @@
  */
 
 #include <linux/err.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -19,11 +20,6 @@
 #define NO_ENTRY 3	/* one must be made */
 
 #define TTL_MAX	(10 * WEIR_NSEC_PER_YEAR)
-
-static bool makes_one(const struct weir_op *op)
-{
-	return op->opcode == WEIR_OP_CLAIM || op->opcode == WEIR_OP_PUT;
-}
 
 /**
  * weir_roster_key - what can be said of an op without a look at the lease
@@ -64,22 +60,6 @@ static bool tenure_read(struct weir_roster *r, const struct weir_entry *e, u64 *
 	return true;
 }
 
-/* May the caller do with it what only its owner may? */
-static bool is_open_to(const struct weir_tenure *l, const struct weir_client *c)
-{
-	return !l->client || weir_tenure_is_mine(l, c);
-}
-
-/* Another one has it. */
-static int refuse(struct weir_roster *r, struct weir_op *op, const struct weir_tenure *l,
-		  u64 now, const struct weir_client *c)
-{
-	weir_tenure_answer(op, l, now, c);
-	if (makes_one(op))
-		this_cpu_inc(r->totals->refused);
-	return -EEXIST;
-}
-
 static int get(struct weir_op *op, const struct weir_tenure *l, u64 now,
 	       const struct weir_client *c, struct weir_op_lease *lease)
 {
@@ -92,35 +72,42 @@ static int get(struct weir_op *op, const struct weir_tenure *l, u64 now,
 	return 0;
 }
 
-/* May TOUCH, REPLACE or REMOVE be done to it? Answers if not. */
-static int admit(struct weir_op *op, const struct weir_tenure *l, u64 now,
-		 const struct weir_client *c)
+/* May what is no GET be done to @l, which lasts at @now, or is NULL? Answers if not. */
+static int admit(struct weir_roster *r, struct weir_op *op, const struct weir_tenure *l,
+		 u64 now, const struct weir_client *c)
 {
-	if (op->n ? l->version == (u64)op->n : is_open_to(l, c))
-		return 0;
+	int err = weir_term_admit(l ? &l->term : NULL, op->opcode, op->n, c,
+				  current->files);
+
+	if (!err || !l)
+		return err;
 	weir_tenure_answer(op, l, now, c);
-	return op->n ? -ESTALE : -EEXIST;
+	if (weir_term_makes(op->opcode))
+		this_cpu_inc(r->totals->refused);
+	return err;
 }
 
 /* ------------------------------------------------------------ with the entry locked */
 
+/* The lease, if it lasts; or NULL. */
+static struct weir_tenure *lasting(const struct weir_entry *e, u64 now)
+{
+	struct weir_tenure *l = weir_tenure_locked(e);
+
+	return weir_tenure_lasts(l, now) ? l : NULL;
+}
+
 static int touch(struct weir_roster *r, struct weir_op *op, struct weir_client *c,
 		 struct weir_entry *e, u64 hash)
 {
-	struct weir_tenure *l = weir_tenure_locked(e);
-	u64 now = weir_table_now(&r->table), before, until;
-	int err;
+	u64 now = weir_table_now(&r->table), until;
+	struct weir_tenure *l = lasting(e, now);
+	int err = admit(r, op, l, now, c);
 
-	if (!weir_tenure_lasts(l, now))
-		return -ENOENT;
-	err = admit(op, l, now, c);
 	if (err)
 		return err;
-	before = l->expires;
-	until = weir_tenure_until(r, op->arg, now);
-	/* pairs with the READ_ONCE() in weir_tenure_lasts() */
-	WRITE_ONCE(l->expires, until);
-	if (until < before)
+	until = weir_term_until(op->arg, r->ttl, now);
+	if (weir_term_touch(&l->term, until))
 		weir_table_settle(&r->table, hash, until);
 	weir_tenure_answer(op, l, now, c);
 	return 0;
@@ -144,12 +131,10 @@ struct removal {
 static bool remove_wanted(struct weir_entry *e, void *arg)
 {
 	struct removal *rm = arg;
-	struct weir_tenure *l = weir_tenure_locked(e);
 	u64 now = weir_table_now(&rm->r->table);
+	struct weir_tenure *l = lasting(e, now);
 
-	if (!weir_tenure_lasts(l, now))
-		return false;
-	rm->err = admit(rm->op, l, now, rm->c);
+	rm->err = admit(rm->r, rm->op, l, now, rm->c);
 	if (rm->err)
 		return false;
 	weir_tenure_answer(rm->op, l, now, rm->c);
@@ -178,8 +163,8 @@ static int get_locked(struct weir_roster *r, struct weir_op *op, struct weir_cli
 	if (!weir_table_lock(&r->table, e, &word))
 		return AGAIN;
 	now = weir_table_now(&r->table);
-	l = weir_tenure_locked(e);
-	if (weir_tenure_lasts(l, now))
+	l = lasting(e, now);
+	if (l)
 		ret = get(op, l, now, c, lease);
 	weir_table_unlock(&r->table, e, word);
 	return ret;
@@ -204,7 +189,7 @@ static int touch_locked(struct weir_roster *r, struct weir_op *op, struct weir_c
 static int absent(struct weir_roster *r, const struct weir_op *op,
 		  const struct weir_key *key, u64 now)
 {
-	if (!makes_one(op))
+	if (!weir_term_makes(op->opcode))
 		return -ENOENT;
 	if (!weir_table_refuses_at_once(&r->table, key, now))
 		return WEIR_OP_SLOW;
@@ -231,18 +216,10 @@ static int quick(struct weir_client *c, struct weir_roster *r, struct weir_op *o
 	if (!tenure_read(r, e, &now, &l))
 		return op->opcode == WEIR_OP_LEASE_GET ? get_locked(r, op, c, e, lease) :
 							 WEIR_OP_SLOW;
-	switch (op->opcode) {
-	case WEIR_OP_LEASE_GET:
+	if (op->opcode == WEIR_OP_LEASE_GET)
 		return l ? get(op, l, now, c, lease) : -ENOENT;
-	case WEIR_OP_REPLACE:
-		err = l ? admit(op, l, now, c) : -ENOENT;
-		return err ?: WEIR_OP_SLOW;
-	case WEIR_OP_PUT:
-		if (l && is_open_to(l, c))
-			return WEIR_OP_SLOW;
-		break;
-	}
-	return l ? refuse(r, op, l, now, c) : WEIR_OP_SLOW;
+	err = admit(r, op, l, now, c);
+	return err ?: WEIR_OP_SLOW;
 }
 
 /**
@@ -282,13 +259,9 @@ static void replace(struct weir_claim *claim, struct weir_entry *e,
 	struct weir_tenure *new = claim->new;
 	struct weir_roster *r = claim->r;
 
-	new->expires = old->expires;
-	new->hold = old->hold;
-	new->client = old->client;
-	new->files = old->files;
+	weir_term_succeed(&new->term, &r->version, &old->term);
 	new->pid = old->pid;
 	new->uid = old->uid;
-	new->version = atomic64_inc_return(&r->version);
 	weir_tenure_put(new, e);
 	claim->new = NULL;
 	kfree_rcu(old, rcu);
@@ -299,26 +272,19 @@ static void replace(struct weir_claim *claim, struct weir_entry *e,
 /* Entry locked; @linked: by us, so that it leads nowhere. 0 or an error. */
 static int entry_op(struct weir_claim *claim, struct weir_entry *e, bool linked)
 {
-	struct weir_tenure *l = weir_tenure_locked(e);
 	struct weir_op *op = claim->op;
+	struct weir_tenure *l;
 	int err;
 
 	claim->now = weir_table_now(&claim->r->table);
-	if (!weir_tenure_lasts(l, claim->now)) {
-		if (!makes_one(op))
-			return -ENOENT;
-		weir_claim_make(claim, e, linked);
-		return 0;
-	}
-	if (op->opcode == WEIR_OP_REPLACE) {
-		err = admit(op, l, claim->now, claim->c);
-		if (!err)
-			replace(claim, e, l);
+	l = lasting(e, claim->now);
+	err = admit(claim->r, op, l, claim->now, claim->c);
+	if (err)
 		return err;
-	}
-	if (op->opcode == WEIR_OP_CLAIM || !is_open_to(l, claim->c))
-		return refuse(claim->r, op, l, claim->now, claim->c);
-	weir_claim_make(claim, e, false);
+	if (op->opcode == WEIR_OP_REPLACE)
+		replace(claim, e, l);
+	else
+		weir_claim_make(claim, e, linked);
 	return 0;
 }
 
@@ -334,7 +300,7 @@ static int locked_op(struct weir_claim *claim)
 		return -ENODEV;
 	e = weir_table_find(t, &claim->key);
 	if (!e)
-		return makes_one(claim->op) ? NO_ENTRY : -ENOENT;
+		return weir_term_makes(claim->op->opcode) ? NO_ENTRY : -ENOENT;
 	if (!weir_table_lock(t, e, &word))
 		return AGAIN;
 	ret = entry_op(claim, e, false);
@@ -410,7 +376,7 @@ int weir_roster_op(struct weir_client *c, struct weir_object *o, struct weir_op 
 
 	if (ret)
 		return ret;
-	if (makes_one(op)) {
+	if (weir_term_makes(op->opcode)) {
 		ret = weir_claim_prepare(&claim, lease);
 	} else {
 		claim.new = weir_tenure_new(claim.r, lease);
@@ -444,7 +410,7 @@ static bool death_ends(struct weir_entry *e, void *arg)
 	struct weir_tenure *l = weir_tenure_locked(e);
 
 	/* it may have ended before, and another one begun */
-	if (!d->h->n || l->hold != d->h)
+	if (!d->h->n || l->term.hold != d->h)
 		return false;
 	weir_tenure_lost(d->r, e, l, weir_table_now(&d->r->table));
 	return true;
@@ -464,7 +430,8 @@ void weir_roster_give_back(struct weir_object *o, struct weir_hold *h)
 u64 weir_roster_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word,
 			u64 now)
 {
-	return weir_tenure_locked(e)->expires;
+	BUILD_BUG_ON(WEIR_TERM_FOREVER != WEIR_EXPIRY_NEVER);
+	return weir_tenure_locked(e)->term.expires;
 }
 
 /* &weir_table_ops.dropped */

@@ -6,8 +6,9 @@
  * lease in its place. So whoever finds one finds all of it, under RCU alone.
  * There is no entry without one but where it is locked, or when the table is freed.
  *
- * roster_lease.c makes and ends leases, roster.c does one operation, claims.c several
- * claims as one, roster_object.c makes and shows rosters, hold.h knows whose leases are.
+ * term.h says what may be done to a lease, roster_lease.c makes and ends leases, roster.c
+ * does one operation, claims.c several claims as one, roster_object.c makes and shows
+ * rosters, hold.h knows whose leases are.
  */
 #ifndef _WEIR_ROSTER_H
 #define _WEIR_ROSTER_H
@@ -17,6 +18,7 @@
 #include "key.h"
 #include "object.h"
 #include "ops.h"
+#include "term.h"
 
 /* Totals; one copy per CPU, only ever added to on that CPU. */
 struct weir_roster_totals {
@@ -52,15 +54,9 @@ struct weir_roster {
 /**
  * struct weir_tenure - a lease, as an entry leads to it
  *
- * I: set before the entry leads to it, then constant. E: written under the entry's lock,
- * read under RCU with READ_ONCE().
+ * I: set before the entry leads to it, then constant.
  *
- * @version:	I
- * @expires:	E: ns since the table's epoch, or WEIR_EXPIRY_NEVER
- * @hold:	I: the owner's, NULL of a detached one. Good under the entry's lock while the
- *		roster is alive.
- * @client:	I: the owner's, to be compared and never followed
- * @files:	I: the same
+ * @term:	version, time and owner
  * @pid:	I: of the owner; of a detached one, of who made it
  * @uid:	I: the same
  * @rcu:	when no entry leads to it any more
@@ -68,11 +64,7 @@ struct weir_roster {
  * @value:	I
  */
 struct weir_tenure {
-	u64			version;
-	u64			expires;
-	struct weir_hold	*hold;
-	const void		*client;
-	const void		*files;
+	struct weir_term	term;
 	pid_t			pid;
 	kuid_t			uid;
 	struct rcu_head		rcu;
@@ -129,8 +121,6 @@ void weir_tenure_put(struct weir_tenure *new, struct weir_entry *e);
 void weir_tenure_end(struct weir_roster *r, struct weir_tenure *old);
 void weir_tenure_lost(struct weir_roster *r, struct weir_entry *e,
 		      struct weir_tenure *old, u64 now);
-u64 weir_tenure_until(const struct weir_roster *r, u64 ttl, u64 now);
-bool weir_tenure_is_mine(const struct weir_tenure *l, const struct weir_client *c);
 void weir_tenure_answer(struct weir_op *op, const struct weir_tenure *l, u64 now,
 			const struct weir_client *c);
 
@@ -150,7 +140,7 @@ static inline struct weir_tenure *weir_tenure_locked(const struct weir_entry *e)
 /* Whether it has not run out at @now. */
 static inline bool weir_tenure_lasts(const struct weir_tenure *l, u64 now)
 {
-	return l && READ_ONCE(l->expires) > now;
+	return l && weir_term_lasts(&l->term, now);
 }
 
 #endif /* _WEIR_ROSTER_H */

@@ -42,34 +42,18 @@ struct weir_tenure *weir_tenure_new(struct weir_roster *r,
 	return l;
 }
 
-/* When one ends that begins at @now. @ttl: ns, WEIR_NEVER, or 0: as the roster says. */
-u64 weir_tenure_until(const struct weir_roster *r, u64 ttl, u64 now)
-{
-	ttl = ttl ?: r->ttl;
-	return ttl == WEIR_NEVER ? WEIR_EXPIRY_NEVER : now + ttl;
-}
-
-/* The owner is the client and the current task's table of descriptors. Under RCU. */
-bool weir_tenure_is_mine(const struct weir_tenure *l, const struct weir_client *c)
-{
-	return l->client && l->client == c && l->files == current->files;
-}
-
 /* What the caller is told of a lease that lasts at @now. Under RCU. */
 void weir_tenure_answer(struct weir_op *op, const struct weir_tenure *l, u64 now,
 			const struct weir_client *c)
 {
-	u64 expires = READ_ONCE(l->expires);
-
-	op->version = l->version;
+	op->version = l->term.version;
 	op->length = l->length;
-	op->left = expires == WEIR_EXPIRY_NEVER ? WEIR_NEVER :
-		   expires > now ? expires - now : 0;
+	op->left = weir_term_left(&l->term, now);
 	op->pid = l->pid;
 	op->uid = from_kuid_munged(current_user_ns(), l->uid);
-	if (!l->client)
+	if (!l->term.client)
 		op->out_flags |= WEIR_OUT_DETACHED;
-	else if (weir_tenure_is_mine(l, c))
+	else if (weir_term_is_of(&l->term, c, current->files))
 		op->out_flags |= WEIR_OUT_MINE;
 }
 
@@ -84,8 +68,8 @@ void weir_tenure_put(struct weir_tenure *new, struct weir_entry *e)
 void weir_tenure_end(struct weir_roster *r, struct weir_tenure *old)
 {
 	/* of a dead roster nobody holds anything: see weir_hold_drop() */
-	if (old->hold && weir_object_alive(&r->obj))
-		weir_hold_drop(old->hold);
+	if (old->term.hold && weir_object_alive(&r->obj))
+		weir_hold_drop(old->term.hold);
 	kfree_rcu(old, rcu);
 }
 
@@ -99,7 +83,7 @@ void weir_tenure_lost(struct weir_roster *r, struct weir_entry *e,
 	if (expired)
 		this_cpu_inc(r->totals->expired);
 	weir_event_key(&r->obj, WEIR_EVENT_LEASE_LOST, r->spec.type, e->key, e->key_len,
-		       old->version, expired ? WEIR_LOST_EXPIRED : WEIR_LOST_HOLDER);
+		       old->term.version, expired ? WEIR_LOST_EXPIRED : WEIR_LOST_HOLDER);
 	weir_tenure_end(r, old);
 }
 
@@ -131,7 +115,7 @@ void weir_claim_discard(struct weir_claim *claim)
 /* The caller is the owner. The hold has a user: nobody takes it away meanwhile. */
 static void claim_hold(struct weir_claim *claim, struct weir_entry *e)
 {
-	struct weir_tenure *new = claim->new;
+	struct weir_term *new = &claim->new->term;
 
 	claim->hold = weir_hold_get(claim->c, &claim->r->obj, e, &claim->memory);
 	WRITE_ONCE(claim->hold->n, 1);
@@ -156,7 +140,7 @@ void weir_claim_make(struct weir_claim *claim, struct weir_entry *e, bool linked
 	u64 before = WEIR_EXPIRY_NEVER;
 
 	if (old && weir_tenure_lasts(old, claim->now)) {
-		before = old->expires;
+		before = old->term.expires;
 		weir_tenure_end(r, old);
 		this_cpu_inc(r->totals->replaced);
 	} else {
@@ -166,13 +150,13 @@ void weir_claim_make(struct weir_claim *claim, struct weir_entry *e, bool linked
 	}
 	if (!(claim->op->n & WEIR_LEASE_DETACHED))
 		claim_hold(claim, e);
-	new->version = atomic64_inc_return(&r->version);
-	claim->version = new->version;
-	new->expires = weir_tenure_until(r, claim->op->arg, claim->now);
+	weir_term_begin(&new->term, &r->version,
+			weir_term_until(claim->op->arg, r->ttl, claim->now));
+	claim->version = new->term.version;
 	weir_tenure_put(new, e);
 	claim->new = NULL;
-	if (linked || new->expires < before)
-		weir_table_settle(&r->table, claim->key.hash, new->expires);
+	if (linked || new->term.expires < before)
+		weir_table_settle(&r->table, claim->key.hash, new->term.expires);
 	weir_tenure_answer(claim->op, new, claim->now, claim->c);
 }
 
@@ -188,7 +172,7 @@ static bool undo_wanted(struct weir_entry *e, void *arg)
 	struct weir_claim *claim = arg;
 	struct weir_tenure *l = weir_tenure_locked(e);
 
-	if (l->version != claim->version)
+	if (l->term.version != claim->version)
 		return false;
 	weir_tenure_lost(claim->r, e, l, weir_table_now(&claim->r->table));
 	return true;

@@ -168,7 +168,7 @@ static void record_fill(struct weir_dump_walk *d, struct weir_entry *e)
 		return;
 	now = weir_table_now(d->t);
 	l = weir_tenure_locked(e);
-	expires = l->expires;
+	expires = l->term.expires;
 	weir_table_unlock(d->t, e, word);
 	if (expires <= now)
 		return;
@@ -176,8 +176,8 @@ static void record_fill(struct weir_dump_walk *d, struct weir_entry *e)
 		.size = sizeof(*info) + ALIGN(e->key_len, 8) + ALIGN(l->length, 8),
 		.key_len = e->key_len,
 		.value_len = l->length,
-		.flags = l->client ? 0 : WEIR_LEASE_DETACHED,
-		.version = l->version,
+		.flags = l->term.client ? 0 : WEIR_LEASE_DETACHED,
+		.version = l->term.version,
 		.left = expires == WEIR_EXPIRY_NEVER ? WEIR_NEVER : expires - now,
 		.pid = l->pid,
 		.uid = from_kuid_munged(current_user_ns(), l->uid),
