@@ -26,6 +26,7 @@ static struct kunit_suite *const suites[] = {
 	&weir_circuit_edge_suite,
 	&weir_circuit_model_suite,
 	&weir_gate_model_suite,
+	&weir_roster_model_suite,
 	&weir_cidr_suite,
 	&weir_histogram_suite,
 };

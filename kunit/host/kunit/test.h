@@ -115,6 +115,8 @@ void kunit_explain(const char *format, ...);
 	KUNIT_COMPARE(t, false, l, ==, r, __VA_ARGS__)
 #define KUNIT_ASSERT_EQ_MSG(t, l, r, ...)	\
 	KUNIT_COMPARE(t, true, l, ==, r, __VA_ARGS__)
+#define KUNIT_ASSERT_LT_MSG(t, l, r, ...)	\
+	KUNIT_COMPARE(t, true, l, <, r, __VA_ARGS__)
 #define KUNIT_ASSERT_TRUE_MSG(t, c, ...)	\
 	KUNIT_TRUTH(t, true, c, true, __VA_ARGS__)
 
