@@ -38,7 +38,8 @@ kunit_test_suites(&weir_recip_suite,
 		  &weir_limiter_config_suite,
 		  &weir_limiter_suite,
 		  &weir_limiter_prefix_suite,
-		  &weir_ban_suite);
+		  &weir_ban_suite,
+		  &weir_roster_suite);
 
 MODULE_DESCRIPTION("Unit tests of weir");
 MODULE_LICENSE("GPL");

@@ -3,6 +3,9 @@
  * A roster as its header tells it, without regard to cost: a lease or none of each key,
  * which is gone in the very ns in which it runs out, and all versions that ever ended in a
  * list. A step is made on it and on a real one, and all that either says must be the same.
+ *
+ * There are two real ones: term.h alone, in user space too (roster_model_kunit.c), and all
+ * of a roster (roster_kunit.c).
  */
 #ifndef _WEIR_KUNIT_ROSTER_MODEL_H
 #define _WEIR_KUNIT_ROSTER_MODEL_H

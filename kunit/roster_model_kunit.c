@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What decides about leases (src/term.h), step by step beside the model of a roster. What
- * roster.c does beside, a row of places stands for here.
+ * roster.c does beside, a row of places stands for here; roster_kunit.c has that, too.
  */
 
 #include "../src/term.h"

@@ -35,5 +35,6 @@ extern struct kunit_suite weir_limiter_config_suite;
 extern struct kunit_suite weir_limiter_suite;
 extern struct kunit_suite weir_limiter_prefix_suite;
 extern struct kunit_suite weir_ban_suite;
+extern struct kunit_suite weir_roster_suite;
 
 #endif /* _WEIR_KUNIT_SUITES_H */

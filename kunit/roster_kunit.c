@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * All of a roster (src/roster.c, src/roster_lease.c, src/hold.c), by a clock of our own,
+ * step by step beside its model: so the cap and the holds, too.
+ */
+
+#include "table_copy.h"
+
+#include <linux/fdtable.h>
+#include <linux/slab.h>
+
+#include "../src/client.h"
+#include "../src/event.h"
+#include "../src/hold.h"
+#include "../src/roster.h"
+#include "roster_model.h"
+#include "suites.h"
+
+#define TOLD	64	/* events in one step, and more than enough */
+
+/**
+ * struct real - the roster under test
+ * @r: the roster
+ * @clients: the holders, each with an open file of its own
+ * @gone: who is asked for has no descriptor
+ * @told: leases lost, in the present step: enum weir_lost by version
+ * @ntold: of them
+ * @lease: of the operation under way
+ */
+struct real {
+	struct weir_roster r;
+	struct weir_client clients[ROSTER_HOLDERS];
+	bool gone;
+	struct {
+		u64 version;
+		u32 why;
+	} told[TOLD];
+	u32 ntold;
+	struct weir_op_lease lease;
+};
+
+static struct real *real;
+
+#define weir_event_key	real_event_key
+#define iterate_fd	real_iterate_fd
+
+/* The entry is locked: what it says is looked at afterwards. */
+static void weir_event_key(const struct weir_object *o, u32 type, u32 key_type,
+			   const u8 *key, unsigned int len, s64 value, s64 more)
+{
+	if (type != WEIR_EVENT_LEASE_LOST || real->ntold == TOLD)
+		return;
+	real->told[real->ntold].version = value;
+	real->told[real->ntold++].why = more;
+}
+
+static int iterate_fd(struct files_struct *files, unsigned int fd,
+		      int (*found)(const void *arg, struct file *file, unsigned int fd),
+		      const void *arg)
+{
+	return real->gone ? 0 : 1;
+}
+
+#include "../src/hold.c"
+#include "../src/roster_lease.c"
+#include "../src/roster.c"
+
+static void real_evicted(struct weir_table *t, unsigned int n, bool for_room)
+{
+}
+
+static const struct weir_table_ops real_table_ops = {
+	.idle_at = weir_roster_idle_at,
+	.evicted = real_evicted,
+	.dropped = weir_roster_dropped,
+};
+
+static const struct weir_kind_ops real_kind_ops = {
+	.kind = WEIR_KIND_ROSTER,
+	.give_back = weir_roster_give_back,
+};
+
+/* ------------------------------------------------------------ the real one */
+
+/* The events of a step; no lock is held. */
+static void real_tell(struct roster_model *m)
+{
+	u32 i;
+
+	KUNIT_ASSERT_LT(m->test, real->ntold, (u32)TOLD);
+	for (i = 0; i < real->ntold; i++)
+		roster_model_told(m, real->told[i].version, real->told[i].why);
+	real->ntold = 0;
+}
+
+/* As ops.c does it. */
+static int real_op(struct roster_model *m, u32 holder, u32 key, struct weir_op *op,
+		   struct roster_value *value)
+{
+	struct weir_client *c = &real->clients[holder];
+	struct weir_object *o = &real->r.obj;
+	struct weir_op_lease *lease = NULL;
+	u64 bytes = key;
+	int err;
+
+	op->key_len = sizeof(bytes);
+	if (op->opcode != WEIR_OP_TOUCH && op->opcode != WEIR_OP_REMOVE) {
+		lease = &real->lease;
+		lease->length = op->opcode == WEIR_OP_LEASE_GET ? ROSTER_BYTES :
+								  value->length;
+		memcpy(lease->value, value->bytes, ROSTER_BYTES);
+	}
+	rcu_read_lock();
+	err = weir_roster_quick(c, o, op, (u8 *)&bytes, lease);
+	rcu_read_unlock();
+	if (err == WEIR_OP_SLOW)
+		err = weir_roster_op(c, o, op, (u8 *)&bytes, lease);
+	if (!err && op->opcode == WEIR_OP_LEASE_GET)
+		memcpy(value->bytes, lease->value, op->length);
+	real_tell(m);
+	return err;
+}
+
+/* The last descriptor is closed. */
+static void real_die(struct roster_model *m, u32 holder)
+{
+	real->gone = true;
+	weir_hold_flush(&real->clients[holder], current->files);
+	real->gone = false;
+	KUNIT_ASSERT_TRUE(m->test, RB_EMPTY_ROOT(&real->clients[holder].holds));
+	real_tell(m);
+}
+
+static void real_go(struct roster_model *m)
+{
+	atomic64_set(&kunit_clock, real->r.table.epoch + m->now);
+}
+
+static void real_sweep(struct roster_model *m)
+{
+	while (weir_table_step(&real->r.table, false))
+		;
+	real_tell(m);
+}
+
+static u64 real_members(struct roster_model *m)
+{
+	return weir_table_keys(&real->r.table);
+}
+
+static const struct roster_real whole_roster = {
+	.op = real_op,
+	.die = real_die,
+	.go = real_go,
+	.sweep = real_sweep,
+	.members = real_members,
+};
+
+/* ------------------------------------------------------------ one after the other */
+
+static void real_free(void)
+{
+	if (!real)
+		return;
+	if (real->r.table.buckets)
+		weir_table_destroy(&real->r.table);
+	free_percpu(real->r.totals);
+	rcu_barrier();
+	kfree(real);
+	real = NULL;
+}
+
+static void real_new(struct kunit *test, u64 max, u64 ttl)
+{
+	u32 i;
+
+	real = kzalloc(sizeof(*real), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, real);
+	real->r.ttl = ttl;
+	real->r.obj.ops = &real_kind_ops;
+	refcount_set(&real->r.obj.live, 1);
+	kref_init(&real->r.obj.ref);
+	weir_key_spec_init(&real->r.spec, WEIR_KEY_U64, 0, 0);
+	for (i = 0; i < ROSTER_HOLDERS; i++) {
+		spin_lock_init(&real->clients[i].hold_lock);
+		real->clients[i].holds = RB_ROOT;
+	}
+	real->r.totals = alloc_percpu(struct weir_roster_totals);
+	KUNIT_ASSERT_NOT_NULL(test, real->r.totals);
+	KUNIT_ASSERT_EQ(test, 0, weir_table_init(&real->r.table, max, &real_table_ops));
+}
+
+/* What was counted is what happened. */
+static void check_totals(struct roster_model *m)
+{
+	struct weir_roster_totals sum = {}, *t;
+	struct kunit *test = m->test;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		t = per_cpu_ptr(real->r.totals, cpu);
+		sum.claimed += t->claimed;
+		sum.refused += t->refused;
+		sum.replaced += t->replaced;
+		sum.removed += t->removed;
+		sum.lost += t->lost;
+		sum.expired += t->expired;
+		sum.full += t->full;
+	}
+	KUNIT_ASSERT_EQ(test, m->totals.claimed, sum.claimed);
+	KUNIT_ASSERT_EQ(test, m->totals.refused, sum.refused);
+	KUNIT_ASSERT_EQ(test, m->totals.replaced, sum.replaced);
+	KUNIT_ASSERT_EQ(test, m->totals.removed, sum.removed);
+	KUNIT_ASSERT_EQ(test, m->totals.lost, sum.lost);
+	KUNIT_ASSERT_EQ(test, m->totals.expired, sum.expired);
+	KUNIT_ASSERT_EQ(test, m->totals.full, sum.full);
+}
+
+static void roster_whole_agrees_with_model(struct kunit *test)
+{
+	struct roster_model *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
+	struct prng p = prng_seed(test, 0x5eed0902);
+	struct roster_model_totals sum = {};
+	u32 i;
+
+	KUNIT_ASSERT_NOT_NULL(test, m);
+	for (i = 0; i < 30; i++) {
+		roster_model_init(m, test, &whole_roster, NULL);
+		m->max = prng_between(&p, 1, ROSTER_KEYS);
+		m->ttl = prng_chance(&p, 1, 3) ? WEIR_NEVER : prng_between(&p, 1, 60);
+		real_new(test, m->max, m->ttl);
+		roster_model_series(&p, m, &sum);
+		check_totals(m);
+		/* nobody but ourselves has the header any more */
+		KUNIT_ASSERT_EQ(test, 1U, kref_read(&real->r.obj.ref));
+		real_free();
+		KUNIT_ASSERT_EQ(test, 0, atomic_read(&copy_live));
+	}
+	roster_model_check_sum(test, &sum, i);
+}
+
+static void roster_exit(struct kunit *test)
+{
+	real_free();
+}
+
+static struct kunit_case roster_cases[] = {
+	KUNIT_CASE(roster_whole_agrees_with_model),
+	{}
+};
+
+struct kunit_suite weir_roster_suite = {
+	.name = "weir_roster",
+	.suite_init = fixture_suite_init,
+	.suite_exit = fixture_suite_exit,
+	.init = fixture_init,
+	.exit = roster_exit,
+	.test_cases = roster_cases,
+};
