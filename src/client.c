@@ -3,6 +3,7 @@
 
 #include <linux/err.h>
 #include <linux/fs.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "client.h"
@@ -74,7 +75,7 @@ int weir_handle_close(struct weir_client *c, u32 id)
 		return -EBADF;
 	atomic_dec(&c->nr);
 	if (!weir_object_alive(h->object))
-		weir_hold_forget(c, h->object);
+		weir_hold_forget(c, h->object, NULL);
 	weir_object_put(h->object);
 	kfree_rcu(h, rcu);
 	return 0;
@@ -110,6 +111,47 @@ struct weir_object *weir_handle_object(struct weir_client *c, u32 id, u32 rights
 	return o;
 }
 
+/**
+ * weir_handle_told_dead - an operation is answered ENODEV
+ * @c: the client
+ * @id: the handle
+ *
+ * What the caller had to collect of the object is collected by that. Context: may sleep.
+ */
+void weir_handle_told_dead(struct weir_client *c, u32 id)
+{
+	struct weir_object *o = NULL;
+	struct weir_handle *h;
+
+	rcu_read_lock();
+	h = weir_handle_find(c, id);
+	if (h && !weir_object_alive(h->object) &&
+	    kref_get_unless_zero(&h->object->ref))
+		o = h->object;
+	rcu_read_unlock();
+	if (!o)
+		return;
+	weir_hold_forget(c, o, current->files);
+	weir_object_put(o);
+}
+
+/* Whether there is any handle for it. Cost: a look at each there is. */
+bool weir_handle_leads_to(struct weir_client *c, const struct weir_object *o)
+{
+	struct weir_handle *h;
+	unsigned long id;
+	bool found = false;
+
+	rcu_read_lock();
+	xa_for_each(&c->handles, id, h) {
+		found = h->object == o;
+		if (found)
+			break;
+	}
+	rcu_read_unlock();
+	return found;
+}
+
 struct weir_client *weir_client_open(struct file *file)
 {
 	struct weir_client *c = kzalloc(sizeof(*c), GFP_KERNEL_ACCOUNT);
@@ -121,6 +163,8 @@ struct weir_client *weir_client_open(struct file *file)
 	mutex_init(&c->event_lock);
 	spin_lock_init(&c->hold_lock);
 	c->holds = RB_ROOT;
+	c->ended = RB_ROOT;
+	init_waitqueue_head(&c->pollers);
 	c->file = file;
 	c->writable = file->f_mode & FMODE_WRITE;
 	weir_event_range(&first, &c->event_next);

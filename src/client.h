@@ -11,6 +11,7 @@
 #include <linux/rbtree.h>
 #include <linux/rcupdate.h>
 #include <linux/spinlock.h>
+#include <linux/wait.h>
 #include <linux/xarray.h>
 
 struct file;
@@ -46,8 +47,10 @@ struct weir_handle {
  *		what this reader may not see
  * @file:	constant; there as long as the client is
  * @fd:		a descriptor that it had in some table: where to look first
- * @hold_lock:	the tree, and what hold.h says; inside an entry's lock
+ * @hold_lock:	the trees, and what hold.h and pending.h say; inside an entry's lock
  * @holds:	what its holders have, see hold.h
+ * @ended:	what they have to collect, see pending.h
+ * @pollers:	who polls; woken for that
  * @rcu:	who ends a hold may still be at its lock
  */
 struct weir_client {
@@ -59,8 +62,10 @@ struct weir_client {
 	u64 event_next;
 	const struct file *file;
 	unsigned int fd;
-	spinlock_t hold_lock;		/* holds */
+	spinlock_t hold_lock;		/* holds, ended */
 	struct rb_root holds;
+	struct rb_root ended;
+	wait_queue_head_t pollers;
 	struct rcu_head rcu;
 };
 
@@ -72,6 +77,8 @@ void weir_handle_cancel(struct weir_client *c, struct weir_handle *h);
 void weir_handle_bind(struct weir_client *c, struct weir_handle *h,
 		      struct weir_object *o);
 int weir_handle_close(struct weir_client *c, u32 id);
+void weir_handle_told_dead(struct weir_client *c, u32 id);
+bool weir_handle_leads_to(struct weir_client *c, const struct weir_object *o);
 struct weir_object *weir_handle_object(struct weir_client *c, u32 id, u32 rights);
 
 /* Context: RCU read side. */

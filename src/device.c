@@ -13,6 +13,7 @@
 #include "event.h"
 #include "hold.h"
 #include "ioctl.h"
+#include "pending.h"
 
 static int device_open(struct inode *inode, struct file *file)
 {
@@ -91,7 +92,8 @@ static __poll_t device_poll(struct file *file, poll_table *wait)
 {
 	struct weir_client *c = file->private_data;
 
-	return weir_event_poll(file, wait, &c->event_next);
+	poll_wait(file, &c->pollers, wait);
+	return weir_event_poll(file, wait, &c->event_next) | weir_pending_poll(c);
 }
 
 static const struct file_operations device_fops = {

@@ -3,8 +3,8 @@
  * Gates: permits, plain or of each key, strictly first come first served.
  *
  * gate_queue.h says whose turn it is, gate.c gives permits out and takes them back,
- * gate_module.c does for other modules, gate_object.c makes, changes and shows gates,
- * hold.h knows whose they are.
+ * gate_async.c has those wait who do not sleep, gate_module.c is for other modules,
+ * gate_object.c makes, changes and shows gates, hold.h knows whose they are.
  */
 #ifndef _WEIR_GATE_H
 #define _WEIR_GATE_H
@@ -40,7 +40,8 @@ struct weir_gate_totals {
  * @totals:	I: per CPU
  * @set_lock:	one live change at a time
  * @lock:	inside the entry's lock
- * @waiters:	G: all who wait, of every key
+ * @waiters:	G: all who sleep, of every key
+ * @async:	G: all who wait and do not
  * @table:	the keys that have permits out, or are waited for
  */
 struct weir_gate {
@@ -51,8 +52,9 @@ struct weir_gate {
 	struct weir_key_spec		spec;
 	struct weir_gate_totals __percpu *totals;
 	struct mutex			set_lock;	/* one change at a time */
-	spinlock_t			lock;		/* waiters */
+	spinlock_t			lock;		/* waiters, async */
 	struct list_head		waiters;
+	struct list_head		async;
 	struct weir_table		table;
 };
 

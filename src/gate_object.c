@@ -24,6 +24,20 @@ static int config_check(struct weir_gate_config *c)
 	return weir_key_config(c->key_type, &c->max_keys, &c->prefix4, &c->prefix6);
 }
 
+/*
+ * &weir_table_ops.idle_at: a key without permits out is as good as a new one. @word: see
+ * gate_async.c.
+ */
+u64 weir_gate_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word,
+		      u64 now)
+{
+	const struct weir_gate *g = container_of(t, struct weir_gate, table);
+
+	if (!weir_gate_queue_is_idle(&e->queue) || word || g->spec.type == WEIR_KEY_NONE)
+		return WEIR_EXPIRY_NEVER;
+	return now;
+}
+
 static void gate_evicted(struct weir_table *t, unsigned int n, bool for_room)
 {
 }
@@ -55,6 +69,7 @@ static struct weir_object *gate_create(u64 user_config)
 	mutex_init(&g->set_lock);
 	spin_lock_init(&g->lock);
 	INIT_LIST_HEAD(&g->waiters);
+	INIT_LIST_HEAD(&g->async);
 	return &g->obj;
 }
 

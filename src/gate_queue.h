@@ -32,7 +32,7 @@ struct weir_gate_queue {
 
 /**
  * struct weir_gate_turn - one who waits
- * @node: in the queue
+ * @node: in the queue, or empty
  * @n: permits that he wants, 1 or more
  */
 struct weir_gate_turn {
@@ -93,8 +93,14 @@ static inline void weir_gate_queue_join(struct weir_gate_queue *q,
 static inline void weir_gate_queue_leave(struct weir_gate_queue *q,
 					 struct weir_gate_turn *turn)
 {
-	list_del(&turn->node);
+	list_del_init(&turn->node);
 	q->nwaiters--;
+}
+
+/* Whether he who has joined once waits still. */
+static inline bool weir_gate_turn_waits(const struct weir_gate_turn *turn)
+{
+	return !list_empty(&turn->node);
 }
 
 /* The first, if what he wants is free: it is his then, and he waits no more. Or NULL. */

@@ -9,6 +9,7 @@
 #include "client.h"
 #include "hold.h"
 #include "object.h"
+#include "pending.h"
 
 /* Memory for a hold that weir_hold_get() may need, or NULL. May sleep. */
 struct weir_hold *weir_hold_new(void)
@@ -115,14 +116,16 @@ struct weir_hold *weir_hold_get(struct weir_client *c, struct weir_object *o,
  * @h: from weir_hold_get()
  *
  * With no users left nobody but the next weir_hold_get() can change @n, or
- * weir_hold_drop(), under the same lock. What is held of a dead object is nothing.
+ * weir_hold_drop(), under the same lock; or who gives to what is pending. What is held of
+ * a dead object is nothing.
  */
 void weir_hold_put(struct weir_client *c, struct weir_hold *h)
 {
 	bool last;
 
 	spin_lock_bh(&c->hold_lock);
-	last = !--h->users && (!READ_ONCE(h->n) || !weir_object_alive(h->object));
+	last = !--h->users && !h->pending &&
+	       (!READ_ONCE(h->n) || !weir_object_alive(h->object));
 	if (last)
 		hold_unlink(c, h);
 	spin_unlock_bh(&c->hold_lock);
@@ -246,16 +249,26 @@ static struct weir_hold *hold_next(struct weir_client *c,
 	return first;
 }
 
+/* All that a hold has or waits for. It has a user. */
+static void hold_end(struct weir_hold *h)
+{
+	struct weir_object *o = h->object;
+
+	rcu_read_lock();
+	/* what is dead has nothing to be given back to, but who waits is in its way still */
+	if (weir_object_alive(o) || weir_pending_waits(READ_ONCE(h->pending)))
+		o->ops->give_back(o, h);
+	rcu_read_unlock();
+	if (!weir_object_alive(o))
+		weir_pending_forget(h);
+}
+
 static void holder_gone(struct weir_client *c, const struct files_struct *files)
 {
 	struct weir_hold *h;
 
 	while ((h = hold_next(c, files))) {
-		rcu_read_lock();
-		/* what is dead has nothing to be given back to */
-		if (weir_object_alive(h->object))
-			h->object->ops->give_back(h->object, h);
-		rcu_read_unlock();
+		hold_end(h);
 		weir_hold_put(c, h);
 		cond_resched();
 	}
@@ -304,25 +317,23 @@ static struct weir_hold *hold_from(struct weir_client *c, const struct weir_hold
 }
 
 /*
- * One step from @cursor on, which moves: take a hold of its object that nobody uses out
- * of the tree, to *@taken; or go on to the next table. False: that was the last.
+ * One step from @cursor on, which moves: a hold of its object to *@taken, with a user; or
+ * go on to the next table, if it is not for @files alone. False: that was the last.
  */
-static bool forget_step(struct weir_client *c, struct weir_hold *cursor,
-			struct weir_hold **taken)
+static bool forget_step(struct weir_client *c, const struct files_struct *files,
+			struct weir_hold *cursor, struct weir_hold **taken)
 {
 	struct weir_hold *h = hold_from(c, cursor);
 
 	lockdep_assert_held(&c->hold_lock);
 	*taken = NULL;
-	if (!h)
+	if (!h || (files && h->files != files))
 		return false;
 	if (h->object == cursor->object) {
 		cursor->files = h->files;
 		cursor->entry = (void *)h->entry + 1;
-		if (!h->users) {
-			hold_unlink(c, h);
-			*taken = h;
-		}
+		h->users++;
+		*taken = h;
 	} else {
 		cursor->files = h->files == cursor->files ? (void *)h->files + 1 :
 							    h->files;
@@ -335,22 +346,26 @@ static bool forget_step(struct weir_client *c, struct weir_hold *cursor,
  * weir_hold_forget - a client has done with an object that is dead
  * @c: the client
  * @o: the object
+ * @files: the holder; NULL: all of them
  *
  * Or one who made, used and deleted objects all his life would keep what he held of
- * them until its end. Holds in use go with their last user.
+ * them until its end. Those in use go with their last user.
  * Cost: a walk down the tree for each hold of @o, and for each table there is.
  */
-void weir_hold_forget(struct weir_client *c, struct weir_object *o)
+void weir_hold_forget(struct weir_client *c, struct weir_object *o,
+		      const struct files_struct *files)
 {
-	struct weir_hold cursor = { .object = o }, *taken;
+	struct weir_hold cursor = { .object = o, .files = (void *)files }, *taken;
 	bool more;
 
 	do {
 		spin_lock_bh(&c->hold_lock);
-		more = forget_step(c, &cursor, &taken);
+		more = forget_step(c, files, &cursor, &taken);
 		spin_unlock_bh(&c->hold_lock);
-		if (taken)
-			hold_free(taken);
+		if (taken) {
+			hold_end(taken);
+			weir_hold_put(c, taken);
+		}
 		cond_resched();
 	} while (more);
 }

@@ -26,6 +26,7 @@ struct files_struct;
 struct weir_client;
 struct weir_entry;
 struct weir_object;
+struct weir_pending;
 
 /**
  * struct weir_hold - what a holder has of a key
@@ -37,12 +38,14 @@ struct weir_object;
  * @files:	I: the holder's table of descriptors; compared, never followed
  * @object:	I: a reference to its header
  * @entry:	I: the key's; good under RCU while @object is alive and @n is not 0, or
- *		with @users
- * @users:	C: operations that use this hold now; who waits is one
+ *		with @users or @pending; as long as that waits though @object is dead
+ * @users:	C: operations that use this hold now; who sleeps is one
  * @doubt:	C: nobody has looked for the holder's descriptor since this was made, or
  *		since one was closed; so whoever gets something has to
  * @n:		E: what he holds, in units of the kind of object
  * @ticket:	E: breakers: of the last probe he was admitted as
+ * @pending:	C to write; while @object is alive E, too: what he has asked for, and not
+ *		collected; READ_ONCE()
  * @rcu:	of one that goes though something is held: its object is dead, and who saw
  *		it alive may look at this still
  */
@@ -52,10 +55,11 @@ struct weir_hold {
 	struct files_struct	*files;
 	struct weir_object	*object;
 	struct weir_entry	*entry;
-	u32			users;
-	bool			doubt;
+	u32			users : 31;
+	u32			doubt : 1;
 	u32			n;
 	u64			ticket;
+	struct weir_pending	*pending;
 	struct rcu_head		rcu;
 };
 
@@ -68,7 +72,8 @@ void weir_hold_drop(struct weir_hold *h);
 bool weir_hold_alone(void);
 bool weir_hold_gone(struct weir_client *c, struct weir_hold *h);
 void weir_hold_flush(struct weir_client *c, struct files_struct *files);
-void weir_hold_forget(struct weir_client *c, struct weir_object *o);
+void weir_hold_forget(struct weir_client *c, struct weir_object *o,
+		      const struct files_struct *files);
 void weir_hold_close(struct weir_client *c);
 
 #endif /* _WEIR_HOLD_H */

@@ -12,6 +12,7 @@
 #include "abi.h"
 #include "entry.h"
 #include "event.h"
+#include "gate_async.h"
 #include "ioctl.h"
 #include "registry.h"
 #include "sweep.h"
@@ -26,6 +27,7 @@ static const struct {
 	{ weir_entry_mod_init,		weir_entry_mod_exit },
 	{ weir_wait_mod_init,		weir_wait_mod_exit },
 	{ weir_sweep_mod_init,		weir_sweep_mod_exit },
+	{ weir_async_mod_init,		weir_async_mod_exit },
 	{ weir_sysfs_mod_init,		weir_sysfs_mod_exit },
 	{ weir_registry_mod_init,	weir_registry_mod_exit },
 	{ weir_device_mod_init,		weir_device_mod_exit },

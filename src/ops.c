@@ -37,8 +37,10 @@ static const struct weir_op_desc descs[] = {
 	[WEIR_OP_LIFT]	= { WEIR_KIND_LIMITER, WEIR_RIGHT_ADMIN, 0, 0 },
 	[WEIR_OP_FORGET] = { WEIR_KIND_LIMITER, WEIR_RIGHT_ADMIN, 0, 0 },
 	[WEIR_OP_RESERVE] = { WEIR_KIND_LIMITER, WEIR_RIGHT_USE, U32_MAX, U64_MAX },
-	[WEIR_OP_ACQUIRE] = { WEIR_KIND_GATE, WEIR_RIGHT_USE, U32_MAX, U64_MAX, true },
+	[WEIR_OP_ACQUIRE] = { WEIR_KIND_GATE, WEIR_RIGHT_USE, U32_MAX, U64_MAX, true,
+			      .flags = WEIR_OP_QUEUE },
 	[WEIR_OP_RELEASE] = { WEIR_KIND_GATE, WEIR_RIGHT_USE, U32_MAX, 0 },
+	[WEIR_OP_CANCEL] = { WEIR_KIND_GATE, WEIR_RIGHT_USE, 0, 0 },
 	[WEIR_OP_GATE_STATE] = { WEIR_KIND_GATE, WEIR_RIGHT_OBSERVE, 0, 0 },
 	[WEIR_OP_ALLOW] = { WEIR_KIND_BREAKER, WEIR_RIGHT_USE, 0, WEIR_ALLOW_DETACHED,
 			    true },
@@ -188,7 +190,7 @@ int weir_op_check(struct weir_op_run *r)
 	struct weir_op *op = &r->op;
 
 	r->desc = desc_find(op->opcode);
-	if (!r->desc || op->flags & ~WEIR_OP_PTR ||
+	if (!r->desc || op->flags & ~(WEIR_OP_PTR | r->desc->flags) ||
 	    op->reserved[0] | op->reserved[1] | op->reserved[2])
 		return -EINVAL;
 	return r->desc->kind == WEIR_KIND_COUNTER ? counter_op_check(r) :
@@ -518,5 +520,10 @@ int weir_op_dispatch(struct weir_client *c, struct weir_op_run *r)
 	if (err == WEIR_OP_SLOW)
 		err = op_hold(o);
 	rcu_read_unlock();
-	return err == WEIR_OP_SLOW ? op_sleeping(c, r, o) : err;
+	if (err == WEIR_OP_SLOW)
+		err = op_sleeping(c, r, o);
+	if (unlikely(err == -ENODEV) && (r->op.opcode == WEIR_OP_ACQUIRE ||
+					 r->op.opcode == WEIR_OP_CANCEL))
+		weir_handle_told_dead(c, r->op.handle);
+	return err;
 }

@@ -25,6 +25,7 @@ struct weir_object;
  * @arg_max: @arg is 1 to this; 0: @arg must be 0
  * @arg_zero: @arg may be 0 as well
  * @n_zero: @n may be 0 as well
+ * @flags: that it takes, beside WEIR_OP_PTR
  */
 struct weir_op_desc {
 	u32 kind;
@@ -33,6 +34,7 @@ struct weir_op_desc {
 	u64 arg_max;
 	bool arg_zero;
 	bool n_zero;
+	u16 flags;
 };
 
 /**

@@ -154,11 +154,14 @@ static int op_user(struct weir_client *c, struct weir_op __user *user, u32 index
 
 /* ------------------------------------------------------------ many */
 
-/* It points to more memory of the user's, or may wait: so it goes by itself. */
+/*
+ * It points to more memory of the user's, or may wait: so it goes by itself. CANCEL, for
+ * weir_op_dispatch() does more when it is told that the gate is dead.
+ */
 static __always_inline bool goes_alone(const struct weir_op *op)
 {
 	return op->flags & WEIR_OP_PTR || op->opcode == WEIR_OP_RESERVE ||
-	       op->opcode == WEIR_OP_ACQUIRE;
+	       op->opcode == WEIR_OP_ACQUIRE || op->opcode == WEIR_OP_CANCEL;
 }
 
 /* The next ops, as many as can go together; none of those that cannot be read. */

@@ -321,7 +321,7 @@ TEST_F(flags, unknown_opcodes)
 	static const __u16 known[][2] = {
 		{ WEIR_OP_ADD, WEIR_OP_OBSERVE },
 		{ WEIR_OP_CHECK, WEIR_OP_RESERVE },
-		{ WEIR_OP_ACQUIRE, WEIR_OP_GATE_STATE },
+		{ WEIR_OP_ACQUIRE, WEIR_OP_CANCEL },
 		{ WEIR_OP_ALLOW, WEIR_OP_BREAKER_STATE },
 		{ WEIR_OP_CLAIM, WEIR_OP_REMOVE },
 	};

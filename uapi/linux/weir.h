@@ -52,7 +52,7 @@
  * E2BIG      non-zero bytes behind the part of a struct the kernel knows, or a
  *            struct longer than a page; or, of an op: more permits than there are
  * ECANCELED  another op of the same all-or-nothing submission failed
- * EDEADLK    the caller would wait for what it holds itself
+ * EDEADLK    the caller would wait for what it holds itself, or queues for
  * EDQUOT     the user's cap on objects or keys (module parameters
  *            max_objects_per_uid, max_keys_per_uid) is reached
  * EEXIST     an object of that kind and name exists; or, of an op: another one has the
@@ -65,7 +65,7 @@
  * EMSGSIZE   the buffer is too small for even one record, or for all the values
  * ENODEV     the object was deleted; the handle is good for CLOSE alone
  * ENOENT     no object of that kind and name, or no entry for that key, or not so
- *            many permits
+ *            many permits, or nothing queued
  * ENOMEM     out of memory, or over the memory cgroup's limit
  * ENOSPC     the host's cap on objects or keys (module parameters max_objects,
  *            max_keys) is reached; or, of an op: no room for a new key
@@ -443,6 +443,31 @@ struct weir_limiter_stats {
  *
  * Other kernel modules may have permits, too. They count in what is in use, belong to no
  * client, and come back when the module gives them back.
+ *
+ * DOC: Queued acquisitions
+ *
+ * A program that waits for many things by poll() need not spend a thread on permits.
+ * WEIR_OP_ACQUIRE with WEIR_OP_QUEUE in @flags does not sleep: what cannot be granted now
+ * takes its place in the queue of the key, among those who sleep, and the answer is
+ * "queued". (O_NONBLOCK does not matter to it.) When its turn comes it is granted as theirs
+ * is, and from that moment the permits are the holder's, who may release them.
+ *
+ * poll() tells POLLOUT and POLLWRNORM as long as the calling process (the holder: this
+ * open file in its table of descriptors) has one that has come to an end and was not
+ * collected: granted; not in time; impossible since the gate has lost permits; or the gate
+ * is deleted. Each that ends wakes those who poll that open file, once, and nobody else:
+ * so processes had better open one each. That also goes for poll() by io_uring and aio,
+ * which tell it to every process that has the file, whosever it is.
+ *
+ * The same op again, with the same @n (else EINVAL), tells how it stands: "queued", its
+ * place and deadline kept, whatever @arg says now; "allowed", once: granted; "limited",
+ * once: @arg is past; E2BIG, once. With that it is collected, and the next one begins anew.
+ * WEIR_OP_CANCEL ends it.
+ *
+ * There is one at most of each key for each holder; his other ACQUIREs, which sleep, wait
+ * behind it. It goes with him, as his permits do; it is the client's and not the handle's,
+ * so CLOSE keeps it. When the gate is deleted all of them there end: the holder has
+ * collected them when an ACQUIRE or CANCEL is answered ENODEV, or he has no handle for it.
  */
 struct weir_gate_config {
 	__u32		size;
@@ -466,8 +491,8 @@ struct weir_gate_config {
  * @refused: answered "limited" or "full"
  * @timeouts: of those, after a wait
  * @reclaimed: permits that came back because their holder had gone
- * @keys: keys that have permits out or are waited for, or had a moment ago; a plain
- *	gate has one from its first use on
+ * @keys: keys that have permits out, are waited for, or have a queued acquisition to be
+ *	collected, or had a moment ago; a plain gate has one from its first use on
  * @max_keys: its cap on them
  * @full: acquisitions that found no room for a new key
  *
@@ -1206,14 +1231,22 @@ struct weir_rules {
  *	few he wants. Who waits is woken once, when he has his permits. "full" if the key
  *	is new and max_keys are in use. E2BIG if the gate has not so many permits at all,
  *	also of who waits when it loses them. EDEADLK, instead of a wait, if what this
- *	holder has leaves too few, and no other thread or process shares its table of
- *	descriptors, and so could give them back. (That is all that is looked for: who
- *	holds some and waits for more may wait for another one who does the same.)
+ *	holder has or is queued for leaves too few, and no other thread or process shares
+ *	its table of descriptors, and so could give them back. (That is all that is looked
+ *	for: who holds some and waits for more may wait for another one who does the same.)
  *	EBADF if the holder has lost the last descriptor meanwhile, told when his turn has
  *	come; ENODEV if the gate is deleted. A signal ends the wait as it does RESERVE's.
+ *	With WEIR_OP_QUEUE it does not sleep, and EDEADLK is not told: see "Queued
+ *	acquisitions".
  * @WEIR_OP_RELEASE: (USE) give back @n permits (1..2^32-1). ENOENT if this holder has not
  *	so many.
- * @WEIR_OP_GATE_STATE: (OBSERVE) the members above, and waiting: acquisitions that wait
+ * @WEIR_OP_CANCEL: (USE) end the holder's queued acquisition of the key. "none": it is out
+ *	of the queue, and has got nothing. Or it had ended before, and is collected by this:
+ *	"allowed": it was granted, and the permits are the holder's, to be released;
+ *	"limited" or E2BIG as ACQUIRE tells it. ENOENT: there is none. EBADF, ENODEV as
+ *	above.
+ * @WEIR_OP_GATE_STATE: (OBSERVE) the members above, and waiting: acquisitions that wait,
+ *	queued ones among them
  *
  * Breakers; @key as the breaker's key type says. The results have state (enum
  * weir_breaker_state, after the operation):
@@ -1285,6 +1318,7 @@ enum weir_opcode {
 	WEIR_OP_ACQUIRE		= 0x20,
 	WEIR_OP_RELEASE		= 0x21,
 	WEIR_OP_GATE_STATE	= 0x22,
+	WEIR_OP_CANCEL		= 0x23,
 
 	WEIR_OP_ALLOW		= 0x30,
 	WEIR_OP_REPORT		= 0x31,
@@ -1337,6 +1371,7 @@ enum weir_breaker_state {
  * @WEIR_LIMITED: not charged; try again after retry_after
  * @WEIR_BANNED: not charged; the key is banned for banned_for
  * @WEIR_FULL: not charged; a new key, and max_keys are in use
+ * @WEIR_QUEUED: not yet: it has its place in the queue of a gate
  */
 enum weir_verdict {
 	WEIR_NONE		= 0,
@@ -1344,13 +1379,14 @@ enum weir_verdict {
 	WEIR_LIMITED		= 2,
 	WEIR_BANNED		= 3,
 	WEIR_FULL		= 4,
+	WEIR_QUEUED		= 5,
 };
 
 /**
  * struct weir_op - one operation on one object, and its result
  * @opcode: enum weir_opcode
  * @flags: WEIR_OP_PTR: the key (or the values, or of a roster both) stand at @ptr, not in
- *	here
+ *	here. WEIR_OP_QUEUE: of an ACQUIRE, see there
  * @handle: the object
  * @n: see enum weir_opcode; 0 where it says nothing
  * @arg: see enum weir_opcode; 0 where it says nothing
@@ -1449,6 +1485,7 @@ struct weir_op {
 };
 
 #define WEIR_OP_PTR		0x1
+#define WEIR_OP_QUEUE		0x2
 
 /** WEIR_OUT_BANNED_NOW: this very operation laid the ban. */
 #define WEIR_OUT_BANNED_NOW	0x1
@@ -1535,7 +1572,8 @@ struct weir_submit {
  * DOC: Events
  *
  * read() gives whole &struct weir_event records, oldest first, as many as fit. It
- * waits for one if there is none (EAGAIN with O_NONBLOCK); poll() tells POLLIN.
+ * waits for one if there is none (EAGAIN with O_NONBLOCK); poll() tells POLLIN (POLLOUT
+ * has nothing to do with events: see "Queued acquisitions").
  * A buffer shorter than WEIR_EVENT_SIZE_MAX is refused (EINVAL). Events are
  * numbered from 0 without gap over the module's life. The file position is the
  * number of the next event to read: it starts at the next event to come, and

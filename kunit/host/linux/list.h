@@ -45,14 +45,14 @@ static inline void list_add_tail(struct list_head *new, struct list_head *head)
 	head->prev = new;
 }
 
-static inline void list_del(struct list_head *entry)
+static inline void list_del_init(struct list_head *entry)
 {
-	if (!entry->next || entry->next->prev != entry || entry->prev->next != entry)
+	if (!entry->next || entry->next == entry || entry->next->prev != entry ||
+	    entry->prev->next != entry)
 		abort();
 	entry->next->prev = entry->prev;
 	entry->prev->next = entry->next;
-	entry->next = NULL;
-	entry->prev = NULL;
+	INIT_LIST_HEAD(entry);
 }
 
 #endif /* _WEIR_HOST_LINUX_LIST_H */
