@@ -1,0 +1,602 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * gate_poll - permits that are waited for by poll() rather than asleep
+ *
+ * The test's own file holds what is out; others are files of their own in the same
+ * process, and so are holders of their own.
+ */
+#include "harness.h"
+
+#include <pthread.h>
+#include <sys/syscall.h>
+
+#include "queued.h"
+#include "verdict.h"
+
+#define PERMITS	10
+
+FIXTURE(gate_poll) {
+	int fd, me;
+	__u32 gate, mine;
+	struct visitors *all;
+};
+
+FIXTURE_SETUP(gate_poll)
+{
+	struct weir_gate_config config = gate_config(WEIR_KEY_NONE, PERMITS);
+
+	objects_wipe();
+	self->fd = client_open(O_RDWR);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, gate_create(self->fd, OURS "gate", &config, &self->gate));
+	self->me = gate_enter(&self->mine);
+	self->all = shared_memory(sizeof(*self->all));
+}
+
+FIXTURE_TEARDOWN(gate_poll)
+{
+	for (int i = 0; i < 64; i++)
+		if (self->all->visitor[i].pid)
+			visitor_kill(self->all, i);
+	close(self->me);
+	close(self->fd);
+	objects_wipe();
+}
+
+static void take(FIXTURE_DATA(gate_poll) *self, __s64 n)
+{
+	gate_take(self->fd, self->gate, n);
+}
+
+static void give(FIXTURE_DATA(gate_poll) *self, __s64 n)
+{
+	if (gate_release(self->fd, self->gate, NULL, n))
+		abort();
+}
+
+static int mine(FIXTURE_DATA(gate_poll) *self, __s64 n)
+{
+	return queue(self->me, self->mine, NULL, n, WEIR_NEVER);
+}
+
+static __u32 waiting(FIXTURE_DATA(gate_poll) *self)
+{
+	__u32 n = gate_state(self->fd, self->gate, NULL).waiting;
+
+	return n == gate_stats(self->fd, self->gate).waiting ? n : ~0U;
+}
+
+static __u64 later(FIXTURE_DATA(gate_poll) *self, __u64 ns)
+{
+	return info_get(self->fd).now + ns;
+}
+
+/* A gate with keys in both files. */
+static int keyed_make(FIXTURE_DATA(gate_poll) *self, __u32 permits, __u64 max_keys,
+		      __u32 *gate, __u32 *other)
+{
+	struct weir_gate_config config = gate_config(WEIR_KEY_U64, permits);
+
+	config.max_keys = max_keys;
+	return gate_create(self->fd, OURS "keyed", &config, gate) ?:
+	       object_open(self->me, WEIR_KIND_GATE, OURS "keyed", WEIR_RIGHT_ALL, other);
+}
+
+/* ------------------------------------------------------------ the answers */
+
+TEST_F(gate_poll, at_once)
+{
+	struct weir_op op;
+
+	ASSERT_EQ(0, queue_run(self->me, &op, self->mine, NULL, 4, WEIR_NEVER));
+	EXPECT_TRUE(gate_answers(&op, WEIR_ALLOWED, PERMITS, 6, 0, 4));
+	EXPECT_FALSE(told(self->me));
+	/* there is nothing to collect: this is another one */
+	ASSERT_EQ(0, queue_run(self->me, &op, self->mine, NULL, 4, WEIR_NEVER));
+	EXPECT_TRUE(gate_answers(&op, WEIR_ALLOWED, PERMITS, 2, 0, 8));
+	EXPECT_EQ(-ENOENT, queue_cancel(self->me, self->mine, NULL));
+	/* without time it is as any other */
+	ASSERT_EQ(0, queue_run(self->me, &op, self->mine, NULL, 3, 0));
+	EXPECT_TRUE(gate_answers(&op, WEIR_LIMITED, PERMITS, 2, 0, 8));
+	EXPECT_EQ(WEIR_LIMITED, queue(self->me, self->mine, NULL, 3,
+				      later(self, 0) - 1));
+	EXPECT_EQ(-ENOENT, queue_cancel(self->me, self->mine, NULL));
+	EXPECT_EQ(-E2BIG, mine(self, PERMITS + 1));
+	EXPECT_EQ(0, waiting(self));
+	EXPECT_EQ(2, gate_stats(self->fd, self->gate).refused);
+	EXPECT_EQ(0, gate_stats(self->fd, self->gate).timeouts);
+}
+
+TEST_F(gate_poll, in_turn)
+{
+	struct weir_gate_stats stats;
+	struct weir_op op;
+
+	take(self, PERMITS);
+	ASSERT_EQ(0, queue_run(self->me, &op, self->mine, NULL, 4, WEIR_NEVER));
+	EXPECT_TRUE(gate_answers(&op, WEIR_QUEUED, PERMITS, 0, 0, 0));
+	EXPECT_FALSE(told(self->me));
+	EXPECT_EQ(1, waiting(self));
+	give(self, 3);
+	/* asked as often as one likes: place and deadline stay */
+	ASSERT_EQ(0, queue_run(self->me, &op, self->mine, NULL, 4, 0));
+	EXPECT_TRUE(gate_answers(&op, WEIR_QUEUED, PERMITS, 3, 0, 0));
+	EXPECT_EQ(-EINVAL, mine(self, 3));
+	EXPECT_EQ(-EINVAL, mine(self, PERMITS + 1));
+	EXPECT_FALSE(told(self->me));
+	EXPECT_EQ(1, waiting(self));
+	give(self, 1);
+	EXPECT_EQ(0, waiting(self));
+	EXPECT_TRUE(told(self->me));
+	/* they are his, collected or not */
+	EXPECT_EQ(4, gate_state(self->me, self->mine, NULL).held);
+	EXPECT_EQ(-EINVAL, mine(self, 3));
+	EXPECT_TRUE(told(self->me));
+	ASSERT_EQ(0, queue_run(self->me, &op, self->mine, NULL, 4, 0));
+	EXPECT_TRUE(gate_answers(&op, WEIR_ALLOWED, PERMITS, 0, 0, 4));
+	EXPECT_FALSE(told(self->me));
+	EXPECT_EQ(WEIR_QUEUED, mine(self, 4));
+	EXPECT_FALSE(told(self->me));
+	stats = gate_stats(self->fd, self->gate);
+	EXPECT_EQ(2, stats.acquired);
+	EXPECT_EQ(0, stats.refused);
+	EXPECT_EQ(10, stats.in_use);
+}
+
+/* Who has not even collected them may give them back. */
+TEST_F(gate_poll, released_before_it_is_collected)
+{
+	take(self, PERMITS);
+	ASSERT_EQ(WEIR_QUEUED, mine(self, 4));
+	give(self, PERMITS);
+	EXPECT_EQ(0, gate_release(self->me, self->mine, NULL, 4));
+	EXPECT_EQ(-ENOENT, gate_release(self->me, self->mine, NULL, 1));
+	EXPECT_TRUE(told(self->me));
+	EXPECT_EQ(WEIR_ALLOWED, mine(self, 4));
+	EXPECT_FALSE(told(self->me));
+	EXPECT_EQ(0, gate_in_use(self->fd, self->gate));
+}
+
+TEST_F(gate_poll, flags)
+{
+	static const __u16 others[] = { WEIR_OP_RELEASE, WEIR_OP_CANCEL,
+					WEIR_OP_GATE_STATE };
+	struct weir_op op;
+
+	for (int bit = 0; bit < 16; bit++) {
+		op = op_make(WEIR_OP_ACQUIRE, self->gate, 1);
+		op.flags = 1U << bit;
+		if (!(op.flags & (WEIR_OP_QUEUE | WEIR_OP_PTR)))
+			EXPECT_EQ(-EINVAL, op_run(self->fd, &op));
+		op = op_make(WEIR_OP_ACQUIRE, self->gate, 1);
+		op.flags = WEIR_OP_QUEUE | 1U << bit;
+		if (op.flags & ~(WEIR_OP_QUEUE | WEIR_OP_PTR))
+			EXPECT_EQ(-EINVAL, op_run(self->fd, &op));
+	}
+	for (int i = 0; i < 3; i++) {
+		op = op_make(others[i], self->gate, others[i] == WEIR_OP_RELEASE);
+		op.flags = WEIR_OP_QUEUE;
+		EXPECT_EQ(-EINVAL, op_run(self->fd, &op));
+	}
+	EXPECT_EQ(-EINVAL, gate_run(self->fd, &op, WEIR_OP_CANCEL, self->gate, NULL, 1, 0));
+	EXPECT_EQ(-EINVAL, gate_run(self->fd, &op, WEIR_OP_CANCEL, self->gate, NULL, 0, 1));
+	EXPECT_EQ(-EINVAL, queue(self->fd, self->gate, NULL, 0, WEIR_NEVER));
+	EXPECT_EQ(-EINVAL, queue(self->fd, self->gate, &(__u64){ 1 }, 1, WEIR_NEVER));
+	EXPECT_EQ(0, gate_stats(self->fd, self->gate).acquired);
+}
+
+TEST_F(gate_poll, rights)
+{
+	__u32 seen;
+
+	ASSERT_EQ(0, object_open(self->me, WEIR_KIND_GATE, OURS "gate",
+				 WEIR_RIGHT_OBSERVE, &seen));
+	EXPECT_EQ(-EACCES, queue(self->me, seen, NULL, 1, WEIR_NEVER));
+	EXPECT_EQ(-EACCES, queue_cancel(self->me, seen, NULL));
+}
+
+/* One op for each length of key, in one submission: how many had that verdict. */
+static int batch(int fd, __u32 gate, __u16 opcode, __u32 verdict)
+{
+	static const __u16 lengths[] = { 1, 16, 17, 32, 33, 255 };
+	static char text[WEIR_KEY_MAX] = "x";
+	struct weir_op ops[6];
+	__u32 done;
+	int n = 0;
+
+	for (int i = 0; i < 6; i++) {
+		ops[i] = op_make(opcode, gate, opcode != WEIR_OP_CANCEL);
+		if (opcode == WEIR_OP_ACQUIRE) {
+			ops[i].arg = WEIR_NEVER;
+			ops[i].flags = WEIR_OP_QUEUE;
+		}
+		op_key(&ops[i], text, lengths[i]);
+	}
+	if (submit(fd, ops, 6, &done))
+		return -1;
+	for (__u32 i = 0; i < done; i++)
+		n += !ops[i].result && ops[i].verdict == verdict &&
+		     ops[i].decided == (verdict ? i : 0);
+	return n;
+}
+
+TEST_F(gate_poll, keys_of_all_lengths)
+{
+	struct weir_gate_config config = gate_config(WEIR_KEY_TEXT, 1);
+	__u32 gate, other;
+
+	ASSERT_EQ(0, gate_create(self->fd, OURS "text", &config, &gate));
+	ASSERT_EQ(0, object_open(self->me, WEIR_KIND_GATE, OURS "text", WEIR_RIGHT_ALL,
+				 &other));
+	EXPECT_EQ(6, batch(self->fd, gate, WEIR_OP_ACQUIRE, WEIR_ALLOWED));
+	EXPECT_EQ(6, batch(self->me, other, WEIR_OP_ACQUIRE, WEIR_QUEUED));
+	EXPECT_EQ(6, batch(self->me, other, WEIR_OP_CANCEL, WEIR_NONE));
+	EXPECT_EQ(6, batch(self->me, other, WEIR_OP_ACQUIRE, WEIR_QUEUED));
+	EXPECT_EQ(6, batch(self->fd, gate, WEIR_OP_RELEASE, WEIR_NONE));
+	EXPECT_TRUE(told(self->me));
+	EXPECT_EQ(6, batch(self->me, other, WEIR_OP_ACQUIRE, WEIR_ALLOWED));
+	EXPECT_FALSE(told(self->me));
+	EXPECT_EQ(0, gate_stats(self->fd, gate).waiting);
+}
+
+/* ------------------------------------------------------------ the queue */
+
+static bool is_asleep(FIXTURE_DATA(gate_poll) *self, int i)
+{
+	until_asleep(self->all->visitor[i].pid);
+	return !self->all->visitor[i].done;
+}
+
+static void sleeper(FIXTURE_DATA(gate_poll) *self, int i, __s64 n)
+{
+	visitor_wait(self->all, i, self->fd, self->gate, NULL, n);
+}
+
+static void leave(FIXTURE_DATA(gate_poll) *self, int i)
+{
+	visitor_end(self->all, i);
+	self->all->visitor[i].pid = 0;
+}
+
+/* In order of arrival, asleep or not, and a big one at the head is not overtaken. */
+TEST_F(gate_poll, order)
+{
+	int fd[6];
+	__u32 gate[6];
+
+	take(self, PERMITS);
+	for (int i = 0; i < 6; i += 2)
+		fd[i] = gate_enter(&gate[i]);
+	/* 3, 10 (asleep), 1, 2 (asleep), 7, 1 (asleep) */
+	ASSERT_EQ(WEIR_QUEUED, queue(fd[0], gate[0], NULL, 3, WEIR_NEVER));
+	sleeper(self, 1, 10);
+	ASSERT_EQ(WEIR_QUEUED, queue(fd[2], gate[2], NULL, 1, WEIR_NEVER));
+	sleeper(self, 3, 2);
+	ASSERT_EQ(WEIR_QUEUED, queue(fd[4], gate[4], NULL, 7, WEIR_NEVER));
+	sleeper(self, 5, 1);
+	EXPECT_EQ(6, waiting(self));
+	give(self, 2);
+	EXPECT_FALSE(told(fd[0]));
+	EXPECT_EQ(6, waiting(self));
+	give(self, 1);
+	EXPECT_TRUE(told(fd[0]));
+	EXPECT_EQ(5, waiting(self));
+	EXPECT_EQ(0, gate_release(fd[0], gate[0], NULL, 3));
+	/* 3 are free: enough for the third and the fourth, who are not first */
+	EXPECT_FALSE(told(fd[2]));
+	EXPECT_EQ(WEIR_LIMITED, queue(self->me, self->mine, NULL, 1, 0));
+	EXPECT_EQ(3, gate_free(self->fd, self->gate, NULL));
+	give(self, 7);
+	EXPECT_EQ(0, visitor_served(self->all, 1)->result);
+	EXPECT_FALSE(told(fd[2]));
+	EXPECT_TRUE(is_asleep(self, 3));
+	leave(self, 1);
+	/* 1 and 2 and 7 at once; the last 1 waits on */
+	EXPECT_TRUE(told(fd[2]));
+	EXPECT_EQ(0, visitor_served(self->all, 3)->result);
+	EXPECT_TRUE(told(fd[4]));
+	EXPECT_TRUE(is_asleep(self, 5));
+	EXPECT_EQ(0, gate_free(self->fd, self->gate, NULL));
+	close(fd[2]);
+	EXPECT_EQ(0, visitor_served(self->all, 5)->result);
+	EXPECT_EQ(0, waiting(self));
+	EXPECT_EQ(7, gate_stats(self->fd, self->gate).acquired);
+	close(fd[0]);
+	close(fd[4]);
+}
+
+TEST_F(gate_poll, queue_max)
+{
+	struct weir_gate_config config = gate_config(WEIR_KEY_NONE, PERMITS);
+	__u32 gate;
+	int fd = gate_enter(&gate);
+
+	config.queue_max = 1;
+	ASSERT_EQ(0, gate_set(self->fd, self->gate, WEIR_SET_QUEUE_MAX, &config));
+	take(self, PERMITS);
+	EXPECT_EQ(WEIR_QUEUED, mine(self, 1));
+	EXPECT_EQ(WEIR_LIMITED, queue(fd, gate, NULL, 1, WEIR_NEVER));
+	EXPECT_FALSE(told(fd));
+	/* to ask is not to join */
+	EXPECT_EQ(WEIR_QUEUED, mine(self, 1));
+	EXPECT_EQ(WEIR_NONE, queue_cancel(self->me, self->mine, NULL));
+	EXPECT_EQ(WEIR_QUEUED, queue(fd, gate, NULL, 1, WEIR_NEVER));
+	EXPECT_EQ(1, gate_stats(self->fd, self->gate).refused);
+	close(fd);
+}
+
+/* It does not sleep anyway; who would, does not. */
+TEST_F(gate_poll, nonblock)
+{
+	struct weir_op op;
+
+	take(self, PERMITS);
+	ASSERT_EQ(0, fcntl(self->me, F_SETFL, O_NONBLOCK));
+	ASSERT_EQ(0, gate_run(self->me, &op, WEIR_OP_ACQUIRE, self->mine, NULL, 1,
+			      WEIR_NEVER));
+	EXPECT_EQ(WEIR_LIMITED, op.verdict);
+	EXPECT_EQ(WEIR_QUEUED, mine(self, 1));
+	EXPECT_EQ(WEIR_QUEUED, mine(self, 1));
+	give(self, 1);
+	told_wait(self->me);
+	EXPECT_EQ(WEIR_ALLOWED, mine(self, 1));
+}
+
+/* One may queue for what one holds oneself: it can be given back. But not sleep behind it. */
+TEST_F(gate_poll, no_deadlock)
+{
+	struct weir_op op;
+
+	gate_take(self->me, self->mine, 8);
+	EXPECT_EQ(WEIR_QUEUED, mine(self, 5));
+	/* 8 held and 5 to come leave none, ever */
+	EXPECT_EQ(-EDEADLK, gate_run(self->me, &op, WEIR_OP_ACQUIRE, self->mine, NULL, 1,
+				     WEIR_NEVER));
+	EXPECT_EQ(0, gate_release(self->me, self->mine, NULL, 4));
+	EXPECT_TRUE(told(self->me));
+	EXPECT_EQ(9, gate_state(self->me, self->mine, NULL).held);
+	EXPECT_EQ(WEIR_ALLOWED, mine(self, 5));
+	EXPECT_EQ(0, gate_release(self->me, self->mine, NULL, 9));
+	/* 3 held and 5 to come leave 2, when another one is gone */
+	gate_take(self->me, self->mine, 3);
+	take(self, 5);
+	EXPECT_EQ(WEIR_QUEUED, mine(self, 5));
+	EXPECT_EQ(-EDEADLK, gate_run(self->me, &op, WEIR_OP_ACQUIRE, self->mine, NULL, 3,
+				     later(self, 20 * MS)));
+	EXPECT_EQ(0, gate_run(self->me, &op, WEIR_OP_ACQUIRE, self->mine, NULL, 2,
+			      later(self, 20 * MS)));
+	EXPECT_EQ(WEIR_LIMITED, op.verdict);
+	EXPECT_EQ(1, waiting(self));
+}
+
+/* ------------------------------------------------------------ poll */
+
+/* A thread that polls, and how often it went to sleep. */
+struct poller {
+	int fd;
+	short events, revents;
+	_Atomic pid_t tid;
+	_Atomic int over;
+	pthread_t thread;
+};
+
+static void *poller_run(void *arg)
+{
+	struct poller *p = arg;
+	struct pollfd one = { .fd = p->fd, .events = p->events };
+
+	p->tid = syscall(SYS_gettid);
+	if (poll(&one, 1, -1) != 1)
+		abort();
+	p->revents = one.revents;
+	p->over = 1;
+	return NULL;
+}
+
+static void poller_begin(struct poller *p, int fd, short events)
+{
+	*p = (struct poller){ .fd = fd, .events = events };
+	if (pthread_create(&p->thread, NULL, poller_run, p))
+		abort();
+	while (!p->tid)
+		usleep(100);
+	until_asleep(p->tid);
+}
+
+/* Times that a thread of ours went to sleep: one more if it was woken for nothing. */
+static long sleeps(const struct poller *p)
+{
+	char path[64], line[128];
+	long n = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/status", p->tid);
+	file = fopen(path, "r");
+	while (file && fgets(line, sizeof(line), file))
+		sscanf(line, "voluntary_ctxt_switches: %ld", &n);
+	if (file)
+		fclose(file);
+	return n;
+}
+
+/* Who is granted is woken when he is; nobody else is, nor who waits for events. */
+TEST_F(gate_poll, wakes_one)
+{
+	struct poller granted, other, events;
+	long others, readers;
+	__u32 gate;
+	int fd = gate_enter(&gate);
+
+	take(self, PERMITS);
+	ASSERT_EQ(WEIR_QUEUED, mine(self, 2));
+	ASSERT_EQ(WEIR_QUEUED, queue(fd, gate, NULL, 1, WEIR_NEVER));
+	poller_begin(&granted, self->me, POLLOUT);
+	poller_begin(&other, fd, POLLOUT | POLLWRNORM);
+	poller_begin(&events, self->me, POLLIN);
+	give(self, 1);
+	until_asleep(granted.tid);
+	EXPECT_EQ(0, granted.over);
+	others = sleeps(&other);
+	readers = sleeps(&events);
+	ASSERT_LE(0, others);
+	give(self, 1);
+	pthread_join(granted.thread, NULL);
+	EXPECT_EQ(POLLOUT, granted.revents);
+	until_asleep(other.tid);
+	until_asleep(events.tid);
+	EXPECT_EQ(others, sleeps(&other));
+	EXPECT_EQ(readers, sleeps(&events));
+	EXPECT_EQ(0, other.over);
+	EXPECT_EQ(0, events.over);
+	give(self, 1);
+	pthread_join(other.thread, NULL);
+	EXPECT_EQ(WRITABLE, other.revents);
+	/* an event: no more than that */
+	ASSERT_EQ(0, gate_resize(self->fd, self->gate, PERMITS));
+	pthread_join(events.thread, NULL);
+	EXPECT_EQ(POLLIN, events.revents);
+	close(fd);
+}
+
+/* Each grant is an edge, collected or not; what was told once is told no more. */
+TEST_F(gate_poll, edges)
+{
+	static const __u64 keys[] = { 1, 2, 3 };
+	int epoll = epoll_make(), level = epoll_make();
+	__u32 gate, other;
+
+	ASSERT_EQ(0, keyed_make(self, 1, 0, &gate, &other));
+	epoll_join(epoll, self->me, EPOLLOUT | EPOLLET);
+	epoll_join(level, self->me, EPOLLOUT);
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(WEIR_ALLOWED, gate_try(self->fd, gate, &keys[i], 1));
+		ASSERT_EQ(WEIR_QUEUED, queue(self->me, other, &keys[i], 1, WEIR_NEVER));
+	}
+	EXPECT_EQ(-1, epoll_told(epoll, 0));
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, gate_release(self->fd, gate, &keys[i], 1));
+		EXPECT_EQ(self->me, epoll_told(epoll, 10000));
+		EXPECT_EQ(-1, epoll_told(epoll, 0));
+		EXPECT_EQ(self->me, epoll_told(level, 0));
+	}
+	for (int i = 0; i < 3; i++) {
+		EXPECT_EQ(self->me, epoll_told(level, 0));
+		EXPECT_EQ(WEIR_ALLOWED, queue(self->me, other, &keys[i], 1, WEIR_NEVER));
+	}
+	EXPECT_EQ(-1, epoll_told(level, 0));
+	EXPECT_EQ(-1, epoll_told(epoll, 0));
+	close(epoll);
+	close(level);
+}
+
+/* ------------------------------------------------------------ deadlines */
+
+TEST_F(gate_poll, deadline)
+{
+	__u64 since = now_ns();
+	struct weir_gate_stats s;
+	struct weir_op op;
+
+	take(self, 4);
+	ASSERT_EQ(WEIR_QUEUED, queue(self->me, self->mine, NULL, 7,
+				     later(self, 300 * MS)));
+	/* behind it, and enough for him */
+	sleeper(self, 0, 6);
+	told_wait(self->me);
+	EXPECT_LE(300 * MS, now_ns() - since);
+	EXPECT_EQ(0, visitor_served(self->all, 0)->result);
+	s = gate_stats(self->fd, self->gate);
+	EXPECT_EQ(1, s.timeouts);
+	EXPECT_EQ(1, s.refused);
+	EXPECT_EQ(0, s.waiting);
+	EXPECT_EQ(10, s.in_use);
+	ASSERT_EQ(0, queue_run(self->me, &op, self->mine, NULL, 7, WEIR_NEVER));
+	EXPECT_TRUE(gate_answers(&op, WEIR_LIMITED, PERMITS, 0, 0, 0));
+	EXPECT_FALSE(told(self->me));
+	/* it was counted when it was late, not when that was told */
+	s = gate_stats(self->fd, self->gate);
+	EXPECT_EQ(1, s.timeouts);
+	EXPECT_EQ(1, s.refused);
+	EXPECT_EQ(-ENOENT, queue_cancel(self->me, self->mine, NULL));
+}
+
+/* One that is due before those that were there; and those that are gone disturb nobody. */
+TEST_F(gate_poll, deadlines)
+{
+	static const __u64 keys[] = { 1, 2, 3, 4 };
+	static const __u64 after[] = { HOUR, 2500 * MS, 200 * MS, 100 * MS };
+	__u64 since = now_ns();
+	__u32 gate, other;
+
+	ASSERT_EQ(0, keyed_make(self, 1, 0, &gate, &other));
+	for (int i = 0; i < 4; i++) {
+		ASSERT_EQ(WEIR_ALLOWED, gate_try(self->fd, gate, &keys[i], 1));
+		ASSERT_EQ(WEIR_QUEUED, queue(self->me, other, &keys[i], 1,
+					     later(self, after[i])));
+	}
+	EXPECT_EQ(WEIR_NONE, queue_cancel(self->me, other, &keys[3]));
+	told_wait(self->me);
+	EXPECT_LE(200 * MS, now_ns() - since);
+	EXPECT_EQ(WEIR_LIMITED, queue(self->me, other, &keys[2], 1, WEIR_NEVER));
+	EXPECT_EQ(WEIR_QUEUED, queue(self->me, other, &keys[1], 1, WEIR_NEVER));
+	EXPECT_FALSE(told(self->me));
+	told_wait(self->me);
+	EXPECT_LE(2500 * MS, now_ns() - since);
+	EXPECT_EQ(WEIR_LIMITED, queue(self->me, other, &keys[1], 1, WEIR_NEVER));
+	EXPECT_EQ(WEIR_QUEUED, queue(self->me, other, &keys[0], 1, WEIR_NEVER));
+	/* granted: then there is no deadline any more */
+	ASSERT_EQ(0, gate_release(self->fd, gate, &keys[0], 1));
+	EXPECT_EQ(WEIR_ALLOWED, queue(self->me, other, &keys[0], 1, WEIR_NEVER));
+	EXPECT_EQ(2, gate_stats(self->fd, gate).timeouts);
+	EXPECT_EQ(0, gate_stats(self->fd, gate).waiting);
+}
+
+/* ------------------------------------------------------------ cancel */
+
+TEST_F(gate_poll, cancel)
+{
+	struct weir_gate_stats before;
+	struct weir_op op;
+
+	EXPECT_EQ(-ENOENT, queue_cancel(self->me, self->mine, NULL));
+	take(self, 9);
+	EXPECT_EQ(-ENOENT, queue_cancel(self->me, self->mine, NULL));
+	/* held, but not queued */
+	EXPECT_EQ(-ENOENT, queue_cancel(self->fd, self->gate, NULL));
+	ASSERT_EQ(WEIR_QUEUED, mine(self, 2));
+	sleeper(self, 0, 1);
+	before = gate_stats(self->fd, self->gate);
+	ASSERT_EQ(0, gate_run(self->me, &op, WEIR_OP_CANCEL, self->mine, NULL, 0, 0));
+	/* and who stood behind has what is free */
+	EXPECT_TRUE(gate_answers(&op, WEIR_NONE, PERMITS, 0, 0, 0));
+	EXPECT_EQ(0, visitor_served(self->all, 0)->result);
+	EXPECT_EQ(0, waiting(self));
+	EXPECT_FALSE(told(self->me));
+	EXPECT_EQ(before.refused, gate_stats(self->fd, self->gate).refused);
+	EXPECT_EQ(before.acquired + 1, gate_stats(self->fd, self->gate).acquired);
+	give(self, 9);
+	EXPECT_FALSE(told(self->me));
+	EXPECT_EQ(9, gate_free(self->fd, self->gate, NULL));
+}
+
+/* Too late: then it is his, and he is told. */
+TEST_F(gate_poll, cancel_too_late)
+{
+	struct weir_op op;
+
+	take(self, 9);
+	ASSERT_EQ(WEIR_QUEUED, mine(self, 2));
+	give(self, 9);
+	ASSERT_EQ(0, gate_run(self->me, &op, WEIR_OP_CANCEL, self->mine, NULL, 0, 0));
+	EXPECT_TRUE(gate_answers(&op, WEIR_ALLOWED, PERMITS, 8, 0, 2));
+	EXPECT_FALSE(told(self->me));
+	EXPECT_EQ(-ENOENT, queue_cancel(self->me, self->mine, NULL));
+	EXPECT_EQ(0, gate_release(self->me, self->mine, NULL, 2));
+	take(self, PERMITS);
+	ASSERT_EQ(WEIR_QUEUED, queue(self->me, self->mine, NULL, 2, later(self, 200 * MS)));
+	told_wait(self->me);
+	EXPECT_EQ(WEIR_LIMITED, queue_cancel(self->me, self->mine, NULL));
+	EXPECT_EQ(-ENOENT, queue_cancel(self->me, self->mine, NULL));
+}
+
+TEST_HARNESS_MAIN

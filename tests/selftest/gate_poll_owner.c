@@ -1,0 +1,540 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * gate_poll_owner - queued acquisitions whose holder, handle or gate goes or changes
+ *
+ * The test's own file holds what is out, and has the gate; "me" is a holder of his own.
+ * What one has that dies is back when waitpid() returns.
+ */
+#include "harness.h"
+
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "descriptor.h"
+#include "queued.h"
+
+#define PERMITS	10
+
+FIXTURE(poll_owner) {
+	int fd, me;
+	__u32 gate, mine;
+	struct visitors *all;
+	int pair[2];		/* what is sent here stays under way */
+};
+
+FIXTURE_VARIANT(poll_owner)
+{
+	bool granted;
+};
+
+FIXTURE_VARIANT_ADD(poll_owner, waiting)
+{
+	.granted = false,
+};
+
+FIXTURE_VARIANT_ADD(poll_owner, granted)
+{
+	.granted = true,
+};
+
+FIXTURE_SETUP(poll_owner)
+{
+	struct weir_gate_config config = gate_config(WEIR_KEY_NONE, PERMITS);
+
+	objects_wipe();
+	self->fd = client_open(O_RDWR);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, gate_create(self->fd, OURS "gate", &config, &self->gate));
+	self->me = gate_enter(&self->mine);
+	self->all = shared_memory(sizeof(*self->all));
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, self->pair));
+}
+
+FIXTURE_TEARDOWN(poll_owner)
+{
+	for (int i = 0; i < 64; i++)
+		if (self->all->visitor[i].pid)
+			visitor_kill(self->all, i);
+	close(self->pair[0]);
+	close(self->pair[1]);
+	close(self->me);
+	close(self->fd);
+	objects_wipe();
+}
+
+static void give(FIXTURE_DATA(poll_owner) *self, __s64 n)
+{
+	if (gate_release(self->fd, self->gate, NULL, n))
+		abort();
+}
+
+static int mine(FIXTURE_DATA(poll_owner) *self, __s64 n)
+{
+	return queue(self->me, self->mine, NULL, n, WEIR_NEVER);
+}
+
+static __u32 waiting(FIXTURE_DATA(poll_owner) *self)
+{
+	__u32 n = gate_state(self->fd, self->gate, NULL).waiting;
+
+	return n == gate_stats(self->fd, self->gate).waiting ? n : ~0U;
+}
+
+/*
+ * All but one permit are out; @fd has queued for 4, and somebody asleep behind it wants 1.
+ * Where it is granted so is he, and nothing else is out.
+ */
+static void arrange(FIXTURE_DATA(poll_owner) *self, int fd, __u32 gate, bool granted)
+{
+	gate_take(self->fd, self->gate, PERMITS - 1);
+	if (queue(fd, gate, NULL, 4, WEIR_NEVER) != WEIR_QUEUED)
+		abort();
+	visitor_wait(self->all, 0, self->fd, self->gate, NULL, 1);
+	if (granted)
+		give(self, PERMITS - 1);
+}
+
+/* Its holder is gone: nothing is left of it, and who stood behind has got his. */
+static void undone(struct __test_metadata *_metadata, FIXTURE_DATA(poll_owner) *self,
+		   bool granted)
+{
+	struct weir_gate_stats s = gate_stats(self->fd, self->gate);
+
+	EXPECT_EQ(0, visitor_served(self->all, 0)->result);
+	EXPECT_EQ(0, waiting(self));
+	EXPECT_EQ(granted ? 4 : 0, s.reclaimed);
+	EXPECT_EQ(granted ? 3 : 2, s.acquired);
+	EXPECT_EQ(granted ? 1 : PERMITS, gate_in_use(self->fd, self->gate));
+	visitor_kill(self->all, 0);
+	self->all->visitor[0].pid = 0;
+	if (!granted)
+		give(self, PERMITS - 1);
+	EXPECT_EQ(0, gate_in_use(self->fd, self->gate));
+}
+
+/* ------------------------------------------------------------ descriptors */
+
+TEST_F(poll_owner, close)
+{
+	arrange(self, self->me, self->mine, variant->granted);
+	EXPECT_EQ(variant->granted, told(self->me));
+	EXPECT_EQ(0, close(self->me));
+	undone(_metadata, self, variant->granted);
+	self->me = -1;
+}
+
+/* The file itself lives on, but who gets it by a message is another holder. */
+TEST_F(poll_owner, close_with_a_message_under_way)
+{
+	arrange(self, self->me, self->mine, variant->granted);
+	fd_send(self->pair[0], self->me);
+	close(self->me);
+	undone(_metadata, self, variant->granted);
+	self->me = fd_receive(self->pair[1]);
+	EXPECT_FALSE(told(self->me));
+	EXPECT_EQ(-ENOENT, queue_cancel(self->me, self->mine, NULL));
+	EXPECT_EQ(-ENOENT, gate_release(self->me, self->mine, NULL, 1));
+}
+
+TEST_F(poll_owner, dup)
+{
+	int copy = dup(self->me);
+
+	arrange(self, self->me, self->mine, variant->granted);
+	EXPECT_EQ(0, close(self->me));
+	/* one holder, whichever descriptor he uses */
+	EXPECT_EQ(variant->granted, told(copy));
+	EXPECT_EQ(variant->granted ? 0 : 2, waiting(self));
+	EXPECT_EQ(variant->granted ? 4 : 0, gate_state(copy, self->mine, NULL).held);
+	EXPECT_EQ(0, close(copy));
+	undone(_metadata, self, variant->granted);
+	self->me = -1;
+}
+
+TEST_F(poll_owner, dup2_over)
+{
+	arrange(self, self->me, self->mine, variant->granted);
+	EXPECT_EQ(self->me, dup2(self->me, self->me));
+	EXPECT_EQ(variant->granted, told(self->me));
+	EXPECT_EQ(self->me, dup2(self->pair[0], self->me));
+	undone(_metadata, self, variant->granted);
+}
+
+/* ------------------------------------------------------------ processes */
+
+/* A process that has queued by @fd, or by a file of its own, and stays. */
+static pid_t queued_child(FIXTURE_DATA(poll_owner) *self, bool own)
+{
+	struct visitor *v = &self->all->visitor[9];
+	pid_t pid;
+
+	v->ready = 0;
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		__u32 gate = self->mine;
+		int fd = own ? gate_enter(&gate) : self->me;
+
+		v->result = queue(fd, gate, NULL, 4, WEIR_NEVER);
+		v->ready = 1;
+		for (;;)
+			pause();
+	}
+	while (!v->ready)
+		usleep(100);
+	if (v->result != WEIR_QUEUED)
+		abort();
+	return pid;
+}
+
+/* By whatever signal; also if others have the file. */
+TEST_F(poll_owner, killed)
+{
+	static const int signals[] = { SIGKILL, SIGTERM, SIGSEGV };
+
+	for (int i = 0; i < 6; i++) {
+		pid_t pid;
+
+		gate_take(self->fd, self->gate, PERMITS);
+		pid = queued_child(self, i % 2);
+		visitor_wait(self->all, 0, self->fd, self->gate, NULL, 3);
+		EXPECT_EQ(2, waiting(self));
+		give(self, variant->granted ? 4 : 3);
+		EXPECT_EQ(variant->granted ? 1 : 2, waiting(self));
+		kill(pid, signals[i / 2]);
+		waitpid(pid, NULL, 0);
+		/* at once the sleeper's */
+		EXPECT_EQ(0, waiting(self));
+		EXPECT_EQ(variant->granted ? 9 : 10, gate_in_use(self->fd, self->gate));
+		EXPECT_EQ(0, visitor_served(self->all, 0)->result);
+		EXPECT_FALSE(told(self->me));
+		visitor_kill(self->all, 0);
+		self->all->visitor[0].pid = 0;
+		give(self, variant->granted ? 6 : 7);
+	}
+	/* the sleeper's come back by his death as well */
+	EXPECT_EQ(6 * ((variant->granted ? 4 : 0) + 3),
+		  gate_stats(self->fd, self->gate).reclaimed);
+}
+
+/* A child has the file, and nothing of what its parent queued; nor is it told of that. */
+static int child_looks(FIXTURE_DATA(poll_owner) *self, bool granted)
+{
+	if (told(self->me) || gate_state(self->me, self->mine, NULL).held)
+		return 1;
+	if (queue_cancel(self->me, self->mine, NULL) != -ENOENT)
+		return 2;
+	if (queue(self->me, self->mine, NULL, granted ? PERMITS : 5, WEIR_NEVER) !=
+	    WEIR_QUEUED)
+		return 3;
+	if (told(self->me))
+		return 4;
+	return 0;
+}
+
+TEST_F(poll_owner, fork)
+{
+	int status;
+	pid_t pid;
+
+	arrange(self, self->me, self->mine, variant->granted);
+	fflush(NULL);
+	pid = fork();
+	if (!pid)
+		_exit(child_looks(self, variant->granted));
+	waitpid(pid, &status, 0);
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(variant->granted, told(self->me));
+	EXPECT_EQ(variant->granted ? 0 : 2, waiting(self));
+	EXPECT_EQ(variant->granted ? WEIR_ALLOWED : WEIR_QUEUED, mine(self, 4));
+	close(self->me);
+	undone(_metadata, self, variant->granted);
+	self->me = -1;
+}
+
+/* Of two that share the file each is told of what is his. */
+TEST_F(poll_owner, told_each_his)
+{
+	pid_t pid;
+
+	gate_take(self->fd, self->gate, PERMITS);
+	if (variant->granted)
+		ASSERT_EQ(WEIR_QUEUED, mine(self, 1));
+	pid = queued_child(self, false);
+	give(self, variant->granted ? 1 : 4);
+	EXPECT_EQ(variant->granted, told(self->me));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	EXPECT_EQ(variant->granted, told(self->me));
+	if (variant->granted)
+		EXPECT_EQ(WEIR_ALLOWED, mine(self, 1));
+	EXPECT_FALSE(told(self->me));
+	EXPECT_EQ(0, waiting(self));
+}
+
+/* A program that has queued as it begins; @keep: the file stays open in it. */
+static pid_t run_program(FIXTURE_DATA(poll_owner) *self, bool keep)
+{
+	struct visitor *v = &self->all->visitor[9];
+	pid_t pid;
+
+	v->ready = 0;
+	v->leave = 0;
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		__u32 gate;
+		int fd = gate_enter(&gate);
+
+		if (queue(fd, gate, NULL, 4, WEIR_NEVER) != WEIR_QUEUED)
+			abort();
+		v->ready = 1;
+		while (!v->leave)
+			usleep(100);
+		program_become(self->pair[0], fd, keep);
+	}
+	while (!v->ready)
+		usleep(100);
+	return pid;
+}
+
+static void exec_one(struct __test_metadata *_metadata, FIXTURE_DATA(poll_owner) *self,
+		     bool granted, bool keep)
+{
+	__u64 before = gate_stats(self->fd, self->gate).reclaimed;
+	pid_t pid;
+
+	gate_take(self->fd, self->gate, PERMITS);
+	pid = run_program(self, keep);
+	EXPECT_EQ(1, waiting(self));
+	if (granted)
+		give(self, 4);
+	self->all->visitor[9].leave = 1;
+	program_begun(self->pair[1]);
+	EXPECT_EQ(keep && !granted, waiting(self));
+	EXPECT_EQ(granted && !keep ? PERMITS - 4 : PERMITS,
+		  gate_in_use(self->fd, self->gate));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	EXPECT_EQ(0, waiting(self));
+	EXPECT_EQ(granted ? PERMITS - 4 : PERMITS, gate_in_use(self->fd, self->gate));
+	EXPECT_EQ(before + (granted ? 4 : 0), gate_stats(self->fd, self->gate).reclaimed);
+	give(self, granted ? PERMITS - 4 : PERMITS);
+}
+
+TEST_F(poll_owner, exec)
+{
+	exec_one(_metadata, self, variant->granted, false);
+	exec_one(_metadata, self, variant->granted, true);
+}
+
+/* ------------------------------------------------------------ the gate */
+
+/* However it stands, and whoever asks: each is told once, by what he asks. */
+TEST_F(poll_owner, deletion)
+{
+	__u32 again, other;
+	int second = gate_enter(&other);
+
+	gate_take(self->fd, self->gate, PERMITS);
+	ASSERT_EQ(WEIR_QUEUED, mine(self, 4));
+	ASSERT_EQ(WEIR_QUEUED, queue(second, other, NULL, 1,
+				     info_get(self->fd).now + HOUR));
+	if (variant->granted) {
+		give(self, 4);
+		ASSERT_TRUE(told(self->me));
+	}
+	ASSERT_EQ(0, object_open(self->me, WEIR_KIND_GATE, OURS "gate", WEIR_RIGHT_ALL,
+				 &again));
+	ASSERT_EQ(0, object_delete(self->fd, self->gate));
+	EXPECT_TRUE(told(self->me));
+	EXPECT_TRUE(told(second));
+	/* who asks for something else may have to be told of this still */
+	EXPECT_EQ(-ENODEV, gate_release(second, other, NULL, 1));
+	EXPECT_TRUE(told(second));
+	EXPECT_EQ(-ENODEV, mine(self, 4));
+	EXPECT_FALSE(told(self->me));
+	EXPECT_EQ(-ENODEV, queue_cancel(self->me, again, NULL));
+	EXPECT_EQ(-ENODEV, queue_cancel(second, other, NULL));
+	EXPECT_FALSE(told(second));
+	close(second);
+}
+
+/* One answer stands for all keys; and who gives his handle back needs none. */
+TEST_F(poll_owner, deletion_with_keys)
+{
+	struct weir_gate_config config = gate_config(WEIR_KEY_U64, 1);
+	__u32 gate, other, third;
+	int second = gate_enter(&third);
+
+	ASSERT_EQ(0, gate_create(self->fd, OURS "keyed", &config, &gate));
+	ASSERT_EQ(0, object_open(self->me, WEIR_KIND_GATE, OURS "keyed", WEIR_RIGHT_ALL,
+				 &other));
+	ASSERT_EQ(0, object_open(second, WEIR_KIND_GATE, OURS "keyed", WEIR_RIGHT_ALL,
+				 &third));
+	for (__u64 key = 0; key < 20; key++) {
+		ASSERT_EQ(WEIR_ALLOWED, gate_try(self->fd, gate, &key, 1));
+		ASSERT_EQ(WEIR_QUEUED, queue(self->me, other, &key, 1, WEIR_NEVER));
+		ASSERT_EQ(WEIR_QUEUED, queue(second, third, &key, 1, WEIR_NEVER));
+		if (variant->granted && key % 2)
+			ASSERT_EQ(0, gate_release(self->fd, gate, &key, 1));
+	}
+	ASSERT_EQ(0, object_delete(self->fd, gate));
+	EXPECT_TRUE(told(self->me));
+	EXPECT_TRUE(told(second));
+	EXPECT_EQ(-ENODEV, queue(self->me, other, &(__u64){ 3 }, 1, WEIR_NEVER));
+	EXPECT_FALSE(told(self->me));
+	EXPECT_EQ(0, handle_close(second, third));
+	EXPECT_FALSE(told(second));
+	close(second);
+}
+
+/* A child that shares file and handle is told by itself. */
+TEST_F(poll_owner, deletion_is_told_each)
+{
+	struct visitor *v = &self->all->visitor[9];
+	int status;
+	pid_t pid;
+
+	gate_take(self->fd, self->gate, PERMITS);
+	ASSERT_EQ(WEIR_QUEUED, mine(self, 4));
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		if (mine(self, 4) != WEIR_QUEUED)
+			_exit(1);
+		v->ready = 1;
+		while (!v->leave)
+			usleep(100);
+		_exit(!told(self->me) || mine(self, 4) != -ENODEV || told(self->me));
+	}
+	while (!v->ready)
+		usleep(100);
+	if (variant->granted)
+		give(self, 8);
+	ASSERT_EQ(0, object_delete(self->fd, self->gate));
+	EXPECT_EQ(-ENODEV, mine(self, 4));
+	EXPECT_FALSE(told(self->me));
+	v->leave = 1;
+	waitpid(pid, &status, 0);
+	EXPECT_EQ(0, status);
+}
+
+/* It is the client's: another handle does as well. Without any, there is no more to tell. */
+TEST_F(poll_owner, handle_closed)
+{
+	__u32 again;
+
+	gate_take(self->fd, self->gate, PERMITS);
+	ASSERT_EQ(WEIR_QUEUED, mine(self, 4));
+	ASSERT_EQ(0, handle_close(self->me, self->mine));
+	EXPECT_EQ(1, waiting(self));
+	if (variant->granted) {
+		give(self, 4);
+		EXPECT_TRUE(told(self->me));
+		ASSERT_EQ(0, object_open(self->me, WEIR_KIND_GATE, OURS "gate",
+					 WEIR_RIGHT_USE, &again));
+		EXPECT_EQ(WEIR_ALLOWED, queue(self->me, again, NULL, 4, WEIR_NEVER));
+		EXPECT_EQ(WEIR_QUEUED, queue(self->me, again, NULL, 4, WEIR_NEVER));
+		ASSERT_EQ(0, handle_close(self->me, again));
+	}
+	ASSERT_EQ(0, object_delete(self->fd, self->gate));
+	EXPECT_FALSE(told(self->me));
+}
+
+/* More permits: all for whom there are some now. */
+TEST_F(poll_owner, more_permits)
+{
+	__u32 other;
+	int second = gate_enter(&other);
+
+	gate_take(self->fd, self->gate, PERMITS);
+	ASSERT_EQ(WEIR_QUEUED, mine(self, 4));
+	ASSERT_EQ(WEIR_QUEUED, queue(second, other, NULL, 2, WEIR_NEVER));
+	ASSERT_EQ(0, gate_resize(self->fd, self->gate, PERMITS + 3));
+	EXPECT_FALSE(told(self->me));
+	EXPECT_EQ(2, waiting(self));
+	ASSERT_EQ(0, gate_resize(self->fd, self->gate, PERMITS + 5 + variant->granted));
+	EXPECT_TRUE(told(self->me));
+	EXPECT_EQ(variant->granted, told(second));
+	EXPECT_EQ(!variant->granted, waiting(self));
+	EXPECT_EQ(WEIR_ALLOWED, mine(self, 4));
+	EXPECT_EQ(variant->granted ? WEIR_ALLOWED : WEIR_QUEUED,
+		  queue(second, other, NULL, 2, WEIR_NEVER));
+	close(second);
+}
+
+/* Too few for ever: he is told, and who stood behind does not wait for him. */
+TEST_F(poll_owner, fewer_permits)
+{
+	struct weir_gate_stats s;
+
+	arrange(self, self->me, self->mine, variant->granted);
+	ASSERT_EQ(0, gate_resize(self->fd, self->gate, 3));
+	EXPECT_TRUE(told(self->me));
+	if (variant->granted) {
+		/* who has them has them */
+		EXPECT_EQ(WEIR_ALLOWED, mine(self, 4));
+		EXPECT_EQ(4, gate_state(self->me, self->mine, NULL).held);
+		EXPECT_FALSE(told(self->me));
+		return;
+	}
+	EXPECT_EQ(1, waiting(self));
+	EXPECT_EQ(-EINVAL, mine(self, 3));
+	EXPECT_EQ(-E2BIG, mine(self, 4));
+	EXPECT_FALSE(told(self->me));
+	EXPECT_EQ(-ENOENT, queue_cancel(self->me, self->mine, NULL));
+	give(self, 7);
+	EXPECT_EQ(0, visitor_served(self->all, 0)->result);
+	s = gate_stats(self->fd, self->gate);
+	EXPECT_EQ(0, s.refused);
+	EXPECT_EQ(0, s.timeouts);
+	EXPECT_EQ(3, s.in_use);
+}
+
+/* ------------------------------------------------------------ room for keys */
+
+/* What is to be collected keeps its key, granted or not; what was collected does not. */
+TEST_F(poll_owner, keeps_its_key)
+{
+	struct weir_gate_config config = gate_config(WEIR_KEY_U64, 1);
+	static const __u64 a = 1, b = 2;
+	struct weir_op op;
+	__u32 gate, other;
+
+	config.max_keys = 1;
+	ASSERT_EQ(0, gate_create(self->fd, OURS "keyed", &config, &gate));
+	ASSERT_EQ(0, object_open(self->me, WEIR_KIND_GATE, OURS "keyed", WEIR_RIGHT_ALL,
+				 &other));
+	/* late */
+	ASSERT_EQ(WEIR_ALLOWED, gate_try(self->fd, gate, &a, 1));
+	ASSERT_EQ(WEIR_QUEUED, queue(self->me, other, &a, 1, info_get(self->fd).now + 200 * MS));
+	told_wait(self->me);
+	ASSERT_EQ(0, gate_release(self->fd, gate, &a, 1));
+	EXPECT_EQ(WEIR_FULL, gate_try(self->fd, gate, &b, 1));
+	EXPECT_EQ(WEIR_FULL, queue(self->me, other, &b, 1, WEIR_NEVER));
+	EXPECT_EQ(WEIR_LIMITED, queue(self->me, other, &a, 1, WEIR_NEVER));
+	EXPECT_EQ(WEIR_ALLOWED, gate_try(self->fd, gate, &b, 1));
+	/* granted, and given back before it is collected */
+	ASSERT_EQ(WEIR_QUEUED, queue(self->me, other, &b, 1, WEIR_NEVER));
+	ASSERT_EQ(0, gate_release(self->fd, gate, &b, 1));
+	ASSERT_EQ(0, gate_release(self->me, other, &b, 1));
+	EXPECT_EQ(WEIR_FULL, gate_try(self->fd, gate, &a, 1));
+	ASSERT_EQ(0, gate_run(self->me, &op, WEIR_OP_CANCEL, other, &b, 0, 0));
+	EXPECT_TRUE(gate_answers(&op, WEIR_ALLOWED, 1, 1, 0, 0));
+	EXPECT_EQ(WEIR_ALLOWED, gate_try(self->fd, gate, &a, 1));
+	/* nor does one that was taken back, or whose holder is gone */
+	ASSERT_EQ(WEIR_QUEUED, queue(self->me, other, &a, 1, WEIR_NEVER));
+	ASSERT_EQ(0, gate_release(self->fd, gate, &a, 1));
+	EXPECT_EQ(WEIR_FULL, gate_try(self->fd, gate, &b, 1));
+	close(self->me);
+	self->me = -1;
+	EXPECT_EQ(WEIR_ALLOWED, gate_try(self->fd, gate, &b, 1));
+	ASSERT_EQ(0, gate_release(self->fd, gate, &b, 1));
+	/* and the last one is dropped in the course of time, as any other */
+	while (gate_stats(self->fd, gate).keys)
+		usleep(50000);
+}
+
+TEST_HARNESS_MAIN

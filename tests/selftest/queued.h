@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* queued - acquisitions that nobody sleeps for, and poll() for their end */
+#ifndef _WEIR_SELFTEST_QUEUED_H
+#define _WEIR_SELFTEST_QUEUED_H
+
+#include <poll.h>
+#include <sys/epoll.h>
+
+#include "gate.h"
+
+#define WRITABLE	(POLLOUT | POLLWRNORM)
+#define MS		1000000ULL
+
+static inline int queue_run(int fd, struct weir_op *op, __u32 gate, const __u64 *key,
+			    __s64 n, __u64 until)
+{
+	*op = op_make(WEIR_OP_ACQUIRE, gate, n);
+	op->arg = until;
+	op->flags = WEIR_OP_QUEUE;
+	if (key)
+		op_key(op, key, sizeof(*key));
+	return op_run(fd, op);
+}
+
+/* The verdict, or a negative errno. */
+static inline int queue(int fd, __u32 gate, const __u64 *key, __s64 n, __u64 until)
+{
+	struct weir_op op;
+	int ret = queue_run(fd, &op, gate, key, n, until);
+
+	return ret ?: (int)op.verdict;
+}
+
+static inline int queue_cancel(int fd, __u32 gate, const __u64 *key)
+{
+	struct weir_op op;
+	int ret = gate_run(fd, &op, WEIR_OP_CANCEL, gate, key, 0, 0);
+
+	return ret ?: (int)op.verdict;
+}
+
+/* What poll() tells of permits within that time: both of its bits, or neither. */
+static inline bool told_in(int fd, int ms)
+{
+	struct pollfd one = { .fd = fd, .events = WRITABLE };
+
+	if (poll(&one, 1, ms) < 0 || (one.revents && one.revents != WRITABLE)) {
+		printf("# poll: %#x\n", (unsigned int)one.revents);
+		abort();
+	}
+	return one.revents;
+}
+
+static inline bool told(int fd)
+{
+	return told_in(fd, 0);
+}
+
+static inline void told_wait(int fd)
+{
+	if (!told_in(fd, 30000)) {
+		printf("# nothing came\n");
+		abort();
+	}
+}
+
+static inline int epoll_make(void)
+{
+	return epoll_create1(EPOLL_CLOEXEC);
+}
+
+static inline void epoll_join(int epoll, int fd, __u32 events)
+{
+	struct epoll_event event = { .events = events, .data.fd = fd };
+
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event))
+		abort();
+}
+
+/* The one file that is told of, or -1; -2: several. */
+static inline int epoll_told(int epoll, int ms)
+{
+	struct epoll_event event[2];
+	int n = epoll_wait(epoll, event, 2, ms);
+
+	return n == 1 ? event[0].data.fd : n > 1 ? -2 : -1;
+}
+
+#endif /* _WEIR_SELFTEST_QUEUED_H */
