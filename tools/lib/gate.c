@@ -168,26 +168,59 @@ static int gate_told(const struct weir_op *op, int ret,
 	return (int)op->verdict;
 }
 
-WEIR_API int weir_gate_acquire(struct weir_gate *gate, const struct weir_key *key,
-			       uint32_t permits, uint64_t timeout,
-			       struct weir_gate_answer *answer)
+/* An acquisition with its deadline: 0 or -1. */
+static int gate_acquisition(struct weir_op *op, struct weir_gate *gate,
+			    const struct weir_key *key, uint32_t permits,
+			    uint64_t timeout)
 {
 	/* the kernel's own time: in a time namespace clock_gettime() differs */
 	struct weir_info info = { .size = sizeof(info) };
-	struct weir_op op;
 
-	if (weir_op_gate(&op, gate, WEIR_OP_ACQUIRE, key, permits) < 0)
+	if (weir_op_gate(op, gate, WEIR_OP_ACQUIRE, key, permits) < 0)
 		return -1;
 	if (timeout && timeout != WEIR_NEVER &&
 	    weir__ioctl(gate->fd, WEIR_IOC_INFO, &info) < 0)
 		return -1;
 	if (timeout) {
-		op.arg = info.now + timeout;
-		if (op.arg < timeout)
-			op.arg = WEIR_NEVER;
+		op->arg = info.now + timeout;
+		if (op->arg < timeout)
+			op->arg = WEIR_NEVER;
 	}
+	return 0;
+}
+
+WEIR_API int weir_gate_acquire(struct weir_gate *gate, const struct weir_key *key,
+			       uint32_t permits, uint64_t timeout,
+			       struct weir_gate_answer *answer)
+{
+	struct weir_op op;
+
+	if (gate_acquisition(&op, gate, key, permits, timeout) < 0)
+		return -1;
 	/* a signal is for the caller to know of: he may want to stop */
 	return gate_told(&op, weir__perform_once(gate->fd, &op), answer);
+}
+
+WEIR_API int weir_gate_queue(struct weir_gate *gate, const struct weir_key *key,
+			     uint32_t permits, uint64_t timeout,
+			     struct weir_gate_answer *answer)
+{
+	struct weir_op op;
+
+	if (gate_acquisition(&op, gate, key, permits, timeout) < 0)
+		return -1;
+	op.flags |= WEIR_OP_QUEUE;
+	return gate_told(&op, weir__perform(gate->fd, &op), answer);
+}
+
+WEIR_API int weir_gate_cancel(struct weir_gate *gate, const struct weir_key *key,
+			      struct weir_gate_answer *answer)
+{
+	struct weir_op op;
+
+	if (weir_op_gate(&op, gate, WEIR_OP_CANCEL, key, 0) < 0)
+		return -1;
+	return gate_told(&op, weir__perform(gate->fd, &op), answer);
 }
 
 WEIR_API int weir_gate_try(struct weir_gate *gate, const struct weir_key *key,

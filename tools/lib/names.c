@@ -54,6 +54,7 @@ static const char *const verdicts[] = {
 	[WEIR_LIMITED] = "limited",
 	[WEIR_BANNED] = "banned",
 	[WEIR_FULL] = "full",
+	[WEIR_QUEUED] = "queued",
 };
 
 static const char *const breaker_states[] = {

@@ -64,8 +64,8 @@ extern "C" {
  *
  * fork() and exec(). A child shares the client with its parent, handles
  *	included, and both may use it; the kernel's side ends with the last of
- *	them. exec() closes it. Permits of a gate, probes of a breaker and leases of a
- *	roster are not shared: see there.
+ *	them. exec() closes it. Permits of a gate and what is queued for them, probes of
+ *	a breaker and leases of a roster are not shared: see there.
  *
  * Signals. Calls on objects start anew when a signal interrupts them, and
  *	none of them sleeps for anything but memory, other changes of the same
@@ -874,7 +874,8 @@ int weir_gate_resize(struct weir_gate *gate, uint32_t permits);
 
 /**
  * struct weir_gate_answer - how a key of a gate stands
- * @verdict: of an acquisition: WEIR_ALLOWED, WEIR_LIMITED or WEIR_FULL; else WEIR_NONE
+ * @verdict: of an acquisition: WEIR_ALLOWED, WEIR_LIMITED, WEIR_FULL or WEIR_QUEUED; else
+ *	WEIR_NONE
  * @held: permits that this holder has
  * @waiting: acquisitions that wait; by weir_gate_state() alone, else 0
  * @reserved: 0
@@ -917,6 +918,43 @@ int weir_gate_acquire(struct weir_gate *gate, const struct weir_key *key,
 int weir_gate_try(struct weir_gate *gate, const struct weir_key *key,
 		  uint32_t permits, struct weir_gate_answer *answer);
 
+/**
+ * weir_gate_queue() - take permits, or a place in the queue, without sleeping (USE)
+ * @permits: 1..2^32-1
+ * @timeout: ns from now at most; WEIR_NEVER: no deadline. Of what is queued already, and
+ *	asked for again, it says nothing.
+ *
+ * For programs that wait by poll(), as <linux/weir.h>, "Queued acquisitions", tells. Who
+ * is told WEIR_QUEUED asks again, for as many, when weir_fd() is writable (POLLOUT):
+ *
+ *	switch (weir_gate_queue(gate, &key, 1, WEIR_NEVER, NULL)) {
+ *	case WEIR_ALLOWED: go_ahead(); break;
+ *	case WEIR_QUEUED: when_writable(weir_fd(weir), ask_again); break;
+ *
+ * Readiness is the client's as this process has it, for all its keys: who queues for many
+ * asks for each of them then, by weir_submit(), or opens a client for each. One that was
+ * told how it ended is gone: asked once more it is a new one.
+ *
+ * Return: WEIR_ALLOWED: they are this process's. WEIR_QUEUED: not yet. WEIR_LIMITED: not in
+ *	time, or too many wait; WEIR_FULL: the key is new, and max_keys are in use. -1: E2BIG,
+ *	it never has so many; EINVAL, something else is queued: for another number;
+ *	ENODEV, the gate was deleted; EBADF, another thread closed the client.
+ */
+int weir_gate_queue(struct weir_gate *gate, const struct weir_key *key,
+		    uint32_t permits, uint64_t timeout,
+		    struct weir_gate_answer *answer);
+
+/**
+ * weir_gate_cancel() - end what weir_gate_queue() has queued (USE)
+ *
+ * Return: WEIR_NONE, which is 0: it is out of the queue, and has got nothing. It had ended
+ *	before: WEIR_ALLOWED: it was granted, and the permits are this process's;
+ *	WEIR_LIMITED: its time was up. -1: ENOENT, there is none; else as
+ *	weir_gate_queue().
+ */
+int weir_gate_cancel(struct weir_gate *gate, const struct weir_key *key,
+		     struct weir_gate_answer *answer);
+
 /** weir_gate_release() - give @permits back (USE); 0 or -1: ENOENT, he has not so many */
 int weir_gate_release(struct weir_gate *gate, const struct weir_key *key,
 		      uint32_t permits, struct weir_gate_answer *answer);
@@ -927,8 +965,9 @@ int weir_gate_state(struct weir_gate *gate, const struct weir_key *key,
 
 /**
  * weir_op_gate() - fill in @op, for weir_submit()
- * @opcode: WEIR_OP_ACQUIRE, whose deadline goes into @op->arg; WEIR_OP_RELEASE;
- *	WEIR_OP_GATE_STATE, with @permits 0
+ * @opcode: WEIR_OP_ACQUIRE, whose deadline goes into @op->arg, and WEIR_OP_QUEUE, if it is
+ *	to be queued, into @op->flags beside what is there; WEIR_OP_RELEASE; WEIR_OP_CANCEL
+ *	and WEIR_OP_GATE_STATE, with @permits 0
  *
  * As weir_op_limiter(). Return: 0, or -1 (EINVAL): the key is not of the gate's type.
  */

@@ -2,6 +2,7 @@
 /* Gates of the library, against a live /dev/weir. */
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 #include "device.h"
@@ -84,8 +85,68 @@ static void test_gate(void)
 	weir_gate_close(gate);
 }
 
+static int is_writable(struct weir *client)
+{
+	struct pollfd one = { .fd = weir_fd(client), .events = POLLOUT };
+
+	return poll(&one, 1, 0) == 1;
+}
+
+static void test_gate_queue(void)
+{
+	struct weir_gate_config config = {
+		.size = sizeof(config), .key_type = WEIR_KEY_TEXT, .permits = 2,
+	};
+	struct weir *second = weir_open(0);
+	struct weir_gate *gate = weir_gate_create(weir, "lib.q", &config, 0600);
+	struct weir_gate *other = weir_gate_open(second, "lib.q", WEIR_RIGHT_ALL);
+	struct weir_gate_answer answer;
+	struct weir_key key, number;
+
+	weir_key_text(&key, "k", 1);
+	weir_key_u64(&number, 1);
+	ok(weir_gate_queue(other, &number, 1, 0, NULL) < 0 && errno == EINVAL,
+	   "a key of another type is not queued for");
+	ok(weir_gate_queue(gate, &key, 2, WEIR_NEVER, &answer) == WEIR_ALLOWED &&
+	   answer.held == 2, "what is free is had at once");
+	ok(weir_gate_queue(other, &key, 1, 0, NULL) == WEIR_LIMITED, "or not at all");
+	ok(weir_gate_queue(other, &key, 1, HOUR, &answer) == WEIR_QUEUED &&
+	   answer.verdict == WEIR_QUEUED && answer.held == 0, "but one may queue");
+	ok(!is_writable(second) && weir_gate_state(gate, &key, &answer) == 0 &&
+	   answer.waiting == 1, "and waits");
+	ok(weir_gate_queue(other, &key, 2, HOUR, NULL) < 0 && errno == EINVAL,
+	   "for one thing at a time");
+	ok(weir_gate_release(gate, &key, 1, NULL) == 0 && is_writable(second) &&
+	   !is_writable(weir), "the turn has come, and is told");
+	ok(weir_gate_queue(other, &key, 1, 0, &answer) == WEIR_ALLOWED &&
+	   answer.held == 1 && !is_writable(second), "once");
+	ok(weir_gate_queue(other, &key, 1, 200000000, NULL) == WEIR_QUEUED,
+	   "one more, for a fifth of a second");
+	while (!is_writable(second))
+		;
+	ok(weir_gate_queue(other, &key, 1, WEIR_NEVER, NULL) == WEIR_LIMITED,
+	   "is late");
+	ok(weir_gate_cancel(other, &key, NULL) < 0 && errno == ENOENT,
+	   "nothing is queued");
+	ok(weir_gate_queue(other, &key, 2, WEIR_NEVER, NULL) == WEIR_QUEUED &&
+	   weir_gate_cancel(other, &key, &answer) == WEIR_NONE && answer.held == 1,
+	   "what is queued is taken back");
+	ok(weir_gate_queue(other, &key, 1, WEIR_NEVER, NULL) == WEIR_QUEUED &&
+	   weir_gate_release(gate, &key, 1, NULL) == 0 &&
+	   weir_gate_cancel(other, &key, &answer) == WEIR_ALLOWED && answer.held == 2,
+	   "unless it was too late");
+	ok(weir_gate_queue(gate, &key, 1, WEIR_NEVER, NULL) == WEIR_QUEUED &&
+	   weir_gate_delete(gate) == 0 && is_writable(weir) &&
+	   weir_gate_cancel(gate, &key, NULL) < 0 && errno == ENODEV &&
+	   !is_writable(weir), "nor does it outlive its gate");
+	weir_gate_close(other);
+	weir_gate_close(gate);
+	weir_close(second);
+}
+
 void test_gates(void)
 {
 	test_gate_object();
 	test_gate();
+	test_gate_queue();
 }

@@ -264,6 +264,7 @@ static void test_names(void)
 	   "other numbers have no word");
 	ok(weir_parse_key_type("none") == WEIR_KEY_NONE, "none is a key type");
 	ok(!strcmp(weir_verdict_name(WEIR_FULL), "full"), "full is a verdict");
+	ok(!strcmp(weir_verdict_name(WEIR_QUEUED), "queued"), "so is queued");
 }
 
 int main(void)
