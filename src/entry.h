@@ -54,7 +54,7 @@ struct weir_tenure;
  * @queued:	R: limiters: tokens that callers wait for (wait.c)
  * @in_kernel:	E: gates: of those in use, those that other modules have
  * @held:	E: breakers: probes that somebody holds
- * @word:	A: state and lock
+ * @word:	A: state and lock; the state of gates: see gate_async.c
  * @ban_until:	R: when the last ban ends or ended, 0 for never banned
  * @score:	E: strikes; @counts is also R: tells whether there are any
  * @at:		R: breakers: see &weir_circuit.at

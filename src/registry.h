@@ -18,6 +18,8 @@
  *	waiters' bucket		spinlock, BH	queues of those who wait for tokens
  *	gate->lock		spinlock, BH	all who wait for permits; wakes them
  *	client->hold_lock	spinlock, BH	what holders of one open file have
+ *	deadline_lock		spinlock, BH	queued acquisitions of all gates that have one;
+ *						wakes their watcher. Not inside the two above
  *	counter->taking		mutex		one take of a histogram; outside all of these
  *	counter->lock		spinlock, BH	base values; inside taking alone
  *	event ring		spinlock, IRQ	records; wakes readers when released
