@@ -128,6 +128,7 @@ FIXTURE_TEARDOWN(failnth)
 
 struct state {
 	__u64 objects, event_next, keys, text_keys, burst, in_use, gate_full, permits;
+	__u64 waiting;
 	__u64 probes, members;
 	char candidate[WEIR_NAME_SIZE];
 	__s64 value;
@@ -154,6 +155,7 @@ static inline struct state state_get(FIXTURE_DATA(failnth) *self)
 	counter_read(self->fd, self->counter, 0, &state.value);
 	gate = gate_stats(self->fd, self->gate);
 	state.in_use = gate.in_use;
+	state.waiting = gate.waiting;
 	state.gate_full = gate.full;
 	state.permits = gate.permits;
 	state.probes = breaker_look(self->fd, self->breaker, NULL).calls;

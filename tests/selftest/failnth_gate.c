@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* failnth_gate - what fails in calls about gates */
 #include "failnth.h"
+#include "queued.h"
 
 static int create_gate(FIXTURE_DATA(failnth) *self)
 {
@@ -57,6 +58,80 @@ TEST_F(failnth, acquire_of_a_new_key)
 {
 	NEEDS_INJECTION();
 	sweep(_metadata, self, enter_gate);
+}
+
+/* Behind another one, who has all. */
+static int second;
+static __u32 seconds;
+static __u64 in_an_hour;
+
+static bool begin_behind(FIXTURE_DATA(failnth) *self)
+{
+	second = client_open(O_RDWR);
+	guest = 7;
+	in_an_hour = info_get(second).now + HOUR;
+	return gate_try(self->fd, self->gate, &guest, 5) == WEIR_ALLOWED &&
+	       !object_open(second, WEIR_KIND_GATE, OURS "failnth", WEIR_RIGHT_ALL,
+			    &seconds);
+}
+
+static int leave_queue(int fd, __u32 handle)
+{
+	(void)fd;
+	(void)handle;
+	return queue_cancel(second, seconds, &guest);
+}
+
+static int join_queue(FIXTURE_DATA(failnth) *self)
+{
+	struct weir_op op;
+	int ret = queue_run(second, &op, seconds, &guest, 2, in_an_hour);
+
+	if (!ret && op.verdict != WEIR_QUEUED)
+		return -EPROTO;
+	return op_outcome(self, ret, leave_queue, 0);
+}
+
+TEST_F_TIMEOUT(failnth, queue, 300)
+{
+	NEEDS_INJECTION();
+	ASSERT_TRUE(begin_behind(self));
+	sweep(_metadata, self, join_queue);
+	EXPECT_FALSE(told(second));
+	close(second);
+}
+
+/* What has come to its end is collected without memory. */
+TEST_F_TIMEOUT(failnth, collect, 300)
+{
+	unsigned int failures = 0;
+
+	NEEDS_INJECTION();
+	ASSERT_TRUE(begin_behind(self));
+	for (int n = 1; n < 40; n++) {
+		struct weir_op op;
+		int ret;
+
+		ASSERT_EQ(WEIR_QUEUED, queue(second, seconds, &guest, 2, WEIR_NEVER));
+		ASSERT_EQ(0, gate_release(self->fd, self->gate, &guest, 2));
+		ASSERT_TRUE(told(second));
+		fail_at(n);
+		ret = queue_run(second, &op, seconds, &guest, 2, WEIR_NEVER);
+		failures += !steps_left();
+		if (ret != -EFAULT)
+			ASSERT_EQ(0, ret);
+		if (!ret)
+			ASSERT_EQ(WEIR_ALLOWED, op.verdict);
+		/* the answer may be what was lost; else it was not performed */
+		if (ret && told(second))
+			ASSERT_EQ(WEIR_ALLOWED, queue(second, seconds, &guest, 2, 0));
+		ASSERT_FALSE(told(second));
+		ASSERT_EQ(2, gate_state(second, seconds, &guest).held);
+		ASSERT_EQ(0, gate_release(second, seconds, &guest, 2));
+		ASSERT_EQ(WEIR_ALLOWED, gate_try(self->fd, self->gate, &guest, 2));
+	}
+	EXPECT_LT(2, failures);
+	close(second);
 }
 
 TEST_HARNESS_MAIN

@@ -190,7 +190,7 @@ TEST_F(calls, op_refused)
 		BAD(EINVAL, bad.n = 0);
 		BAD(EINVAL, bad.n = -1);
 		BAD(EINVAL, bad.n = 1LL << 32);
-		BAD(EINVAL, bad.flags = 2);
+		BAD(EINVAL, bad.flags = 4);
 		BAD(EINVAL, bad.reserved[1] = 1);
 		BAD(EINVAL, bad.key[31] = 1);
 		BAD(EINVAL, op_key(&bad, &A, 8));
@@ -202,16 +202,20 @@ TEST_F(calls, op_refused)
 		    bad.handle = self->keyed);
 	}
 	BAD(EINVAL, bad.arg = 1);			/* RELEASE */
-	good.opcode = WEIR_OP_GATE_STATE;
-	BAD(EINVAL, bad.n = 1);
+	BAD(EINVAL, bad.flags = WEIR_OP_QUEUE);
 	good.n = 0;
-	BAD(EINVAL, bad.arg = 1);
-	BAD(EINVAL, op_key(&bad, &A, 8));
+	for (__u16 opcode = WEIR_OP_GATE_STATE; opcode <= WEIR_OP_CANCEL; opcode++) {
+		good.opcode = opcode;
+		BAD(EINVAL, bad.n = 1);
+		BAD(EINVAL, bad.arg = 1);
+		BAD(EINVAL, bad.flags = WEIR_OP_QUEUE);
+		BAD(EINVAL, op_key(&bad, &A, 8));
+	}
 	good = op_make(WEIR_OP_CHECK, self->gate, 1);
 	BAD(EOPNOTSUPP, (void)0);
 	good.opcode = WEIR_OP_RESERVE;
 	BAD(EOPNOTSUPP, bad.arg = 1);
-	good.opcode = WEIR_OP_GATE_STATE + 1;
+	good.opcode = WEIR_OP_CANCEL + 1;
 	BAD(EINVAL, (void)0);
 	EXPECT_EQ(PERMITS, gate_free(self->fd, self->gate, NULL));
 }

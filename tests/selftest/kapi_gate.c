@@ -7,7 +7,7 @@
  */
 #include "harness.h"
 
-#include "gate.h"
+#include "queued.h"
 #include "sample.h"
 
 #define NAME	OURS "gate"
@@ -199,6 +199,25 @@ TEST_F(kapi_gate, hands_on)
 	visitor_end(all, 0);
 	visitor_kill(all, 1);
 	EXPECT_EQ(4, gate_stats(self->fd, self->gate).reclaimed);
+}
+
+/* Who polls is woken by a softirq as well, once there is enough for him. */
+TEST_F(kapi_gate, wakes_who_polls)
+{
+	const __u64 key = 0;
+
+	NEEDS_MODULE();
+	ASSERT_EQ(0, gate_make(self));
+	ASSERT_EQ(PERMITS, take(PERMITS));
+	ASSERT_EQ(WEIR_QUEUED, queue(self->fd, self->gate, &key, self->cpus + 1, WEIR_NEVER));
+	EXPECT_EQ(1, once("give", 1).done);
+	EXPECT_EQ(1, once("take", 1).limited);
+	EXPECT_FALSE(told(self->fd));
+	ASSERT_EQ(0, sample_do("give", "softirq", 0, 1, 1, 1));
+	EXPECT_EQ(self->cpus, sums_get().done);
+	EXPECT_TRUE(told(self->fd));
+	EXPECT_EQ(WEIR_ALLOWED, queue(self->fd, self->gate, &key, self->cpus + 1, 0));
+	EXPECT_EQ(PERMITS, gate_stats(self->fd, self->gate).in_use);
 }
 
 TEST_F(kapi_gate, deleted)
