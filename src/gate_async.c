@@ -87,12 +87,14 @@ void weir_async_left(struct weir_gate_place *p)
 {
 	struct weir_async *a = container_of(p, struct weir_async, place);
 
-	if (RB_EMPTY_NODE(&a->timer))
+	if (a->until == WEIR_NEVER)
 		return;
 	spin_lock(&deadline_lock);
-	rb_erase_cached(&a->timer, &deadlines);
-	spin_unlock(&deadline_lock);
+	/* granted while it joined: it has not got there */
+	if (!RB_EMPTY_NODE(&a->timer))
+		rb_erase_cached(&a->timer, &deadlines);
 	RB_CLEAR_NODE(&a->timer);
+	spin_unlock(&deadline_lock);
 }
 
 /* ------------------------------------------------------------ in the entry's lock */
