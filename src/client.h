@@ -50,6 +50,8 @@ struct weir_handle {
  * @hold_lock:	the trees, and what hold.h and pending.h say; inside an entry's lock
  * @holds:	what its holders have, see hold.h
  * @ended:	what they have to collect, see pending.h
+ * @is_told:	it is in a list of those whose pollers are to be woken; @hold_lock
+ * @told_next:	the next one there; his who has put it there
  * @pollers:	who polls; woken for that
  * @rcu:	who ends a hold may still be at its lock
  */
@@ -65,6 +67,8 @@ struct weir_client {
 	spinlock_t hold_lock;		/* holds, ended */
 	struct rb_root holds;
 	struct rb_root ended;
+	bool is_told;
+	struct weir_client *told_next;
 	wait_queue_head_t pollers;
 	struct rcu_head rcu;
 };

@@ -13,6 +13,7 @@
 
 #include "event.h"
 #include "object.h"
+#include "pollers.h"
 
 #define RING_BITS	12
 #define RING_SIZE	BIT_ULL(RING_BITS)
@@ -44,7 +45,7 @@ static struct workqueue_struct *queue;
 /* Not by the writer, who holds a lock of the table: readers may be thousands. */
 static void readers_wake(struct work_struct *work)
 {
-	wake_up_interruptible_poll(&readers, EPOLLIN | EPOLLRDNORM);
+	weir_pollers_wake(&readers, EPOLLIN | EPOLLRDNORM);
 }
 
 static DECLARE_WORK(readers_work, readers_wake);
@@ -301,7 +302,7 @@ int weir_event_wait(const u64 *cursor)
 /* A cursor was set back: there may be something for who sleeps. */
 void weir_event_wake(void)
 {
-	wake_up_interruptible_poll(&readers, EPOLLIN | EPOLLRDNORM);
+	weir_pollers_wake(&readers, EPOLLIN | EPOLLRDNORM);
 }
 
 /**

@@ -156,7 +156,7 @@ static void give(struct weir_gate *g, struct weir_entry *e, struct weir_hold *h,
 /* Let go of the entry, and wake who polls. */
 static void unlock(struct weir_gate *g, struct weir_entry *e, u64 word)
 {
-	struct weir_pending *told = weir_pending_told();
+	struct weir_client *told = weir_pending_told();
 
 	weir_table_unlock(&g->table, e, word);
 	weir_pending_wake(told);
@@ -216,6 +216,17 @@ static bool sleeps(const struct gate_waiter *w)
 	return !(w->op->flags & WEIR_OP_QUEUE);
 }
 
+/*
+ * Each of those who sleep is a thread. Who does not needs only an open file, so for him
+ * there is an end, also of the time that the entry is locked when all are served.
+ */
+static u32 most_waiting(const struct gate_waiter *w)
+{
+	u32 most = READ_ONCE(w->g->queue_max);
+
+	return sleeps(w) ? most : min_not_zero(most, (u32)WEIR_QUEUED_MAX);
+}
+
 /* There is no permit for him now. Entry locked. */
 static int wait_for(struct gate_waiter *w, struct weir_entry *e, u64 *word)
 {
@@ -226,7 +237,7 @@ static int wait_for(struct gate_waiter *w, struct weir_entry *e, u64 *word)
 		return WEIR_GATE_REFUSED;
 	if (sleeps(w) && waits_for_itself(w))
 		return -EDEADLK;
-	if (weir_gate_queue_is_full(&e->queue, READ_ONCE(g->queue_max)))
+	if (weir_gate_queue_is_full(&e->queue, most_waiting(w)))
 		return WEIR_GATE_REFUSED;
 	if (!sleeps(w))
 		return weir_async_begin(g, e, w->hold, &w->async, w->op, word);

@@ -5,18 +5,20 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
-#include <linux/wait.h>
 
 #include "client.h"
 #include "hold.h"
 #include "object.h"
 #include "pending.h"
+#include "pollers.h"
 
 /*
- * What has ended under the entry's lock that this processor holds; it holds one at a time,
- * with softirqs off, and takes the list away before it lets go.
+ * The clients who are to be told of what has ended under the entry's lock that this
+ * processor holds; it holds one at a time, with softirqs off, and takes the list away
+ * before it lets go. Each stands in one such list at a time: who finds him in another's
+ * need not tell him, for what he has to collect is in @ended before that one looks.
  */
-static DEFINE_PER_CPU(struct weir_pending *, told);
+static DEFINE_PER_CPU(struct weir_client *, told);
 
 /* The order of the tree: those of one holder stand together. */
 static bool before(struct rb_node *node, const struct rb_node *other)
@@ -46,7 +48,8 @@ void weir_pending_begin(struct weir_hold *h, struct weir_pending *p)
 	p->object = h->object;
 	p->ended = false;
 	spin_lock_bh(&h->client->hold_lock);
-	WRITE_ONCE(h->pending, p);
+	/* hold_end() looks at @ended without locks: pairs with its dependency */
+	smp_store_release(&h->pending, p);
 	spin_unlock_bh(&h->client->hold_lock);
 }
 
@@ -66,9 +69,12 @@ void weir_pending_end(struct weir_pending *p)
 	spin_lock(&c->hold_lock);
 	WRITE_ONCE(p->ended, true);
 	rb_add(&p->node, &c->ended, before);
+	if (!c->is_told) {
+		c->is_told = true;
+		c->told_next = this_cpu_read(told);
+		this_cpu_write(told, c);
+	}
 	spin_unlock(&c->hold_lock);
-	p->next = this_cpu_read(told);
-	this_cpu_write(told, p);
 }
 
 static void pending_remove(struct weir_hold *h, bool waiting)
@@ -102,40 +108,40 @@ void weir_pending_forget(struct weir_hold *h)
 	pending_remove(h, false);
 }
 
-/* What has ended under the lock that is to be released; for weir_pending_wake(). */
-struct weir_pending *weir_pending_told(void)
+/* Whose has ended under the lock that is to be released; for weir_pending_wake(). */
+struct weir_client *weir_pending_told(void)
 {
-	struct weir_pending *first = this_cpu_read(told);
+	struct weir_client *first = this_cpu_read(told);
 
 	if (first)
 		this_cpu_write(told, NULL);
 	return first;
 }
 
-/* Context: the RCU read side in which they ended; no locks. */
-void weir_pending_wake(struct weir_pending *p)
+/* Context: the RCU read side in which they ended, which keeps the clients; no locks. */
+void weir_pending_wake(struct weir_client *c)
 {
-	for (; p; p = p->next)
-		wake_up_interruptible_poll(&p->client->pollers,
-					   EPOLLOUT | EPOLLWRNORM);
+	struct weir_client *next;
+
+	for (; c; c = next) {
+		spin_lock_bh(&c->hold_lock);
+		next = c->told_next;
+		c->is_told = false;
+		spin_unlock_bh(&c->hold_lock);
+		weir_pollers_wake(&c->pollers, EPOLLOUT | EPOLLWRNORM);
+	}
 }
 
 /* What has ended and is the current task's to collect; a reference to its object. */
-static struct weir_object *object_ended(struct weir_client *c,
-					const struct files_struct **files)
+static struct weir_object *object_ended(struct weir_client *c)
 {
 	struct weir_object *o = NULL;
-	struct weir_pending *p;
 	struct rb_node *node;
 
 	spin_lock_bh(&c->hold_lock);
-	/* a worker is no holder: it polls for others (aio has one), and is told of all */
-	node = current->flags & PF_KTHREAD ? rb_first(&c->ended) :
-		rb_find(current->files, &c->ended, compare);
+	node = rb_find(current->files, &c->ended, compare);
 	if (node) {
-		p = rb_entry(node, struct weir_pending, node);
-		o = p->object;
-		*files = p->files;
+		o = rb_entry(node, struct weir_pending, node)->object;
 		kref_get(&o->ref);
 	}
 	spin_unlock_bh(&c->hold_lock);
@@ -153,18 +159,17 @@ static struct weir_object *object_ended(struct weir_client *c,
  */
 __poll_t weir_pending_poll(struct weir_client *c)
 {
-	const struct files_struct *files;
 	struct weir_object *o;
 	bool lost = true;
 
 	while (lost && !RB_EMPTY_ROOT(&c->ended)) {
-		o = object_ended(c, &files);
+		o = object_ended(c);
 		if (!o)
 			break;
 		/* of one that is deleted nobody can ask any more who has no handle */
 		lost = !weir_object_alive(o) && !weir_handle_leads_to(c, o);
 		if (lost)
-			weir_hold_forget(c, o, files);
+			weir_hold_forget(c, o, current->files);
 		weir_object_put(o);
 	}
 	return lost ? 0 : EPOLLOUT | EPOLLWRNORM;

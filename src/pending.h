@@ -33,7 +33,6 @@ struct weir_object;
  * @files:	I: the holder's table of descriptors; compared, never followed
  * @object:	I: its hold has a reference
  * @ended:	C to write, once; READ_ONCE()
- * @next:	of those to be woken; theirs who ended it
  * @rcu:	the last phase
  */
 struct weir_pending {
@@ -42,7 +41,6 @@ struct weir_pending {
 	const struct files_struct *files;
 	struct weir_object	*object;
 	bool			ended;
-	struct weir_pending	*next;
 	struct rcu_head		rcu;
 };
 
@@ -50,8 +48,8 @@ void weir_pending_begin(struct weir_hold *h, struct weir_pending *p);
 void weir_pending_end(struct weir_pending *p);
 void weir_pending_drop(struct weir_hold *h);
 void weir_pending_forget(struct weir_hold *h);
-struct weir_pending *weir_pending_told(void);
-void weir_pending_wake(struct weir_pending *first);
+struct weir_client *weir_pending_told(void);
+void weir_pending_wake(struct weir_client *first);
 __poll_t weir_pending_poll(struct weir_client *c);
 
 /* Of one that was just found under RCU. */

@@ -7,6 +7,7 @@
  */
 #include "harness.h"
 
+#include <linux/aio_abi.h>
 #include <pthread.h>
 #include <sys/syscall.h>
 
@@ -323,6 +324,21 @@ TEST_F(gate_poll, queue_max)
 	EXPECT_EQ(WEIR_QUEUED, queue(fd, gate, NULL, 1, WEIR_NEVER));
 	EXPECT_EQ(1, gate_stats(self->fd, self->gate).refused);
 	close(fd);
+}
+
+TEST_F(gate_poll, not_by_aio)
+{
+	struct iocb poll = {
+		.aio_fildes = self->me, .aio_lio_opcode = IOCB_CMD_POLL,
+		.aio_buf = WRITABLE,
+	}, *all = &poll;
+	aio_context_t aio = 0;
+
+	if (syscall(SYS_io_setup, 1, &aio))
+		SKIP(return, "io_setup: %s", strerror(errno));
+	EXPECT_EQ(-1, syscall(SYS_io_submit, aio, 1, &all));
+	EXPECT_EQ(EINVAL, errno);
+	syscall(SYS_io_destroy, aio);
 }
 
 /* It does not sleep anyway; who would, does not. */

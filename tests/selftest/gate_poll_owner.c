@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "asleep.h"
 #include "descriptor.h"
 #include "queued.h"
 
@@ -271,6 +272,47 @@ TEST_F(poll_owner, told_each_his)
 		EXPECT_EQ(WEIR_ALLOWED, mine(self, 1));
 	EXPECT_FALSE(told(self->me));
 	EXPECT_EQ(0, waiting(self));
+}
+
+/*
+ * Sleeps in an epoll of its own until its client is told of something, and exits with what
+ * that is. EPOLLEXCLUSIVE: with others that have the file it asks to be woken one at a time.
+ */
+static pid_t exclusive_child(FIXTURE_DATA(poll_owner) *self, bool queues)
+{
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		int epoll = epoll_make();
+
+		if (queues && mine(self, 1) != WEIR_QUEUED)
+			_exit(1);
+		epoll_join(epoll, self->me, EPOLLOUT | EPOLLEXCLUSIVE);
+		if (epoll_told(epoll, 100000) != self->me)
+			_exit(2);
+		_exit(mine(self, 1) == WEIR_ALLOWED ? 42 : 3);
+	}
+	until_asleep(pid);
+	return pid;
+}
+
+/* What is another one's does not keep it from him whose it is. */
+TEST_F(poll_owner, exclusively)
+{
+	pid_t first, second;
+	int status = 0;
+
+	gate_take(self->fd, self->gate, PERMITS);
+	first = exclusive_child(self, false);
+	second = exclusive_child(self, true);
+	give(self, 1);
+	waitpid(second, &status, 0);
+	EXPECT_EQ(42 << 8, status);
+	EXPECT_EQ(0, waitpid(first, &status, WNOHANG));
+	kill(first, SIGKILL);
+	waitpid(first, NULL, 0);
 }
 
 /* A program that has queued as it begins; @keep: the file stays open in it. */

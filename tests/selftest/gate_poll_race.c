@@ -115,6 +115,44 @@ TEST_F(poll_race, a_thousand)
 	close(epoll);
 }
 
+/* So many may queue for a key, and no more; then all are let in at once. */
+TEST_F(poll_race, the_most)
+{
+	struct weir_gate_config config = gate_config(WEIR_KEY_NONE, 1);
+	struct rlimit files = { WEIR_QUEUED_MAX + 64, WEIR_QUEUED_MAX + 64 };
+	static int fd[WEIR_QUEUED_MAX + 1];
+	static __u32 handle[WEIR_QUEUED_MAX + 1];
+	__u32 gate;
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
+	ASSERT_EQ(0, gate_create(self->fd, OURS "gate", &config, &gate));
+	gate_take(self->fd, gate, 1);
+	for (int i = 0; i < WEIR_QUEUED_MAX; i++) {
+		fd[i] = gate_enter(&handle[i]);
+		ASSERT_EQ(WEIR_QUEUED, queue(fd[i], handle[i], NULL, 1, WEIR_NEVER));
+	}
+	fd[WEIR_QUEUED_MAX] = gate_enter(&handle[WEIR_QUEUED_MAX]);
+	EXPECT_EQ(WEIR_LIMITED, queue(fd[WEIR_QUEUED_MAX], handle[WEIR_QUEUED_MAX], NULL, 1,
+				      WEIR_NEVER));
+	EXPECT_EQ(WEIR_QUEUED_MAX, gate_stats(self->fd, gate).waiting);
+	EXPECT_EQ(1, gate_stats(self->fd, gate).refused);
+	EXPECT_EQ(WEIR_NONE, queue_cancel(fd[0], handle[0], NULL));
+	EXPECT_EQ(WEIR_QUEUED, queue(fd[WEIR_QUEUED_MAX], handle[WEIR_QUEUED_MAX], NULL, 1,
+				     WEIR_NEVER));
+	EXPECT_EQ(WEIR_LIMITED, queue(fd[0], handle[0], NULL, 1, WEIR_NEVER));
+	config.permits = WEIR_QUEUED_MAX + 1;
+	ASSERT_EQ(0, gate_set(self->fd, gate, WEIR_SET_PERMITS, &config));
+	EXPECT_EQ(WEIR_QUEUED_MAX + 1, gate_in_use(self->fd, gate));
+	EXPECT_FALSE(told(fd[0]));
+	for (int i = 1; i <= WEIR_QUEUED_MAX; i++) {
+		ASSERT_TRUE(told(fd[i]));
+		ASSERT_EQ(WEIR_ALLOWED, queue(fd[i], handle[i], NULL, 1, WEIR_NEVER));
+	}
+	for (int i = 0; i <= WEIR_QUEUED_MAX; i++)
+		close(fd[i]);
+	EXPECT_EQ(1, gate_in_use(self->fd, gate));
+}
+
 /* A thousand keys of one file: all are told of by that, and asked for in one go. */
 TEST_F(poll_race, a_thousand_keys)
 {

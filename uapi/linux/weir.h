@@ -92,6 +92,7 @@
 #define WEIR_KEYS_MAX		16777216ULL /* keys of one object */
 #define WEIR_LADDER_MAX		8	/* steps of a ban ladder */
 #define WEIR_PERMITS_MAX	1073741824 /* of one key of a gate */
+#define WEIR_QUEUED_MAX		16384	/* acquisitions of a key: none queues behind more */
 #define WEIR_VALUE_MAX		255	/* bytes of a lease's value */
 #define WEIR_CLAIMS_MAX		1024	/* CLAIMs that are made together */
 
@@ -455,14 +456,17 @@ struct weir_limiter_stats {
  * poll() tells POLLOUT and POLLWRNORM as long as the calling process (the holder: this
  * open file in its table of descriptors) has one that has come to an end and was not
  * collected: granted; not in time; impossible since the gate has lost permits; or the gate
- * is deleted. Each that ends wakes those who poll that open file, once, and nobody else:
- * so processes had better open one each. That also goes for poll() by io_uring and aio,
- * which tell it to every process that has the file, whosever it is.
+ * is deleted. Each that ends wakes those who poll that open file, and nobody else: so
+ * processes had better open one each. Those who share one must not share an epoll, too:
+ * what it tells is told to one of them, and may be another one's. (To poll by aio, that is
+ * IOCB_CMD_POLL, is refused: EINVAL.)
  *
  * The same op again, with the same @n (else EINVAL), tells how it stands: "queued", its
  * place and deadline kept, whatever @arg says now; "allowed", once: granted; "limited",
  * once: @arg is past; E2BIG, once. With that it is collected, and the next one begins anew.
  * WEIR_OP_CANCEL ends it.
+ *
+ * It is "limited" if queue_max wait for the key, or WEIR_QUEUED_MAX do.
  *
  * There is one at most of each key for each holder; his other ACQUIREs, which sleep, wait
  * behind it. It goes with him, as his permits do; it is the client's and not the handle's,
