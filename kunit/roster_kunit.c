@@ -12,6 +12,7 @@
 #include "../src/client.h"
 #include "../src/event.h"
 #include "../src/hold.h"
+#include "../src/pending.h"
 #include "../src/roster.h"
 #include "roster_model.h"
 #include "suites.h"
@@ -43,6 +44,7 @@ static struct real *real;
 
 #define weir_event_key	real_event_key
 #define iterate_fd	real_iterate_fd
+#define weir_pending_forget real_pending_forget
 
 /* The entry is locked: what it says is looked at afterwards. */
 static void weir_event_key(const struct weir_object *o, u32 type, u32 key_type,
@@ -59,6 +61,11 @@ static int iterate_fd(struct files_struct *files, unsigned int fd,
 		      const void *arg)
 {
 	return real->gone ? 0 : 1;
+}
+
+/* Leases are there at once, or not at all. */
+static void weir_pending_forget(struct weir_hold *h)
+{
 }
 
 #include "../src/hold.c"
