@@ -147,14 +147,17 @@ static unsigned long all_switches(const struct hall *hall, unsigned int waiters)
 	return sum;
 }
 
-/* Until all have gone to sleep; then nothing more happens to them. */
+/*
+ * Until all have gone to sleep, which is so when for a second none was put on a processor;
+ * then nothing more happens to them.
+ */
 static void costs_nothing(const struct hall *hall, unsigned int waiters)
 {
 	unsigned long before, after = all_switches(hall, waiters);
 
 	do {
 		before = after;
-		usleep(200000);
+		sleep(1);
 		after = all_switches(hall, waiters);
 	} while (before != after);
 	sleep(2);
