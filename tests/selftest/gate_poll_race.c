@@ -12,12 +12,12 @@
 
 #include "descriptor.h"
 #include "queued.h"
+#include "shoot.h"
 
 #define MANY	1000
 #define KEYS	3
 #define PERMITS	5
 #define STEADY	8
-#define SHORT	8
 #define TURNS	scaled(400)
 #define ROUNDS	scaled(1000)
 
@@ -49,13 +49,6 @@ FIXTURE_TEARDOWN(poll_race)
 {
 	close(self->fd);
 	objects_wipe();
-}
-
-/* Random, and the same in each run for each member. */
-static unsigned int next(unsigned int *seed)
-{
-	*seed = *seed * 1103515245 + 12345;
-	return *seed >> 16;
 }
 
 /* Nothing is left of whatever was done. */
@@ -274,8 +267,9 @@ static int steady(struct crowd *crowd, unsigned int me, void *arg)
 }
 
 /* Lives until it is shot, and tells of what it was granted when it was told. */
-static void short_lived(FIXTURE_DATA(poll_race) *self, unsigned int me, unsigned int seed)
+static void short_lived(void *arg, unsigned int me, unsigned int seed)
 {
+	FIXTURE_DATA(poll_race) *self = arg;
 	struct account *a = self->account;
 	__u32 gate;
 	int fd = own_file(self, me, &gate);
@@ -297,39 +291,6 @@ static void short_lived(FIXTURE_DATA(poll_race) *self, unsigned int me, unsigned
 	}
 }
 
-static unsigned long shoot_until(FIXTURE_DATA(poll_race) *self, struct crowd *crowd)
-{
-	pid_t pid[SHORT] = { 0 };
-	unsigned int seed = 99;
-	unsigned long shot = 0;
-	int status;
-
-	while (crowd_begun(crowd) < (uint64_t)STEADY * TURNS) {
-		unsigned int i = next(&seed) % SHORT;
-
-		if (pid[i]) {
-			kill(pid[i], SIGKILL);
-			waitpid(pid[i], &status, 0);
-			if (!WIFSIGNALED(status))
-				self->account->bad++;
-			shot++;
-		}
-		fflush(NULL);
-		pid[i] = fork();
-		if (!pid[i])
-			short_lived(self, i, seed);
-		usleep(next(&seed) % 3000);
-	}
-	for (int i = 0; i < SHORT; i++) {
-		if (!pid[i])
-			continue;
-		kill(pid[i], SIGKILL);
-		waitpid(pid[i], NULL, 0);
-		shot++;
-	}
-	return shot;
-}
-
 TEST_F_TIMEOUT(poll_race, storm, 400)
 {
 	struct account *a = self->account;
@@ -339,7 +300,7 @@ TEST_F_TIMEOUT(poll_race, storm, 400)
 
 	crowd_spawn(crowd, steady, self);
 	crowd_start(crowd);
-	shot = shoot_until(self, crowd);
+	shot = shoot_until(crowd, (uint64_t)STEADY * TURNS, short_lived, self, &a->bad);
 	EXPECT_EQ(0, crowd_wait(crowd));
 	/* all are dead and reaped: now, not later */
 	s = gate_stats(self->fd, self->gate);

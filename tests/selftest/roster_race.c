@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "random.h"
 #include "roster.h"
 
 #define CROWD	8
@@ -43,13 +44,6 @@ FIXTURE_TEARDOWN(race)
 {
 	close(self->fd);
 	objects_wipe();
-}
-
-/* Random, and the same in each run for each member. */
-static unsigned int next(unsigned int *seed)
-{
-	*seed = *seed * 1103515245 + 12345;
-	return *seed >> 16;
 }
 
 /* ------------------------------------------------------------ one winner */

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* shoot - processes that are killed wherever they are, while others work on */
+#ifndef _WEIR_SELFTEST_SHOOT_H
+#define _WEIR_SELFTEST_SHOOT_H
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include "crowd.h"
+#include "random.h"
+
+#define SHORT	8	/* who live at a time */
+
+/**
+ * shoot_until - kill processes until a crowd has begun so many calls
+ * @crowd: who work on
+ * @turns: of all of them together
+ * @life: what one does, number @me of SHORT, until it is killed; it never returns, and its
+ *	exit says that it went wrong
+ * @arg: for @life
+ * @bad: counts those that exited
+ *
+ * Return: how many were killed. All are reaped.
+ */
+static inline unsigned long shoot_until(struct crowd *crowd, uint64_t turns,
+					void (*life)(void *arg, unsigned int me,
+						     unsigned int seed),
+					void *arg, _Atomic long *bad)
+{
+	pid_t pid[SHORT] = { 0 };
+	unsigned int seed = 99;
+	unsigned long shot = 0;
+	int status;
+
+	while (crowd_begun(crowd) < turns) {
+		unsigned int i = next(&seed) % SHORT;
+
+		if (pid[i]) {
+			kill(pid[i], SIGKILL);
+			waitpid(pid[i], &status, 0);
+			if (!WIFSIGNALED(status))
+				++*bad;
+			shot++;
+		}
+		fflush(NULL);
+		pid[i] = fork();
+		if (!pid[i])
+			life(arg, i, seed);
+		usleep(next(&seed) % 3000);
+	}
+	for (int i = 0; i < SHORT; i++) {
+		if (!pid[i])
+			continue;
+		kill(pid[i], SIGKILL);
+		waitpid(pid[i], &status, 0);
+		if (!WIFSIGNALED(status))
+			++*bad;
+		shot++;
+	}
+	return shot;
+}
+
+#endif /* _WEIR_SELFTEST_SHOOT_H */
