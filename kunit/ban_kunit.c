@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Strikes, bans and the ladder (src/limiter.c), by a clock of our own. */
+/* Strikes, bans and the ladder (src/limiter/limiter.c), by a clock of our own. */
 
 #include "crowd.h"
 #include "limiter_copy.h"
 #include "suites.h"
-#include "../src/jitter.h"
+#include "../src/lib/jitter.h"
 
 #define SECOND	((u64)NSEC_PER_SEC)
 #define MEMBERS	4

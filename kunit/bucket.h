@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The token bucket as a text book has it, to hold src/gcra.h against: a level
+ * The token bucket as a text book has it, to hold src/lib/gcra.h against: a level
  * that drips in and is cut off when full, where the code keeps one point in
  * time. All in whole pieces of a token, in 128 bits, so that nothing is rounded;
  * and without a division, since the kernel has none of that width.
@@ -8,7 +8,7 @@
 #ifndef _WEIR_KUNIT_BUCKET_H
 #define _WEIR_KUNIT_BUCKET_H
 
-#include "../src/gcra.h"
+#include "../src/lib/gcra.h"
 #include "prng.h"
 
 /**

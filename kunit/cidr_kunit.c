@@ -3,7 +3,7 @@
 
 #include <kunit/test.h>
 
-#include "../src/cidr.h"
+#include "../src/lib/cidr.h"
 #include "prng.h"
 #include "suites.h"
 

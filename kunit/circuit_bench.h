@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A circuit breaker (src/circuit.h) on the bench: one at a time, with what it said last. */
+/* A circuit breaker (src/lib/circuit.h) on the bench: one at a time, with what it said last. */
 #ifndef _WEIR_KUNIT_CIRCUIT_BENCH_H
 #define _WEIR_KUNIT_CIRCUIT_BENCH_H
 
-#include "../src/circuit.h"
+#include "../src/lib/circuit.h"
 
 #define BEGIN	1000ULL		/* ns at which the table's states are set up */
 #define WIDTH	1000ULL		/* ns of a bucket */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The circuit breaker (src/circuit.h) at its edges: what counts and what no longer does,
+ * The circuit breaker (src/lib/circuit.h) at its edges: what counts and what no longer does,
  * the highest numbers, the longest times, and the bits of its word.
  */
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The circuit breaker (src/circuit.h): what every event does in every state, the ladder,
+ * The circuit breaker (src/lib/circuit.h): what every event does in every state, the ladder,
  * the probes, and whose tickets count.
  */
 

@@ -3,12 +3,12 @@
  * A circuit breaker as its header tells it, without regard to cost: every report of the
  * generation in a list, time that goes by ns by ns, generations counted one by one, and
  * each call with the number of its own. A step is made on it and on the real one
- * (src/circuit.h), and all that either says must be the same.
+ * (src/lib/circuit.h), and all that either says must be the same.
  */
 #ifndef _WEIR_KUNIT_CIRCUIT_MODEL_H
 #define _WEIR_KUNIT_CIRCUIT_MODEL_H
 
-#include "../src/circuit.h"
+#include "../src/lib/circuit.h"
 #include "prng.h"
 
 #define MODEL_CALLS	64

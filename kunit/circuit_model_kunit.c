@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The circuit breaker (src/circuit.h), step by step beside its model: in long random
+ * The circuit breaker (src/lib/circuit.h), step by step beside its model: in long random
  * series, and in every order of every three events in every state.
  */
 

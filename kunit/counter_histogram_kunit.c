@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Histograms (src/counter_histogram.c): alone, and with all CPUs at once. */
+/* Histograms (src/counter/counter_histogram.c): alone, and with all CPUs at once. */
 
 #include <linux/interrupt.h>
 #include <linux/seqlock.h>
@@ -21,7 +21,7 @@ static struct points points;
 	_read;						\
 })
 
-#include "../src/counter_histogram.c"
+#include "../src/counter/counter_histogram.c"
 
 #include "prng.h"
 #include "suites.h"

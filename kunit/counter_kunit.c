@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Counters (src/counter.c): alone, and with all CPUs and contexts at once. */
+/* Counters (src/counter/counter.c): alone, and with all CPUs and contexts at once. */
 
 #include <linux/bitops.h>
 #include <linux/interrupt.h>
@@ -23,7 +23,7 @@ static struct points points;
 	_read;						\
 })
 
-#include "../src/counter.c"
+#include "../src/counter/counter.c"
 
 #include "prng.h"
 #include "suites.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The event stream (src/event.c): order, numbers, losses, and who sees what. */
+/* The event stream (src/core/event.c): order, numbers, losses, and who sees what. */
 
 #include "clock.h"
 
@@ -24,7 +24,7 @@ static unsigned long copy_to_test(void *to, const void *from, unsigned long n)
 #undef copy_to_user
 #define copy_to_user(to, from, n)	copy_to_test((__force void *)(to), from, n)
 
-#include "../src/event.c"
+#include "../src/core/event.c"
 
 #include "crowd.h"
 #include "prng.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The tree of lower bounds (src/expiry.c) against the plain list of all entries
+ * The tree of lower bounds (src/table/expiry.c) against the plain list of all entries
  * and their idle times.
  */
 
@@ -20,7 +20,7 @@ static struct points points;
 #define atomic64_xchg(v, new)		point_xchg(&points, v, new)
 #define atomic64_try_cmpxchg(v, old, new)	point_try_cmpxchg(&points, v, old, new)
 
-#include "../src/expiry.c"
+#include "../src/table/expiry.c"
 #include "crowd.h"
 #include "prng.h"
 #include "suites.h"

@@ -3,13 +3,13 @@
  * A gate's key as its header tells it, without regard to cost: all that ever was asked for
  * stands in a list in order of arrival, with what became of it, and each question is
  * answered by going through that list. A step is made on it and on the real one
- * (src/gate_queue.h), by whom gate.c lets make it, and all that either says must be the
+ * (src/lib/gate_queue.h), by whom gate.c lets make it, and all that either says must be the
  * same.
  */
 #ifndef _WEIR_KUNIT_GATE_MODEL_H
 #define _WEIR_KUNIT_GATE_MODEL_H
 
-#include "../src/gate_queue.h"
+#include "../src/lib/gate_queue.h"
 #include "prng.h"
 
 #define GATE_CALLS	256	/* of one run */

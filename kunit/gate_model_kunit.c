@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The queue of a gate (src/gate_queue.h), step by step beside its model: in long random
+ * The queue of a gate (src/lib/gate_queue.h), step by step beside its model: in long random
  * series, and in every order of a few events.
  */
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The token bucket (src/gcra.h) against a plain one (bucket.h). */
+/* The token bucket (src/lib/gcra.h) against a plain one (bucket.h). */
 
 #include "bucket.h"
 #include "suites.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The token bucket (src/gcra.h) while its configuration changes, and as seen by
+ * The token bucket (src/lib/gcra.h) while its configuration changes, and as seen by
  * CPUs whose clocks lag behind each other's.
  */
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Buckets of a histogram (src/histogram.h), and what they say of the values in them. */
+/* Buckets of a histogram (src/lib/histogram.h), and what they say of the values in them. */
 
-#include "../src/histogram.h"
+#include "../src/lib/histogram.h"
 #include "prng.h"
 #include "suites.h"
 

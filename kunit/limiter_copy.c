@@ -6,9 +6,9 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "../src/event.h"
-#include "../src/registry.h"
-#include "../src/user.h"
+#include "../src/core/event.h"
+#include "../src/core/registry.h"
+#include "../src/core/user.h"
 
 #define weir_event_key			limiter_copy_event_key
 #define weir_event_object		limiter_copy_event
@@ -67,27 +67,27 @@ int weir_limiter_sysfs_add(struct weir_object *o)
 
 struct limiter_copy limiter_copy;
 
-#include "../src/candidate.c"
-#include "../src/key.c"
-#include "../src/limiter.c"
-#include "../src/limiter_ban.c"
+#include "../src/limiter/candidate.c"
+#include "../src/table/key.c"
+#include "../src/limiter/limiter.c"
+#include "../src/limiter/limiter_ban.c"
 /* loads are for the selftests */
 int weir_limiter_load(struct weir_object *o, struct weir_load *args)
 {
 	return -EOPNOTSUPP;
 }
 
-#include "../src/limiter_config.c"
-#include "../src/dump.c"
-#include "../src/limiter_dump.c"
-#include "../src/limiter_key.c"
-#include "../src/limiter_merge.c"
-#include "../src/limiter_new.c"
-#include "../src/limiter_prefix.c"
-#include "../src/limiter_rules.c"
-#include "../src/rules.c"
-#include "../src/view.c"
-#include "../src/wait.c"
+#include "../src/limiter/limiter_config.c"
+#include "../src/table/dump.c"
+#include "../src/limiter/limiter_dump.c"
+#include "../src/limiter/limiter_key.c"
+#include "../src/limiter/limiter_merge.c"
+#include "../src/limiter/limiter_new.c"
+#include "../src/limiter/limiter_prefix.c"
+#include "../src/limiter/limiter_rules.c"
+#include "../src/limiter/rules.c"
+#include "../src/core/view.c"
+#include "../src/table/wait.c"
 
 int limiter_try(const struct weir_limiter_config *config, struct weir_limiter **l)
 {

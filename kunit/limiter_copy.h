@@ -7,7 +7,7 @@
 #define _WEIR_KUNIT_LIMITER_COPY_H
 
 #include "table_copy.h"
-#include "../src/limiter.h"
+#include "../src/limiter/limiter.h"
 
 /**
  * struct limiter_copy - what a test can look at and set

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Verdicts and keys (src/limiter.c, src/limiter_dump.c), by a clock of our own. */
+/* Verdicts and keys (src/limiter/limiter.c, src/limiter/limiter_dump.c), by a clock of our own. */
 
 #include "crowd.h"
 #include "limiter_copy.h"

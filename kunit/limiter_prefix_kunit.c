@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Keys cut anew (src/limiter_prefix.c, src/limiter_merge.c): what a merged entry refuses,
+ * Keys cut anew (src/limiter/limiter_prefix.c, src/limiter/limiter_merge.c): what a merged entry refuses,
  * and operations that were held up while the prefix changed.
  */
 

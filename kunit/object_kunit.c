@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Names and rights (src/object.c). */
+/* Names and rights (src/core/object.c). */
 
 #include <linux/cred.h>
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The one face of the algorithms (src/rate.h): every call reaches the right one. */
+/* The one face of the algorithms (src/lib/rate.h): every call reaches the right one. */
 
 #include "prng.h"
 #include "suites.h"
 
-#include "../src/rate.h"
+#include "../src/lib/rate.h"
 
 #define STEPS	100
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Division by a prepared number (src/recip.h) against the plain one. */
+/* Division by a prepared number (src/lib/recip.h) against the plain one. */
 
-#include "../src/recip.h"
+#include "../src/lib/recip.h"
 #include "prng.h"
 #include "suites.h"
 

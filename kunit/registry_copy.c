@@ -24,9 +24,9 @@ static int xa_reserve_or_fail(struct xarray *xa, unsigned long index, gfp_t gfp)
 #undef xa_reserve
 #define xa_reserve	xa_reserve_or_fail
 
-#include "../src/registry.c"
-#include "../src/quota.c"
-#include "../src/object.c"
+#include "../src/core/registry.c"
+#include "../src/core/quota.c"
+#include "../src/core/object.c"
 
 struct registry_copy registry_copy = {
 	.max_objects = &max_objects,

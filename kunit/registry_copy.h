@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The registry (src/registry.c, src/quota.c, src/object.c) for tests: without
+ * The registry (src/core/registry.c, src/core/quota.c, src/core/object.c) for tests: without
  * sysfs, with events that are counted, and steps that can be made to fail.
  */
 #ifndef _WEIR_KUNIT_REGISTRY_COPY_H
 #define _WEIR_KUNIT_REGISTRY_COPY_H
 
-#include "../src/object.h"
-#include "../src/quota.h"
-#include "../src/registry.h"
+#include "../src/core/object.h"
+#include "../src/core/quota.h"
+#include "../src/core/registry.h"
 
 #include <kunit/test.h>
 

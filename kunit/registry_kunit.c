@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Names, numbers and accounts (src/registry.c, src/quota.c). */
+/* Names, numbers and accounts (src/core/registry.c, src/core/quota.c). */
 
 #include <linux/delay.h>
 #include <linux/slab.h>

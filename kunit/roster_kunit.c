@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * All of a roster (src/roster.c, src/roster_lease.c, src/hold.c), by a clock of our own,
+ * All of a roster (src/roster/roster.c, src/roster/roster_lease.c, src/core/hold.c), by a clock of our own,
  * step by step beside its model: so the cap and the holds, too.
  */
 
@@ -9,11 +9,11 @@
 #include <linux/fdtable.h>
 #include <linux/slab.h>
 
-#include "../src/client.h"
-#include "../src/event.h"
-#include "../src/hold.h"
-#include "../src/pending.h"
-#include "../src/roster.h"
+#include "../src/core/client.h"
+#include "../src/core/event.h"
+#include "../src/core/hold.h"
+#include "../src/core/pending.h"
+#include "../src/roster/roster.h"
 #include "roster_model.h"
 #include "suites.h"
 
@@ -68,9 +68,9 @@ static void weir_pending_forget(struct weir_hold *h)
 {
 }
 
-#include "../src/hold.c"
-#include "../src/roster_lease.c"
-#include "../src/roster.c"
+#include "../src/core/hold.c"
+#include "../src/roster/roster_lease.c"
+#include "../src/roster/roster.c"
 
 static void real_evicted(struct weir_table *t, unsigned int n, bool for_room)
 {

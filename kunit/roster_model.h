@@ -10,7 +10,7 @@
 #ifndef _WEIR_KUNIT_ROSTER_MODEL_H
 #define _WEIR_KUNIT_ROSTER_MODEL_H
 
-#include "../src/pure.h"
+#include "../src/lib/pure.h"
 #include "prng.h"
 
 #define ROSTER_KEYS	6

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What decides about leases (src/term.h), step by step beside the model of a roster. What
+ * What decides about leases (src/lib/term.h), step by step beside the model of a roster. What
  * roster.c does beside, a row of places stands for here; roster_kunit.c has that, too.
  */
 
-#include "../src/term.h"
+#include "../src/lib/term.h"
 #include "roster_model.h"
 #include "suites.h"
 

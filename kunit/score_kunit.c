@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fading strikes (src/score.h) against a list of every strike there was: counted
+ * Fading strikes (src/lib/score.h) against a list of every strike there was: counted
  * one by one within the first window, weighed by the documented formula after.
  */
 
-#include "../src/score.h"
+#include "../src/lib/score.h"
 #include "prng.h"
 #include "suites.h"
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The sliding window (src/sliding.h) against a list of everything that was spent:
+ * The sliding window (src/lib/sliding.h) against a list of everything that was spent:
  * the documented formula with plain division, and the promises it makes.
  */
 
-#include "../src/sliding.h"
+#include "../src/lib/sliding.h"
 #include "prng.h"
 #include "suites.h"
 

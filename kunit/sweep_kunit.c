@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Dropping idle entries in the course of time (src/sweep.c); runs by hand. */
+/* Dropping idle entries in the course of time (src/table/sweep.c); runs by hand. */
 
 #include <linux/jiffies.h>
 
 #include "suites.h"
 #include "table_copy.h"
-#include "../src/sweep.h"
+#include "../src/table/sweep.h"
 
 #define SECOND	((u64)NSEC_PER_SEC)
 #define HOUR	(3600 * SECOND)

@@ -67,9 +67,9 @@ static bool sweep_asked(struct workqueue_struct *queue, struct delayed_work *wor
 #define mod_delayed_work		sweep_asked
 #define queue_delayed_work		sweep_asked
 
-#include "../src/entry.c"
-#include "../src/table.c"
-#include "../src/sweep.c"
+#include "../src/table/entry.c"
+#include "../src/table/table.c"
+#include "../src/table/sweep.c"
 
 void copy_sweep_run(struct weir_table *t)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The keyed table (src/table.c, src/sweep.c) for tests: with a clock that tests
+ * The keyed table (src/table/table.c, src/table/sweep.c) for tests: with a clock that tests
  * move, allocations that are counted and can be made to fail, and sweeps that
  * run when a test says so.
  */
@@ -9,7 +9,7 @@
 
 #include "clock.h"
 #include "point.h"
-#include "../src/table.h"
+#include "../src/table/table.h"
 
 #include <kunit/test.h>
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The keyed table (src/table.c), one step at a time. */
+/* The keyed table (src/table/table.c), one step at a time. */
 
 #include <linux/slab.h>
 
 #include "prng.h"
 #include "suites.h"
 #include "table_copy.h"
-#include "../src/sweep.h"
+#include "../src/table/sweep.h"
 
 #define LATER	BIT_ULL(40)	/* idle in eighteen minutes */
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The keyed table (src/table.c), used by several CPUs at once. */
+/* The keyed table (src/table/table.c), used by several CPUs at once. */
 
 #include <linux/slab.h>
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The fixed window (src/window.h) against an explicit list of windows: when each
+ * The fixed window (src/lib/window.h) against an explicit list of windows: when each
  * begins and what was charged in it. The list is walked, not computed.
  */
 
-#include "../src/window.h"
+#include "../src/lib/window.h"
 #include "prng.h"
 #include "suites.h"
 

@@ -9,15 +9,15 @@
 #include <linux/init.h>
 #include <linux/module.h>
 
-#include "abi.h"
-#include "entry.h"
-#include "event.h"
-#include "gate_async.h"
-#include "ioctl.h"
-#include "registry.h"
-#include "sweep.h"
-#include "sysfs.h"
-#include "wait.h"
+#include "core/abi.h"
+#include "table/entry.h"
+#include "core/event.h"
+#include "gate/gate_async.h"
+#include "api/ioctl.h"
+#include "core/registry.h"
+#include "table/sweep.h"
+#include "core/sysfs.h"
+#include "table/wait.h"
 
 static const struct {
 	int (*init)(void);

@@ -4,7 +4,7 @@
 #include "internal.h"
 
 /* the lines that the module counts by, which may be used here as well */
-#include "../../src/histogram.h"
+#include "../../src/lib/histogram.h"
 
 WEIR_API unsigned int weir_histogram_bucket(uint64_t value)
 {

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../../src/pure.h"
+#include "../../../src/lib/pure.h"
 
 #define KUNIT_PARAM_DESC_SIZE	128
 #define GFP_KERNEL		0

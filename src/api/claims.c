@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * WEIR_SUBMIT_ALL: several CLAIMs, of one roster or of several, all or none.
+ *
+ * What the leases take is there before; then all keys are locked, entries or none, and it
+ * is decided. So nobody sees some of the leases alone: who finds one finds, or waits
+ * for, the entries of the others. A submission that fails has held no place.
+ */
+
+#include <linux/err.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "core/client.h"
+#include "api/ops.h"
+#include "roster/roster.h"
+#include "table/several.h"
+
+#define AGAIN	1	/* there is room now */
+
+/**
+ * struct claims_item - one op
+ * @run: the op
+ * @claim: the lease it is going to make; its roster's storage is held
+ * @given: places that the roster's table had given back at the beginning
+ */
+struct claims_item {
+	struct weir_op_run	run;
+	struct weir_claim	claim;
+	s64			given;
+};
+
+/**
+ * struct claims - all of them
+ * @client: whose
+ * @count: of @items
+ * @keys: theirs
+ * @items: the ops
+ */
+struct claims {
+	struct weir_client	*client;
+	unsigned int		count;
+	struct weir_several	keys;
+	struct claims_item	items[];
+};
+
+/* The failed op says why; the others were not performed because of it. */
+static int fail(struct claims *cs, unsigned int which, int err)
+{
+	unsigned int i;
+
+	for (i = 0; i < cs->count; i++)
+		weir_op_fail(&cs->items[i].run, i == which ? err : -ECANCELED);
+	return err;
+}
+
+/* Somebody has it: he is told who. */
+static int item_taken(struct claims *cs, unsigned int which, const struct weir_tenure *l)
+{
+	struct weir_claim *claim = &cs->items[which].claim;
+
+	weir_tenure_answer(claim->op, l, claim->now, cs->client);
+	this_cpu_inc(claim->r->totals->refused);
+	return fail(cs, which, -EEXIST);
+}
+
+/* ------------------------------------------------------------ what they take */
+
+static int item_get(struct claims_item *it, struct weir_op __user *user)
+{
+	if (weir_op_get(&it->run, user))
+		return -EFAULT;
+	weir_op_clear(&it->run);
+	if (!(it->run.op.flags & WEIR_OP_PTR))
+		return 0;
+	it->run.data = kmalloc(sizeof(*it->run.data), GFP_KERNEL_ACCOUNT);
+	return it->run.data ? 0 : -ENOMEM;
+}
+
+/* Its roster, held from now on. */
+static int item_find(struct claims *cs, struct claims_item *it)
+{
+	struct weir_object *o;
+	int err = 0;
+
+	rcu_read_lock();
+	o = weir_op_object(weir_handle_find(cs->client, it->run.op.handle), &it->run);
+	if (IS_ERR(o))
+		err = PTR_ERR(o);
+	else if (!weir_object_live_get(o))
+		err = -ENODEV;
+	rcu_read_unlock();
+	if (!err)
+		it->claim.r = weir_roster(o);
+	return err;
+}
+
+/* User memory is read: nothing is held. */
+static int item_check(struct claims_item *it)
+{
+	int err = weir_op_check(&it->run);
+
+	return !err && it->run.op.opcode != WEIR_OP_CLAIM ? -EINVAL : err;
+}
+
+static int item_key(struct claims *cs, struct claims_item *it)
+{
+	struct weir_several_key *k = &cs->keys.keys[it - cs->items];
+	int err = item_find(cs, it);
+
+	if (!err)
+		err = weir_roster_key(it->claim.r, &it->run.op,
+				      weir_op_key_bytes(&it->run), &it->claim.key);
+	if (err)
+		return err;
+	k->t = &it->claim.r->table;
+	k->key = &it->claim.key;
+	it->claim.op = &it->run.op;
+	it->claim.c = cs->client;
+	return 0;
+}
+
+static int item_prepare(struct claims *cs, struct claims_item *it)
+{
+	struct weir_several_key *k = &cs->keys.keys[it - cs->items];
+	struct weir_claim *claim = &it->claim;
+
+	k->new = weir_entry_alloc(k->t->memcg, k->key, GFP_KERNEL);
+	if (!k->new)
+		return -ENOMEM;
+	return weir_claim_prepare(claim, it->run.data ? &it->run.data->lease : NULL);
+}
+
+static int items_check(struct claims *cs)
+{
+	const struct weir_several_key *twice;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < cs->count; i++) {
+		err = item_check(&cs->items[i]);
+		if (err)
+			return fail(cs, i, err);
+	}
+	for (i = 0; i < cs->count; i++) {
+		err = item_key(cs, &cs->items[i]);
+		if (err)
+			return fail(cs, i, err);
+	}
+	twice = weir_several_sort(&cs->keys);
+	return twice ? fail(cs, twice - cs->keys.keys, -EINVAL) : 0;
+}
+
+/* Who is going to be refused need not have memory, nor locks. */
+static int items_free(struct claims *cs)
+{
+	struct weir_claim *claim;
+	struct weir_entry *e;
+	struct weir_tenure *l;
+	unsigned int i;
+	int err = 0;
+
+	rcu_read_lock();
+	for (i = 0; i < cs->count && !err; i++) {
+		claim = &cs->items[i].claim;
+		/* before it is looked for: see tenure_read() */
+		claim->now = weir_table_now(&claim->r->table);
+		smp_rmb();	/* the same */
+		e = weir_table_find(&claim->r->table, &claim->key);
+		/* pairs with the release in weir_tenure_put() */
+		l = e ? smp_load_acquire(&e->tenure) : NULL;
+		if (weir_tenure_lasts(l, claim->now))
+			err = item_taken(cs, i, l);
+	}
+	rcu_read_unlock();
+	return err;
+}
+
+static int items_prepare(struct claims *cs)
+{
+	unsigned int i;
+	int err = items_check(cs) ?: items_free(cs);
+
+	for (i = 0; i < cs->count && !err; i++) {
+		err = item_prepare(cs, &cs->items[i]);
+		if (err)
+			fail(cs, i, err);
+		cond_resched();
+	}
+	return err;
+}
+
+static void item_discard(struct claims *cs, struct claims_item *it)
+{
+	struct weir_several_key *k = &cs->keys.keys[it - cs->items];
+
+	weir_claim_discard(&it->claim);
+	if (k->new)
+		weir_table_discard(k->new);
+	if (it->claim.r)
+		weir_object_live_put(&it->claim.r->obj);
+	kfree(it->run.data);
+}
+
+/* ------------------------------------------------------------ with all keys locked */
+
+/* The first that is taken has failed. 0 or -EEXIST. */
+static int taken(struct claims *cs)
+{
+	u64 now = ktime_get_boottime_ns();
+	struct claims_item *it;
+	struct weir_tenure *l;
+	struct weir_entry *e;
+	unsigned int i;
+
+	for (i = 0; i < cs->count; i++) {
+		it = &cs->items[i];
+		e = cs->keys.keys[i].e;
+		l = e ? weir_tenure_locked(e) : NULL;
+		it->claim.now = now - it->claim.r->table.epoch;
+		if (weir_tenure_lasts(l, it->claim.now))
+			return item_taken(cs, i, l);
+	}
+	return 0;
+}
+
+static int decide(struct claims *cs)
+{
+	struct weir_several_key *k = cs->keys.keys;
+	unsigned int i;
+	int err = taken(cs);
+
+	if (err)
+		return err;
+	if (!weir_several_link(&cs->keys))
+		return -ENOSPC;
+	for (i = 0; i < cs->count; i++, k++)
+		weir_claim_make(&cs->items[i].claim, k->e, !k->new);
+	return 0;
+}
+
+/* -ENOSPC is not told yet. Under RCU. */
+static int attempt(struct claims *cs)
+{
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < cs->count; i++) {
+		cs->items[i].given = atomic64_read(&cs->keys.keys[i].t->given);
+		if (!weir_object_alive(&cs->items[i].claim.r->obj))
+			return fail(cs, i, -ENODEV);
+	}
+	smp_rmb();	/* pairs with the barrier in weir_table_places_give() */
+	weir_several_lock(&cs->keys);
+	err = decide(cs);
+	weir_several_unlock(&cs->keys);
+	return err;
+}
+
+/* ------------------------------------------------------------ all of it */
+
+/* There was no room: AGAIN, or the first that found none has failed. */
+static int room(struct claims *cs)
+{
+	unsigned int i = 0;
+
+	while (cs->keys.keys[i].t != cs->keys.full)
+		i++;
+	if (weir_several_room(&cs->keys, cs->items[i].given))
+		return AGAIN;
+	while (cs->keys.keys[i].t != cs->keys.full || cs->keys.keys[i].e)
+		i++;
+	this_cpu_inc(cs->items[i].claim.r->totals->full);
+	return fail(cs, i, -ENOSPC);
+}
+
+/* The holder may have gone meanwhile, and all leases with him, the detached ones, too. */
+static void claims_end(struct claims *cs)
+{
+	unsigned int i, gone = cs->count;
+
+	for (i = cs->count; i--;)
+		if (weir_claim_gone(&cs->items[i].claim))
+			gone = i;
+	for (i = 0; i < cs->count; i++) {
+		if (gone < cs->count)
+			weir_claim_undo(&cs->items[i].claim);
+		weir_claim_done(&cs->items[i].claim);
+		cond_resched();
+	}
+	if (gone < cs->count)
+		fail(cs, gone, -EBADF);
+}
+
+/* 0: the results tell all. Or -ERESTARTSYS, and nothing happened. */
+static int perform(struct claims *cs)
+{
+	int err;
+
+	do {
+		rcu_read_lock();
+		err = attempt(cs);
+		rcu_read_unlock();
+		if (err == -ENOSPC)
+			err = room(cs);
+		if (err == AGAIN && signal_pending(current))
+			return -ERESTARTSYS;
+		/* others may come and go all the while, and we never be sure */
+		cond_resched();
+	} while (err == AGAIN);
+	if (!err)
+		claims_end(cs);
+	return 0;
+}
+
+static int run(struct claims *cs, struct weir_op __user *ops)
+{
+	unsigned int i, got;
+	int err = 0;
+
+	for (got = 0; got < cs->count && !err; got++)
+		err = item_get(&cs->items[got], ops + got);
+	if (!err && !items_prepare(cs))
+		err = perform(cs);
+	/* before user memory is written, which may take as long as its owner likes */
+	for (i = 0; i < got; i++) {
+		item_discard(cs, &cs->items[i]);
+		cond_resched();
+	}
+	for (i = 0; i < got && !err; i++)
+		err = weir_op_put(&cs->items[i].run, ops + i);
+	return err ?: cs->count;
+}
+
+/**
+ * weir_claims_run - perform CLAIMs, all or none
+ * @c: the client
+ * @ops: the user's
+ * @count: of them
+ *
+ * Context: may sleep.
+ * Return: @count; -EINVAL: too many; -EFAULT; -ENOMEM; -ERESTARTSYS.
+ */
+int weir_claims_run(struct weir_client *c, struct weir_op __user *ops, u32 count)
+{
+	struct claims *cs;
+	int ret;
+
+	if (count > WEIR_CLAIMS_MAX)
+		return -EINVAL;
+	cs = kvzalloc(struct_size(cs, items, count), GFP_KERNEL_ACCOUNT);
+	if (!cs)
+		return -ENOMEM;
+	cs->client = c;
+	cs->count = count;
+	ret = weir_several_init(&cs->keys, count) ?: run(cs, ops);
+	weir_several_destroy(&cs->keys);
+	kvfree(cs);
+	return ret;
+}

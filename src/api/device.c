@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* /dev/weir: open, close, ioctl, read, seek, poll. */
+
+#include <linux/compat.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+
+#include <uapi/linux/weir.h>
+
+#include "core/client.h"
+#include "core/event.h"
+#include "core/hold.h"
+#include "api/ioctl.h"
+#include "core/pending.h"
+
+static int device_open(struct inode *inode, struct file *file)
+{
+	/* misc_open() has put the miscdevice there */
+	file->private_data = weir_client_open(file);
+	return file->private_data ? 0 : -ENOMEM;
+}
+
+/* A descriptor is closed; @id is the table of descriptors that had it. */
+static int device_flush(struct file *file, fl_owner_t id)
+{
+	weir_hold_flush(file->private_data, id);
+	return 0;
+}
+
+static int device_release(struct inode *inode, struct file *file)
+{
+	weir_client_close(file->private_data);
+	return 0;
+}
+
+static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return weir_ioctl(file->private_data, cmd, arg);
+}
+
+static ssize_t device_read(struct file *file, char __user *buffer, size_t length,
+			   loff_t *ppos)
+{
+	struct weir_client *c = file->private_data;
+	bool nonblock = file->f_flags & O_NONBLOCK;
+	ssize_t n;
+
+	if (length < WEIR_EVENT_SIZE_MAX)
+		return -EINVAL;
+	for (;;) {
+		if (mutex_lock_interruptible(&c->event_lock))
+			return -ERESTARTSYS;
+		n = weir_event_read(&c->event_next, file->f_cred, buffer, length);
+		mutex_unlock(&c->event_lock);
+		if (n)
+			return n;
+		if (nonblock)
+			return -EAGAIN;
+		n = weir_event_wait(&c->event_next);
+		/* where events come without end that it may not see, nothing waits */
+		if (!n && signal_pending(current))
+			n = -ERESTARTSYS;
+		if (n)
+			return n;
+	}
+}
+
+static loff_t device_llseek(struct file *file, loff_t offset, int whence)
+{
+	struct weir_client *c = file->private_data;
+	loff_t err = 0;
+	u64 first, next;
+
+	if (mutex_lock_interruptible(&c->event_lock))
+		return -ERESTARTSYS;
+	weir_event_range(&first, &next);
+	if (whence == SEEK_CUR && !offset)
+		err = READ_ONCE(c->event_next);
+	else if (whence != SEEK_SET || offset < 0 || offset > next)
+		err = -EINVAL;
+	else
+		WRITE_ONCE(c->event_next, offset);
+	mutex_unlock(&c->event_lock);
+	if (!err)
+		weir_event_wake();
+	return err ?: offset;
+}
+
+static __poll_t device_poll(struct file *file, poll_table *wait)
+{
+	struct weir_client *c = file->private_data;
+
+	poll_wait(file, &c->pollers, wait);
+	return weir_event_poll(file, wait, &c->event_next) | weir_pending_poll(c);
+}
+
+static const struct file_operations device_fops = {
+	.owner		= THIS_MODULE,
+	.open		= device_open,
+	.flush		= device_flush,
+	.release	= device_release,
+	.unlocked_ioctl	= device_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+	.read		= device_read,
+	.llseek		= device_llseek,
+	.poll		= device_poll,
+};
+
+static struct miscdevice device = {
+	.minor	= MISC_DYNAMIC_MINOR,
+	.name	= "weir",
+	.mode	= 0660,
+	.fops	= &device_fops,
+};
+
+int weir_device_mod_init(void)
+{
+	return misc_register(&device);
+}
+
+void weir_device_mod_exit(void)
+{
+	misc_deregister(&device);
+}

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The ioctls: one table says of each number how large its struct is and who
+ * handles it, one dispatcher copies the struct in by the rules of user.c.
+ */
+
+#include <linux/compiler.h>
+#include <linux/cred.h>
+#include <linux/err.h>
+#include <linux/module.h>
+#include <linux/nospec.h>
+#include <linux/sched/signal.h>
+#include <linux/string.h>
+#include <linux/timekeeping.h>
+#include <linux/uaccess.h>
+
+#include "core/client.h"
+#include "core/event.h"
+#include "api/ioctl.h"
+#include "core/quota.h"
+#include "core/registry.h"
+#include "core/user.h"
+
+union ioctl_args {
+	u32 size;
+	struct weir_info info;
+	struct weir_create create;
+	struct weir_open open;
+	struct weir_close close;
+	struct weir_set set;
+	struct weir_get get;
+	struct weir_delete delete;
+	struct weir_list list;
+	struct weir_dump dump;
+	struct weir_rules rules;
+	struct weir_load load;
+	struct weir_emit emit;
+};
+
+static int info_run(struct weir_client *c, union ioctl_args *args, u64 user)
+{
+	struct weir_info *info = &args->info;
+
+	*info = (struct weir_info){
+		.size = info->size,
+		.abi_version = WEIR_ABI_VERSION,
+		.features = WEIR_FEATURE_COUNTER | WEIR_FEATURE_LIMITER |
+			    WEIR_FEATURE_EVENTS | WEIR_FEATURE_TRANSACTION |
+			    WEIR_FEATURE_HISTOGRAM | WEIR_FEATURE_EMIT |
+			    WEIR_FEATURE_GATE | WEIR_FEATURE_BREAKER |
+			    WEIR_FEATURE_ROSTER,
+		.now = ktime_get_boottime_ns(),
+		.batch_max = WEIR_BATCH_MAX,
+		.fields_max = WEIR_FIELDS_MAX,
+		.key_max = WEIR_KEY_MAX,
+		.handles_max = WEIR_HANDLES_MAX,
+		.keys_max = WEIR_KEYS_MAX,
+		.objects = weir_registry_objects(),
+		.objects_max = weir_quota_objects_max(),
+	};
+	weir_event_range(&info->event_first, &info->event_next);
+	strscpy(info->version, THIS_MODULE->version, sizeof(info->version));
+	return weir_user_put(info, sizeof(*info), user);
+}
+
+static int create_run(struct weir_client *c, union ioctl_args *args, u64 user)
+{
+	return weir_create_run(c, &args->create, user);
+}
+
+static int open_object(struct weir_client *c, struct weir_open *args,
+		       struct weir_object *o, u64 user)
+{
+	struct weir_handle *h;
+	int err;
+
+	if (!weir_object_may(o, args->rights))
+		return -EACCES;
+	h = weir_handle_reserve(c, args->rights);
+	if (IS_ERR(h))
+		return PTR_ERR(h);
+	args->handle = h->id;
+	args->id = o->id;
+	err = weir_user_put(args, sizeof(*args), user);
+	if (err)
+		weir_handle_cancel(c, h);
+	else
+		weir_handle_bind(c, h, o);
+	return err;
+}
+
+static int open_run(struct weir_client *c, union ioctl_args *args, u64 user)
+{
+	struct weir_open *open = &args->open;
+	struct weir_object *o;
+	int err;
+
+	if (open->flags || open->reserved || !open->rights ||
+	    open->rights & ~WEIR_RIGHT_ALL || open->kind == WEIR_KIND_ANY ||
+	    !weir_name_valid(open->name))
+		return -EINVAL;
+	if (open->rights & ~WEIR_RIGHT_OBSERVE && !c->writable)
+		return -EACCES;
+	o = weir_registry_find(open->kind, open->name);
+	if (!o)
+		return -ENOENT;
+	err = open_object(c, open, o, user);
+	if (err)
+		weir_object_put(o);
+	return err;
+}
+
+static int close_run(struct weir_client *c, union ioctl_args *args, u64 user)
+{
+	return weir_handle_close(c, args->close.handle);
+}
+
+static int set_run(struct weir_client *c, union ioctl_args *args, u64 user)
+{
+	struct weir_set *set = &args->set;
+	struct weir_object *o;
+	int err = -EOPNOTSUPP;
+
+	o = weir_handle_object(c, set->handle, WEIR_RIGHT_ADMIN);
+	if (IS_ERR(o))
+		return PTR_ERR(o);
+	if (o->ops->set)
+		err = o->ops->set(o, set->mask, set->config);
+	weir_object_put(o);
+	return err;
+}
+
+static int get_run(struct weir_client *c, union ioctl_args *args, u64 user)
+{
+	struct weir_get *get = &args->get;
+	struct weir_object *o;
+	int err;
+
+	o = weir_handle_object(c, get->handle, WEIR_RIGHT_OBSERVE);
+	if (IS_ERR(o))
+		return PTR_ERR(o);
+	err = o->ops->get(o, get->config, get->stats);
+	weir_object_put(o);
+	return err;
+}
+
+static int delete_run(struct weir_client *c, union ioctl_args *args, u64 user)
+{
+	struct weir_object *o;
+	int err;
+
+	o = weir_handle_object(c, args->delete.handle, WEIR_RIGHT_ADMIN);
+	if (IS_ERR(o))
+		return PTR_ERR(o);
+	err = weir_registry_delete(o);
+	weir_object_put(o);
+	return err;
+}
+
+static void list_fill(struct weir_object_info *info, struct weir_object *o)
+{
+	*info = (struct weir_object_info){
+		.size = sizeof(*info),
+		.kind = o->ops->kind,
+		.type = o->type,
+		.mode = o->mode,
+		.uid = from_kuid_munged(current_user_ns(), o->uid),
+		.gid = from_kgid_munged(current_user_ns(), o->gid),
+		.id = o->id,
+	};
+	memcpy(info->name, o->name, sizeof(info->name));
+	rcu_read_lock();
+	if (o->ops->keys && weir_object_alive(o))
+		info->keys = o->ops->keys(o);
+	rcu_read_unlock();
+}
+
+static int list_run(struct weir_client *c, union ioctl_args *args, u64 user)
+{
+	struct weir_list *list = &args->list;
+	u8 __user *to = u64_to_user_ptr(list->buffer);
+	struct weir_object_info info;
+	struct weir_object *o;
+	u64 length = list->length;
+	bool seen;
+
+	if (list->reserved || list->kind > WEIR_KIND_ROSTER)
+		return -EINVAL;
+	if (length < sizeof(info))
+		return -EMSGSIZE;
+	list->length = 0;
+	list->count = 0;
+	while (length - list->length >= sizeof(info)) {
+		o = weir_registry_next(&list->cursor, list->kind);
+		if (!o)
+			break;
+		list->cursor++;
+		seen = weir_object_may_observe(o);
+		if (seen)
+			list_fill(&info, o);
+		weir_object_put(o);
+		if (seen) {
+			if (copy_to_user(to + list->length, &info, sizeof(info)))
+				return -EFAULT;
+			list->length += sizeof(info);
+			list->count++;
+		}
+		if (signal_pending(current) && !list->count)
+			return -EINTR;
+		if (signal_pending(current))
+			break;
+		cond_resched();
+	}
+	return weir_user_put(list, sizeof(*list), user);
+}
+
+/* Who is in a roster may be seen by who may observe it; else it takes ADMIN. */
+static struct weir_object *dump_object(struct weir_client *c, u32 handle)
+{
+	struct weir_object *o = weir_handle_object(c, handle, WEIR_RIGHT_ADMIN);
+
+	if (o != ERR_PTR(-EACCES))
+		return o;
+	o = weir_handle_object(c, handle, WEIR_RIGHT_OBSERVE);
+	if (IS_ERR(o) || o->ops->kind == WEIR_KIND_ROSTER)
+		return o;
+	weir_object_put(o);
+	return ERR_PTR(-EACCES);
+}
+
+static int dump_run(struct weir_client *c, union ioctl_args *args, u64 user)
+{
+	struct weir_dump *dump = &args->dump;
+	struct weir_object *o = dump_object(c, dump->handle);
+	int err = -EOPNOTSUPP;
+
+	if (IS_ERR(o))
+		return PTR_ERR(o);
+	if (o->ops->dump)
+		err = o->ops->dump(o, dump);
+	weir_object_put(o);
+	return err ?: weir_user_put(dump, sizeof(*dump), user);
+}
+
+static int rules_run(struct weir_client *c, union ioctl_args *args, u64 user)
+{
+	struct weir_rules *rules = &args->rules;
+	struct weir_object *o;
+	int err = -EOPNOTSUPP;
+
+	o = weir_handle_object(c, rules->handle, WEIR_RIGHT_ADMIN);
+	if (IS_ERR(o))
+		return PTR_ERR(o);
+	if (o->ops->rules)
+		err = o->ops->rules(o, rules);
+	weir_object_put(o);
+	/* a change tells nothing, so there is nothing that could fail after it */
+	if (err || !(rules->flags & WEIR_RULES_GET))
+		return err;
+	return weir_user_put(rules, sizeof(*rules), user);
+}
+
+static int load_run(struct weir_client *c, union ioctl_args *args, u64 user)
+{
+	struct weir_load *load = &args->load;
+	struct weir_object *o;
+	int err = -EOPNOTSUPP;
+
+	o = weir_handle_object(c, load->handle, WEIR_RIGHT_ADMIN);
+	if (IS_ERR(o))
+		return PTR_ERR(o);
+	/* see that the result can be told before anything is done */
+	if (o->ops->load)
+		err = weir_user_put(load, sizeof(*load), user) ?:
+		      o->ops->load(o, load);
+	weir_object_put(o);
+	return err ?: weir_user_put(load, sizeof(*load), user);
+}
+
+static int emit_run(struct weir_client *c, union ioctl_args *args, u64 user)
+{
+	struct weir_emit __user *to = u64_to_user_ptr(user);
+	struct weir_emit *emit = &args->emit;
+	u8 data[WEIR_RECORD_MAX];
+	u64 seq;
+
+	if (!emit->length || emit->length > sizeof(data) ||
+	    (memchr_inv(emit->tag, 0, sizeof(emit->tag)) &&
+	     !weir_name_valid(emit->tag)))
+		return -EINVAL;
+	if (!c->writable)
+		return -EACCES;
+	if (copy_from_user(data, u64_to_user_ptr(emit->data), emit->length))
+		return -EFAULT;
+	/* see that the number can be told before there is one */
+	if (put_user(0, &to->seq))
+		return -EFAULT;
+	seq = weir_event_emit(emit->tag, data, emit->length);
+	return put_user(seq, &to->seq) ? -EFAULT : 0;
+}
+
+/**
+ * struct ioctl_desc - one ioctl
+ * @cmd: its number
+ * @size: of its struct here
+ * @min_size: of its struct in the first version of the ABI
+ * @run: handles it; writes its own results back
+ */
+struct ioctl_desc {
+	unsigned int cmd;
+	u32 size;
+	u32 min_size;
+	int (*run)(struct weir_client *c, union ioctl_args *args, u64 user);
+};
+
+#define IOCTL(_cmd, _struct, _last, _run)				\
+	[_IOC_NR(_cmd)] = {						\
+		.cmd = _cmd,						\
+		.size = sizeof(struct _struct),				\
+		.min_size = offsetofend(struct _struct, _last),		\
+		.run = _run,						\
+	}
+
+static const struct ioctl_desc ioctls[] = {
+	IOCTL(WEIR_IOC_INFO,	weir_info,	version,	info_run),
+	IOCTL(WEIR_IOC_CREATE,	weir_create,	name,		create_run),
+	IOCTL(WEIR_IOC_OPEN,	weir_open,	name,		open_run),
+	IOCTL(WEIR_IOC_CLOSE,	weir_close,	handle,		close_run),
+	IOCTL(WEIR_IOC_SET,	weir_set,	config,		set_run),
+	IOCTL(WEIR_IOC_GET,	weir_get,	stats,		get_run),
+	IOCTL(WEIR_IOC_DELETE,	weir_delete,	handle,		delete_run),
+	IOCTL(WEIR_IOC_LIST,	weir_list,	reserved,	list_run),
+	IOCTL(WEIR_IOC_DUMP,	weir_dump,	length,		dump_run),
+	IOCTL(WEIR_IOC_RULES,	weir_rules,	rules,		rules_run),
+	IOCTL(WEIR_IOC_LOAD,	weir_load,	length,		load_run),
+	IOCTL(WEIR_IOC_EMIT,	weir_emit,	tag,		emit_run),
+};
+
+/**
+ * weir_ioctl - dispatch an ioctl
+ * @c: the client
+ * @cmd: its number
+ * @arg: user pointer to its struct
+ */
+long weir_ioctl(struct weir_client *c, unsigned int cmd, unsigned long arg)
+{
+	const struct ioctl_desc *desc;
+	union ioctl_args args;
+	unsigned int nr = _IOC_NR(cmd);
+	int err;
+
+	/* by itself, for it is what all the others are made for */
+	if (likely(cmd == WEIR_IOC_SUBMIT))
+		return weir_submit_run(c, (struct weir_submit __user *)arg);
+	if (nr >= ARRAY_SIZE(ioctls))
+		return -ENOTTY;
+	desc = &ioctls[array_index_nospec(nr, ARRAY_SIZE(ioctls))];
+	if (cmd != desc->cmd)
+		return -ENOTTY;
+	err = weir_user_get(&args, desc->size, arg, desc->min_size);
+	return err ?: desc->run(c, &args, arg);
+}

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * WEIR_IOC_SUBMIT: operations from the user, one or many, and their results to him.
+ *
+ * What a single one costs beside the operation: copying 24 bytes and 64 bytes
+ * in, 64 bytes and the count out, an xarray look-up, and three stores that prove
+ * that results have where to go before anything is done.
+ *
+ * Of a batch several go together: their buckets are fetched while the others' keys are
+ * hashed, then their entries, so that the memory's latency is paid once for all.
+ * They share a look-up of the handle and a window to the user's memory, too.
+ */
+
+#include <linux/err.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "core/client.h"
+#include "api/ioctl.h"
+#include "limiter/limiter.h"
+#include "api/ops.h"
+#include "core/user.h"
+
+#define GROUP		8	/* ops that go together */
+#define WORDS(bytes)	((bytes) / sizeof(u64))
+
+/**
+ * struct group - ops of a batch that go together
+ * @run: the ops
+ * @object: what each is about, good for the RCU read side in which it was found
+ * @err: what each came to so far
+ * @count: of them
+ */
+struct group {
+	struct weir_op_run	run[GROUP];
+	struct weir_object	*object[GROUP];
+	int			err[GROUP];
+	unsigned int		count;
+};
+
+/* ------------------------------------------------------------ user's memory
+ *
+ * Word by word in one window, which costs half of what calls for so few bytes do.
+ */
+
+static __always_inline int op_read(struct weir_op_run *r, struct weir_op __user *user)
+{
+	const u64 __user *from = (const u64 __user *)user;
+	u64 *to = (u64 *)&r->op;
+	unsigned int i;
+
+	r->data = NULL;
+#pragma GCC unroll 8
+	for (i = 0; i < WORDS(WEIR_OP_IN); i++)
+		unsafe_get_user(to[i], &from[i], fault);
+	return 0;
+fault:
+	return -EFAULT;
+}
+
+/* That there is where to put the result: its first and last word, in two pages at most. */
+static __always_inline int op_prove(struct weir_op __user *user)
+{
+	unsafe_put_user(0, &user->result, fault);
+	unsafe_put_user(0, &user->bans, fault);
+	return 0;
+fault:
+	return -EFAULT;
+}
+
+static __always_inline int op_write(const struct weir_op_run *r,
+				    struct weir_op __user *user)
+{
+	const u64 *from = (const u64 *)&r->op.result;
+	u64 __user *to = (u64 __user *)&user->result;
+	unsigned int i;
+
+#pragma GCC unroll 8
+	for (i = 0; i < WORDS(WEIR_OP_OUT); i++)
+		unsafe_put_user(from[i], &to[i], fault);
+	return 0;
+fault:
+	return -EFAULT;
+}
+
+/* Copy an op in, and see that its result can be copied out: 0 or -EFAULT. */
+int weir_op_get(struct weir_op_run *r, struct weir_op __user *user)
+{
+	int err;
+
+	if (!user_access_begin(user, sizeof(*user)))
+		return -EFAULT;
+	err = op_read(r, user) ?: op_prove(user);
+	user_access_end();
+	return err;
+}
+
+int weir_op_put(const struct weir_op_run *r, struct weir_op __user *user)
+{
+	int err;
+
+	if (!user_write_access_begin(user, sizeof(*user)))
+		return -EFAULT;
+	err = op_write(r, user);
+	user_write_access_end();
+	return err;
+}
+
+/* ------------------------------------------------------------ one by one */
+
+static void op_perform(struct weir_client *c, struct weir_op_run *r)
+{
+	int err;
+
+	weir_op_clear(r);
+	err = weir_op_check(r);
+	if (!err)
+		err = weir_op_dispatch(c, r);
+	if (err)
+		weir_op_fail(r, err);
+}
+
+/* Apart, so that the others have no 528 bytes of stack to clear. */
+static noinline void op_perform_data(struct weir_client *c, struct weir_op_run *r)
+{
+	union weir_op_data data;
+
+	r->data = &data;
+	op_perform(c, r);
+	if (r->op.opcode == WEIR_OP_LEASE_GET && !r->op.result && weir_op_lease_put(r))
+		weir_op_fail(r, -EFAULT);
+}
+
+/* One op: -EFAULT or -ERESTARTNOHAND, and then nothing happened, or 0. */
+static int op_user(struct weir_client *c, struct weir_op __user *user, u32 index)
+{
+	struct weir_op_run r;
+	int err = weir_op_get(&r, user);
+
+	if (err)
+		return err;
+	if (r.op.flags & WEIR_OP_PTR)
+		op_perform_data(c, &r);
+	else
+		op_perform(c, &r);
+	/* begun again after a stop, not after a handler: that may want to end it */
+	if (r.op.result == -EINTR)
+		return -ERESTARTNOHAND;
+	r.op.decided = r.op.verdict ? index : 0;
+	return weir_op_put(&r, user);
+}
+
+/* ------------------------------------------------------------ many */
+
+/*
+ * It points to more memory of the user's, or may wait: so it goes by itself. CANCEL, for
+ * weir_op_dispatch() does more when it is told that the gate is dead.
+ */
+static __always_inline bool goes_alone(const struct weir_op *op)
+{
+	return op->flags & WEIR_OP_PTR || op->opcode == WEIR_OP_RESERVE ||
+	       op->opcode == WEIR_OP_ACQUIRE || op->opcode == WEIR_OP_CANCEL;
+}
+
+/* The next ops, as many as can go together; none of those that cannot be read. */
+static void group_get(struct group *g, struct weir_op __user *user, unsigned int room)
+{
+	unsigned int n = min_t(unsigned int, room, GROUP);
+	struct weir_op_run *r = g->run, *end = r + n;
+
+	g->count = 0;
+	if (!user_access_begin(user, n * sizeof(*user)))
+		return;
+	while (r < end && !op_read(r, user) && !goes_alone(&r->op) &&
+	       !op_prove(user)) {
+		r++;
+		user++;
+	}
+	user_access_end();
+	g->count = r - g->run;
+}
+
+static int group_put(const struct group *g, struct weir_op __user *user)
+{
+	const struct weir_op_run *r = g->run, *end = r + g->count;
+
+	if (!user_write_access_begin(user, g->count * sizeof(*user)))
+		return -EFAULT;
+	while (r < end && !op_write(r, user)) {
+		r++;
+		user++;
+	}
+	user_write_access_end();
+	return r - g->run ?: -EFAULT;
+}
+
+/* Their objects and keys; and have the memory fetched that will be wanted. */
+static void group_find(struct weir_client *c, struct group *g)
+{
+	struct weir_handle *h = NULL;
+	struct weir_object *o;
+	struct weir_op_run *r;
+	unsigned int i;
+
+	for (i = 0; i < g->count; i++) {
+		r = &g->run[i];
+		g->object[i] = NULL;
+		weir_op_clear(r);
+		g->err[i] = weir_op_check(r);
+		if (g->err[i])
+			continue;
+		if (!h || h->id != r->op.handle)
+			h = weir_handle_find(c, r->op.handle);
+		o = weir_op_object(h, r);
+		if (IS_ERR(o)) {
+			g->err[i] = PTR_ERR(o);
+			continue;
+		}
+		g->object[i] = o;
+		if (o->ops->kind == WEIR_KIND_LIMITER)
+			weir_table_prefetch(&weir_limiter(o)->table, &r->key);
+	}
+	for (i = 0; i < g->count; i++) {
+		o = g->object[i];
+		if (o && o->ops->kind == WEIR_KIND_LIMITER)
+			weir_table_prefetch_entry(&weir_limiter(o)->table,
+						  &g->run[i].key);
+	}
+}
+
+/*
+ * In order; together until one must sleep or another task waits for this processor: the
+ * objects are good no longer then. What is wrong with an op stays wrong with it.
+ */
+static void group_perform(struct weir_client *c, struct group *g)
+{
+	unsigned int i;
+	int err;
+
+	rcu_read_lock();
+	group_find(c, g);
+	for (i = 0; i < g->count; i++) {
+		if (g->err[i])
+			continue;
+		if (need_resched())
+			break;
+		err = weir_op_quick(c, &g->run[i], g->object[i]);
+		if (err == WEIR_OP_SLOW)
+			break;
+		g->err[i] = err;
+	}
+	/* what is slow has done nothing yet, so it may begin again as well */
+	rcu_read_unlock();
+	for (; i < g->count; i++) {
+		cond_resched();
+		if (!g->err[i])
+			g->err[i] = weir_op_dispatch(c, &g->run[i]);
+		/* a signal: this one and the rest were not performed */
+		if (g->err[i] == -EINTR)
+			g->count = i;
+	}
+}
+
+/* How many were performed and told; 0: the next one goes alone; or -EFAULT. */
+static int group_user(struct weir_client *c, struct group *g,
+		      struct weir_op __user *user, u32 index, u32 room)
+{
+	struct weir_op_run *r;
+	unsigned int i;
+
+	group_get(g, user, room);
+	if (g->count)
+		group_perform(c, g);
+	if (!g->count)
+		return 0;
+	for (i = 0; i < g->count; i++) {
+		r = &g->run[i];
+		if (g->err[i])
+			weir_op_fail(r, g->err[i]);
+		r->op.decided = r->op.verdict ? index + i : 0;
+	}
+	return group_put(g, user);
+}
+
+/* A batch, in order; how many were performed, or an errno. */
+static int batch_user(struct weir_client *c, struct weir_op __user *ops, u32 count)
+{
+	/* without it, all go one by one */
+	struct group *g = kmalloc(sizeof(*g), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	int done = 0, n;
+	bool whole;
+
+	do {
+		n = g ? group_user(c, g, ops + done, done, count - done) : 0;
+		/* what could not be told was done: it must not be done again */
+		whole = n <= 0 || n == g->count;
+		if (!n)
+			n = op_user(c, ops + done, done) ?: 1;
+		if (n < 0)
+			break;
+		done += n;
+		cond_resched();
+	} while (whole && done < count && !signal_pending(current));
+	kfree(g);
+	return done ?: n;
+}
+
+static __always_inline bool submit_valid(const struct weir_submit *args)
+{
+	return !(args->flags & ~WEIR_SUBMIT_ALL) && args->count &&
+	       !(args->ops % sizeof(u64)) && args->count <= WEIR_BATCH_MAX;
+}
+
+/* As most have it, in one window. -EAGAIN: it needs to be looked at closer. */
+static int submit_get(struct weir_submit *args, struct weir_submit __user *user)
+{
+	if (!user_access_begin(user, sizeof(*user)))
+		return -EAGAIN;
+	unsafe_get_user(args->size, &user->size, again);
+	unsafe_get_user(args->flags, &user->flags, again);
+	unsafe_get_user(args->count, &user->count, again);
+	unsafe_get_user(args->ops, &user->ops, again);
+	if (args->size != sizeof(*args) || !submit_valid(args))
+		goto again;
+	unsafe_put_user(0, &user->done, again);
+	user_access_end();
+	return 0;
+again:
+	user_access_end();
+	return -EAGAIN;
+}
+
+static int submit_get_any(struct weir_submit *args, struct weir_submit __user *user)
+{
+	int err = weir_user_get(args, sizeof(*args), (uintptr_t)user,
+				offsetofend(struct weir_submit, ops));
+
+	if (err)
+		return err;
+	if (!submit_valid(args))
+		return -EINVAL;
+	return put_user(0, &user->done) ? -EFAULT : 0;
+}
+
+/**
+ * weir_submit_run - handle WEIR_IOC_SUBMIT
+ * @c: the client
+ * @user: its struct
+ *
+ * Context: may sleep.
+ */
+int weir_submit_run(struct weir_client *c, struct weir_submit __user *user)
+{
+	struct weir_submit args;
+	struct weir_op __user *ops;
+	int done, err = submit_get(&args, user);
+
+	if (err)
+		err = submit_get_any(&args, user);
+	if (err)
+		return err;
+	ops = u64_to_user_ptr(args.ops);
+	if (args.flags)
+		done = weir_transaction_run(c, ops, args.count);
+	else if (args.count == 1)
+		done = op_user(c, ops, 0) ?: 1;
+	else
+		done = batch_user(c, ops, args.count);
+	if (done < 0)
+		return done;
+	return put_user(done, &user->done) ? -EFAULT : 0;
+}

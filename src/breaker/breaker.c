@@ -1,0 +1,553 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Asking breakers, and telling them what became of it.
+ *
+ * A key without an entry is closed, and nothing counts. What closed and open breakers are
+ * asked, and what a closed one is told of successes by number, takes no lock and writes
+ * nothing but a total. The rest is done under the entry's lock, and so in one step for
+ * whoever looks.
+ *
+ * A probe is held (hold.h) by who was admitted, so that it has failed when he is gone; one
+ * that is taken detached is nobody's, and is waited for as long as the breaker
+ * waits for any. How many are held stands in the entry, which is not dropped before
+ * all are reported or lost, though they be late: a hold leads to its entry.
+ */
+
+#include <linux/err.h>
+
+#include "breaker/breaker.h"
+#include "core/client.h"
+#include "core/event.h"
+#include "core/hold.h"
+
+#define AGAIN	2	/* the entry died: look again. WEIR_OP_SLOW is 1 */
+#define NO_ENTRY 3	/* one must be made */
+
+/**
+ * struct breaker_call - one operation on one key
+ * @b: the breaker
+ * @op: the operation; its result half is filled in
+ * @c: his client
+ * @now: ns since the table's epoch, read with the entry locked
+ * @key: hashed
+ * @new: memory for a hold
+ * @hold: of the caller, in use
+ * @s: the key's state, while the entry is locked
+ * @moves: what has happened to it
+ */
+struct breaker_call {
+	struct weir_breaker	*b;
+	struct weir_op		*op;
+	struct weir_client	*c;
+	u64			now;
+	struct weir_key		key;
+	struct weir_hold	*new;
+	struct weir_hold	*hold;
+	struct weir_circuit	s;
+	struct weir_circuit_moves moves;
+};
+
+/* ------------------------------------------------------------ state and entry */
+
+static void state_get(struct weir_circuit *s, const struct weir_entry *e, u64 word)
+{
+	s->word = word;
+	s->at = e->at;
+	s->counts[0] = e->counts[0];
+	s->counts[1] = e->counts[1];
+	s->step = e->step;
+}
+
+static void state_put(const struct weir_circuit *s, struct weir_entry *e)
+{
+	/* pairs with the READ_ONCE() in word_read() */
+	WRITE_ONCE(e->at, s->at);
+	e->counts[0] = s->counts[0];
+	e->counts[1] = s->counts[1];
+	e->step = s->step;
+}
+
+static u64 idle_at(const struct weir_breaker *b, const struct weir_entry *e,
+		   const struct weir_circuit *s, u64 now)
+{
+	if (e->held || b->spec.type == WEIR_KEY_NONE)
+		return WEIR_EXPIRY_NEVER;
+	return weir_circuit_idle_at(&b->circuit, *s, now);
+}
+
+/* Events of what has happened, and the total. Entry locked, so they come in order. */
+static void moves_tell(struct weir_breaker *b, const struct weir_entry *e,
+		       const struct weir_circuit *s,
+		       const struct weir_circuit_moves *moves, u64 now)
+{
+	static const u32 types[] = {
+		[WEIR_CIRCUIT_CLOSED] = WEIR_EVENT_CLOSED,
+		[WEIR_CIRCUIT_OPEN] = WEIR_EVENT_OPENED,
+		[WEIR_CIRCUIT_HALF_OPEN] = WEIR_EVENT_HALF_OPEN,
+	};
+	s64 left;
+	u32 i;
+
+	for (i = 0; i < moves->n; i++) {
+		left = 0;
+		if (moves->to[i] == WEIR_CIRCUIT_OPEN) {
+			this_cpu_inc(b->totals->opened);
+			/* of one that has ended already nothing is left */
+			if (i == moves->n - 1)
+				left = s->at == WEIR_NEVER ? -1 :
+				       s->at > now ? s->at - now : 0;
+		}
+		weir_event_key(&b->obj, types[moves->to[i]], b->spec.type, e->key,
+			       e->key_len, left, s->step);
+	}
+}
+
+/*
+ * Lock @e, and have its state in @call->s. @before: when it would have been idle. False:
+ * it is dead.
+ */
+static bool entry_begin(struct breaker_call *call, struct weir_entry *e, u64 *before)
+{
+	u64 word;
+
+	if (!weir_table_lock(&call->b->table, e, &word))
+		return false;
+	call->now = weir_table_now(&call->b->table);
+	state_get(&call->s, e, word);
+	*before = idle_at(call->b, e, &call->s, call->now);
+	return true;
+}
+
+static void entry_end(struct breaker_call *call, struct weir_entry *e, u64 hash,
+		      u64 before)
+{
+	struct weir_breaker *b = call->b;
+	u64 after = idle_at(b, e, &call->s, call->now);
+
+	moves_tell(b, e, &call->s, &call->moves, call->now);
+	state_put(&call->s, e);
+	if (after < before)
+		weir_table_settle(&b->table, hash, after);
+	weir_table_unlock(&b->table, e, call->s.word);
+}
+
+/* ------------------------------------------------------------ answers */
+
+static void answer_allowed(struct breaker_call *call, u32 is, u64 ticket)
+{
+	call->op->verdict = WEIR_ALLOWED;
+	call->op->ticket = ticket;
+	call->op->state = is;
+	this_cpu_inc(call->b->totals->allowed);
+}
+
+static void answer_rejected(struct breaker_call *call, u32 is, u64 retry_after)
+{
+	call->op->verdict = WEIR_LIMITED;
+	call->op->retry_after = retry_after;
+	call->op->state = is;
+	this_cpu_inc(call->b->totals->rejected);
+}
+
+static void answer_view(struct weir_op *op, const struct weir_circuit_view *view)
+{
+	op->state = view->is;
+	op->step = view->step;
+	op->calls = view->calls;
+	op->failures = view->failures;
+	op->retry_after = view->left;
+	if (view->is == WEIR_CIRCUIT_HALF_OPEN) {
+		op->calls = view->admitted;
+		op->failures = view->succeeded;
+	}
+}
+
+/* What a report came to, if nobody had to be asked for more. */
+static void answer_counted(struct breaker_call *call, enum weir_circuit_call what, u32 is)
+{
+	call->op->state = is;
+	if (what == WEIR_CIRCUIT_OK)
+		this_cpu_inc(call->b->totals->succeeded);
+	else if (what == WEIR_CIRCUIT_FAILED)
+		this_cpu_inc(call->b->totals->failed);
+}
+
+/* ------------------------------------------------------------ without the lock */
+
+static enum weir_circuit_call call_of(const struct weir_op *op)
+{
+	return op->n - WEIR_CALL_OK;
+}
+
+/* A key without an entry; the clock was read before that was found. */
+static int absent_op(struct breaker_call *call)
+{
+	struct weir_circuit_view view;
+	struct weir_op *op = call->op;
+	u64 ticket = weir_circuit_ticket(0, call->now);
+
+	switch (op->opcode) {
+	case WEIR_OP_ALLOW:
+		answer_allowed(call, WEIR_CIRCUIT_CLOSED, ticket);
+		return 0;
+	case WEIR_OP_REPORT:
+		/* no entry is made for what was never given */
+		if (op->arg && !weir_circuit_is_ticket(0, call->now, op->arg))
+			return -ENOENT;
+		if (!weir_circuit_is_moot(&call->b->circuit, 0, call->now,
+					  op->arg ?: ticket, call_of(op)))
+			return NO_ENTRY;
+		answer_counted(call, call_of(op), WEIR_CIRCUIT_CLOSED);
+		return 0;
+	case WEIR_OP_BREAKER_STATE:
+		weir_circuit_look(&call->b->circuit, (struct weir_circuit){}, call->now,
+				  &view);
+		answer_view(op, &view);
+		return 0;
+	default:
+		/* RESET, too: what was admitted before shall be late */
+		return NO_ENTRY;
+	}
+}
+
+/*
+ * The clock between two readings of the word that are the same; its state is that of the
+ * moment then. No word comes back. False: somebody is at it.
+ */
+static bool word_read(struct breaker_call *call, const struct weir_entry *e, u64 *word,
+		      u64 *at)
+{
+	*word = atomic64_read(&e->word);
+	/* pairs with the release of the entry's lock: its end belongs to the word */
+	smp_rmb();
+	*at = READ_ONCE(e->at);
+	call->now = weir_table_now(&call->b->table);
+	/* pairs with the exchange that takes it: who comes later makes a later word */
+	smp_rmb();
+	return !(*word & WEIR_ENTRY_LOCKED) && (u64)atomic64_read(&e->word) == *word;
+}
+
+/* What needs no lock: 0, or WEIR_OP_SLOW. */
+static int unlocked_op(struct breaker_call *call, struct weir_entry *e)
+{
+	struct weir_op *op = call->op;
+	u64 word, at, ticket;
+
+	if (op->opcode != WEIR_OP_ALLOW && op->opcode != WEIR_OP_REPORT)
+		return WEIR_OP_SLOW;
+	if (!word_read(call, e, &word, &at))
+		return WEIR_OP_SLOW;
+	ticket = weir_circuit_ticket(word, call->now);
+	if (op->opcode == WEIR_OP_REPORT) {
+		if (!weir_circuit_is_moot(&call->b->circuit, word, call->now,
+					  op->arg ?: ticket, call_of(op)))
+			return WEIR_OP_SLOW;
+		answer_counted(call, call_of(op), WEIR_CIRCUIT_CLOSED);
+		return 0;
+	}
+	if (weir_circuit_is_closed(word)) {
+		answer_allowed(call, WEIR_CIRCUIT_CLOSED, ticket);
+		return 0;
+	}
+	if (weir_circuit_is(word) != WEIR_CIRCUIT_OPEN || at <= call->now)
+		return WEIR_OP_SLOW;
+	answer_rejected(call, WEIR_CIRCUIT_OPEN, at == WEIR_NEVER ? at : at - call->now);
+	return 0;
+}
+
+static int quick(struct breaker_call *call)
+{
+	struct weir_entry *e;
+
+	/* before it is looked for: who opens it meanwhile does so later */
+	call->now = weir_table_now(&call->b->table);
+	e = weir_table_find(&call->b->table, &call->key);
+	return e ? unlocked_op(call, e) : absent_op(call);
+}
+
+static int call_check(struct breaker_call *call, const u8 *bytes)
+{
+	struct weir_breaker *b = call->b;
+	u64 arg = call->op->arg;
+
+	if (call->op->opcode == WEIR_OP_TRIP && arg > WEIR_BREAKER_OPEN_MAX &&
+	    arg != WEIR_NEVER)
+		return -EINVAL;
+	return weir_key_make(&b->spec, &b->table, bytes, call->op->key_len, &call->key);
+}
+
+/**
+ * weir_breaker_quick - perform an operation, if it takes no lock and no memory
+ * @o: the breaker
+ * @op: checked; its result half zeroed, and filled in here
+ * @bytes: the key
+ *
+ * Cost beside finding the key: two readings of a word and one of the clock.
+ * Context: RCU read side.
+ * Return: 0, -EINVAL, -ENOENT, or WEIR_OP_SLOW: nothing happened.
+ */
+int weir_breaker_quick(struct weir_object *o, struct weir_op *op, const u8 *bytes)
+{
+	struct breaker_call call = { .b = weir_breaker(o), .op = op };
+	int ret = call_check(&call, bytes) ?: quick(&call);
+
+	return ret == NO_ENTRY ? WEIR_OP_SLOW : ret;
+}
+
+/* ------------------------------------------------------------ with the entry locked */
+
+static void hold_set(struct weir_entry *e, struct weir_hold *h, u32 n)
+{
+	e->held += n - h->n;
+	WRITE_ONCE(h->n, n);
+}
+
+/* The caller's probes of earlier generations are nobody's concern any more. */
+static void late_forget(struct breaker_call *call, struct weir_entry *e)
+{
+	struct weir_hold *h = call->hold;
+
+	if (h && h->n && h->ticket <= weir_circuit_since(call->s.word))
+		hold_set(e, h, 0);
+}
+
+static int allow(struct breaker_call *call, struct weir_entry *e)
+{
+	bool detached = call->op->arg & WEIR_ALLOW_DETACHED;
+	struct weir_circuit_answer a;
+	u32 is;
+
+	if (!detached) {
+		call->hold = weir_hold_get(call->c, &call->b->obj, e, &call->new);
+		if (!call->hold)
+			return -ENOMEM;
+	}
+	weir_circuit_allow(&call->b->circuit, &call->s, call->now, &a, &call->moves);
+	is = weir_circuit_is(call->s.word);
+	if (!a.admitted) {
+		answer_rejected(call, is, a.retry_after);
+		return 0;
+	}
+	answer_allowed(call, is, a.ticket);
+	if (!a.probe)
+		return 0;
+	call->op->out_flags |= WEIR_OUT_PROBE;
+	if (detached) {
+		call->s.detached++;
+		return 0;
+	}
+	late_forget(call, e);
+	hold_set(e, call->hold, call->hold->n + 1);
+	call->hold->ticket = a.ticket;
+	return 0;
+}
+
+/* Half-open: the report is of a probe that is out. */
+static bool probe_take(struct breaker_call *call, struct weir_entry *e)
+{
+	if (call->hold && call->hold->n)
+		hold_set(e, call->hold, call->hold->n - 1);
+	else if (call->s.detached)
+		call->s.detached--;
+	else
+		return false;
+	return true;
+}
+
+static int report(struct breaker_call *call, struct weir_entry *e)
+{
+	const struct weir_circuit_config *c = &call->b->circuit;
+	enum weir_circuit_call what = call_of(call->op);
+	enum weir_circuit_heard heard;
+	struct weir_circuit *s = &call->s;
+	u64 ticket = call->op->arg;
+
+	weir_circuit_settle(c, s, call->now, &call->moves);
+	if (!ticket)
+		ticket = weir_circuit_ticket(s->word, call->now);
+	if (!weir_circuit_is_ticket(s->word, call->now, ticket))
+		return -ENOENT;
+	call->hold = weir_hold_get(call->c, &call->b->obj, e, NULL);
+	late_forget(call, e);
+	if (weir_circuit_is(s->word) == WEIR_CIRCUIT_HALF_OPEN &&
+	    ticket > weir_circuit_since(s->word) && !probe_take(call, e))
+		return -ENOENT;
+	if (what == WEIR_CIRCUIT_OK && weir_circuit_is_slow(c, call->now, ticket))
+		what = WEIR_CIRCUIT_FAILED;
+	heard = weir_circuit_report(c, s, call->now, ticket, what, &call->moves);
+	if (heard == WEIR_CIRCUIT_COUNTED) {
+		answer_counted(call, what, weir_circuit_is(s->word));
+		return 0;
+	}
+	call->op->out_flags |= WEIR_OUT_LATE;
+	call->op->state = weir_circuit_is(s->word);
+	this_cpu_inc(call->b->totals->late);
+	return 0;
+}
+
+static int entry_op(struct breaker_call *call, struct weir_entry *e)
+{
+	const struct weir_circuit_config *c = &call->b->circuit;
+	struct weir_circuit_view view;
+	struct weir_op *op = call->op;
+	bool longer = true;
+
+	switch (op->opcode) {
+	case WEIR_OP_ALLOW:
+		return allow(call, e);
+	case WEIR_OP_REPORT:
+		return report(call, e);
+	case WEIR_OP_TRIP:
+		longer = weir_circuit_trip(c, &call->s, call->now, op->arg, &call->moves);
+		break;
+	case WEIR_OP_RESET:
+		weir_circuit_reset(c, &call->s, call->now, &call->moves);
+		break;
+	}
+	weir_circuit_look(c, call->s, call->now, &view);
+	answer_view(op, &view);
+	op->verdict = longer ? WEIR_NONE : WEIR_LIMITED;
+	return 0;
+}
+
+/* One look at the key, which has an entry: 0, an error, NO_ENTRY or AGAIN. */
+static int locked_op(struct breaker_call *call)
+{
+	struct weir_entry *e;
+	u64 before;
+	int ret;
+
+	rcu_read_lock();
+	e = weir_table_find(&call->b->table, &call->key);
+	if (!e) {
+		ret = NO_ENTRY;
+	} else if (!entry_begin(call, e, &before)) {
+		ret = AGAIN;
+	} else {
+		ret = entry_op(call, e);
+		entry_end(call, e, call->key.hash, before);
+	}
+	rcu_read_unlock();
+	return ret;
+}
+
+/* The key gets an entry, and the operation is done there. */
+static int new_op(struct breaker_call *call)
+{
+	struct weir_table *t = &call->b->table;
+	struct weir_entry *new, *e;
+	u64 word, before;
+	int ret;
+
+	new = weir_table_new(t, &call->key, GFP_KERNEL);
+	if (IS_ERR(new)) {
+		if (new == ERR_PTR(-ENOSPC))
+			this_cpu_inc(call->b->totals->full);
+		return PTR_ERR(new);
+	}
+	rcu_read_lock();
+	e = weir_table_link(t, &call->key, new, 0, &word);
+	if (!e) {
+		weir_table_discard(new);
+		rcu_read_unlock();
+		return AGAIN;
+	}
+	call->now = weir_table_now(t);
+	state_get(&call->s, e, word);
+	before = e == new ? WEIR_EXPIRY_NEVER : idle_at(call->b, e, &call->s, call->now);
+	ret = entry_op(call, e);
+	entry_end(call, e, call->key.hash, before);
+	rcu_read_unlock();
+	return ret;
+}
+
+/* The holder may have gone meanwhile: then what he got is lost. 0 or -EBADF. */
+static int hold_end(struct breaker_call *call)
+{
+	struct weir_hold *h = call->hold;
+	int err = 0;
+
+	if (call->op->out_flags & WEIR_OUT_PROBE &&
+	    weir_hold_gone(call->c, h)) {
+		rcu_read_lock();
+		if (weir_object_alive(&call->b->obj))
+			weir_breaker_give_back(&call->b->obj, h);
+		rcu_read_unlock();
+		err = -EBADF;
+	}
+	weir_hold_put(call->c, h);
+	return err;
+}
+
+/* &weir_kind_ops.op: what weir_breaker_quick() did not do */
+int weir_breaker_op(struct weir_client *c, struct weir_object *o, struct weir_op *op,
+		    const u8 *bytes)
+{
+	struct breaker_call call = { .b = weir_breaker(o), .op = op, .c = c };
+	int err, ret = call_check(&call, bytes);
+
+	if (ret)
+		return ret;
+	if (op->opcode == WEIR_OP_ALLOW && !(op->arg & WEIR_ALLOW_DETACHED))
+		call.new = weir_hold_new();
+	do {
+		ret = locked_op(&call);
+		if (ret == NO_ENTRY) {
+			rcu_read_lock();
+			ret = quick(&call);
+			rcu_read_unlock();
+		}
+		if (ret == NO_ENTRY)
+			ret = new_op(&call);
+	} while (ret > 0);
+	if (call.hold) {
+		err = hold_end(&call);
+		ret = ret ?: err;
+	}
+	weir_hold_discard(call.new);
+	return ret;
+}
+
+/* &weir_kind_ops.give_back */
+void weir_breaker_give_back(struct weir_object *o, struct weir_hold *h)
+{
+	struct breaker_call call = { .b = weir_breaker(o) };
+	struct weir_breaker_totals __percpu *totals = call.b->totals;
+	struct weir_entry *e = h->entry;
+	u64 before;
+
+	/* without probes it may be gone; that he has none then stays so */
+	if (!READ_ONCE(h->n) || !entry_begin(&call, e, &before))
+		return;
+	if (h->n && weir_circuit_died(&call.b->circuit, &call.s, call.now, h->ticket,
+				      &call.moves)) {
+		this_cpu_add(totals->lost, h->n);
+		this_cpu_inc(totals->failed);
+	}
+	hold_set(e, h, 0);
+	entry_end(&call, e, weir_table_hash_of(&call.b->table, e), before);
+}
+
+/* &weir_table_ops.idle_at */
+u64 weir_breaker_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word,
+			 u64 now)
+{
+	struct weir_circuit s;
+
+	state_get(&s, e, word);
+	return idle_at(container_of(t, struct weir_breaker, table), e, &s, now);
+}
+
+/* A plain breaker's state now. Context: alive, as for sysfs. */
+u32 weir_breaker_state(struct weir_breaker *b)
+{
+	struct weir_op op = { .opcode = WEIR_OP_BREAKER_STATE };
+	struct breaker_call call = { .b = b, .op = &op };
+	int ret;
+
+	weir_key_make(&b->spec, &b->table, NULL, 0, &call.key);
+	do
+		ret = locked_op(&call);
+	while (ret == AGAIN);
+	return ret ? WEIR_CIRCUIT_CLOSED : op.state;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The registry: all objects by kind and name, and by number. Look-ups take no
+ * lock. Creating and deleting take one mutex, which makes "exactly one winner"
+ * and exact caps simple.
+ *
+ * LOCK ORDER, outer to inner (docs/locking.md says why):
+ *
+ *	set_lock		mutex		of a limiter or gate: one live change at a time
+ *	registry mutex		mutex		names, numbers, accounts
+ *	(sysfs)					taken inside it, to remove a folder
+ *	expiry->lock		spinlock, BH	raising bounds
+ *	bucket			bit lock, BH	links of one chain; claims that are one hold
+ *						several, in the order of their addresses
+ *	entry			bit lock, BH	one key's state; transactions hold several,
+ *						in the order of their addresses, such claims
+ *						with all buckets locked
+ *	waiters' bucket		spinlock, BH	queues of those who wait for tokens
+ *	gate->lock		spinlock, BH	all who wait for permits; wakes them
+ *	client->hold_lock	spinlock, BH	what holders of one open file have
+ *	deadline_lock		spinlock, BH	queued acquisitions of all gates that have one;
+ *						wakes their watcher. Not inside the two above
+ *	counter->taking		mutex		one take of a histogram; outside all of these
+ *	counter->lock		spinlock, BH	base values; inside taking alone
+ *	event ring		spinlock, IRQ	records; wakes readers when released
+ *
+ * No memory is asked for with any of them held but set_lock, and no user's memory
+ * is touched. Below the mutexes nothing sleeps. No show function of sysfs takes a
+ * mutex but taking, whose holder waits for nothing, so a folder can be removed under
+ * the registry's.
+ */
+#ifndef _WEIR_REGISTRY_H
+#define _WEIR_REGISTRY_H
+
+#include "core/object.h"
+
+u64 weir_registry_number(void);
+u64 weir_registry_objects(void);
+int weir_registry_begin(struct weir_object *o);
+void weir_registry_abandon(struct weir_object *o);
+int weir_registry_publish(struct weir_object *o);
+int weir_registry_delete(struct weir_object *o);
+struct weir_object *weir_registry_find(u32 kind, const char *name);
+struct weir_object *weir_registry_next(u64 *cursor, u32 kind);
+int weir_registry_change(struct weir_object *o, u64 keys, u64 mask);
+void weir_registry_queue(struct work_struct *work);
+void weir_registry_assert_held(void);
+
+int weir_registry_mod_init(void);
+void weir_registry_mod_exit(void);
+
+#endif /* _WEIR_REGISTRY_H */

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Counters as objects: configuration, sysfs. */
+
+#include <linux/err.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "counter/counter.h"
+#include "lib/histogram.h"
+#include "core/sysfs.h"
+#include "core/user.h"
+
+static int config_check(struct weir_counter_config *config)
+{
+	if (config->reserved)
+		return -EINVAL;
+	if (config->type != WEIR_COUNTER_SUM &&
+	    config->type != WEIR_COUNTER_SEQUENCE &&
+	    config->type != WEIR_COUNTER_HISTOGRAM)
+		return -EOPNOTSUPP;
+	if (config->nfields > WEIR_FIELDS_MAX)
+		return -EINVAL;
+	if (config->type != WEIR_COUNTER_SUM && config->nfields)
+		return -EINVAL;
+	if (config->buckets ||
+	    (config->sub_bits && (config->type != WEIR_COUNTER_HISTOGRAM ||
+				  config->sub_bits != WEIR_HISTOGRAM_SUB_BITS)))
+		return -EINVAL;
+	if (!config->nfields && config->fields)
+		return -EINVAL;
+	if (config->start < 0 || config->start == S64_MAX ||
+	    (config->start && config->type != WEIR_COUNTER_SEQUENCE))
+		return -EINVAL;
+	return 0;
+}
+
+static int names_check(char (*names)[WEIR_NAME_SIZE], unsigned int n)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < n; i++) {
+		if (!weir_name_valid(names[i]))
+			return -EINVAL;
+		for (j = 0; j < i; j++)
+			if (!strcmp(names[i], names[j]))
+				return -EINVAL;
+	}
+	return 0;
+}
+
+static int names_fill(struct weir_counter *c,
+		      const struct weir_counter_config *config)
+{
+	if (!c->nfields)
+		return 0;
+	if (!config->nfields) {
+		strscpy(c->names[0], "value", sizeof(c->names[0]));
+		return 0;
+	}
+	if (copy_from_user(c->names, u64_to_user_ptr(config->fields),
+			   config->nfields * sizeof(*c->names)))
+		return -EFAULT;
+	return names_check(c->names, config->nfields);
+}
+
+static struct weir_object *counter_create(u64 user_config)
+{
+	struct weir_counter_config config;
+	struct weir_counter *c;
+	unsigned int nfields;
+	int err;
+
+	err = weir_user_get(&config, sizeof(config), user_config,
+			    offsetofend(struct weir_counter_config, start));
+	if (!err)
+		err = config_check(&config);
+	if (err)
+		return ERR_PTR(err);
+	nfields = config.nfields ?: config.type != WEIR_COUNTER_HISTOGRAM;
+	c = kzalloc(struct_size(c, names, nfields), GFP_KERNEL_ACCOUNT);
+	if (!c)
+		return ERR_PTR(-ENOMEM);
+	c->obj.type = config.type;
+	c->nfields = nfields;
+	atomic64_set(&c->last, config.start);
+	err = names_fill(c, &config);
+	if (err) {
+		kfree(c);
+		return ERR_PTR(err);
+	}
+	return &c->obj;
+}
+
+static int counter_build(struct weir_object *o)
+{
+	return weir_counter_init(weir_counter(o));
+}
+
+static void counter_release(struct weir_object *o)
+{
+	weir_counter_free(weir_counter(o));
+}
+
+/**
+ * counter_load - &weir_kind_ops.load: into a histogram, one snapshot
+ * @o: the counter
+ * @args: the ioctl's struct; results are filled in
+ *
+ * Context: may sleep; the header is held.
+ */
+static int counter_load(struct weir_object *o, struct weir_load *args)
+{
+	struct weir_histogram *h;
+	int err;
+
+	if (o->type != WEIR_COUNTER_HISTOGRAM)
+		return -EOPNOTSUPP;
+	if (args->flags || args->elapsed || args->buffer % 8 ||
+	    args->length != sizeof(*h))
+		return -EINVAL;
+	h = memdup_user(u64_to_user_ptr(args->buffer), sizeof(*h));
+	if (IS_ERR(h))
+		return PTR_ERR(h);
+	err = weir_histogram_sound(h) ? 0 : -EINVAL;
+	if (!err && !weir_object_live_get(o))
+		err = -ENODEV;
+	if (!err) {
+		weir_counter_merge(weir_counter(o), h);
+		weir_object_live_put(o);
+		args->count = 1;
+	}
+	kfree(h);
+	return err;
+}
+
+static int counter_get(struct weir_object *o, u64 user_config, u64 stats)
+{
+	struct weir_counter *c = weir_counter(o);
+	struct weir_counter_config config;
+	unsigned int room;
+	int err;
+
+	if (stats)
+		return -EOPNOTSUPP;
+	if (!user_config)
+		return 0;
+	err = weir_user_get(&config, sizeof(config), user_config,
+			    offsetofend(struct weir_counter_config, start));
+	if (err)
+		return err;
+	if (config.reserved)
+		return -EINVAL;
+	room = config.nfields;
+	config.type = o->type;
+	config.nfields = c->nfields;
+	config.start = 0;
+	config.sub_bits = 0;
+	config.buckets = 0;
+	if (o->type == WEIR_COUNTER_HISTOGRAM) {
+		config.sub_bits = WEIR_HISTOGRAM_SUB_BITS;
+		config.buckets = WEIR_HISTOGRAM_BUCKETS;
+	}
+	err = weir_user_put(&config, sizeof(config), user_config);
+	if (err)
+		return err;
+	if (room < c->nfields)
+		return -EMSGSIZE;
+	if (copy_to_user(u64_to_user_ptr(config.fields), c->names,
+			 c->nfields * sizeof(*c->names)))
+		return -EFAULT;
+	return 0;
+}
+
+static ssize_t field_show(struct weir_object *o, unsigned int index, char *buffer)
+{
+	return sysfs_emit(buffer, "%lld\n",
+			  (s64)weir_counter_read_one(weir_counter(o), index));
+}
+
+/* Of a histogram: what each file shows, by its index. */
+enum histogram_file { COUNT, SUM, MIN, MAX, P50, P90, P99, P999 };
+
+static u64 histogram_value(const struct weir_histogram *h, enum histogram_file file)
+{
+	static const u32 ppm[] = {
+		[P50] = 500000, [P90] = 900000, [P99] = 990000, [P999] = 999000,
+	};
+
+	switch (file) {
+	case COUNT:
+		return h->count;
+	case SUM:
+		return h->sum;
+	case MIN:
+		return h->min;
+	case MAX:
+		return h->max;
+	default:
+		return weir_histogram_value(h, weir_histogram_rank(h->count, ppm[file]));
+	}
+}
+
+static ssize_t histogram_show(struct weir_object *o, unsigned int index, char *buffer)
+{
+	/* not accounted: who removes the folder waits for us, not for our cgroup */
+	struct weir_histogram *h = kmalloc(sizeof(*h), GFP_KERNEL);
+	ssize_t n;
+
+	if (!h)
+		return -ENOMEM;
+	weir_counter_snapshot(weir_counter(o), h);
+	n = sysfs_emit(buffer, "%llu\n", histogram_value(h, index));
+	kfree(h);
+	return n;
+}
+
+static WEIR_ATTRIBUTE(count, histogram_show, COUNT);
+static WEIR_ATTRIBUTE(sum, histogram_show, SUM);
+static WEIR_ATTRIBUTE(min, histogram_show, MIN);
+static WEIR_ATTRIBUTE(max, histogram_show, MAX);
+static WEIR_ATTRIBUTE(p50, histogram_show, P50);
+static WEIR_ATTRIBUTE(p90, histogram_show, P90);
+static WEIR_ATTRIBUTE(p99, histogram_show, P99);
+static WEIR_ATTRIBUTE(p999, histogram_show, P999);
+
+static struct attribute *histogram_attrs[] = {
+	&weir_attr_count.attr,
+	&weir_attr_sum.attr,
+	&weir_attr_min.attr,
+	&weir_attr_max.attr,
+	&weir_attr_p50.attr,
+	&weir_attr_p90.attr,
+	&weir_attr_p99.attr,
+	&weir_attr_p999.attr,
+	NULL
+};
+
+/* One file a field; a histogram has the same ones as any other. */
+static int counter_sysfs_add(struct weir_object *o)
+{
+	struct weir_counter *c = weir_counter(o);
+	struct {
+		struct attribute *list[WEIR_FIELDS_MAX + 1];
+		struct weir_attribute attr[];
+	} *attrs;
+	unsigned int i;
+
+	if (o->type == WEIR_COUNTER_HISTOGRAM) {
+		o->node->group.attrs = histogram_attrs;
+		return 0;
+	}
+	attrs = kzalloc(struct_size(attrs, attr, c->nfields), GFP_KERNEL_ACCOUNT);
+	if (!attrs)
+		return -ENOMEM;
+	for (i = 0; i < c->nfields; i++) {
+		sysfs_attr_init(&attrs->attr[i].attr);
+		attrs->attr[i].attr.name = c->names[i];
+		attrs->attr[i].attr.mode = 0444;
+		attrs->attr[i].show = field_show;
+		attrs->attr[i].index = i;
+		attrs->list[i] = &attrs->attr[i].attr;
+	}
+	o->node->attrs = attrs;
+	o->node->group.attrs = attrs->list;
+	return 0;
+}
+
+const struct weir_kind_ops weir_counter_ops = {
+	.kind		= WEIR_KIND_COUNTER,
+	.dir		= "counters",
+	.create		= counter_create,
+	.build		= counter_build,
+	.release	= counter_release,
+	.get		= counter_get,
+	.load		= counter_load,
+	.sysfs_add	= counter_sysfs_add,
+};

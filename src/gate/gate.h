@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Gates: permits, plain or of each key, strictly first come first served.
+ *
+ * gate_queue.h says whose turn it is, gate.c gives permits out and takes them back,
+ * gate_async.c has those wait who do not sleep, gate_module.c is for other modules,
+ * gate_object.c makes, changes and shows gates, hold.h knows whose they are.
+ */
+#ifndef _WEIR_GATE_H
+#define _WEIR_GATE_H
+
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/spinlock.h>
+
+#include "table/key.h"
+#include "core/object.h"
+
+/* Totals; one copy per CPU, only ever added to on that CPU. */
+struct weir_gate_totals {
+	u64 acquired;
+	u64 refused;
+	u64 timeouts;
+	u64 reclaimed;
+	u64 full;
+	u64 in_use;	/* differences, of which the sum counts */
+	u64 waiting;	/* likewise */
+};
+
+/**
+ * struct weir_gate - a gate
+ *
+ * I: set at creation, then constant. W: written under @set_lock with WRITE_ONCE().
+ * G: @lock.
+ *
+ * @permits:	W: of each key
+ * @queue_max:	W: acquisitions that may wait for each key; 0: any number
+ * @config:	I: as the user gave it, defaults filled in
+ * @spec:	I: what keys are
+ * @totals:	I: per CPU
+ * @set_lock:	one live change at a time
+ * @lock:	inside the entry's lock
+ * @waiters:	G: all who sleep, of every key
+ * @async:	G: all who wait and do not
+ * @table:	the keys that have permits out, or are waited for
+ */
+struct weir_gate {
+	struct weir_object		obj;
+	u32				permits;
+	u32				queue_max;
+	struct weir_gate_config		config;
+	struct weir_key_spec		spec;
+	struct weir_gate_totals __percpu *totals;
+	struct mutex			set_lock;	/* one change at a time */
+	spinlock_t			lock;		/* waiters, async */
+	struct list_head		waiters;
+	struct list_head		async;
+	struct weir_table		table;
+};
+
+int weir_gate_op(struct weir_client *c, struct weir_object *o, struct weir_op *op,
+		 const u8 *bytes);
+void weir_gate_out(struct weir_gate *g, u32 n);
+void weir_gate_back(struct weir_gate *g, struct weir_entry *e, u32 n);
+void weir_gate_unlock(struct weir_gate *g, struct weir_entry *e, u64 hash, u64 word);
+int weir_gate_take(struct weir_gate *g, const struct weir_key *key, u32 n);
+int weir_gate_give(struct weir_gate *g, const struct weir_key *key, u32 n);
+void weir_gate_give_back(struct weir_object *o, struct weir_hold *h);
+void weir_gate_kick(struct weir_gate *g);
+u64 weir_gate_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word,
+		      u64 now);
+void weir_gate_stats_read(struct weir_gate *g, struct weir_gate_stats *stats);
+
+static inline struct weir_gate *weir_gate(struct weir_object *o)
+{
+	return container_of(o, struct weir_gate, obj);
+}
+
+#endif /* _WEIR_GATE_H */

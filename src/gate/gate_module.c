@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Permits of other modules: no holder to look after, and no sleep. See kapi.c. */
+
+#include <linux/err.h>
+#include <linux/gfp.h>
+
+#include "gate/gate.h"
+
+/* Who may not sleep, and lost the last place so often to others, is told "full". */
+#define ATOMIC_TRIES	4
+
+/*
+ * The key's entry, locked, made if there is none. Without sleep: -ENOMEM; -ENOSPC, also if
+ * the last place went to others too often. Under RCU.
+ */
+static struct weir_entry *entry_get(struct weir_gate *g, const struct weir_key *key,
+				    u64 *word)
+{
+	struct weir_table *t = &g->table;
+	struct weir_entry *new, *e;
+	unsigned int tries = 0;
+
+	do {
+		e = weir_table_find(t, key);
+		if (e && weir_table_lock(t, e, word))
+			return e;
+		if (e)
+			continue;	/* dead: it is out of the chain by now */
+		new = weir_table_new(t, key, GFP_NOWAIT);
+		if (IS_ERR(new))
+			return new;
+		e = weir_table_link(t, key, new, 0, word);
+		if (e == new)
+			weir_gate_queue_init(&e->queue);
+		if (e)
+			return e;
+		weir_table_discard(new);
+	} while (e || ++tries < ATOMIC_TRIES);
+	return ERR_PTR(-ENOSPC);
+}
+
+/* What may have changed since the entry was looked for. Entry locked. */
+static int take_locked(struct weir_gate *g, struct weir_entry *e, u32 n)
+{
+	if (!weir_object_alive(&g->obj))
+		return -ENODEV;
+	if (n > READ_ONCE(g->permits))
+		return -E2BIG;
+	if (!weir_gate_queue_take(&e->queue, READ_ONCE(g->permits), n))
+		return WEIR_LIMITED;
+	weir_gate_out(g, n);
+	e->in_kernel += n;
+	return WEIR_ALLOWED;
+}
+
+/**
+ * weir_gate_take - permits for another module, if they are there
+ * @g: the gate
+ * @key: hashed
+ * @n: how many, 1 or more
+ *
+ * Context: RCU read side; process or softirq.
+ * Return: WEIR_ALLOWED, WEIR_LIMITED, WEIR_FULL; -E2BIG, -ENODEV, -ENOMEM.
+ */
+int weir_gate_take(struct weir_gate *g, const struct weir_key *key, u32 n)
+{
+	struct weir_entry *e;
+	u64 word;
+	int ret;
+
+	if (n > READ_ONCE(g->permits))
+		return -E2BIG;
+	e = entry_get(g, key, &word);
+	if (!IS_ERR(e)) {
+		ret = take_locked(g, e, n);
+		weir_gate_unlock(g, e, key->hash, word);
+	} else if (PTR_ERR(e) == -ENOSPC) {
+		this_cpu_inc(g->totals->full);
+		ret = WEIR_FULL;
+	} else {
+		ret = PTR_ERR(e);
+	}
+	if (ret == WEIR_LIMITED || ret == WEIR_FULL)
+		this_cpu_inc(g->totals->refused);
+	return ret;
+}
+
+/**
+ * weir_gate_give - permits come back from other modules
+ * @g: the gate
+ * @key: hashed
+ * @n: how many
+ *
+ * Context: RCU read side; process or softirq. Return: 0; -ENOENT: they have not so many.
+ */
+int weir_gate_give(struct weir_gate *g, const struct weir_key *key, u32 n)
+{
+	struct weir_entry *e = weir_table_find(&g->table, key);
+	int err = -ENOENT;
+	u64 word;
+
+	/* one of which they have permits is not dropped */
+	if (!e || !weir_table_lock(&g->table, e, &word))
+		return err;
+	if (e->in_kernel >= n) {
+		e->in_kernel -= n;
+		weir_gate_back(g, e, n);
+		err = 0;
+	}
+	weir_gate_unlock(g, e, key->hash, word);
+	return err;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The algorithms behind one face: a key's rate state is one 64-bit word whose
+ * bit 0 is clear, and these functions are all that anyone does with it.
+ * Another algorithm is another case here and another header beside gcra.h.
+ *
+ * All times are ns since the limiter's epoch.
+ */
+#ifndef _WEIR_RATE_H
+#define _WEIR_RATE_H
+
+#include "lib/sliding.h"
+
+/**
+ * struct weir_rate - a limiter's algorithm and numbers, prepared
+ * @algorithm: enum weir_algorithm
+ * @limit: tokens a fresh key can spend at once
+ */
+struct weir_rate {
+	u32 algorithm;
+	u64 limit;
+	union {
+		struct weir_gcra gcra;
+		struct weir_window window;
+		struct weir_sliding sliding;
+	};
+};
+
+/* @old: what it replaces, of the same algorithm, or NULL. -ERANGE. */
+static inline int weir_rate_prepare(struct weir_rate *r, u32 algorithm,
+				    u64 tokens, u64 period, u64 burst,
+				    const struct weir_rate *old, u64 now)
+{
+	r->algorithm = algorithm;
+	r->limit = algorithm == WEIR_ALGORITHM_BUCKET ? burst : tokens;
+	switch (algorithm) {
+	case WEIR_ALGORITHM_WINDOW:
+		return weir_window_prepare(&r->window, period,
+					   old ? &old->window : NULL, now);
+	case WEIR_ALGORITHM_SLIDING:
+		return weir_sliding_prepare(&r->sliding, tokens, period,
+					    old ? &old->sliding : NULL, now);
+	default:
+		return weir_gcra_prepare(&r->gcra, tokens, period, burst);
+	}
+}
+
+/* The word of a key that has never been seen. */
+static inline u64 weir_rate_fresh(const struct weir_rate *r, u64 now)
+{
+	return r->algorithm == WEIR_ALGORITHM_BUCKET ? weir_gcra_fresh(now) : 0;
+}
+
+static inline void weir_rate_decide(const struct weir_rate *r, u64 word,
+				    u64 now, u64 cost, struct weir_decision *d)
+{
+	if (r->algorithm == WEIR_ALGORITHM_BUCKET)
+		weir_gcra_decide(&r->gcra, r->limit, word, now, cost, d);
+	else if (r->algorithm == WEIR_ALGORITHM_WINDOW)
+		weir_window_decide(&r->window, r->limit, word, now, cost, d);
+	else
+		weir_sliding_decide(&r->sliding, r->limit, word, now, cost, d);
+}
+
+/* The same for a request that is not made: what is left is left uncharged. */
+static inline void weir_rate_peek(const struct weir_rate *r, u64 word, u64 now,
+				  u64 cost, struct weir_decision *d)
+{
+	struct weir_decision uncharged;
+
+	weir_rate_decide(r, word, now, cost, d);
+	if (!d->allowed)
+		return;
+	weir_rate_decide(r, word, now, 0, &uncharged);
+	d->word = word;
+	d->remaining = uncharged.remaining;
+	d->reset_after = uncharged.reset_after;
+}
+
+/*
+ * ns until @cost tokens fit, were it more than the limit. Of a window that cannot
+ * be told, so it is the time until as many fit as ever do.
+ */
+static inline u64 weir_rate_wait(const struct weir_rate *r, u64 word, u64 now,
+				 u64 cost)
+{
+	struct weir_decision d;
+
+	if (r->algorithm == WEIR_ALGORITHM_BUCKET)
+		return weir_gcra_wait(&r->gcra, word, now, cost);
+	weir_rate_decide(r, word, now, min(cost, r->limit), &d);
+	return d.retry_after;
+}
+
+/*
+ * Of two keys' words the stricter: what it refuses is refused by it, now and later. It
+ * has as few tokens now as that of them which has fewer; in sliding windows one less
+ * at most.
+ */
+static inline u64 weir_rate_stricter(const struct weir_rate *r, u64 a, u64 b, u64 now)
+{
+	switch (r->algorithm) {
+	case WEIR_ALGORITHM_WINDOW:
+		return weir_window_stricter(&r->window, a, b, now);
+	case WEIR_ALGORITHM_SLIDING:
+		return weir_sliding_stricter(&r->sliding, a, b, now);
+	default:
+		return weir_gcra_stricter(a, b, now);
+	}
+}
+
+/*
+ * The word of a key that has @remaining tokens and all of them in @reset_after ns. A
+ * bucket is put back to the ns. In a window what was spent counts as spent in the
+ * present one, which never admits more.
+ */
+static inline u64 weir_rate_restore(const struct weir_rate *r, u64 now,
+				    u64 remaining, u64 reset_after)
+{
+	u64 fresh = weir_rate_fresh(r, now);
+	struct weir_decision d;
+
+	if (!reset_after)
+		return fresh;
+	if (r->algorithm == WEIR_ALGORITHM_BUCKET)
+		return weir_gcra_restore(fresh, now, reset_after);
+	weir_rate_decide(r, fresh, now, r->limit - min(remaining, r->limit), &d);
+	return d.word;
+}
+
+static inline u64 weir_rate_refund(const struct weir_rate *r, u64 word, u64 now,
+				   u64 n)
+{
+	switch (r->algorithm) {
+	case WEIR_ALGORITHM_WINDOW:
+		return weir_window_refund(&r->window, word, now, n);
+	case WEIR_ALGORITHM_SLIDING:
+		return weir_sliding_refund(&r->sliding, word, now, n);
+	default:
+		return weir_gcra_refund(&r->gcra, word, now, n);
+	}
+}
+
+/* When the word will be equal to a fresh one: @now if it is. */
+static inline u64 weir_rate_idle_at(const struct weir_rate *r, u64 word, u64 now)
+{
+	switch (r->algorithm) {
+	case WEIR_ALGORITHM_WINDOW:
+		return weir_window_idle_at(&r->window, word, now);
+	case WEIR_ALGORITHM_SLIDING:
+		return weir_sliding_idle_at(&r->sliding, word, now);
+	default:
+		return weir_gcra_idle_at(word, now);
+	}
+}
+
+#endif /* _WEIR_RATE_H */

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A limiter's candidate: found, told of, and asked what the live one was asked.
+ *
+ * Cost for a limiter that has none: one branch. With one, each mirrored operation goes
+ * the slow way, which counts itself in the live one's storage, and is done twice.
+ */
+
+#include <linux/err.h>
+#include <linux/string.h>
+
+#include "limiter/candidate.h"
+#include "core/registry.h"
+
+/**
+ * weir_candidate_get - the limiter that a configuration names as candidate
+ * @config: the user's
+ * @live: whose candidate it shall be, or NULL if that is made only now
+ * @key_type: of @live
+ *
+ * Context: may sleep; the current task must have USE on it.
+ * Return: with a reference to its header; NULL: none is named; ERR_PTR(): -EINVAL (no
+ * name, @live itself, or other keys), -ENOENT, -EACCES.
+ */
+struct weir_limiter *weir_candidate_get(const struct weir_limiter_config *config,
+					const struct weir_limiter *live, u32 key_type)
+{
+	struct weir_object *o;
+	int err = 0;
+
+	if (!memchr_inv(config->candidate, 0, sizeof(config->candidate)))
+		return NULL;
+	if (!weir_name_valid(config->candidate))
+		return ERR_PTR(-EINVAL);
+	o = weir_registry_find(WEIR_KIND_LIMITER, config->candidate);
+	if (!o)
+		return ERR_PTR(-ENOENT);
+	if (!weir_object_may(o, WEIR_RIGHT_USE))
+		err = -EACCES;
+	else if (weir_limiter(o) == live || weir_limiter(o)->key_type != key_type)
+		err = -EINVAL;
+	if (!err)
+		return weir_limiter(o);
+	weir_object_put(o);
+	return ERR_PTR(err);
+}
+
+/* Give it back: a policy that named it is gone, or never came to be. NULL is none. */
+void weir_candidate_put(struct weir_limiter *candidate)
+{
+	if (candidate)
+		weir_object_put(&candidate->obj);
+}
+
+/* Its name into @config, if it lives. Context: RCU read side. */
+void weir_candidate_tell(const struct weir_policy *p,
+			 struct weir_limiter_config *config)
+{
+	if (p->candidate && weir_object_alive(&p->candidate->obj))
+		memcpy(config->candidate, p->candidate->obj.name,
+		       sizeof(config->candidate));
+}
+
+/* The same operation. A RESERVE has waited already, or need not: it asks but once. */
+static struct weir_op mirrored(const struct weir_op *op)
+{
+	return (struct weir_op){
+		.opcode = op->opcode == WEIR_OP_RESERVE ? WEIR_OP_CHECK : op->opcode,
+		.n = op->n,
+	};
+}
+
+/* In shadow mode too it is what was decided that counts. */
+static bool allowed(const struct weir_op *op)
+{
+	return op->verdict == WEIR_ALLOWED && !(op->out_flags & WEIR_OUT_SHADOW);
+}
+
+/* Count what came of it, and tell in the live one's answer if that was otherwise. */
+static void compare(struct weir_limiter *candidate, const struct weir_op *its,
+		    int err, struct weir_op *op)
+{
+	if (err == -ENOMEM || err == -EBUSY || err == -EINTR)
+		this_cpu_inc(candidate->totals->missed);
+	if (err || its->opcode != WEIR_OP_CHECK || allowed(its) == allowed(op))
+		return;
+	op->out_flags |= WEIR_OUT_CANDIDATE;
+	if (allowed(op))
+		this_cpu_inc(candidate->totals->stricter);
+	else
+		this_cpu_inc(candidate->totals->looser);
+}
+
+/**
+ * weir_candidate_op - do to the candidate what was done to the live one
+ * @p: the live one's policy
+ * @op: done; WEIR_OUT_CANDIDATE is added to its result
+ * @key: its key, of which the bytes as they came count
+ * @err: what @op came to. What the live one had no entry or room for is for the
+ *	candidate all the same: it may have.
+ *
+ * Context: process or softirq, in an RCU read side; no entry is locked.
+ * Return: NULL, or the candidate: then weir_candidate_op_slow() must follow.
+ */
+struct weir_limiter *weir_candidate_op(const struct weir_policy *p,
+				       struct weir_op *op,
+				       const struct weir_key *key, int err)
+{
+	struct weir_limiter *candidate = p->candidate;
+	struct weir_op its;
+	struct weir_key own;
+
+	if (!candidate || !weir_candidate_mirrors(op->opcode) ||
+	    (err && err != -ENOENT && err != -ENOSPC) ||
+	    !weir_object_alive(&candidate->obj))
+		return NULL;
+	its = mirrored(op);
+	err = weir_limiter_key(candidate, key->raw, key->raw_len, &own);
+	if (!err)
+		err = weir_limiter_op_alone(candidate, &its, &own);
+	if (err != WEIR_OP_SLOW)
+		compare(candidate, &its, err, op);
+	else if (weir_object_live_get(&candidate->obj))
+		return candidate;
+	return NULL;
+}
+
+/**
+ * weir_candidate_op_slow - the same, where it needs a new entry
+ * @candidate: from weir_candidate_op()
+ * @op: as there
+ * @key: as there
+ * @gfp: as of weir_limiter_op_slow()
+ *
+ * It waits until the candidate's prefix changes no more, if it may, but for a signal.
+ */
+void weir_candidate_op_slow(struct weir_limiter *candidate, struct weir_op *op,
+			    const struct weir_key *key, gfp_t gfp)
+{
+	struct weir_op its = mirrored(op);
+	struct weir_key own;
+	int err;
+
+	rcu_read_lock();
+	err = weir_limiter_key(candidate, key->raw, key->raw_len, &own);
+	rcu_read_unlock();
+	if (!err)
+		err = weir_limiter_op_new(candidate, &its, &own, gfp);
+	compare(candidate, &its, err, op);
+	weir_object_live_put(&candidate->obj);
+}

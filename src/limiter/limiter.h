@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Limiters: a table of rate states by key, with strikes and bans.
+ *
+ * limiter_config.c makes and changes them, limiter.c decides, limiter_dump.c and
+ * limiter_sysfs.c show them, limiter_prefix.c cuts their keys anew.
+ */
+#ifndef _WEIR_LIMITER_H
+#define _WEIR_LIMITER_H
+
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/wait.h>
+
+#include "core/object.h"
+#include "lib/rate.h"
+#include "table/table.h"
+
+struct weir_limiter;
+
+/**
+ * struct weir_policy - a limiter's configuration, prepared
+ *
+ * Constant once it is published: a live change publishes another. The members
+ * that every check reads come first.
+ *
+ * @rate: algorithm and numbers
+ * @strikes: that make a ban, 0 for never
+ * @shadow: decide and count, but allow everything
+ * @candidate: asked whatever this limiter is asked, or NULL; see candidate.h
+ * @score: how strikes fade
+ * @forget_after: ns after a ban's end at which the ladder is forgotten
+ * @config: all of it as the user gave it, defaults filled in, but for @candidate
+ */
+struct weir_policy {
+	struct weir_rate		rate;
+	u32				strikes;
+	bool				shadow;
+	struct weir_limiter		*candidate;
+	struct weir_score_config	score;
+	u64				forget_after;
+	struct weir_limiter_config	config;
+};
+
+/* Totals; one copy per CPU, only ever added to on that CPU. */
+struct weir_limiter_totals {
+	u64 allowed;
+	u64 limited;
+	u64 banned;
+	u64 strikes;
+	u64 bans;
+	u64 evicted;
+	u64 expired;
+	u64 full;
+	u64 stricter;
+	u64 looser;
+	u64 missed;
+};
+
+/**
+ * struct weir_limiter - a limiter
+ *
+ * I: set at creation, then constant. S: written under @set_lock, read under RCU.
+ * M: written under @set_lock while &weir_rules_moving stands in @rules, read under RCU
+ * by whoever has seen that it does not.
+ *
+ * @policy:	S
+ * @rules:	S: NULL if there are none
+ * @totals:	I: per CPU
+ * @key_type:	I: enum weir_key_type
+ * @cut:	M: how often the prefix has changed
+ * @mask4:	M: an IPv4 key's bits that count, as &weir_key.words
+ * @mask6:	M: an IPv6 key's
+ * @full_told:	the event TABLE_FULL was sent; xchg() and WRITE_ONCE()
+ * @set_lock:	one live change at a time
+ * @rest:	who waits until the prefix has changed
+ * @table:	the entries
+ */
+struct weir_limiter {
+	struct weir_object		obj;
+	struct weir_policy __rcu	*policy;
+	struct weir_rule_set __rcu	*rules;
+	struct weir_limiter_totals __percpu *totals;
+	u32				key_type;
+	u32				cut;
+	u64				mask4;
+	u64				mask6[2];
+	int				full_told;
+	struct mutex			set_lock; /* one change at a time */
+	wait_queue_head_t		rest;
+	struct weir_table		table;
+};
+
+/**
+ * struct weir_limiter_call - one operation on one key
+ * @l: the limiter
+ * @p: its policy, kept by RCU
+ * @op: the operation; its result half is filled in
+ * @key: the key
+ * @now: ns since the table's epoch, read after the key's state
+ * @turn: CHECK: who waits for this key waits behind it
+ */
+struct weir_limiter_call {
+	struct weir_limiter *l;
+	const struct weir_policy *p;
+	struct weir_op *op;
+	struct weir_key *key;
+	u64 now;
+	bool turn;
+};
+
+/* &weir_key.rule of a key that is not known: the limiter's prefix changes just now. */
+#define WEIR_KEY_MOVING	U32_MAX
+
+/* Stands in &weir_limiter.rules meanwhile: limiter_prefix.c. */
+extern struct weir_rule_set weir_rules_moving;
+
+int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
+		     unsigned int len, struct weir_key *key);
+void weir_limiter_key_cut(const struct weir_limiter *l, const u8 *data,
+			  unsigned int len, struct weir_key *key);
+bool weir_limiter_key_again(const struct weir_limiter *l, struct weir_key *key);
+int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
+		    struct weir_key *key);
+int weir_limiter_op_alone(struct weir_limiter *l, struct weir_op *op,
+			  struct weir_key *key);
+int weir_limiter_op_new(struct weir_limiter *l, struct weir_op *op,
+			struct weir_key *key, gfp_t gfp);
+int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
+			 struct weir_key *key, gfp_t gfp);
+
+u64 weir_limiter_check_locked(struct weir_limiter_call *call,
+			      struct weir_entry *e, u64 word);
+void weir_limiter_refuse_locked(struct weir_limiter_call *call,
+				struct weir_entry *e, u64 word, u64 retry_after);
+u32 weir_limiter_strikes(const struct weir_policy *p, const struct weir_entry *e,
+			 u64 now);
+void weir_limiter_strike(struct weir_limiter_call *call, struct weir_entry *e,
+			 u32 weight);
+void weir_limiter_ban(struct weir_limiter_call *call, struct weir_entry *e,
+		      u64 length, u32 strikes);
+int weir_limiter_lift(struct weir_limiter_call *call, struct weir_entry *e);
+int weir_limiter_full(struct weir_limiter_call *call);
+int weir_limiter_full_count(struct weir_limiter_call *call);
+int weir_limiter_entry_make(struct weir_limiter *l, struct weir_key *key);
+void weir_limiter_unlock(const struct weir_limiter_call *call,
+			 struct weir_entry *e, u64 word, u64 before);
+void weir_limiter_full_over(struct weir_limiter *l, unsigned int leaving);
+u64 weir_limiter_idle_at(struct weir_table *t, const struct weir_entry *e,
+			 u64 word, u64 now);
+void weir_limiter_state(const struct weir_policy *p, const struct weir_entry *e,
+			u64 word, u64 now, u64 cost, struct weir_op *op);
+u64 weir_limiter_merge(const struct weir_policy *p, struct weir_entry *e, u64 word,
+		       const struct weir_entry *other, u64 other_word, u64 now);
+void weir_limiter_stats_read(struct weir_limiter *l,
+			     struct weir_limiter_stats *stats);
+
+int weir_limiter_op_locked(struct weir_limiter_call *call, struct weir_entry *e,
+			   u64 word, bool is_new);
+int weir_limiter_op_ruled(struct weir_limiter_call *call);
+bool weir_limiter_by_rule(const struct weir_key *key, u32 opcode);
+void weir_limiter_ruled(struct weir_limiter_call *call);
+void weir_limiter_ruled_count(struct weir_limiter_call *call);
+int weir_limiter_rules(struct weir_object *o, struct weir_rules *args);
+int weir_limiter_dump(struct weir_object *o, struct weir_dump *args);
+int weir_limiter_load(struct weir_object *o, struct weir_load *args);
+int weir_limiter_sysfs_add(struct weir_object *o);
+void weir_limiter_masks_set(struct weir_limiter *l,
+			    const struct weir_limiter_config *config);
+bool weir_limiter_moving(const struct weir_limiter *l);
+int weir_limiter_rest(struct weir_limiter *l);
+void weir_limiter_move(struct weir_limiter *l, const struct weir_policy *old,
+		       const struct weir_limiter_config *config);
+void weir_limiter_moved(struct weir_limiter *l, struct weir_rule_set *rules);
+
+static inline struct weir_limiter *weir_limiter(struct weir_object *o)
+{
+	return container_of(o, struct weir_limiter, obj);
+}
+
+static inline struct weir_limiter *weir_limiter_of(struct weir_table *t)
+{
+	return container_of(t, struct weir_limiter, table);
+}
+
+/* In shadow mode all is allowed. What was decided stands in the other members. */
+static inline void weir_limiter_shadow(const struct weir_policy *p, struct weir_op *op)
+{
+	if (!p->shadow || op->verdict == WEIR_ALLOWED)
+		return;
+	op->verdict = WEIR_ALLOWED;
+	op->out_flags |= WEIR_OUT_SHADOW;
+}
+
+/* The result half from a decision and the key's ban. */
+static inline void weir_limiter_answer(struct weir_op *op,
+				       const struct weir_policy *p,
+				       const struct weir_decision *d,
+				       u64 ban_until, u64 now)
+{
+	bool banned = ban_until > now;
+
+	op->verdict = banned ? WEIR_BANNED :
+		      d->allowed ? WEIR_ALLOWED : WEIR_LIMITED;
+	op->limit = p->rate.limit;
+	op->remaining = d->remaining;
+	op->retry_after = d->retry_after;
+	op->reset_after = d->reset_after;
+	op->banned_for = 0;
+	op->strikes = 0;
+	op->bans = 0;
+	if (banned) {
+		op->banned_for = ban_until - now;
+		op->retry_after = max(op->retry_after, op->banned_for);
+	}
+	weir_limiter_shadow(p, op);
+}
+
+/* Count what was decided, in shadow mode too. */
+static inline void weir_limiter_count(struct weir_limiter *l, const struct weir_op *op)
+{
+	if (op->verdict == WEIR_ALLOWED && !(op->out_flags & WEIR_OUT_SHADOW))
+		this_cpu_inc(l->totals->allowed);
+	else if (op->banned_for)
+		this_cpu_inc(l->totals->banned);
+	else
+		this_cpu_inc(l->totals->limited);
+}
+
+#endif /* _WEIR_LIMITER_H */

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Strikes and bans of one key, whose entry is locked. */
+
+#include <linux/random.h>
+
+#include "core/event.h"
+#include "lib/jitter.h"
+#include "limiter/limiter.h"
+
+/* Strikes that count now. */
+u32 weir_limiter_strikes(const struct weir_policy *p, const struct weir_entry *e,
+			 u64 now)
+{
+	return weir_score_value(&p->score, e->score, now);
+}
+
+static void tell(const struct weir_limiter_call *call, u32 type, s64 value,
+		 s64 more)
+{
+	weir_event_key(&call->l->obj, type, call->l->key_type, call->key->data,
+		       call->key->len, value, more);
+}
+
+/* Lay a ban, or make it longer; strikes begin anew after it. Entry locked. */
+void weir_limiter_ban(struct weir_limiter_call *call, struct weir_entry *e,
+		      u64 length, u32 strikes)
+{
+	u64 until = call->now + length;
+
+	weir_entry_set_score(e, (struct weir_score){});
+	if (until <= e->ban_until)
+		return;
+	/* pairs with the READ_ONCE() in check_unlocked() */
+	WRITE_ONCE(e->ban_until, until);
+	call->op->out_flags |= WEIR_OUT_BANNED_NOW;
+	this_cpu_inc(call->l->totals->bans);
+	tell(call, WEIR_EVENT_BANNED, length, strikes);
+}
+
+/* The ban after the last one: a step up, unless that is long ago. */
+static void ban_next(struct weir_limiter_call *call, struct weir_entry *e,
+		     u32 strikes)
+{
+	const struct weir_limiter_config *config = &call->p->config;
+	u64 length;
+	u32 step;
+
+	if (call->now > e->ban_until &&
+	    call->now - e->ban_until > call->p->forget_after)
+		WRITE_ONCE(e->bans, 0);
+	step = min_t(u32, e->bans, config->nbans - 1);
+	if (e->bans < U16_MAX)
+		WRITE_ONCE(e->bans, e->bans + 1);
+	length = config->ban[step];
+	if (config->ban_jitter)
+		length = weir_jitter_add(length, config->ban_jitter,
+					 get_random_u64());
+	weir_limiter_ban(call, e, length, strikes);
+}
+
+/*
+ * Count strikes; the call in which they reach the limit lays the ban. A key that
+ * is banned pays already: what was under way when the ban came must not make
+ * the next one. Entry locked.
+ */
+void weir_limiter_strike(struct weir_limiter_call *call, struct weir_entry *e,
+			 u32 weight)
+{
+	struct weir_score score;
+	u32 strikes;
+
+	this_cpu_add(call->l->totals->strikes, weight);
+	if (e->ban_until > call->now)
+		return;
+	score = weir_score_add(&call->p->score, e->score, call->now, weight);
+	weir_entry_set_score(e, score);
+	if (!call->p->strikes)
+		return;
+	strikes = weir_score_value(&call->p->score, score, call->now);
+	if (strikes >= call->p->strikes)
+		ban_next(call, e, strikes);
+}
+
+/* End a ban before its time: 0, or -ENOENT. Entry locked. */
+int weir_limiter_lift(struct weir_limiter_call *call, struct weir_entry *e)
+{
+	u64 left;
+
+	if (e->ban_until <= call->now)
+		return -ENOENT;
+	left = e->ban_until - call->now;
+	/* not 0: the ladder is remembered from the ban's end on */
+	WRITE_ONCE(e->ban_until, call->now);
+	weir_entry_set_score(e, (struct weir_score){});
+	tell(call, WEIR_EVENT_LIFTED, left, 0);
+	return 0;
+}

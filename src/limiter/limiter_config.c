@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Limiters as objects: configuration checked, prepared, changed, shown. */
+
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "limiter/candidate.h"
+#include "lib/jitter.h"
+#include "table/key.h"
+#include "limiter/limiter.h"
+#include "core/registry.h"
+#include "limiter/rules.h"
+#include "core/user.h"
+#include "core/view.h"
+#include "table/wait.h"
+
+#define PERIOD_MAX	(100 * WEIR_NSEC_PER_DAY)
+#define BAN_MIN		((u64)NSEC_PER_MSEC)
+#define BAN_MAX		(10 * WEIR_NSEC_PER_YEAR)
+#define WITHIN_DEFAULT	(600ULL * NSEC_PER_SEC)
+#define KEYS_A_BUCKET	8	/* how long max_keys may make the chains */
+
+#define CONFIG_MIN_SIZE	offsetofend(struct weir_limiter_config, ban)
+
+static bool within_limits(u64 value, u64 least, u64 most)
+{
+	return value >= least && value <= most;
+}
+
+static int rate_check(struct weir_limiter_config *c)
+{
+	bool window = c->algorithm != WEIR_ALGORITHM_BUCKET;
+
+	if (!c->algorithm || c->algorithm > WEIR_ALGORITHM_SLIDING)
+		return -EOPNOTSUPP;
+	if (!within_limits(c->tokens, 1, window ? WEIR_WINDOW_LIMIT_MAX : U32_MAX) ||
+	    !within_limits(c->period, window ? WEIR_WINDOW_PERIOD_MIN : 1, PERIOD_MAX))
+		return -EINVAL;
+	if (!c->burst)
+		c->burst = c->tokens;
+	if (c->burst > U32_MAX || (window && c->burst != c->tokens))
+		return -EINVAL;
+	return 0;
+}
+
+static int key_check(struct weir_limiter_config *c)
+{
+	if (c->when_full > WEIR_FULL_ALLOW)
+		return -EINVAL;
+	return weir_key_config(c->key_type, &c->max_keys, &c->prefix4, &c->prefix6);
+}
+
+static int ladder_check(struct weir_limiter_config *c)
+{
+	unsigned int i;
+
+	if (!c->within)
+		c->within = WITHIN_DEFAULT;
+	if (!within_limits(c->within, NSEC_PER_MSEC, PERIOD_MAX))
+		return -EINVAL;
+	if (c->nbans > WEIR_LADDER_MAX || !c->strikes != !c->nbans)
+		return -EINVAL;
+	for (i = 0; i < WEIR_LADDER_MAX; i++)
+		if (i < c->nbans ? !within_limits(c->ban[i], BAN_MIN, BAN_MAX) :
+				   c->ban[i] != 0)
+			return -EINVAL;
+	if (c->nbans && !c->forget_after)
+		c->forget_after = c->ban[c->nbans - 1];
+	return c->forget_after > BAN_MAX || c->ban_jitter > WEIR_JITTER_MAX ?
+	       -EINVAL : 0;
+}
+
+/* Check a configuration and fill in its defaults. */
+static int config_check(struct weir_limiter_config *c)
+{
+	int err = c->flags & ~WEIR_LIMITER_SHADOW ? -EINVAL : 0;
+
+	if (!err)
+		err = rate_check(c);
+	if (!err)
+		err = key_check(c);
+	if (!err)
+		err = ladder_check(c);
+	return err;
+}
+
+/* @old: the policy it replaces, or NULL. @now: ns since the table's epoch. */
+static struct weir_policy *policy_make(const struct weir_limiter_config *c,
+				       const struct weir_policy *old, u64 now)
+{
+	struct weir_policy *p = kzalloc(sizeof(*p), GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!p)
+		return ERR_PTR(-ENOMEM);
+	p->config = *c;
+	memset(p->config.candidate, 0, sizeof(p->config.candidate));
+	p->strikes = c->strikes;
+	p->shadow = c->flags & WEIR_LIMITER_SHADOW;
+	p->forget_after = c->forget_after;
+	p->score = weir_score_prepare(c->within);
+	err = weir_rate_prepare(&p->rate, c->algorithm, c->tokens, c->period,
+				c->burst, old ? &old->rate : NULL, now);
+	if (err) {
+		kfree(p);
+		return ERR_PTR(err);
+	}
+	return p;
+}
+
+static void limiter_evicted(struct weir_table *t, unsigned int n, bool for_room)
+{
+	struct weir_limiter *l = weir_limiter_of(t);
+
+	if (for_room)
+		this_cpu_add(l->totals->evicted, n);
+	else
+		this_cpu_add(l->totals->expired, n);
+	weir_limiter_full_over(l, n);
+}
+
+static const struct weir_table_ops limiter_table_ops = {
+	.idle_at = weir_limiter_idle_at,
+	.evicted = limiter_evicted,
+};
+
+static int limiter_init(struct weir_limiter *l,
+			const struct weir_limiter_config *config,
+			struct weir_limiter *candidate)
+{
+	struct weir_policy *p = policy_make(config, NULL, 0);
+
+	if (IS_ERR(p))
+		return PTR_ERR(p);
+	p->candidate = candidate;
+	RCU_INIT_POINTER(l->policy, p);
+	l->obj.type = config->algorithm;
+	l->obj.quota_keys = config->max_keys;
+	l->key_type = config->key_type;
+	weir_limiter_masks_set(l, config);
+	mutex_init(&l->set_lock);
+	init_waitqueue_head(&l->rest);
+	return 0;
+}
+
+static struct weir_object *limiter_create(u64 user_config)
+{
+	struct weir_limiter_config config;
+	struct weir_limiter *l, *candidate;
+	int err;
+
+	err = weir_user_get(&config, sizeof(config), user_config, CONFIG_MIN_SIZE);
+	if (!err)
+		err = config_check(&config);
+	if (err)
+		return ERR_PTR(err);
+	candidate = weir_candidate_get(&config, NULL, config.key_type);
+	if (IS_ERR(candidate))
+		return ERR_CAST(candidate);
+	l = kzalloc(sizeof(*l), GFP_KERNEL_ACCOUNT);
+	err = l ? limiter_init(l, &config, candidate) : -ENOMEM;
+	if (!err)
+		return &l->obj;
+	kfree(l);
+	weir_candidate_put(candidate);
+	return ERR_PTR(err);
+}
+
+static int limiter_build(struct weir_object *o)
+{
+	struct weir_limiter *l = weir_limiter(o);
+
+	l->totals = alloc_percpu_gfp(struct weir_limiter_totals,
+				     GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!l->totals)
+		return -ENOMEM;
+	return weir_table_init(&l->table, o->quota_keys, &limiter_table_ops);
+}
+
+static void limiter_release(struct weir_object *o)
+{
+	struct weir_limiter *l = weir_limiter(o);
+	struct weir_policy *p = rcu_dereference_protected(l->policy, true);
+
+	weir_table_destroy(&l->table);
+	weir_candidate_put(p->candidate);
+	kfree(p);
+	weir_rules_free(rcu_dereference_protected(l->rules, true));
+	free_percpu(l->totals);
+}
+
+/* Take over into @c the members of @new that @mask names. */
+static void config_merge(struct weir_limiter_config *c,
+			 const struct weir_limiter_config *new, u64 mask)
+{
+	if (mask & WEIR_SET_RATE) {
+		c->tokens = new->tokens;
+		c->period = new->period;
+		if (c->algorithm != WEIR_ALGORITHM_BUCKET)
+			c->burst = 0;
+	}
+	if (mask & WEIR_SET_BURST)
+		c->burst = new->burst;
+	if (mask & WEIR_SET_MAX_KEYS)
+		c->max_keys = new->max_keys;
+	if (mask & WEIR_SET_WHEN_FULL)
+		c->when_full = new->when_full;
+	if (mask & WEIR_SET_STRIKES) {
+		c->strikes = new->strikes;
+		c->nbans = new->nbans;
+		memcpy(c->ban, new->ban, sizeof(c->ban));
+	}
+	if (mask & WEIR_SET_WITHIN)
+		c->within = new->within;
+	if (mask & WEIR_SET_FORGET_AFTER)
+		c->forget_after = new->forget_after;
+	if (mask & WEIR_SET_QUEUE_MAX)
+		c->queue_max = new->queue_max;
+	if (mask & WEIR_SET_BAN_JITTER)
+		c->ban_jitter = new->ban_jitter;
+	if (mask & WEIR_SET_FLAGS)
+		c->flags = new->flags;
+	if (mask & WEIR_SET_PREFIX) {
+		c->prefix4 = new->prefix4;
+		c->prefix6 = new->prefix6;
+	}
+}
+
+#define SET_ALL	(WEIR_SET_RATE | WEIR_SET_BURST | WEIR_SET_MAX_KEYS | \
+		 WEIR_SET_WHEN_FULL | WEIR_SET_STRIKES | WEIR_SET_WITHIN | \
+		 WEIR_SET_FORGET_AFTER | WEIR_SET_QUEUE_MAX | \
+		 WEIR_SET_FLAGS | WEIR_SET_PREFIX | WEIR_SET_CANDIDATE | \
+		 WEIR_SET_BAN_JITTER)
+
+/*
+ * @candidate: the new one, if @mask has it; out: the one that it took the place of. Its
+ * reference is the caller's to give back, whatever we return.
+ */
+static int limiter_change(struct weir_limiter *l,
+			  const struct weir_limiter_config *new, u64 mask,
+			  struct weir_limiter **candidate)
+{
+	struct weir_policy *old, *p;
+	struct weir_limiter_config config;
+	struct weir_rule_set *rules;
+	int err;
+
+	lockdep_assert_held(&l->set_lock);
+	if (mask & WEIR_SET_PREFIX && l->key_type != WEIR_KEY_IP)
+		return -EINVAL;
+	old = rcu_dereference_protected(l->policy,
+					lockdep_is_held(&l->set_lock));
+	config = old->config;
+	config_merge(&config, new, mask);
+	err = config_check(&config);
+	if (!err && config.max_keys > KEYS_A_BUCKET * (u64)l->table.nbuckets)
+		err = -ERANGE;
+	if (err)
+		return err;
+	p = policy_make(&config, old, weir_table_now(&l->table));
+	if (IS_ERR(p))
+		return PTR_ERR(p);
+	p->candidate = mask & WEIR_SET_CANDIDATE ? *candidate : old->candidate;
+	err = weir_registry_change(&l->obj, config.max_keys, mask);
+	if (err) {
+		kfree(p);
+		return err;
+	}
+	rules = rcu_dereference_protected(l->rules, lockdep_is_held(&l->set_lock));
+	weir_limiter_move(l, old, &config);
+	rcu_assign_pointer(l->policy, p);
+	WRITE_ONCE(l->table.max_keys, config.max_keys);
+	WRITE_ONCE(l->full_told, 0);
+	/* when we return nobody decides by the old policy any more */
+	synchronize_rcu();
+	if (mask & WEIR_SET_CANDIDATE)
+		*candidate = old->candidate;
+	kfree(old);
+	weir_wait_kick_all(l);
+	weir_table_reconfigured(&l->table);
+	weir_limiter_moved(l, rules);
+	return 0;
+}
+
+/*
+ * TABLE_FULL may be told again once an eighth is free: in a table that hovers
+ * at its cap it would drown all other events. @leaving: keys about to go.
+ */
+void weir_limiter_full_over(struct weir_limiter *l, unsigned int leaving)
+{
+	u64 max_keys = READ_ONCE(l->table.max_keys);
+
+	if (READ_ONCE(l->full_told) &&
+	    weir_table_keys(&l->table) - leaving <=
+	    max_keys - DIV_ROUND_UP(max_keys, 8))
+		WRITE_ONCE(l->full_told, 0);
+}
+
+static int limiter_set(struct weir_object *o, u64 mask, u64 user_config)
+{
+	struct weir_limiter *l = weir_limiter(o);
+	struct weir_limiter *candidate = NULL;
+	struct weir_limiter_config new;
+	int err;
+
+	err = weir_user_get(&new, sizeof(new), user_config, CONFIG_MIN_SIZE);
+	if (err)
+		return err;
+	if (!mask || mask & ~SET_ALL || new.flags & ~WEIR_LIMITER_SHADOW)
+		return -EINVAL;
+	if (!weir_object_live_get(o))
+		return -ENODEV;
+	if (mask & WEIR_SET_CANDIDATE)
+		candidate = weir_candidate_get(&new, l, l->key_type);
+	if (IS_ERR(candidate)) {
+		weir_object_live_put(o);
+		return PTR_ERR(candidate);
+	}
+	err = mutex_lock_interruptible(&l->set_lock);
+	if (!err) {
+		err = limiter_change(l, &new, mask, &candidate);
+		mutex_unlock(&l->set_lock);
+	}
+	weir_candidate_put(candidate);
+	weir_object_live_put(o);
+	return err;
+}
+
+/**
+ * weir_limiter_stats_read - the totals, each by itself exact
+ * @l: the limiter
+ * @stats: all but the size is filled in
+ */
+void weir_limiter_stats_read(struct weir_limiter *l,
+			     struct weir_limiter_stats *stats)
+{
+	u32 size = stats->size;
+	int cpu;
+
+	*stats = (struct weir_limiter_stats){
+		.size = size,
+		.keys = weir_table_keys(&l->table),
+		.max_keys = READ_ONCE(l->table.max_keys),
+	};
+	/*
+	 * whose places are free are counted: pairs with the barrier in
+	 * weir_table_places_give()
+	 */
+	smp_rmb();
+	for_each_possible_cpu(cpu) {
+		struct weir_limiter_totals *t = per_cpu_ptr(l->totals, cpu);
+
+		stats->allowed += READ_ONCE(t->allowed);
+		stats->limited += READ_ONCE(t->limited);
+		stats->banned += READ_ONCE(t->banned);
+		stats->strikes += READ_ONCE(t->strikes);
+		stats->bans += READ_ONCE(t->bans);
+		stats->evicted += READ_ONCE(t->evicted);
+		stats->expired += READ_ONCE(t->expired);
+		stats->full += READ_ONCE(t->full);
+		stats->stricter += READ_ONCE(t->stricter);
+		stats->looser += READ_ONCE(t->looser);
+		stats->missed += READ_ONCE(t->missed);
+	}
+}
+
+static void config_read(struct weir_object *o, void *to)
+{
+	const struct weir_policy *p = rcu_dereference(weir_limiter(o)->policy);
+	struct weir_limiter_config *config = to;
+
+	*config = p->config;
+	weir_candidate_tell(p, config);
+}
+
+static void stats_read(struct weir_object *o, void *to)
+{
+	weir_limiter_stats_read(weir_limiter(o), to);
+}
+
+static int limiter_get(struct weir_object *o, u64 user_config, u64 user_stats)
+{
+	static const struct weir_view config = {
+		sizeof(struct weir_limiter_config), CONFIG_MIN_SIZE, config_read
+	};
+	static const struct weir_view stats = {
+		sizeof(struct weir_limiter_stats),
+		offsetofend(struct weir_limiter_stats, full), stats_read
+	};
+
+	return weir_view_get(o, &config, user_config, &stats, user_stats);
+}
+
+static void limiter_died(struct weir_object *o)
+{
+	weir_wait_kick_all(weir_limiter(o));
+}
+
+static u64 limiter_keys(struct weir_object *o)
+{
+	return weir_table_keys(&weir_limiter(o)->table);
+}
+
+const struct weir_kind_ops weir_limiter_ops = {
+	.kind		= WEIR_KIND_LIMITER,
+	.dir		= "limiters",
+	.create		= limiter_create,
+	.build		= limiter_build,
+	.release	= limiter_release,
+	.set		= limiter_set,
+	.get		= limiter_get,
+	.dump		= weir_limiter_dump,
+	.rules		= weir_limiter_rules,
+	.load		= weir_limiter_load,
+	.died		= limiter_died,
+	.keys		= limiter_keys,
+	.sysfs_add	= weir_limiter_sysfs_add,
+};

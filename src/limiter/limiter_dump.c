@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* WEIR_IOC_DUMP of a limiter. */
+
+#include <linux/string.h>
+
+#include "table/dump.h"
+#include "limiter/limiter.h"
+
+#define RECORD_MAX	(sizeof(struct weir_entry_info) + ALIGN(WEIR_KEY_MAX, 8))
+#define LEAST		512
+
+/* One entry's record; nothing if it is dead or not wanted. */
+static void record_fill(struct weir_dump_walk *d, struct weir_entry *e)
+{
+	struct weir_entry_info *info = (void *)(d->chunk + d->filled);
+	struct weir_limiter *l = weir_limiter(d->o);
+	struct weir_table *t = d->t;
+	struct weir_op op = {};
+	u64 word;
+
+	if (!weir_table_lock(t, e, &word))
+		return;
+	weir_limiter_state(rcu_dereference(l->policy), e, word,
+			   weir_table_now(t), 1, &op);
+	weir_table_unlock(t, e, word);
+	if (d->flags & WEIR_DUMP_BANNED && !op.banned_for)
+		return;
+	*info = (struct weir_entry_info){
+		.size = sizeof(*info) + ALIGN(e->key_len, 8),
+		.key_len = e->key_len,
+		.flags = op.banned_for ? WEIR_ENTRY_BANNED : 0,
+		.strikes = op.strikes,
+		.bans = op.bans,
+		.remaining = op.remaining,
+		.reset_after = op.reset_after,
+		.banned_for = op.banned_for,
+	};
+	memset(info->key, 0, ALIGN(e->key_len, 8));
+	memcpy(info->key, e->key, e->key_len);
+	d->filled += info->size;
+	d->count++;
+}
+
+/* Entries are put elsewhere while the prefix changes. */
+static bool moves(const struct weir_dump_walk *d)
+{
+	return weir_limiter_moving(weir_limiter(d->o));
+}
+
+static int rest(const struct weir_dump_walk *d)
+{
+	return weir_limiter_rest(weir_limiter(d->o));
+}
+
+/**
+ * weir_limiter_dump - &weir_kind_ops.dump
+ * @o: the limiter
+ * @args: the ioctl's struct; results are filled in
+ *
+ * Context: may sleep; the header is held.
+ * Return: 0, -EINVAL, -EMSGSIZE, -EFAULT, -ENOMEM, -ENODEV, -EINTR.
+ */
+int weir_limiter_dump(struct weir_object *o, struct weir_dump *args)
+{
+	struct weir_dump_walk d = {
+		.o = o,
+		.t = &weir_limiter(o)->table,
+		.flags = args->flags,
+		.record_max = RECORD_MAX,
+		.least = LEAST,
+		.fill = record_fill,
+		.moves = moves,
+		.rest = rest,
+	};
+
+	BUILD_BUG_ON(RECORD_MAX > LEAST);
+	if (args->flags & ~WEIR_DUMP_BANNED)
+		return -EINVAL;
+	return weir_dump_run(&d, args);
+}

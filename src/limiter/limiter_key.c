@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Keys of limiters: from the bytes of an op, cut to the prefix, with their rule. */
+
+#include <linux/string.h>
+
+#include "table/key.h"
+#include "limiter/limiter.h"
+#include "limiter/rules.h"
+
+/* Cut the address to the limiter's prefix. */
+static inline void key_cut(const struct weir_limiter *l, struct weir_key *key)
+{
+	key->cut = l->cut;
+	if (key->len == 4) {
+		key->words[0] &= l->mask4;
+	} else {
+		key->words[0] &= l->mask6[0];
+		key->words[1] &= l->mask6[1];
+	}
+}
+
+/* The usual lengths without a call. */
+static __always_inline void bytes_copy(u64 *words, const u8 *data,
+				       unsigned int len)
+{
+	if (len == 4)
+		memcpy(words, data, 4);
+	else if (len == 8)
+		memcpy(words, data, 8);
+	else
+		memcpy(words, data, len);
+}
+
+/* The rule for the whole address. Under RCU. */
+static inline u32 key_rule(const struct weir_limiter *l, const struct weir_key *key)
+{
+	const struct weir_rule_set *rules = rcu_dereference(l->rules);
+
+	if (likely(!rules))
+		return WEIR_RULE_NONE;
+	if (rules == &weir_rules_moving)
+		return WEIR_KEY_MOVING;
+	return weir_rules_find(rules, key->raw, key->raw_len);
+}
+
+/* The key of the bytes at @key->raw, hashed. */
+static __always_inline void key_make(const struct weir_limiter *l,
+				     struct weir_key *key)
+{
+	key->len = key->raw_len;
+	key->data = key->raw;
+	if (key->len <= WEIR_KEY_INLINE) {
+		key->words[0] = 0;
+		key->words[1] = 0;
+		bytes_copy(key->words, key->raw, key->len);
+		if (l->key_type == WEIR_KEY_IP)
+			key_cut(l, key);
+		key->data = (const u8 *)key->words;
+	}
+	weir_key_hash(&l->table, key);
+}
+
+/* The key of an address, whatever the limiter is about. Context: it is not cut anew. */
+void weir_limiter_key_cut(const struct weir_limiter *l, const u8 *data,
+			  unsigned int len, struct weir_key *key)
+{
+	key->raw = data;
+	key->raw_len = len;
+	key_make(l, key);
+}
+
+/**
+ * weir_limiter_key - the key that bytes stand for, hashed
+ * @l: the limiter
+ * @data: the bytes; must stay while the key is used
+ * @len: their number
+ * @key: out
+ *
+ * While the limiter's prefix changes, which costs others nothing to find out, there is no
+ * key to be had: @key->rule is WEIR_KEY_MOVING then. Else the key is good for the rest of
+ * this RCU read side, and for another one if weir_limiter_key_again() says so.
+ *
+ * Context: RCU read side. Return: 0, or -EINVAL: not a key of this limiter's type.
+ */
+int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
+		     unsigned int len, struct weir_key *key)
+{
+	static const u8 mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	if (unlikely(!weir_key_length_fits(l->key_type, len)))
+		return -EINVAL;
+	if (l->key_type == WEIR_KEY_IP && len == 16 &&
+	    !memcmp(data, mapped, sizeof(mapped))) {
+		data += sizeof(mapped);
+		len = 4;
+	}
+	key->raw = data;
+	key->raw_len = len;
+	key->rule = key_rule(l, key);
+	if (unlikely(key->rule == WEIR_KEY_MOVING))
+		key->hash = 0;	/* what is fetched for it will not be used */
+	else
+		key_make(l, key);
+	return 0;
+}
+
+/**
+ * weir_limiter_key_again - see what has become of a key from another RCU read side
+ * @l: the limiter
+ * @key: from weir_limiter_key(); in no queue (wait.c) if it may be another one now
+ *
+ * Its rule is looked for again, for there may be others now.
+ *
+ * Context: RCU read side. Return: true: it is not the key it was. Then @key->rule is
+ * WEIR_KEY_MOVING and the rest is as before, or @key is made anew.
+ */
+bool weir_limiter_key_again(const struct weir_limiter *l, struct weir_key *key)
+{
+	bool known = key->rule != WEIR_KEY_MOVING;
+
+	if (l->key_type != WEIR_KEY_IP)
+		return false;
+	key->rule = key_rule(l, key);
+	if (key->rule == WEIR_KEY_MOVING)
+		return true;
+	if (known && key->cut == l->cut)
+		return false;
+	weir_limiter_key_cut(l, key->raw, key->raw_len, key);
+	return true;
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* WEIR_IOC_LOAD: put back what a DUMP told, as it would be by now. */
+
+#include <linux/err.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "lib/jitter.h"
+#include "limiter/limiter.h"
+
+#define RECORD_MAX	(sizeof(struct weir_entry_info) + ALIGN(WEIR_KEY_MAX, 8))
+#define CHUNK		4096
+
+/**
+ * struct load - a load under way
+ * @l: the limiter
+ * @elapsed: ns since the dump
+ * @chunk: records copied in
+ */
+struct load {
+	struct weir_limiter *l;
+	u64 elapsed;
+	u8 *chunk;
+};
+
+static u64 less(u64 duration, u64 elapsed)
+{
+	return duration > elapsed ? duration - elapsed : 0;
+}
+
+static bool record_valid(const struct weir_entry_info *info, size_t room)
+{
+	size_t keys;
+
+	if (room < sizeof(*info) || info->size > room ||
+	    info->size < sizeof(*info) || info->key_len > WEIR_KEY_MAX)
+		return false;
+	keys = info->size - sizeof(*info);
+	return keys == ALIGN(info->key_len, 8) &&
+	       !memchr_inv(info->key + info->key_len, 0, keys - info->key_len) &&
+	       !(info->flags & ~WEIR_ENTRY_BANNED) && info->bans <= U16_MAX &&
+	       info->banned_for <= 10 * WEIR_NSEC_PER_YEAR + WEIR_JITTER_MAX;
+}
+
+/* What the record says, as an entry would have it by now. Returns its word. */
+static u64 record_state(const struct load *load, const struct weir_policy *p, u64 now,
+			const struct weir_entry_info *info, struct weir_entry *e)
+{
+	u64 reset_after = less(info->reset_after, load->elapsed);
+	u64 banned_for = less(info->banned_for, load->elapsed);
+
+	*e = (struct weir_entry){};
+	if (p->config.nbans)
+		e->bans = info->bans;
+	/* when the last ban ended is not told: count from now */
+	if (banned_for || e->bans)
+		e->ban_until = now + banned_for;
+	if (load->elapsed < p->score.within)
+		e->score = weir_score_add(&p->score, e->score, now, info->strikes);
+	return weir_rate_restore(&p->rate, now, info->remaining, reset_after);
+}
+
+/* The record's entry exists: 0, or -EAGAIN, it does not (any more). Under RCU. */
+static int entry_load(const struct load *load, struct weir_key *key,
+		      const struct weir_entry_info *info)
+{
+	struct weir_op op = { .opcode = WEIR_OP_REFUND };
+	struct weir_limiter_call call = { .l = load->l, .op = &op, .key = key };
+	struct weir_table *t = &load->l->table;
+	struct weir_entry *e, told;
+	u64 word, before, told_word;
+
+	if (weir_limiter_key_again(load->l, key))
+		return -EAGAIN;
+	e = weir_table_find(t, key);
+	if (!e || !weir_table_lock(t, e, &word))
+		return -EAGAIN;
+	call.p = rcu_dereference(load->l->policy);
+	call.now = weir_table_now(t);
+	before = weir_limiter_idle_at(t, e, word, call.now);
+	told_word = record_state(load, call.p, call.now, info, &told);
+	word = weir_limiter_merge(call.p, e, word, &told, told_word, call.now);
+	weir_limiter_unlock(&call, e, word, before);
+	return 0;
+}
+
+/* All that the record tells of is over. Under RCU. */
+static bool record_over(const struct load *load, const struct weir_entry_info *info)
+{
+	const struct weir_policy *p = rcu_dereference(load->l->policy);
+
+	return load->elapsed >= info->reset_after &&
+	       (!info->strikes || load->elapsed >= p->score.within) &&
+	       less(load->elapsed, info->banned_for) >=
+	       (info->bans ? p->forget_after : 0) &&
+	       load->elapsed >= info->banned_for;
+}
+
+static int record_load(const struct load *load,
+		       const struct weir_entry_info *info)
+{
+	struct weir_key key;
+	bool over;
+	int err;
+
+	rcu_read_lock();
+	err = weir_limiter_key(load->l, info->key, info->key_len, &key);
+	over = record_over(load, info);
+	rcu_read_unlock();
+	while (!err && !over) {
+		err = weir_limiter_entry_make(load->l, &key);
+		if (err)
+			break;
+		rcu_read_lock();
+		err = entry_load(load, &key, info);
+		rcu_read_unlock();
+		if (!err)
+			return 0;
+		/* a fresh entry may have made room for another meanwhile */
+		err = fatal_signal_pending(current) ? -EINTR : 0;
+	}
+	return err;
+}
+
+/* Load the whole records of a chunk; the bytes they take, or an errno. */
+static int chunk_load(const struct load *load, size_t filled, u32 *count)
+{
+	const struct weir_entry_info *info;
+	size_t at = 0;
+	int err = 0;
+
+	while (at < filled) {
+		info = (void *)(load->chunk + at);
+		if (!record_valid(info, filled - at)) {
+			/* cut off by the chunk's end, if there is a next one */
+			err = filled - at < RECORD_MAX && filled == CHUNK && at ?
+			      0 : -EINVAL;
+			break;
+		}
+		err = record_load(load, info);
+		if (err)
+			break;
+		at += info->size;
+		(*count)++;
+	}
+	return at ? (int)at : err;
+}
+
+static int load_run(struct load *load, struct weir_load *args, u64 length)
+{
+	const u8 __user *from = u64_to_user_ptr(args->buffer);
+	size_t filled;
+	int done;
+
+	while (args->length < length) {
+		filled = min_t(u64, CHUNK, length - args->length);
+		if (copy_from_user(load->chunk, from + args->length, filled))
+			return args->length ? 0 : -EFAULT;
+		done = chunk_load(load, filled, &args->count);
+		if (done < 0)
+			return args->length ? 0 : done;
+		args->length += done;
+		if (signal_pending(current))
+			break;
+		cond_resched();
+	}
+	return 0;
+}
+
+/**
+ * weir_limiter_load - &weir_kind_ops.load
+ * @o: the limiter
+ * @args: the ioctl's struct; results are filled in
+ *
+ * Context: may sleep; the header is held.
+ * Return: 0, -EINVAL, -EFAULT, -ENOMEM, -ENODEV, -ENOSPC, -EINTR.
+ */
+int weir_limiter_load(struct weir_object *o, struct weir_load *args)
+{
+	struct load load = { .l = weir_limiter(o), .elapsed = args->elapsed };
+	u64 length = args->length;
+	int err;
+
+	if (args->flags || args->buffer % 8 || length % 8 || !length)
+		return -EINVAL;
+	load.chunk = kmalloc(CHUNK, GFP_KERNEL);
+	if (!load.chunk)
+		return -ENOMEM;
+	args->length = 0;
+	args->count = 0;
+	err = weir_object_live_get(o) ? 0 : -ENODEV;
+	if (!err) {
+		err = load_run(&load, args, length);
+		weir_object_live_put(o);
+	}
+	kfree(load.chunk);
+	return err;
+}

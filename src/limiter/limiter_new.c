@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Operations on keys that have no entry yet: one is made, or there is no room. */
+
+#include <linux/err.h>
+#include <linux/gfp.h>
+
+#include "limiter/candidate.h"
+#include "core/event.h"
+#include "limiter/limiter.h"
+#include "table/wait.h"
+
+/* Who may not sleep, and lost the last place so often to others, is told "full". */
+#define ATOMIC_TRIES	4
+
+/**
+ * weir_limiter_full - what is said to a new key while there is no room
+ * @call: the operation
+ *
+ * Return: 0: CHECK and PEEK have a verdict for that; or -ENOSPC.
+ */
+int weir_limiter_full(struct weir_limiter_call *call)
+{
+	struct weir_op *op = call->op;
+	struct weir_decision d;
+
+	if (op->opcode != WEIR_OP_CHECK && op->opcode != WEIR_OP_PEEK &&
+	    op->opcode != WEIR_OP_RESERVE)
+		return -ENOSPC;
+	if ((u64)op->n > call->p->rate.limit) {	/* would fit in no table */
+		weir_rate_peek(&call->p->rate,
+			       weir_rate_fresh(&call->p->rate, call->now),
+			       call->now, op->n, &d);
+		weir_limiter_answer(op, call->p, &d, 0, call->now);
+		return 0;
+	}
+	op->limit = call->p->rate.limit;
+	if (call->p->config.when_full == WEIR_FULL_ALLOW) {
+		op->verdict = WEIR_ALLOWED;
+		op->out_flags |= WEIR_OUT_UNTRACKED;
+		op->remaining = op->limit;
+	} else {
+		op->verdict = WEIR_FULL;
+		op->retry_after = WEIR_NEVER;
+	}
+	weir_limiter_shadow(call->p, op);
+	return 0;
+}
+
+/* The same, counted and told. */
+int weir_limiter_full_count(struct weir_limiter_call *call)
+{
+	struct weir_limiter *l = call->l;
+	int err = weir_limiter_full(call);
+
+	this_cpu_inc(l->totals->full);
+	if (!err && (call->op->out_flags & WEIR_OUT_UNTRACKED ||
+		     (u64)call->op->n > call->op->limit))
+		weir_limiter_count(l, call->op);
+	if (!READ_ONCE(l->full_told) && !xchg(&l->full_told, 1))
+		weir_event_object(&l->obj, WEIR_EVENT_TABLE_FULL,
+				  READ_ONCE(l->table.max_keys), 0);
+	return err;
+}
+
+/*
+ * Link @new, or find that somebody was faster, and operate. WEIR_OP_SLOW: no
+ * place was left. Under RCU; @new is used up unless that.
+ */
+static int new_op(struct weir_limiter_call *call, struct weir_entry *new)
+{
+	struct weir_table *t = &call->l->table;
+	struct weir_entry *e;
+	u64 word;
+
+	e = weir_table_link(t, call->key, new, 0, &word);
+	if (!e)
+		return WEIR_OP_SLOW;
+	/*
+	 * The time of a new entry must be read with it in place: an older one
+	 * of this key, full again and dropped meanwhile, may have been spent
+	 * from after any time read before.
+	 */
+	call->p = rcu_dereference(call->l->policy);
+	call->now = weir_table_now(t);
+	if (e == new)
+		word = weir_rate_fresh(&call->p->rate, call->now);
+	return weir_limiter_op_locked(call, e, word, e == new);
+}
+
+/* No place for the key, and no key to lose one. Under RCU. */
+static int full_op(struct weir_limiter_call *call)
+{
+	call->p = rcu_dereference(call->l->policy);
+	call->now = weir_table_now(&call->l->table);
+	return weir_limiter_full_count(call);
+}
+
+/* The prefix changes: as weir_limiter_op_alone(), when that is over. */
+static int moving_op(struct weir_limiter_call *call, gfp_t gfp)
+{
+	int err = -EBUSY;
+
+	if (gfpflags_allow_blocking(gfp))
+		err = weir_limiter_rest(call->l);
+	if (err)
+		return err;
+	rcu_read_lock();
+	weir_limiter_key_again(call->l, call->key);
+	err = weir_limiter_op_alone(call->l, call->op, call->key);
+	rcu_read_unlock();
+	return err;
+}
+
+/*
+ * WEIR_OP_SLOW: there was a place for @call's key, but another one took it; or it is
+ * another key now.
+ */
+static int slow_op(struct weir_limiter_call *call, gfp_t gfp)
+{
+	struct weir_limiter *l = call->l;
+	struct weir_entry *new = weir_table_new(&l->table, call->key, gfp);
+	int err;
+
+	rcu_read_lock();
+	if (weir_limiter_key_again(l, call->key)) {
+		if (!IS_ERR(new))
+			weir_table_discard(new);
+		err = weir_limiter_op_alone(l, call->op, call->key);
+	} else if (weir_limiter_by_rule(call->key, call->op->opcode)) {
+		/* there is a rule for it by now */
+		if (!IS_ERR(new))
+			weir_table_discard(new);
+		call->p = rcu_dereference(l->policy);
+		err = weir_limiter_op_ruled(call);
+	} else if (!IS_ERR(new)) {
+		err = new_op(call, new);
+		if (err == WEIR_OP_SLOW)
+			weir_table_discard(new);
+	} else if (new == ERR_PTR(-ENOSPC)) {
+		err = full_op(call);
+	} else {
+		/* somebody may have had memory for it meanwhile */
+		err = weir_limiter_op_alone(l, call->op, call->key);
+		if (err == WEIR_OP_SLOW)
+			err = PTR_ERR(new);
+	}
+	rcu_read_unlock();
+	return err;
+}
+
+/* weir_limiter_op_slow(), but never mind the candidate. */
+int weir_limiter_op_new(struct weir_limiter *l, struct weir_op *op,
+			struct weir_key *key, gfp_t gfp)
+{
+	struct weir_limiter_call call = { .l = l, .op = op, .key = key };
+	bool may_sleep = gfpflags_allow_blocking(gfp);
+	unsigned int lost = 0;
+	int err;
+
+	if (op->opcode == WEIR_OP_RESERVE)
+		return weir_wait_run(l, op, key);
+	do {
+		err = key->rule == WEIR_KEY_MOVING ? moving_op(&call, gfp) :
+						     slow_op(&call, gfp);
+	} while (err == WEIR_OP_SLOW && (may_sleep || ++lost < ATOMIC_TRIES));
+	if (err == WEIR_OP_SLOW && key->rule == WEIR_KEY_MOVING)
+		return -EBUSY;
+	if (err == WEIR_OP_SLOW) {
+		rcu_read_lock();
+		err = full_op(&call);
+		rcu_read_unlock();
+	}
+	return err;
+}
+
+/* What weir_limiter_op() left to do only because there is a candidate, or was. */
+static int quick_op(struct weir_limiter *l, struct weir_op *op,
+		    struct weir_key *key)
+{
+	bool makes_none = op->opcode == WEIR_OP_REFUND ||
+			  op->opcode == WEIR_OP_FORGIVE;
+	int err = WEIR_OP_SLOW;
+
+	rcu_read_lock();
+	if (makes_none || rcu_dereference(l->policy)->candidate) {
+		/* there may be another rule for it by now, and another prefix */
+		weir_limiter_key_again(l, key);
+		err = weir_limiter_op_alone(l, op, key);
+	}
+	rcu_read_unlock();
+	return err;
+}
+
+/**
+ * weir_limiter_op_slow - perform an operation that may need a new entry
+ * @l: the limiter
+ * @op: checked; its result half zeroed, and filled in here
+ * @key: hashed
+ * @gfp: GFP_KERNEL; or GFP_NOWAIT: do not sleep, and look for room, in a table that is
+ *	full, for a bounded time only. Not for RESERVE.
+ *
+ * As weir_limiter_op(), which answered WEIR_OP_SLOW, and then the same to the limiter's
+ * candidate if it has one. But:
+ * Context: GFP_KERNEL: may sleep; weir_object_live_get() holds the storage.
+ * GFP_NOWAIT: process or softirq, in the same RCU read side.
+ * Return: 0, -ENOENT, -ENOMEM, -ENOSPC; RESERVE: also -EINTR, -ENODEV. While the prefix
+ * changes -EINTR, too, or with GFP_NOWAIT -EBUSY.
+ */
+int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
+			 struct weir_key *key, gfp_t gfp)
+{
+	struct weir_limiter *candidate;
+	int err = quick_op(l, op, key);
+
+	if (err == WEIR_OP_SLOW)
+		err = weir_limiter_op_new(l, op, key, gfp);
+	rcu_read_lock();
+	candidate = weir_candidate_op(rcu_dereference(l->policy), op, key, err);
+	rcu_read_unlock();
+	if (unlikely(candidate))
+		weir_candidate_op_slow(candidate, op, key, gfp);
+	return err;
+}
+
+/**
+ * weir_limiter_entry_make - see that a key has an entry
+ * @l: the limiter
+ * @key: hashed
+ *
+ * A fresh one counts as idle, so it may be gone again at once. And while the prefix changes
+ * there is none: the caller is held up until it is over.
+ * Context: may sleep; weir_object_live_get() holds the storage.
+ * Return: 0: look for it; -ENOSPC: there is no room; -ENOMEM; -EINTR.
+ */
+int weir_limiter_entry_make(struct weir_limiter *l, struct weir_key *key)
+{
+	struct weir_op op = { .opcode = WEIR_OP_PEEK, .n = 1 };
+	struct weir_limiter_call call = { .l = l, .op = &op, .key = key };
+	struct weir_entry *new;
+	int err;
+
+	if (key->rule == WEIR_KEY_MOVING)
+		return weir_limiter_rest(l);
+	new = weir_table_new(&l->table, key, GFP_KERNEL);
+	rcu_read_lock();
+	if (weir_limiter_key_again(l, key))
+		err = WEIR_OP_SLOW;
+	else
+		err = IS_ERR(new) ? PTR_ERR(new) : new_op(&call, new);
+	rcu_read_unlock();
+	if (err != WEIR_OP_SLOW)
+		return err;
+	if (!IS_ERR(new))
+		weir_table_discard(new);
+	return 0;
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* WEIR_IOC_RULES: the rules of a limiter, changed and shown; what a rule decides. */
+
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "limiter/limiter.h"
+#include "core/registry.h"
+#include "limiter/rules.h"
+#include "table/wait.h"
+
+#define BUCKETS_A_GO	1024	/* looked at before others may run */
+
+/* What a rule says to an op, which then does nothing to the key's entry. */
+bool weir_limiter_by_rule(const struct weir_key *key, u32 opcode)
+{
+	switch (opcode) {
+	case WEIR_OP_CHECK:
+	case WEIR_OP_PEEK:
+	case WEIR_OP_RESERVE:
+		return key->rule != WEIR_RULE_NONE;
+	case WEIR_OP_STRIKE:
+	case WEIR_OP_REFUND:
+		return key->rule == WEIR_RULE_ALLOW;
+	default:
+		return false;
+	}
+}
+
+/**
+ * weir_limiter_ruled - fill in what a rule decides
+ * @call: the operation, of a key with a rule
+ *
+ * Context: RCU read side.
+ */
+void weir_limiter_ruled(struct weir_limiter_call *call)
+{
+	struct weir_op *op = call->op;
+
+	op->limit = call->p->rate.limit;
+	op->out_flags |= WEIR_OUT_RULE;
+	if (call->key->rule == WEIR_RULE_ALLOW) {
+		op->verdict = WEIR_ALLOWED;
+		op->remaining = op->limit;
+	} else {
+		op->verdict = WEIR_BANNED;
+		op->retry_after = WEIR_NEVER;
+		op->banned_for = WEIR_NEVER;
+	}
+	weir_limiter_shadow(call->p, op);
+}
+
+/* The bits of an entry's key that count. */
+static unsigned int entry_prefix(const struct weir_limiter *l,
+				 const struct weir_entry *e)
+{
+	const struct weir_limiter_config *c;
+
+	c = &rcu_dereference(l->policy)->config;
+	return e->key_len == 4 ? c->prefix4 : c->prefix6;
+}
+
+static void entry_lift(struct weir_limiter *l, struct weir_entry *e, u64 hash)
+{
+	struct weir_op op = { .opcode = WEIR_OP_LIFT };
+	struct weir_key key = { .hash = hash, .len = e->key_len, .data = e->key };
+	struct weir_limiter_call call = {
+		.l = l,
+		.p = rcu_dereference(l->policy),
+		.op = &op,
+		.key = &key,
+	};
+	u64 word, before;
+
+	if (!weir_table_lock(&l->table, e, &word))
+		return;
+	call.now = weir_table_now(&l->table);
+	before = weir_limiter_idle_at(&l->table, e, word, call.now);
+	weir_limiter_lift(&call, e);
+	weir_limiter_unlock(&call, e, word, before);
+}
+
+/* End the bans in one bucket of keys that are allowed now, every address. */
+static void bucket_lift(struct weir_limiter *l, const struct weir_rule_set *set,
+			unsigned int bucket)
+{
+	struct weir_entry *e;
+	u64 from = 0, hash;
+
+	while ((e = weir_table_next(&l->table, bucket, from, &hash))) {
+		if (READ_ONCE(e->ban_until) > weir_table_now(&l->table) &&
+		    weir_rules_cover(set, e->key, e->key_len,
+				     entry_prefix(l, e)) == WEIR_RULE_ALLOW)
+			entry_lift(l, e, hash);
+		if (hash == U64_MAX)
+			break;
+		from = hash + 1;
+	}
+}
+
+/* A rule that allows lifts the bans that there are. */
+static void lift_allowed(struct weir_limiter *l, const struct weir_rule_set *set)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&l->set_lock);
+	for (i = 0; i < l->table.nbuckets; i++) {
+		rcu_read_lock();
+		bucket_lift(l, set, i);
+		rcu_read_unlock();
+		if (i % BUCKETS_A_GO == BUCKETS_A_GO - 1)
+			cond_resched();
+	}
+}
+
+static int rules_set(struct weir_limiter *l, const struct weir_rules *args,
+		     struct weir_rule *changes)
+{
+	struct weir_rule_set *old, *set;
+	int err;
+
+	lockdep_assert_held(&l->set_lock);
+	old = rcu_dereference_protected(l->rules, lockdep_is_held(&l->set_lock));
+	set = weir_rules_change(args->flags & WEIR_RULES_CLEAR ? NULL : old,
+				changes, args->count);
+	if (IS_ERR(set))
+		return PTR_ERR(set);
+	err = weir_registry_change(&l->obj, l->obj.quota_keys, WEIR_SET_RULES);
+	if (err) {
+		weir_rules_free(set);
+		return err;
+	}
+	rcu_assign_pointer(l->rules, set);
+	/* when we return nobody decides by the old rules any more */
+	synchronize_rcu();
+	weir_rules_free(old);
+	weir_wait_kick_all(l);
+	if (set)
+		lift_allowed(l, set);
+	return 0;
+}
+
+static int rules_change(struct weir_limiter *l, const struct weir_rules *args)
+{
+	struct weir_rule *changes = NULL;
+	int err;
+
+	if (args->count > WEIR_RULES_MAX)
+		return -EINVAL;
+	if (args->count) {
+		changes = vmemdup_user(u64_to_user_ptr(args->rules),
+				       args->count * sizeof(*changes));
+		if (IS_ERR(changes))
+			return PTR_ERR(changes);
+	}
+	err = mutex_lock_interruptible(&l->set_lock);
+	if (!err) {
+		err = rules_set(l, args, changes);
+		mutex_unlock(&l->set_lock);
+	}
+	kvfree(changes);
+	return err;
+}
+
+/* Copy the rules out, as many as there is room for, and tell how many there are. */
+static int rules_show(struct weir_limiter *l, struct weir_rules *args)
+{
+	const struct weir_rule_set *set;
+	struct weir_rule *copy = NULL;
+	unsigned int n = 0;
+	int err;
+
+	err = mutex_lock_interruptible(&l->set_lock);
+	if (err)
+		return err;
+	set = rcu_dereference_protected(l->rules, lockdep_is_held(&l->set_lock));
+	if (set)
+		n = set->nrules;
+	if (set && args->count) {
+		copy = kvmalloc_array(n, sizeof(*copy), GFP_KERNEL_ACCOUNT);
+		if (copy)
+			memcpy(copy, set->rules, n * sizeof(*copy));
+		else
+			err = -ENOMEM;
+	}
+	mutex_unlock(&l->set_lock);
+	if (copy && copy_to_user(u64_to_user_ptr(args->rules), copy,
+				 min(n, args->count) * sizeof(*copy)))
+		err = -EFAULT;
+	kvfree(copy);
+	args->count = n;
+	return err;
+}
+
+/**
+ * weir_limiter_rules - handle WEIR_IOC_RULES
+ * @o: the limiter's header, which the caller holds
+ * @args: the struct
+ *
+ * Context: may sleep.
+ */
+int weir_limiter_rules(struct weir_object *o, struct weir_rules *args)
+{
+	struct weir_limiter *l = weir_limiter(o);
+	int err;
+
+	if (args->flags & ~(WEIR_RULES_CLEAR | WEIR_RULES_GET) ||
+	    args->flags == (WEIR_RULES_CLEAR | WEIR_RULES_GET))
+		return -EINVAL;
+	if (l->key_type != WEIR_KEY_IP && !(args->flags & WEIR_RULES_GET))
+		return -EOPNOTSUPP;
+	if (!weir_object_live_get(o))
+		return -ENODEV;
+	err = args->flags & WEIR_RULES_GET ? rules_show(l, args) :
+					     rules_change(l, args);
+	weir_object_live_put(o);
+	return err;
+}

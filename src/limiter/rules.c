@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Sets of rules: made, and looked into. See rules.h; the algorithm is in cidr.h. */
+
+#include <linux/err.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+#include <linux/string.h>
+
+#include "limiter/rules.h"
+
+enum { IPV4, IPV6 };
+
+/* A rule, and its place among the changes: sort() keeps no order by itself. */
+struct ranked {
+	struct weir_rule rule;
+	u32 rank;
+};
+
+static u64 be64_at(const u8 *bytes)
+{
+	__be64 word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return be64_to_cpu(word);
+}
+
+static struct weir_address address_number(const u8 *bytes, unsigned int len)
+{
+	__be32 v4;
+
+	if (len == 4) {
+		memcpy(&v4, bytes, sizeof(v4));
+		return (struct weir_address){ .lo = be32_to_cpu(v4) };
+	}
+	return (struct weir_address){ be64_at(bytes), be64_at(bytes + 8) };
+}
+
+static u32 ranges_cover(const struct weir_rule_set *set, unsigned int len,
+			struct weir_address first, struct weir_address last)
+{
+	unsigned int family = len == 4 ? IPV4 : IPV6;
+
+	return weir_cidr_covers(set->ranges[family], set->nranges[family], first,
+				last);
+}
+
+/**
+ * weir_rules_find - the rule for an address
+ * @set: the rules
+ * @address: in network order
+ * @len: 4 or 16
+ *
+ * Context: any. Return: enum weir_rule_action; WEIR_RULE_NONE if there is none.
+ */
+u32 weir_rules_find(const struct weir_rule_set *set, const u8 *address,
+		    unsigned int len)
+{
+	struct weir_address a = address_number(address, len);
+
+	return ranges_cover(set, len, a, a);
+}
+
+/* The same for all addresses of a network, if they have one in common. */
+u32 weir_rules_cover(const struct weir_rule_set *set, const u8 *network,
+		     unsigned int len, unsigned int prefix)
+{
+	struct weir_address first = address_number(network, len);
+	struct weir_address host = weir_address_host(prefix, len * 8);
+	struct weir_address last = { first.hi | host.hi, first.lo | host.lo };
+
+	return ranges_cover(set, len, first, last);
+}
+
+static bool rule_valid(const struct weir_rule *rule)
+{
+	struct weir_address a, host;
+
+	if ((rule->addr_len != 4 && rule->addr_len != 16) || rule->reserved ||
+	    rule->prefix > rule->addr_len * 8 || rule->action > WEIR_RULE_DENY ||
+	    memchr_inv(rule->addr + rule->addr_len, 0,
+		       sizeof(rule->addr) - rule->addr_len))
+		return false;
+	a = address_number(rule->addr, rule->addr_len);
+	host = weir_address_host(rule->prefix, rule->addr_len * 8);
+	return !(a.hi & host.hi) && !(a.lo & host.lo);
+}
+
+static int block_cmp(const struct weir_rule *a, const struct weir_rule *b)
+{
+	int cmp = (int)a->addr_len - b->addr_len;
+
+	if (!cmp)
+		cmp = memcmp(a->addr, b->addr, sizeof(a->addr));
+	return cmp ?: (int)a->prefix - b->prefix;
+}
+
+static int ranked_cmp(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+	int cmp = block_cmp(&x->rule, &y->rule);
+
+	return cmp ?: x->rank < y->rank ? -1 : 1;
+}
+
+/*
+ * What is left when of several rules for one block the last one counts. The number
+ * of them, or -ENOENT: one takes away what was not there.
+ */
+static int ranked_reduce(struct ranked *all, unsigned int n)
+{
+	unsigned int i, left = 0;
+	bool there;
+
+	for (i = 0; i < n; i++) {
+		there = left && !block_cmp(&all[left - 1].rule, &all[i].rule);
+		if (all[i].rule.action == WEIR_RULE_NONE) {
+			if (!there)
+				return -ENOENT;
+			left--;
+		} else if (there) {
+			all[left - 1] = all[i];
+		} else {
+			all[left++] = all[i];
+		}
+	}
+	return left;
+}
+
+/* Cut the rules of one family, which are those from @from to before @to. */
+static int family_cut(struct weir_rule_set *set, unsigned int family,
+		      unsigned int from, unsigned int to)
+{
+	const struct weir_block **open;
+	struct weir_block *blocks;
+	struct weir_address host;
+	unsigned int i, n = to - from;
+	int err = -ENOMEM;
+
+	if (!n)
+		return 0;
+	blocks = kvmalloc_array(n, sizeof(*blocks), GFP_KERNEL_ACCOUNT);
+	open = kmalloc_array(WEIR_CIDR_DEPTH, sizeof(*open), GFP_KERNEL_ACCOUNT);
+	set->ranges[family] = kvmalloc_array(2 * n, sizeof(struct weir_range),
+					     GFP_KERNEL_ACCOUNT);
+	if (!blocks || !open || !set->ranges[family])
+		goto out;
+	for (i = 0; i < n; i++) {
+		const struct weir_rule *rule = &set->rules[from + i];
+
+		host = weir_address_host(rule->prefix, rule->addr_len * 8);
+		blocks[i].first = address_number(rule->addr, rule->addr_len);
+		blocks[i].last.hi = blocks[i].first.hi | host.hi;
+		blocks[i].last.lo = blocks[i].first.lo | host.lo;
+		blocks[i].action = rule->action;
+	}
+	set->nranges[family] = weir_cidr_cut(blocks, n, open, set->ranges[family]);
+	err = 0;
+out:
+	kfree(open);
+	kvfree(blocks);
+	return err;
+}
+
+static struct weir_rule_set *set_make(const struct ranked *all, unsigned int n)
+{
+	struct weir_rule_set *set;
+	unsigned int i, v4 = 0;
+
+	set = kvzalloc(struct_size(set, rules, n), GFP_KERNEL_ACCOUNT);
+	if (!set)
+		return ERR_PTR(-ENOMEM);
+	set->nrules = n;
+	for (i = 0; i < n; i++) {
+		set->rules[i] = all[i].rule;
+		v4 += all[i].rule.addr_len == 4;
+	}
+	if (family_cut(set, IPV4, 0, v4) || family_cut(set, IPV6, v4, n)) {
+		weir_rules_free(set);
+		return ERR_PTR(-ENOMEM);
+	}
+	return set;
+}
+
+/**
+ * weir_rules_change - a set, changed
+ * @old: what it was, or NULL for none
+ * @changes: in this order; unchecked
+ * @count: 0..WEIR_RULES_MAX
+ *
+ * Context: may sleep. Return: the new set, for weir_rules_free(); NULL if it has no
+ * rule; or ERR_PTR(): -EINVAL, -ENOENT, -ENOSPC (too many), -ENOMEM.
+ */
+struct weir_rule_set *weir_rules_change(const struct weir_rule_set *old,
+					struct weir_rule *changes,
+					unsigned int count)
+{
+	unsigned int before = old ? old->nrules : 0, i;
+	struct weir_rule_set *set;
+	struct ranked *all;
+	int n;
+
+	for (i = 0; i < count; i++)
+		if (!rule_valid(&changes[i]))
+			return ERR_PTR(-EINVAL);
+	if (!(before + count))
+		return NULL;
+	all = kvmalloc_array(before + count, sizeof(*all), GFP_KERNEL_ACCOUNT);
+	if (!all)
+		return ERR_PTR(-ENOMEM);
+	for (i = 0; i < before + count; i++) {
+		all[i].rule = i < before ? old->rules[i] : changes[i - before];
+		all[i].rank = i;
+	}
+	sort(all, before + count, sizeof(*all), ranked_cmp, NULL);
+	n = ranked_reduce(all, before + count);
+	if (n < 0)
+		set = ERR_PTR(n);
+	else if (n > WEIR_RULES_MAX)
+		set = ERR_PTR(-ENOSPC);
+	else
+		set = n ? set_make(all, n) : NULL;
+	kvfree(all);
+	return set;
+}
+
+/* Nobody looks into it any more; NULL is fine. Context: may sleep. */
+void weir_rules_free(struct weir_rule_set *set)
+{
+	if (!set)
+		return;
+	kvfree(set->ranges[IPV4]);
+	kvfree(set->ranges[IPV6]);
+	kvfree(set);
+}

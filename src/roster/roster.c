@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One operation on one key of a roster.
+ *
+ * To find a lease, and to be told that somebody else has it, takes no lock and writes
+ * nothing but a total. What changes one is done under the entry's lock, what ends one
+ * under the bucket's too, so that its place is free when that is over. Memory is asked for
+ * before, and only where none of this has refused.
+ */
+
+#include <linux/err.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "core/hold.h"
+#include "roster/roster.h"
+
+#define AGAIN	2	/* something came between: look again. WEIR_OP_SLOW is 1 */
+#define NO_ENTRY 3	/* one must be made */
+
+#define TTL_MAX	(10 * WEIR_NSEC_PER_YEAR)
+
+/**
+ * weir_roster_key - what can be said of an op without a look at the lease
+ * @r: the roster
+ * @op: checked
+ * @bytes: the key
+ * @key: out
+ *
+ * Context: any. Return: 0 or -EINVAL.
+ */
+int weir_roster_key(struct weir_roster *r, const struct weir_op *op, const u8 *bytes,
+		    struct weir_key *key)
+{
+	if (op->arg > TTL_MAX && op->arg != WEIR_NEVER)
+		return -EINVAL;
+	return weir_key_make(&r->spec, &r->table, bytes, op->key_len, key);
+}
+
+/* ------------------------------------------------------------ without the lock */
+
+/*
+ * The lease, which lasts at *@now, or NULL. False: somebody is at it. The clock is read
+ * first: what has run out by then had not been made longer by then.
+ */
+static bool tenure_read(struct weir_roster *r, const struct weir_entry *e, u64 *now,
+			struct weir_tenure **l)
+{
+	*now = weir_table_now(&r->table);
+	/* pairs with the exchange that locks it: who does so later sees a later time */
+	smp_rmb();
+	/* pairs with the release of the entry's lock: so its time is seen */
+	if (atomic64_read_acquire(&e->word) & WEIR_ENTRY_LOCKED)
+		return false;
+	/* pairs with the release in weir_tenure_put(): the other entries of one submission */
+	*l = smp_load_acquire(&e->tenure);
+	if (!weir_tenure_lasts(*l, *now))
+		*l = NULL;
+	return true;
+}
+
+static int get(struct weir_op *op, const struct weir_tenure *l, u64 now,
+	       const struct weir_client *c, struct weir_op_lease *lease)
+{
+	if (lease && lease->length) {
+		if (l->length > lease->length)
+			return -EMSGSIZE;
+		memcpy(lease->value, l->value, l->length);
+	}
+	weir_tenure_answer(op, l, now, c);
+	return 0;
+}
+
+/* May what is no GET be done to @l, which lasts at @now, or is NULL? Answers if not. */
+static int admit(struct weir_roster *r, struct weir_op *op, const struct weir_tenure *l,
+		 u64 now, const struct weir_client *c)
+{
+	int err = weir_term_admit(l ? &l->term : NULL, op->opcode, op->n, c,
+				  current->files);
+
+	if (!err || !l)
+		return err;
+	weir_tenure_answer(op, l, now, c);
+	if (weir_term_makes(op->opcode))
+		this_cpu_inc(r->totals->refused);
+	return err;
+}
+
+/* ------------------------------------------------------------ with the entry locked */
+
+/* The lease, if it lasts; or NULL. */
+static struct weir_tenure *lasting(const struct weir_entry *e, u64 now)
+{
+	struct weir_tenure *l = weir_tenure_locked(e);
+
+	return weir_tenure_lasts(l, now) ? l : NULL;
+}
+
+static int touch(struct weir_roster *r, struct weir_op *op, struct weir_client *c,
+		 struct weir_entry *e, u64 hash)
+{
+	u64 now = weir_table_now(&r->table), until;
+	struct weir_tenure *l = lasting(e, now);
+	int err = admit(r, op, l, now, c);
+
+	if (err)
+		return err;
+	until = weir_term_until(op->arg, r->ttl, now);
+	if (weir_term_touch(&l->term, until))
+		weir_table_settle(&r->table, hash, until);
+	weir_tenure_answer(op, l, now, c);
+	return 0;
+}
+
+/**
+ * struct removal - a REMOVE under way
+ * @r: the roster
+ * @op: the operation
+ * @c: the caller's client
+ * @err: what it comes to
+ */
+struct removal {
+	struct weir_roster *r;
+	struct weir_op *op;
+	struct weir_client *c;
+	int err;
+};
+
+/* For weir_table_drop(). */
+static bool remove_wanted(struct weir_entry *e, void *arg)
+{
+	struct removal *rm = arg;
+	u64 now = weir_table_now(&rm->r->table);
+	struct weir_tenure *l = lasting(e, now);
+
+	rm->err = admit(rm->r, rm->op, l, now, rm->c);
+	if (rm->err)
+		return false;
+	weir_tenure_answer(rm->op, l, now, rm->c);
+	weir_tenure_end(rm->r, l);
+	this_cpu_inc(rm->r->totals->removed);
+	return true;
+}
+
+static int remove_one(struct weir_roster *r, struct weir_op *op, struct weir_client *c,
+		      struct weir_entry *e)
+{
+	struct removal rm = { .r = r, .op = op, .c = c, .err = -ENOENT };
+
+	weir_table_drop(&r->table, e, remove_wanted, &rm);
+	return rm.err;
+}
+
+/* GET of an entry that somebody was at. */
+static int get_locked(struct weir_roster *r, struct weir_op *op, struct weir_client *c,
+		      struct weir_entry *e, struct weir_op_lease *lease)
+{
+	struct weir_tenure *l;
+	int ret = -ENOENT;
+	u64 word, now;
+
+	if (!weir_table_lock(&r->table, e, &word))
+		return AGAIN;
+	now = weir_table_now(&r->table);
+	l = lasting(e, now);
+	if (l)
+		ret = get(op, l, now, c, lease);
+	weir_table_unlock(&r->table, e, word);
+	return ret;
+}
+
+static int touch_locked(struct weir_roster *r, struct weir_op *op, struct weir_client *c,
+			struct weir_entry *e, u64 hash)
+{
+	u64 word;
+	int ret;
+
+	if (!weir_table_lock(&r->table, e, &word))
+		return AGAIN;
+	ret = touch(r, op, c, e, hash);
+	weir_table_unlock(&r->table, e, word);
+	return ret;
+}
+
+/* ------------------------------------------------------------ without memory */
+
+/* A key that has none; the clock was read before that was found. */
+static int absent(struct weir_roster *r, const struct weir_op *op,
+		  const struct weir_key *key, u64 now)
+{
+	if (!weir_term_makes(op->opcode))
+		return -ENOENT;
+	if (!weir_table_refuses_at_once(&r->table, key, now))
+		return WEIR_OP_SLOW;
+	this_cpu_inc(r->totals->full);
+	return -ENOSPC;
+}
+
+static int quick(struct weir_client *c, struct weir_roster *r, struct weir_op *op,
+		 const struct weir_key *key, struct weir_op_lease *lease)
+{
+	u64 now = weir_table_now(&r->table);
+	struct weir_entry *e = weir_table_find(&r->table, key);
+	struct weir_tenure *l;
+	int err;
+
+	if (!e)
+		return absent(r, op, key, now);
+	switch (op->opcode) {
+	case WEIR_OP_TOUCH:
+		return touch_locked(r, op, c, e, key->hash);
+	case WEIR_OP_REMOVE:
+		return remove_one(r, op, c, e);
+	}
+	if (!tenure_read(r, e, &now, &l))
+		return op->opcode == WEIR_OP_LEASE_GET ? get_locked(r, op, c, e, lease) :
+							 WEIR_OP_SLOW;
+	if (op->opcode == WEIR_OP_LEASE_GET)
+		return l ? get(op, l, now, c, lease) : -ENOENT;
+	err = admit(r, op, l, now, c);
+	return err ?: WEIR_OP_SLOW;
+}
+
+/**
+ * weir_roster_quick - perform an operation, if it takes no memory
+ * @c: the client
+ * @o: the roster
+ * @op: checked; its result half zeroed, and filled in here
+ * @bytes: the key
+ * @lease: with WEIR_OP_PTR the value, or where it goes; else NULL
+ *
+ * Cost beside finding the key: one reading of the clock, and the lease's cache line.
+ * Context: RCU read side, alive.
+ * Return: 0; an error; or WEIR_OP_SLOW: nothing happened.
+ */
+int weir_roster_quick(struct weir_client *c, struct weir_object *o, struct weir_op *op,
+		      const u8 *bytes, struct weir_op_lease *lease)
+{
+	struct weir_roster *r = weir_roster(o);
+	struct weir_key key;
+	int ret;
+
+	ret = weir_roster_key(r, op, bytes, &key);
+	if (ret)
+		return ret;
+	do
+		ret = quick(c, r, op, &key, lease);
+	while (ret == AGAIN);
+	return ret;
+}
+
+/* ------------------------------------------------------------ with memory */
+
+/* A new value for the one that lasts; owner and time stay. Entry locked. */
+static void replace(struct weir_claim *claim, struct weir_entry *e,
+		    struct weir_tenure *old)
+{
+	struct weir_tenure *new = claim->new;
+	struct weir_roster *r = claim->r;
+
+	weir_term_succeed(&new->term, &r->version, &old->term);
+	new->pid = old->pid;
+	new->uid = old->uid;
+	weir_tenure_put(new, e);
+	claim->new = NULL;
+	kfree_rcu(old, rcu);
+	this_cpu_inc(r->totals->replaced);
+	weir_tenure_answer(claim->op, new, claim->now, claim->c);
+}
+
+/* Entry locked; @linked: by us, so that it leads nowhere. 0 or an error. */
+static int entry_op(struct weir_claim *claim, struct weir_entry *e, bool linked)
+{
+	struct weir_op *op = claim->op;
+	struct weir_tenure *l;
+	int err;
+
+	claim->now = weir_table_now(&claim->r->table);
+	l = lasting(e, claim->now);
+	err = admit(claim->r, op, l, claim->now, claim->c);
+	if (err)
+		return err;
+	if (op->opcode == WEIR_OP_REPLACE)
+		replace(claim, e, l);
+	else
+		weir_claim_make(claim, e, linked);
+	return 0;
+}
+
+/* One look at the key, which has an entry: 0, an error, NO_ENTRY or AGAIN. */
+static int locked_op(struct weir_claim *claim)
+{
+	struct weir_table *t = &claim->r->table;
+	struct weir_entry *e;
+	u64 word;
+	int ret;
+
+	if (!weir_object_alive(&claim->r->obj))
+		return -ENODEV;
+	e = weir_table_find(t, &claim->key);
+	if (!e)
+		return weir_term_makes(claim->op->opcode) ? NO_ENTRY : -ENOENT;
+	if (!weir_table_lock(t, e, &word))
+		return AGAIN;
+	ret = entry_op(claim, e, false);
+	weir_table_unlock(t, e, word);
+	return ret;
+}
+
+/* The key gets an entry, which leads to the lease when it is unlocked. Under RCU. */
+static int linked_op(struct weir_claim *claim, struct weir_entry *new)
+{
+	struct weir_table *t = &claim->r->table;
+	struct weir_entry *e = NULL;
+	u64 word;
+	int ret;
+
+	if (weir_object_alive(&claim->r->obj))
+		e = weir_table_link(t, &claim->key, new, 0, &word);
+	if (!e) {
+		weir_table_discard(new);
+		return AGAIN;
+	}
+	ret = entry_op(claim, e, e == new);
+	weir_table_unlock(t, e, word);
+	return ret;
+}
+
+static int new_op(struct weir_claim *claim)
+{
+	struct weir_entry *new;
+	int ret;
+
+	new = weir_table_new(&claim->r->table, &claim->key, GFP_KERNEL);
+	if (IS_ERR(new)) {
+		if (new == ERR_PTR(-ENOSPC))
+			this_cpu_inc(claim->r->totals->full);
+		return PTR_ERR(new);
+	}
+	rcu_read_lock();
+	ret = linked_op(claim, new);
+	rcu_read_unlock();
+	return ret;
+}
+
+static int perform(struct weir_claim *claim)
+{
+	int ret;
+
+	do {
+		rcu_read_lock();
+		ret = locked_op(claim);
+		rcu_read_unlock();
+		if (ret == NO_ENTRY)
+			ret = new_op(claim);
+	} while (ret == AGAIN);
+	return ret;
+}
+
+/**
+ * weir_roster_op - perform what weir_roster_quick() did not
+ * @c: the client
+ * @o: the roster; its storage is held
+ * @op: checked; its result half zeroed, and filled in here
+ * @bytes: the key
+ * @lease: the value, or NULL
+ *
+ * Context: may sleep. Return: 0 or an error.
+ */
+int weir_roster_op(struct weir_client *c, struct weir_object *o, struct weir_op *op,
+		   const u8 *bytes, const struct weir_op_lease *lease)
+{
+	struct weir_claim claim = { .r = weir_roster(o), .op = op, .c = c };
+	int err, ret = weir_roster_key(claim.r, op, bytes, &claim.key);
+
+	if (ret)
+		return ret;
+	if (weir_term_makes(op->opcode)) {
+		ret = weir_claim_prepare(&claim, lease);
+	} else {
+		claim.new = weir_tenure_new(claim.r, lease);
+		ret = claim.new ? 0 : -ENOMEM;
+	}
+	if (!ret) {
+		ret = perform(&claim);
+		err = weir_claim_end(&claim);
+		ret = ret ?: err;
+	}
+	weir_claim_discard(&claim);
+	return ret;
+}
+
+/* ------------------------------------------------------------ the end of leases */
+
+/**
+ * struct death - a holder has gone
+ * @r: the roster
+ * @h: what he had
+ */
+struct death {
+	struct weir_roster *r;
+	struct weir_hold *h;
+};
+
+/* For weir_table_drop(). */
+static bool death_ends(struct weir_entry *e, void *arg)
+{
+	struct death *d = arg;
+	struct weir_tenure *l = weir_tenure_locked(e);
+
+	/* it may have ended before, and another one begun */
+	if (!d->h->n || l->term.hold != d->h)
+		return false;
+	weir_tenure_lost(d->r, e, l, weir_table_now(&d->r->table));
+	return true;
+}
+
+/* &weir_kind_ops.give_back */
+void weir_roster_give_back(struct weir_object *o, struct weir_hold *h)
+{
+	struct death d = { .r = weir_roster(o), .h = h };
+
+	/* without a lease the entry may be gone; that he has none then stays so */
+	if (READ_ONCE(h->n))
+		weir_table_drop(&d.r->table, h->entry, death_ends, &d);
+}
+
+/* &weir_table_ops.idle_at: what has run out is as good as absent. */
+u64 weir_roster_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word,
+			u64 now)
+{
+	BUILD_BUG_ON(WEIR_TERM_FOREVER != WEIR_EXPIRY_NEVER);
+	return weir_tenure_locked(e)->term.expires;
+}
+
+/* &weir_table_ops.dropped */
+void weir_roster_dropped(struct weir_table *t, struct weir_entry *e)
+{
+	struct weir_roster *r = container_of(t, struct weir_roster, table);
+
+	weir_tenure_lost(r, e, weir_tenure_locked(e), weir_table_now(t));
+}

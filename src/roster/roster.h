@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Rosters: leases by key, each with a value, a version, an owner and a time.
+ *
+ * An entry leads to its lease, which does not change but for its time: a new value is a new
+ * lease in its place. So whoever finds one finds all of it, under RCU alone.
+ * There is no entry without one but where it is locked, or when the table is freed.
+ *
+ * term.h says what may be done to a lease, roster_lease.c makes and ends leases, roster.c
+ * does one operation, claims.c several claims as one, roster_object.c makes and shows
+ * rosters, hold.h knows whose leases are.
+ */
+#ifndef _WEIR_ROSTER_H
+#define _WEIR_ROSTER_H
+
+#include <linux/percpu.h>
+
+#include "table/key.h"
+#include "core/object.h"
+#include "api/ops.h"
+#include "lib/term.h"
+
+/* Totals; one copy per CPU, only ever added to on that CPU. */
+struct weir_roster_totals {
+	u64 claimed;
+	u64 refused;
+	u64 replaced;
+	u64 removed;
+	u64 lost;
+	u64 expired;
+	u64 full;
+};
+
+/**
+ * struct weir_roster - a roster; all of it is constant but versions, totals and table
+ *
+ * @ttl: ns that leases last, or WEIR_NEVER
+ * @config: as the user gave it, defaults filled in
+ * @spec: what keys are
+ * @totals: per CPU
+ * @version: the one given last
+ * @table: the leases
+ */
+struct weir_roster {
+	struct weir_object		obj;
+	u64				ttl;
+	struct weir_roster_config	config;
+	struct weir_key_spec		spec;
+	struct weir_roster_totals __percpu *totals;
+	atomic64_t			version;
+	struct weir_table		table;
+};
+
+/**
+ * struct weir_tenure - a lease, as an entry leads to it
+ *
+ * I: set before the entry leads to it, then constant.
+ *
+ * @term:	version, time and owner
+ * @pid:	I: of the owner; of a detached one, of who made it
+ * @uid:	I: the same
+ * @rcu:	when no entry leads to it any more
+ * @length:	I: of @value
+ * @value:	I
+ */
+struct weir_tenure {
+	struct weir_term	term;
+	pid_t			pid;
+	kuid_t			uid;
+	struct rcu_head		rcu;
+	u32			length;
+	u8			value[];
+};
+
+/**
+ * struct weir_claim - a lease going to be made
+ * @r: the roster
+ * @op: the operation; its result half is filled in
+ * @c: the caller's client
+ * @key: hashed
+ * @now: ns since the table's epoch, read with the entry locked
+ * @new: the lease, NULL when an entry leads to it
+ * @version: of the lease that was made
+ * @memory: for a hold; NULL of a detached one, or if it was used
+ * @hold: of the new lease, in use
+ */
+struct weir_claim {
+	struct weir_roster	*r;
+	struct weir_op		*op;
+	struct weir_client	*c;
+	struct weir_key		key;
+	u64			now;
+	struct weir_tenure	*new;
+	u64			version;
+	struct weir_hold	*memory;
+	struct weir_hold	*hold;
+};
+
+int weir_roster_quick(struct weir_client *c, struct weir_object *o, struct weir_op *op,
+		      const u8 *bytes, struct weir_op_lease *lease);
+int weir_roster_op(struct weir_client *c, struct weir_object *o, struct weir_op *op,
+		   const u8 *bytes, const struct weir_op_lease *lease);
+int weir_roster_key(struct weir_roster *r, const struct weir_op *op, const u8 *bytes,
+		    struct weir_key *key);
+void weir_roster_give_back(struct weir_object *o, struct weir_hold *h);
+u64 weir_roster_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word,
+			u64 now);
+void weir_roster_dropped(struct weir_table *t, struct weir_entry *e);
+void weir_roster_stats_read(struct weir_roster *r, struct weir_roster_stats *stats);
+
+int weir_claim_prepare(struct weir_claim *claim, const struct weir_op_lease *lease);
+void weir_claim_make(struct weir_claim *claim, struct weir_entry *e, bool linked);
+bool weir_claim_gone(struct weir_claim *claim);
+void weir_claim_undo(struct weir_claim *claim);
+void weir_claim_done(struct weir_claim *claim);
+int weir_claim_end(struct weir_claim *claim);
+void weir_claim_discard(struct weir_claim *claim);
+struct weir_tenure *weir_tenure_new(struct weir_roster *r,
+				    const struct weir_op_lease *lease);
+void weir_tenure_put(struct weir_tenure *new, struct weir_entry *e);
+void weir_tenure_end(struct weir_roster *r, struct weir_tenure *old);
+void weir_tenure_lost(struct weir_roster *r, struct weir_entry *e,
+		      struct weir_tenure *old, u64 now);
+void weir_tenure_answer(struct weir_op *op, const struct weir_tenure *l, u64 now,
+			const struct weir_client *c);
+
+int weir_claims_run(struct weir_client *c, struct weir_op __user *ops, u32 count);
+
+static inline struct weir_roster *weir_roster(struct weir_object *o)
+{
+	return container_of(o, struct weir_roster, obj);
+}
+
+/* The lease of an entry that is locked, or that nobody else has. */
+static inline struct weir_tenure *weir_tenure_locked(const struct weir_entry *e)
+{
+	return e->tenure;
+}
+
+/* Whether it has not run out at @now. */
+static inline bool weir_tenure_lasts(const struct weir_tenure *l, u64 now)
+{
+	return l && weir_term_lasts(&l->term, now);
+}
+
+#endif /* _WEIR_ROSTER_H */

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Making leases and ending them: the entry is locked, what it takes is there already.
+ *
+ * Of each lease that is ended it is decided here, once, whether it is lost; for it is
+ * ended once, under that lock, by whoever notices first.
+ */
+
+#include <linux/cred.h>
+#include <linux/memcontrol.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "core/client.h"
+#include "core/event.h"
+#include "core/hold.h"
+#include "roster/roster.h"
+
+/* Charged as the entry is. NULL: no memory. May sleep. */
+struct weir_tenure *weir_tenure_new(struct weir_roster *r,
+				    const struct weir_op_lease *lease)
+{
+	u32 length = lease ? lease->length : 0;
+	struct weir_tenure *l;
+	struct mem_cgroup *old;
+
+	old = set_active_memcg(r->table.memcg);
+	l = kmalloc(struct_size(l, value, length), GFP_KERNEL_ACCOUNT |
+		    __GFP_NOWARN | __GFP_RETRY_MAYFAIL);
+	set_active_memcg(old);
+	if (!l)
+		return NULL;
+	*l = (struct weir_tenure){
+		.pid = task_tgid_nr(current),
+		.uid = current_euid(),
+		.length = length,
+	};
+	if (length)
+		memcpy(l->value, lease->value, length);
+	return l;
+}
+
+/* What the caller is told of a lease that lasts at @now. Under RCU. */
+void weir_tenure_answer(struct weir_op *op, const struct weir_tenure *l, u64 now,
+			const struct weir_client *c)
+{
+	op->version = l->term.version;
+	op->length = l->length;
+	op->left = weir_term_left(&l->term, now);
+	op->pid = l->pid;
+	op->uid = from_kuid_munged(current_user_ns(), l->uid);
+	if (!l->term.client)
+		op->out_flags |= WEIR_OUT_DETACHED;
+	else if (weir_term_is_of(&l->term, c, current->files))
+		op->out_flags |= WEIR_OUT_MINE;
+}
+
+/* Let the entry lead to it. */
+void weir_tenure_put(struct weir_tenure *new, struct weir_entry *e)
+{
+	/* pairs with the acquire in tenure_read() */
+	smp_store_release(&e->tenure, new);
+}
+
+/* No entry leads to it any more, or will when this one is unlocked. Under RCU. */
+void weir_tenure_end(struct weir_roster *r, struct weir_tenure *old)
+{
+	/* of a dead roster nobody holds anything: see weir_hold_drop() */
+	if (old->term.hold && weir_object_alive(&r->obj))
+		weir_hold_drop(old->term.hold);
+	kfree_rcu(old, rcu);
+}
+
+/* The same, with an event. The entry is locked, so those of a key come in order. */
+void weir_tenure_lost(struct weir_roster *r, struct weir_entry *e,
+		      struct weir_tenure *old, u64 now)
+{
+	bool expired = !weir_tenure_lasts(old, now);
+
+	this_cpu_inc(r->totals->lost);
+	if (expired)
+		this_cpu_inc(r->totals->expired);
+	weir_event_key(&r->obj, WEIR_EVENT_LEASE_LOST, r->spec.type, e->key, e->key_len,
+		       old->term.version, expired ? WEIR_LOST_EXPIRED : WEIR_LOST_HOLDER);
+	weir_tenure_end(r, old);
+}
+
+/**
+ * weir_claim_prepare - have what a lease takes
+ * @claim: roster, op and client are set
+ * @lease: its value; or NULL, if it is empty
+ *
+ * Context: may sleep. Return: 0 or -ENOMEM; weir_claim_discard() in both cases.
+ */
+int weir_claim_prepare(struct weir_claim *claim, const struct weir_op_lease *lease)
+{
+	claim->new = weir_tenure_new(claim->r, lease);
+	if (!claim->new)
+		return -ENOMEM;
+	if (claim->op->n & WEIR_LEASE_DETACHED)
+		return 0;
+	claim->memory = weir_hold_new();
+	return claim->memory ? 0 : -ENOMEM;
+}
+
+/* What was not used. */
+void weir_claim_discard(struct weir_claim *claim)
+{
+	kfree(claim->new);
+	weir_hold_discard(claim->memory);
+}
+
+/* The caller is the owner. The hold has a user: nobody takes it away meanwhile. */
+static void claim_hold(struct weir_claim *claim, struct weir_entry *e)
+{
+	struct weir_term *new = &claim->new->term;
+
+	claim->hold = weir_hold_get(claim->c, &claim->r->obj, e, &claim->memory);
+	WRITE_ONCE(claim->hold->n, 1);
+	new->hold = claim->hold;
+	new->client = claim->c;
+	new->files = current->files;
+}
+
+/**
+ * weir_claim_make - make the lease
+ * @claim: prepared; @now is set
+ * @e: the key's entry, locked; what it leads to is the caller's to take over, has run
+ *	out, or is nothing
+ * @linked: it is new
+ *
+ * Cannot fail. Context: RCU read side, in which the roster is alive.
+ */
+void weir_claim_make(struct weir_claim *claim, struct weir_entry *e, bool linked)
+{
+	struct weir_tenure *new = claim->new, *old = weir_tenure_locked(e);
+	struct weir_roster *r = claim->r;
+	u64 before = WEIR_EXPIRY_NEVER;
+
+	if (old && weir_tenure_lasts(old, claim->now)) {
+		before = old->term.expires;
+		weir_tenure_end(r, old);
+		this_cpu_inc(r->totals->replaced);
+	} else {
+		if (old)
+			weir_tenure_lost(r, e, old, claim->now);
+		this_cpu_inc(r->totals->claimed);
+	}
+	if (!(claim->op->n & WEIR_LEASE_DETACHED))
+		claim_hold(claim, e);
+	weir_term_begin(&new->term, &r->version,
+			weir_term_until(claim->op->arg, r->ttl, claim->now));
+	claim->version = new->term.version;
+	weir_tenure_put(new, e);
+	claim->new = NULL;
+	if (linked || new->term.expires < before)
+		weir_table_settle(&r->table, claim->key.hash, new->term.expires);
+	weir_tenure_answer(claim->op, new, claim->now, claim->c);
+}
+
+/* Whether the holder has gone meanwhile. */
+bool weir_claim_gone(struct weir_claim *claim)
+{
+	return claim->hold && weir_hold_gone(claim->c, claim->hold);
+}
+
+/* For weir_table_drop(): a detached lease that the claim made, if it is that still. */
+static bool undo_wanted(struct weir_entry *e, void *arg)
+{
+	struct weir_claim *claim = arg;
+	struct weir_tenure *l = weir_tenure_locked(e);
+
+	if (l->term.version != claim->version)
+		return false;
+	weir_tenure_lost(claim->r, e, l, weir_table_now(&claim->r->table));
+	return true;
+}
+
+/* The lease that was made is lost. */
+void weir_claim_undo(struct weir_claim *claim)
+{
+	struct weir_roster *r = claim->r;
+	struct weir_entry *e;
+
+	rcu_read_lock();
+	if (!weir_object_alive(&r->obj)) {
+		/* nobody has anything of it */
+	} else if (claim->hold) {
+		weir_roster_give_back(&r->obj, claim->hold);
+	} else {
+		e = weir_table_find(&r->table, &claim->key);
+		if (e)
+			weir_table_drop(&r->table, e, undo_wanted, claim);
+	}
+	rcu_read_unlock();
+}
+
+/* All that is to be done about the lease is done. */
+void weir_claim_done(struct weir_claim *claim)
+{
+	if (claim->hold)
+		weir_hold_put(claim->c, claim->hold);
+	claim->hold = NULL;
+}
+
+/* The holder may have gone meanwhile: then the lease is lost. 0 or -EBADF. */
+int weir_claim_end(struct weir_claim *claim)
+{
+	bool gone = weir_claim_gone(claim);
+
+	if (gone)
+		weir_claim_undo(claim);
+	weir_claim_done(claim);
+	return gone ? -EBADF : 0;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * An entry: the state a keyed object holds for one key, in one cache line for
+ * keys of up to 16 bytes.
+ *
+ * Bit 0 of the word is the entry's lock; a rate state always has it clear. So a
+ * check that fits needs no lock but one compare-and-exchange of the word, which
+ * fails while somebody holds the lock, and whoever must change more than the
+ * word takes the lock and gives it back with the new word.
+ *
+ * Life: linked into its bucket locked (so nobody sees it before the operation
+ * that made it is over), used, killed under bucket lock and entry lock by
+ * setting the word to WEIR_ENTRY_DEAD, unlinked, freed after an RCU grace
+ * period. Whoever meets a dead word looks the key up again.
+ *
+ * The lock is a spinning one: the holder does not sleep, allocate, or touch user
+ * memory. Softirqs take it too, so it is held with them disabled.
+ */
+#ifndef _WEIR_ENTRY_H
+#define _WEIR_ENTRY_H
+
+#include <linux/atomic.h>
+#include <linux/bottom_half.h>
+#include <linux/cache.h>
+#include <linux/list.h>
+#include <linux/lockdep.h>
+#include <linux/processor.h>
+#include <linux/rcupdate.h>
+
+#include "lib/gate_queue.h"
+#include "lib/score.h"
+
+#define WEIR_ENTRY_LOCKED	1ULL
+#define WEIR_ENTRY_DEAD		U64_MAX
+
+struct weir_tenure;
+
+/**
+ * struct weir_entry - what is known of one key
+ *
+ * Letters tell what protects a member:
+ *   I: set before the entry is visible, then constant
+ *   B: written under the bucket's lock, read under RCU
+ *   E: entry lock
+ *   A: atomic; written with the lock held, or by compare-and-exchange from a
+ *      word that is not locked
+ *   R: written under the entry lock, read under RCU with READ_ONCE()
+ *
+ * @next:	B: next in the bucket
+ * @key_len:	I: bytes of @key
+ * @class:	I: which slab cache it came from
+ * @bans:	E: steps of the ban ladder climbed
+ * @step:	E: breakers: of the ladder, the next one
+ * @queued:	R: limiters: tokens that callers wait for (wait.c)
+ * @in_kernel:	E: gates: of those in use, those that other modules have
+ * @held:	E: breakers: probes that somebody holds
+ * @word:	A: state and lock; the state of gates: see gate_async.c
+ * @ban_until:	R: when the last ban ends or ended, 0 for never banned
+ * @score:	E: strikes; @counts is also R: tells whether there are any
+ * @at:		R: breakers: see &weir_circuit.at
+ * @counts:	E: breakers: see &weir_circuit.counts
+ * @queue:	E: gates: permits that are out, and who waits for them
+ * @tenure:	E: rosters: the lease; published by a release, read under RCU by an acquire
+ * @rcu:	takes the place of @score, @counts and @queue.waiters once the entry is dead
+ *		and unlinked
+ * @key:	I: the key; in the smallest class zero-filled to 16 bytes
+ *
+ * Times are ns since the table's epoch.
+ */
+struct weir_entry {
+	struct weir_entry __rcu	*next;
+	u8			key_len;
+	u8			class;
+	union {
+		u16		bans;
+		u16		step;
+	};
+	union {
+		u32		queued;
+		u32		in_kernel;
+		u32		held;
+	};
+	atomic64_t		word;
+	union {
+		struct {
+			u64			ban_until;
+			struct weir_score	score;
+		};
+		struct {
+			u64			at;
+			u64			counts[2];
+		};
+		struct weir_gate_queue		queue;
+		struct {
+			struct weir_tenure	*tenure;
+			struct rcu_head		rcu;
+		};
+	};
+	u8			key[] __aligned(8);
+};
+
+struct mem_cgroup;
+struct weir_key;
+
+struct weir_entry *weir_entry_alloc(struct mem_cgroup *memcg,
+				    const struct weir_key *key, gfp_t gfp);
+void weir_entry_free(struct weir_entry *e);
+void weir_entry_free_rcu(struct weir_entry *e);
+int weir_entry_mod_init(void);
+void weir_entry_mod_exit(void);
+
+/*
+ * Both counts of the score in one load: a checker that holds no lock only
+ * wants to know whether they are both zero.
+ */
+static inline bool weir_entry_has_score(const struct weir_entry *e)
+{
+	BUILD_BUG_ON(offsetof(struct weir_score, prev) !=
+		     offsetof(struct weir_score, cur) + 4);
+	return READ_ONCE(*(const u64 *)&e->score.cur) != 0;
+}
+
+static inline void weir_entry_set_score(struct weir_entry *e, struct weir_score s)
+{
+	e->score.since = s.since;
+	/* pairs with the READ_ONCE() in weir_entry_has_score() */
+	WRITE_ONCE(*(u64 *)&e->score.cur, *(u64 *)&s.cur);
+}
+
+/**
+ * weir_entry_lock - lock an entry, unless it is dead
+ * @e: the entry, kept by RCU or by its bucket's lock
+ * @map: the table's lockdep map for entries
+ * @nest: what the caller holds that makes it right to hold others, or NULL
+ * @word: where the word goes, lock bit clear
+ *
+ * Context: softirqs disabled. Lock order: registry.h.
+ * Return: false, and nothing locked, if the entry is dead.
+ */
+static inline bool weir_entry_lock(struct weir_entry *e, struct lockdep_map *map,
+				   struct lockdep_map *nest, u64 *word)
+{
+	u64 w = atomic64_read(&e->word);
+
+	for (;;) {
+		if (w == WEIR_ENTRY_DEAD)
+			return false;
+		if (w & WEIR_ENTRY_LOCKED) {
+			cpu_relax();
+			w = atomic64_read(&e->word);
+			continue;
+		}
+		/* pairs with the release in weir_entry_unlock() */
+		if (atomic64_try_cmpxchg_acquire(&e->word, (s64 *)&w,
+						 w | WEIR_ENTRY_LOCKED))
+			break;
+	}
+	/* several at a time are taken in one order: by transactions, and by several.c */
+	lock_acquire_exclusive(map, 0, 0, nest, _THIS_IP_);
+	*word = w;
+	return true;
+}
+
+/* Give the lock back with the state @word, or WEIR_ENTRY_DEAD. */
+static inline void weir_entry_unlock(struct weir_entry *e,
+				     struct lockdep_map *map, u64 word)
+{
+	lock_map_release(map);
+	/* pairs with the acquire in weir_entry_lock() */
+	atomic64_set_release(&e->word, word);
+}
+
+#endif /* _WEIR_ENTRY_H */

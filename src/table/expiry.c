@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The tree of lower bounds of expiry.h. */
+
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "table/expiry.h"
+
+int weir_expiry_init(struct weir_expiry *x, unsigned int nbuckets)
+{
+	unsigned int n = DIV_ROUND_UP(nbuckets, WEIR_GROUP_SIZE);
+	size_t total = 0;
+	atomic64_t *all;
+	unsigned int i;
+
+	x->ngroups = n;
+	for (x->nlevels = 0;; n = DIV_ROUND_UP(n, WEIR_GROUP_SIZE)) {
+		if (WARN_ON_ONCE(x->nlevels == WEIR_EXPIRY_LEVELS))
+			return -EINVAL;
+		/* for now its place in the array, see below */
+		x->level[x->nlevels++] = (atomic64_t *)total;
+		total += n;
+		if (n == 1)
+			break;
+	}
+	all = kvmalloc_array(total, sizeof(*all), GFP_KERNEL_ACCOUNT);
+	if (!all)
+		return -ENOMEM;
+	for (i = 0; i < x->nlevels; i++)
+		x->level[i] = all + (size_t)x->level[i];
+	while (total--)
+		atomic64_set(&all[total], WEIR_EXPIRY_NEVER);
+	spin_lock_init(&x->lock);
+	seqcount_spinlock_init(&x->seq, &x->lock);
+	return 0;
+}
+
+void weir_expiry_destroy(struct weir_expiry *x)
+{
+	kvfree(x->level[0]);
+	x->level[0] = NULL;
+}
+
+/* Make the bound at most @t. True if it had to be changed. */
+static bool bound_lower(atomic64_t *bound, u64 t)
+{
+	s64 old = atomic64_read(bound);
+
+	while ((u64)old > t)
+		if (atomic64_try_cmpxchg(bound, &old, t))
+			return true;
+	return false;
+}
+
+/**
+ * weir_expiry_lower - an entry in @bucket may be idle from @idle_at on
+ * @x: the bounds
+ * @bucket: the bucket it is linked in
+ * @idle_at: lower bound of its idle time
+ *
+ * To be called after the entry was linked, or its idle time came nearer.
+ * Context: any. Cost: a barrier, and one read a level where the bounds are low
+ * enough already.
+ * Return: true if the root was lowered: the next sweep has to be sooner.
+ */
+bool weir_expiry_lower(struct weir_expiry *x, unsigned int bucket, u64 idle_at)
+{
+	unsigned int i, at = bucket;
+	bool sooner = false;
+
+	/*
+	 * The entry must be visible to a scan that raises the bound after we
+	 * read it here: pairs with the atomic64_xchg() in bound_raise(), which
+	 * comes before that scan.
+	 */
+	smp_mb();
+	for (i = 0; i < x->nlevels; i++) {
+		at >>= WEIR_GROUP_BITS;
+		/* to the top even if this one is low: who lowered it may not be */
+		sooner = bound_lower(&x->level[i][at], idle_at);
+		smp_mb();	/* between levels as between entry and group */
+	}
+	return sooner;
+}
+
+/**
+ * weir_expiry_reset - anything may be idle at any time
+ * @x: the bounds
+ *
+ * For a change of configuration, after which the bounds may be too high.
+ * Context: may sleep.
+ */
+void weir_expiry_reset(struct weir_expiry *x)
+{
+	unsigned int level, i, n = x->ngroups;
+
+	for (level = 0; level < x->nlevels; level++) {
+		for (i = 0; i < n; i++) {
+			bound_lower(&x->level[level][i], 0);
+			if (i % 4096 == 4095)
+				cond_resched();
+		}
+		n = DIV_ROUND_UP(n, WEIR_GROUP_SIZE);
+	}
+}
+
+/*
+ * Begin to raise a bound: from here on until the second half, bound_lower() with
+ * what was found, anything that lowers it stays in force. xchg is a full
+ * barrier: pairs with the smp_mb() in weir_expiry_lower(), and with the
+ * compare-and-exchange of the level below in it.
+ */
+static void bound_raise(atomic64_t *bound)
+{
+	atomic64_xchg(bound, WEIR_EXPIRY_NEVER);
+}
+
+static unsigned int level_size(const struct weir_expiry *x, unsigned int level)
+{
+	unsigned int n = x->ngroups;
+
+	while (level--)
+		n = DIV_ROUND_UP(n, WEIR_GROUP_SIZE);
+	return n;
+}
+
+/* Raise an inner bound to the least of those below it. */
+static void node_refresh(struct weir_expiry *x, unsigned int level,
+			 unsigned int at)
+{
+	unsigned int first = at << WEIR_GROUP_BITS, i;
+	unsigned int end = min(first + WEIR_GROUP_SIZE, level_size(x, level - 1));
+	u64 least = WEIR_EXPIRY_NEVER;
+
+	lockdep_assert_held(&x->lock);
+	bound_raise(&x->level[level][at]);
+	for (i = first; i < end; i++)
+		least = min_t(u64, least, atomic64_read(&x->level[level - 1][i]));
+	bound_lower(&x->level[level][at], least);
+}
+
+/* A bound below this one that has passed, or -1. */
+static int node_child_due(struct weir_expiry *x, unsigned int level,
+			  unsigned int at, u64 now)
+{
+	unsigned int first = at << WEIR_GROUP_BITS, i;
+	unsigned int end = min(first + WEIR_GROUP_SIZE, level_size(x, level - 1));
+
+	for (i = first; i < end; i++)
+		if ((u64)atomic64_read(&x->level[level - 1][i]) <= now)
+			return i;
+	return -1;
+}
+
+/**
+ * weir_expiry_nothing_due - whether nothing can be idle at @now, told without the lock
+ * @x: the bounds
+ * @now: the time
+ *
+ * Half-way through somebody's step the root may be too high for a moment, so
+ * what is read then is no answer; the sequence count tells.
+ * Context: any. Cost: three reads.
+ * Return: false if something may be, or if that cannot be told at the moment.
+ */
+bool weir_expiry_nothing_due(const struct weir_expiry *x, u64 now)
+{
+	unsigned int seq = raw_read_seqcount(&x->seq);
+	bool due = weir_expiry_root(x) <= now;
+
+	/* in every case, for KCSAN: here ends what must be atomic */
+	if (read_seqcount_retry(&x->seq, seq) || seq & 1)
+		return false;
+	return !due;
+}
+
+/* Whether anything may be idle at @now. Context: as weir_expiry_step(). */
+bool weir_expiry_due(struct weir_expiry *x, u64 now)
+{
+	return weir_expiry_next(x) <= now;
+}
+
+/* The root, not half-way through a step. Context: as weir_expiry_step(). */
+u64 weir_expiry_next(struct weir_expiry *x)
+{
+	u64 root;
+
+	spin_lock_bh(&x->lock);
+	root = weir_expiry_root(x);
+	spin_unlock_bh(&x->lock);
+	return root;
+}
+
+/**
+ * weir_expiry_step - examine one group whose bound has passed
+ * @x: the bounds
+ * @now: the time
+ * @scan: examines a group
+ * @arg: for @scan
+ *
+ * Cost: at most 64 reads a level and one group's entries.
+ * Context: any that may take a lock that softirqs take.
+ * Return: false if nothing in the table can be idle at @now.
+ */
+bool weir_expiry_step(struct weir_expiry *x, u64 now, weir_expiry_scan *scan,
+		      void *arg)
+{
+	unsigned int level = x->nlevels - 1, at = 0;
+	u64 least;
+	int child;
+
+	if (weir_expiry_nothing_due(x, now))
+		return false;
+	spin_lock_bh(&x->lock);
+	if (weir_expiry_root(x) > now) {
+		spin_unlock_bh(&x->lock);
+		return false;
+	}
+	write_seqcount_begin(&x->seq);
+	while (level) {
+		child = node_child_due(x, level, at, now);
+		if (child < 0)
+			break;
+		at = child;
+		level--;
+	}
+	if (!level) {
+		bound_raise(&x->level[0][at]);
+		least = scan(arg, at, now);
+		bound_lower(&x->level[0][at], least);
+		at >>= WEIR_GROUP_BITS;
+		level = 1;
+	}
+	for (; level < x->nlevels; level++, at >>= WEIR_GROUP_BITS)
+		node_refresh(x, level, at);
+	write_seqcount_end(&x->seq);
+	spin_unlock_bh(&x->lock);
+	return true;
+}

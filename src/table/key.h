@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Keys, from the bytes of an op: of the right type, addresses cut to a prefix. */
+#ifndef _WEIR_KEY_H
+#define _WEIR_KEY_H
+
+#include "table/table.h"
+
+/**
+ * struct weir_key_spec - what the keys of an object are
+ * @type: enum weir_key_type
+ * @mask4: an IPv4 key's bits that count, as &weir_key.words
+ * @mask6: an IPv6 key's
+ */
+struct weir_key_spec {
+	u32 type;
+	u64 mask4;
+	u64 mask6[2];
+};
+
+void weir_key_mask(void *mask, size_t size, unsigned int bits);
+int weir_key_config(u32 type, u64 *max_keys, u8 *prefix4, u8 *prefix6);
+void weir_key_spec_init(struct weir_key_spec *spec, u32 type, unsigned int prefix4,
+			unsigned int prefix6);
+int weir_key_make(const struct weir_key_spec *spec, const struct weir_table *t,
+		  const u8 *data, unsigned int len, struct weir_key *key);
+
+/* Whether that many bytes make a key of that type. */
+static inline bool weir_key_length_fits(u32 type, unsigned int len)
+{
+	switch (type) {
+	case WEIR_KEY_IP:
+		return len == 4 || len == 16;
+	case WEIR_KEY_U64:
+		return len == 8;
+	case WEIR_KEY_TEXT:
+		return len && len <= WEIR_KEY_MAX;
+	default:
+		return !len;
+	}
+}
+
+#endif /* _WEIR_KEY_H */

@@ -1,0 +1,490 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * WEIR_OP_RESERVE: a check that waits for its turn.
+ *
+ * Those who wait for one key stand in a queue, and the entry's @queued says how
+ * many tokens they want: a check that finds it not zero is refused, or it would
+ * overtake them. The first of a queue sleeps until its tokens are there, is
+ * charged, and wakes the next; so who goes away, by a signal or because its time
+ * is up, has nothing to give back. Whoever changes a key otherwise (refund, lift,
+ * ban, forget, a new configuration, the limiter's end) wakes the first, who looks
+ * again.
+ *
+ * Cost: one wake-up to become the first, one timer to be charged. Keys nobody
+ * waits for pay one load, of a cache line they have at hand.
+ *
+ * Queues are found by limiter and key in a hash table with a lock a bucket, which
+ * is taken inside the entry's lock. @queued is written with both held, and an entry
+ * that has it is not dropped: where there is a queue there is an entry.
+ */
+
+#include <linux/hrtimer.h>
+#include <linux/list.h>
+#include <linux/random.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/siphash.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+
+#include "limiter/limiter.h"
+#include "table/wait.h"
+
+#define BUCKET_BITS	8
+#define SLACK_NS	(50 * NSEC_PER_USEC)	/* others wait behind: not ours to choose */
+
+/**
+ * struct queue - all who wait for one key
+ *
+ * Everything is protected by the bucket's lock.
+ *
+ * @node: in the bucket
+ * @l: the limiter
+ * @waiters: in order of arrival; never empty
+ * @tokens: they want
+ */
+struct queue {
+	struct hlist_node	node;
+	struct weir_limiter	*l;
+	struct list_head	waiters;
+	u64			tokens;
+};
+
+/**
+ * struct waiter - a caller, on its stack
+ *
+ * @call: what it wants; its key lives as long as it waits
+ * @deadline: CLOCK_BOOTTIME
+ * @task: to be woken; pinned by being in the queue
+ * @node: in @queue; bucket's lock
+ * @queue: the one it is in, or NULL; bucket's lock
+ * @spare: a queue to be used if there is none yet; its own while it is in none, else
+ *	bucket's lock. Each brings one: of those in a queue one has lent his.
+ * @kicked: woken to look again; written with the bucket's lock held
+ */
+struct waiter {
+	struct weir_limiter_call call;
+	u64			deadline;
+	struct task_struct	*task;
+	struct list_head	node;
+	struct queue		*queue;
+	struct queue		*spare;
+	bool			kicked;
+};
+
+static struct bucket {
+	spinlock_t		lock;	/* the queues in it, and who is in them */
+	struct hlist_head	queues;
+} buckets[1 << BUCKET_BITS];
+
+/* Limiters' owners can learn hashes: nobody must be able to fill one bucket. */
+static siphash_key_t secret;
+
+static struct bucket *bucket_of(const struct weir_limiter *l,
+				const struct weir_key *key)
+{
+	u64 hash = siphash_2u64(key->hash, (unsigned long)l, &secret);
+
+	return &buckets[hash >> (64 - BUCKET_BITS)];
+}
+
+static bool key_is(const struct weir_key *a, const struct weir_key *b)
+{
+	return a->hash == b->hash && a->len == b->len &&
+	       !memcmp(a->data, b->data, a->len);
+}
+
+static struct waiter *first_of(const struct queue *q)
+{
+	return list_first_entry(&q->waiters, struct waiter, node);
+}
+
+static struct queue *queue_find(struct bucket *b, const struct weir_limiter *l,
+				const struct weir_key *key)
+{
+	struct queue *q;
+
+	lockdep_assert_held(&b->lock);
+	hlist_for_each_entry(q, &b->queues, node)
+		if (q->l == l && key_is(first_of(q)->call.key, key))
+			return q;
+	return NULL;
+}
+
+static void kick(struct waiter *w)
+{
+	/* pairs with the READ_ONCE() in doze() */
+	WRITE_ONCE(w->kicked, true);
+	wake_up_process(w->task);
+}
+
+/**
+ * weir_wait_kick - a key has changed: the first who waits for it looks again
+ * @l: the limiter
+ * @key: hashed
+ *
+ * Context: process or softirq; an entry may be locked.
+ */
+void weir_wait_kick(struct weir_limiter *l, const struct weir_key *key)
+{
+	struct bucket *b = bucket_of(l, key);
+	struct queue *q;
+
+	spin_lock_bh(&b->lock);
+	q = queue_find(b, l, key);
+	if (q)
+		kick(first_of(q));
+	spin_unlock_bh(&b->lock);
+}
+
+/* All keys of a limiter have changed, or it is dead: all look. Context: process. */
+void weir_wait_kick_all(struct weir_limiter *l)
+{
+	struct waiter *w;
+	struct bucket *b;
+	struct queue *q;
+
+	for (b = buckets; b < buckets + ARRAY_SIZE(buckets); b++) {
+		spin_lock_bh(&b->lock);
+		hlist_for_each_entry(q, &b->queues, node) {
+			if (q->l != l)
+				continue;
+			list_for_each_entry(w, &q->waiters, node)
+				kick(w);
+		}
+		spin_unlock_bh(&b->lock);
+	}
+}
+
+static void queued_set(struct weir_entry *e, const struct queue *q)
+{
+	/* pairs with the READ_ONCE() in check_unlocked() */
+	WRITE_ONCE(e->queued, q ? min_t(u64, q->tokens, U32_MAX) : 0);
+}
+
+static void join(struct bucket *b, struct queue *q, struct waiter *w)
+{
+	if (!q) {
+		q = w->spare;
+		w->spare = NULL;
+		q->l = w->call.l;
+		q->tokens = 0;
+		INIT_LIST_HEAD(&q->waiters);
+		hlist_add_head(&q->node, &b->queues);
+	}
+	list_add_tail(&w->node, &q->waiters);
+	q->tokens += w->call.op->n;
+	w->queue = q;
+}
+
+/* Go out of the queue, if in one; what remains of it, or NULL. */
+static struct queue *leave(struct queue *q, struct waiter *w)
+{
+	bool was_first;
+
+	if (!w->queue)
+		return q;
+	was_first = first_of(q) == w;
+	list_del(&w->node);
+	q->tokens -= w->call.op->n;
+	w->queue = NULL;
+	if (list_empty(&q->waiters)) {
+		hlist_del(&q->node);
+		w->spare = q;
+		return NULL;
+	}
+	if (!w->spare)
+		swap(w->spare, first_of(q)->spare);
+	if (was_first)
+		kick(first_of(q));
+	return q;
+}
+
+/**
+ * weir_wait_scatter - all who wait for a limiter's keys leave their queues
+ * @l: the limiter, whose prefix changes: nobody comes into a queue
+ *
+ * They come back when that is over, each to the end of what is his key's queue then. What
+ * entries say of their queues is left to the caller.
+ * Context: process; a grace period after the change has begun.
+ */
+void weir_wait_scatter(struct weir_limiter *l)
+{
+	struct hlist_node *next;
+	struct waiter *w;
+	struct bucket *b;
+	struct queue *q;
+
+	for (b = buckets; b < buckets + ARRAY_SIZE(buckets); b++) {
+		spin_lock_bh(&b->lock);
+		hlist_for_each_entry_safe(q, next, &b->queues, node) {
+			while (q && q->l == l) {
+				w = first_of(q);
+				q = leave(q, w);
+				kick(w);
+			}
+		}
+		spin_unlock_bh(&b->lock);
+	}
+}
+
+/* What is left to do after a look at the key. */
+enum outcome {
+	DONE,		/* the op has its verdict */
+	SLEEP,		/* in the queue, until @wake_at */
+	NO_ENTRY,	/* one must be made */
+	MOVING,		/* the key is not known now, and it is in no queue, or soon not */
+};
+
+/* Whether there is no use in waiting: it cannot be due, or too many wait. */
+static bool hopeless(const struct waiter *w, const struct weir_entry *e,
+		     const struct queue *q, u64 word)
+{
+	const struct weir_limiter_call *call = &w->call;
+	u64 ahead = q ? q->tokens : 0, tokens = ahead + call->op->n, wait;
+	u32 most = call->p->config.queue_max;
+
+	if (w->queue)
+		return false;
+	if (most && tokens > most)
+		return true;
+	if (e->ban_until > call->now)
+		return false;	/* it may be lifted at any time */
+	wait = weir_rate_wait(&call->p->rate, word, call->now, tokens);
+	return wait > w->deadline - min(w->deadline,
+					call->now + call->l->table.epoch);
+}
+
+/* When the first of a queue must look again, CLOCK_BOOTTIME. */
+static u64 due(const struct waiter *w, const struct weir_entry *e,
+	       u64 retry_after)
+{
+	u64 now = w->call.now, wait = retry_after;
+
+	if (e->ban_until > now)
+		wait = max(wait, e->ban_until - now);
+	return min(w->deadline, now + wait + w->call.l->table.epoch);
+}
+
+/*
+ * The entry is locked, the bucket too. Charge, refuse, or wait: then *@wake_at is
+ * CLOCK_BOOTTIME, and the entry's state is as before.
+ */
+static enum outcome decide(struct waiter *w, struct bucket *b,
+			   struct weir_entry *e, u64 *word, u64 *wake_at)
+{
+	struct weir_limiter_call *call = &w->call;
+	u64 now = call->now + call->l->table.epoch;
+	struct queue *q = queue_find(b, call->l, call->key);
+	bool first = !q || first_of(q) == w;
+	struct weir_decision d;
+	enum outcome outcome = DONE;
+
+	w->kicked = false;
+	if (call->key->rule) {
+		queued_set(e, leave(q, w));
+		weir_limiter_ruled_count(call);
+		return DONE;
+	}
+	weir_rate_peek(&call->p->rate, *word, call->now, call->op->n, &d);
+	call->turn = first;
+	if (first && d.allowed && e->ban_until <= call->now) {
+		queued_set(e, leave(q, w));
+		*word = weir_limiter_check_locked(call, e, *word);
+	} else if (d.retry_after == WEIR_NEVER || now >= w->deadline ||
+		   call->p->shadow || hopeless(w, e, q, *word)) {
+		queued_set(e, leave(q, w));
+		weir_limiter_refuse_locked(call, e, *word, d.retry_after);
+	} else {
+		outcome = SLEEP;
+		if (!w->queue)
+			join(b, q, w);
+		queued_set(e, w->queue);
+		*wake_at = first ? due(w, e, d.retry_after) : w->deadline;
+	}
+	return outcome;
+}
+
+/* One look at the key. -ENODEV: the limiter is dead. Under RCU. */
+static int look(struct waiter *w, u64 *wake_at)
+{
+	struct weir_limiter_call *call = &w->call;
+	struct weir_table *t = &call->l->table;
+	struct weir_entry *e;
+	struct bucket *b;
+	u64 word, before;
+	int ret;
+
+	/* it is in no queue if it is another key now: weir_wait_scatter() came before */
+	weir_limiter_key_again(call->l, call->key);
+	if (call->key->rule == WEIR_KEY_MOVING)
+		return MOVING;
+	b = bucket_of(call->l, call->key);
+	do {
+		e = weir_table_find(t, call->key);
+		if (!e)		/* then nobody waits for it */
+			return NO_ENTRY;
+	} while (!weir_table_lock(t, e, &word));
+	call->p = rcu_dereference(call->l->policy);
+	call->now = weir_table_now(t);
+	before = weir_limiter_idle_at(t, e, word, call->now);
+	spin_lock(&b->lock);
+	/* after this test weir_wait_kick_all() finds who has joined */
+	ret = weir_object_alive(&call->l->obj) ?
+	      (int)decide(w, b, e, &word, wake_at) : -ENODEV;
+	spin_unlock(&b->lock);
+	weir_limiter_unlock(call, e, word, before);
+	return ret;
+}
+
+/*
+ * Go out of the queue, if in one, while the prefix changes: entries are on their way, and
+ * what they say of queues is forgotten.
+ */
+static void give_up_moving(struct waiter *w)
+{
+	struct bucket *b = bucket_of(w->call.l, w->call.key);
+
+	spin_lock_bh(&b->lock);
+	if (w->queue)
+		leave(w->queue, w);
+	spin_unlock_bh(&b->lock);
+}
+
+/* Go out of the queue, if in one, with no verdict. */
+static void give_up(struct waiter *w)
+{
+	struct weir_limiter_call *call = &w->call;
+	struct weir_table *t = &call->l->table;
+	struct bucket *b = bucket_of(call->l, call->key);
+	struct weir_entry *e;
+	u64 word, before;
+
+	rcu_read_lock();
+	if (weir_limiter_moving(call->l)) {
+		give_up_moving(w);
+		goto out;
+	}
+	/* nobody else takes it out of its queue now */
+	if (!READ_ONCE(w->queue))
+		goto out;
+	/* an entry that is waited for is not dropped, by nobody */
+	e = weir_table_find(t, call->key);
+	if (WARN_ON_ONCE(!e || !weir_table_lock(t, e, &word)))
+		goto out;
+	call->p = rcu_dereference(call->l->policy);
+	call->now = weir_table_now(t);
+	before = weir_limiter_idle_at(t, e, word, call->now);
+	spin_lock(&b->lock);
+	queued_set(e, leave(w->queue, w));
+	spin_unlock(&b->lock);
+	weir_limiter_unlock(call, e, word, before);
+out:
+	rcu_read_unlock();
+}
+
+/* Sleep until @wake_at, a kick, or a signal. */
+static void doze(struct waiter *w, u64 wake_at)
+{
+	ktime_t until = ns_to_ktime(min_t(u64, wake_at, KTIME_MAX));
+
+	for (;;) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (READ_ONCE(w->kicked) || signal_pending(current))
+			break;
+		if (!schedule_hrtimeout_range_clock(&until, SLACK_NS,
+						    HRTIMER_MODE_ABS,
+						    CLOCK_BOOTTIME))
+			break;
+	}
+	__set_current_state(TASK_RUNNING);
+}
+
+/* No room for the key: the verdict says so. */
+static int no_room(struct waiter *w)
+{
+	int err;
+
+	rcu_read_lock();
+	w->call.p = rcu_dereference(w->call.l->policy);
+	w->call.now = weir_table_now(&w->call.l->table);
+	err = weir_limiter_full_count(&w->call);
+	rcu_read_unlock();
+	return err;
+}
+
+static int wait(struct waiter *w)
+{
+	u64 wake_at = 0;
+	int ret;
+
+	for (;;) {
+		rcu_read_lock();
+		ret = look(w, &wake_at);
+		rcu_read_unlock();
+		if (ret == MOVING) {
+			ret = weir_limiter_rest(w->call.l);
+			if (!ret)
+				continue;
+		}
+		if (ret == NO_ENTRY) {
+			ret = weir_limiter_entry_make(w->call.l, w->call.key);
+			if (ret == -ENOSPC)
+				return no_room(w);
+			if (!ret)
+				continue;
+		}
+		if (ret != SLEEP)
+			return ret;
+		doze(w, wake_at);
+		if (signal_pending(current))
+			return -EINTR;
+	}
+}
+
+/**
+ * weir_wait_run - perform a WEIR_OP_RESERVE
+ * @l: the limiter
+ * @op: checked; its result half zeroed, and filled in here
+ * @key: hashed
+ *
+ * Context: may sleep, until op->arg; weir_object_live_get() holds the storage.
+ * Return: 0, -EINTR, -ENODEV, -ENOMEM; unless 0 nothing happened.
+ */
+int weir_wait_run(struct weir_limiter *l, struct weir_op *op,
+		  struct weir_key *key)
+{
+	struct waiter w = {
+		.call = { .l = l, .op = op, .key = key },
+		.deadline = op->arg,
+		.task = current,
+		.spare = kmalloc(sizeof(*w.spare), GFP_KERNEL_ACCOUNT),
+	};
+	int err = w.spare ? wait(&w) : -ENOMEM;
+
+	/* who has a verdict is in no queue */
+	if (err)
+		give_up(&w);
+	kfree(w.spare);
+	return err;
+}
+
+int weir_wait_mod_init(void)
+{
+	struct bucket *b;
+
+	get_random_bytes(&secret, sizeof(secret));
+	for (b = buckets; b < buckets + ARRAY_SIZE(buckets); b++)
+		spin_lock_init(&b->lock);
+	return 0;
+}
+
+/* Context: nobody waits any more, for no file is open. */
+void weir_wait_mod_exit(void)
+{
+	struct bucket *b;
+
+	for (b = buckets; b < buckets + ARRAY_SIZE(buckets); b++)
+		WARN_ON_ONCE(!hlist_empty(&b->queues));
+}
