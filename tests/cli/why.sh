@@ -77,7 +77,7 @@ weir limiter strike cli.ip 192.0.2.1 >/dev/null
 explains "banned for (2h|1h59m)
 why        it is banned until $stamp
 tokens     1 of 4 left, all in 75d
-strikes    0 of 3, for none count during a ban; 3 after it make the next
+strikes    0 of 3; they count again after the ban, and 3 make the next one
 ladder     step 1 of 2, after 1 ban by strikes; the next lasts 4h, or 2h if more than 4h after the last" cli.ip 192.0.2.1
 tells '["banned","ban","banned",3,'$((4 * hour))']' cli.ip 192.0.2.1
 explains 'banned .*

@@ -188,12 +188,12 @@ static void print_strikes(const struct question *q)
 {
 	uint32_t more = strikes_to_ban(q);
 
-	printf("strikes    %u of %u, ", q->answer.strikes, q->config.strikes);
+	printf("strikes    %u of %u", q->answer.strikes, q->config.strikes);
 	if (q->why == BAN)
-		printf("for none count during a ban; %u after it make the next\n",
-		       more);
+		printf("; they count again after the ban, and %u make%s the next one\n",
+		       more, more == 1 ? "s" : "");
 	else
-		printf("%u more make%s a ban\n", more, more == 1 ? "s" : "");
+		printf(", %u more make%s a ban\n", more, more == 1 ? "s" : "");
 }
 
 static void print_ladder(const struct question *q)
