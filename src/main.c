@@ -14,6 +14,7 @@
 #include "core/event.h"
 #include "gate/gate_async.h"
 #include "api/ioctl.h"
+#include "api/kinds.h"
 #include "core/registry.h"
 #include "table/sweep.h"
 #include "core/sysfs.h"
@@ -29,6 +30,7 @@ static const struct {
 	{ weir_sweep_mod_init,		weir_sweep_mod_exit },
 	{ weir_async_mod_init,		weir_async_mod_exit },
 	{ weir_sysfs_mod_init,		weir_sysfs_mod_exit },
+	{ weir_kinds_mod_init,		weir_kinds_mod_exit },
 	{ weir_registry_mod_init,	weir_registry_mod_exit },
 	{ weir_device_mod_init,		weir_device_mod_exit },
 };

@@ -6,23 +6,15 @@
 #include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/err.h>
-#include <linux/nospec.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
 #include "core/client.h"
 #include "api/ioctl.h"
+#include "api/kinds.h"
 #include "core/registry.h"
 #include "core/user.h"
-
-static const struct weir_kind_ops *const kinds[] = {
-	[WEIR_KIND_COUNTER] = &weir_counter_ops,
-	[WEIR_KIND_LIMITER] = &weir_limiter_ops,
-	[WEIR_KIND_GATE] = &weir_gate_ops,
-	[WEIR_KIND_BREAKER] = &weir_breaker_ops,
-	[WEIR_KIND_ROSTER] = &weir_roster_ops,
-};
 
 static int args_check(const struct weir_create *args)
 {
@@ -30,9 +22,7 @@ static int args_check(const struct weir_create *args)
 	    args->rights & ~WEIR_RIGHT_ALL || args->mode & ~0666U ||
 	    args->kind == WEIR_KIND_ANY || !weir_name_valid(args->name))
 		return -EINVAL;
-	if (args->kind >= ARRAY_SIZE(kinds) || !kinds[args->kind])
-		return -EOPNOTSUPP;
-	return 0;
+	return weir_kind_find(args->kind) ? 0 : -EOPNOTSUPP;
 }
 
 static int group_choose(const struct weir_create *args, kgid_t *gid)
@@ -57,7 +47,7 @@ static struct weir_object *object_make(const struct weir_create *args)
 	err = group_choose(args, &gid);
 	if (err)
 		return ERR_PTR(err);
-	ops = kinds[array_index_nospec(args->kind, ARRAY_SIZE(kinds))];
+	ops = weir_kind_find(args->kind);
 	o = ops->create(args->config);
 	if (IS_ERR(o))
 		return o;

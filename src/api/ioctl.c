@@ -17,6 +17,7 @@
 #include "core/client.h"
 #include "core/event.h"
 #include "api/ioctl.h"
+#include "api/kinds.h"
 #include "core/quota.h"
 #include "core/registry.h"
 #include "core/user.h"
@@ -184,7 +185,8 @@ static int list_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	u64 length = list->length;
 	bool seen;
 
-	if (list->reserved || list->kind > WEIR_KIND_ROSTER)
+	if (list->reserved ||
+	    (list->kind != WEIR_KIND_ANY && !weir_kind_find(list->kind)))
 		return -EINVAL;
 	if (length < sizeof(info))
 		return -EMSGSIZE;
@@ -214,7 +216,7 @@ static int list_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	return weir_user_put(list, sizeof(*list), user);
 }
 
-/* Who is in a roster may be seen by who may observe it; else it takes ADMIN. */
+/* A kind says which right it takes to dump an object; ADMIN is always enough. */
 static struct weir_object *dump_object(struct weir_client *c, u32 handle)
 {
 	struct weir_object *o = weir_handle_object(c, handle, WEIR_RIGHT_ADMIN);
@@ -222,7 +224,7 @@ static struct weir_object *dump_object(struct weir_client *c, u32 handle)
 	if (o != ERR_PTR(-EACCES))
 		return o;
 	o = weir_handle_object(c, handle, WEIR_RIGHT_OBSERVE);
-	if (IS_ERR(o) || o->ops->kind == WEIR_KIND_ROSTER)
+	if (IS_ERR(o) || o->ops->dump_right == WEIR_RIGHT_OBSERVE)
 		return o;
 	weir_object_put(o);
 	return ERR_PTR(-EACCES);

@@ -56,6 +56,8 @@ u64 weir_breaker_idle_at(struct weir_table *t, const struct weir_entry *e, u64 w
 void weir_breaker_stats_read(struct weir_breaker *b, struct weir_breaker_stats *stats);
 u32 weir_breaker_state(struct weir_breaker *b);
 
+extern const struct weir_kind_ops weir_breaker_ops;
+
 static inline struct weir_breaker *weir_breaker(struct weir_object *o)
 {
 	return container_of(o, struct weir_breaker, obj);

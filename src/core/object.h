@@ -36,6 +36,9 @@ struct weir_op;
 /* An operation, tried without sleep, did nothing: it must be done by who may sleep. */
 #define WEIR_OP_SLOW	1
 
+/* Above the number of every kind. */
+#define WEIR_KINDS	8
+
 /**
  * struct weir_kind_ops - one kind of object
  * @kind: enum weir_kind
@@ -52,6 +55,7 @@ struct weir_op;
  *	alone: see weir_object_alive().
  * @get: WEIR_IOC_GET
  * @dump: WEIR_IOC_DUMP; NULL for EOPNOTSUPP
+ * @dump_right: WEIR_RIGHT_OBSERVE if that is enough for @dump; else it takes ADMIN
  * @rules: WEIR_IOC_RULES; NULL for EOPNOTSUPP
  * @load: WEIR_IOC_LOAD; NULL for EOPNOTSUPP
  * @died: phase 1 is over: wake who waits for the object; NULL if nobody can
@@ -73,6 +77,7 @@ struct weir_kind_ops {
 	int (*set)(struct weir_object *o, u64 mask, u64 config);
 	int (*get)(struct weir_object *o, u64 config, u64 stats);
 	int (*dump)(struct weir_object *o, struct weir_dump *args);
+	u32 dump_right;
 	int (*rules)(struct weir_object *o, struct weir_rules *args);
 	int (*load)(struct weir_object *o, struct weir_load *args);
 	void (*died)(struct weir_object *o);
@@ -132,12 +137,6 @@ struct weir_object {
 	};
 	char			name[WEIR_NAME_SIZE];
 };
-
-extern const struct weir_kind_ops weir_counter_ops;
-extern const struct weir_kind_ops weir_limiter_ops;
-extern const struct weir_kind_ops weir_gate_ops;
-extern const struct weir_kind_ops weir_breaker_ops;
-extern const struct weir_kind_ops weir_roster_ops;
 
 void weir_object_put(struct weir_object *o);
 void weir_object_live_put(struct weir_object *o);

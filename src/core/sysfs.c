@@ -10,7 +10,7 @@
 #include "core/sysfs.h"
 
 static struct kobject *root;
-static struct kobject *dirs[WEIR_KIND_ROSTER + 1];
+static struct kobject *dirs[WEIR_KINDS];
 
 /*
  * Nodes whose memory is not freed yet, and one for the module: their release
@@ -123,7 +123,8 @@ static const struct attribute *root_attrs[] = {
 	NULL,
 };
 
-static int dir_add(const struct weir_kind_ops *ops)
+/* Make a kind's folder: 0 or -ENOMEM. */
+int weir_sysfs_kind_add(const struct weir_kind_ops *ops)
 {
 	dirs[ops->kind] = kobject_create_and_add(ops->dir, root);
 	return dirs[ops->kind] ? 0 : -ENOMEM;
@@ -137,22 +138,12 @@ int weir_sysfs_mod_init(void)
 	if (!root)
 		return -ENOMEM;
 	err = sysfs_create_files(root, root_attrs);
-	if (!err)
-		err = dir_add(&weir_counter_ops);
-	if (!err)
-		err = dir_add(&weir_limiter_ops);
-	if (!err)
-		err = dir_add(&weir_gate_ops);
-	if (!err)
-		err = dir_add(&weir_breaker_ops);
-	if (!err)
-		err = dir_add(&weir_roster_ops);
 	if (err)
 		weir_sysfs_mod_exit();
 	return err;
 }
 
-/* Context: no object is left. */
+/* The kinds' folders go too. Context: no object is left. */
 void weir_sysfs_mod_exit(void)
 {
 	unsigned int i;

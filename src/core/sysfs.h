@@ -13,6 +13,7 @@
 #include <linux/kobject.h>
 #include <linux/sysfs.h>
 
+struct weir_kind_ops;
 struct weir_object;
 
 /**
@@ -51,6 +52,7 @@ struct weir_attribute {
 int weir_sysfs_add(struct weir_object *o);
 void weir_sysfs_remove(struct weir_object *o);
 
+int weir_sysfs_kind_add(const struct weir_kind_ops *ops);
 int weir_sysfs_mod_init(void);
 void weir_sysfs_mod_exit(void);
 

@@ -83,6 +83,8 @@ void weir_counter_merge(struct weir_counter *c, const struct weir_histogram *h);
 unsigned int weir_counter_slot_words(const struct weir_counter *c);
 unsigned int weir_counter_base_words(const struct weir_counter *c);
 
+extern const struct weir_kind_ops weir_counter_ops;
+
 static inline struct weir_counter *weir_counter(struct weir_object *o)
 {
 	return container_of(o, struct weir_counter, obj);

@@ -71,6 +71,8 @@ u64 weir_gate_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word
 		      u64 now);
 void weir_gate_stats_read(struct weir_gate *g, struct weir_gate_stats *stats);
 
+extern const struct weir_kind_ops weir_gate_ops;
+
 static inline struct weir_gate *weir_gate(struct weir_object *o)
 {
 	return container_of(o, struct weir_gate, obj);

@@ -173,6 +173,8 @@ void weir_limiter_move(struct weir_limiter *l, const struct weir_policy *old,
 		       const struct weir_limiter_config *config);
 void weir_limiter_moved(struct weir_limiter *l, struct weir_rule_set *rules);
 
+extern const struct weir_kind_ops weir_limiter_ops;
+
 static inline struct weir_limiter *weir_limiter(struct weir_object *o)
 {
 	return container_of(o, struct weir_limiter, obj);

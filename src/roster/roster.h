@@ -126,6 +126,8 @@ void weir_tenure_answer(struct weir_op *op, const struct weir_tenure *l, u64 now
 
 int weir_claims_run(struct weir_client *c, struct weir_op __user *ops, u32 count);
 
+extern const struct weir_kind_ops weir_roster_ops;
+
 static inline struct weir_roster *weir_roster(struct weir_object *o)
 {
 	return container_of(o, struct weir_roster, obj);

@@ -267,6 +267,7 @@ const struct weir_kind_ops weir_roster_ops = {
 	.release	= roster_release,
 	.get		= roster_get,
 	.dump		= roster_dump,
+	.dump_right	= WEIR_RIGHT_OBSERVE,
 	.give_back	= weir_roster_give_back,
 	.keys		= roster_keys,
 	.sysfs_add	= roster_sysfs_add,
