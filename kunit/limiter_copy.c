@@ -83,7 +83,6 @@ int weir_limiter_load(struct weir_object *o, struct weir_load *args)
 #include "../src/limiter/limiter_key.c"
 #include "../src/limiter/limiter_merge.c"
 #include "../src/limiter/limiter_new.c"
-#include "../src/limiter/limiter_prefix.c"
 #include "../src/limiter/limiter_rules.c"
 #include "../src/limiter/rules.c"
 #include "../src/core/view.c"

@@ -37,7 +37,6 @@ kunit_test_suites(&weir_recip_suite,
 		  &weir_registry_suite,
 		  &weir_limiter_config_suite,
 		  &weir_limiter_suite,
-		  &weir_limiter_prefix_suite,
 		  &weir_ban_suite,
 		  &weir_roster_suite);
 

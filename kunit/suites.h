@@ -33,7 +33,6 @@ extern struct kunit_suite weir_object_suite;
 extern struct kunit_suite weir_registry_suite;
 extern struct kunit_suite weir_limiter_config_suite;
 extern struct kunit_suite weir_limiter_suite;
-extern struct kunit_suite weir_limiter_prefix_suite;
 extern struct kunit_suite weir_ban_suite;
 extern struct kunit_suite weir_roster_suite;
 

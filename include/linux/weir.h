@@ -101,8 +101,7 @@ void weir_limiter_put(struct weir_limiter *limiter);
  * of callers at once.
  * Return: the verdict, which is never 0 (enum weir_verdict; in shadow mode
  * WEIR_ALLOWED); or -EINVAL: not a key of this limiter's type, or @cost is 0; -ENODEV:
- * the limiter was deleted; -ENOMEM: no memory for a new key; -EBUSY: its prefix is being
- * changed, which cannot be waited for: ask again later, or go by what errors mean to you.
+ * the limiter was deleted; -ENOMEM: no memory for a new key.
  */
 int weir_limiter_check(struct weir_limiter *limiter, const void *key,
 		       unsigned int key_len, u32 cost, struct weir_answer *answer);

@@ -42,8 +42,7 @@
  * @full: CHECK: there was no room for a new entry
  * @shadow: CHECK: refused, by a limiter in shadow mode: the others do not care
  * @tries: CHECK: how often an entry was made
- * @held: CHECK: the limiter's storage is held, to make an entry, or until its prefix
- *	changes no more
+ * @held: CHECK: the limiter's storage is held, to make an entry
  * @candidate: CHECK: the limiter's, if it needs an entry for the key, too
  */
 struct tx_item {
@@ -158,9 +157,6 @@ static int item_locate(struct transaction *tx, struct tx_item *it)
 	};
 	it->e = NULL;
 	it->retry_after = 0;
-	/* the prefix changes: all wait for that */
-	if (it->run.key.rule == WEIR_KEY_MOVING)
-		return TX_AGAIN;
 	if (!it->run.key.rule)
 		it->e = weir_table_find(&l->table, &it->run.key);
 	if (it->e)
@@ -178,7 +174,7 @@ static int fail(struct transaction *tx, unsigned int which, int err)
 	return err;
 }
 
-/* Under RCU: keep the limiter until its key has an entry, or is known. */
+/* Under RCU: keep the limiter until its key has an entry. */
 static int item_hold(struct transaction *tx, struct tx_item *it)
 {
 	if (!weir_object_live_get(&it->call.l->obj))
@@ -195,8 +191,6 @@ static int locate(struct transaction *tx)
 	tx->nentries = 0;
 	for (i = 0; i < tx->count; i++) {
 		err = item_locate(tx, &tx->items[i]);
-		if (err == TX_AGAIN)
-			return item_hold(tx, &tx->items[i]);
 		if (err)
 			return fail(tx, i, err);
 	}
@@ -483,10 +477,7 @@ static int attempt(struct transaction *tx)
 	return 0;
 }
 
-/*
- * Make the entries that were wanted, and let go of their limiters. A signal that comes
- * before is still there when we are done.
- */
+/* Make the entries that were wanted, and let go of their limiters. */
 static int entries_make(struct transaction *tx)
 {
 	struct tx_item *it;
@@ -496,12 +487,11 @@ static int entries_make(struct transaction *tx)
 		it->full = false;
 		if (!it->held)
 			continue;
-		if (it->run.key.rule != WEIR_KEY_MOVING)
-			it->tries += it->tries < TX_TRIES;
+		it->tries += it->tries < TX_TRIES;
 		made = err ? 0 : weir_limiter_entry_make(it->call.l, it->call.key);
 		if (made == -ENOSPC)
 			it->full = true;
-		else if (made && made != -EINTR)
+		else if (made)
 			err = fail(tx, it - tx->items, made);
 		weir_object_live_put(&it->call.l->obj);
 		it->held = false;

@@ -80,7 +80,7 @@ static bool allowed(const struct weir_op *op)
 static void compare(struct weir_limiter *candidate, const struct weir_op *its,
 		    int err, struct weir_op *op)
 {
-	if (err == -ENOMEM || err == -EBUSY || err == -EINTR)
+	if (err == -ENOMEM)
 		this_cpu_inc(candidate->totals->missed);
 	if (err || its->opcode != WEIR_OP_CHECK || allowed(its) == allowed(op))
 		return;
@@ -131,8 +131,6 @@ struct weir_limiter *weir_candidate_op(const struct weir_policy *p,
  * @op: as there
  * @key: as there
  * @gfp: as of weir_limiter_op_slow()
- *
- * It waits until the candidate's prefix changes no more, if it may, but for a signal.
  */
 void weir_candidate_op_slow(struct weir_limiter *candidate, struct weir_op *op,
 			    const struct weir_key *key, gfp_t gfp)

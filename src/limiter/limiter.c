@@ -348,12 +348,8 @@ static __always_inline int op_alone(struct weir_limiter_call *call)
 	struct weir_entry *e;
 	u64 word;
 
-	if (unlikely(call->key->rule)) {
-		if (call->key->rule == WEIR_KEY_MOVING)
-			return WEIR_OP_SLOW;
-		if (weir_limiter_by_rule(call->key, opcode))
-			return weir_limiter_op_ruled(call);
-	}
+	if (unlikely(call->key->rule) && weir_limiter_by_rule(call->key, opcode))
+		return weir_limiter_op_ruled(call);
 	if (opcode == WEIR_OP_FORGET)
 		return forget(call);
 	if (opcode == WEIR_OP_RESERVE)
@@ -396,8 +392,8 @@ int weir_limiter_op_alone(struct weir_limiter *l, struct weir_op *op,
  * @key: hashed
  *
  * Context: process or softirq, in an RCU read side.
- * Return: 0, -ENOENT, or WEIR_OP_SLOW, nothing happened: the key needs an entry, or is
- * not known yet, or there is a candidate.
+ * Return: 0, -ENOENT, or WEIR_OP_SLOW, nothing happened: the key needs an entry, or
+ * there is a candidate.
  */
 int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
 		    struct weir_key *key)

@@ -3,14 +3,13 @@
  * Limiters: a table of rate states by key, with strikes and bans.
  *
  * limiter_config.c makes and changes them, limiter.c decides, limiter_dump.c and
- * limiter_sysfs.c show them, limiter_prefix.c cuts their keys anew.
+ * limiter_sysfs.c show them.
  */
 #ifndef _WEIR_LIMITER_H
 #define _WEIR_LIMITER_H
 
 #include <linux/mutex.h>
 #include <linux/percpu.h>
-#include <linux/wait.h>
 
 #include "core/object.h"
 #include "lib/rate.h"
@@ -61,19 +60,15 @@ struct weir_limiter_totals {
  * struct weir_limiter - a limiter
  *
  * I: set at creation, then constant. S: written under @set_lock, read under RCU.
- * M: written under @set_lock while &weir_rules_moving stands in @rules, read under RCU
- * by whoever has seen that it does not.
  *
  * @policy:	S
  * @rules:	S: NULL if there are none
  * @totals:	I: per CPU
  * @key_type:	I: enum weir_key_type
- * @cut:	M: how often the prefix has changed
- * @mask4:	M: an IPv4 key's bits that count, as &weir_key.words
- * @mask6:	M: an IPv6 key's
+ * @mask4:	I: an IPv4 key's bits that count, as &weir_key.words
+ * @mask6:	I: an IPv6 key's
  * @full_told:	the event TABLE_FULL was sent; xchg() and WRITE_ONCE()
  * @set_lock:	one live change at a time
- * @rest:	who waits until the prefix has changed
  * @table:	the entries
  */
 struct weir_limiter {
@@ -82,12 +77,10 @@ struct weir_limiter {
 	struct weir_rule_set __rcu	*rules;
 	struct weir_limiter_totals __percpu *totals;
 	u32				key_type;
-	u32				cut;
 	u64				mask4;
 	u64				mask6[2];
 	int				full_told;
 	struct mutex			set_lock; /* one change at a time */
-	wait_queue_head_t		rest;
 	struct weir_table		table;
 };
 
@@ -109,17 +102,9 @@ struct weir_limiter_call {
 	bool turn;
 };
 
-/* &weir_key.rule of a key that is not known: the limiter's prefix changes just now. */
-#define WEIR_KEY_MOVING	U32_MAX
-
-/* Stands in &weir_limiter.rules meanwhile: limiter_prefix.c. */
-extern struct weir_rule_set weir_rules_moving;
-
 int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
 		     unsigned int len, struct weir_key *key);
-void weir_limiter_key_cut(const struct weir_limiter *l, const u8 *data,
-			  unsigned int len, struct weir_key *key);
-bool weir_limiter_key_again(const struct weir_limiter *l, struct weir_key *key);
+void weir_limiter_key_rule(const struct weir_limiter *l, struct weir_key *key);
 int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
 		    struct weir_key *key);
 int weir_limiter_op_alone(struct weir_limiter *l, struct weir_op *op,
@@ -165,13 +150,6 @@ int weir_limiter_rules(struct weir_object *o, struct weir_rules *args);
 int weir_limiter_dump(struct weir_object *o, struct weir_dump *args);
 int weir_limiter_load(struct weir_object *o, struct weir_load *args);
 int weir_limiter_sysfs_add(struct weir_object *o);
-void weir_limiter_masks_set(struct weir_limiter *l,
-			    const struct weir_limiter_config *config);
-bool weir_limiter_moving(const struct weir_limiter *l);
-int weir_limiter_rest(struct weir_limiter *l);
-void weir_limiter_move(struct weir_limiter *l, const struct weir_policy *old,
-		       const struct weir_limiter_config *config);
-void weir_limiter_moved(struct weir_limiter *l, struct weir_rule_set *rules);
 
 extern const struct weir_kind_ops weir_limiter_ops;
 

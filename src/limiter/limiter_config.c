@@ -138,9 +138,9 @@ static int limiter_init(struct weir_limiter *l,
 	l->obj.type = config->algorithm;
 	l->obj.quota_keys = config->max_keys;
 	l->key_type = config->key_type;
-	weir_limiter_masks_set(l, config);
+	weir_key_mask(&l->mask4, sizeof(u32), config->prefix4);
+	weir_key_mask(l->mask6, sizeof(l->mask6), config->prefix6);
 	mutex_init(&l->set_lock);
-	init_waitqueue_head(&l->rest);
 	return 0;
 }
 
@@ -221,17 +221,12 @@ static void config_merge(struct weir_limiter_config *c,
 		c->ban_jitter = new->ban_jitter;
 	if (mask & WEIR_SET_FLAGS)
 		c->flags = new->flags;
-	if (mask & WEIR_SET_PREFIX) {
-		c->prefix4 = new->prefix4;
-		c->prefix6 = new->prefix6;
-	}
 }
 
 #define SET_ALL	(WEIR_SET_RATE | WEIR_SET_BURST | WEIR_SET_MAX_KEYS | \
 		 WEIR_SET_WHEN_FULL | WEIR_SET_STRIKES | WEIR_SET_WITHIN | \
 		 WEIR_SET_FORGET_AFTER | WEIR_SET_QUEUE_MAX | \
-		 WEIR_SET_FLAGS | WEIR_SET_PREFIX | WEIR_SET_CANDIDATE | \
-		 WEIR_SET_BAN_JITTER)
+		 WEIR_SET_FLAGS | WEIR_SET_CANDIDATE | WEIR_SET_BAN_JITTER)
 
 /*
  * @candidate: the new one, if @mask has it; out: the one that it took the place of. Its
@@ -243,12 +238,9 @@ static int limiter_change(struct weir_limiter *l,
 {
 	struct weir_policy *old, *p;
 	struct weir_limiter_config config;
-	struct weir_rule_set *rules;
 	int err;
 
 	lockdep_assert_held(&l->set_lock);
-	if (mask & WEIR_SET_PREFIX && l->key_type != WEIR_KEY_IP)
-		return -EINVAL;
 	old = rcu_dereference_protected(l->policy,
 					lockdep_is_held(&l->set_lock));
 	config = old->config;
@@ -267,8 +259,6 @@ static int limiter_change(struct weir_limiter *l,
 		kfree(p);
 		return err;
 	}
-	rules = rcu_dereference_protected(l->rules, lockdep_is_held(&l->set_lock));
-	weir_limiter_move(l, old, &config);
 	rcu_assign_pointer(l->policy, p);
 	WRITE_ONCE(l->table.max_keys, config.max_keys);
 	WRITE_ONCE(l->full_told, 0);
@@ -279,7 +269,6 @@ static int limiter_change(struct weir_limiter *l,
 	kfree(old);
 	weir_wait_kick_all(l);
 	weir_table_reconfigured(&l->table);
-	weir_limiter_moved(l, rules);
 	return 0;
 }
 

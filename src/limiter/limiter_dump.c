@@ -41,24 +41,13 @@ static void record_fill(struct weir_dump_walk *d, struct weir_entry *e)
 	d->count++;
 }
 
-/* Entries are put elsewhere while the prefix changes. */
-static bool moves(const struct weir_dump_walk *d)
-{
-	return weir_limiter_moving(weir_limiter(d->o));
-}
-
-static int rest(const struct weir_dump_walk *d)
-{
-	return weir_limiter_rest(weir_limiter(d->o));
-}
-
 /**
  * weir_limiter_dump - &weir_kind_ops.dump
  * @o: the limiter
  * @args: the ioctl's struct; results are filled in
  *
  * Context: may sleep; the header is held.
- * Return: 0, -EINVAL, -EMSGSIZE, -EFAULT, -ENOMEM, -ENODEV, -EINTR.
+ * Return: 0, -EINVAL, -EMSGSIZE, -EFAULT, -ENOMEM, -ENODEV.
  */
 int weir_limiter_dump(struct weir_object *o, struct weir_dump *args)
 {
@@ -69,8 +58,6 @@ int weir_limiter_dump(struct weir_object *o, struct weir_dump *args)
 		.record_max = RECORD_MAX,
 		.least = LEAST,
 		.fill = record_fill,
-		.moves = moves,
-		.rest = rest,
 	};
 
 	BUILD_BUG_ON(RECORD_MAX > LEAST);

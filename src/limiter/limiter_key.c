@@ -10,7 +10,6 @@
 /* Cut the address to the limiter's prefix. */
 static inline void key_cut(const struct weir_limiter *l, struct weir_key *key)
 {
-	key->cut = l->cut;
 	if (key->len == 4) {
 		key->words[0] &= l->mask4;
 	} else {
@@ -38,8 +37,6 @@ static inline u32 key_rule(const struct weir_limiter *l, const struct weir_key *
 
 	if (likely(!rules))
 		return WEIR_RULE_NONE;
-	if (rules == &weir_rules_moving)
-		return WEIR_KEY_MOVING;
 	return weir_rules_find(rules, key->raw, key->raw_len);
 }
 
@@ -60,15 +57,6 @@ static __always_inline void key_make(const struct weir_limiter *l,
 	weir_key_hash(&l->table, key);
 }
 
-/* The key of an address, whatever the limiter is about. Context: it is not cut anew. */
-void weir_limiter_key_cut(const struct weir_limiter *l, const u8 *data,
-			  unsigned int len, struct weir_key *key)
-{
-	key->raw = data;
-	key->raw_len = len;
-	key_make(l, key);
-}
-
 /**
  * weir_limiter_key - the key that bytes stand for, hashed
  * @l: the limiter
@@ -76,9 +64,7 @@ void weir_limiter_key_cut(const struct weir_limiter *l, const u8 *data,
  * @len: their number
  * @key: out
  *
- * While the limiter's prefix changes, which costs others nothing to find out, there is no
- * key to be had: @key->rule is WEIR_KEY_MOVING then. Else the key is good for the rest of
- * this RCU read side, and for another one if weir_limiter_key_again() says so.
+ * @key->rule is valid in this RCU read side; weir_limiter_key_rule() renews it.
  *
  * Context: RCU read side. Return: 0, or -EINVAL: not a key of this limiter's type.
  */
@@ -97,34 +83,19 @@ int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
 	key->raw = data;
 	key->raw_len = len;
 	key->rule = key_rule(l, key);
-	if (unlikely(key->rule == WEIR_KEY_MOVING))
-		key->hash = 0;	/* what is fetched for it will not be used */
-	else
-		key_make(l, key);
+	key_make(l, key);
 	return 0;
 }
 
 /**
- * weir_limiter_key_again - see what has become of a key from another RCU read side
+ * weir_limiter_key_rule - look up the rule of a key from another RCU read side again
  * @l: the limiter
- * @key: from weir_limiter_key(); in no queue (wait.c) if it may be another one now
+ * @key: from weir_limiter_key(); its rule is set
  *
- * Its rule is looked for again, for there may be others now.
- *
- * Context: RCU read side. Return: true: it is not the key it was. Then @key->rule is
- * WEIR_KEY_MOVING and the rest is as before, or @key is made anew.
+ * Context: RCU read side.
  */
-bool weir_limiter_key_again(const struct weir_limiter *l, struct weir_key *key)
+void weir_limiter_key_rule(const struct weir_limiter *l, struct weir_key *key)
 {
-	bool known = key->rule != WEIR_KEY_MOVING;
-
-	if (l->key_type != WEIR_KEY_IP)
-		return false;
-	key->rule = key_rule(l, key);
-	if (key->rule == WEIR_KEY_MOVING)
-		return true;
-	if (known && key->cut == l->cut)
-		return false;
-	weir_limiter_key_cut(l, key->raw, key->raw_len, key);
-	return true;
+	if (l->key_type == WEIR_KEY_IP)
+		key->rule = key_rule(l, key);
 }

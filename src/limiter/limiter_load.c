@@ -71,8 +71,6 @@ static int entry_load(const struct load *load, struct weir_key *key,
 	struct weir_entry *e, told;
 	u64 word, before, told_word;
 
-	if (weir_limiter_key_again(load->l, key))
-		return -EAGAIN;
 	e = weir_table_find(t, key);
 	if (!e || !weir_table_lock(t, e, &word))
 		return -EAGAIN;

@@ -95,26 +95,7 @@ static int full_op(struct weir_limiter_call *call)
 	return weir_limiter_full_count(call);
 }
 
-/* The prefix changes: as weir_limiter_op_alone(), when that is over. */
-static int moving_op(struct weir_limiter_call *call, gfp_t gfp)
-{
-	int err = -EBUSY;
-
-	if (gfpflags_allow_blocking(gfp))
-		err = weir_limiter_rest(call->l);
-	if (err)
-		return err;
-	rcu_read_lock();
-	weir_limiter_key_again(call->l, call->key);
-	err = weir_limiter_op_alone(call->l, call->op, call->key);
-	rcu_read_unlock();
-	return err;
-}
-
-/*
- * WEIR_OP_SLOW: there was a place for @call's key, but another one took it; or it is
- * another key now.
- */
+/* WEIR_OP_SLOW: there was a place for @call's key, but another one took it. */
 static int slow_op(struct weir_limiter_call *call, gfp_t gfp)
 {
 	struct weir_limiter *l = call->l;
@@ -122,11 +103,8 @@ static int slow_op(struct weir_limiter_call *call, gfp_t gfp)
 	int err;
 
 	rcu_read_lock();
-	if (weir_limiter_key_again(l, call->key)) {
-		if (!IS_ERR(new))
-			weir_table_discard(new);
-		err = weir_limiter_op_alone(l, call->op, call->key);
-	} else if (weir_limiter_by_rule(call->key, call->op->opcode)) {
+	weir_limiter_key_rule(l, call->key);
+	if (weir_limiter_by_rule(call->key, call->op->opcode)) {
 		/* there is a rule for it by now */
 		if (!IS_ERR(new))
 			weir_table_discard(new);
@@ -160,11 +138,8 @@ int weir_limiter_op_new(struct weir_limiter *l, struct weir_op *op,
 	if (op->opcode == WEIR_OP_RESERVE)
 		return weir_wait_run(l, op, key);
 	do {
-		err = key->rule == WEIR_KEY_MOVING ? moving_op(&call, gfp) :
-						     slow_op(&call, gfp);
+		err = slow_op(&call, gfp);
 	} while (err == WEIR_OP_SLOW && (may_sleep || ++lost < ATOMIC_TRIES));
-	if (err == WEIR_OP_SLOW && key->rule == WEIR_KEY_MOVING)
-		return -EBUSY;
 	if (err == WEIR_OP_SLOW) {
 		rcu_read_lock();
 		err = full_op(&call);
@@ -183,8 +158,8 @@ static int quick_op(struct weir_limiter *l, struct weir_op *op,
 
 	rcu_read_lock();
 	if (makes_none || rcu_dereference(l->policy)->candidate) {
-		/* there may be another rule for it by now, and another prefix */
-		weir_limiter_key_again(l, key);
+		/* there may be another rule for it by now */
+		weir_limiter_key_rule(l, key);
 		err = weir_limiter_op_alone(l, op, key);
 	}
 	rcu_read_unlock();
@@ -203,8 +178,7 @@ static int quick_op(struct weir_limiter *l, struct weir_op *op,
  * candidate if it has one. But:
  * Context: GFP_KERNEL: may sleep; weir_object_live_get() holds the storage.
  * GFP_NOWAIT: process or softirq, in the same RCU read side.
- * Return: 0, -ENOENT, -ENOMEM, -ENOSPC; RESERVE: also -EINTR, -ENODEV. While the prefix
- * changes -EINTR, too, or with GFP_NOWAIT -EBUSY.
+ * Return: 0, -ENOENT, -ENOMEM, -ENOSPC; RESERVE: also -EINTR, -ENODEV.
  */
 int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
 			 struct weir_key *key, gfp_t gfp)
@@ -227,10 +201,9 @@ int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
  * @l: the limiter
  * @key: hashed
  *
- * A fresh one counts as idle, so it may be gone again at once. And while the prefix changes
- * there is none: the caller is held up until it is over.
+ * A fresh one counts as idle, so it may be gone again at once.
  * Context: may sleep; weir_object_live_get() holds the storage.
- * Return: 0: look for it; -ENOSPC: there is no room; -ENOMEM; -EINTR.
+ * Return: 0: look for it; -ENOSPC: there is no room; -ENOMEM.
  */
 int weir_limiter_entry_make(struct weir_limiter *l, struct weir_key *key)
 {
@@ -239,18 +212,14 @@ int weir_limiter_entry_make(struct weir_limiter *l, struct weir_key *key)
 	struct weir_entry *new;
 	int err;
 
-	if (key->rule == WEIR_KEY_MOVING)
-		return weir_limiter_rest(l);
 	new = weir_table_new(&l->table, key, GFP_KERNEL);
+	if (IS_ERR(new))
+		return PTR_ERR(new);
 	rcu_read_lock();
-	if (weir_limiter_key_again(l, key))
-		err = WEIR_OP_SLOW;
-	else
-		err = IS_ERR(new) ? PTR_ERR(new) : new_op(&call, new);
+	err = new_op(&call, new);
 	rcu_read_unlock();
 	if (err != WEIR_OP_SLOW)
 		return err;
-	if (!IS_ERR(new))
-		weir_table_discard(new);
+	weir_table_discard(new);
 	return 0;
 }

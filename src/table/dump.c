@@ -29,23 +29,18 @@ static bool bucket_fill(struct weir_dump_walk *d, unsigned int bucket)
 	return true;
 }
 
-/* Gather from some buckets, and move on: 0, -ENODEV, or -EAGAIN: not just now. */
+/* Gather from some buckets, and move on: 0 or -ENODEV. */
 static int chunk_fill(struct weir_dump_walk *d)
 {
 	struct weir_table *t = d->t;
 	unsigned int bucket = weir_table_bucket(t, d->from), n;
-	int err = 0;
 
 	d->filled = 0;
 	d->count = 0;
 	rcu_read_lock();
-	if (!weir_object_alive(d->o))
-		err = -ENODEV;
-	else if (d->moves && d->moves(d))
-		err = -EAGAIN;
-	if (err) {
+	if (!weir_object_alive(d->o)) {
 		rcu_read_unlock();
-		return err;
+		return -ENODEV;
 	}
 	for (n = 0; n < BUCKETS_A_GO && bucket_fill(d, bucket); n++) {
 		d->end = ++bucket == t->nbuckets;
@@ -67,14 +62,6 @@ static int walk_run(struct weir_dump_walk *d, struct weir_dump *args, u64 length
 		if (d->room < d->record_max)
 			break;
 		err = chunk_fill(d);
-		if (err == -EAGAIN) {
-			if (args->length)
-				break;
-			err = d->rest(d);
-			if (err)
-				return err;
-			continue;
-		}
 		if (err)
 			return err;
 		if (copy_to_user(to + args->length, d->chunk, d->filled))
@@ -95,7 +82,7 @@ static int walk_run(struct weir_dump_walk *d, struct weir_dump *args, u64 length
  * @args: the ioctl's struct, its flags checked; results are filled in
  *
  * Context: may sleep; the header is held.
- * Return: 0, -EINVAL, -EMSGSIZE, -EFAULT, -ENOMEM, -ENODEV, -EINTR.
+ * Return: 0, -EINVAL, -EMSGSIZE, -EFAULT, -ENOMEM, -ENODEV.
  */
 int weir_dump_run(struct weir_dump_walk *d, struct weir_dump *args)
 {

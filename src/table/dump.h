@@ -19,9 +19,6 @@ struct weir_table;
  * @least: room that the user must give, no less than that
  * @fill: put the record of one entry, or none, at @chunk + @filled, and move @filled and
  *	@count on. Called under RCU.
- * @moves: whether entries are put elsewhere just now, so that nobody may look; NULL: they
- *	never are. Called under RCU, and true for that long.
- * @rest: sleep until they are not: 0 or -EINTR
  * @from: least hash still to be shown
  * @end: there are no more
  * @chunk: records gathered
@@ -36,8 +33,6 @@ struct weir_dump_walk {
 	size_t			record_max;
 	size_t			least;
 	void			(*fill)(struct weir_dump_walk *d, struct weir_entry *e);
-	bool			(*moves)(const struct weir_dump_walk *d);
-	int			(*rest)(const struct weir_dump_walk *d);
 	u64			from;
 	bool			end;
 	u8			*chunk;

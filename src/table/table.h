@@ -27,18 +27,15 @@ struct weir_table;
  * struct weir_key - a key, ready to be looked up
  * @hash: its place in the table, set by weir_key_hash()
  * @len: bytes
- * @cut: limiters of addresses: &weir_limiter.cut when it was made
  * @data: where they are: @words, for keys of up to 16 bytes
  * @words: then the bytes, zero-filled
  * @raw: the key as it came, an address not cut to a prefix
  * @raw_len: its bytes
- * @rule: what a rule says to the whole address, enum weir_rule_action; or
- *	WEIR_KEY_MOVING
+ * @rule: what a rule says to the whole address, enum weir_rule_action
  */
 struct weir_key {
 	u64		hash;
 	unsigned int	len;
-	u32		cut;
 	const u8	*data;
 	u64		words[2];
 	const u8	*raw;
@@ -139,12 +136,6 @@ void weir_table_places_give(struct weir_table *t, unsigned int n);
 void weir_table_drop(struct weir_table *t, struct weir_entry *e,
 		     bool (*wanted)(struct weir_entry *e, void *arg), void *arg);
 int weir_table_remove(struct weir_table *t, const struct weir_key *key);
-struct weir_entry *weir_table_take(struct weir_table *t, unsigned int bucket,
-				   bool (*wanted)(void *arg, struct weir_entry *e),
-				   void *arg);
-struct weir_entry *weir_table_put(struct weir_table *t, const struct weir_key *key,
-				  struct weir_entry *e, u64 *word);
-void weir_table_scrap(struct weir_table *t, struct weir_entry *e);
 struct weir_entry *weir_table_next(struct weir_table *t, unsigned int bucket,
 				   u64 from, u64 *hash);
 void weir_table_reconfigured(struct weir_table *t);

@@ -201,40 +201,11 @@ static struct queue *leave(struct queue *q, struct waiter *w)
 	return q;
 }
 
-/**
- * weir_wait_scatter - all who wait for a limiter's keys leave their queues
- * @l: the limiter, whose prefix changes: nobody comes into a queue
- *
- * They come back when that is over, each to the end of what is his key's queue then. What
- * entries say of their queues is left to the caller.
- * Context: process; a grace period after the change has begun.
- */
-void weir_wait_scatter(struct weir_limiter *l)
-{
-	struct hlist_node *next;
-	struct waiter *w;
-	struct bucket *b;
-	struct queue *q;
-
-	for (b = buckets; b < buckets + ARRAY_SIZE(buckets); b++) {
-		spin_lock_bh(&b->lock);
-		hlist_for_each_entry_safe(q, next, &b->queues, node) {
-			while (q && q->l == l) {
-				w = first_of(q);
-				q = leave(q, w);
-				kick(w);
-			}
-		}
-		spin_unlock_bh(&b->lock);
-	}
-}
-
 /* What is left to do after a look at the key. */
 enum outcome {
 	DONE,		/* the op has its verdict */
 	SLEEP,		/* in the queue, until @wake_at */
 	NO_ENTRY,	/* one must be made */
-	MOVING,		/* the key is not known now, and it is in no queue, or soon not */
 };
 
 /* Whether there is no use in waiting: it cannot be due, or too many wait. */
@@ -312,15 +283,11 @@ static int look(struct waiter *w, u64 *wake_at)
 	struct weir_limiter_call *call = &w->call;
 	struct weir_table *t = &call->l->table;
 	struct weir_entry *e;
-	struct bucket *b;
+	struct bucket *b = bucket_of(call->l, call->key);
 	u64 word, before;
 	int ret;
 
-	/* it is in no queue if it is another key now: weir_wait_scatter() came before */
-	weir_limiter_key_again(call->l, call->key);
-	if (call->key->rule == WEIR_KEY_MOVING)
-		return MOVING;
-	b = bucket_of(call->l, call->key);
+	weir_limiter_key_rule(call->l, call->key);
 	do {
 		e = weir_table_find(t, call->key);
 		if (!e)		/* then nobody waits for it */
@@ -338,20 +305,6 @@ static int look(struct waiter *w, u64 *wake_at)
 	return ret;
 }
 
-/*
- * Go out of the queue, if in one, while the prefix changes: entries are on their way, and
- * what they say of queues is forgotten.
- */
-static void give_up_moving(struct waiter *w)
-{
-	struct bucket *b = bucket_of(w->call.l, w->call.key);
-
-	spin_lock_bh(&b->lock);
-	if (w->queue)
-		leave(w->queue, w);
-	spin_unlock_bh(&b->lock);
-}
-
 /* Go out of the queue, if in one, with no verdict. */
 static void give_up(struct waiter *w)
 {
@@ -362,11 +315,7 @@ static void give_up(struct waiter *w)
 	u64 word, before;
 
 	rcu_read_lock();
-	if (weir_limiter_moving(call->l)) {
-		give_up_moving(w);
-		goto out;
-	}
-	/* nobody else takes it out of its queue now */
+	/* nobody else takes it out of its queue */
 	if (!READ_ONCE(w->queue))
 		goto out;
 	/* an entry that is waited for is not dropped, by nobody */
@@ -423,11 +372,6 @@ static int wait(struct waiter *w)
 		rcu_read_lock();
 		ret = look(w, &wake_at);
 		rcu_read_unlock();
-		if (ret == MOVING) {
-			ret = weir_limiter_rest(w->call.l);
-			if (!ret)
-				continue;
-		}
 		if (ret == NO_ENTRY) {
 			ret = weir_limiter_entry_make(w->call.l, w->call.key);
 			if (ret == -ENOSPC)

@@ -16,7 +16,6 @@ int weir_wait_run(struct weir_limiter *l, struct weir_op *op,
 		  struct weir_key *key);
 void weir_wait_kick(struct weir_limiter *l, const struct weir_key *key);
 void weir_wait_kick_all(struct weir_limiter *l);
-void weir_wait_scatter(struct weir_limiter *l);
 
 int weir_wait_mod_init(void);
 void weir_wait_mod_exit(void);

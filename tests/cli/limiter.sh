@@ -94,6 +94,7 @@ refuses "--strikes needs --ban: how long is the ban?" limiter set cli.all --stri
 refuses "--ban needs --strikes: how many of them lead to it?" limiter set cli.all --ban 2m
 refuses 'limiter set: nothing to set' limiter set cli.all
 refuses "no such option: '--key'" limiter set cli.all --key text
+refuses "no such option: '--prefix'" limiter set cli.all --prefix 24
 refuses "limiter 'cli.none': no such object" limiter set cli.none --rate 5/s
 prints '' limiter set cli.window --rate 20/m
 run weir limiter show cli.window --json
@@ -115,26 +116,6 @@ prints '' limiter set cli.live --ban 1h --within 1s
 run weir limiter peek cli.live bob
 output_like '^banned for (4h|3h59m)$' 'a ban lasts as long as it was to'
 
-# Another prefix: keys are merged, or forgotten.
-weir limiter create cli.ip --rate 10/100d --key ip --strikes 5 --within 1d --ban 2h
-weir limiter check cli.ip 192.0.2.1 --cost 4 >/dev/null
-weir limiter check cli.ip 192.0.2.2 --cost 7 >/dev/null
-weir limiter strike cli.ip 192.0.2.3 2 >/dev/null
-weir limiter check cli.ip 2001:db8::1 --cost 5 >/dev/null
-weir limiter check cli.ip 2001:db8:0:1::1 --cost 6 >/dev/null
-prints '' limiter set cli.ip --prefix 24
-run weir limiter show cli.ip --json
-json_is '[.prefix4, .prefix6, .stats.keys]' '[24,64,3]' 'set --prefix of IPv4 alone'
-prints 'allowed, 3 of 10 left, 2 strikes' limiter peek cli.ip 192.0.2.99
-prints 'allowed, 4 of 10 left' limiter peek cli.ip 2001:db8:0:1::9
-prints '' limiter set cli.ip --prefix 25,48
-run weir limiter show cli.ip --json
-json_is '[.prefix4, .prefix6, .stats.keys]' '[25,48,1]' 'set --prefix of both'
-prints 'allowed, 10 of 10 left' limiter peek cli.ip 192.0.2.1
-prints 'allowed, 4 of 10 left' limiter peek cli.ip 2001:db8:0:77::1
-refuses "--prefix '33': must be 1 to 32, or that and 1 to 128, as in 24,56" limiter set cli.ip --prefix 33
-refuses "--prefix '0': must be 1 to 32, or that and 1 to 128, as in 24,56" limiter set cli.ip --prefix 0
-refuses "limiter 'cli.window': --prefix is for keys of type ip, not text" limiter set cli.window --prefix 24
 run weir limiter set --help
 kept=$(grep -o 'Kept:' "$work/out" | wc -l)
 [[ $(grep -c '^  --' "$work/out") == $((kept + 1)) ]]

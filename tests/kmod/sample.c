@@ -43,14 +43,14 @@
 #define CHUNK	64
 
 enum answer {
-	ALLOWED, LIMITED, BANNED, FULL, INVALID, DELETED, NO_MEMORY, BUSY, OTHERS,
+	ALLOWED, LIMITED, BANNED, FULL, INVALID, DELETED, NO_MEMORY, OTHERS,
 	BANNED_NOW, IN_SOFTIRQ, DONE, ABSENT, TOO_BIG, MOST_HELD, ANSWERS
 };
 
 static const char *const names[ANSWERS] = {
 	[ALLOWED] = "allowed", [LIMITED] = "limited", [BANNED] = "banned",
 	[FULL] = "full", [INVALID] = "EINVAL", [DELETED] = "ENODEV",
-	[NO_MEMORY] = "ENOMEM", [BUSY] = "EBUSY", [OTHERS] = "other",
+	[NO_MEMORY] = "ENOMEM", [OTHERS] = "other",
 	/* of these, so many: */
 	[BANNED_NOW] = "banned-now", [IN_SOFTIRQ] = "in-softirq",
 	/* of gates and counters */
@@ -106,7 +106,6 @@ static enum answer answer_of(int ret)
 	case -EINVAL: return INVALID;
 	case -ENODEV: return DELETED;
 	case -ENOMEM: return NO_MEMORY;
-	case -EBUSY: return BUSY;
 	case -ENOENT: return ABSENT;
 	case -E2BIG: return TOO_BIG;
 	default: return OTHERS;

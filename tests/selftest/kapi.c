@@ -153,57 +153,6 @@ TEST_F(kapi, candidate)
 		EXPECT_EQ(KEYS * (BURST - HALF), stats.stricter - stats.looser);
 }
 
-static int prefix_set(FIXTURE_DATA(kapi) *self, __u8 prefix4)
-{
-	self->config.prefix4 = prefix4;
-	return limiter_set(self->fd, self->l, WEIR_SET_PREFIX, &self->config);
-}
-
-/*
- * While the prefix changes who cannot wait is told so, and nothing is charged. Each address
- * has one token: once they are merged nobody gets another.
- */
-TEST_F(kapi, prefix)
-{
-	enum { KEYS = 256 };
-	unsigned long long busy = 0, allowed;
-	struct sums s;
-	int status;
-	pid_t child;
-
-	NEEDS_MODULE();
-	self->config = limiter_config(WEIR_KEY_IP);
-	self->config.burst = 1;
-	ASSERT_EQ(0, limiter_make(self));
-	ASSERT_EQ(0, text_write(PARAMETERS "addresses", "1"));
-	while (!busy) {
-		/* from a split on */
-		ASSERT_EQ(0, prefix_set(self, 24));
-		ASSERT_EQ(0, prefix_set(self, 32));
-		allowed = totals(self).allowed;
-		child = fork();
-		if (!child)
-			_exit(-sample_run("both", 0x0a000000, KEYS, 200, 1));
-		while (totals(self).allowed == allowed)
-			usleep(100);
-		ASSERT_EQ(0, prefix_set(self, 24));
-		ASSERT_EQ(child, waitpid(child, &status, 0));
-		ASSERT_EQ(0, status);
-		s = sums_get();
-		EXPECT_EQ(0, s.other);
-		EXPECT_EQ(KEYS * 2 * self->cpus * 200, s.allowed + s.limited + s.ebusy);
-		EXPECT_EQ(totals(self).allowed - allowed, s.allowed);
-		EXPECT_LE(1, s.allowed);
-		EXPECT_GE(KEYS, s.allowed);
-		EXPECT_EQ(1, totals(self).keys);
-		busy = s.ebusy;
-	}
-	ASSERT_EQ(0, sample_run("both", 0x0a000000, KEYS, 5, 1));
-	s = sums_get();
-	EXPECT_EQ(KEYS * 2 * self->cpus * 5, s.limited);
-	EXPECT_EQ(1, totals(self).keys);
-}
-
 TEST_F(kapi, cost)
 {
 	struct sums s;

@@ -415,6 +415,11 @@ TEST_F(config, set_refused)
 	bad.ban_jitter = YEAR + 1;
 	EXPECT_EQ(-EINVAL, limiter_set(self->fd, handle, WEIR_SET_BAN_JITTER,
 				       &bad));
+	/* no bit of the mask stands for the key type or the prefix */
+	bad = self->c;
+	bad.prefix4 = 24;
+	EXPECT_EQ(-EINVAL, limiter_set(self->fd, handle, 0x200, &bad));
+	EXPECT_EQ(-EINVAL, limiter_set(self->fd, handle, WEIR_SET_RATE | 0x200, &bad));
 	parameter_set("max_keys_per_uid", 65536);
 	bad.max_keys = 65537;
 	EXPECT_EQ(-EDQUOT, limiter_set(self->fd, handle, WEIR_SET_MAX_KEYS,

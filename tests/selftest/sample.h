@@ -19,7 +19,7 @@
 /* What a run came to. */
 struct sums {
 	unsigned long long allowed, limited, banned, full, einval, enodev, enomem,
-		ebusy, other, banned_now, in_softirq, done, enoent, e2big, most_held;
+		other, banned_now, in_softirq, done, enoent, e2big, most_held;
 };
 
 static inline int text_write(const char *path, const char *text)
@@ -87,12 +87,12 @@ static inline struct sums sums_get(void)
 	FILE *file = fopen(PARAMETERS "run", "r");
 
 	if (!file || fscanf(file, "allowed %llu limited %llu banned %llu full %llu "
-			    "EINVAL %llu ENODEV %llu ENOMEM %llu EBUSY %llu other %llu "
+			    "EINVAL %llu ENODEV %llu ENOMEM %llu other %llu "
 			    "banned-now %llu in-softirq %llu done %llu ENOENT %llu "
 			    "E2BIG %llu most-held %llu", &s.allowed, &s.limited,
 			    &s.banned, &s.full, &s.einval, &s.enodev, &s.enomem,
-			    &s.ebusy, &s.other, &s.banned_now, &s.in_softirq, &s.done, &s.enoent,
-			    &s.e2big, &s.most_held) != 15)
+			    &s.other, &s.banned_now, &s.in_softirq, &s.done, &s.enoent,
+			    &s.e2big, &s.most_held) != 14)
 		abort();
 	fclose(file);
 	return s;

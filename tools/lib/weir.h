@@ -68,8 +68,8 @@ extern "C" {
  *	a breaker and leases of a roster are not shared: see there.
  *
  * Signals. Calls on objects start anew when a signal interrupts them, and
- *	none of them sleeps for anything but memory, other changes of the same
- *	object, and a change of the prefix of the limiter (or its candidate). But
+ *	none of them sleeps for anything but memory and other changes of the same
+ *	object. But
  *	weir_limiter_wait() and weir_gate_acquire() sleep as long as they are told to;
  *	they and weir_events_next() return EINTR.
  *
@@ -610,9 +610,7 @@ int weir_limiter_get_stats(struct weir_limiter *limiter,
  * @mask: WEIR_SET_* bits: which members of @config to take over
  *
  * What all keys have spent, their strikes and their bans stay: &struct weir_set tells of
- * each member what that means. WEIR_SET_PREFIX alone cuts keys anew: with a shorter prefix
- * they are merged, and the stricter of each counts; with a longer one they are forgotten.
- * Operations wait meanwhile, well under a second a million keys.
+ * each member what that means. The key type and the prefix cannot be changed.
  *
  * Return: 0 or -1: EINVAL, ERANGE, EDQUOT; of a candidate ENOENT (none of that name),
  *	EACCES (no USE on it). When it returns nobody decides by the old configuration any

@@ -33,7 +33,7 @@ const struct option breaker_create_options[] = {
 	{ .name = "--slow", .value = "T",
 	  .help = "a call that takes longer has failed, whatever is reported; however long unless given" },
 	{ .name = KEY_OPTION },
-	{ .name = PREFIX_CREATE_OPTION },
+	{ .name = PREFIX_OPTION },
 	{ .name = "--max-keys", .value = "N",
 	  .help = "keys that have anything to remember at a time, 1 to 16777216; 65536 unless given" },
 	{ .name = MODE_OPTION },

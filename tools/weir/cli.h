@@ -230,8 +230,7 @@ int create_object(const struct args *args, enum weir_kind kind, const void *conf
 #define KEY_OPTION "--key", .value = "TYPE", .words = "none u64 ip text", \
 	.help = "what keys are: none (the default), u64, ip or text"
 #define PREFIX_OPTION "--prefix", .value = "BITS[,BITS]", \
-	.help = "bits of an IPv4 and of an IPv6 address that make the key"
-#define PREFIX_CREATE_OPTION PREFIX_OPTION "; 32,64 unless given"
+	.help = "bits of an IPv4 and of an IPv6 address that make the key; 32,64 unless given"
 
 /* What --key and --prefix say. */
 struct key_choice {

@@ -24,7 +24,6 @@ static const struct {
 	{ WEIR_SET_WITHIN, "within" },
 	{ WEIR_SET_FORGET_AFTER, "forget-after" },
 	{ WEIR_SET_QUEUE_MAX, "queue-max" },
-	{ WEIR_SET_PREFIX, "prefix" },
 	{ WEIR_SET_CANDIDATE, "candidate" },
 	{ WEIR_SET_BAN_JITTER, "ban-jitter" },
 	{ WEIR_SET_FLAGS, "shadow" },

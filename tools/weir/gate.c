@@ -279,7 +279,7 @@ static const struct option create_options[] = {
 	{ .name = PERMITS, .required = true,
 	  .help = "how many there are, of each key: 1 to 1073741824" },
 	{ .name = KEY_OPTION },
-	{ .name = PREFIX_CREATE_OPTION },
+	{ .name = PREFIX_OPTION },
 	{ .name = MAX_KEYS,
 	  .help = "keys that are in use or waited for at a time, 1 to 16777216; 65536 unless given" },
 	{ .name = QUEUE_MAX,

@@ -71,7 +71,7 @@ static const struct command commands[] = {
 		.verb = "set", .operands = "NAME",
 		.least = 1, .most = 1,
 		.summary = "change a limiter while it is in use",
-		.details = "What is not given stays as it is, a bucket's --burst with a new --rate too. Entries, totals and rules stay; of what is known of each key, the options say what is kept. What is given together changes in one step, and when the command returns nobody decides by what was before; who waits with check --wait looks again, and keeps the place but where --prefix changes. --strikes and --ban need each other, unless the limiter has both already; --strikes 0 ends banning by strikes. --max-keys can be raised to eight times what the limiter was made with at least, and to 512 at least.",
+		.details = "What is not given stays as it is, a bucket's --burst with a new --rate too. Entries, totals and rules stay; of what is known of each key, the options say what is kept. What is given together changes in one step, and when the command returns nobody decides by what was before; who waits with check --wait looks again, and keeps the place. --strikes and --ban need each other, unless the limiter has both already; --strikes 0 ends banning by strikes. --max-keys can be raised to eight times what the limiter was made with at least, and to 512 at least.",
 		.complete = "limiter",
 		.options = limiter_set_options, .run = limiter_set_run,
 	},

@@ -37,7 +37,7 @@ const struct option limiter_create_options[] = {
 	  .words = "bucket window sliding",
 	  .help = "bucket (the default): tokens flow in evenly; window: N in each period; sliding: N in each, where those of the one before fade slowly" },
 	{ .name = KEY_OPTION },
-	{ .name = PREFIX_CREATE_OPTION },
+	{ .name = PREFIX_OPTION },
 	{ .name = MAX_KEYS },
 	{ .name = WHEN_FULL },
 	{ .name = STRIKES },
@@ -62,7 +62,6 @@ const struct option limiter_create_options[] = {
 const struct option limiter_set_options[] = {
 	{ .name = RATE KEEPS("the time a key's bucket still needs to be full; what was spent in a window, but a new period starts a new one") },
 	{ .name = BURST KEEPS("what was spent, and if that is more than the new burst holds, it is owed") },
-	{ .name = PREFIX_OPTION "; IPv6's stays as it is unless given" KEEPS("where it gets shorter, of all keys that become one the stricter of each: tokens, strikes, ban; where it gets longer nothing, nor bans. Checks wait while it is done, well under a second a million keys") },
 	{ .name = MAX_KEYS KEEPS("all entries; if they are more than N, new ones are refused until there is room") },
 	{ .name = WHEN_FULL KEEPS("all entries; nothing is known of keys that were allowed untracked") },
 	{ .name = STRIKES KEEPS("the strikes counted; who has as many already is banned by the next one") },
@@ -94,7 +93,6 @@ static void rate_take(struct weir_limiter_config *config, const char *text)
 static const struct set_bit set_bits[] = {
 	{ "--rate", WEIR_SET_RATE },
 	{ "--burst", WEIR_SET_BURST },
-	{ "--prefix", WEIR_SET_PREFIX },
 	{ "--max-keys", WEIR_SET_MAX_KEYS },
 	{ "--when-full", WEIR_SET_WHEN_FULL },
 	{ "--strikes", WEIR_SET_STRIKES },
@@ -322,9 +320,6 @@ int limiter_set_run(const struct args *args)
 	/* Strikes and ladder go together; what is not given stays as it is. */
 	if (weir_limiter_get_config(limiter, &config) < 0)
 		die_object("limiter", name);
-	if (mask & WEIR_SET_PREFIX && config.key_type != WEIR_KEY_IP)
-		die("limiter '%s': --prefix is for keys of type ip, not %s", name,
-		    weir_key_type_name((int)config.key_type));
 	set_take(args, &config);
 	if (!config.strikes && !args_option(args, "--ban")) {
 		config.nbans = 0;

@@ -112,18 +112,6 @@ static void save_keys(struct saving *s, struct weir_limiter *limiter,
 	}
 }
 
-/* Keys of two prefixes would be in the file, of which only one can be restored. */
-static void prefix_check(struct weir_limiter *limiter, const char *name,
-			 const struct weir_limiter_config *saved)
-{
-	struct weir_limiter_config now = { .size = sizeof(now) };
-
-	if (weir_limiter_get_config(limiter, &now) < 0)
-		die_object("limiter", name);
-	if (now.prefix4 != saved->prefix4 || now.prefix6 != saved->prefix6)
-		die("limiter '%s': its prefix was changed meanwhile; save again", name);
-}
-
 static void save_limiter(struct saving *s, struct weir *weir,
 			 const struct weir_object_info *info, void *buffer)
 {
@@ -142,7 +130,6 @@ static void save_limiter(struct saving *s, struct weir *weir,
 	put(s, &config, sizeof(config));
 	save_rules(s, limiter, info->name);
 	save_keys(s, limiter, info->name, buffer);
-	prefix_check(limiter, info->name, &config);
 	weir_limiter_close(limiter);
 }
 

@@ -382,8 +382,7 @@ struct weir_limiter_config {
  * @full: operations that found no room for a new key
  * @stricter: checks that those whose candidate it is allowed, and it did not
  * @looser: checks that they did not allow, and it did
- * @missed: of their operations those that it had no memory for, or that could not wait
- *	until its prefix had changed
+ * @missed: of their operations those that it had no memory for
  *
  * The candidate of a limiter shows what another configuration would do with the same
  * traffic. It is a limiter like any other, with keys, totals and events of its own. Each
@@ -811,8 +810,7 @@ struct weir_close {
  *
  * Checks that run meanwhile see the old or the new configuration, never a mix. When
  * the call returns nobody decides by the old one any more. Who waits (RESERVE) looks
- * again, and keeps his place. Totals and rules stay, and of each key, whose entry stays
- * unless its prefix changes:
+ * again, and keeps his place. Totals and rules stay, and of each key:
  *
  * RATE: in a bucket the time it still needs to be full again: who had spent four
  *	tokens at ten a day has spent eight at twenty. The burst stays as it is. In a
@@ -831,19 +829,6 @@ struct weir_close {
  * FORGET_AFTER: the place on the ladder, and when the last ban ended: when the next
  *	one is laid, it is asked whether that is long enough ago.
  * QUEUE_MAX: those who wait already, though their tokens be more.
- * PREFIX: everything of the addresses whose prefix stays as it is, IPv4's or IPv6's.
- *	Where it becomes shorter, keys that are one key now are merged, and of what they have
- *	the stricter counts: the later end of a ban, the more strikes (which begin to fade
- *	now, if more than one of them had any), the higher place on the ladder, the
- *	fewest tokens (of sliding windows one less at times). So nothing is refused less
- *	than it was. Where it becomes longer, all keys of those addresses are forgotten, bans
- *	too: which address did what is not known. There are no events of that but CHANGED,
- *	and the totals count it nowhere; the places are free. While it goes on, which takes
- *	two grace periods and well under a second a million keys, nothing is
- *	decided: operations on this limiter's keys, DUMP and LOAD wait, and go on by the new
- *	prefix. Who waits (RESERVE) comes to the end of the queue of what is
- *	his key then, as one who comes only now. 0 is the default of CREATE; EINVAL also if
- *	the keys are no addresses.
  * CANDIDATE: everything, of both limiters. An operation under way may still reach the
  *	one before. EINVAL also if it is this limiter itself, or its keys are of another type;
  *	ENOENT if there is no limiter of that name; EACCES without USE on it.
@@ -877,7 +862,6 @@ struct weir_set {
 #define WEIR_SET_FORGET_AFTER	0x40ULL	/* forget_after */
 #define WEIR_SET_QUEUE_MAX	0x80ULL	/* queue_max */
 #define WEIR_SET_FLAGS		0x100ULL	/* flags */
-#define WEIR_SET_PREFIX		0x200ULL	/* prefix4, prefix6 */
 #define WEIR_SET_CANDIDATE	0x400ULL	/* candidate */
 #define WEIR_SET_BAN_JITTER	0x800ULL	/* ban_jitter */
 #define WEIR_SET_PERMITS	0x2000ULL /* a gate's permits */
@@ -1045,12 +1029,10 @@ struct weir_lease_info {
  *
  * A key that has an entry from the first call to the last is shown exactly once,
  * whatever comes and goes meanwhile; one whose lease is given a new value is. No order is
- * promised. A change of a limiter's prefix makes other keys: of those that it merged or
- * moved, each may be shown as what it was, as what it is, as both or not at all by calls
- * before and after it. One call goes by one prefix.
+ * promised.
  *
  * Errors: EBADF, EACCES, ENODEV, EINVAL, EMSGSIZE, EFAULT, E2BIG, ENOMEM,
- * EINTR (while the prefix changes), EOPNOTSUPP (a counter, a gate, a breaker).
+ * EOPNOTSUPP (a counter, a gate, a breaker).
  */
 struct weir_dump {
 	__u32		size;
@@ -1554,8 +1536,8 @@ struct weir_op {
  * If an op fails, its result says why, and that of the others is -ECANCELED. @done is
  * @count, unless the call fails.
  *
- * Errors: EINVAL, EFAULT, E2BIG, EINTR (a first RESERVE or ACQUIRE, or a first op on a
- * limiter whose prefix changes just now; WEIR_SUBMIT_ALL); with WEIR_SUBMIT_ALL also ENOMEM.
+ * Errors: EINVAL, EFAULT, E2BIG, EINTR (a first RESERVE or ACQUIRE; WEIR_SUBMIT_ALL);
+ * with WEIR_SUBMIT_ALL also ENOMEM.
  */
 struct weir_submit {
 	__u32		size;
