@@ -101,5 +101,23 @@ ok $? 'its soname is libweir.so.0'
 ! objdump -p "$prefix/bin/weir" | grep -qE 'RPATH|RUNPATH'
 ok $? 'the installed command has no path in it'
 
+
+# hardened FILE: position-independent, no writable relocations, no executable stack,
+# and at least one call of the stack protector and of a checked libc function
+hardened() {
+	readelf -W -h -l -d --dyn-syms "$1" > "$work/elf"
+	for wanted in 'Type: *DYN' GNU_RELRO 'GNU_STACK .* RW ' '(FLAGS_1).* NOW' \
+		__stack_chk_fail '_chk@'; do
+		grep -q -- "$wanted" "$work/elf" || {
+			echo "# $wanted: not found"
+			return 1
+		}
+	done
+}
+hardened "$prefix/bin/weir" && readelf -d "$prefix/bin/weir" | grep -q 'FLAGS_1.*PIE'
+ok $? 'the command is hardened'
+hardened "$prefix/lib/libweir.so"
+ok $? 'the library is hardened'
+
 echo "1..$count"
 exit $failed
