@@ -93,6 +93,63 @@ refuses "$work/none: No such file or directory" restore "$work/none"
 refuses "$work/no/state: No such file or directory" save "$work/no/state"
 rm "$work/bad"
 
+# An object that exists: those before it in the file are deleted again.
+weir counter delete cli.sum
+weir gate delete cli.gate
+refuses "limiter 'cli.ip' exists; nothing was restored (--existing-ok leaves such as they are)" restore "$file"
+weir limiter delete cli.ip
+weir breaker delete cli.number
+answers 2 "weir: limiter 'cli.window' exists; nothing was restored (--existing-ok leaves such as they are)" restore "$file"
+run weir list
+! grep -E 'cli\.(ip|sum|gate|number)' "$work/out" > "$work/diff"
+result $? 'nothing that was made is left' < "$work/diff"
+prints 'restored 4 of 11 objects' restore --existing-ok "$file"
+
+# counters FIRST END FILE: a file of counters cli.FIRST, ... with one field of value 5 each
+counters() {
+	python3 - "$1" "$2" > "$3" <<-'END'
+		import struct, sys, zlib
+		out = b'weirsave' + struct.pack('=II', 0x01020304, 1)
+		for i in range(int(sys.argv[1]), int(sys.argv[2])):
+		    body = struct.pack('=64sIIIIII', b'cli.%d' % i, 1, 0o660, 0, 0, 1, 0)
+		    body += struct.pack('=64sq', b'f', 5)
+		    out += struct.pack('=IIQQ', 2, 0, len(body), 0) + body
+		out += struct.pack('=IIQQ', 5, 0, 8, 0)
+		sys.stdout.buffer.write(out + struct.pack('=II', zlib.crc32(out), 0))
+	END
+}
+
+# overwrite FILE OFFSET BYTES
+overwrite() {
+	printf '%b' "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
+# The file changes after the check: strace stops restore when it opens the device.
+counters 0 1 "$work/counters"
+# shellcheck disable=SC2016 # for the inner shell
+strace -qq -o /dev/null -e trace=openat -P /dev/weir -e inject=openat:signal=SIGSTOP \
+	sh -c 'echo $$ > "$1"; exec weir restore "$2"' sh "$work/pid" "$work/counters" > "$work/said" &
+until_said "$work/pid"
+until [[ $(task_state "$(< "$work/pid")") == [tT] ]]; do :; done
+overwrite "$work/counters" $((16 + 24 + 64 + 16 + 1)) '\377'	# number of fields
+overwrite "$work/counters" $((16 + 24 + 88 + 64)) '\007'	# value of the first field
+kill -CONT "$(< "$work/pid")"
+wait $!
+is 0 $? 'restore does not see that the file changes after the check'
+prints 5 counter read cli.0
+weir counter delete cli.0
+
+# The number of calls is linear in the number of objects.
+ioctls() {
+	counters "$1" "$2" "$work/counters"
+	strace -qq -o "$work/trace" -e trace=ioctl weir restore "$work/counters" > /dev/null
+	grep -c ioctl "$work/trace"
+}
+few=$(ioctls 0 100)
+many=$(ioctls 100 500)
+is 1 $((many <= 4 * few)) "4 times as many objects take at most 4 times the calls ($few, $many)"
+rm "$work/counters"
+
 # time goes by while it lies there: the wall clock is set forward
 for name in cli.ip cli.window cli.plain; do weir limiter delete "$name"; done
 date -s '+90 minutes' > /dev/null

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* weir restore: make the objects of a saved file again, with what they had */
+/* weir restore: create the objects of a saved file, with their state */
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,7 +14,13 @@
 #include "cli.h"
 #include "state.h"
 
-/* A file, whole and checked. */
+/* The longest file that is read; 50 million keys take about half of it. */
+#define SAVED_MAX (8ULL << 30)
+
+/**
+ * struct saved - a file, read into memory of our own, so that what was checked is
+ * what is restored, whatever happens to the file meanwhile
+ */
 struct saved {
 	const char *name;
 	const unsigned char *bytes;
@@ -28,25 +33,41 @@ static void refuse_damaged(const struct saved *file, const char *how)
 	    file->name, how);
 }
 
-static void map(struct saved *file)
+/* Read as much as the file had when it was opened; a shorter one has lost its end. */
+static void saved_read(struct saved *file)
 {
 	int fd = open(file->name, O_RDONLY | O_CLOEXEC);
 	struct stat status;
-	void *bytes;
+	unsigned char *bytes;
+	size_t filled = 0;
+	ssize_t n;
 
 	if (fd < 0 || fstat(fd, &status))
 		die("%s: %s", file->name, strerror(errno));
-	file->length = (size_t)status.st_size;
-	if (!S_ISREG(status.st_mode) || file->length < sizeof(struct state_head))
+	if (!S_ISREG(status.st_mode) ||
+	    status.st_size < (off_t)sizeof(struct state_head))
 		refuse_damaged(file, "it is too short");
-	bytes = mmap(NULL, file->length, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (bytes == MAP_FAILED)
-		die("%s: %s", file->name, strerror(errno));
-	file->bytes = bytes;
+	if ((uint64_t)status.st_size > SAVED_MAX)
+		refuse_damaged(file, "it is too long");
+	bytes = malloc((size_t)status.st_size);
+	if (!bytes)
+		die("%s: out of memory", file->name);
+	while (filled < (size_t)status.st_size) {
+		n = read(fd, bytes + filled, (size_t)status.st_size - filled);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			die("%s: %s", file->name, strerror(errno));
+		if (!n)
+			refuse_damaged(file, "it became shorter");
+		filled += (size_t)n;
+	}
 	close(fd);
+	file->bytes = bytes;
+	file->length = filled;
 }
 
-/* The section at @at, whose payload follows; @at moves to the next. */
+/* Return the section at @at; advance @at past its payload. */
 static const struct state_section *section_next(const struct saved *file,
 						size_t *at)
 {
@@ -67,10 +88,10 @@ static const void *payload(const struct state_section *section)
 	return section + 1;
 }
 
-/* The least that a configuration has; the tool of another day may have saved more. */
+/* Bytes of the oldest configuration; a newer tool may have saved more. */
 #define CONFIG_MIN offsetof(struct weir_limiter_config, ban_jitter)
 
-/* A limiter's configuration, with zeros for what was not known when it was saved. */
+/* Get a limiter's configuration; members newer than the file become 0. */
 static bool config_get(const struct state_section *section,
 		       struct weir_limiter_config *config)
 {
@@ -88,7 +109,7 @@ static bool config_get(const struct state_section *section,
 	return true;
 }
 
-/* Bytes of a section about a counter, behind its head. */
+/* Bytes of a counter's section after its head. */
 static size_t counter_room(const struct state_object *head)
 {
 	if (head->type == WEIR_COUNTER_HISTOGRAM)
@@ -96,7 +117,7 @@ static size_t counter_room(const struct state_object *head)
 	return head->nfields * (WEIR_NAME_SIZE + sizeof(int64_t));
 }
 
-/* The configuration that is all a file has of an object: its bytes; 0: it has more. */
+/* Bytes of the configuration, if the section has nothing else; else 0. */
 static size_t config_alone(const struct state_section *section)
 {
 	switch (section->type) {
@@ -111,7 +132,7 @@ static size_t config_alone(const struct state_section *section)
 	}
 }
 
-/* What a section says of an object is complete, and names it well. */
+/* Check that an object's section is complete and its name valid. */
 static void object_check(const struct saved *file,
 			 const struct state_section *section)
 {
@@ -134,7 +155,7 @@ static void object_check(const struct saved *file,
 		refuse_damaged(file, "an object is incomplete");
 }
 
-/* Look at everything before anything is made. How many objects there are. */
+/* Check the whole file before anything is created. Returns the number of objects. */
 static unsigned int check(const struct saved *file)
 {
 	const struct state_head *head = (const void *)file->bytes;
@@ -186,8 +207,8 @@ static enum weir_kind kind_of(const struct state_section *section)
 }
 
 /*
- * Create it as whoever owned it, if we may: who has it is decided by who makes it.
- * The number of the error, or 0.
+ * Create an object as root for its former owner: the kernel takes the owner from the
+ * caller's effective ids. Returns 0 or an errno.
  */
 static int create_as_owner(struct weir *weir, struct weir_create *create,
 			   const struct state_object *head)
@@ -204,7 +225,8 @@ static int create_as_owner(struct weir *weir, struct weir_create *create,
 	return error;
 }
 
-static void create(struct weir *weir, enum weir_kind kind,
+/* False: an object of that name exists. */
+static bool create(struct weir *weir, enum weir_kind kind,
 		   const struct state_object *head, const void *config)
 {
 	struct weir_create args = {
@@ -215,10 +237,12 @@ static void create(struct weir *weir, enum weir_kind kind,
 
 	memcpy(args.name, head->name, sizeof(args.name));
 	errno = create_as_owner(weir, &args, head);
-	if (errno)
+	if (errno && errno != EEXIST)
 		die_create(weir_kind_name((int)kind), head->name);
+	return !errno;
 }
 
+/* NULL: it exists. */
 static struct weir_limiter *restore_limiter(struct weir *weir,
 					    const struct state_section *section)
 {
@@ -227,9 +251,10 @@ static struct weir_limiter *restore_limiter(struct weir *weir,
 	struct weir_limiter *limiter;
 
 	config_get(section, &config);
-	/* it may not be there yet: see restore_candidate() */
+	/* the candidate may not exist yet: see restore_candidate() */
 	memset(config.candidate, 0, sizeof(config.candidate));
-	create(weir, WEIR_KIND_LIMITER, head, &config);
+	if (!create(weir, WEIR_KIND_LIMITER, head, &config))
+		return NULL;
 	limiter = weir_limiter_open(weir, head->name,
 				    WEIR_RIGHT_OBSERVE | WEIR_RIGHT_ADMIN);
 	if (!limiter)
@@ -237,7 +262,7 @@ static struct weir_limiter *restore_limiter(struct weir *weir,
 	return limiter;
 }
 
-/* When all limiters are there: make the other one its candidate again. */
+/* Link a limiter with its candidate again; call when all limiters exist. */
 static void restore_candidate(struct weir *weir, const struct state_section *section)
 {
 	const struct state_object *head = payload(section);
@@ -256,7 +281,7 @@ static void restore_candidate(struct weir *weir, const struct state_section *sec
 	weir_limiter_close(limiter);
 }
 
-static void restore_histogram(struct weir *weir, const struct state_object *head)
+static bool restore_histogram(struct weir *weir, const struct state_object *head)
 {
 	const struct weir_counter_config config = {
 		.size = sizeof(config), .type = head->type,
@@ -265,14 +290,16 @@ static void restore_histogram(struct weir *weir, const struct state_object *head
 	struct weir_counter *counter;
 
 	memcpy(&histogram, head + 1, sizeof(histogram));
-	create(weir, WEIR_KIND_COUNTER, head, &config);
+	if (!create(weir, WEIR_KIND_COUNTER, head, &config))
+		return false;
 	counter = weir_counter_open(weir, head->name, WEIR_RIGHT_ADMIN);
 	if (!counter || weir_counter_load_histogram(counter, &histogram) < 0)
 		die_object("counter", head->name);
 	weir_counter_close(counter);
+	return true;
 }
 
-static void restore_fields(struct weir *weir, const struct state_object *head)
+static bool restore_fields(struct weir *weir, const struct state_object *head)
 {
 	const unsigned char *names = (const void *)(head + 1);
 	struct weir_counter_config config = {
@@ -290,33 +317,34 @@ static void restore_fields(struct weir *weir, const struct state_object *head)
 		config.nfields = head->nfields;
 		config.fields = (uintptr_t)names;
 	}
-	create(weir, WEIR_KIND_COUNTER, head, &config);
+	if (!create(weir, WEIR_KIND_COUNTER, head, &config))
+		return false;
 	if (head->type == WEIR_COUNTER_SEQUENCE)
-		return;
+		return true;
 	counter = weir_counter_open(weir, head->name, WEIR_RIGHT_USE);
 	all = head->nfields == 64 ? ~0ULL : (1ULL << head->nfields) - 1;
 	if (!counter || weir_counter_add_many(counter, all, values) < 0)
 		die_object("counter", head->name);
 	weir_counter_close(counter);
+	return true;
 }
 
-static void restore_counter(struct weir *weir,
+static bool restore_counter(struct weir *weir,
 			    const struct state_section *section)
 {
 	const struct state_object *head = payload(section);
 
 	if (head->type == WEIR_COUNTER_HISTOGRAM)
-		restore_histogram(weir, head);
-	else
-		restore_fields(weir, head);
+		return restore_histogram(weir, head);
+	return restore_fields(weir, head);
 }
 
 /* A gate, a breaker or a roster. */
-static void restore_config(struct weir *weir, const struct state_section *section)
+static bool restore_config(struct weir *weir, const struct state_section *section)
 {
 	const struct state_object *head = payload(section);
 
-	create(weir, kind_of(section), head, head + 1);
+	return create(weir, kind_of(section), head, head + 1);
 }
 
 static uint64_t since(uint64_t time)
@@ -347,76 +375,113 @@ static void restore_part(struct weir_limiter *limiter,
 		die_object("limiter", name);
 }
 
-/* Whether an object of that name is there. */
-static bool exists(struct weir *weir, const struct state_section *section)
+/* Delete an object that this restore made. */
+static void delete(struct weir *weir, const struct state_section *section)
+{
+	const char *name = ((const struct state_object *)payload(section))->name;
+	const unsigned int rights = WEIR_RIGHT_ADMIN;
+	int ret = -1;
+
+#define DELETE(_kind)								\
+	do {									\
+		struct weir_##_kind *o = weir_##_kind##_open(weir, name, rights); \
+										\
+		ret = o ? weir_##_kind##_delete(o) : -1;			\
+	} while (0)
+
+	switch (kind_of(section)) {
+	case WEIR_KIND_LIMITER:
+		DELETE(limiter);
+		break;
+	case WEIR_KIND_GATE:
+		DELETE(gate);
+		break;
+	case WEIR_KIND_BREAKER:
+		DELETE(breaker);
+		break;
+	case WEIR_KIND_ROSTER:
+		DELETE(roster);
+		break;
+	default:
+		DELETE(counter);
+		break;
+	}
+#undef DELETE
+	/* another process may have deleted it first */
+	if (ret < 0 && errno != ENOENT && errno != ENODEV)
+		die_object(weir_kind_name((int)kind_of(section)), name);
+}
+
+/**
+ * struct restoring - a restore under way
+ * @made: sections of the objects made
+ * @nmade: their number
+ * @limiter: the last object, if it is a limiter that was made; what follows is its
+ * @name: its name
+ */
+struct restoring {
+	struct weir *weir;
+	const struct state_section **made;
+	unsigned int nmade;
+	struct weir_limiter *limiter;
+	const char *name;
+};
+
+/* @section's object exists: delete what was made, and say why. */
+static void refuse_existing(struct restoring *r, const struct state_section *section)
 {
 	const struct state_object *head = payload(section);
-	struct weir_objects *all = weir_objects_open(weir, kind_of(section));
-	const struct weir_object_info *info;
-	bool found = false;
 
-	if (!all)
-		die("out of memory");
-	while (!found && weir_objects_next(all, &info) > 0)
-		found = !strcmp(info->name, head->name);
-	weir_objects_close(all);
-	return found;
+	while (r->nmade)
+		delete(r->weir, r->made[--r->nmade]);
+	die("%s '%s' exists; nothing was restored (--existing-ok leaves such as they are)",
+	    weir_kind_name((int)kind_of(section)), head->name);
 }
 
-static void refuse_existing(struct weir *weir, const struct saved *file)
+/* Make an object, and load what its own section has; false: it exists. */
+static bool restore_one(struct restoring *r, const struct state_section *section)
 {
-	const struct state_section *section;
-	const struct state_object *head;
-	size_t at = sizeof(struct state_head);
-
-	while ((section = section_next(file, &at))->type != STATE_END) {
-		if (!state_is_object(section->type) || !exists(weir, section))
-			continue;
-		head = payload(section);
-		die("%s '%s' exists; nothing was restored (--existing-ok leaves such as they are)",
-		    weir_kind_name((int)kind_of(section)), head->name);
+	weir_limiter_close(r->limiter);
+	r->limiter = NULL;
+	if (section->type == STATE_LIMITER) {
+		r->name = ((const struct state_object *)payload(section))->name;
+		r->limiter = restore_limiter(r->weir, section);
+		return r->limiter;
 	}
+	if (config_alone(section))
+		return restore_config(r->weir, section);
+	return restore_counter(r->weir, section);
 }
 
-/* The objects, @count of them, one by one; how many were made. */
+/* Restore the @count objects of a file, one by one; returns how many were made. */
 static unsigned int restore(struct weir *weir, const struct saved *file,
-			    unsigned int count)
+			    unsigned int count, bool existing_ok)
 {
-	const struct state_section *section, **limiters;
-	struct weir_limiter *limiter = NULL;
-	const char *name = "";
+	struct restoring r = { .weir = weir };
+	const struct state_section *section;
 	size_t at = sizeof(struct state_head);
-	unsigned int made = 0, nlimiters = 0, i;
+	unsigned int i;
 
-	limiters = calloc(count + 1, sizeof(*limiters));
-	if (!limiters)
+	r.made = calloc(count + 1UL, sizeof(*r.made));
+	if (!r.made)
 		die("out of memory");
 	while ((section = section_next(file, &at))->type != STATE_END) {
 		if (!state_is_object(section->type)) {
-			if (limiter)
-				restore_part(limiter, section, name);
-			continue;
-		}
-		weir_limiter_close(limiter);
-		limiter = NULL;
-		if (exists(weir, section))
-			continue;
-		made++;
-		name = ((const struct state_object *)payload(section))->name;
-		if (section->type == STATE_LIMITER) {
-			limiter = restore_limiter(weir, section);
-			limiters[nlimiters++] = section;
-		} else if (config_alone(section)) {
-			restore_config(weir, section);
-		} else {
-			restore_counter(weir, section);
+			if (r.limiter)
+				restore_part(r.limiter, section, r.name);
+		} else if (restore_one(&r, section)) {
+			r.made[r.nmade++] = section;
+		} else if (!existing_ok) {
+			refuse_existing(&r, section);
 		}
 	}
-	weir_limiter_close(limiter);
-	for (i = 0; i < nlimiters; i++)
-		restore_candidate(weir, limiters[i]);
-	free(limiters);
-	return made;
+	weir_limiter_close(r.limiter);
+	for (i = 0; i < r.nmade; i++) {
+		if (r.made[i]->type == STATE_LIMITER)
+			restore_candidate(weir, r.made[i]);
+	}
+	free(r.made);
+	return r.nmade;
 }
 
 static int run(const struct args *args)
@@ -425,12 +490,10 @@ static int run(const struct args *args)
 	unsigned int count, made;
 	struct weir *weir;
 
-	map(&file);
+	saved_read(&file);
 	count = check(&file);
 	weir = client_open(0);
-	if (!args_option(args, "--existing-ok"))
-		refuse_existing(weir, &file);
-	made = restore(weir, &file, count);
+	made = restore(weir, &file, count, args_option(args, "--existing-ok"));
 	if (args->json)
 		json_print(json_pack("{s:i,s:i}", "restored", (int)made,
 				     "objects", (int)count));
@@ -452,7 +515,7 @@ static const struct command commands[] = {
 		.operands = "FILE",
 		.least = 1, .most = 1,
 		.summary = "make the objects of a saved file again, with their state",
-		.details = "The file is checked as a whole first; a damaged one is refused. Limiters are linked with their candidates again when all are there. What flowed back and which bans ended since it was saved is reckoned by the wall clock. Windows begin anew: what was spent counts as spent in the present one. As root, objects get their owners and groups back; else they are yours.",
+		.details = "The whole file is read and checked first; a damaged file is refused. If an object exists, the objects made before it are deleted again. The wall clock tells how long the file was kept: tokens flow back and bans end accordingly. Windows start anew, with the count of the saved one. Limiters get their candidates back. For root, objects get their former owners and groups; for other users, their own.",
 		.prints = true, .options = options, .run = run,
 	},
 };
