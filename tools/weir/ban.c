@@ -73,15 +73,15 @@ static const struct command commands[] = {
 		.verb = "add", .operands = "NAME [KEY] T",
 		.least = 2, .most = 3,
 		.summary = "ban a key for the time T",
-		.details = "A ban is extended, never shortened: one that lasts longer already stays as it is. T is a duration such as 10m or 24h, at most ten years.",
+		.details = "A ban can only be extended: if the present ban lasts longer than T, it stays. T is a duration such as 10m or 24h, at most 3650d.",
 		.complete = "limiter", .prints = true,
 		.run = add_run,
 	},
 	{
 		.verb = "lift", .operands = "NAME [KEY]",
 		.least = 1, .most = 2,
-		.summary = "end a key's ban, and forget its strikes",
-		.details = "Exit status 1 if it is not banned.",
+		.summary = "end a key's ban and reset its strikes",
+		.details = "Exit status 1 if the key is not banned.",
 		.complete = "limiter",
 		.run = lift_run,
 	},
@@ -89,7 +89,7 @@ static const struct command commands[] = {
 
 const struct object ban_object = {
 	.name = "ban",
-	.summary = "Bans: keys that are answered 'banned' whatever they have left.",
+	.summary = "Bans: keys whose checks are answered 'banned'.",
 	.commands = commands,
 	.ncommands = COUNT(commands),
 };

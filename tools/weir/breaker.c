@@ -198,13 +198,13 @@ static int delete_run(const struct args *args)
 
 static const struct option report_options[] = {
 	{ .name = "--ticket", .value = "N",
-	  .help = "of which call, as allow told it; unless given, one of this moment, that nobody asked for" },
+	  .help = "the ticket that allow printed; without it, the report is for a call made now without asking" },
 	{ 0 }
 };
 
 static const struct option trip_options[] = {
 	{ .name = "--for", .value = "T",
-	  .help = "for T, 1ns to 3650d, or ever: until it is reset; unless given, for the next step of --open" },
+	  .help = "how long, 1ns to 3650d, or ever (until a reset); default: the next step of --open" },
 	{ 0 }
 };
 
@@ -213,33 +213,33 @@ static const struct command commands[] = {
 		.verb = "create", .operands = "NAME",
 		.least = 1, .most = 1,
 		.summary = "make a breaker",
-		.details = "It is closed, and admits all calls, until too many have failed; then open, and admits none, for the next step of --open; then half-open, and admits --probes of them, over all processes. If they succeed it is closed again; the first that fails opens it for the next step.",
+		.details = "A closed breaker admits all calls. Too many failures open it: it rejects all calls for the duration of the next step of --open. Then it is half-open and admits --probes calls (probes), counted over all processes. If the probes succeed, it closes; the first probe that fails opens it again, for the next step.",
 		.options = breaker_create_options, .run = breaker_create_run,
 	},
 	{
 		.verb = "run", .operands = "NAME [KEY] -- COMMAND...",
 		.least = 1, .most = -1,
-		.summary = "ask, run a command if it is admitted, and report how it ended",
-		.details = "KEY is given if and only if the breaker has keys. Exit status 1, and a reason, if the command is not admitted.\n\n"
-			"COMMAND has succeeded if it ends with status 0, or one of --ok; else, or if a signal ends it, it has failed. This command waits for it, and ends as it did. Signals that it gets meanwhile (HUP, INT, QUIT, TERM, USR1, USR2, TSTP) are handed on, but for those of a terminal, which reach COMMAND anyway.\n\n"
-			"A probe belongs to this command: if that is killed before it reports, the probe has failed, whatever becomes of COMMAND.\n\n"
-			"If COMMAND cannot be run the call is withdrawn: 126, or 127 if there is none.",
+		.summary = "ask, run a command if it is admitted, and report its outcome",
+		.details = "KEY is given if and only if the breaker has keys. If the call is not admitted, a reason is printed and the exit status is 1.\n\n"
+			"The call succeeds if COMMAND exits with status 0 or one of --ok; any other status, or a signal, is a failure. weir waits for COMMAND and exits with its status. Signals that weir receives meanwhile (HUP, INT, QUIT, TERM, USR1, USR2, TSTP) are passed on to COMMAND, except signals from the terminal, which reach COMMAND anyway.\n\n"
+			"A probe is held by this weir process: if the process is killed before it reports, the probe has failed, even if COMMAND goes on.\n\n"
+			"If COMMAND cannot be run, the call is withdrawn, and the exit status is 126, or 127 if the command is not found.",
 		.complete = "breaker",
 		.options = breaker_run_options, .run = breaker_run_run,
 	},
 	{
 		.verb = "allow", .operands = "NAME [KEY]",
 		.least = 1, .most = 2,
-		.summary = "ask whether to make a call, and get the ticket to report with",
-		.details = "For scripts that do more than run one command. Exit status 0: make it, and report; 1: do not. A probe belongs to nobody: it must be reported, or it has failed after --probe-within.",
+		.summary = "ask whether to make a call, and print its ticket",
+		.details = "For scripts that run more than one command. Exit status 0: make the call, then report its outcome; 1: do not make it. A probe that was admitted this way is detached: no process holds it. If it is not reported, it has failed after --probe-within.",
 		.complete = "breaker", .prints = true,
 		.run = allow_run,
 	},
 	{
 		.verb = "report", .operands = "NAME [KEY] OUTCOME",
 		.least = 2, .most = 3,
-		.summary = "tell what became of a call",
-		.details = "OUTCOME is ok, failed or withdrawn: it was not made. Exit status 0: it counts; 1: it is too late, for the breaker has changed its state since the call was admitted, or that is more than an hour ago.",
+		.summary = "report the outcome of a call",
+		.details = "OUTCOME is ok, failed or withdrawn (the call was not made). Exit status 0: the report counts; 1: it is late and ignored, because the breaker has changed its state since the call was admitted, or the call was admitted more than an hour ago.",
 		.complete = "breaker outcome outcome",
 		.options = report_options, .run = report_run,
 	},
@@ -247,29 +247,29 @@ static const struct command commands[] = {
 		.verb = "trip", .operands = "NAME [KEY]",
 		.least = 1, .most = 2,
 		.summary = "open a breaker by hand",
-		.details = "If it is open already, it stays so for longer, never for less: then nothing changes, and the exit status is 1.",
+		.details = "An open breaker can only be kept open for longer. If it is already open for that long, nothing changes and the exit status is 1.",
 		.complete = "breaker",
 		.options = trip_options, .run = trip_run,
 	},
 	{
 		.verb = "reset", .operands = "NAME [KEY]",
 		.least = 1, .most = 2,
-		.summary = "close a breaker by hand, and forget all failures",
-		.details = "What is reported of calls of before is too late.",
+		.summary = "close a breaker by hand and reset its failures",
+		.details = "Reports of earlier calls are late and ignored.",
 		.complete = "breaker",
 		.run = reset_run,
 	},
 	{
 		.verb = "show", .operands = "NAME [KEY]",
 		.least = 1, .most = 2,
-		.summary = "show what a breaker is, its state and its totals, or how one key stands",
+		.summary = "show configuration, state and totals of a breaker, or the state of one key",
 		.complete = "breaker", .prints = true,
 		.run = breaker_show_run,
 	},
 	{
 		.verb = "delete", .operands = "NAME",
 		.least = 1, .most = 1,
-		.summary = "end a breaker, for everybody who uses it",
+		.summary = "delete a breaker, for all its users",
 		.complete = "breaker",
 		.run = delete_run,
 	},
@@ -277,7 +277,7 @@ static const struct command commands[] = {
 
 const struct object breaker_object = {
 	.name = "breaker",
-	.summary = "Breakers: whether calls to something that fails are worth making.",
+	.summary = "Breakers: whether a service that fails is worth calling.",
 	.commands = commands,
 	.ncommands = COUNT(commands),
 };

@@ -128,10 +128,10 @@ static const struct command commands[] = {
 	{
 		.operands = "NAME[:KEY]...",
 		.least = 1, .most = -1,
-		.summary = "charge limiters, all or none, and tell the verdict",
-		.details = "What follows the first colon is the key. With one, this is the same as 'weir limiter check NAME KEY'.\n\n"
-			"With several, up to 16, either all of them allow it and all are charged, or nothing is charged, whatever else checks the same keys at that moment. --cost is charged to each. If it is refused, the line printed is of the first that refused; that one alone counts it, and strikes.\n\n"
-			WAIT_NOTE " It takes one NAME[:KEY].\n\n"
+		.summary = "charge limiters, all or none, and print the verdict",
+		.details = "The key follows the first colon. With one operand this is the same as 'weir limiter check NAME KEY'.\n\n"
+			"With several operands (up to 16) either all limiters allow the check and all are charged, or none is charged, also with concurrent checks of the same keys. Each is charged --cost. If the check is refused, the line printed is that of the first limiter that refused; only that one counts the refusal and the strike.\n\n"
+			WAIT_NOTE " --wait takes one NAME[:KEY] only.\n\n"
 			"Exit status 0 if allowed, 1 if limited, banned or full.",
 		.complete = "limiter", .prints = true,
 		.options = limiter_check_options, .run = run,
@@ -140,7 +140,7 @@ static const struct command commands[] = {
 
 const struct object check_object = {
 	.name = "check",
-	.summary = "Check limiters, several in one step if you like.",
+	.summary = "Check one limiter, or several in one step.",
 	.commands = commands,
 	.ncommands = COUNT(commands),
 };

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The weir command: what its files share.
+ * The weir command: declarations shared by its files.
  *
- * One table (commands.c, made of one piece for each object) drives everything:
- * dispatch, option parsing, --help, weir(1) and completion. A command that is not in
- * there does not exist, and one that is cannot be forgotten anywhere.
+ * One table (commands.c, composed of one part per object) drives dispatch, option
+ * parsing, --help, weir(1) and completion. A command exists if and only if it is in
+ * the table.
  */
 #ifndef WEIR_CLI_H
 #define WEIR_CLI_H
@@ -213,11 +213,11 @@ const char *key_show(const struct weir_key *key, char *buffer);
 
 /* Each for a row of the table: { .name = MODE_OPTION } */
 #define MODE_OPTION "--mode", .value = "MODE", \
-	.help = "permissions in octal as of a file: r observe, w use, of which most commands need both; 0660 unless given. The rest is for the owner and root"
+	.help = "octal permissions, as of a file: r (observe) and w (use); most commands need both. Only the owner and root may administer. Default 0660"
 #define GROUP_OPTION "--group", .value = "GROUP", \
-	.help = "the group that --mode speaks of; yours unless given"
+	.help = "the group for --mode; default: yours"
 #define EXISTING_OK_OPTION(kind) "--existing-ok", \
-	.help = "if a " kind " of that name exists, leave it as it is and succeed"
+	.help = "succeed without a change if a " kind " of that name exists"
 
 /* All of a create, of the first operand's name; exits if an option is wrong. */
 struct weir_create create_take(const struct args *args, enum weir_kind kind,
@@ -228,9 +228,9 @@ int create_object(const struct args *args, enum weir_kind kind, const void *conf
 /* ---- key_config.c: what keys an object has ------------------------------------------------ */
 
 #define KEY_OPTION "--key", .value = "TYPE", .words = "none u64 ip text", \
-	.help = "what keys are: none (the default), u64, ip or text"
+	.help = "type of the keys: none (the default), u64, ip or text"
 #define PREFIX_OPTION "--prefix", .value = "BITS[,BITS]", \
-	.help = "bits of an IPv4 and of an IPv6 address that make the key; 32,64 unless given"
+	.help = "leading bits of an IPv4 and of an IPv6 address that make the key; default 32,64"
 
 /* What --key and --prefix say. */
 struct key_choice {
@@ -303,7 +303,7 @@ int check_run(const struct args *args, struct weir_limiter *limiter,
 	      const char *name, const struct weir_key *key, uint64_t cost,
 	      bool peek);
 #define WAIT_NOTE \
-	"With --wait it answers at once if it cannot be due in time (but a ban, which may be lifted, is waited for); until it is due, others who check the key are limited. Interrupted, it has charged nothing."
+	"With --wait the command is refused at once if the tokens cannot be due within T. It does wait for a ban that lasts longer, because a ban may be lifted. While it waits, other checks of the key are limited. If it is interrupted, nothing is charged."
 
 #define TOKENS_MAX	0xffffffffULL
 #define DAY		86400000000000ULL

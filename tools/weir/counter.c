@@ -303,19 +303,19 @@ static int next_run(const struct args *args)
 
 static const struct option create_options[] = {
 	{ .name = "--type", .value = "TYPE",
-	  .help = "sum (the default): signed sums that are added to; sequence: hands out 1, 2, 3... without gap or repeat; histogram: counts values by their size, for percentiles",
+	  .help = "sum (the default): signed sums; sequence: hands out 1, 2, 3... without gap or repeat; histogram: counts values by size, for percentiles",
 	  .words = "sum sequence histogram" },
 	{ .name = MODE_OPTION },
 	{ .name = GROUP_OPTION },
 	{ .name = "--first", .value = "N",
-	  .help = "the first number of a sequence; 1 unless given" },
+	  .help = "the first number of a sequence; default 1" },
 	{ .name = EXISTING_OK_OPTION("counter") },
 	{ 0 }
 };
 
 static const struct option next_options[] = {
 	{ .name = "--count", .value = "N",
-	  .help = "take a block of N numbers; its first and last are printed" },
+	  .help = "take a block of N numbers and print its first and last" },
 	{ 0 }
 };
 
@@ -324,23 +324,23 @@ static const struct command commands[] = {
 		.verb = "create", .operands = "NAME [FIELD...]",
 		.least = 1, .most = -1,
 		.summary = "make a counter",
-		.details = "It has the fields that are named, at most 64, or one called 'value'. A sequence and a histogram have none that could be named. A histogram takes 8 KiB for each processor that the machine can have.",
+		.details = "The counter has the named fields, at most 64, or one field called 'value'. Fields of a sequence or a histogram cannot be named. A histogram takes 8 KiB of memory for each possible CPU.",
 		.options = create_options, .run = create_run,
 	},
 	{
 		.verb = "add", .operands = "NAME N|FIELD=N...",
 		.least = 2, .most = -1,
 		.summary = "add to fields, in one step",
-		.details = "N alone is for a counter with one field. N may be negative. Nobody who reads ever sees a part of what one command adds.",
+		.details = "N without FIELD is for a counter with one field. N may be negative. A reader sees all that one command adds, or nothing of it. A sum wraps around at 2^63.",
 		.complete = "counter field",
 		.run = add_run,
 	},
 	{
 		.verb = "read", .operands = "NAME [FIELD]",
 		.least = 1, .most = 2,
-		.summary = "print the fields, all of one moment",
-		.details = "Of a sequence, the number last handed out is printed; 0 if there was none.\n\n"
-			"A histogram prints the count and the sum of its values (modulo 2^64), mean, min, percentiles and max; or the one that FIELD says: count, sum, mean, min, max, or p and a percentage, as in p50 or p99.9. A percentile is the highest value of the bucket it lies in: never too low, and too high by less than 1/16 (below 32 it is exact). Min and max are the ends of the lowest and the highest bucket that have values, and as exact. If there are none, '-' stands in their place.",
+		.summary = "print the fields, all as of one moment",
+		.details = "For a sequence the last number handed out is printed; 0 if there was none.\n\n"
+			"A histogram prints the count and the sum of its values (modulo 2^64), mean, min, percentiles and max; or only FIELD: count, sum, mean, min, max, or p and a percentage, as in p50 or p99.9. A percentile is the highest value of its bucket: never too low, and too high by less than 1/16 (exact below 32). Min and max are the bounds of the lowest and the highest non-empty bucket, with the same accuracy. Without values '-' is printed instead.",
 		.complete = "counter field", .prints = true,
 		.run = read_run,
 	},
@@ -348,7 +348,7 @@ static const struct command commands[] = {
 		.verb = "take", .operands = "NAME",
 		.least = 1, .most = 1,
 		.summary = "print the fields and reset them to zero",
-		.details = "Nothing is lost in between: each add is in what one take prints, or in what the counter holds afterwards.",
+		.details = "Nothing is lost: each add is in the numbers that one take prints, or in the counter afterwards.",
 		.complete = "counter", .prints = true,
 		.run = take_run,
 	},
@@ -356,7 +356,7 @@ static const struct command commands[] = {
 		.verb = "observe", .operands = "NAME N...",
 		.least = 2, .most = -1,
 		.summary = "count values in a histogram",
-		.details = "Each N is from 0 to 9223372036854775807, in whatever unit you think of. With '-' in place of them they are read from standard input, one a line; a line that is no number ends that with an error, and those before it are counted.",
+		.details = "N is from 0 to 9223372036854775807, in a unit of your choice. '-' reads the values from standard input, one on each line. A line that is not a number is an error; the values before it have been counted.",
 		.complete = "counter",
 		.options = counter_observe_options, .run = counter_observe_run,
 	},
@@ -370,7 +370,7 @@ static const struct command commands[] = {
 	{
 		.verb = "delete", .operands = "NAME",
 		.least = 1, .most = 1,
-		.summary = "end a counter, for everybody who uses it",
+		.summary = "delete a counter, for all its users",
 		.complete = "counter",
 		.run = delete_run,
 	},
@@ -378,7 +378,7 @@ static const struct command commands[] = {
 
 const struct object counter_object = {
 	.name = "counter",
-	.summary = "Counters: numbers that any number of processes add to, and none is lost.",
+	.summary = "Counters: sums, sequences and histograms that lose no update.",
 	.commands = commands,
 	.ncommands = COUNT(commands),
 };

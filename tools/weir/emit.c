@@ -87,7 +87,7 @@ static int emit_run(const struct args *args)
 
 static const struct option options[] = {
 	{ .name = "--tag", .value = "NAME",
-	  .help = "a name to tell records by: 1 to 63 of A-Z a-z 0-9 . _ -" },
+	  .help = "a name that groups records: 1 to 63 of A-Z a-z 0-9 . _ -" },
 	{ 0 }
 };
 
@@ -95,9 +95,9 @@ static const struct command commands[] = {
 	{
 		.operands = "TEXT...",
 		.least = 1, .most = -1,
-		.summary = "put a record into the stream of events",
-		.details = "One record, at most 160 bytes: the arguments with a blank between them. With '-' in place of them, each line of standard input is a record of its own, when it comes; empty ones are left out, and a longer one ends that with an error.\n\n"
-			"A record is whole, numbered, and has your user and process with it; your own processes and root can read it with 'weir events'. The kernel keeps the last 4096 events of all kinds.",
+		.summary = "put a record into the event stream",
+		.details = "The record is the arguments, joined by blanks, at most 160 bytes. With '-' each line of standard input becomes a record as soon as it is read; empty lines are skipped, and a line that is too long is an error.\n\n"
+			"A record is whole and numbered, and carries your user and process id. Your own processes and root can read it with 'weir events'. The kernel keeps the last 4096 events.",
 		.options = options,
 		.run = emit_run,
 	},
@@ -105,7 +105,7 @@ static const struct command commands[] = {
 
 const struct object emit_object = {
 	.name = "emit",
-	.summary = "Records of your own.",
+	.summary = "Records in the event stream.",
 	.commands = commands,
 	.ncommands = COUNT(commands),
 };

@@ -337,18 +337,18 @@ static int events_run(const struct args *args)
 
 static const struct option options[] = {
 	{ .name = "--follow",
-	  .help = "go on with events as they come, until Ctrl-C; begins with the next one unless --from is given" },
+	  .help = "print new events as they happen, until Ctrl-C; starts with the next event unless --from is given" },
 	{ .name = "--from", .value = "SEQ",
-	  .help = "begin with event number SEQ, to go on where an earlier run ended" },
+	  .help = "start with event number SEQ, to continue an earlier run" },
 	{ 0 }
 };
 
 static const struct command commands[] = {
 	{
 		.operands = "",
-		.summary = "print what happened: bans, breakers that open and close, leases lost, objects made, changed and deleted, and what was emitted",
-		.details = "Prints the events that the kernel still keeps (the last 4096), oldest first, and ends. You see those of objects you may observe, and what your own user emitted (root: all).\n\n"
-			"If events are gone before they could be read, an event 'lost' tells how many, and the number of the first: also if --from asks for one that is gone. So who remembers the number of the last event he has dealt with, and begins with the next one, misses none without knowing.",
+		.summary = "print events: bans, breakers that open and close, lost leases, created, changed and deleted objects, and records",
+		.details = "Prints the events that the kernel still has (the last 4096), oldest first, and exits. You see the events of objects that you may observe, and records of your own user (root: all).\n\n"
+			"If events were dropped before they could be read, an event 'lost' says how many, with the number of the first; also if --from names an event that is gone. A program that remembers the number of the last event it has handled, and continues with the next one, therefore misses no event unnoticed.",
 		.prints = true,
 		.options = options,
 		.run = events_run,
@@ -357,7 +357,7 @@ static const struct command commands[] = {
 
 const struct object events_object = {
 	.name = "events",
-	.summary = "The stream of events.",
+	.summary = "The event stream.",
 	.commands = commands,
 	.ncommands = COUNT(commands),
 };

@@ -277,13 +277,13 @@ static int run_run(const struct args *args)
 
 static const struct option create_options[] = {
 	{ .name = PERMITS, .required = true,
-	  .help = "how many there are, of each key: 1 to 1073741824" },
+	  .help = "number of permits, of each key: 1 to 1073741824" },
 	{ .name = KEY_OPTION },
 	{ .name = PREFIX_OPTION },
 	{ .name = MAX_KEYS,
-	  .help = "keys that are in use or waited for at a time, 1 to 16777216; 65536 unless given" },
+	  .help = "keys that are held or waited for at a time, 1 to 16777216; default 65536" },
 	{ .name = QUEUE_MAX,
-	  .help = "how many may wait for one key at a time; more are refused at once; 0, the default: any number" },
+	  .help = "waiters for one key at a time; more are refused at once; 0 (the default): any number" },
 	{ .name = MODE_OPTION },
 	{ .name = GROUP_OPTION },
 	{ .name = EXISTING_OK_OPTION("gate") },
@@ -292,19 +292,19 @@ static const struct option create_options[] = {
 
 static const struct option set_options[] = {
 	{ .name = PERMITS,
-	  .help = "as resize does. Kept: who holds permits, though they be more" },
+	  .help = "as resize does. Kept: all held permits, even if they are more than N" },
 	{ .name = MAX_KEYS,
-	  .help = "keys in use at a time. Kept: all there are; if they are more than N, new ones are refused until there is room" },
+	  .help = "keys in use at a time. Kept: all keys; if they are more than N, new keys are refused until there is room" },
 	{ .name = QUEUE_MAX,
-	  .help = "how many may wait for one key. Kept: those who wait already" },
+	  .help = "waiters for one key. Kept: all present waiters" },
 	{ 0 }
 };
 
 static const struct option run_options[] = {
 	{ .name = PERMITS,
-	  .help = "how many it takes, all or none; 1 unless given" },
+	  .help = "number of permits, all or none; default 1" },
 	{ .name = "--wait", .value = "T",
-	  .help = "wait for them T at most, 0s: not at all; for ever unless given" },
+	  .help = "wait at most T; 0s: not at all; default: for ever" },
 	{ 0 }
 };
 
@@ -313,31 +313,31 @@ static const struct command commands[] = {
 		.verb = "create", .operands = "NAME",
 		.least = 1, .most = 1,
 		.summary = "make a gate",
-		.details = "It has N permits, or N of each key. Who wants some waits until they are free, strictly first come, first served.",
+		.details = "The gate has N permits, or N for each key. Callers wait for them strictly first come, first served.",
 		.options = create_options, .run = create_run,
 	},
 	{
 		.verb = "run", .operands = "NAME [KEY] -- COMMAND...",
 		.least = 1, .most = -1,
-		.summary = "take permits, and run a command that has them as long as it lives",
-		.details = "KEY is given if and only if the gate has keys. While others wait for the key, nobody gets permits before them, however few.\n\n"
+		.summary = "acquire permits, and run a command that holds them",
+		.details = "KEY is given if and only if the gate has keys. A caller never overtakes the waiters of its key, even if its smaller request would fit.\n\n"
 			"COMMAND takes this command's place: its process, its signals, its exit status. The permits are bound to an open file that it inherits, so they come back when it ends, by whatever end, and before its parent is told; also if it closes all its files, as some daemons do. Its children have that file, too, but no permits.\n\n"
-			"Exit status 1, and a reason, if the permits are not to be had in time; 2 if they never are; 126 if COMMAND cannot be run, 127 if there is none; else that of COMMAND.",
+			"If the permits are not free in time, a reason is printed and the exit status is 1; if they can never be granted, it is 2; if COMMAND cannot be run, it is 126, or 127 if the command is not found. Otherwise the exit status is that of COMMAND.",
 		.complete = "gate",
 		.options = run_options, .run = run_run,
 	},
 	{
 		.verb = "show", .operands = "NAME [KEY]",
 		.least = 1, .most = 2,
-		.summary = "show what a gate is and its totals, or how one key stands",
+		.summary = "show configuration and totals of a gate, or the state of one key",
 		.complete = "gate", .prints = true,
 		.run = show_run,
 	},
 	{
 		.verb = "resize", .operands = "NAME N",
 		.least = 2, .most = 2,
-		.summary = "change how many permits there are, of each key",
-		.details = "More are given at once to those who wait. If fewer, nobody loses what he has: it takes effect as permits come back. Who waits for more than there will ever be is refused.",
+		.summary = "change the number of permits, of each key",
+		.details = "New permits are granted to waiters at once. A smaller number takes effect as permits come back; holders keep theirs. A waiter that asks for more than the new number is refused.",
 		.complete = "gate",
 		.run = resize_run,
 	},
@@ -345,14 +345,14 @@ static const struct command commands[] = {
 		.verb = "set", .operands = "NAME",
 		.least = 1, .most = 1,
 		.summary = "change a gate while it is in use",
-		.details = "What is not given stays as it is. --max-keys can be raised to eight times what the gate was made with at least, and to 512 at least.",
+		.details = "Options that are not given keep their values. --max-keys can be raised to at least eight times the value at creation, and to at least 512.",
 		.complete = "gate",
 		.options = set_options, .run = set_run,
 	},
 	{
 		.verb = "delete", .operands = "NAME",
 		.least = 1, .most = 1,
-		.summary = "end a gate, for everybody who holds or waits",
+		.summary = "delete a gate, for all holders and waiters",
 		.complete = "gate",
 		.run = delete_run,
 	},
@@ -360,7 +360,7 @@ static const struct command commands[] = {
 
 const struct object gate_object = {
 	.name = "gate",
-	.summary = "Gates: how many may be in at a time, first come, first served.",
+	.summary = "Gates: how many callers may be inside at a time, first come, first served.",
 	.commands = commands,
 	.ncommands = COUNT(commands),
 };

@@ -107,7 +107,7 @@ int counter_observe_run(const struct args *args)
 
 const struct option counter_observe_options[] = {
 	{ .name = "--times", .value = "N",
-	  .help = "count each of them N times, up to 4294967296" },
+	  .help = "count each value N times, up to 4294967296" },
 	{ 0 }
 };
 

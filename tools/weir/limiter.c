@@ -25,35 +25,35 @@ static int delete_run(const struct args *args)
 
 const struct option limiter_cost_options[] = {
 	{ .name = "--cost", .value = "N",
-	  .help = "tokens it costs, all or nothing; 1 unless given" },
+	  .help = "tokens that the check costs, all or nothing; default 1" },
 	{ 0 }
 };
 
 const struct option limiter_show_options[] = {
 	{ .name = "--cost", .value = "N",
-	  .help = "tokens that the check in question costs; 1 unless given" },
+	  .help = "tokens that the check would cost; default 1" },
 	{ 0 }
 };
 
 const struct option limiter_check_options[] = {
 	{ .name = "--cost", .value = "N",
-	  .help = "tokens it costs, all or nothing; 1 unless given" },
+	  .help = "tokens that the check costs, all or nothing; default 1" },
 	{ .name = "--wait", .value = "T",
-	  .help = "wait for the tokens, or for the end of a ban, T at most; in order of arrival" },
+	  .help = "wait in order of arrival for the tokens, or for the end of a ban, at most T" },
 	{ 0 }
 };
 
 const struct option limiter_keys_options[] = {
 	{ .name = "--banned", .help = "only those that are banned now" },
 	{ .name = "--prefix", .value = "PREFIX",
-	  .help = "only those of a block of addresses, as in 10.0.0.0/8; or, of text, that begin so" },
+	  .help = "only keys in this block of addresses, such as 10.0.0.0/8; only text keys that begin with this" },
 	{ .name = "--top", .value = "N",
-	  .help = "only the N worst, worst first: the longest ban, then the most strikes, then the longest time until all tokens are back; N up to 100000" },
+	  .help = "only the N worst keys, worst first: by length of the ban, then by strikes, then by the time until all tokens are back; N up to 100000" },
 	{ 0 }
 };
 
 #define RULE_NOTE \
-	"Only for limiters of addresses. Of the blocks an address is in, the smallest decides; a block that has a rule gets the new one. What is allowed is charged nothing and collects no strikes; what is denied makes no entry. All blocks are put in one step, 16384 at most. - reads them from standard input, with comments after #."
+	"Only for limiters of addresses. If an address is in several blocks, the smallest block decides. A new rule replaces the rule of the same block. An allowed address is not charged and gets no strikes; a denied address makes no entry. All blocks change in one step, 16384 at most. '-' reads blocks from standard input, with comments after #."
 #define KEY_NOTE "KEY is given if and only if the limiter has keys."
 #define STATUS_NOTE "Exit status 0 if allowed, 1 if limited, banned or full."
 
@@ -62,8 +62,8 @@ static const struct command commands[] = {
 		.verb = "create", .operands = "NAME",
 		.least = 1, .most = 1,
 		.summary = "make a limiter",
-		.details = "Each key may spend the tokens of --rate and --burst. A check that finds too few of them is answered 'limited' and, if --strikes is given, counts as a strike; enough strikes ban the key.\n\n"
-			"With --candidate-of the new limiter is made as another one is, and asked whatever that is asked, beside it: 'weir limiter show' of either then tells in how many checks it was stricter, or looser, and check tells when. It changes no answer. Each check, refund, strike and forgive is done to it too, with keys, bans and events of its own; bans by hand and rules are not. --mode and --group are not taken from the other one.\n\n"
+		.details = "Each key has tokens as --rate and --burst say. A check with too few tokens left is answered 'limited' and, with --strikes, counts as a strike. A strike is one violation; 'weir limiter strike' counts others, such as a wrong password. Enough strikes ban the key.\n\n"
+			"--candidate-of copies the configuration of LIVE, except --mode and --group, and makes the new limiter LIVE's candidate. A candidate sees each check, refund, strike and forgive of LIVE, but no bans by hand and no rules. It has keys, bans and events of its own, and changes no answer. 'weir limiter show' of either prints how many checks the candidate would have decided more strictly or more loosely, and check reports each difference.\n\n"
 			"Durations are written 250ms, 5s, 10m, 24h, 7d or 1h30m.",
 		.options = limiter_create_options, .run = limiter_create_run,
 	},
@@ -71,16 +71,16 @@ static const struct command commands[] = {
 		.verb = "set", .operands = "NAME",
 		.least = 1, .most = 1,
 		.summary = "change a limiter while it is in use",
-		.details = "What is not given stays as it is, a bucket's --burst with a new --rate too. Entries, totals and rules stay; of what is known of each key, the options say what is kept. What is given together changes in one step, and when the command returns nobody decides by what was before; who waits with check --wait looks again, and keeps the place. --strikes and --ban need each other, unless the limiter has both already; --strikes 0 ends banning by strikes. --max-keys can be raised to eight times what the limiter was made with at least, and to 512 at least.",
+		.details = "Options that are not given keep their values; --burst, too, when --rate changes. Entries, totals and rules are kept; each option below says what it keeps of a key's state. All given options change in one step. When the command returns, no check uses the old values, and callers that wait with check --wait have been re-evaluated; they keep their places. --strikes needs --ban and the other way round, unless the limiter has both already; --strikes 0 ends bans by strikes. --max-keys can be raised to at least eight times the value at creation, and to at least 512.",
 		.complete = "limiter",
 		.options = limiter_set_options, .run = limiter_set_run,
 	},
 	{
 		.verb = "show", .operands = "NAME [KEY]",
 		.least = 1, .most = 2,
-		.summary = "show what a limiter is and its totals, or how one key stands",
-		.details = "Of a key it tells what the next check would be answered, and why: a rule, a ban and its place on the ladder, others who wait, too few tokens, a full table, a cost above the limit, or shadow mode; how many strikes there are, and how many more make a ban. Nothing is charged. For a limiter without keys, give --cost to be told this.\n\n"
-			"Exit status 0 whatever the answer; that of 'weir limiter peek' tells it.",
+		.summary = "show configuration and totals of a limiter, or the state of one key",
+		.details = "With KEY it prints what the next check would answer, and why: a rule, a ban and its step on the ladder, waiting callers, too few tokens, a full table, a cost above the limit, or shadow mode; then the strikes, and how many more lead to a ban. Nothing is charged. For a limiter without keys, --cost prints the same.\n\n"
+			"The exit status is 0 whatever the answer; use 'weir limiter peek' for a status that depends on it.",
 		.complete = "limiter", .prints = true,
 		.options = limiter_show_options, .run = limiter_show_run,
 	},
@@ -88,15 +88,15 @@ static const struct command commands[] = {
 		.verb = "keys", .operands = "NAME",
 		.least = 1, .most = 1,
 		.summary = "list the keys that have an entry",
-		.details = "They come in no order unless --top is given. A key without an entry is as good as fresh. Unprintable bytes of a text key are shown as \\xHH.\n\n"
-			"Keys that the limiter has cut to a prefix of their own are in the block of --prefix if one of their addresses is. However many keys there are, it takes no more memory.",
+		.details = "The order is undefined unless --top is given. A key without an entry is equal to a fresh one. Unprintable bytes of a text key are printed as \\xHH.\n\n"
+			"A key that covers several addresses is listed if one of them is in the block of --prefix. The memory used does not depend on the number of keys.",
 		.complete = "limiter", .prints = true,
 		.options = limiter_keys_options, .run = limiter_keys_run,
 	},
 	{
 		.verb = "check", .operands = "NAME [KEY]",
 		.least = 1, .most = 2,
-		.summary = "charge a key if the tokens are there, and tell the verdict",
+		.summary = "charge a key if it has the tokens, and print the verdict",
 		.details = KEY_NOTE " " STATUS_NOTE "\n\n" WAIT_NOTE,
 		.complete = "limiter", .prints = true,
 		.options = limiter_check_options, .run = limiter_check_run,
@@ -104,7 +104,7 @@ static const struct command commands[] = {
 	{
 		.verb = "peek", .operands = "NAME [KEY]",
 		.least = 1, .most = 2,
-		.summary = "tell what check would, and charge nothing",
+		.summary = "print what check would answer, and charge nothing",
 		.details = KEY_NOTE " " STATUS_NOTE,
 		.complete = "limiter", .prints = true,
 		.options = limiter_cost_options, .run = limiter_peek_run,
@@ -112,7 +112,7 @@ static const struct command commands[] = {
 	{
 		.verb = "refund", .operands = "NAME [KEY] N",
 		.least = 2, .most = 3,
-		.summary = "give a key N tokens back, never above full",
+		.summary = "give N tokens back to a key, never above full",
 		.details = KEY_NOTE,
 		.complete = "limiter", .prints = true,
 		.run = limiter_refund_run,
@@ -120,24 +120,24 @@ static const struct command commands[] = {
 	{
 		.verb = "strike", .operands = "NAME [KEY] [N]",
 		.least = 1, .most = 3,
-		.summary = "count one strike against a key, or N of them",
-		.details = KEY_NOTE " The key is banned in that moment if it has enough of them.",
+		.summary = "count one strike, or N, against a key",
+		.details = KEY_NOTE " If that makes enough strikes, the key is banned in the same step.",
 		.complete = "limiter", .prints = true,
 		.run = limiter_strike_run,
 	},
 	{
 		.verb = "forgive", .operands = "NAME [KEY]",
 		.least = 1, .most = 2,
-		.summary = "forget a key's strikes and earlier bans; a present ban stays",
-		.details = KEY_NOTE " Exit status 1 if it has no entry.",
+		.summary = "reset a key's strikes and its ladder; a present ban stays",
+		.details = KEY_NOTE " Exit status 1 if the key has no entry.",
 		.complete = "limiter",
 		.run = limiter_forgive_run,
 	},
 	{
 		.verb = "forget", .operands = "NAME [KEY]",
 		.least = 1, .most = 2,
-		.summary = "drop a key's entry, so that it is as good as fresh",
-		.details = KEY_NOTE " Exit status 1 if it has no entry.",
+		.summary = "drop a key's entry, ban included: the key is fresh again",
+		.details = KEY_NOTE " Exit status 1 if the key has no entry.",
 		.complete = "limiter",
 		.run = limiter_forget_run,
 	},
@@ -160,22 +160,22 @@ static const struct command commands[] = {
 	{
 		.verb = "unlist", .operands = "NAME CIDR...",
 		.least = 2, .most = -1,
-		.summary = "take rules of allow or deny away",
-		.details = "Each must be a block as it was given to allow or deny; else nothing is changed, and the exit status is 1. - reads blocks from standard input.",
+		.summary = "remove rules made by allow or deny",
+		.details = "Each must be a block as it was given to allow or deny; otherwise nothing is changed, and the exit status is 1. '-' reads blocks from standard input.",
 		.complete = "limiter",
 		.run = limiter_unlist_run,
 	},
 	{
 		.verb = "rules", .operands = "NAME",
 		.least = 1, .most = 1,
-		.summary = "list what was given to allow and deny",
+		.summary = "list the rules made by allow and deny",
 		.complete = "limiter", .prints = true,
 		.run = limiter_rules_run,
 	},
 	{
 		.verb = "delete", .operands = "NAME",
 		.least = 1, .most = 1,
-		.summary = "end a limiter, for everybody who uses it",
+		.summary = "delete a limiter, for all its users",
 		.complete = "limiter",
 		.run = delete_run,
 	},
@@ -183,7 +183,7 @@ static const struct command commands[] = {
 
 const struct object limiter_object = {
 	.name = "limiter",
-	.summary = "Limiters: how much each key may do in what time, and who is banned.",
+	.summary = "Limiters: how much each key may do in a period, and which keys are banned.",
 	.commands = commands,
 	.ncommands = COUNT(commands),
 };

@@ -10,23 +10,23 @@
 #define RATE "--rate", .value = "N/UNIT", \
 	.help = "N tokens per UNIT: 5/s, 100/m, 30/60s; period up to 100 days"
 #define BURST "--burst", .value = "N", \
-	.help = "tokens a key can save up; created without, as many as in --rate"
+	.help = "tokens a key can save up; default at creation: the N of --rate"
 #define MAX_KEYS "--max-keys", .value = "N", \
-	.help = "entries at most, 1 to 16777216; created without, 65536"
+	.help = "maximum number of entries, 1 to 16777216; default at creation 65536"
 #define WHEN_FULL "--when-full", .value = "WHAT", .words = "refuse allow", \
-	.help = "what a new key meets when all entries are in use: refuse, or allow, untracked; created without, refuse"
+	.help = "answer for a new key when all entries are in use: refuse (verdict full), or allow it untracked; default at creation: refuse"
 #define STRIKES "--strikes", .value = "N", \
-	.help = "ban a key whose strikes reach N; 0: never"
+	.help = "ban a key when its strikes reach N; 0: never"
 #define WITHIN "--within", .value = "T", \
-	.help = "strikes count in full for this time, then fade for as long, 1ms to 100d; created without, 10m"
+	.help = "a strike counts in full for this time, then fades over the same time again, 1ms to 100d; default at creation 10m"
 #define BAN "--ban", .value = "T[,T...]", \
-	.help = "how long the first ban lasts, the second, and so on; the last one repeats; up to 8, 1ms to 3650d each"
+	.help = "length of the first ban, the second, and so on; the last step repeats; up to 8 steps, 1ms to 3650d each"
 #define FORGET_AFTER "--forget-after", .value = "T", \
-	.help = "the time from a ban's end after which the next begins at the first step again; created without, the last step's length"
+	.help = "if a key's last ban ended longer ago than this, its next ban is the first step again; default at creation: the length of the last step"
 #define BAN_JITTER "--ban-jitter", .value = "T", \
-	.help = "a ban by strikes lasts up to this much longer, as chance will have it, so that nobody can tell when to come back; up to 365d, created without, 0"
+	.help = "add a random time up to this to each ban by strikes, so that its end cannot be predicted; up to 365d; default at creation 0"
 #define QUEUE_MAX "--queue-max", .value = "N", \
-	.help = "tokens that check --wait may wait for at a time, of one key; 0: any number"
+	.help = "tokens of one key that callers of check --wait may wait for in total; 0: any number"
 #define SHADOW "--shadow"
 #define CANDIDATE "--candidate"
 
@@ -35,7 +35,7 @@ const struct option limiter_create_options[] = {
 	{ .name = BURST },
 	{ .name = "--algorithm", .value = "ALGORITHM",
 	  .words = "bucket window sliding",
-	  .help = "bucket (the default): tokens flow in evenly; window: N in each period; sliding: N in each, where those of the one before fade slowly" },
+	  .help = "bucket (the default): tokens come back evenly; window: N in each fixed period; sliding: N in a period, where the previous period counts with a decreasing weight" },
 	{ .name = KEY_OPTION },
 	{ .name = PREFIX_OPTION },
 	{ .name = MAX_KEYS },
@@ -47,9 +47,9 @@ const struct option limiter_create_options[] = {
 	{ .name = FORGET_AFTER },
 	{ .name = QUEUE_MAX },
 	{ .name = SHADOW,
-	  .help = "decide and count, but allow everything" },
+	  .help = "shadow mode: decide and count, but answer allowed" },
 	{ .name = "--candidate-of", .value = "LIVE",
-	  .help = "make it as LIVE is but for the options given, and LIVE's candidate, in the place of the one before" },
+	  .help = "copy the configuration of LIVE, change it by the options given, and make the new limiter LIVE's candidate, replacing an earlier one" },
 	{ .name = MODE_OPTION },
 	{ .name = GROUP_OPTION },
 	{ .name = EXISTING_OK_OPTION("limiter") },
@@ -60,20 +60,20 @@ const struct option limiter_create_options[] = {
 #define KEEPS(what) ". Kept: " what
 
 const struct option limiter_set_options[] = {
-	{ .name = RATE KEEPS("the time a key's bucket still needs to be full; what was spent in a window, but a new period starts a new one") },
-	{ .name = BURST KEEPS("what was spent, and if that is more than the new burst holds, it is owed") },
-	{ .name = MAX_KEYS KEEPS("all entries; if they are more than N, new ones are refused until there is room") },
-	{ .name = WHEN_FULL KEEPS("all entries; nothing is known of keys that were allowed untracked") },
-	{ .name = STRIKES KEEPS("the strikes counted; who has as many already is banned by the next one") },
-	{ .name = WITHIN KEEPS("the strikes and when they were; they fade by the new time") },
-	{ .name = BAN KEEPS("present bans as they are, and a key's place on the ladder: the next ban is the next step of the new one, or its last") },
-	{ .name = BAN_JITTER KEEPS("present bans as they are") },
-	{ .name = FORGET_AFTER KEEPS("a key's place on the ladder, until its next ban looks how long ago the last one ended") },
-	{ .name = QUEUE_MAX KEEPS("those who wait already, however many tokens that is") },
+	{ .name = RATE KEEPS("the time until a key's bucket is full; the tokens spent in a window, unless the period changes: then a new window starts") },
+	{ .name = BURST KEEPS("the tokens spent; tokens above the new burst are owed") },
+	{ .name = MAX_KEYS KEEPS("all entries; if they are more than N, new keys are refused until there is room") },
+	{ .name = WHEN_FULL KEEPS("all entries; untracked keys have none") },
+	{ .name = STRIKES KEEPS("the strikes; a key that already has N is banned by its next strike") },
+	{ .name = WITHIN KEEPS("the strikes and their times; they fade by the new time") },
+	{ .name = BAN KEEPS("present bans, and the step of each key: its next ban is the next step of the new ladder, or the last one") },
+	{ .name = BAN_JITTER KEEPS("present bans") },
+	{ .name = FORGET_AFTER KEEPS("the step of each key, until its next ban applies the new time") },
+	{ .name = QUEUE_MAX KEEPS("all present waiters, even above N") },
 	{ .name = SHADOW, .value = "WHAT", .words = "on off",
-	  .help = "on: decide and count, but allow everything; off: as ever" KEEPS("everything; with on, who waits with check --wait is allowed at once, uncharged") },
+	  .help = "on: decide and count, but answer allowed; off: normal" KEEPS("everything; with on, callers that wait with check --wait are allowed at once, uncharged") },
 	{ .name = CANDIDATE, .value = "OTHER",
-	  .help = "a limiter with the same type of keys, to be asked whatever this one is asked, so that 'limiter show' tells how it would differ; none: no more" KEEPS("everything, of both") },
+	  .help = "a limiter with the same key type that becomes the candidate of this one; 'limiter show' counts their differences; none: no candidate" KEEPS("the state of both") },
 	{ 0 }
 };
 

@@ -128,7 +128,7 @@ static const struct command commands[] = {
 		.operands = "[KIND]",
 		.least = 0, .most = 1,
 		.summary = "list the objects you may observe",
-		.details = "KIND is counter, limiter, gate, breaker or roster; without it, all are listed, in the order of their creation.",
+		.details = "KIND is counter, limiter, gate, breaker or roster; without it, all kinds are listed. The order is that of creation.",
 		.complete = "kind",
 		.prints = true,
 		.run = list_run,

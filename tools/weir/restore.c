@@ -506,7 +506,7 @@ static int run(const struct args *args)
 
 static const struct option options[] = {
 	{ .name = "--existing-ok",
-	  .help = "leave objects that exist as they are, and restore the others" },
+	  .help = "leave existing objects as they are, and restore the others" },
 	{ 0 }
 };
 
@@ -514,15 +514,15 @@ static const struct command commands[] = {
 	{
 		.operands = "FILE",
 		.least = 1, .most = 1,
-		.summary = "make the objects of a saved file again, with their state",
-		.details = "The whole file is read and checked first; a damaged file is refused. If an object exists, the objects made before it are deleted again. The wall clock tells how long the file was kept: tokens flow back and bans end accordingly. Windows start anew, with the count of the saved one. Limiters get their candidates back. For root, objects get their former owners and groups; for other users, their own.",
+		.summary = "restore the objects of a saved file, with their state",
+		.details = "The whole file is read and checked first; a damaged file is refused. If an object exists, the objects created before it are deleted again. Tokens that have come back and bans that have ended since the save are computed by the wall clock. Windows start anew: tokens that were spent count as spent in the present window. Limiters get their candidates back. For root, objects get their former owners and groups; for other users, their own.",
 		.prints = true, .options = options, .run = run,
 	},
 };
 
 const struct object restore_object = {
 	.name = "restore",
-	.summary = "Put back what save kept.",
+	.summary = "Restore a saved file.",
 	.commands = commands,
 	.ncommands = COUNT(commands),
 };

@@ -91,55 +91,55 @@ static const struct option create_options[] = {
 	{ .name = "--max", .value = "N", .required = true,
 	  .help = "leases at a time, 1 to 16777216" },
 	{ .name = TTL,
-	  .help = "how long one lasts of which nothing else is said, 1ns to 3650d; never: until it is given up, also if nothing is given" },
+	  .help = "default TTL of a lease, 1ns to 3650d; never (the default): until it is removed" },
 	{ .name = "--key", .value = "TYPE", .words = "none u64 ip text",
-	  .help = "what keys are: text (the default), u64, ip or none" },
+	  .help = "type of the keys: text (the default), u64, ip or none" },
 	{ .name = "--prefix", .value = "BITS[,BITS]",
-	  .help = "bits of an IPv4 and of an IPv6 address that make the key; 32,64 unless given" },
+	  .help = "leading bits of an IPv4 and of an IPv6 address that make the key; default 32,64" },
 	{ .name = "--mode", .value = "MODE",
-	  .help = "permissions in octal as of a file: r observe, w use, of which most commands need both; 0660 unless given. The rest is for the owner and root" },
+	  .help = "octal permissions, as of a file: r (observe) and w (use); most commands need both. Only the owner and root may administer. Default 0660" },
 	{ .name = "--group", .value = "GROUP",
-	  .help = "the group that --mode speaks of; yours unless given" },
+	  .help = "the group for --mode; default: yours" },
 	{ .name = "--existing-ok",
-	  .help = "if a roster of that name exists, leave it as it is and succeed" },
+	  .help = "succeed without a change if a roster of that name exists" },
 	{ 0 }
 };
 
 static const struct option claim_options[] = {
 	{ .name = TTL,
-	  .help = "how long it lasts, 1ns to 3650d, or never: until it is removed; unless given, as the roster says" },
+	  .help = "TTL of the lease, 1ns to 3650d, or never: until it is removed; default: the TTL of the roster" },
 	{ 0 }
 };
 
 static const struct option get_options[] = {
 	{ .name = "--raw",
-	  .help = "print the value's bytes as they are, and nothing behind them" },
+	  .help = "print the bytes of the value unchanged, without a newline" },
 	{ 0 }
 };
 
 static const struct option replace_options[] = {
 	{ .name = VERSION, .required = true,
-	  .help = "which version it takes the place of: 1 to 2^63-1" },
+	  .help = "the version that is replaced: 1 to 2^63-1" },
 	{ 0 }
 };
 
 static const struct option touch_options[] = {
 	{ .name = TTL,
-	  .help = "how long from now, 1ns to 3650d, or never: until it is removed; unless given, as the roster says" },
+	  .help = "new TTL, from now on, 1ns to 3650d, or never: until it is removed; default: the TTL of the roster" },
 	{ .name = VERSION,
-	  .help = "only if it has this version; then whosever it is" },
+	  .help = "only if the lease has this version; then any process may do it" },
 	{ 0 }
 };
 
 static const struct option remove_options[] = {
 	{ .name = VERSION,
-	  .help = "only if it has this version; then whosever it is" },
+	  .help = "only if the lease has this version; then any process may do it" },
 	{ 0 }
 };
 
 static const struct option list_options[] = {
 	{ .name = "--prefix", .value = "PREFIX",
-	  .help = "only keys that begin so; of addresses: a block such as 192.0.2.0/24, and those that have a part of it" },
+	  .help = "only keys with this prefix; for addresses: a block such as 192.0.2.0/24, and keys that overlap it" },
 	{ 0 }
 };
 
@@ -148,15 +148,15 @@ static const struct command commands[] = {
 		.verb = "create", .operands = "NAME",
 		.least = 1, .most = 1,
 		.summary = "make a roster",
-		.details = "It has leases: keys, each with a value of 0 to 255 bytes, a version, an owner, and a time until which it lasts, or none.",
+		.details = "A roster has leases. A lease is a key with a value of 0 to 255 bytes, a version, an owner, and a time to live (TTL) or none.",
 		.options = create_options, .run = create_run,
 	},
 	{
 		.verb = "claim", .operands = "NAME [KEY] [VALUE] [-- COMMAND...]",
 		.least = 1, .most = -1,
-		.summary = "make the lease of a key that has none, for good or while a command runs",
-		.details = "KEY is given if and only if the roster has keys. Of all who claim it at once exactly one gets it. Exit status 1, and who has it, if there is a lease already, or no room for another. VALUE is 0 to 255 bytes, as they are; '-': standard input, to its end.\n\n"
-			"Without COMMAND the lease is detached: it belongs to nobody, outlives this command, and ends when it is removed, or when its time is up: that of --ttl, else the roster's; if neither says any, it lasts until it is removed.\n\n"
+		.summary = "claim a key: make its lease if it has none, for good or while a command runs",
+		.details = "KEY is given if and only if the roster has keys. Exactly one of several concurrent claims of a key succeeds. If the key has a lease already, the command prints its owner and exits with status 1; also if there is no room. VALUE is 0 to 255 bytes; '-' reads it from standard input.\n\n"
+			"Without COMMAND the lease is detached: no process holds it, and it outlives this command. It ends when it is removed or when its TTL (--ttl, or the roster's) expires; without a TTL it lasts until it is removed.\n\n"
 			"With COMMAND it belongs to this command, which waits for COMMAND, gives the lease back, and ends as COMMAND did. If this command is killed, even by SIGKILL, the lease ends at once, whatever becomes of COMMAND. If the lease has a time, it is renewed whenever a third of that is over, so --ttl is how long it may outlive a command that is stopped. If it is lost while COMMAND runs, because somebody removed it or this command was stopped for too long, that is said when it is noticed: when it is renewed, or at the end; and COMMAND goes on.\n\n"
 			"COMMAND has the lease's version in its environment, WEIR_LEASE_VERSION: each later lease of the roster has a greater one. Signals that this command gets meanwhile (HUP, INT, QUIT, TERM, USR1, USR2, TSTP) are handed on, but for those of a terminal, which reach COMMAND anyway. If COMMAND cannot be run: 126, or 127 if there is none.",
 		.complete = "roster", .prints = true,
@@ -165,8 +165,8 @@ static const struct command commands[] = {
 	{
 		.verb = "put", .operands = "NAME [KEY] VALUE",
 		.least = 2, .most = 3,
-		.summary = "make a detached lease, or give the one that there is a new value",
-		.details = "As claim without COMMAND; but a detached one gets the new value, version and time, in one step. Exit status 1 if the lease is a process's.",
+		.summary = "make a detached lease, or give the present one a new value",
+		.details = "Like claim without COMMAND, but an existing detached lease gets the new value, version and TTL, in one step. Exit status 1 if a process holds the lease.",
 		.complete = "roster", .prints = true,
 		.options = claim_options, .run = roster_put_run,
 	},
@@ -174,23 +174,23 @@ static const struct command commands[] = {
 		.verb = "get", .operands = "NAME [KEY]",
 		.least = 1, .most = 2,
 		.summary = "print the value of a lease",
-		.details = "What would not show as itself is escaped as keys are. Exit status 1 if there is no lease.",
+		.details = "Unprintable bytes are escaped as in keys. Exit status 1 if there is no lease.",
 		.complete = "roster", .prints = true,
 		.options = get_options, .run = roster_get_run,
 	},
 	{
 		.verb = "replace", .operands = "NAME [KEY] VALUE",
 		.least = 2, .most = 3,
-		.summary = "give a lease a new value, if it has a version that is known",
-		.details = "Whosever it is; owner and time stay as they are. Exit status 1 if it has another version, or there is none.",
+		.summary = "give a lease a new value if it has a given version",
+		.details = "Any process may do this. The lease keeps its owner and its TTL. Exit status 1 if the lease has another version, or there is no lease.",
 		.complete = "roster", .prints = true,
 		.options = replace_options, .run = roster_replace_run,
 	},
 	{
 		.verb = "touch", .operands = "NAME [KEY]",
 		.least = 1, .most = 2,
-		.summary = "let a lease last from now on, for longer or shorter",
-		.details = "A detached one, unless --version is given. Exit status 1 if it is a process's, has another version, or there is none.",
+		.summary = "restart the TTL of a lease",
+		.details = "Without --version the lease must be detached. Exit status 1 if a process holds it, if it has another version, or if there is no lease.",
 		.complete = "roster", .prints = true,
 		.options = touch_options, .run = roster_touch_run,
 	},
@@ -198,7 +198,7 @@ static const struct command commands[] = {
 		.verb = "remove", .operands = "NAME [KEY]",
 		.least = 1, .most = 2,
 		.summary = "end a lease",
-		.details = "A detached one, unless --version is given. Exit status 1 if it is a process's, has another version, or there is none.",
+		.details = "Without --version the lease must be detached. Exit status 1 if a process holds it, if it has another version, or if there is no lease.",
 		.complete = "roster", .prints = true,
 		.options = remove_options, .run = roster_remove_run,
 	},
@@ -206,21 +206,21 @@ static const struct command commands[] = {
 		.verb = "list", .operands = "NAME",
 		.least = 1, .most = 1,
 		.summary = "list the leases, in no order",
-		.details = "PROCESS is who has it; '-': nobody, it is detached. USER is who gave it its value.",
+		.details = "PROCESS is the process that holds the lease; '-' if it is detached. USER is the user that set the value.",
 		.complete = "roster", .prints = true,
 		.options = list_options, .run = roster_list_run,
 	},
 	{
 		.verb = "show", .operands = "NAME [KEY]",
 		.least = 1, .most = 2,
-		.summary = "show what a roster is and its totals, or one lease",
+		.summary = "show configuration and totals of a roster, or one lease",
 		.complete = "roster", .prints = true,
 		.run = roster_show_run,
 	},
 	{
 		.verb = "delete", .operands = "NAME",
 		.least = 1, .most = 1,
-		.summary = "end a roster with all its leases, for everybody",
+		.summary = "delete a roster with all its leases, for all its users",
 		.complete = "roster",
 		.run = delete_run,
 	},
@@ -228,7 +228,7 @@ static const struct command commands[] = {
 
 const struct object roster_object = {
 	.name = "roster",
-	.summary = "Rosters: who has what, by leases that end with their owners.",
+	.summary = "Rosters: leases by key that end with their holders.",
 	.commands = commands,
 	.ncommands = COUNT(commands),
 };

@@ -334,14 +334,14 @@ static const struct command commands[] = {
 		.operands = "FILE",
 		.least = 1, .most = 1,
 		.summary = "write objects and their state to a file",
-		.details = "All objects that you may observe (root: all): counters with their values; limiters with rules, the name of their candidate and, of each key, tokens, strikes and ban; gates without the permits that are out, which belong to processes; breakers without their state, so they are closed again; rosters without leases, detached ones too. FILE is replaced when the new one is whole and on the disk; who is interrupted leaves the old one. Each counter and each key is saved as it is at one moment, but not all at the same. It takes the right to administer each of these limiters.",
+		.details = "Saves all objects that you may observe (root: all): counters with their values; limiters with rules, the name of their candidate, and tokens, strikes and ban of each key; gates without held permits; breakers without state (a restored breaker is closed); rosters without leases, detached ones included. FILE is replaced when the new file is complete and on disk; if the command is interrupted, the old file stays. Each counter and each key is saved as of one moment, but not all as of the same moment. You must have the right to administer each saved limiter.",
 		.prints = true, .run = run,
 	},
 };
 
 const struct object save_object = {
 	.name = "save",
-	.summary = "Keep everything over a reboot.",
+	.summary = "Save all objects, for example over a reboot.",
 	.commands = commands,
 	.ncommands = COUNT(commands),
 };

@@ -95,7 +95,7 @@ static int status_run(const struct args *args)
 static const struct command commands[] = {
 	{
 		.operands = "",
-		.summary = "show what the kernel module is, and how much it holds",
+		.summary = "show version, features and limits of the kernel module",
 		.prints = true,
 		.run = status_run,
 	},
