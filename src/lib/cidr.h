@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Longest prefix match over address blocks (CIDR, RFC 4632). The blocks are cut
- * once into ranges that do not overlap, each with the action of the longest
- * prefix that covers it; then a look-up is a binary search: 15 steps for ten
- * thousand blocks, wherever in them the address lies, and no pointer to follow.
+ * Longest prefix match over address blocks (CIDR, RFC 4632). The blocks are converted once into
+ * ranges that do not overlap, each with the action of the longest prefix that covers it. A
+ * look-up is a binary search: 15 steps for ten thousand blocks, without a pointer to follow.
  *
- * An address is 128 bits, most significant first; of IPv4 the low 32. The two
+ * An address is 128 bits, most significant first; an IPv4 address is in the low 32. The two
  * families are kept apart.
  */
 #ifndef _WEIR_CIDR_H
@@ -13,7 +12,7 @@
 
 #include "lib/pure.h"
 
-/* Blocks that can be nested in each other: one for each length of a prefix. */
+/* Maximum nesting of blocks: one level for each prefix length. */
 #define WEIR_CIDR_DEPTH		129
 
 /**
@@ -55,7 +54,7 @@ static inline int weir_address_cmp(struct weir_address a, struct weir_address b)
 	return a.lo == b.lo ? 0 : a.lo < b.lo ? -1 : 1;
 }
 
-/* The bits of an address behind the first @bits of @width, all set. */
+/* An address whose bits behind the first @bits of @width are all set. */
 static inline struct weir_address weir_address_host(unsigned int bits,
 						    unsigned int width)
 {
@@ -67,7 +66,7 @@ static inline struct weir_address weir_address_host(unsigned int bits,
 	};
 }
 
-/* Append a range, or find that it goes on like the last or takes its place. */
+/* Append a range; merge it with the last one if the action or the start is equal. */
 static inline unsigned int weir_range_add(struct weir_range *ranges,
 					  unsigned int n,
 					  struct weir_address first, u32 action)
@@ -80,27 +79,27 @@ static inline unsigned int weir_range_add(struct weir_range *ranges,
 	return n + 1;
 }
 
-/* A block is over: what covers it goes on, or nothing. */
+/* Close the innermost block: the block around it continues, or none. */
 static inline unsigned int weir_block_end(struct weir_range *ranges,
 					  unsigned int n,
 					  struct weir_address last, u32 action)
 {
 	struct weir_address next = { .hi = last.hi + !~last.lo, .lo = last.lo + 1 };
 
-	if (!next.hi && !next.lo)	/* there is no next one */
+	if (!next.hi && !next.lo)	/* the block ends at the last address */
 		return n;
 	return weir_range_add(ranges, n, next, action);
 }
 
 /**
- * weir_cidr_cut - cut blocks into ranges
- * @blocks: of one family, by @first, then from the longest block to the shortest;
- *	no two the same
+ * weir_cidr_cut - convert blocks to ranges
+ * @blocks: of one family, sorted by @first, then from the longest block to the shortest; no
+ *	two are equal
  * @nblocks: their number
  * @open: room for WEIR_CIDR_DEPTH pointers
  * @ranges: room for 2 * @nblocks
  *
- * Return: how many ranges there are.
+ * Return: the number of ranges.
  */
 static inline unsigned int weir_cidr_cut(const struct weir_block *blocks,
 					 unsigned int nblocks,
@@ -131,10 +130,10 @@ static inline unsigned int weir_cidr_cut(const struct weir_block *blocks,
  * weir_cidr_covers - the action for all addresses from @first to @last
  * @ranges: from weir_cidr_cut()
  * @n: their number
- * @first: an address
- * @last: the same, or one behind it
+ * @first: the first address
+ * @last: the last address; may be @first
  *
- * Return: the action they have in common; 0 if there is none, or they differ.
+ * Return: the action that all of them have; 0 if they have none, or not the same one.
  */
 static inline u32 weir_cidr_covers(const struct weir_range *ranges, unsigned int n,
 				   struct weir_address first,

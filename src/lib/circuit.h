@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What callers do with a circuit breaker: ask, report, die, trip it, reset it, and
- * look. circuit_state.h tells how it works, and what a key's state is.
+ * The operations of a circuit breaker: allow, report, loss of a probe, trip, reset, and view.
+ * circuit_state.h explains the states and the layout.
  */
 #ifndef _WEIR_CIRCUIT_H
 #define _WEIR_CIRCUIT_H
@@ -10,7 +10,7 @@
 
 /* ------------------------------------------------------------ counting, closed */
 
-/* Bring the buckets up to @now; a clock that lags moves nothing back. */
+/* Move the buckets forward to @now. A clock that lags moves nothing back. */
 static inline void weir_circuit_shift(const struct weir_circuit_config *c,
 				      struct weir_circuit *s, u64 now)
 {
@@ -34,14 +34,14 @@ static inline u32 weir_circuit_failures(const struct weir_circuit *s)
 	return sum;
 }
 
-/* Count a failure by number: whether that is enough of them. */
+/* Count a failure by number. Return: whether the threshold is reached. */
 static inline bool weir_circuit_count(const struct weir_circuit_config *c,
 				      struct weir_circuit *s, u64 now)
 {
 	weir_circuit_shift(c, s, now);
 	if (!s->counts[0] && !s->counts[1])
 		s->at = now;
-	/* to stop there is for one who has lowered the number only */
+	/* the count can only get here if @failures was lowered; then it saturates */
 	if (s->failed_in[0] < (u16)~0)
 		s->failed_in[0]++;
 	return weir_circuit_failures(s) >= c->failures;
@@ -53,7 +53,7 @@ static inline struct weir_score weir_circuit_score_of(const struct weir_circuit 
 	return (struct weir_score){ .since = s->at, .cur = cur, .prev = prev };
 }
 
-/* By percentage: what counts at @now. */
+/* By percentage: the calls and failures that count at @now. */
 static inline void weir_circuit_rates(const struct weir_circuit_config *c,
 				      const struct weir_circuit *s, u64 now,
 				      u32 *calls, u32 *failed)
@@ -65,8 +65,8 @@ static inline void weir_circuit_rates(const struct weir_circuit_config *c,
 }
 
 /*
- * Count a call by percentage: whether enough of them have failed. If there are ever
- * 2^30 in a window all are halved, so that nothing wraps. Without failures: no division.
+ * Count a call by percentage. Return: whether enough calls have failed. At 2^30 calls in a
+ * window all counts are halved, so that nothing overflows. A success needs no division.
  */
 static inline bool weir_circuit_rate(const struct weir_circuit_config *c,
 				     struct weir_circuit *s, u64 now, bool has_failed)
@@ -100,12 +100,12 @@ static inline bool weir_circuit_rate(const struct weir_circuit_config *c,
 /* ------------------------------------------------------------ operations */
 
 /**
- * weir_circuit_allow - a caller asks
- * @c: the numbers
+ * weir_circuit_allow - decide whether a call is admitted
+ * @c: the configuration
  * @s: the key's state
  * @now: ns, read after the state was locked
  * @a: the answer
- * @moves: 0 in @n; which moves were made
+ * @moves: @n is 0; out: the state changes that were made
  */
 static inline void weir_circuit_allow(const struct weir_circuit_config *c,
 				      struct weir_circuit *s, u64 now,
@@ -136,7 +136,10 @@ static inline void weir_circuit_allow(const struct weir_circuit_config *c,
 		a->retry_after = due == WEIR_NEVER ? WEIR_NEVER : due - now;
 }
 
-/* A probe tells. The last success that is wanted closes, the first failure opens. */
+/*
+ * Count the outcome of a probe. The last success that is required closes; the first failure
+ * opens.
+ */
 static inline void weir_circuit_probed(const struct weir_circuit_config *c,
 				       struct weir_circuit *s, u64 now,
 				       enum weir_circuit_call call,
@@ -151,23 +154,23 @@ static inline void weir_circuit_probed(const struct weir_circuit_config *c,
 		if (s->succeeded >= c->successes)
 			weir_circuit_close(c, s, now, moves);
 	}
-	/* nobody is waited for: it lapses counted from here */
+	/* no probe is outstanding: the lapse time counts from here */
 	if (weir_circuit_is(s->word) == WEIR_CIRCUIT_HALF_OPEN &&
 	    s->admitted == s->succeeded)
 		s->at = max(s->at, now);
 }
 
 /**
- * weir_circuit_report - a caller tells what became of his call
- * @c: the numbers
+ * weir_circuit_report - report the outcome of a call
+ * @c: the configuration
  * @s: the key's state
  * @now: ns, read after the state was locked
  * @ticket: of the call
- * @call: what became of it
- * @moves: 0 in @n; which moves were made
+ * @call: the outcome
+ * @moves: @n is 0; out: the state changes that were made
  *
- * That nobody reports twice, and of another's probe, is for the caller to see to: see
- * hold.h. Here it cannot bring a probe more than there are.
+ * The caller ensures that a probe is reported once, and by its holder only: see hold.h. A
+ * duplicate report cannot make the counts exceed the number of probes.
  */
 static inline enum weir_circuit_heard
 weir_circuit_report(const struct weir_circuit_config *c, struct weir_circuit *s, u64 now,
@@ -204,8 +207,9 @@ weir_circuit_report(const struct weir_circuit_config *c, struct weir_circuit *s,
 }
 
 /*
- * Who had the probe of @ticket has died without a word: it has failed. False if that
- * changes nothing: it was of an earlier generation, or no probe.
+ * The holder of the probe with @ticket has gone without a report: the probe has failed. Return:
+ * false if that changes nothing, because the ticket is of an earlier generation or not of a
+ * probe.
  */
 static inline bool weir_circuit_died(const struct weir_circuit_config *c,
 				     struct weir_circuit *s, u64 now, u64 ticket,
@@ -220,9 +224,9 @@ static inline bool weir_circuit_died(const struct weir_circuit_config *c,
 }
 
 /*
- * Open by hand: @length ns from now, WEIR_NEVER for until it is reset, 0 for the next
- * step of the ladder, which is climbed then. An open circuit stays so for longer, never for
- * less; that is a move to the same state. False if it would be for less: no change.
+ * Open by hand for @length ns; WEIR_NEVER: until a reset; 0: for the next step of the ladder,
+ * which advances. An open circuit can only be kept open for longer; that is a move to the same
+ * state. Return: false if @length would shorten it; then nothing changes.
  */
 static inline bool weir_circuit_trip(const struct weir_circuit_config *c,
 				     struct weir_circuit *s, u64 now, u64 length,
@@ -244,7 +248,7 @@ static inline bool weir_circuit_trip(const struct weir_circuit_config *c,
 	return true;
 }
 
-/* Close by hand: nothing is remembered, and reports of before are late. */
+/* Close by hand. All counts and the ladder are reset; reports of earlier calls are late. */
 static inline void weir_circuit_reset(const struct weir_circuit_config *c,
 				      struct weir_circuit *s, u64 now,
 				      struct weir_circuit_moves *moves)
@@ -287,7 +291,7 @@ static inline void weir_circuit_look(const struct weir_circuit_config *c,
 	}
 }
 
-/* When a closed circuit's counts will all be 0. */
+/* The time at which all counts of a closed circuit are 0. */
 static inline u64 weir_circuit_empty_at(const struct weir_circuit_config *c,
 					const struct weir_circuit *s, u64 now)
 {
@@ -304,9 +308,9 @@ static inline u64 weir_circuit_empty_at(const struct weir_circuit_config *c,
 }
 
 /*
- * When the state will be as good as none: @now if it is, WEIR_NEVER if time alone does
- * not bring it about. Closed, nothing counts, the ladder begins anew, and nobody who was
- * admitted in an earlier generation would be listened to any more.
+ * The time from which on the state equals that of a key without an entry: @now if it does
+ * already, WEIR_NEVER if time alone does not lead there. The circuit is then closed, nothing
+ * counts, the ladder is reset, and every ticket of an earlier generation is too old to count.
  */
 static inline u64 weir_circuit_idle_at(const struct weir_circuit_config *c,
 				       struct weir_circuit s, u64 now)

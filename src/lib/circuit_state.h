@@ -1,33 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A circuit breaker's decisions: closed, open, half-open.
+ * The decisions of a circuit breaker: closed, open, half-open.
  *
- * Closed, it admits everyone and counts failures. Open, it admits nobody, for as long
- * as the next step of a ladder says. Then it is half-open: it admits exactly so many
- * probes, whose success closes it; the first failure opens it again, one step up. Each
- * of these moves begins a new generation.
+ * A closed circuit admits every call and counts failures. An open circuit admits none, for the
+ * duration of the next step of a ladder. Then it is half-open and admits exactly the configured
+ * number of probes. If they succeed it closes; the first failure opens it again, for the next
+ * step. Each of these state changes begins a new generation.
  *
- * Who is admitted gets a ticket: the time of his admission, or 1 ns after the
- * generation began if that is later. So a ticket is of the present generation if it is
- * later than its beginning, and what is reported with any other is late and counts
- * nothing; and how long a call took needs no memory and nobody's word. That is exact
- * if clock readings are ordered as what they belong to: here they are made under the
- * entry's lock, or between two readings of a word that has not changed. (Of a clock
- * that lags all the same: nothing moves back, a generation's beginning least of all.)
+ * An admitted call gets a ticket: the time of its admission, but at least 1 ns after the
+ * generation began. A ticket therefore belongs to the present generation if and only if it is
+ * later than the beginning of that generation. A report with any other ticket is late and
+ * ignored. The duration of a call follows from its ticket, without any stored state. This is
+ * exact if clock readings have the order of the decisions they belong to: they are taken under
+ * the entry's lock, or between two equal readings of the word. (If a clock lags nevertheless,
+ * no time moves back, in particular not the beginning of a generation.)
  *
- * Failures by number are counted in eight buckets of a seventh of within, rounded up
- * to a ns. They cover within at least, and less than eight of them. So if that number of
- * failures fell into a time of within it opens, always; if into none of 8/7 of it,
- * never. In between it may: it errs towards opening. Failures by percentage, and the calls they
- * are of, fade as strikes do (score.h), rounded down each: those of a run shorter than
- * within are counted exactly, and older ones as if they had been spread evenly.
+ * By number, failures are counted in eight buckets of within/7 each, rounded up to a ns. They
+ * cover at least within, and less than 8/7 of it. The circuit always opens if the configured
+ * number of failures fell into a time of within, and never if they did not fall into 8/7 of
+ * within. By percentage, calls and failures fade as strikes do (score.h), each rounded down: a
+ * run shorter than within is counted exactly, older calls as if they had been spread evenly.
  *
- * Moves that only time brings (an open breaker's end, probes that never tell) are made
- * by the next operation, as of the moment when they were due; nobody can tell the
- * difference, but that their events are sent then.
+ * State changes that time causes (the end of open, probes that are not reported) are made by
+ * the next operation, as of the time when they were due. The only visible difference is that
+ * their events are sent then.
  *
- * The state, without a lock, lies in 34 bytes of an entry; all of it changes under
- * the entry's lock. The first word alone tells that it is closed, and since when:
+ * The state, without a lock, takes 34 bytes of an entry; all of it changes under the entry's
+ * lock. The first word alone says that the circuit is closed, and since when:
  *
  *	63                                3    2  1  0
  *	[ generation's beginning, ns: 61 ][ state ][ entry lock ]
@@ -40,9 +39,9 @@
 #define WEIR_CIRCUIT_BUCKETS	8
 #define WEIR_CIRCUIT_STEPS	8
 #define WEIR_CIRCUIT_CALLS	1073741824U
-/* ns for which a closed circuit listens to a call, and tells its generation by */
+/* ns after which a ticket of a closed circuit is too old to count */
 #define WEIR_CIRCUIT_KEEP	(3600ULL * NSEC_PER_SEC)
-/* ns by which a ticket may be ahead of a clock: more, and it is none */
+/* ns by which a ticket may be ahead of the clock; beyond that it is invalid */
 #define WEIR_CIRCUIT_AHEAD	(1ULL * NSEC_PER_SEC)
 
 enum weir_circuit_state {
@@ -51,39 +50,39 @@ enum weir_circuit_state {
 	WEIR_CIRCUIT_HALF_OPEN	= 2,
 };
 
-/* What became of a call. */
+/* The outcome of a call. */
 enum weir_circuit_call {
 	WEIR_CIRCUIT_OK		= 0,
 	WEIR_CIRCUIT_FAILED	= 1,
-	WEIR_CIRCUIT_WITHDRAWN	= 2,	/* it was not made: a probe's place is free again */
+	WEIR_CIRCUIT_WITHDRAWN	= 2,	/* the call was not made: the probe's slot is free again */
 };
 
-/* What became of a report. */
+/* The outcome of a report. */
 enum weir_circuit_heard {
 	WEIR_CIRCUIT_COUNTED	= 0,
 	WEIR_CIRCUIT_LATE	= 1,	/* of an earlier generation: nothing changed */
-	WEIR_CIRCUIT_UNKNOWN	= 2,	/* such a ticket was not given: nothing changed */
+	WEIR_CIRCUIT_UNKNOWN	= 2,	/* the ticket was never given out: nothing changed */
 };
 
 /**
- * struct weir_circuit_config - a breaker's numbers, prepared
+ * struct weir_circuit_config - a breaker's configuration, prepared
  *
- * A duration is at most ten years, or WEIR_NEVER where that is said.
+ * A duration is at most ten years, or WEIR_NEVER where noted.
  *
- * @failures: that open it, 1..65535; 0: @percent does
- * @percent: of calls that failed, 1..100
- * @minimum: calls there must have been, 1..2^20
- * @probes: admitted half-open, 1..2^31
- * @successes: of them that close it, 1..@probes
- * @steps: in @open, 1..WEIR_CIRCUIT_STEPS
- * @open: ns that it stays open each time in turn, 1 or more; the last repeats
- * @forget_after: ns after it closed at which the ladder begins anew; 0: at once
- * @probe_within: ns after the last probe was admitted at which those that have not
- *	reported have failed, 1 or more; WEIR_NEVER: they are waited for
- * @lapse: ns after which a half-open breaker that waits for no probe, nor was asked to
- *	admit one, closes by itself, 1 or more, or WEIR_NEVER
- * @slow: ns; a call that takes longer has failed; 0: however long
- * @bucket: a seventh of within, rounded up
+ * @failures: number of failures that opens, 1..65535; 0: @percent decides
+ * @percent: percentage of failed calls that opens, 1..100
+ * @minimum: calls below which @percent does not apply, 1..2^20
+ * @probes: calls admitted while half-open, 1..2^31
+ * @successes: successful probes that close, 1..@probes
+ * @steps: number of steps in @open, 1..WEIR_CIRCUIT_STEPS
+ * @open: ns of each open period in turn, 1 or more; the last step repeats
+ * @forget_after: ns after closing at which the ladder is reset; 0: at once
+ * @probe_within: ns after the last admission at which unreported probes have failed, 1 or
+ *	more; WEIR_NEVER: no limit
+ * @lapse: ns after which a half-open circuit without outstanding probes and without requests
+ *	closes by itself, 1 or more, or WEIR_NEVER
+ * @slow: ns; a call that takes longer has failed; 0: no limit
+ * @bucket: within/7, rounded up
  * @fade: within
  */
 struct weir_circuit_config {
@@ -103,21 +102,21 @@ struct weir_circuit_config {
 };
 
 /**
- * struct weir_circuit - a key's state; all zero when it has never been seen
+ * struct weir_circuit - a key's state; all zero for a key that was never seen
  * @word: state and beginning of the generation; bit 0 is clear
- * @at: closed: when the first bucket, or the current window, began; means nothing while
- *	all counts are 0. Open: the end, or WEIR_NEVER. Half-open: the last admission;
- *	while nobody is waited for, since when.
+ * @at: closed: start of the first bucket, or of the current window; undefined while all
+ *	counts are 0. Open: the end, or WEIR_NEVER. Half-open: the last admission; without
+ *	outstanding probes, the time since when there are none.
  * @failed_in: closed, by number: failures in each bucket, the current one first
- * @calls: closed, by percentage: reported in the current window
- * @calls_before: in the one before
- * @failed: of @calls
- * @failed_before: of @calls_before
- * @admitted: half-open: probes
- * @succeeded: of them
- * @detached: of those that have not reported: taken by nobody in particular. Kept by the
- *	caller; here it is but set to 0 when they count no more
- * @step: of the ladder: the next one
+ * @calls: closed, by percentage: calls reported in the current window
+ * @calls_before: calls reported in the previous window
+ * @failed: failures among @calls
+ * @failed_before: failures among @calls_before
+ * @admitted: half-open: probes admitted
+ * @succeeded: half-open: probes that succeeded
+ * @detached: outstanding probes without a holder. Maintained by the caller; these functions
+ *	only reset it to 0 when the probes no longer count.
+ * @step: next step of the ladder
  */
 struct weir_circuit {
 	u64 word;
@@ -141,11 +140,11 @@ struct weir_circuit {
 };
 
 /**
- * struct weir_circuit_moves - to which states it went, in order
- * @n: how many
- * @to: enum weir_circuit_state of each
+ * struct weir_circuit_moves - the state changes that an operation made, in order
+ * @n: their number
+ * @to: enum weir_circuit_state after each
  *
- * Time alone makes three at most (open again, half-open, lapsed), the operation one more.
+ * Time alone causes at most three (open again, half-open, lapsed), the operation one more.
  */
 struct weir_circuit_moves {
 	u32 n;
@@ -153,12 +152,12 @@ struct weir_circuit_moves {
 };
 
 /**
- * struct weir_circuit_answer - what is said to a caller
- * @admitted: go ahead, and report
- * @probe: as one of the probes
+ * struct weir_circuit_answer - the answer to a request
+ * @admitted: the call is admitted and must be reported
+ * @probe: it is one of the probes
  * @ticket: if @admitted, else 0
- * @retry_after: if not: ns until there is another answer, if nothing else happens.
- *	WEIR_NEVER: only others can bring that about.
+ * @retry_after: if not admitted: ns until the answer can change if nothing else happens;
+ *	WEIR_NEVER: only a report or a reset can change it
  */
 struct weir_circuit_answer {
 	bool admitted;
@@ -170,13 +169,13 @@ struct weir_circuit_answer {
 /**
  * struct weir_circuit_view - the state at a moment
  * @is: enum weir_circuit_state
- * @step: of the ladder: the next one
- * @since: when the generation began
- * @left: ns until time alone makes a move, or WEIR_NEVER
- * @failures: closed: that count
- * @calls: closed, by percentage: that count
- * @admitted: half-open: probes
- * @succeeded: of them
+ * @step: next step of the ladder
+ * @since: beginning of the generation
+ * @left: ns until time alone changes the state, or WEIR_NEVER
+ * @failures: closed: failures that count
+ * @calls: closed, by percentage: calls that count
+ * @admitted: half-open: probes admitted
+ * @succeeded: half-open: probes that succeeded
  */
 struct weir_circuit_view {
 	u32 is;
@@ -189,7 +188,7 @@ struct weir_circuit_view {
 	u32 succeeded;
 };
 
-/* @c: all but @bucket and @fade are set. @within: ns, 1..100 days. */
+/* @c: all members except @bucket and @fade are set. @within: ns, 1..100 days. */
 static inline void weir_circuit_prepare(struct weir_circuit_config *c, u64 within)
 {
 	u64 seventh = within / (WEIR_CIRCUIT_BUCKETS - 1);
@@ -213,10 +212,10 @@ static inline u64 weir_circuit_since(u64 word)
 /* ------------------------------------------------------------ without the lock */
 
 /*
- * Closed, and nobody has the lock; a dead entry's word says no. Then whoever asks is
- * admitted with weir_circuit_ticket(), and nothing is written, if after the clock was
- * read the word is still the same: else his ticket could be of another generation
- * than its time. (No word comes back: each generation begins later than the last.)
+ * Whether the circuit is closed and not locked; false for a dead entry's word. Then a request
+ * is admitted with weir_circuit_ticket() and nothing is written, provided that the word is
+ * still the same after the clock was read. Otherwise the ticket could belong to another
+ * generation than its time. (A word never recurs: each generation begins later than the last.)
  */
 static inline bool weir_circuit_is_closed(u64 word)
 {
@@ -234,13 +233,13 @@ static inline bool weir_circuit_is_slow(const struct weir_circuit_config *c, u64
 	return c->slow && now > ticket && now - ticket > c->slow;
 }
 
-/* A call that was admitted closed, too long ago to be sure of what happened since. */
+/* Whether a call was admitted too long ago for its report to count. */
 static inline bool weir_circuit_is_old(u64 now, u64 ticket)
 {
 	return now > ticket && now - ticket > WEIR_CIRCUIT_KEEP;
 }
 
-/* Could have been given by @now. */
+/* Whether the ticket can have been given out by @now. */
 static inline bool weir_circuit_is_ticket(u64 word, u64 now, u64 ticket)
 {
 	u64 latest = max(now, weir_circuit_since(word)) + WEIR_CIRCUIT_AHEAD;
@@ -249,8 +248,8 @@ static inline bool weir_circuit_is_ticket(u64 word, u64 now, u64 ticket)
 }
 
 /*
- * Whether a report counts and yet changes nothing, because the circuit is closed and the
- * call is not one that it counts; the clock is read as above.
+ * Whether a valid report changes nothing, because the circuit is closed and does not count this
+ * outcome. The clock must be read as for weir_circuit_is_closed().
  */
 static inline bool weir_circuit_is_moot(const struct weir_circuit_config *c, u64 word,
 					u64 now, u64 ticket, enum weir_circuit_call call)
@@ -266,7 +265,7 @@ static inline bool weir_circuit_is_moot(const struct weir_circuit_config *c, u64
 
 /* ------------------------------------------------------------ moves */
 
-/* Begin a generation at @now, or as soon after the last one's beginning as can be. */
+/* Begin a generation at @now, or as soon after the beginning of the last one as possible. */
 static inline void weir_circuit_move(struct weir_circuit *s, enum weir_circuit_state to,
 				     u64 now)
 {
@@ -284,7 +283,7 @@ static inline void weir_circuit_note(const struct weir_circuit *s,
 	moves->to[moves->n++] = weir_circuit_is(s->word);
 }
 
-/* The next step's length; the place on the ladder moves when it is taken. */
+/* Length of the next step. The position on the ladder advances when the step is used. */
 static inline u64 weir_circuit_step(const struct weir_circuit_config *c,
 				    const struct weir_circuit *s)
 {
@@ -317,7 +316,7 @@ static inline void weir_circuit_close(const struct weir_circuit_config *c,
 	weir_circuit_note(s, moves);
 }
 
-/* When time alone makes the next move, or WEIR_NEVER. */
+/* The time at which time alone makes the next move, or WEIR_NEVER. */
 static inline u64 weir_circuit_due(const struct weir_circuit_config *c,
 				   const struct weir_circuit *s)
 {
@@ -327,7 +326,7 @@ static inline u64 weir_circuit_due(const struct weir_circuit_config *c,
 	case WEIR_CIRCUIT_OPEN:
 		return s->at;
 	case WEIR_CIRCUIT_HALF_OPEN:
-		/* only if fewer are wanted than when they came */
+		/* only if @successes was lowered meanwhile */
 		if (s->succeeded >= c->successes)
 			return s->at;
 		wait = s->admitted > s->succeeded ? c->probe_within : c->lapse;
@@ -337,7 +336,7 @@ static inline u64 weir_circuit_due(const struct weir_circuit_config *c,
 	}
 }
 
-/* Make the moves that were due by @now: every operation begins with that. */
+/* Make the moves that were due by @now. Every operation begins with this. */
 static inline void weir_circuit_settle(const struct weir_circuit_config *c,
 				       struct weir_circuit *s, u64 now,
 				       struct weir_circuit_moves *moves)

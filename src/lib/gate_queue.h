@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The permits of a key that are out, and the queue of those who wait for them: strictly
- * first come first served.
+ * The held permits of a key, and its queue of waiters: strictly first come, first served.
  *
- * Who comes while others wait joins the queue, however little he wants. Who gives back,
- * leaves the queue, or finds that there are more permits, calls weir_gate_queue_next()
- * until it says NULL: the first is served as long as what is free suffices for him, and
- * nobody behind him before.
+ * A caller that finds waiters joins the queue, however few permits it wants. After a release, a
+ * waiter that leaves, or a change of the number of permits, call weir_gate_queue_next() until
+ * it returns NULL: it grants to the first waiter as long as the free permits suffice for it,
+ * and never to a later one before.
  *
- * A pure algorithm (pure.h): whose the permits are, who sleeps and who is woken is for
- * gate.c to know, which has the entry locked.
+ * A pure algorithm (pure.h). gate.c, which holds the entry's lock, records whose the permits
+ * are and which task sleeps or wakes.
  */
 #ifndef _WEIR_GATE_QUEUE_H
 #define _WEIR_GATE_QUEUE_H
@@ -19,10 +18,10 @@
 #include "lib/pure.h"
 
 /**
- * struct weir_gate_queue - of one key
- * @in_use: permits that are out; more than there are if there were more once
+ * struct weir_gate_queue - the queue of one key
+ * @in_use: permits that are held; may exceed the total after it was lowered
  * @nwaiters: entries of @waiters
- * @waiters: who waits for permits, in order of arrival
+ * @waiters: the waiters, in order of arrival
  */
 struct weir_gate_queue {
 	u32			in_use;
@@ -31,35 +30,35 @@ struct weir_gate_queue {
 };
 
 /**
- * struct weir_gate_turn - one who waits
+ * struct weir_gate_turn - one waiter
  * @node: in the queue, or empty
- * @n: permits that he wants, 1 or more
+ * @n: permits that it wants, 1 or more
  */
 struct weir_gate_turn {
 	struct list_head	node;
 	u32			n;
 };
 
-/* Of a new key; it is zeroed. */
+/* Initialise the queue of a new key; it is zeroed. */
 static inline void weir_gate_queue_init(struct weir_gate_queue *q)
 {
 	INIT_LIST_HEAD(&q->waiters);
 }
 
-/* How many of @permits are free. */
+/* The number of free permits, of @permits in all. */
 static inline u32 weir_gate_queue_free(const struct weir_gate_queue *q, u32 permits)
 {
 	return permits - min(permits, q->in_use);
 }
 
-/* Whether so many are free. */
+/* Whether @n permits are free. */
 static inline bool weir_gate_queue_fits(const struct weir_gate_queue *q, u32 permits,
 					u32 n)
 {
 	return n <= permits && q->in_use <= permits - n;
 }
 
-/* Take @n permits at once, if they are free and nobody waits. */
+/* Take @n permits at once, if they are free and there are no waiters. */
 static inline bool weir_gate_queue_take(struct weir_gate_queue *q, u32 permits, u32 n)
 {
 	if (!list_empty(&q->waiters) || !weir_gate_queue_fits(q, permits, n))
@@ -68,19 +67,19 @@ static inline bool weir_gate_queue_take(struct weir_gate_queue *q, u32 permits, 
 	return true;
 }
 
-/* Whether @most wait; 0: any number may. */
+/* Whether there are @most waiters; 0: no limit. */
 static inline bool weir_gate_queue_is_full(const struct weir_gate_queue *q, u32 most)
 {
 	return most && q->nwaiters >= most;
 }
 
-/* Whether one who has @held can get @n more, of @permits, only if he gives some back. */
+/* Whether a holder of @held permits can get @n more, of @permits, only by releasing some first. */
 static inline bool weir_gate_queue_holds_up(u32 permits, u32 held, u32 n)
 {
 	return held > permits - n;
 }
 
-/* To the end of the queue. */
+/* Append a waiter to the queue. */
 static inline void weir_gate_queue_join(struct weir_gate_queue *q,
 					struct weir_gate_turn *turn, u32 n)
 {
@@ -89,7 +88,7 @@ static inline void weir_gate_queue_join(struct weir_gate_queue *q,
 	q->nwaiters++;
 }
 
-/* He waits no more, wherever he stood: there may be others behind him who fit. */
+/* Remove a waiter from any position. Waiters behind it may now fit: call weir_gate_queue_next(). */
 static inline void weir_gate_queue_leave(struct weir_gate_queue *q,
 					 struct weir_gate_turn *turn)
 {
@@ -97,13 +96,16 @@ static inline void weir_gate_queue_leave(struct weir_gate_queue *q,
 	q->nwaiters--;
 }
 
-/* Whether he who has joined once waits still. */
+/* Whether a waiter that has joined is still in the queue. */
 static inline bool weir_gate_turn_waits(const struct weir_gate_turn *turn)
 {
 	return !list_empty(&turn->node);
 }
 
-/* The first, if what he wants is free: it is his then, and he waits no more. Or NULL. */
+/*
+ * Grant to the first waiter if its permits are free, and dequeue it. Return: the waiter, or
+ * NULL.
+ */
 static inline struct weir_gate_turn *
 weir_gate_queue_next(struct weir_gate_queue *q, u32 permits)
 {
@@ -117,13 +119,13 @@ weir_gate_queue_next(struct weir_gate_queue *q, u32 permits)
 	return turn;
 }
 
-/* @n permits come back: there may be some who fit now. */
+/* @n permits come back. The first waiters may now fit: call weir_gate_queue_next(). */
 static inline void weir_gate_queue_back(struct weir_gate_queue *q, u32 n)
 {
 	q->in_use -= n;
 }
 
-/* No permits are out, and nobody waits: as good as new. */
+/* Whether no permit is held and there are no waiters: equal to a fresh key. */
 static inline bool weir_gate_queue_is_idle(const struct weir_gate_queue *q)
 {
 	return !q->in_use && list_empty(&q->waiters);

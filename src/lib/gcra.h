@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Token bucket as GCRA, the generic cell rate algorithm (ITU-T I.371, virtual
- * scheduling form): the whole state of a key is one time, the moment at which
- * its bucket will be full again. With I the interval of one token and
- * tau = burst * I, a request of n tokens fits when
+ * Token bucket as GCRA, the generic cell rate algorithm (ITU-T I.371, virtual scheduling form).
+ * The whole state of a key is one time: the moment at which its bucket will be full again. With
+ * I the interval of one token and tau = burst * I, a request of n tokens fits when
  *
  *	max(word, now) + n * I - now <= tau
  *
- * and then that sum becomes the new word.
+ * and then the left sum, max(word, now) + n * I, becomes the new word.
  *
- * Times are kept in 1/24 ns. 24 = 2 * 12: twelfths make every rate exact that
- * divides twelve times its period (5/s, 100/m, 3/s, 1500/s, 30/60s); any other
- * interval is rounded up by at most 1/12 ns, so that a rate is never exceeded.
- * Factor two keeps bit 0 of every word clear: it is the entry's lock (entry.h).
- * A word's distance from now is a signed 64-bit difference, good for 12 years
- * either way; configurations are held to two.
+ * Times are in units of 1/24 ns (24 = 2 * 12). Twelfths make every rate exact that divides
+ * twelve times its period (5/s, 100/m, 3/s, 1500/s, 30/60s); any other interval is rounded up
+ * by at most 1/12 ns, so a rate is never exceeded. The factor two keeps bit 0 of every word
+ * clear: it is the entry's lock (entry.h). The distance of a word from now is a signed 64-bit
+ * difference, valid for 12 years either way; configurations are limited to two.
  */
 #ifndef _WEIR_GCRA_H
 #define _WEIR_GCRA_H
@@ -35,12 +33,12 @@ struct weir_gcra {
 };
 
 /**
- * struct weir_decision - what an algorithm says of one request
- * @word: the key's state after it; as before if not @allowed
- * @remaining: tokens it can spend after it
+ * struct weir_decision - an algorithm's answer to one request
+ * @word: the key's state after the request; unchanged if not @allowed
+ * @remaining: tokens that are left after the request
  * @retry_after: ns until the same request fits; 0 if @allowed, or WEIR_NEVER
  * @reset_after: ns until all tokens are back
- * @allowed: it fits
+ * @allowed: the request fits
  */
 struct weir_decision {
 	u64 word;
@@ -50,14 +48,14 @@ struct weir_decision {
 	bool allowed;
 };
 
-/* -ERANGE when the numbers, each in its range, cannot be kept together. */
+/* -ERANGE when the numbers are in range one by one, but not together. */
 static inline int weir_gcra_prepare(struct weir_gcra *g, u64 tokens, u64 period,
 				    u64 burst)
 {
 	u64 twelfths = period * (WEIR_GCRA_SCALE / 2);
 	u64 interval = 2 * div64_u64(twelfths + tokens - 1, tokens);
 
-	if (tokens > period)	/* more than one a nanosecond */
+	if (tokens > period)	/* more than one token a nanosecond */
 		return -ERANGE;
 	if (check_mul_overflow(burst, interval, &g->tau) ||
 	    g->tau > WEIR_GCRA_TAU_MAX)
@@ -71,7 +69,7 @@ static inline u64 weir_gcra_ns(u64 scaled)
 	return (scaled + WEIR_GCRA_SCALE - 1) / WEIR_GCRA_SCALE;
 }
 
-/* Time to full: how far the word lies ahead of @now, both scaled. */
+/* Time until full: how far the word is ahead of @now, both scaled. */
 static inline u64 weir_gcra_debt(u64 word, u64 now)
 {
 	s64 ahead = (s64)(word - now);
@@ -114,7 +112,7 @@ static inline void weir_gcra_decide(const struct weir_gcra *g, u64 limit,
 	d->reset_after = weir_gcra_ns(debt);
 }
 
-/* ns until @cost tokens are there, which may be more than the bucket holds. */
+/* ns until @cost tokens are there. @cost may exceed the burst. */
 static inline u64 weir_gcra_wait(const struct weir_gcra *g, u64 word, u64 now,
 				 u64 cost)
 {
@@ -127,7 +125,7 @@ static inline u64 weir_gcra_wait(const struct weir_gcra *g, u64 word, u64 now,
 	return need > g->tau ? weir_gcra_ns(need - g->tau) : 0;
 }
 
-/* Of two words the one that is full later. */
+/* The word that is full later. */
 static inline u64 weir_gcra_stricter(u64 a, u64 b, u64 now)
 {
 	u64 scaled = now * WEIR_GCRA_SCALE;
@@ -145,7 +143,7 @@ static inline u64 weir_gcra_restore(u64 word, u64 now, u64 reset_after)
 	return debt > weir_gcra_debt(word, scaled) ? scaled + debt : word;
 }
 
-/* Give @n tokens back; never above full. */
+/* Give @n tokens back, never above full. */
 static inline u64 weir_gcra_refund(const struct weir_gcra *g, u64 word, u64 now,
 				   u64 n)
 {
@@ -158,7 +156,7 @@ static inline u64 weir_gcra_refund(const struct weir_gcra *g, u64 word, u64 now,
 	return debt ? word - min(back, debt) : word;
 }
 
-/* The ns since the epoch from which on the word is equal to a fresh one. */
+/* The time, in ns since the epoch, from which on the word equals a fresh one. */
 static inline u64 weir_gcra_idle_at(u64 word, u64 now)
 {
 	return now + weir_gcra_ns(weir_gcra_debt(word, now * WEIR_GCRA_SCALE));

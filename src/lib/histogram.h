@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR LGPL-2.1-or-later */
 /*
- * Histograms: which bucket a value is in, and what buckets say.
+ * Histograms: the bucket of a value, and statistics computed from buckets.
  *
  * Log-linear: 16 buckets for each power of two, and one for each value below 32.
- * uapi/linux/weir.h has the formulas and says how exact they are. Pure: the module, the
- * tests and libweir compile these lines.
+ * uapi/linux/weir.h has the formulas and the accuracy. Pure: the module, the tests and libweir
+ * compile these lines.
  */
 #ifndef _WEIR_HISTOGRAM_H
 #define _WEIR_HISTOGRAM_H
@@ -31,11 +31,12 @@ static inline int fls64(__u64 x)
  * weir_histogram_index - the bucket of a value
  * @value: 0..WEIR_HISTOGRAM_VALUE_MAX
  *
- * The value's first five bits, and how many follow. Cost: a bit scan and two shifts.
+ * The index consists of the first five bits of the value and the number of bits that follow.
+ * Cost: a bit scan and two shifts.
  */
 static inline __u32 weir_histogram_index(__u64 value)
 {
-	/* shorter ones are their own bucket: no shift */
+	/* values of five bits or fewer are their own bucket: no shift */
 	int shift = fls64(value | WEIR_HISTOGRAM_SUBS) - WEIR_HISTOGRAM_SUB_BITS - 1;
 
 	return ((__u32)shift << WEIR_HISTOGRAM_SUB_BITS) + (__u32)(value >> shift);
@@ -47,7 +48,7 @@ static inline unsigned int weir_histogram_shift(__u32 index)
 	       (index >> WEIR_HISTOGRAM_SUB_BITS) - 1;
 }
 
-/* The lowest value of a bucket; of the one behind the last it is 2^63. */
+/* The lowest value of a bucket; 2^63 for the index after the last bucket. */
 static inline __u64 weir_histogram_low(__u32 index)
 {
 	unsigned int shift = weir_histogram_shift(index);
@@ -61,7 +62,7 @@ static inline __u64 weir_histogram_high(__u32 index)
 	       ((1ULL << weir_histogram_shift(index)) - 1);
 }
 
-/* Fill in what the buckets say: count, min and max. */
+/* Compute count, min and max from the buckets. */
 static inline void weir_histogram_finish(struct weir_histogram *h)
 {
 	__u32 i, last = 0;
@@ -81,11 +82,12 @@ static inline void weir_histogram_finish(struct weir_histogram *h)
 }
 
 /**
- * weir_histogram_rank - the place in order of size of what a part of all lies up to
- * @count: values there are
- * @ppm: the part, 0..1000000 millionths
+ * weir_histogram_rank - the rank of a percentile
+ * @count: number of values
+ * @ppm: the percentile in millionths, 0..1000000
  *
- * Return: the nearest rank: @ppm of @count, rounded up, from 1 on; 0 of none.
+ * Return: the nearest rank: @ppm of @count, rounded up, at least 1; 0 if there are no
+ *	values.
  */
 static inline __u64 weir_histogram_rank(__u64 count, __u32 ppm)
 {
@@ -99,10 +101,10 @@ static inline __u64 weir_histogram_rank(__u64 count, __u32 ppm)
 
 /**
  * weir_histogram_value - the value at a rank
- * @h: its buckets
- * @rank: 1 is the least
+ * @h: the histogram
+ * @rank: 1 is the least value
  *
- * Return: the highest value of the bucket that has it; 0 if there are fewer values.
+ * Return: the highest value of the bucket that has this rank; 0 if there are fewer values.
  */
 static inline __u64 weir_histogram_value(const struct weir_histogram *h, __u64 rank)
 {
@@ -121,11 +123,11 @@ static inline __u64 weir_histogram_value(const struct weir_histogram *h, __u64 r
 
 #ifdef __SIZEOF_INT128__
 /**
- * weir_histogram_sound - whether values can have been counted so
- * @h: what somebody says that a histogram was
+ * weir_histogram_sound - whether a histogram is consistent
+ * @h: a histogram from an untrusted source
  *
- * Count, min and max are what the buckets say, and the sum (modulo 2^64) is one that
- * values in those buckets can have.
+ * Return: true if count, min and max follow from the buckets, and values in those buckets
+ *	can have this sum (modulo 2^64).
  */
 static inline bool weir_histogram_sound(const struct weir_histogram *h)
 {

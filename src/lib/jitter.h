@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Bans of a length that nobody can tell beforehand: who is banned for an hour, and
- * comes back at the second, would come back with all the others.
+ * Random length of bans. Without it all clients that were banned together would come back in
+ * the same second.
  */
 #ifndef _WEIR_JITTER_H
 #define _WEIR_JITTER_H
@@ -11,8 +11,8 @@
 #define WEIR_JITTER_MAX		WEIR_NSEC_PER_YEAR
 
 /*
- * @length, or up to @jitter more: as @random, any 64 bits, chooses. No length is more
- * than a five-hundredth likelier than another. Cost: one multiplication.
+ * Add up to @jitter to @length, as @random (any 64 bits) selects. No length is more than 1/500
+ * likelier than another. Cost: one multiplication.
  */
 static inline u64 weir_jitter_add(u64 length, u64 jitter, u64 random)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The algorithms behind one face: a key's rate state is one 64-bit word whose
- * bit 0 is clear, and these functions are all that anyone does with it.
- * Another algorithm is another case here and another header beside gcra.h.
+ * The common interface of the rate algorithms. A key's rate state is one 64-bit word whose bit
+ * 0 is clear, and only these functions interpret it. A new algorithm is a new case here and a
+ * new header beside gcra.h.
  *
  * All times are ns since the limiter's epoch.
  */
@@ -14,7 +14,7 @@
 /**
  * struct weir_rate - a limiter's algorithm and numbers, prepared
  * @algorithm: enum weir_algorithm
- * @limit: tokens a fresh key can spend at once
+ * @limit: tokens of a fresh key
  */
 struct weir_rate {
 	u32 algorithm;
@@ -26,7 +26,7 @@ struct weir_rate {
 	};
 };
 
-/* @old: what it replaces, of the same algorithm, or NULL. -ERANGE. */
+/* @old: the configuration that is replaced, of the same algorithm, or NULL. -ERANGE. */
 static inline int weir_rate_prepare(struct weir_rate *r, u32 algorithm,
 				    u64 tokens, u64 period, u64 burst,
 				    const struct weir_rate *old, u64 now)
@@ -45,7 +45,7 @@ static inline int weir_rate_prepare(struct weir_rate *r, u32 algorithm,
 	}
 }
 
-/* The word of a key that has never been seen. */
+/* The word of a key without an entry. */
 static inline u64 weir_rate_fresh(const struct weir_rate *r, u64 now)
 {
 	return r->algorithm == WEIR_ALGORITHM_BUCKET ? weir_gcra_fresh(now) : 0;
@@ -62,7 +62,7 @@ static inline void weir_rate_decide(const struct weir_rate *r, u64 word,
 		weir_sliding_decide(&r->sliding, r->limit, word, now, cost, d);
 }
 
-/* The same for a request that is not made: what is left is left uncharged. */
+/* As weir_rate_decide(), but without the charge: @remaining is what the key has now. */
 static inline void weir_rate_peek(const struct weir_rate *r, u64 word, u64 now,
 				  u64 cost, struct weir_decision *d)
 {
@@ -78,8 +78,8 @@ static inline void weir_rate_peek(const struct weir_rate *r, u64 word, u64 now,
 }
 
 /*
- * ns until @cost tokens fit, were it more than the limit. Of a window that cannot
- * be told, so it is the time until as many fit as ever do.
+ * ns until @cost tokens fit, even if @cost exceeds the limit. For a window, which never admits
+ * more than the limit, it is the time until the limit fits.
  */
 static inline u64 weir_rate_wait(const struct weir_rate *r, u64 word, u64 now,
 				 u64 cost)
@@ -93,9 +93,8 @@ static inline u64 weir_rate_wait(const struct weir_rate *r, u64 word, u64 now,
 }
 
 /*
- * Of two keys' words the stricter: what it refuses is refused by it, now and later. It
- * has as few tokens now as that of them which has fewer; in sliding windows one less
- * at most.
+ * The stricter of two words: it refuses whatever one of them refuses, now and later. It has as
+ * few tokens now as the word with fewer tokens; in sliding windows at most one less.
  */
 static inline u64 weir_rate_stricter(const struct weir_rate *r, u64 a, u64 b, u64 now)
 {
@@ -110,9 +109,9 @@ static inline u64 weir_rate_stricter(const struct weir_rate *r, u64 a, u64 b, u6
 }
 
 /*
- * The word of a key that has @remaining tokens and all of them in @reset_after ns. A
- * bucket is put back to the ns. In a window what was spent counts as spent in the
- * present one, which never admits more.
+ * The word of a key that has @remaining tokens, and all of them in @reset_after ns. A bucket is
+ * restored to the ns. In a window, spent tokens count as spent in the present window, which
+ * never admits more.
  */
 static inline u64 weir_rate_restore(const struct weir_rate *r, u64 now,
 				    u64 remaining, u64 reset_after)
@@ -141,7 +140,7 @@ static inline u64 weir_rate_refund(const struct weir_rate *r, u64 word, u64 now,
 	}
 }
 
-/* When the word will be equal to a fresh one: @now if it is. */
+/* The time at which the word will be equal to a fresh one: @now if it is already. */
 static inline u64 weir_rate_idle_at(const struct weir_rate *r, u64 word, u64 now)
 {
 	switch (r->algorithm) {

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Division by a number known beforehand, as a multiplication: the decision
- * paths divide by a limiter's interval or period, which a live change replaces
- * with the whole configuration.
+ * Division by a prepared divisor as a multiplication. The decision paths divide by a limiter's
+ * interval or period; a live change replaces the divisor together with the whole configuration.
  *
- * Source: division by invariant integers (Granlund and Montgomery, PLDI 1994),
- * in its simplest form: with m = floor((2^64 - 1) / d), the high half of x * m
- * is the quotient or one less, for every x, so one comparison mends it.
+ * Source: division by invariant integers (Granlund and Montgomery, PLDI 1994), in its simplest
+ * form: with m = floor((2^64 - 1) / d), the high half of x * m is the quotient or one less, for
+ * every x, so one comparison corrects it.
  */
 #ifndef _WEIR_RECIP_H
 #define _WEIR_RECIP_H

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Strikes that fade: a two-window count (the "sliding window counter" of web
- * proxies). The first strike of an idle key starts a window of length within.
- * Strikes in it count in full. When it is over it becomes the previous window,
- * whose strikes weigh as the part of it that is less than within old, rounded
- * down. So a run of strikes shorter than within is counted exactly, and nothing
- * older than twice within is remembered.
+ * Strikes that fade: a two-window count (the "sliding window counter" of web proxies). The
+ * first strike of an idle key starts a window of length within. Strikes in the current window
+ * count in full. When it ends it becomes the previous window; its strikes are weighted by the
+ * part of it that is less than within old, rounded down. A run of strikes shorter than within
+ * is therefore counted exactly, and nothing older than twice within counts.
  */
 #ifndef _WEIR_SCORE_H
 #define _WEIR_SCORE_H
@@ -15,7 +14,7 @@
 /**
  * struct weir_score_config - how strikes fade, prepared
  * @within: ns
- * @shift: ns are counted in units of 2^shift, to keep the products in 64 bits
+ * @shift: time is counted in units of 2^shift ns, to keep the products in 64 bits
  * @units: @within in those units, less than 2^31
  */
 struct weir_score_config {
@@ -26,9 +25,9 @@ struct weir_score_config {
 
 /**
  * struct weir_score - a key's strikes
- * @since: when the current window began; means nothing while both counts are 0
- * @cur: strikes in it
- * @prev: strikes in the one before
+ * @since: start of the current window; undefined while both counts are 0
+ * @cur: strikes in the current window
+ * @prev: strikes in the previous window
  */
 struct weir_score {
 	u64 since;
@@ -46,7 +45,7 @@ static inline struct weir_score_config weir_score_prepare(u64 within)
 	return c;
 }
 
-/* Bring the windows up to @now; a clock that lags moves nothing back. */
+/* Move the windows forward to @now. A clock that lags moves nothing back. */
 static inline struct weir_score weir_score_roll(const struct weir_score_config *c,
 						struct weir_score s, u64 now)
 {
@@ -60,7 +59,7 @@ static inline struct weir_score weir_score_roll(const struct weir_score_config *
 	return s;
 }
 
-/* Strikes that count at @now. */
+/* The strikes that count at @now. */
 static inline u32 weir_score_value(const struct weir_score_config *c,
 				   struct weir_score s, u64 now)
 {
@@ -74,7 +73,7 @@ static inline u32 weir_score_value(const struct weir_score_config *c,
 	return s.cur + (u32)weir_recip_div(s.prev * left, &c->units, &rem);
 }
 
-/* Add @weight strikes at @now; what counts then is weir_score_value(). */
+/* Add @weight strikes at @now; read the result with weir_score_value(). */
 static inline struct weir_score weir_score_add(const struct weir_score_config *c,
 					       struct weir_score s, u64 now,
 					       u32 weight)
@@ -82,12 +81,12 @@ static inline struct weir_score weir_score_add(const struct weir_score_config *c
 	s = weir_score_roll(c, s, now);
 	if (!s.cur && !s.prev)
 		s.since = now;
-	/* prev weighs at most itself: their sum must stay in 32 bits, too */
+	/* prev counts for at most itself: the sum must fit in 32 bits, too */
 	s.cur += min(weight, U32_MAX - s.cur - min(s.prev, U32_MAX - s.cur));
 	return s;
 }
 
-/* When no strike will count any more: @now if none does. */
+/* The time at which no strike counts any more: @now if none counts. */
 static inline u64 weir_score_idle_at(const struct weir_score_config *c,
 				     struct weir_score s, u64 now)
 {

@@ -1,42 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Sliding window, weighted: what was spent in the current window counts in full,
- * what was spent in the one before as the part of it that is less than a period
- * old. (The "sliding window counter" of web proxies.)
+ * Sliding window, weighted: tokens spent in the current window count in full, tokens spent in
+ * the previous one are weighted by the part of it that is less than a period old. (The "sliding
+ * window counter" of web proxies.)
  *
  *	used = cur + prev * (period - elapsed) / period, rounded up
  *
- * What it promises: no window has more than limit; what lies within any one
- * period has at most limit if the window before was spent evenly, and however it was
- * spent less than twice that, never more than limit of it at once. Unlike with a
- * fixed window, what was spent at the end of one holds on into the next.
+ * Guarantees: no window has more than limit. Any one period has at most limit if the previous
+ * window was spent evenly; otherwise it has less than twice the limit, never more than limit at
+ * once. Unlike in a fixed window, tokens spent at the end of one window still count in the
+ * next.
  *
  * A key's state is the number of its window and the two counts:
  *
  *	63                     2b+1      b+1       1  0
  *	[ window: 63 - 2b bits ][ prev: b ][ cur: b ][ entry lock ]
  *
- * b is chosen by the period at creation, so that numbers last 18 years at least: 13
- * for 10 ms, 16 for a second, 19 for a minute, 22 for an hour, 24 for a day. A
- * limit has at most b bits.
+ * The period at creation determines b, so that window numbers last at least 18 years: 13 for 10
+ * ms, 16 for a second, 19 for a minute, 22 for an hour, 24 for a day. A limit has at most b
+ * bits.
  *
- * Time is weighed in units of 2^shift ns, fewer than 2^31 a period, to keep the
- * products in 64 bits; that errs on the strict side, by less than one part in 2^30.
+ * Time is weighted in units of 2^shift ns, fewer than 2^31 a period, to keep the products in 64
+ * bits. The rounding is on the strict side, by less than one part in 2^30.
  */
 #ifndef _WEIR_SLIDING_H
 #define _WEIR_SLIDING_H
 
 #include "lib/window.h"
 
-#define WEIR_SLIDING_SPAN_BITS	60	/* ns that numbers last, half of them in use */
+#define WEIR_SLIDING_SPAN_BITS	60	/* ns that window numbers last; half of them are used */
 #define WEIR_SLIDING_LIMIT_MAX	((1ULL << 27) - 1)
 
 /**
  * struct weir_sliding - a window length, prepared
- * @window: where windows begin
+ * @window: start and number of windows
  * @units: units in a period, rounded up
  * @shift: ns in a unit, as a power of two
- * @bits: of a count
+ * @bits: bits of a count
  */
 struct weir_sliding {
 	struct weir_window window;
@@ -47,11 +47,11 @@ struct weir_sliding {
 
 /**
  * struct weir_slide - a key's state at a moment
- * @number: of the window
- * @cur: spent in it
- * @prev: spent in the one before
- * @left: units until the latter counts no more
- * @to_end: ns to the window's end
+ * @number: number of the window
+ * @cur: tokens spent in it
+ * @prev: tokens spent in the previous one
+ * @left: units until @prev no longer counts
+ * @to_end: ns to the end of the window
  */
 struct weir_slide {
 	u64 number;
@@ -71,8 +71,9 @@ static inline u32 weir_sliding_bits(u64 period)
 }
 
 /*
- * @old: what the limiter had before, or NULL. -ERANGE: more than a count can hold,
- * or a period so much shorter than the first one that numbers would run out.
+ * @old: the previous configuration of the limiter, or NULL. -ERANGE: the limit exceeds a
+ *	count, or the period is so much shorter than the first one that window numbers would run
+ *	out.
  */
 static inline int weir_sliding_prepare(struct weir_sliding *s, u64 limit,
 				       u64 period, const struct weir_sliding *old,
@@ -100,7 +101,7 @@ static inline u64 weir_sliding_pack(const struct weir_sliding *s, u64 number,
 	return number << (2 * s->bits + 1) | prev << (s->bits + 1) | cur << 1;
 }
 
-/* A state ahead of @now (another CPU read a later clock) is one at its beginning. */
+/* A state ahead of @now (another CPU read a later clock) is taken as of its window's beginning. */
 static inline struct weir_slide weir_sliding_at(const struct weir_sliding *s,
 						u64 word, u64 now)
 {
@@ -135,7 +136,10 @@ static inline u64 weir_sliding_used(const struct weir_sliding *s,
 					&s->units, &rem);
 }
 
-/* ns after a window's beginning when @count of the one before weigh @room at most. */
+/*
+ * ns after the start of a window at which @count tokens of the previous one are weighted to at
+ * most @room.
+ */
 static inline u64 weir_sliding_fades(const struct weir_sliding *s, u64 count,
 				     u64 room)
 {
@@ -146,8 +150,8 @@ static inline u64 weir_sliding_fades(const struct weir_sliding *s, u64 count,
 }
 
 /*
- * ns until @cost fits, which does not now. The only place with a division: by a
- * count, when a request is denied.
+ * ns until @cost fits, which does not fit now. This is the only division here: by a count, when
+ * a request is refused.
  */
 static inline u64 weir_sliding_wait(const struct weir_sliding *s, u64 limit,
 				    const struct weir_slide *at, u64 cost)
@@ -186,7 +190,7 @@ static inline void weir_sliding_decide(const struct weir_sliding *s, u64 limit,
 			 at.prev ? at.to_end : 0;
 }
 
-/* What was spent in this window comes back first, then what was before. */
+/* First refund tokens of this window, then of the previous one. */
 static inline u64 weir_sliding_refund(const struct weir_sliding *s, u64 word,
 				      u64 now, u64 n)
 {
@@ -198,11 +202,11 @@ static inline u64 weir_sliding_refund(const struct weir_sliding *s, u64 word,
 }
 
 /*
- * The word of a key that admits what both would, now and later. Who has spent more in
- * this window decides what counts on in the next one. If the other one is ahead
- * nevertheless, it had as much more in the window before, so that the sum is reached
- * with just so many there; rounded up, which may cost one token. With one of them
- * ahead of @now both are taken to be at the beginning of its window.
+ * A word that admits only what both words admit, now and later. The word with more tokens spent
+ * in this window determines the next window. If the other one is nevertheless stricter now, it
+ * has more tokens in the previous window; the result has just as many there as give the same
+ * sum, rounded up, which may cost one token. If one word is ahead of @now, both are taken at
+ * the beginning of its window.
  */
 static inline u64 weir_sliding_stricter(const struct weir_sliding *s, u64 a, u64 b,
 					u64 now)

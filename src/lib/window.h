@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Fixed window: at most limit tokens in each window of one period. A key's
- * state is the number of the window it last spent in and what it spent there:
+ * Fixed window: at most limit tokens in each window of one period. A key's state is the number
+ * of the window in which it last spent, and the tokens spent there:
  *
  *	63           28 27         1  0
  *	[ window: 36 ] [ count: 27 ] [ entry lock ]
  *
- * 36 bits of windows of at least 10 ms last 21 years without wrapping; a limit
- * has at most 27 bits. A state that is ahead of now (another CPU read a later
- * clock) is kept: that errs on the strict side.
+ * 36 bits of windows of at least 10 ms last 21 years without wrapping; a limit has at most 27
+ * bits. A state that is ahead of now (another CPU read a later clock) is kept, which is on the
+ * strict side.
  *
- * A live change of the period starts a new window. Its number is higher than any
- * that those may reach who still use the old period, who have a minute for it; so
- * states of before are never mistaken for states of now, or of times to come.
+ * A live change of the period starts a new window. Its number is higher than any number that
+ * tasks with the old period can reach within a minute, which is more time than they have. A
+ * state written with the old period is therefore never taken for a state of the present or the
+ * future.
  */
 #ifndef _WEIR_WINDOW_H
 #define _WEIR_WINDOW_H
@@ -52,7 +53,7 @@ static inline u64 weir_window_count(u64 word)
 	return (word >> 1) & WEIR_WINDOW_LIMIT_MAX;
 }
 
-/* The window that @now is in, and the ns to its end. */
+/* The window that contains @now, and the ns to its end. */
 static inline u64 weir_window_at(const struct weir_window *w, u64 now,
 				 u64 *to_end)
 {
@@ -67,7 +68,10 @@ static inline u64 weir_window_at(const struct weir_window *w, u64 now,
 	return number;
 }
 
-/* @old: what the limiter had before, or NULL; -ERANGE: would run out of numbers */
+/*
+ * @old: the previous configuration of the limiter, or NULL. -ERANGE: window numbers would
+ *	run out.
+ */
 static inline int weir_window_prepare(struct weir_window *w, u64 period,
 				      const struct weir_window *old, u64 now)
 {
@@ -113,7 +117,7 @@ static inline void weir_window_decide(const struct weir_window *w, u64 limit,
 	d->reset_after = count ? to_end : 0;
 }
 
-/* Only what was charged in the window of @now can come back. */
+/* Only tokens charged in the window of @now can come back. */
 static inline u64 weir_window_refund(const struct weir_window *w, u64 word,
 				     u64 now, u64 n)
 {
@@ -126,8 +130,8 @@ static inline u64 weir_window_refund(const struct weir_window *w, u64 word,
 }
 
 /*
- * The word of a key that admits what both would, now and later. If one of them is ahead
- * of @now, what the other has spent counts in that window, too.
+ * A word that admits only what both words admit, now and later. If one of them is ahead of
+ * @now, the tokens spent in the other one count in that window, too.
  */
 static inline u64 weir_window_stricter(const struct weir_window *w, u64 a, u64 b,
 				       u64 now)
