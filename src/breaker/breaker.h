@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Breakers: whether calls to something that fails are worth making, plain or of each key.
+ * Breakers: whether a service that fails is worth calling, plain or for each key.
  *
- * circuit.h decides, breaker.c finds the key's state and keeps the books,
- * breaker_object.c makes and shows breakers, hold.h knows who has probes.
+ * circuit.h decides, breaker.c finds the key's state and records its probes, breaker_object.c
+ * creates and shows breakers, hold.h records which holder has which probes.
  */
 #ifndef _WEIR_BREAKER_H
 #define _WEIR_BREAKER_H
@@ -14,10 +14,10 @@
 #include "table/key.h"
 #include "core/object.h"
 
-/* ns: the longest that one can be open, but for ever. */
+/* ns: the longest time a breaker can be open, except for ever */
 #define WEIR_BREAKER_OPEN_MAX	(10ULL * WEIR_NSEC_PER_YEAR)
 
-/* Totals; one copy per CPU, only ever added to on that CPU. */
+/* Totals; one copy for each CPU, which alone adds to it. */
 struct weir_breaker_totals {
 	u64 allowed;
 	u64 rejected;
@@ -30,13 +30,13 @@ struct weir_breaker_totals {
 };
 
 /**
- * struct weir_breaker - a breaker; all of it is constant but the totals and the table
+ * struct weir_breaker - a breaker; constant, except the totals and the table
  *
- * @circuit: the numbers, prepared
+ * @circuit: the configuration, prepared
  * @config: as the user gave it, defaults filled in
- * @spec: what keys are
+ * @spec: the type of the keys
  * @totals: per CPU
- * @table: the keys that have something to remember
+ * @table: the keys that have an entry
  */
 struct weir_breaker {
 	struct weir_object		obj;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Breakers as objects: configuration checked, shown, with the totals. */
+/* Breakers as objects: configuration checks, configuration and totals for readers. */
 
 #include <linux/err.h>
 #include <linux/slab.h>
@@ -24,7 +24,7 @@ static bool duration_valid(u64 ns)
 	return ns && ns <= WEIR_BREAKER_OPEN_MAX;
 }
 
-/* When it opens. */
+/* Check the members that say when the breaker opens. */
 static bool trigger_valid(const struct weir_breaker_config *c)
 {
 	if (!c->within || c->within > WITHIN_MAX)
@@ -34,7 +34,7 @@ static bool trigger_valid(const struct weir_breaker_config *c)
 	return c->percent && c->percent <= 100 && c->minimum <= MINIMUM_MAX;
 }
 
-/* How long it stays open; the rest is 0. */
+/* Check the members that say how long it stays open; steps beyond @nopen are 0. */
 static bool ladder_valid(const struct weir_breaker_config *c)
 {
 	u32 i;
@@ -146,7 +146,7 @@ static void breaker_release(struct weir_object *o)
 /**
  * weir_breaker_stats_read - the totals, each by itself exact
  * @b: the breaker
- * @stats: all but the size is filled in
+ * @stats: all members except the size are filled in
  */
 void weir_breaker_stats_read(struct weir_breaker *b, struct weir_breaker_stats *stats)
 {
@@ -251,7 +251,7 @@ static WEIR_ATTRIBUTE(max_keys, stat_show, MAX_KEYS);
 static WEIR_ATTRIBUTE(full, stat_show, FULL);
 static WEIR_ATTRIBUTE(state, state_show, 0);
 
-/* The first is for plain breakers alone: each key of others has a state of its own. */
+/* The first file exists for plain breakers only: otherwise each key has a state of its own. */
 static struct attribute *breaker_attrs[] = {
 	&weir_attr_state.attr,
 	&weir_attr_allowed.attr,

@@ -19,13 +19,13 @@
 #define RING_SIZE	BIT_ULL(RING_BITS)
 
 /**
- * struct event_slot - one record kept
- * @uid: owner of the object, or who emitted it; this and the next two decide who may
- *	read it
- * @gid: its group
- * @mode: its mode
+ * struct event_slot - one record in the ring
+ * @uid: owner of the object, or the emitter; this and the next two decide which readers may
+ *	see it
+ * @gid: group of the object
+ * @mode: mode of the object
  * @event: the record
- * @data: its key, or what was emitted
+ * @data: its key, or the emitted text
  */
 struct event_slot {
 	kuid_t uid;
@@ -35,14 +35,17 @@ struct event_slot {
 	u8 data[ALIGN(WEIR_KEY_MAX, 8)];
 };
 
-static struct event_slot *ring;		/* L: the lock */
-static u64 ring_next;			/* L: number of the next event */
-static DEFINE_SPINLOCK(ring_lock);	/* taken with interrupts off */
+static struct event_slot *ring;		/* protected by ring_lock */
+static u64 ring_next;			/* protected by ring_lock: number of the next event */
+static DEFINE_SPINLOCK(ring_lock);	/* taken with interrupts disabled */
 static DECLARE_WAIT_QUEUE_HEAD(readers);
 
 static struct workqueue_struct *queue;
 
-/* Not by the writer, who holds a lock of the table: readers may be thousands. */
+/*
+ * Runs in a worker because there may be thousands of readers, and the writer holds a lock of
+ * the table.
+ */
 static void readers_wake(struct work_struct *work)
 {
 	weir_pollers_wake(&readers, EPOLLIN | EPOLLRDNORM);
@@ -55,7 +58,7 @@ static u64 ring_first(void)
 	return ring_next > RING_SIZE ? ring_next - RING_SIZE : 0;
 }
 
-/* The next slot, with an event of nobody's in it. Context: the lock is held. */
+/* The next slot, with an event that has no object. Must hold ring_lock. */
 static struct event_slot *slot_begin(u32 type, s64 value, s64 more)
 {
 	struct event_slot *slot = &ring[ring_next & (RING_SIZE - 1)];
@@ -81,7 +84,7 @@ static void slot_own(struct event_slot *slot, const struct weir_object *o)
 	memcpy(slot->event.name, o->name, sizeof(slot->event.name));
 }
 
-/* The last step: the event is there. */
+/* Publish the event in @slot. This is the last step. */
 static void slot_end(struct event_slot *slot, u32 key_type, const u8 *data,
 		     unsigned int len)
 {
@@ -96,27 +99,27 @@ static void slot_end(struct event_slot *slot, u32 key_type, const u8 *data,
 static void readers_tell(void)
 {
 	/*
-	 * wq_has_sleeper() has the barrier that pairs with set_current_state() of
-	 * who waits, and with the one in weir_event_poll()
+	 * wq_has_sleeper() has the barrier that pairs with set_current_state() of the waiters
+	 * and with the barrier in weir_event_poll()
 	 */
 	if (wq_has_sleeper(&readers))
 		queue_work(queue, &readers_work);
 }
 
 /**
- * weir_event_key - tell of a transition of one key
+ * weir_event_key - emit an event about one key
  * @o: the object
  * @type: enum weir_event_type
  * @key_type: enum weir_key_type
  * @key: its bytes
  * @len: their number
  * @value: see enum weir_event_type
- * @more: see there
+ * @more: see enum weir_event_type
  *
- * Nothing is told of an object after its end was: who still works on it in an RCU
- * read side came too late.
+ * After the event of an object's deletion no event of it is emitted: a caller that still works
+ * on it in an RCU read side comes too late.
  *
- * Context: any but NMI, any lock of the table held.
+ * Context: any except NMI; any lock of the table may be held.
  */
 void weir_event_key(const struct weir_object *o, u32 type, u32 key_type,
 		    const u8 *key, unsigned int len, s64 value, s64 more)
@@ -125,7 +128,7 @@ void weir_event_key(const struct weir_object *o, u32 type, u32 key_type,
 	unsigned long flags;
 
 	spin_lock_irqsave(&ring_lock, flags);
-	/* set before the lock was taken to tell of the end */
+	/* @dead is set before ring_lock is taken for the event of the deletion */
 	if (!READ_ONCE(o->dead) || type == WEIR_EVENT_DELETED) {
 		slot = slot_begin(type, value, more);
 		slot_own(slot, o);
@@ -141,7 +144,7 @@ void weir_event_object(const struct weir_object *o, u32 type, s64 value, s64 mor
 }
 
 /**
- * weir_event_emit - put a record of the current user's into the stream
+ * weir_event_emit - put a record of the current user into the stream
  * @tag: a name, or empty; zero-filled to WEIR_NAME_SIZE
  * @data: the record
  * @len: its bytes, up to WEIR_RECORD_MAX
@@ -157,7 +160,7 @@ u64 weir_event_emit(const char *tag, const u8 *data, unsigned int len)
 	spin_lock_irq(&ring_lock);
 	slot = slot_begin(WEIR_EVENT_RECORD, from_kuid(&init_user_ns, uid),
 			  task_tgid_nr(current));
-	/* as if of an object of his that nobody else may observe */
+	/* readable as an event of an object of this user with mode 0600 */
 	slot->uid = uid;
 	slot->gid = INVALID_GID;
 	slot->mode = 0400;
@@ -169,7 +172,7 @@ u64 weir_event_emit(const char *tag, const u8 *data, unsigned int len)
 	return seq;
 }
 
-/* Numbers of the oldest event kept and of the next one to come. */
+/* Numbers of the oldest event kept, and of the next event. */
 void weir_event_range(u64 *first, u64 *next)
 {
 	spin_lock_irq(&ring_lock);
@@ -194,8 +197,8 @@ static bool cred_in_group(const struct cred *cred, kgid_t gid)
 }
 
 /*
- * The right to observe, by the credentials of who opened the file, so that a
- * file passed on shows no more than before; see weir_object_may().
+ * Whether the opener of the file may observe the event's object. A file that is passed on shows
+ * no more than before; see weir_object_may().
  */
 static bool slot_readable(const struct event_slot *slot, const struct cred *cred,
 			  bool all)
@@ -211,7 +214,7 @@ static bool slot_readable(const struct event_slot *slot, const struct cred *cred
 	return bits & 4;
 }
 
-/* Copy the record at @cursor, or one that tells what was lost there. */
+/* Copy the record at @cursor, or one that says how many were lost there. */
 static bool ring_copy(u64 cursor, struct event_slot *out)
 {
 	bool found;
@@ -233,8 +236,8 @@ static bool ring_copy(u64 cursor, struct event_slot *out)
 }
 
 /*
- * The next record this reader may see. The cursor moves to it, past what is
- * hidden: one lock for each, as there may be thousands.
+ * The next record that this reader may see. The cursor moves to it, past hidden records. The
+ * lock is taken once for each record, because there may be thousands.
  */
 static bool ring_find(u64 *cursor, const struct cred *cred, struct event_slot *out)
 {
@@ -243,7 +246,7 @@ static bool ring_find(u64 *cursor, const struct cred *cred, struct event_slot *o
 
 	u64 end = READ_ONCE(ring_next);
 
-	/* what comes meanwhile wakes who waits: this must come to an end */
+	/* stop at @end: later events wake the waiters, and the loop must terminate */
 	while (*cursor < end && ring_copy(*cursor, out)) {
 		if (out->event.type == WEIR_EVENT_LOST ||
 		    slot_readable(out, cred, all))
@@ -262,12 +265,12 @@ static u64 record_end(const struct weir_event *e)
 /**
  * weir_event_read - copy records to a user
  * @cursor: number of the reader's next event; the caller serialises its users
- * @reader: credentials the file was opened with
- * @buffer: where to
+ * @reader: credentials with which the file was opened
+ * @buffer: destination
  * @length: at least WEIR_EVENT_SIZE_MAX
  *
- * Return: bytes copied, 0 if there is nothing, -EFAULT. A record that could not
- * be copied is still to be read.
+ * Return: bytes copied, 0 if there are no events, or -EFAULT. A record that could not be
+ *	copied stays unread.
  */
 ssize_t weir_event_read(u64 *cursor, const struct cred *reader,
 			char __user *buffer, size_t length)
@@ -278,7 +281,7 @@ ssize_t weir_event_read(u64 *cursor, const struct cred *reader,
 
 	while (length - filled >= sizeof(slot.event) &&
 	       ring_find(&at, reader, &slot) && slot.event.size <= length - filled) {
-		/* data follows event in the slot, without a gap */
+		/* in the slot, data follows event without a gap */
 		if (copy_to_user(buffer + filled, &slot.event, slot.event.size))
 			return filled ? filled : -EFAULT;
 		filled += slot.event.size;
@@ -288,28 +291,28 @@ ssize_t weir_event_read(u64 *cursor, const struct cred *reader,
 			break;
 	}
 	if (!filled)
-		WRITE_ONCE(*cursor, at);	/* past what this reader may not see */
+		WRITE_ONCE(*cursor, at);	/* skip records that this reader may not see */
 	return filled;
 }
 
-/* Sleep until there may be something at the cursor: 0 or -ERESTARTSYS. */
+/* Sleep until there may be an event at the cursor. Return: 0 or -ERESTARTSYS. */
 int weir_event_wait(const u64 *cursor)
 {
 	return wait_event_interruptible(readers,
 					READ_ONCE(*cursor) != READ_ONCE(ring_next));
 }
 
-/* A cursor was set back: there may be something for who sleeps. */
+/* A cursor was set back: wake its readers, because there may be an event for them. */
 void weir_event_wake(void)
 {
 	weir_pollers_wake(&readers, EPOLLIN | EPOLLRDNORM);
 }
 
 /**
- * weir_event_poll - whether a read would find something
- * @file: whose opener's credentials count
+ * weir_event_poll - whether a read would find an event
+ * @file: the credentials of its opener decide
  * @wait: of poll()
- * @cursor: moved past what this reader may not see, unless somebody else moved it
+ * @cursor: moved past records that this reader may not see, unless another thread moved it
  */
 __poll_t weir_event_poll(struct file *file, poll_table *wait, u64 *cursor)
 {
@@ -318,7 +321,7 @@ __poll_t weir_event_poll(struct file *file, poll_table *wait, u64 *cursor)
 	bool found;
 
 	poll_wait(file, &readers, wait);
-	/* wait first, then look; pairs with wq_has_sleeper() in weir_event_key() */
+	/* enqueue first, then look; pairs with wq_has_sleeper() in weir_event_key() */
 	smp_mb();
 	found = ring_find(&at, file->f_cred, &slot);
 	if (at != old)

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The event stream: the last 4096 transitions, and records of users, numbered without
- * gap.
+ * The event stream: the last 4096 transitions and user records, numbered without a gap.
  *
- * Writers put records into a ring under a spinlock: transitions are rare, and so
- * their order is that of the state changes they tell of (writers call with the
- * entry's lock held). They never wait for readers. Each reader keeps the number
- * of its next record and finds out by it what it has lost.
+ * Writers put records into a ring under a spinlock. Transitions are rare, so this costs little;
+ * and because writers hold the entry's lock, events have the order of the state changes they
+ * report. Writers never wait for readers. Each reader keeps the number of its next record and
+ * derives from it how many it has lost.
  */
 #ifndef _WEIR_EVENT_H
 #define _WEIR_EVENT_H

@@ -9,14 +9,14 @@
 
 #include "counter/counter.h"
 
-/* A reader that many takes in a row got the better of makes them wait. */
+/* After this many takes in a row have disturbed a reader, it holds the lock against them. */
 #define READ_TRIES	8
 
 /**
  * weir_counter_add_one - add to one field
  * @c: the counter, of type sum
- * @field: which one
- * @n: how much, modulo 2^64
+ * @field: index of the field
+ * @n: the amount, modulo 2^64
  *
  * Context: any. Cost: one instruction on this CPU's cache line.
  */
@@ -29,10 +29,10 @@ void weir_counter_add_one(struct weir_counter *c, unsigned int field, u64 n)
  * weir_counter_add_many - add to several fields in one step
  * @c: the counter
  * @mask: the fields
- * @amounts: one for each, in the order of fields
+ * @amounts: one for each field, in the order of fields
  *
- * Context: process or softirq. Softirqs are off meanwhile: one that added to the
- * same slot would make its count even while our step is half done.
+ * Context: process or softirq. Softirqs are disabled meanwhile: an add to the same slot in
+ *	softirq context would make its sequence count even while this step is half done.
  */
 void weir_counter_add_many(struct weir_counter *c, u64 mask, const s64 *amounts)
 {
@@ -40,7 +40,7 @@ void weir_counter_add_many(struct weir_counter *c, u64 mask, const s64 *amounts)
 	unsigned long field;
 
 	local_bh_disable();
-	preempt_disable();	/* on PREEMPT_RT the line above does not */
+	preempt_disable();	/* on PREEMPT_RT, local_bh_disable() does not disable preemption */
 	slot = this_cpu_ptr(c->slots);
 	/* pairs with read_seqcount_begin() in slot_read() */
 	raw_write_seqcount_begin(&slot->seq);
@@ -53,7 +53,7 @@ void weir_counter_add_many(struct weir_counter *c, u64 mask, const s64 *amounts)
 	local_bh_enable();
 }
 
-/* Add one CPU's slot to @sum, all fields of the same moment. */
+/* Add one CPU's slot to @sum, with all fields as of one moment. */
 static void slot_read(const struct weir_slot *slot, unsigned int nfields,
 		      u64 *copy, u64 *sum)
 {
@@ -89,17 +89,17 @@ static void base_subtract(const struct weir_counter *c, u64 *values)
 /**
  * weir_counter_read - a snapshot of all fields
  * @c: the counter, of type sum
- * @values: room for as many as it has
+ * @values: room for all its fields
  *
- * Every add is in it as a whole or not at all.
- * Context: process or softirq. Cost: one cache line a CPU and eight fields.
+ * Each add is in the snapshot as a whole or not at all.
+ * Context: process or softirq. Cost: one cache line for each CPU and eight fields.
  */
 void weir_counter_read(struct weir_counter *c, u64 *values)
 {
 	unsigned int seq, tries;
 
 	for (tries = 0; tries < READ_TRIES; tries++) {
-		/* an old base must not meet slots of after the take */
+		/* an old base must not be combined with slots read after the take */
 		seq = read_seqcount_begin(&c->base_seq);
 		slots_read(c, values);
 		base_subtract(c, values);
@@ -122,7 +122,7 @@ static u64 field_sum(const struct weir_counter *c, unsigned int field)
 	return sum;
 }
 
-/* One field, or the number last handed out. */
+/* One field, or the last number handed out. */
 u64 weir_counter_read_one(struct weir_counter *c, unsigned int field)
 {
 	unsigned int seq, tries;
@@ -145,9 +145,9 @@ u64 weir_counter_read_one(struct weir_counter *c, unsigned int field)
 /**
  * weir_counter_take - a snapshot, and reset to zero
  * @c: the counter, of type sum
- * @values: room for as many as it has
+ * @values: room for all its fields
  *
- * Every add is in what exactly one take returned, or in the counter still.
+ * Each add is in the result of exactly one take, or still in the counter.
  * Context: process or softirq.
  */
 void weir_counter_take(struct weir_counter *c, u64 *values)
@@ -173,7 +173,7 @@ void weir_counter_take(struct weir_counter *c, u64 *values)
  * @n: how many
  * @first: out: the first of them
  *
- * Context: any. Return: 0, or -EOVERFLOW: the last number would not be an s64.
+ * Context: any. Return: 0, or -EOVERFLOW: the last number would exceed an s64.
  */
 int weir_counter_next(struct weir_counter *c, u64 n, u64 *first)
 {
@@ -188,10 +188,10 @@ int weir_counter_next(struct weir_counter *c, u64 n, u64 *first)
 }
 
 /**
- * weir_counter_init - the storage of a counter
- * @c: zeroed but for its type and nfields, 1..64 (histogram: 0)
+ * weir_counter_init - allocate the storage of a counter
+ * @c: zeroed, except its type and nfields, 1..64 (histogram: 0)
  *
- * Context: may sleep. Return: 0 or -ENOMEM; weir_counter_free() in either case.
+ * Context: may sleep. Return: 0 or -ENOMEM. Call weir_counter_free() in either case.
  */
 int weir_counter_init(struct weir_counter *c)
 {

@@ -2,21 +2,20 @@
 /*
  * Counters: sums of up to 64 fields, sequences, and histograms.
  *
- * A sum has one slot per possible CPU, which only grows by what is added on that
- * CPU. Slots are never reset, so an add is never lost to a reset that races with
- * it: take() moves the base instead, and a value is the sum of all slots less
- * the base. For the same reason offline CPUs need no care, and slots of other
- * kinds (mapped into a process, say) can join the sum later.
+ * A sum has one slot per possible CPU; only additions on that CPU change it. Slots are never
+ * reset, so a concurrent reset loses no add: take() moves the base instead, and a value is the
+ * sum of all slots minus the base. For the same reason offline CPUs need no handling, and other
+ * slots (mapped into a process, for example) could join the sum later.
  *
- * An add to several fields is one step: the slot's sequence count is odd while
- * it is under way, and readers copy a slot only when it is even. An add to one
- * field is one instruction and needs no more than that.
+ * An add to several fields is one step: the slot's sequence count is odd meanwhile, and readers
+ * copy a slot only while it is even. An add to one field is one instruction and needs no
+ * sequence count.
  *
- * A histogram (counter_histogram.c) is a sum of many fields: its buckets, and for each
- * group of 16 of them the sum of the values. An observation adds to a bucket and the
- * sum of its group, in one step. So readers copy a group when the count is even, not the
- * slot: that is as long as a sum of 17 fields, and nobody who observes without pause
- * keeps them from it.
+ * A histogram (counter_histogram.c) is a sum of many fields: its buckets, and for each group of
+ * 16 buckets the sum of the values in them. An observation adds to a bucket and to the sum of
+ * its group, in one step. A reader copies one group at a time while the count is even, not the
+ * whole slot. That takes as long as a sum of 17 fields, so continuous observations do not
+ * starve readers.
  */
 #ifndef _WEIR_COUNTER_H
 #define _WEIR_COUNTER_H
@@ -30,9 +29,9 @@
 #include "core/object.h"
 
 /**
- * struct weir_slot - what was added on one CPU
- * @seq: odd while several fields are being added to; that CPU only
- * @value: the sums; that CPU only, by this_cpu_add()
+ * struct weir_slot - amounts added on one CPU
+ * @seq: odd while several fields are being added to; written by that CPU only
+ * @value: the sums; written by that CPU only, with this_cpu_add()
  */
 struct weir_slot {
 	seqcount_t seq;
@@ -42,25 +41,24 @@ struct weir_slot {
 /**
  * struct weir_counter - a counter
  *
- * I: set at creation, then constant. A: atomic. L: written under @lock, read
- * under @base_seq.
+ * I: set at creation, then constant. A: atomic. L: written under @lock, read under @base_seq.
  *
- * @nfields:	I: 0 for a histogram
- * @slots:	I: one per possible CPU; NULL for a sequence
- * @base_seq:	odd while @base changes
- * @lock:	one take() at a time; of a histogram: one change of @base
- * @taking:	histogram: one take() or merge() at a time, outside @lock: there is more
- *		to read than softirqs should be off for
- * @base:	L: what earlier takes have taken
- * @last:	A: a sequence's number last handed out
- * @names:	I: the fields'; with the header, not with the storage
+ * @nfields:       I: 0 for a histogram
+ * @slots: I: one per possible CPU; NULL for a sequence
+ * @base_seq:      odd while @base changes
+ * @lock:  serialises take(); for a histogram, changes of @base
+ * @taking:        histogram: serialises take() and merge(), outside @lock, because they read
+ *	too much to keep softirqs disabled
+ * @base:  L: the amounts that earlier takes have returned
+ * @last:  A: sequence: the last number handed out
+ * @names: I: names of the fields; freed with the header, not with the storage
  */
 struct weir_counter {
 	struct weir_object	obj;
 	unsigned int		nfields;
 	struct weir_slot __percpu *slots;
-	spinlock_t		lock;	/* one take at a time */
-	struct mutex		taking;	/* of a histogram */
+	spinlock_t		lock;	/* serialises take() */
+	struct mutex		taking;	/* histogram: serialises take() and merge() */
 	seqcount_spinlock_t	base_seq;
 	u64			*base;
 	atomic64_t		last ____cacheline_aligned_in_smp;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Histograms: observing, snapshots, take. See counter.h; histogram.h has the buckets.
+ * Histograms: observe, snapshot, take. See counter.h; histogram.h has the buckets.
  *
- * Memory: 60 groups of 16 buckets and a sum, 8168 bytes for each possible CPU, and
- * 7688 for the base.
+ * Memory: 60 groups of 16 buckets and a sum, 8168 bytes for each possible CPU, and 7688 for the
+ * base.
  */
 
 #include <linux/mutex.h>
@@ -12,19 +12,19 @@
 #include "counter/counter.h"
 #include "lib/histogram.h"
 
-/* In a slot: the buckets of a group, then the sum of the values in them. */
+/* A slot has for each group the buckets, then the sum of the values in them. */
 #define SUBS		WEIR_HISTOGRAM_SUBS
 #define GROUP_WORDS	(SUBS + 1)
 #define SLOT_WORDS	(WEIR_HISTOGRAM_GROUPS * GROUP_WORDS)
 
-/* In the base: all buckets, then the sum of all values. */
+/* The base has all buckets, then the sum of all values. */
 #define BASE_SUM	WEIR_HISTOGRAM_BUCKETS
 #define BASE_WORDS	(WEIR_HISTOGRAM_BUCKETS + 1)
 
-/* A reader that many takes in a row get the better of makes them wait. */
+/* After this many takes in a row have disturbed a reader, it holds the lock against them. */
 #define READ_TRIES	8
 
-/* u64 in the slot of one CPU. */
+/* Number of u64 in the slot of one CPU. */
 unsigned int weir_counter_slot_words(const struct weir_counter *c)
 {
 	return c->obj.type == WEIR_COUNTER_HISTOGRAM ? SLOT_WORDS : c->nfields;
@@ -39,10 +39,10 @@ unsigned int weir_counter_base_words(const struct weir_counter *c)
  * weir_counter_observe - count a value
  * @c: the counter, of type histogram
  * @value: 0..2^63-1
- * @times: how often it was seen
+ * @times: number of observations
  *
- * Context: process or softirq, which is off meanwhile; see weir_counter_add_many().
- * Cost: three cache lines of this CPU, no division.
+ * Context: process or softirq; disables softirqs, see weir_counter_add_many(). Cost: three
+ *	cache lines of this CPU, no division.
  */
 void weir_counter_observe(struct weir_counter *c, u64 value, u64 times)
 {
@@ -51,7 +51,7 @@ void weir_counter_observe(struct weir_counter *c, u64 value, u64 times)
 	struct weir_slot *slot;
 
 	local_bh_disable();
-	preempt_disable();	/* on PREEMPT_RT the line above does not */
+	preempt_disable();	/* on PREEMPT_RT, local_bh_disable() does not disable preemption */
 	slot = this_cpu_ptr(c->slots);
 	/* pairs with read_seqcount_begin() in group_read() */
 	raw_write_seqcount_begin(&slot->seq);
@@ -62,7 +62,7 @@ void weir_counter_observe(struct weir_counter *c, u64 value, u64 times)
 	local_bh_enable();
 }
 
-/* One CPU's group, all of the same moment. */
+/* One CPU's group, all of it as of one moment. */
 static void group_read(const struct weir_slot *slot, unsigned int group, u64 *copy)
 {
 	const u64 *words = &slot->value[group * GROUP_WORDS];
@@ -89,9 +89,9 @@ static void slot_read(const struct weir_slot *slot, struct weir_histogram *h)
 }
 
 /*
- * All that was ever counted, each observation as a whole or not at all. It does not
- * offer the processor to others: who waits for taking, or for a show function to end,
- * would wait for whom a cgroup lets run now and then.
+ * The sum of all slots, each observation as a whole or not at all. Does not reschedule: tasks
+ * that wait for @taking, or for a show function to end, would then depend on a task that its
+ * cgroup may throttle.
  */
 static void slots_read(const struct weir_counter *c, struct weir_histogram *h)
 {
@@ -113,7 +113,7 @@ static void base_subtract(const struct weir_counter *c, struct weir_histogram *h
 
 static bool snapshot_try(const struct weir_counter *c, struct weir_histogram *h)
 {
-	/* an old base must not meet slots of after the take */
+	/* an old base must not be combined with slots read after the take */
 	unsigned int seq = read_seqcount_begin(&c->base_seq);
 
 	slots_read(c, h);
@@ -122,11 +122,11 @@ static bool snapshot_try(const struct weir_counter *c, struct weir_histogram *h)
 }
 
 /**
- * weir_counter_snapshot - what a histogram holds
+ * weir_counter_snapshot - read a histogram
  * @c: the counter, of type histogram
  * @h: filled in
  *
- * Context: process; may sleep. Cost: 8 KiB for each possible CPU.
+ * Context: process; may sleep. Cost: reads 8 KiB for each possible CPU.
  */
 void weir_counter_snapshot(struct weir_counter *c, struct weir_histogram *h)
 {
@@ -144,11 +144,11 @@ finish:
 }
 
 /**
- * weir_counter_snapshot_take - a snapshot, and reset to nothing
+ * weir_counter_snapshot_take - a snapshot, and reset to zero
  * @c: the counter, of type histogram
  * @h: filled in
  *
- * Each observation is in what exactly one take returned, or in the histogram still.
+ * Each observation is in the result of exactly one take, or still in the histogram.
  * Context: process; may sleep.
  */
 void weir_counter_snapshot_take(struct weir_counter *c, struct weir_histogram *h)
@@ -158,7 +158,7 @@ void weir_counter_snapshot_take(struct weir_counter *c, struct weir_histogram *h
 
 	mutex_lock(&c->taking);
 	slots_read(c, h);
-	/* not before: who reads meanwhile has to wait for what follows */
+	/* taken late: concurrent readers wait for it */
 	spin_lock_bh(&c->lock);
 	write_seqcount_begin(&c->base_seq);
 	for (i = 0; i < WEIR_HISTOGRAM_BUCKETS; i++) {
@@ -180,7 +180,7 @@ void weir_counter_snapshot_take(struct weir_counter *c, struct weir_histogram *h
  * @c: the counter, of type histogram
  * @h: the snapshot
  *
- * It is as if that much less had been taken. Context: process; may sleep.
+ * Subtracts the snapshot from the base. Context: process; may sleep.
  */
 void weir_counter_merge(struct weir_counter *c, const struct weir_histogram *h)
 {

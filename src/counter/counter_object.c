@@ -103,7 +103,7 @@ static void counter_release(struct weir_object *o)
 }
 
 /**
- * counter_load - &weir_kind_ops.load: into a histogram, one snapshot
+ * counter_load - &weir_kind_ops.load: add one snapshot to a histogram
  * @o: the counter
  * @args: the ioctl's struct; results are filled in
  *
@@ -178,7 +178,7 @@ static ssize_t field_show(struct weir_object *o, unsigned int index, char *buffe
 			  (s64)weir_counter_read_one(weir_counter(o), index));
 }
 
-/* Of a histogram: what each file shows, by its index. */
+/* Histogram: the value that each file shows, by its index. */
 enum histogram_file { COUNT, SUM, MIN, MAX, P50, P90, P99, P999 };
 
 static u64 histogram_value(const struct weir_histogram *h, enum histogram_file file)
@@ -203,7 +203,7 @@ static u64 histogram_value(const struct weir_histogram *h, enum histogram_file f
 
 static ssize_t histogram_show(struct weir_object *o, unsigned int index, char *buffer)
 {
-	/* not accounted: who removes the folder waits for us, not for our cgroup */
+	/* not charged to a cgroup: the removal of the folder waits for this function */
 	struct weir_histogram *h = kmalloc(sizeof(*h), GFP_KERNEL);
 	ssize_t n;
 
@@ -236,7 +236,7 @@ static struct attribute *histogram_attrs[] = {
 	NULL
 };
 
-/* One file a field; a histogram has the same ones as any other. */
+/* One file for each field; all histograms have the same files. */
 static int counter_sysfs_add(struct weir_object *o)
 {
 	struct weir_counter *c = weir_counter(o);
