@@ -187,20 +187,19 @@ enum weir_counter_type {
 };
 
 /**
- * struct weir_counter_config - what a counter is
+ * struct weir_counter_config - configuration of a counter
  * @size: sizeof(struct weir_counter_config)
  * @type: enum weir_counter_type
- * @nfields: names in @fields. 0 in CREATE means one field named "value", which
- *	is all that a sequence can have; a histogram has none. In GET: room in @fields
- *	on the way in, fields of the counter on the way out (EMSGSIZE if that is more).
+ * @nfields: number of names in @fields. CREATE: 0 means one field named "value", the only
+ *	choice for a sequence; a histogram has no fields. GET: on the way in, room in @fields; on
+ *	the way out, fields of the counter (EMSGSIZE if they do not fit).
  * @reserved: 0
- * @fields: pointer to @nfields names of WEIR_NAME_SIZE bytes each, NUL-
- *	terminated, by the rules of object names, no two alike
- * @start: of a sequence in CREATE: the number before the first one handed out, 0 to
- *	2^63-2. Else 0.
- * @sub_bits: of a histogram: WEIR_HISTOGRAM_SUB_BITS; 0 in CREATE means the same. Else
- *	0.
- * @buckets: of a histogram in GET: WEIR_HISTOGRAM_BUCKETS. Else 0.
+ * @fields: pointer to @nfields different names of WEIR_NAME_SIZE bytes each, NUL-terminated,
+ *	by the rules of object names
+ * @start: sequence, in CREATE: the number before the first one handed out, 0 to 2^63-2;
+ *	otherwise 0
+ * @sub_bits: histogram: WEIR_HISTOGRAM_SUB_BITS; 0 in CREATE means the same. Otherwise 0.
+ * @buckets: histogram, in GET: WEIR_HISTOGRAM_BUCKETS; otherwise 0
  */
 struct weir_counter_config {
 	__u32		size;
@@ -216,19 +215,19 @@ struct weir_counter_config {
 /**
  * DOC: Histograms
  *
- * A value is 0 to WEIR_HISTOGRAM_VALUE_MAX (2^63-1). Values below 32 have a bucket
- * each. From there on each power of two is cut into 16 buckets (WEIR_HISTOGRAM_SUB_BITS
- * are 4), so a bucket is never wider than 1/16 of its lowest value. With s, the number
- * of bits of a value less 5, or 0 if it is shorter, its bucket has the number
+ * A value is 0 to WEIR_HISTOGRAM_VALUE_MAX (2^63-1). Each value below 32 has a bucket of its
+ * own. Above, each power of two is divided into 16 buckets (WEIR_HISTOGRAM_SUB_BITS is 4), so a
+ * bucket is never wider than 1/16 of its lowest value. Let s be the number of bits of the value
+ * minus 5, or 0 if it has fewer bits. Then the index of its bucket is
  *
  *	s * 16 + (value >> s)
  *
- * and bucket i, with s = i / 16 - 1, or 0 below 16, has the values
+ * and bucket i, with s = i / 16 - 1 (0 for i below 16), has the values
  *
  *	(i - s * 16) << s	to	((i - s * 16 + 1) << s) - 1.
  *
- * The value at or below which a given part of all lie, taken to be the highest of its
- * bucket, is never too low, and too high by less than 1/16.
+ * A percentile, taken as the highest value of its bucket, is never too low, and too high by
+ * less than 1/16.
  */
 #define WEIR_HISTOGRAM_SUB_BITS	4
 #define WEIR_HISTOGRAM_BUCKETS	960
@@ -236,18 +235,17 @@ struct weir_counter_config {
 
 /**
  * struct weir_histogram - a snapshot of a histogram
- * @count: values there are: the sum of @buckets
- * @sum: of the values
- * @min: the lowest value of the lowest bucket that is not empty; 0 if all are
- * @max: the highest value of the highest one that is not empty; 0 if all are
- * @buckets: values in each
+ * @count: number of values: the sum of @buckets
+ * @sum: sum of the values
+ * @min: the lowest value of the lowest non-empty bucket; 0 if all are empty
+ * @max: the highest value of the highest non-empty bucket; 0 if all are empty
+ * @buckets: number of values in each bucket
  *
- * Each observation is in all of it, or not in it at all. @min and @max say what the
- * buckets do, no more: no value lies outside of them, and the least and the greatest
- * are in the same bucket (so exact below 32, else off by less than 1/16). @count,
- * @sum and @buckets are modulo 2^64; with values from 2^32 on @sum may well get there.
- * Snapshots of the same layout can be added up, member by member but for @min and
- * @max.
+ * A snapshot contains each observation in all members, or in none. @min and @max are derived
+ * from the buckets: no value is outside of them, and the least and the greatest value are in
+ * the same buckets as they are (exact below 32, otherwise off by less than 1/16). @count, @sum
+ * and @buckets are modulo 2^64; @sum may wrap if values are 2^32 or more. Snapshots of the same
+ * layout can be merged by adding all members except @min and @max.
  */
 struct weir_histogram {
 	__aligned_u64	count;
@@ -262,14 +260,14 @@ struct weir_histogram {
 
 /**
  * enum weir_algorithm - how a limiter decides
- * @WEIR_ALGORITHM_BUCKET: token bucket, kept as GCRA (ITU-T I.371): @tokens per
- *	@period flow in evenly, at most @burst are saved up
- * @WEIR_ALGORITHM_WINDOW: at most @tokens in each @period, counted from the
- *	limiter's creation (or its last change of @period)
- * @WEIR_ALGORITHM_SLIDING: the same windows, but what was spent in the one before
- *	counts, too: as the part of it that is less than a @period old, rounded up.
- *	So what lies within any one @period is at most @tokens if it was spent
- *	evenly, and less than twice that however it was spent.
+ * @WEIR_ALGORITHM_BUCKET: token bucket, implemented as GCRA (ITU-T I.371): @tokens per
+ *	@period come back evenly; at most @burst are saved up
+ * @WEIR_ALGORITHM_WINDOW: at most @tokens in each @period, counted from the limiter's
+ *	creation (or from the last change of @period)
+ * @WEIR_ALGORITHM_SLIDING: the same windows; tokens spent in the previous window also count,
+ *	weighted by the part of it that is less than a @period old, rounded up. Any one @period
+ *	therefore has at most @tokens if they were spent evenly, and always less than twice
+ *	@tokens.
  */
 enum weir_algorithm {
 	WEIR_ALGORITHM_BUCKET	= 1,
@@ -285,7 +283,7 @@ enum weir_key_type {
 	WEIR_KEY_TEXT		= 3,	/* key_len 1..255, any bytes */
 };
 
-/** enum weir_when_full - what a new key meets when max_keys are in use */
+/** enum weir_when_full - answer for a new key when max_keys are in use */
 enum weir_when_full {
 	WEIR_FULL_REFUSE	= 0,	/* verdict "full" */
 	WEIR_FULL_ALLOW		= 1,	/* allowed, not tracked, counted */
@@ -517,55 +515,53 @@ struct weir_gate_stats {
 };
 
 /**
- * struct weir_breaker_config - what a breaker is
+ * struct weir_breaker_config - configuration of a breaker
  * @size: sizeof(struct weir_breaker_config)
  * @key_type: enum weir_key_type; NONE: a plain breaker
- * @failures: so many within @within open it, 1..65535; 0: @percent does
- * @percent: of the calls within @within that failed, 1..100; 0 with @failures
- * @minimum: calls there must have been for that, 1..2^20; 0 means 10; 0 with @failures
- * @probes: callers it admits half-open, 1..2^30; 0 means 1
- * @successes: of them that close it, 1..@probes; 0 means all
- * @nopen: steps in @open, 1..8
- * @open: ns it stays open, each time it opens in turn, 1 ns to ten years; the last
- *	repeats. The rest is 0.
+ * @failures: number of failures within @within that opens, 1..65535; 0: @percent is used
+ * @percent: percentage of failed calls within @within that opens, 1..100; 0 with @failures
+ * @minimum: number of calls within @within below which @percent does not open, 1..2^20; 0
+ *	means 10; 0 with @failures
+ * @probes: calls admitted while half-open, 1..2^30; 0 means 1
+ * @successes: successful probes that close, 1..@probes; 0 means all
+ * @nopen: number of steps in @open, 1..8
+ * @open: ns of the first open period, the second, and so on, 1 ns to ten years each; the
+ *	last step repeats. Members beyond @nopen are 0.
  * @within: ns, 1 ns to 100 days
- * @forget_after: ns after it closed at which the ladder begins anew, 0 to ten years; 0: at
- *	once
- * @probe_within: ns after the last probe was admitted at which those that have not
- *	reported have failed, 1 ns to ten years; 0 means a minute; WEIR_NEVER: they are
- *	waited for
- * @lapse: ns after which a half-open breaker that waits for no probe, nor was asked to
- *	admit one, closes by itself, 1 ns to ten years, or WEIR_NEVER; 0 means an hour, or
- *	WEIR_NEVER if it is plain. Without it a key that is not asked for any more
- *	would be remembered for ever.
- * @slow: ns: a call that took longer has failed, 0 to ten years; 0: however long
- * @max_keys: keys that have something to remember, at most, 1..WEIR_KEYS_MAX; 0 means
- *	65536. Taken off the creator's max_keys_per_uid while the breaker exists.
+ * @forget_after: ns after closing at which the ladder is reset, 0 to ten years; 0: at once
+ * @probe_within: ns after the last admission at which unreported probes have failed, 1 ns to
+ *	ten years; 0 means a minute; WEIR_NEVER: no limit
+ * @lapse: ns after which a half-open breaker without outstanding probes and without requests
+ *	closes by itself, 1 ns to ten years, or WEIR_NEVER; 0 means an hour, or WEIR_NEVER for a
+ *	plain breaker. With WEIR_NEVER, a half-open key that is not used any more keeps its entry
+ *	for ever.
+ * @slow: ns: a call that took longer has failed, 0 to ten years; 0: no limit
+ * @max_keys: maximum number of keys with an entry, 1..WEIR_KEYS_MAX; 0 means 65536. Charged
+ *	to the creator's max_keys_per_uid while the breaker exists.
  * @prefix4: as in &struct weir_limiter_config
- * @prefix6: the same
+ * @prefix6: as in &struct weir_limiter_config
  * @reserved: 0
  *
- * For key type NONE max_keys must be 0 or 1. Prefixes must be 0 unless the key
- * type is IP.
+ * For key type NONE max_keys must be 0 or 1. Prefixes must be 0 unless the key type is IP.
  *
  * DOC: How a breaker decides
  *
- * Closed, it admits everybody, and counts what it is told of. Open, it admits nobody. Then
- * it is half-open, and admits exactly @probes callers over all processes: @successes of
- * them close it, the first failure opens it for the next step of the ladder.
+ * A closed breaker admits all calls and counts reports. An open breaker admits none. When the
+ * open period ends it is half-open and admits exactly @probes calls, counted over all
+ * processes: @successes of them close it, the first failure opens it for the next step of the
+ * ladder.
  *
- * By number it errs towards opening, by less than a seventh: it opens if that many
- * failures fell into a time of @within, always, and never if into none of 8/7 of it. By
- * percentage older calls fade out, as strikes do.
+ * By number, the count may be too high by less than a seventh: the breaker always opens if
+ * @failures failures fell into a time of @within, and never if they did not fall into 8/7 of
+ * it. By percentage, older calls fade as strikes do.
  *
- * Who is admitted gets a ticket, and reports with it. A report of a call that was
- * admitted before the last change of state is late and counts nothing; so does one of a
- * call that took more than an hour. Changes that only time brings (the end of @open,
- * @probe_within, @lapse) are made, and their events sent, by the next operation on the
- * key; nobody can tell the difference otherwise.
+ * An admitted call gets a ticket for its report. The report is late, and is ignored, if the
+ * state has changed since the call was admitted, or if the call was admitted more than an hour
+ * ago. State changes that time causes (the end of @open, @probe_within, @lapse) are made, and
+ * their events sent, by the next operation on the key. There is no other visible difference.
  *
- * A probe belongs to its holder (see "Who holds a permit"): if he goes without a report
- * it has failed. A detached one belongs to nobody.
+ * A probe belongs to its holder (see "Who holds a permit"): if the holder goes without a
+ * report, the probe has failed. A detached probe has no holder.
  */
 struct weir_breaker_config {
 	__u32		size;
@@ -592,16 +588,16 @@ struct weir_breaker_config {
  * struct weir_breaker_stats - a breaker's totals since its creation
  * @size: sizeof(struct weir_breaker_stats)
  * @reserved: 0
- * @allowed: callers admitted, probes included
- * @rejected: callers that were not
+ * @allowed: calls admitted, probes included
+ * @rejected: calls not admitted
  * @succeeded: reports of success that counted
- * @failed: failures that counted, slow calls included; of probes that were lost
- *	together it is one
- * @late: reports that did not count
- * @lost: probes whose holder went without a report, and that counted still
- * @opened: how often it opened, of all keys
- * @keys: keys that have something to remember, or had a moment ago
- * @max_keys: its cap on them
+ * @failed: failures that counted, slow calls included; probes that are lost together count
+ *	as one
+ * @late: reports that came too late to count
+ * @lost: probes that counted as failed because their holder went without a report
+ * @opened: number of times that any key opened
+ * @keys: keys with an entry
+ * @max_keys: maximum number of keys
  * @full: reports, trips and resets that found no room for a new key
  */
 struct weir_breaker_stats {
@@ -1088,10 +1084,10 @@ struct weir_load {
 #define WEIR_IOC_LOAD		_IO(WEIR_IOC_MAGIC, 0x0b)
 
 /**
- * enum weir_rule_action - what a rule says to an address
- * @WEIR_RULE_NONE: take the rule for this block away; there must be one
- * @WEIR_RULE_ALLOW: always allowed
- * @WEIR_RULE_DENY: always "banned"
+ * enum weir_rule_action - the action of a rule
+ * @WEIR_RULE_NONE: remove the rule for this block; there must be one
+ * @WEIR_RULE_ALLOW: checks are always allowed
+ * @WEIR_RULE_DENY: checks are always answered "banned"
  */
 enum weir_rule_action {
 	WEIR_RULE_NONE		= 0,
@@ -1101,9 +1097,9 @@ enum weir_rule_action {
 
 /**
  * struct weir_rule - a rule for a block of addresses (CIDR)
- * @addr: the block's first address, network order; behind @addr_len zero
+ * @addr: the first address of the block, network order; bytes beyond @addr_len are zero
  * @addr_len: 4 or 16
- * @prefix: bits of @addr that count, 0..32 or 0..128; the others are zero
+ * @prefix: number of leading bits of @addr that count, 0..32 or 0..128; the others are zero
  * @action: enum weir_rule_action
  * @reserved: 0
  */
@@ -1327,10 +1323,10 @@ enum weir_opcode {
 #define WEIR_LEASE_DETACHED	1ULL
 
 /**
- * enum weir_call - what became of a call
+ * enum weir_call - the outcome of a call
  * @WEIR_CALL_OK: it succeeded
- * @WEIR_CALL_FAILED: it did not
- * @WEIR_CALL_WITHDRAWN: it was not made; a probe's place is free again
+ * @WEIR_CALL_FAILED: it failed
+ * @WEIR_CALL_WITHDRAWN: it was not made; a probe's slot is free again
  */
 enum weir_call {
 	WEIR_CALL_OK		= 1,
@@ -1340,9 +1336,9 @@ enum weir_call {
 
 /**
  * enum weir_breaker_state - see "How a breaker decides"
- * @WEIR_CLOSED: calls go ahead
- * @WEIR_OPEN: they do not
- * @WEIR_HALF_OPEN: probes do
+ * @WEIR_CLOSED: calls are admitted
+ * @WEIR_OPEN: calls are rejected
+ * @WEIR_HALF_OPEN: only probes are admitted
  */
 enum weir_breaker_state {
 	WEIR_CLOSED		= 0,
@@ -1356,8 +1352,8 @@ enum weir_breaker_state {
  * @WEIR_ALLOWED: charged, go ahead
  * @WEIR_LIMITED: not charged; try again after retry_after
  * @WEIR_BANNED: not charged; the key is banned for banned_for
- * @WEIR_FULL: not charged; a new key, and max_keys are in use
- * @WEIR_QUEUED: not yet: it has its place in the queue of a gate
+ * @WEIR_FULL: not charged; the key is new, and max_keys are in use
+ * @WEIR_QUEUED: not granted yet: the request is in the queue of a gate
  */
 enum weir_verdict {
 	WEIR_NONE		= 0,
@@ -1473,7 +1469,7 @@ struct weir_op {
 #define WEIR_OP_PTR		0x1
 #define WEIR_OP_QUEUE		0x2
 
-/** WEIR_OUT_BANNED_NOW: this very operation laid the ban. */
+/** WEIR_OUT_BANNED_NOW: this operation caused the ban. */
 #define WEIR_OUT_BANNED_NOW	0x1
 /** WEIR_OUT_UNTRACKED: allowed only because the table is full (FULL_ALLOW). */
 #define WEIR_OUT_UNTRACKED	0x2
@@ -1482,15 +1478,15 @@ struct weir_op {
 /** WEIR_OUT_SHADOW: allowed only because the limiter has WEIR_LIMITER_SHADOW. */
 #define WEIR_OUT_SHADOW		0x8
 /**
- * WEIR_OUT_QUEUED: callers of RESERVE wait for this key. A check comes after them:
- * that is why nothing remains, and retry_after is when its turn would come.
+ * WEIR_OUT_QUEUED: callers of RESERVE wait for this key and come before a check. That is why
+ * nothing remains; retry_after is the time until the check's turn would come.
  */
 #define WEIR_OUT_QUEUED		0x10
-/** WEIR_OUT_CANDIDATE: the limiter's candidate would have decided otherwise. */
+/** WEIR_OUT_CANDIDATE: the limiter's candidate would have decided differently. */
 #define WEIR_OUT_CANDIDATE	0x20
-/** WEIR_OUT_PROBE: ALLOW: as a probe, which must be reported. */
+/** WEIR_OUT_PROBE: ALLOW: the call is a probe and must be reported. */
 #define WEIR_OUT_PROBE		0x40
-/** WEIR_OUT_LATE: REPORT: of an earlier generation: nothing changed. */
+/** WEIR_OUT_LATE: REPORT: the call is of an earlier generation; nothing changed. */
 #define WEIR_OUT_LATE		0x80
 /** WEIR_OUT_MINE: rosters: the lease is the caller's. */
 #define WEIR_OUT_MINE		0x100
@@ -1597,9 +1593,9 @@ enum weir_event_type {
 };
 
 /**
- * enum weir_lost - why a lease is lost
- * @WEIR_LOST_HOLDER: its holder went
- * @WEIR_LOST_EXPIRED: it ran out
+ * enum weir_lost - why a lease was lost
+ * @WEIR_LOST_HOLDER: its holder is gone
+ * @WEIR_LOST_EXPIRED: its time to live is over
  */
 enum weir_lost {
 	WEIR_LOST_HOLDER	= 1,
