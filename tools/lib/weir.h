@@ -303,16 +303,16 @@ int weir_counter_field(const struct weir_counter *counter, const char *name);
 int weir_counter_add(struct weir_counter *counter, unsigned int index,
 		     int64_t amount);
 
-/** weir_counter_add_named() - the same by the field's name (ENOENT) */
+/** weir_counter_add_named() - as weir_counter_add(), by the field's name (ENOENT) */
 int weir_counter_add_named(struct weir_counter *counter, const char *field,
 			   int64_t amount);
 
 /**
  * weir_counter_add_many() - add to several fields in one step
- * @mask: bit i chooses field i; at least one
- * @amounts: one number for each bit set, in the order of the bits
+ * @mask: bit i selects field i; at least one
+ * @amounts: one number for each bit that is set, in the order of the bits
  *
- * No reader ever sees a part of it.
+ * A reader sees all of the amounts or none of them.
  *
  * Return: 0 or -1.
  */
@@ -321,32 +321,34 @@ int weir_counter_add_many(struct weir_counter *counter, uint64_t mask,
 
 /**
  * weir_counter_read() - a snapshot of all fields
- * @values: room for @room numbers; WEIR_FIELDS_MAX is always enough
+ * @values: filled in
+ * @room: numbers that @values can take; WEIR_FIELDS_MAX is always enough
  *
- * Return: how many fields were read, or -1: EMSGSIZE if @room is too small. A
- *	sequence has one value, the number last handed out (0: none yet).
+ * Return: the number of fields read, or -1: EMSGSIZE if @room is too small. A sequence has
+ *	one value, the last number handed out (0: none yet).
  */
 int weir_counter_read(struct weir_counter *counter, int64_t *values,
 		      unsigned int room);
 
-/** weir_counter_read_field() - one field; 0 or -1 */
+/** weir_counter_read_field() - read one field; returns 0 or -1 */
 int weir_counter_read_field(struct weir_counter *counter, unsigned int index,
 			    int64_t *value);
 
 /**
  * weir_counter_take() - read all fields and reset them to zero (ADMIN)
  *
- * Nothing is lost in between. Parameters and result as weir_counter_read().
+ * No concurrent add is lost. Parameters and result as for weir_counter_read().
  */
 int weir_counter_take(struct weir_counter *counter, int64_t *values,
 		      unsigned int room);
 
 /**
- * weir_counter_next() - the next numbers of a sequence
+ * weir_counter_next() - take the next numbers of a sequence
  * @count: how many, 1..2^32
- * @first: the first of them; the caller alone has @first..@first + @count - 1
+ * @first: the first of them; no other caller gets any of @first..@first + @count - 1
  *
- * Return: 0 or -1: EOVERFLOW at the end of all numbers, EOPNOTSUPP on a sum.
+ * Return: 0 or -1: EOVERFLOW when the numbers are exhausted, EOPNOTSUPP if it is not a
+ *	sequence.
  */
 int weir_counter_next(struct weir_counter *counter, uint64_t count,
 		      uint64_t *first);
@@ -354,9 +356,9 @@ int weir_counter_next(struct weir_counter *counter, uint64_t count,
 /**
  * weir_counter_observe() - count a value in a histogram
  * @value: 0..WEIR_HISTOGRAM_VALUE_MAX
- * @times: how often it was seen, 1..2^32
+ * @times: number of observations, 1..2^32
  *
- * Return: 0, or -1: EINVAL, EOPNOTSUPP if it is no histogram.
+ * Return: 0, or -1: EINVAL, EOPNOTSUPP if it is not a histogram.
  */
 int weir_counter_observe(struct weir_counter *counter, uint64_t value,
 			 uint64_t times);
@@ -364,26 +366,29 @@ int weir_counter_observe(struct weir_counter *counter, uint64_t value,
 /**
  * weir_counter_read_histogram() - a snapshot of a histogram
  *
- * Each observation is in all of it or not in it at all.
+ * The snapshot contains each observation as a whole or not at all.
  *
- * Return: 0, or -1: EOPNOTSUPP if it is no histogram, EACCES without OBSERVE.
+ * Return: 0, or -1: EOPNOTSUPP if it is not a histogram, EACCES without OBSERVE.
  */
 int weir_counter_read_histogram(struct weir_counter *counter,
 				struct weir_histogram *histogram);
 
-/** weir_counter_take_histogram() - the same, and reset to nothing (ADMIN too); none is lost */
+/**
+ * weir_counter_take_histogram() - a snapshot, and reset to zero (ADMIN and OBSERVE); no
+ * concurrent observation is lost
+ */
 int weir_counter_take_histogram(struct weir_counter *counter,
 				struct weir_histogram *histogram);
 
 /**
- * weir_counter_load_histogram() - add a snapshot to what a histogram holds (ADMIN)
+ * weir_counter_load_histogram() - add a snapshot to a histogram, in one step (ADMIN)
  *
- * In one step, exactly. Return: 0, or -1: EINVAL if it is no snapshot of anything.
+ * Return: 0, or -1: EINVAL if the snapshot is not consistent.
  */
 int weir_counter_load_histogram(struct weir_counter *counter,
 				const struct weir_histogram *histogram);
 
-/** weir_op_observe() - fill in @op to count @value, @times, for weir_submit() */
+/** weir_op_observe() - fill in @op to count @value @times times, for weir_submit() */
 void weir_op_observe(struct weir_op *op, const struct weir_counter *counter,
 		     uint64_t value, uint64_t times);
 
@@ -393,7 +398,7 @@ void weir_op_add(struct weir_op *op, const struct weir_counter *counter,
 
 /*
  * ---------------------------------------------------------------------------
- * Histograms: what a &struct weir_histogram says. <linux/weir.h> describes its buckets.
+ * Histograms: statistics of a &struct weir_histogram. <linux/weir.h> describes its buckets.
  */
 
 /** weir_histogram_bucket() - the bucket of a value, 0..WEIR_HISTOGRAM_VALUE_MAX */
@@ -406,15 +411,15 @@ uint64_t weir_histogram_bucket_low(unsigned int bucket);
 uint64_t weir_histogram_bucket_high(unsigned int bucket);
 
 /**
- * weir_histogram_percentile() - the value up to which a part of all lie
- * @ppm: the part in millionths: 500000 is the median, 999000 the 99.9th percentile
- *	(more than 1000000 is taken for that)
+ * weir_histogram_percentile() - the value at a percentile
+ * @ppm: the percentile in millionths: 500000 is the median, 999000 the 99.9th percentile;
+ *	more than 1000000 means 1000000
  *
- * The nearest rank: of N values, in order of size, number N * @ppm / 1000000, rounded up;
- * the first for 0.
+ * Uses the nearest rank: of N values in order of size, number N * @ppm / 1000000, rounded up;
+ * the first value for 0.
  *
- * Return: never less than the exact one, and more by less than 1/16 of it; below 32
- *	exact. 0 if there are no values.
+ * Return: never less than the exact value, and more by less than 1/16 of it (exact below
+ *	32); 0 if there are no values.
  */
 uint64_t weir_histogram_percentile(const struct weir_histogram *histogram,
 				   uint32_t ppm);
@@ -422,21 +427,21 @@ uint64_t weir_histogram_percentile(const struct weir_histogram *histogram,
 /**
  * weir_histogram_mean() - the mean of all values; 0 if there are none
  *
- * As exact as a double is, unless the values may have a sum of 2^64 or more: then it is
- * reckoned from the middles of the buckets, and off by at most 1/32.
+ * Exact within the precision of a double, unless the values may have a sum of 2^64 or more:
+ * then it is computed from the middles of the buckets, with an error of at most 1/32.
  */
 double weir_histogram_mean(const struct weir_histogram *histogram);
 
 /**
- * weir_histogram_up_to() - how many values lie at or below a bound
+ * weir_histogram_up_to() - the number of values at or below a bound
  *
- * Exact if the bound is the highest value of its bucket: each below 32, 2^n - 1...;
- * else those of its bucket count all the same. For cumulative counts as monitoring wants
- * them; with a bound of WEIR_HISTOGRAM_VALUE_MAX or more it is all.
+ * Exact if the bound is the highest value of its bucket (any value below 32, 2^n - 1...);
+ * otherwise all values of its bucket are counted. Gives cumulative counts for monitoring
+ * systems; a bound of WEIR_HISTOGRAM_VALUE_MAX or more counts all values.
  */
 uint64_t weir_histogram_up_to(const struct weir_histogram *histogram, uint64_t bound);
 
-/** weir_histogram_merge() - add @from to @to, which is then as if all had gone there */
+/** weir_histogram_merge() - add @from to @to, as if all values had been counted in @to */
 void weir_histogram_merge(struct weir_histogram *to, const struct weir_histogram *from);
 
 /*
@@ -445,15 +450,14 @@ void weir_histogram_merge(struct weir_histogram *to, const struct weir_histogram
  */
 
 /**
- * struct weir_key - what an entry in a limiter stands for
+ * struct weir_key - a key of a limiter, gate, breaker or roster
  * @type: enum weir_key_type
- * @len: bytes used of @bytes
- * @bytes: as in &struct weir_op: a u64 in this machine's byte order, an address in
- *	network order, or text without a NUL at the end. What lies behind @len is
- *	not looked at.
+ * @len: number of bytes used in @bytes
+ * @bytes: as in &struct weir_op: a u64 in this machine's byte order, an address in network
+ *	order, or text without a NUL at the end. Bytes beyond @len are ignored.
  *
- * A key owns its bytes: it can be copied, and kept. Where a function takes a key,
- * NULL means the same as weir_key_none().
+ * A key contains its bytes, so it can be copied and kept. Where a function takes a key, NULL
+ * means the same as weir_key_none().
  */
 struct weir_key {
 	uint16_t	type;
@@ -461,7 +465,7 @@ struct weir_key {
 	uint8_t		bytes[WEIR_KEY_MAX + 1];
 };
 
-/** weir_key_none() - the key of a limiter without keys */
+/** weir_key_none() - the key of an object without keys */
 void weir_key_none(struct weir_key *key);
 
 /** weir_key_u64() - a number */
@@ -470,10 +474,10 @@ void weir_key_u64(struct weir_key *key, uint64_t number);
 /**
  * weir_key_ip() - an address as text, "192.0.2.7" or "2001:db8::7"
  *
- * The limiter cuts it to its prefix; the key keeps the whole address, but not the
- * zone of "fe80::7%eth0".
+ * The key has the whole address; the object cuts it to its prefix. The zone of "fe80::7%eth0"
+ * is dropped.
  *
- * Return: 0, or -1 (EINVAL) if @text is no numeric address.
+ * Return: 0, or -1 (EINVAL) if @text is not a numeric address.
  */
 int weir_key_ip(struct weir_key *key, const char *text);
 
@@ -485,10 +489,10 @@ int weir_key_sockaddr(struct weir_key *key, const struct sockaddr *address,
 int weir_key_text(struct weir_key *key, const void *text, size_t length);
 
 /**
- * weir_key_parse() - a key of @type from what a person typed
+ * weir_key_parse() - a key of @type from user input
  *
- * A u64 is decimal digits only, an address as for weir_key_ip(), text is taken
- * byte for byte. NONE takes only the empty string.
+ * A u64 is decimal digits only, an address as for weir_key_ip(), a text is used byte for byte.
+ * NONE takes only the empty string.
  *
  * Return: 0, or -1: EINVAL, or ERANGE for a number above 2^64 - 1.
  */
@@ -499,18 +503,21 @@ int weir_key_parse(struct weir_key *key, enum weir_key_type type,
  * weir_key_format() - a key as printable text
  * @buffer: WEIR_KEY_FORMAT_MAX bytes are always enough
  *
- * Numbers in decimal, addresses as addresses. Text: valid UTF-8 stands as it is, but
- * for control characters, and characters that turn the direction of writing or show
- * nothing; they, and bytes that are not UTF-8, become \xHH for each byte, and so does
- * a backslash that would look like such an escape. So the result is always valid
- * UTF-8, safe on a terminal, and tells every key from every other.
+ * Formats numbers in decimal and addresses in their usual form. Text is valid UTF-8 with these
+ * exceptions, each byte of which becomes \xHH: control characters, characters that are
+ * invisible or change the direction of writing, bytes that are not UTF-8, and a backslash that
+ * would otherwise look like such an escape. The result is always valid UTF-8, safe on a
+ * terminal, and different for different keys.
  *
  * Return: bytes written without the NUL, or -1 (EMSGSIZE).
  */
 int weir_key_format(const struct weir_key *key, char *buffer, size_t size);
 #define WEIR_KEY_FORMAT_MAX	(4 * WEIR_KEY_MAX + 1)
 
-/** weir_text_format() - the same for @length bytes of any text; room 4 * length + 1 */
+/**
+ * weir_text_format() - the same for @length bytes of any text; @buffer needs 4 * length + 1
+ * bytes
+ */
 int weir_text_format(const void *text, size_t length, char *buffer, size_t size);
 
 /*
@@ -519,19 +526,19 @@ int weir_text_format(const void *text, size_t length, char *buffer, size_t size)
  */
 
 /**
- * struct weir_answer - what a check, and every other operation on a key, answers
+ * struct weir_answer - the answer to a check or another operation on a key
  * @verdict: enum weir_verdict
  * @flags: WEIR_OUT_* bits
  * @decided: index of the op that decided, within its submission
  * @strikes: strikes that count now
- * @bans: steps of the ban ladder climbed
+ * @bans: steps of the ban ladder used so far
  * @reserved: 0
- * @limit: tokens a fresh key can spend at once
- * @remaining: tokens this key can spend now
- * @retry_after: ns after which the same check is allowed if nobody else spends; 0
+ * @limit: tokens of a fresh key
+ * @remaining: tokens this key has now
+ * @retry_after: ns after which the same check is allowed if no other caller spends tokens; 0
  *	if it was allowed, WEIR_NEVER if it cannot be, or for WEIR_FULL
  * @reset_after: ns until all tokens are back
- * @banned_for: ns the ban lasts still; 0 if there is none
+ * @banned_for: ns until the ban ends; 0 if there is none
  */
 struct weir_answer {
 	uint32_t	verdict;
@@ -549,23 +556,23 @@ struct weir_answer {
 
 /**
  * weir_limiter_create() - make a limiter
- * @name: as of counters
- * @config: size, algorithm, tokens and period at least; all zeros elsewhere are
- *	defaults. &struct weir_limiter_config tells the ranges.
+ * @name: as for counters
+ * @config: at least size, algorithm, tokens and period; zeros elsewhere select defaults.
+ *	&struct weir_limiter_config has the ranges.
  * @mode: permission bits as of a file: r (4) observe, w (2) use; 0660 is usual
  *
- * Return: the limiter with all rights, for weir_limiter_close(), or NULL: EEXIST,
- *	EINVAL (a number out of range), ERANGE (together they cannot be kept).
+ * Return: the limiter with all rights, for weir_limiter_close(), or NULL: EEXIST, EINVAL (a
+ *	number out of range), ERANGE (the numbers do not fit together).
  */
 struct weir_limiter *weir_limiter_create(struct weir *weir, const char *name,
 				const struct weir_limiter_config *config,
 				unsigned int mode);
 
 /**
- * weir_limiter_ensure() - open a limiter, making it if there is none
+ * weir_limiter_ensure() - open a limiter, creating it if it does not exist
  *
- * Of all concurrent callers exactly one makes it, and all get the same one. A
- * limiter that exists is opened as it is; @config changes nothing.
+ * Exactly one of several concurrent callers creates it, and all open the same one. An existing
+ * limiter is opened unchanged; @config is then ignored.
  */
 struct weir_limiter *weir_limiter_ensure(struct weir *weir, const char *name,
 				const struct weir_limiter_config *config,
@@ -575,20 +582,19 @@ struct weir_limiter *weir_limiter_ensure(struct weir *weir, const char *name,
  * weir_limiter_open() - open a limiter
  * @rights: WEIR_RIGHT_* wanted, at least one; all are granted, or the call fails
  *
- * With WEIR_RIGHT_OBSERVE the library knows the limiter's key type, and refuses
- * keys of another one with EINVAL. Without it the kernel alone judges, and it sees
- * no more than the length.
+ * With WEIR_RIGHT_OBSERVE the library knows the limiter's key type, and refuses keys of other
+ * types with EINVAL. Without it only the kernel checks keys, and it can check the length only.
  */
 struct weir_limiter *weir_limiter_open(struct weir *weir, const char *name,
 				       unsigned int rights);
 
-/** weir_limiter_adopt() - as weir_counter_adopt() */
+/** weir_limiter_adopt() - make a limiter object from a handle, as weir_counter_adopt() */
 struct weir_limiter *weir_limiter_adopt(struct weir *weir, uint32_t handle);
 
-/** weir_limiter_close() - give the handle back; the limiter itself lives on */
+/** weir_limiter_close() - close the handle; the limiter itself stays */
 void weir_limiter_close(struct weir_limiter *limiter);
 
-/** weir_limiter_delete() - end the limiter for everybody (ADMIN); then close it */
+/** weir_limiter_delete() - delete the limiter for all its users (ADMIN); close it afterwards */
 int weir_limiter_delete(struct weir_limiter *limiter);
 
 /** weir_limiter_handle() - the handle, for &struct weir_op */
@@ -597,7 +603,7 @@ uint32_t weir_limiter_handle(const struct weir_limiter *limiter);
 /** weir_limiter_key_type() - enum weir_key_type, or -1 if not known (no OBSERVE) */
 int weir_limiter_key_type(const struct weir_limiter *limiter);
 
-/** weir_limiter_get_config() - what it is (OBSERVE), defaults filled in; 0 or -1 */
+/** weir_limiter_get_config() - its configuration (OBSERVE), defaults filled in; 0 or -1 */
 int weir_limiter_get_config(struct weir_limiter *limiter,
 			    struct weir_limiter_config *config);
 
@@ -621,11 +627,11 @@ int weir_limiter_set(struct weir_limiter *limiter, uint64_t mask,
 
 /**
  * weir_limiter_dump() - the keys of a limiter as records (ADMIN), for weir_limiter_load()
- * @cursor: 0 to begin; moved on, to WEIR_NEVER at the end
- * @buffer: 8-aligned; &struct weir_entry_info records are put there
+ * @cursor: 0 to begin; updated, to WEIR_NEVER at the end
+ * @buffer: 8-aligned; filled with &struct weir_entry_info records
  * @size: its bytes, 512 or more
  *
- * To look at keys one by one see weir_entries_open().
+ * To list keys one by one use weir_entries_open().
  *
  * Return: bytes filled, or -1.
  */
@@ -633,31 +639,34 @@ long weir_limiter_dump(struct weir_limiter *limiter, uint64_t *cursor,
 		       void *buffer, size_t size);
 
 /**
- * weir_limiter_load() - put back what weir_limiter_dump() told (ADMIN)
+ * weir_limiter_load() - load records of weir_limiter_dump() (ADMIN)
  * @records: 8-aligned
  * @size: their bytes, a multiple of 8
  * @elapsed: ns since the dump
  *
- * &struct weir_load tells what is kept.
+ * &struct weir_load says what is kept.
  *
- * Return: 0, or -1: EINVAL (a record that is none, or not a key of this limiter),
- *	ENOSPC (no room). What came before that record is loaded.
+ * Return: 0, or -1: EINVAL (an invalid record, or a key that does not fit this limiter),
+ *	ENOSPC (no room). The records before the failing one are loaded.
  */
 int weir_limiter_load(struct weir_limiter *limiter, const void *records,
 		      size_t size, uint64_t elapsed);
 
 /**
  * weir_rule_parse() - a rule from text
- * @text: "192.0.2.7", "192.0.2.0/24" or "2001:db8::/32"; no bit may be set behind the
- *	prefix. A block of IPv4-mapped addresses becomes one of IPv4.
- * @action: WEIR_RULE_NONE takes the rule for that block away
+ * @text: "192.0.2.7", "192.0.2.0/24" or "2001:db8::/32"; bits beyond the prefix must be 0. A
+ *	block of IPv4-mapped addresses becomes an IPv4 block.
+ * @action: WEIR_RULE_NONE removes the rule for that block
  *
  * Return: 0 or -1 (EINVAL).
  */
 int weir_rule_parse(struct weir_rule *rule, const char *text,
 		    enum weir_rule_action action);
 
-/** weir_rule_format() - its block as text; 64 bytes are enough. As weir_key_format(). */
+/**
+ * weir_rule_format() - the block of a rule as text; 64 bytes are enough. Returns as
+ * weir_key_format().
+ */
 int weir_rule_format(const struct weir_rule *rule, char *buffer, size_t size);
 
 /** weir_rule_action_name() - "allow", "deny", or NULL */
@@ -665,14 +674,14 @@ const char *weir_rule_action_name(int action);
 
 /**
  * weir_limiter_change_rules() - change the rules of a limiter of addresses (ADMIN)
- * @rules: in this order
+ * @rules: applied in this order
  * @count: 0..WEIR_RULES_MAX
- * @flags: 0, or WEIR_RULES_CLEAR: instead of those there are
+ * @flags: 0, or WEIR_RULES_CLEAR: replace all present rules
  *
- * All or nothing. &struct weir_rules tells what rules do.
+ * All changes are made or none. &struct weir_rules says what rules do.
  *
- * Return: 0 or -1: ENOENT (none to take away), ENOSPC (too many), EOPNOTSUPP (its
- *	keys are no addresses), EINVAL.
+ * Return: 0 or -1: ENOENT (no such rule to remove), ENOSPC (too many), EOPNOTSUPP (its keys
+ *	are not addresses), EINVAL.
  */
 int weir_limiter_change_rules(struct weir_limiter *limiter,
 			      const struct weir_rule *rules, unsigned int count,
@@ -680,21 +689,21 @@ int weir_limiter_change_rules(struct weir_limiter *limiter,
 
 /**
  * weir_limiter_get_rules() - the rules of a limiter (ADMIN)
- * @room: how many @rules can take; WEIR_RULES_MAX is always enough
+ * @room: number of rules that @rules can take; WEIR_RULES_MAX is always enough
  *
- * Return: how many there are, which may be more than @room, or -1.
+ * Return: the number of rules, which may exceed @room, or -1.
  */
 int weir_limiter_get_rules(struct weir_limiter *limiter, struct weir_rule *rules,
 			   unsigned int room);
 
 /*
- * Operations on one key. Each is one system call, and needs no memory.
+ * Operations on one key. Each is one system call and allocates no memory in the process.
  *
- * @key: of the limiter's type (EINVAL); NULL if it has none
+ * @key: of the limiter's type (EINVAL); NULL if it has no keys
  * @answer: filled in unless NULL or the call fails
  *
- * weir_limiter_check() and weir_limiter_peek() return the verdict, which is never
- * 0 (so compare, do not just test), or -1. All others return 0 or -1.
+ * weir_limiter_check() and weir_limiter_peek() return the verdict, which is never 0 (so compare
+ * it, do not only test it), or -1. The other functions return 0 or -1.
  */
 
 /** weir_limiter_check() - charge @cost tokens if they fit (USE); 1..2^32-1 */
@@ -703,21 +712,25 @@ int weir_limiter_check(struct weir_limiter *limiter, const struct weir_key *key,
 
 /**
  * weir_limiter_wait() - check, and wait until the tokens are there (USE)
- * @timeout: ns at most; 0 does not wait, but keeps the order
+ * @timeout: ns to wait at most; 0 does not wait, but respects the queue
  *
- * Who waits for one key is served in order of arrival; meanwhile other checks of it are
- * limited. Nothing is charged before it is due. Returns without waiting if it cannot
- * be due in time; but a ban, which may be lifted, is waited for.
+ * Waiters of one key are served in order of arrival; meanwhile other checks of the key are
+ * limited. Tokens are charged when they are due, not before. The call returns without waiting
+ * if the tokens cannot be due in time. It does wait for a ban that lasts longer, because a ban
+ * may be lifted.
  *
- * Return: as weir_limiter_check(): WEIR_ALLOWED, then it was charged; or what it is still.
- *	-1: EINTR, a signal ended it, nothing was charged; ENODEV, the limiter was
- *	deleted.
+ * Return: as weir_limiter_check(): WEIR_ALLOWED if the tokens were charged, otherwise the
+ *	verdict at the end of the wait. -1: EINTR, a signal ended the wait and nothing was
+ *	charged; ENODEV, the limiter was deleted.
  */
 int weir_limiter_wait(struct weir_limiter *limiter, const struct weir_key *key,
 		      uint64_t cost, uint64_t timeout,
 		      struct weir_answer *answer);
 
-/** weir_limiter_peek() - what check would say; charges and strikes nothing (OBSERVE) */
+/**
+ * weir_limiter_peek() - the verdict that a check would give; charges and strikes nothing
+ * (OBSERVE)
+ */
 int weir_limiter_peek(struct weir_limiter *limiter, const struct weir_key *key,
 		      uint64_t cost, struct weir_answer *answer);
 
@@ -725,32 +738,35 @@ int weir_limiter_peek(struct weir_limiter *limiter, const struct weir_key *key,
 int weir_limiter_refund(struct weir_limiter *limiter, const struct weir_key *key,
 			uint64_t tokens, struct weir_answer *answer);
 
-/** weir_limiter_strike() - count @strikes, 1..2^20; may lay a ban (USE) */
+/** weir_limiter_strike() - count @strikes, 1..2^20; may cause a ban (USE) */
 int weir_limiter_strike(struct weir_limiter *limiter, const struct weir_key *key,
 			uint64_t strikes, struct weir_answer *answer);
 
-/** weir_limiter_forgive() - forget strikes and ladder, not the ban (USE); ENOENT */
+/**
+ * weir_limiter_forgive() - reset strikes and ladder, but not a ban (USE); ENOENT if there is no
+ * entry
+ */
 int weir_limiter_forgive(struct weir_limiter *limiter, const struct weir_key *key,
 			 struct weir_answer *answer);
 
-/** weir_limiter_ban() - ban for @duration ns from now, or longer if it is (ADMIN) */
+/** weir_limiter_ban() - ban for @duration ns from now; a longer ban stays (ADMIN) */
 int weir_limiter_ban(struct weir_limiter *limiter, const struct weir_key *key,
 		     uint64_t duration, struct weir_answer *answer);
 
-/** weir_limiter_lift() - end the ban, forget the strikes (ADMIN); ENOENT if no ban */
+/** weir_limiter_lift() - end the ban and reset the strikes (ADMIN); ENOENT if there is no ban */
 int weir_limiter_lift(struct weir_limiter *limiter, const struct weir_key *key,
 		      struct weir_answer *answer);
 
-/** weir_limiter_forget() - drop the key's entry (ADMIN); ENOENT if none */
+/** weir_limiter_forget() - drop the key's entry (ADMIN); ENOENT if there is none */
 int weir_limiter_forget(struct weir_limiter *limiter, const struct weir_key *key);
 
 /**
  * weir_op_limiter() - fill in @op, for weir_submit()
- * @opcode: WEIR_OP_CHECK to WEIR_OP_RESERVE, whose deadline goes into @op->arg
- * @n: tokens, strikes, or the ns of a BAN; 0 where there is nothing to tell
+ * @opcode: WEIR_OP_CHECK to WEIR_OP_RESERVE; set the deadline of a RESERVE in @op->arg
+ * @n: tokens, strikes, or the ns of a BAN; otherwise 0
  *
- * A key longer than 32 bytes is not copied: @key must stay until the submission is
- * through.
+ * A key longer than 32 bytes is not copied: @key must stay valid until the submission has
+ * returned.
  *
  * Return: 0, or -1 (EINVAL): the key is not of the limiter's type.
  */
@@ -758,18 +774,18 @@ int weir_op_limiter(struct weir_op *op, const struct weir_limiter *limiter,
 		    enum weir_opcode opcode, const struct weir_key *key,
 		    uint64_t n);
 
-/** weir_op_answer() - the answer out of an op that was submitted */
+/** weir_op_answer() - get the answer from an op that was submitted */
 void weir_op_answer(const struct weir_op *op, struct weir_answer *answer);
 
 /**
  * struct weir_entry - one key of a limiter
- * @key: the key, an address cut to the limiter's prefix
+ * @key: the key; an address is cut to the limiter's prefix
  * @flags: WEIR_ENTRY_* bits
  * @strikes: strikes that count now
- * @bans: steps of the ban ladder climbed
- * @remaining: tokens it could spend now
+ * @bans: steps of the ban ladder used so far
+ * @remaining: tokens it has now
  * @reset_after: ns until all its tokens are back
- * @banned_for: ns its ban lasts still; 0 if it has none
+ * @banned_for: ns until its ban ends; 0 if it has none
  */
 struct weir_entry {
 	struct weir_key	key;
@@ -796,9 +812,11 @@ struct weir_entries *weir_entries_open(struct weir_limiter *limiter,
 
 /**
  * weir_entries_next() - the next key
- * @entry: set to it; the iterator's, good until the next call
+ * @entry: set to the key's entry, which belongs to the iterator and is valid until the next
+ *	call
  *
- * A key that is there all the while comes exactly once. There is no order.
+ * A key that has an entry during the whole listing is returned exactly once. The order is
+ * undefined.
  *
  * Return: 1 with an entry, 0 at the end, -1 for an error (EACCES, ENODEV...).
  */
