@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * adders - many processes add 1, over and over, all at the same time
+ * adders - many processes add 1 repeatedly, all at the same time
  *
  *	adders COUNTER PROCESSES ADDS
  *
- * Each adds to a counter of weir and, beside it, to two numbers in shared memory,
- * by reading them and writing them back plus one. What came of these two is
- * printed; what came of the counter, "weir counter read COUNTER" tells.
+ * Each process adds to a counter of weir. For comparison it also adds to two numbers in shared
+ * memory, by reading them and writing them back plus one. The program prints these two; "weir
+ * counter read COUNTER" prints the counter.
  */
 #include <err.h>
 #include <stdalign.h>
@@ -19,7 +19,7 @@
 
 #include <weir.h>
 
-/* Apart, so that neither slows the other down. */
+/* On cache lines of their own, so that neither slows the other down. */
 struct shared {
 	alignas(64) volatile uint64_t at_once;	/* written back at once */
 	alignas(64) volatile uint64_t later;	/* after a system call */
@@ -37,7 +37,7 @@ static void add(struct weir_counter *counter, struct shared *shared)
 	shared->at_once = seen + 1;
 }
 
-/* The gate is a pipe nobody writes to: it opens when its other end is closed. */
+/* @gate is a pipe without writers: reading from it returns when its other end is closed. */
 static void work(const char *name, struct shared *shared, unsigned int adds,
 		 int gate)
 {

@@ -8,8 +8,8 @@
 #include "internal.h"
 
 /*
- * A breaker of a handle, which is closed again if that fails. What keys it has the
- * kernel tells; not without OBSERVE, and then it judges keys by their length alone.
+ * Make a breaker object from a handle; close the handle on failure. The kernel tells the key
+ * type only with OBSERVE; without it, keys are checked by their length alone.
  */
 static struct weir_breaker *breaker_new(struct weir *weir, uint32_t handle)
 {
@@ -123,7 +123,7 @@ WEIR_API int weir_op_breaker(struct weir_op *op, const struct weir_breaker *brea
 			     enum weir_opcode opcode, const struct weir_key *key,
 			     uint64_t arg)
 {
-	/* The kernel writes the second half, and does not read it. */
+	/* The kernel writes the second half and does not read it. */
 	memset(op, 0, offsetof(struct weir_op, result));
 	op->opcode = (uint16_t)opcode;
 	op->handle = breaker->handle;

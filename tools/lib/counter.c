@@ -7,7 +7,7 @@
 
 #include "internal.h"
 
-/* A counter object for a handle that is still to come. */
+/* A counter object whose handle will be set later. */
 static struct weir_counter *counter_new(struct weir *weir)
 {
 	struct weir_counter *counter = calloc(1, sizeof(*counter));
@@ -18,8 +18,8 @@ static struct weir_counter *counter_new(struct weir *weir)
 }
 
 /*
- * Ask the kernel what the counter is. A handle without OBSERVE is not told;
- * then the object does without names.
+ * Ask the kernel for the counter's configuration. Without OBSERVE it is not told; the object
+ * then has no field names.
  */
 static int counter_learn(struct weir_counter *counter)
 {
@@ -39,7 +39,7 @@ static int counter_learn(struct weir_counter *counter)
 	return 0;
 }
 
-/* The same for a counter that was just made, from what it was made of. */
+/* The same for a counter that was just created, from its own configuration. */
 static void counter_know(struct weir_counter *counter, enum weir_counter_type type,
 			 unsigned int nfields)
 {
@@ -236,12 +236,12 @@ WEIR_API int weir_counter_field(const struct weir_counter *counter,
 WEIR_API void weir_op_add(struct weir_op *op, const struct weir_counter *counter,
 			  unsigned int index, int64_t amount)
 {
-	/* The kernel writes the second half, and does not read it. */
+	/* The kernel writes the second half and does not read it. */
 	memset(op, 0, offsetof(struct weir_op, result));
 	op->opcode = WEIR_OP_ADD;
 	op->handle = counter->handle;
 	op->n = amount;
-	/* A number no counter has chooses no field, which the kernel refuses. */
+	/* An index out of range selects no field; the kernel refuses that. */
 	op->arg = index < 64 ? 1ULL << index : 0;
 }
 
@@ -285,7 +285,7 @@ WEIR_API int weir_counter_add_many(struct weir_counter *counter, uint64_t mask,
 	return weir__perform(counter->fd, &op);
 }
 
-/* READ or TAKE of all fields: how many there were, or -1. */
+/* READ or TAKE of all fields: the number of fields, or -1. */
 static int counter_fetch(struct weir_counter *counter, enum weir_opcode opcode,
 			 int64_t *values, unsigned int room)
 {
@@ -341,7 +341,7 @@ static int histogram_fetch(struct weir_counter *counter, enum weir_opcode opcode
 		.ptr = (uintptr_t)histogram,
 	};
 
-	/* of a sum this would succeed, and be no histogram */
+	/* on a sum this would succeed, but return no histogram */
 	if (counter->type != WEIR_COUNTER_HISTOGRAM) {
 		errno = counter->type ? EOPNOTSUPP : EACCES;
 		return -1;
@@ -377,12 +377,12 @@ WEIR_API int weir_counter_load_histogram(struct weir_counter *counter,
 WEIR_API void weir_op_observe(struct weir_op *op, const struct weir_counter *counter,
 			      uint64_t value, uint64_t times)
 {
-	/* The kernel writes the second half, and does not read it. */
+	/* The kernel writes the second half and does not read it. */
 	memset(op, 0, offsetof(struct weir_op, result));
 	op->opcode = WEIR_OP_OBSERVE;
 	op->handle = counter->handle;
 	op->n = (int64_t)value;
-	/* No times at all is what the kernel refuses, rather than takes for one. */
+	/* 0 times is passed on so that the kernel refuses it; in an op, 0 would mean once. */
 	op->arg = times ? times : UINT64_MAX;
 }
 

@@ -24,7 +24,7 @@ WEIR_API struct weir_entries *weir_entries_open(struct weir_limiter *limiter,
 {
 	struct weir_entries *entries;
 
-	/* Without its type a key is just bytes, which nobody could print. */
+	/* Without the key type, the bytes of a key cannot be interpreted. */
 	if (limiter->key_type < 0) {
 		errno = EACCES;
 		return NULL;
@@ -58,7 +58,7 @@ long weir__dump(int fd, uint32_t handle, uint32_t flags, uint64_t *cursor,
 	return (long)dump.length;
 }
 
-/* Fetch the next records: 1 (perhaps none: go on), 0 at the end, -1. */
+/* Fetch the next records: 1 (maybe with none: call again), 0 at the end, -1. */
 static int entries_fill(struct weir_entries *entries)
 {
 	const struct weir_limiter *limiter = entries->limiter;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Events: the stream that tells what happened to objects and keys, and what is emitted. */
+/* Events: the stream of transitions of objects and keys, and of records. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@ struct weir_events {
 	_Alignas(8) unsigned char buffer[EVENTS_BUFFER];
 };
 
-/* Move a fresh stream to where it is to begin. */
+/* Set the starting position of a new stream. */
 static int events_seek(int fd, uint64_t from)
 {
 	if (from == WEIR_EVENTS_NOW)
@@ -60,7 +60,7 @@ WEIR_API struct weir_events *weir_events_open(uint64_t from)
 	return events;
 }
 
-/* The next record out of the buffer: 1 or -1. */
+/* Take the next record from the buffer: 1 or -1. */
 static int events_take(struct weir_events *events,
 		       const struct weir_event **event)
 {
@@ -87,7 +87,7 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Wait until @deadline (ms, -1: for ever): 1 something came, 0 it is over, -1. */
+/* Wait until @deadline (ms, -1: for ever): 1 readable, 0 timed out, -1 error. */
 static int events_wait(struct weir_events *events, int64_t deadline)
 {
 	struct pollfd pollfd = { .fd = events->fd, .events = POLLIN };
@@ -102,7 +102,7 @@ static int events_wait(struct weir_events *events, int64_t deadline)
 	ret = poll(&pollfd, 1, (int)left);
 	if (ret < 0)
 		return -1;
-	/* A poll that timed out may have waited a hair too short: look again. */
+	/* poll() may return slightly early: check the deadline again. */
 	return 1;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Keys: made of numbers, addresses and text, and shown again. */
+/* Keys: made from numbers, addresses and text, and formatted. */
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -34,7 +34,7 @@ WEIR_API void weir_key_u64(struct weir_key *key, uint64_t number)
 	key_set(key, WEIR_KEY_U64, &number, sizeof(number));
 }
 
-/* The zone of a link-local address, "%eth0", says where it is, not who. */
+/* The zone of a link-local address, "%eth0", is not part of the address. */
 static int ipv6_parse(struct in6_addr *to, const char *text)
 {
 	size_t length = strcspn(text, "%");
@@ -68,7 +68,7 @@ WEIR_API int weir_key_sockaddr(struct weir_key *key,
 {
 	if (length < sizeof(address->sa_family))
 		return invalid();
-	/* Copied, since a sockaddr of unknown origin may not be aligned. */
+	/* Copied, because the sockaddr may be unaligned. */
 	if (address->sa_family == AF_INET) {
 		struct sockaddr_in in;
 
@@ -154,7 +154,7 @@ WEIR_API int weir_key_format(const struct weir_key *key, char *buffer,
 			  text, sizeof(text));
 		return copy_out(text, buffer, size);
 	}
-	/* Text, and whatever else may come one day. */
+	/* Text, and any key type added later. */
 	return weir_text_format(key->bytes, key->len, buffer, size);
 }
 

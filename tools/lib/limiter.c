@@ -19,8 +19,8 @@ static struct weir_limiter *limiter_new(struct weir *weir)
 }
 
 /*
- * Ask the kernel what keys the limiter has. A handle without OBSERVE is not told;
- * then the kernel judges keys by their length alone.
+ * Ask the kernel for the key type. Without OBSERVE it is not told; keys are then checked by
+ * their length alone.
  */
 static int limiter_learn(struct weir_limiter *limiter)
 {
@@ -170,7 +170,7 @@ WEIR_API int weir_op_limiter(struct weir_op *op,
 		errno = EINVAL;
 		return -1;
 	}
-	/* The kernel writes the second half, and does not read it. */
+	/* The kernel writes the second half and does not read it. */
 	memset(op, 0, offsetof(struct weir_op, result));
 	op->opcode = (uint16_t)opcode;
 	op->handle = limiter->handle;
@@ -223,7 +223,7 @@ WEIR_API int weir_limiter_wait(struct weir_limiter *limiter,
 			       const struct weir_key *key, uint64_t cost,
 			       uint64_t timeout, struct weir_answer *answer)
 {
-	/* the kernel's own time: in a time namespace clock_gettime() differs */
+	/* the kernel's own clock: in a time namespace clock_gettime() differs */
 	struct weir_info info = { .size = sizeof(info) };
 	struct weir_op op;
 
@@ -233,7 +233,7 @@ WEIR_API int weir_limiter_wait(struct weir_limiter *limiter,
 	op.arg = info.now + timeout;
 	if (op.arg < timeout)
 		op.arg = UINT64_MAX;
-	/* a signal is for the caller to know of: he may want to stop */
+	/* a signal is reported to the caller, which may want to stop */
 	if (weir__perform_once(limiter->fd, &op) < 0)
 		return -1;
 	if (answer)

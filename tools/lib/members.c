@@ -22,7 +22,7 @@ WEIR_API struct weir_members *weir_members_open(struct weir_roster *roster)
 {
 	struct weir_members *members;
 
-	/* Without its type a key is just bytes, which nobody could print. */
+	/* Without the key type, the bytes of a key cannot be interpreted. */
 	if (roster->key_type < 0) {
 		errno = EACCES;
 		return NULL;
@@ -37,7 +37,7 @@ WEIR_API struct weir_members *weir_members_open(struct weir_roster *roster)
 	return members;
 }
 
-/* Fetch the next records: 1 (perhaps none: go on), 0 at the end, -1. */
+/* Fetch the next records: 1 (maybe with none: call again), 0 at the end, -1. */
 static int members_fill(struct weir_members *members)
 {
 	const struct weir_roster *roster = members->roster;
@@ -59,7 +59,7 @@ static size_t padded(size_t length)
 	return (length + 7) / 8 * 8;
 }
 
-/* Whether a record is what it says, in the @room there is. */
+/* Whether the lengths in a record fit the @room it has. */
 static int is_whole(const struct weir_lease_info *info, size_t room)
 {
 	return room >= sizeof(*info) && info->size <= room &&

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Numbers, durations and rates: from what people type, and back.
+ * Numbers, durations and rates: parsed from user input, and formatted.
  *
- * strtoull() takes blanks, signs, other bases and half a string, so none of this
- * is built upon it.
+ * strtoull() accepts blanks, signs, other bases and trailing characters, so it is not used
+ * here.
  */
 
 #include <errno.h>
@@ -19,8 +19,8 @@ static int fail(int error)
 }
 
 /*
- * The digits at *@text, moved past. A number too large is read to its end, so that
- * EINVAL for what follows comes first.
+ * Parse the digits at *@text and move past them. A number that is too large is read to its end,
+ * so that an invalid character after it is reported first (EINVAL).
  */
 static int digits(const char **text, uint64_t *number, int *too_large)
 {
@@ -83,7 +83,7 @@ static const struct unit {
 
 #define NUNITS (sizeof(units) / sizeof(units[0]))
 
-/* Which unit stands at *@text, moved past; NUNITS if none does. */
+/* Parse the unit at *@text and move past it; NUNITS if there is none. */
 static size_t unit_take(const char **text)
 {
 	size_t length = strspn(*text, "abcdefghijklmnopqrstuvwxyz");
@@ -98,7 +98,7 @@ static size_t unit_take(const char **text)
 	return i;
 }
 
-/* A duration that ends before a byte of @stop, or with the string. */
+/* Parse a duration that ends at @stop or at the end of the string. */
 static int duration_take(const char **text, char stop, uint64_t *ns)
 {
 	const char *at = *text;
@@ -120,7 +120,7 @@ static int duration_take(const char **text, char stop, uint64_t *ns)
 		    __builtin_add_overflow(sum, value, &sum))
 			too_large = 1;
 	} while (*at && *at != stop);
-	/* The largest number means "never", and nobody can type that. */
+	/* The largest number means "never" and cannot be typed. */
 	if (too_large || sum == WEIR_NEVER)
 		return fail(ERANGE);
 	*text = at;
@@ -257,7 +257,7 @@ WEIR_API int weir_parse_ladder(const char *text,
 			break;
 		text++;
 	}
-	/* Steps beyond the last are zero, as the kernel wants them. */
+	/* Steps beyond the last must be zero for the kernel. */
 	memcpy(config->ban, steps, sizeof(steps));
 	config->nbans = count;
 	return 0;

@@ -17,7 +17,7 @@ static int invalid(void)
 	return -1;
 }
 
-/* Whether an address has a bit set behind its first @prefix ones. */
+/* Whether an address has a bit set beyond its first @prefix bits. */
 static bool host_bits(const struct weir_rule *rule)
 {
 	unsigned int bit;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Text that strangers chose, made safe to print.
+ * Untrusted text, made safe to print.
  *
- * A key may be what an attacker typed as a user name. Printed raw it could move the
- * cursor, recolour the screen or pass itself off as another key; so whatever does
- * not show as itself is written \xHH.
+ * A key may be what an attacker typed as a user name. Printed unchanged it could move the
+ * cursor, recolour the screen or look like another key. Bytes that would not show as they are,
+ * are therefore written as \xHH.
  */
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 #include "internal.h"
 
-/* Characters that are valid but do not show, or turn what stands around them. */
+/* Characters that are valid but invisible, or change the direction of the text around them. */
 static const struct {
 	uint32_t first, last;
 } unseen[] = {
@@ -88,8 +88,8 @@ static int is_hex(unsigned char c)
 }
 
 /*
- * A backslash stands for itself (DOMAIN\user is a common key) but for where it would
- * look like one of our own escapes.
+ * A backslash is printed unchanged (DOMAIN\user is a common key), unless it would look like an
+ * escape.
  */
 static int looks_escaped(const unsigned char *text, size_t length)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Keys, limiters and answers: what the commands about them have in common. */
+/* Keys, limiters and answers: code shared by the commands about them. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -114,7 +114,7 @@ unsigned int answer_unshadowed(const struct weir_answer *answer)
 		return answer->verdict;
 	if (answer->banned_for)
 		return WEIR_BANNED;
-	/* a key that found no room has nothing left, and nothing to come back */
+	/* a key without room has no tokens left and none that come back */
 	if (answer->retry_after == WEIR_NEVER && !answer->remaining &&
 	    !answer->reset_after && !(answer->flags & WEIR_OUT_QUEUED))
 		return WEIR_FULL;

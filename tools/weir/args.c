@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Arguments: a command line taken apart by the table.
+ * Arguments: a command line, parsed according to the table.
  *
- * Not getopt_long(): it takes any unambiguous beginning of an option, so that a new
- * option would break old scripts, and it takes a key that begins with '-' for one.
- * Here an option begins with two dashes and is spelt in full; all else is an
- * operand, and so is everything behind "--".
+ * getopt_long() is not used: it accepts any unambiguous abbreviation of an option, so a new
+ * option could break old scripts, and it takes a key that begins with '-' for an option. Here
+ * an option begins with two dashes and is spelt in full. Everything else is an operand, and so
+ * is everything after "--".
  */
 
 #include <errno.h>
@@ -16,7 +16,7 @@
 
 #include "cli.h"
 
-/* Is @word the option @name, perhaps with "=value" behind it? */
+/* Whether @word is the option @name, with or without "=value". */
 static bool option_matches(const char *word, const char *name,
 			   const char **value)
 {
@@ -32,7 +32,7 @@ static bool option_matches(const char *word, const char *name,
 	return !word[length];
 }
 
-/* A flag that every command, or every command that prints, has. */
+/* Parse a flag that every command, or every command that prints, has. */
 static bool flag_take(struct args *args, const char *word)
 {
 	const char *value;
@@ -50,7 +50,7 @@ static bool flag_take(struct args *args, const char *word)
 	return true;
 }
 
-/* Take an option that begins at words[0]: how many words it has. */
+/* Parse the option that begins at words[0]. Return: the number of words it takes. */
 static int option_take(struct args *args, int count, char **words)
 {
 	const struct option *option = args->command->options;
@@ -101,7 +101,7 @@ static void args_parse(struct args *args, int count, char **words)
 	}
 	if (!only_operands)
 		args->before = args->count;
-	/* what was moved to the front leaves its old self behind */
+	/* terminate the operands, which were moved to the front */
 	words[args->count] = NULL;
 }
 
@@ -127,7 +127,10 @@ static void args_check(const struct args *args)
 				  option[i].name);
 }
 
-/* Find the command in the first words: how many words that took; 0: help was shown. */
+/*
+ * Find the command in the first words. Return: the number of words it takes; 0: help was
+ * printed.
+ */
 static int command_take(struct args *args, int argc, char **argv)
 {
 	const char *verb = argc > 1 ? argv[1] : NULL;
@@ -164,7 +167,7 @@ int args_run(int argc, char **argv)
 		printf("weir %s\n", weir_lib_version());
 		return EXIT_YES;
 	}
-	/* For the shell's completion alone, so it stands in no help. */
+	/* Used by shell completion only, so it is not in the help. */
 	if (!strcmp(argv[0], "--complete"))
 		return complete(argc - 1, argv + 1);
 	used = command_take(&args, argc, argv);
@@ -208,7 +211,7 @@ char **args_command(const struct args *args)
 	if (args->before < 1)
 		die_usage(args, "%s: NAME is missing before --",
 			  command_path(args->object, args->command));
-	/* the operands are the end of argv, which has a NULL behind it */
+	/* the operands are the end of argv, which is NULL-terminated */
 	return args->operands + args->before;
 }
 

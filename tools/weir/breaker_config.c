@@ -42,7 +42,7 @@ const struct option breaker_create_options[] = {
 	{ 0 }
 };
 
-/* A number that may not be given: then it is 0. */
+/* The value of an optional number; 0 if it was not given. */
 static uint32_t number_take(const struct args *args, const char *name, uint64_t most)
 {
 	return (uint32_t)option_u64(args, name, 1, most, 0);
@@ -56,7 +56,7 @@ static uint64_t duration_or_never(const struct args *args, const char *name)
 	       option_duration(args, name, 1, 10 * YEAR, 0);
 }
 
-/* When it opens. */
+/* The options that say when the breaker opens. */
 static void trigger_take(const struct args *args, struct weir_breaker_config *config)
 {
 	config->failures = number_take(args, "--failures", FAILURES_MAX);
@@ -69,7 +69,7 @@ static void trigger_take(const struct args *args, struct weir_breaker_config *co
 		die("--minimum: only with --percent");
 }
 
-/* How long it stays open. */
+/* The options that say how long it stays open. */
 static void ladder_take(const struct args *args, struct weir_breaker_config *config)
 {
 	struct weir_limiter_config ladder = { 0 };

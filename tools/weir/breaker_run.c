@@ -37,7 +37,7 @@ static void statuses_take(const char *text, bool *is_ok)
 
 /* ---- asking, running, reporting --------------------------------------------------- */
 
-/* A late report is no matter: others were faster. */
+/* A late report is not an error: another process has changed the state first. */
 static void report(struct weir_breaker *breaker, const char *name,
 		   const struct weir_key *key, uint64_t ticket, enum weir_call call)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* weir breaker show: what a breaker is, its state, and its totals */
+/* weir breaker show: configuration, state and totals of a breaker */
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@ static json_t *number_or_null(uint64_t number)
 	return number ? json_u64(number) : json_null();
 }
 
-/* "state" and "now", in words and in numbers; null if each key has its own. */
+/* "state" and "now" as text and numbers; null if each key has its own. */
 static void add_state(json_t *json, const struct weir_breaker_config *config,
 		      const struct weir_breaker_answer *now)
 {
@@ -115,7 +115,7 @@ static void print_half_open(const struct weir_breaker_config *config,
 		       humane(now->retry_after, duration));
 }
 
-/* How a key stands, and for how long it opens next if that is not always the same. */
+/* The state of a key, and the length of its next open period if the ladder has several steps. */
 static void print_state(const struct weir_breaker_config *config,
 			const struct weir_breaker_answer *now)
 {

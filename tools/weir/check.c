@@ -17,7 +17,7 @@ struct item {
 
 static void item_open(struct item *item, struct weir *weir, char *text)
 {
-	/* The first one: names have none, and addresses have many. */
+	/* The first colon: names have none, and addresses may have many. */
 	char *colon = strchr(text, ':');
 	int type;
 
@@ -76,7 +76,7 @@ static void items_print(const struct item *items, const struct weir_op *ops,
 	}
 }
 
-/* Several: all are charged, or none. */
+/* Several checks: all are charged, or none. */
 static int run_all(const struct args *args, struct weir *weir, struct item *items,
 		   uint64_t cost)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A command that is waited for: signals handed on, and its end passed on. */
+/* Run a command and wait for it: pass signals on, and exit as it does. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,14 +15,14 @@
 
 #define SECOND	1000000000ULL
 
-/* What a command may be sent, and its waiter gets in its stead. */
+/* Signals meant for the command that arrive at the process waiting for it. */
 static const int handed_on[] = {
 	SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGTSTP,
 };
 
 /* ---- signals -------------------------------------------------------------------- */
 
-/* Whoever ignores that children end has them reaped by the kernel, and never learns how. */
+/* If SIGCHLD is ignored, the kernel reaps children and their status is lost. */
 void child_signals_hold(struct child_signals *signals)
 {
 	struct sigaction action = { .sa_handler = SIG_DFL };
@@ -42,7 +42,7 @@ static void signals_restore(const struct child_signals *signals)
 	sigprocmask(SIG_SETMASK, &signals->mask, NULL);
 }
 
-/* Stop as SIGTSTP does: not at all if that is ignored, or nobody could continue us. */
+/* Stop as SIGTSTP does; but not if it is ignored, or if no process could continue us. */
 static void stop(void)
 {
 	sigset_t set;
@@ -55,8 +55,8 @@ static void stop(void)
 }
 
 /*
- * Ctrl-C, Ctrl-Z and a hang-up go to all of the terminal's foreground, the command
- * included: the kernel sends them, and what the kernel sends is not sent twice.
+ * The kernel sends Ctrl-C, Ctrl-Z and a hang-up to all processes of the terminal's foreground,
+ * including the command. Signals sent by the kernel are therefore not passed on.
  */
 static void hand_on(pid_t child, int number, const siginfo_t *info)
 {
@@ -73,7 +73,7 @@ static void hand_on(pid_t child, int number, const siginfo_t *info)
 
 /* ---- the command ---------------------------------------------------------------- */
 
-/* In the child: become the command, or tell the error. */
+/* In the child: execute the command, or report the error. */
 static void become(char **command, const struct child_signals *signals, int told)
 {
 	int error;
@@ -87,8 +87,8 @@ static void become(char **command, const struct child_signals *signals, int told
 }
 
 /*
- * The client is closed in it, as is the pipe, by the exec; until then it holds nothing, for
- * a child of fork() has no probes and no leases.
+ * exec() closes the client and the pipe in the child. Until then the child holds nothing: a
+ * child of fork() has no probes and no leases.
  */
 pid_t child_start(char **command, const struct child_signals *signals)
 {
@@ -103,7 +103,7 @@ pid_t child_start(char **command, const struct child_signals *signals)
 	if (child < 0)
 		error = errno;
 	close(told[1]);
-	/* nothing comes if all is well */
+	/* nothing arrives if exec() succeeds */
 	if (child > 0 && read(told[0], &error, sizeof(error)) > 0) {
 		waitpid(child, NULL, 0);
 		child = -1;
@@ -115,7 +115,7 @@ pid_t child_start(char **command, const struct child_signals *signals)
 
 /* ---- waiting for it ------------------------------------------------------------- */
 
-/* The clock that leases run out by: it goes on while the machine sleeps. */
+/* The clock by which leases expire; it continues while the machine is suspended. */
 static uint64_t boottime(void)
 {
 	struct timespec now;
@@ -129,7 +129,7 @@ static uint64_t due_in(uint64_t ns)
 	return ns ? boottime() + ns : 0;
 }
 
-/* The next signal, or -1: look again. At @due it is enough; 0: never. */
+/* The next signal; -1: call again. Returns at @due; 0: no limit. */
 static int signal_wait(const struct child_signals *signals, uint64_t due,
 		       siginfo_t *info)
 {
@@ -159,7 +159,7 @@ int child_await(pid_t child, const struct child_signals *signals,
 			due = due_in(chore->run(chore->arg));
 		number = signal_wait(signals, due, &info);
 		if (number < 0)
-			continue;	/* stopped and continued, or something is due */
+			continue;	/* stopped and continued, or @due has come */
 		if (number != SIGCHLD) {
 			hand_on(child, number, &info);
 			continue;
@@ -180,7 +180,7 @@ int child_end_as(int status)
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
 	output_flush();
-	/* the command has dumped its core, if any: ours tells nothing */
+	/* the command has dumped its own core; ours would be of no use */
 	prctl(PR_SET_DUMPABLE, 0);
 	sigemptyset(&set);
 	sigaddset(&set, number);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A command that is waited for: it gets the signals that its waiter gets, and its waiter
- * ends as it does. For commands that hold something while another one runs, and have to
- * see to it themselves.
+ * Run a command, pass signals on to it, and exit as it does. For weir commands that hold a
+ * probe or a lease while another command runs, and must act on it meanwhile.
  */
 #ifndef WEIR_CHILD_H
 #define WEIR_CHILD_H
@@ -11,18 +10,18 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* What the command gets back as it was. */
+/* Signal state that the command gets back unchanged. */
 struct child_signals {
 	sigset_t mask;
 	struct sigaction on_child;
-	sigset_t waited;	/* for which we wait */
+	sigset_t waited;	/* the signals that are waited for */
 };
 
 /**
- * struct child_chore - what is to be done while the command runs
- * @after: in how many ns for the first time; 0: never
- * @run: does it, and tells in how many ns the next time; 0: never
- * @arg: of @run
+ * struct child_chore - work to be done while the command runs
+ * @after: ns until the first run; 0: never
+ * @run: does the work and returns the ns until the next run; 0: never
+ * @arg: argument of @run
  */
 struct child_chore {
 	uint64_t after;
@@ -31,22 +30,25 @@ struct child_chore {
 };
 
 /*
- * From here on signals wait until they are waited for, so that none can end us between
- * taking what we are going to hold and running the command.
+ * Block signals from here on until they are waited for, so that none ends this process between
+ * acquiring and running the command.
  */
 void child_signals_hold(struct child_signals *signals);
 
 /*
- * Start it: its process, or -1 and errno, if it cannot be run. It has none of our
- * descriptors that exec() closes, and signals as they were before they were held.
+ * Start the command. Return: its pid, or -1 and errno if it cannot be run. It inherits no
+ * close-on-exec descriptors, and has the signal state from before child_signals_hold().
  */
 pid_t child_start(char **command, const struct child_signals *signals);
 
-/* Wait until it ends: its status, as of waitpid(). @chore may be NULL. */
+/* Wait until the command ends. Return: its status, as from waitpid(). @chore may be NULL. */
 int child_await(pid_t child, const struct child_signals *signals,
 		const struct child_chore *chore);
 
-/* The exit status for one that ended so; or this ends likewise, by the same signal. */
+/*
+ * The exit status for a command that ended with @status; if a signal ended it, this process
+ * ends itself by the same signal.
+ */
 int child_end_as(int status);
 
 #endif /* WEIR_CHILD_H */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* weir roster claim: a lease, and a command that runs while it lasts */
+/* weir roster claim: a lease, and a command that runs while the lease lasts */
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,15 +8,15 @@
 #include "child.h"
 #include "cli.h"
 
-#define RENEWALS	3		/* in the time that a lease lasts */
+#define RENEWALS	3		/* renewals during one TTL */
 #define AT_ONCE		1000000		/* ns; no more often than this */
 
 /**
  * struct held - the lease, while the command runs
  * @q: the roster and the key
- * @ttl: as it was asked for
- * @version: that it had when we looked
- * @lost: it is not ours any more, and that was said
+ * @ttl: as given on the command line
+ * @version: last known version
+ * @lost: the lease is lost, and that was reported
  */
 struct held {
 	const struct lease_question *q;
@@ -25,7 +25,7 @@ struct held {
 	bool lost;
 };
 
-/* It was ours, and is not: say why, once. From errno. */
+/* Report once that the lease is lost, with the reason from errno. */
 static void say_lost(struct held *held, const struct weir_roster_answer *answer)
 {
 	char whose[WHOSE_MAX], text[WHOSE_MAX + 32];
@@ -42,9 +42,9 @@ static void say_lost(struct held *held, const struct weir_roster_answer *answer)
 }
 
 /*
- * Touch or remove what is ours. By its version: else a detached one, that another put there
- * after ours was gone, would pass for it. But others, the command too, may have given ours
- * a new value: then it has a new version.
+ * Touch or remove our lease by its version. Without the version, a detached lease that another
+ * process made after ours was lost would be taken for ours. If a process (the command, for
+ * example) has given our lease a new value, it has a new version; then retry with that.
  */
 static bool held_do(struct held *held, bool end, struct weir_roster_answer *answer)
 {
@@ -65,7 +65,7 @@ static bool held_do(struct held *held, bool end, struct weir_roster_answer *answ
 	return false;
 }
 
-/* When to renew what lasts so long still; 0: it needs no renewal. */
+/* ns until a lease with @left ns to go must be renewed; 0: never. */
 static uint64_t renew_after(uint64_t left)
 {
 	if (left == WEIR_NEVER)
@@ -81,7 +81,10 @@ static uint64_t renew(void *arg)
 	return held_do(arg, false, &answer) ? renew_after(answer.left) : 0;
 }
 
-/* The lease is there: run the command. The exit status, or this ends as it did. */
+/*
+ * Run the command under the lease. Return: the exit status; if a signal ended the command, this
+ * process ends by the same signal.
+ */
 static int held_run(struct held *held, char **command, uint64_t left,
 		    const struct child_signals *signals)
 {
@@ -134,12 +137,12 @@ int roster_claim_run(const struct args *args)
 		die_usage(args, "roster claim: NAME is missing before --");
 	if (args->parted && args->json)
 		die_usage(args, "roster claim: --json is for a claim without a command");
-	/* what was typed must make sense before anything is opened */
+	/* check the command line before anything is opened */
 	roster_ttl(args);
 	lease_ask(&q, args, args->before, 0, WEIR_RIGHT_USE);
 	if (!args->parted)
 		return lease_claim_detached(&q);
-	/* the operands are the end of argv, which has a NULL behind it */
+	/* the operands are the end of argv, which is NULL-terminated */
 	status = claim_and_run(&q, args->operands + args->before);
 	weir_roster_close(q.roster);
 	weir_close(q.weir);

@@ -10,7 +10,7 @@
 
 /* ---- what was asked ---------------------------------------------------------- */
 
-/* The key at the front of the operands, if the roster has keys: how many that took. */
+/* The key at the front of the operands, if the roster has keys. Return: number of operands used. */
 static int key_front(struct weir_key *key, const char *name, int type, int count,
 		     char **operands)
 {
@@ -38,7 +38,7 @@ void lease_ask(struct lease_question *q, const struct args *args, int count, int
 		    printable(args->operands[used + 1]));
 }
 
-/* One that takes no value. */
+/* Parse a command line without a value. */
 static void key_ask(struct lease_question *q, const struct args *args, int flags,
 		    unsigned int rights)
 {
@@ -48,7 +48,7 @@ static void key_ask(struct lease_question *q, const struct args *args, int flags
 		    printable(q->value));
 }
 
-/* One that must have one. */
+/* Parse a command line with a value. */
 static void value_ask(struct lease_question *q, const struct args *args)
 {
 	lease_ask(q, args, args->count, 0, WEIR_RIGHT_USE);
@@ -107,7 +107,7 @@ const char *lease_whose(const struct weir_roster_answer *lease, char *buffer)
 	return buffer;
 }
 
-/* Why there is no lease for us, of those errors that say no. */
+/* The reason for an error that means "no". */
 static const char *refusal(int error, const struct weir_roster_answer *lease,
 			   char *buffer, size_t size)
 {
@@ -152,7 +152,10 @@ void lease_json_add(json_t *json, const struct weir_roster_answer *lease)
 	json_add(json, "uid", json_integer(lease->uid));
 }
 
-/* @error: 0, or one of those that say no; @value: of a lease that was found; else NULL. */
+/*
+ * @error: 0, or an error that means "no". @value: the value of a lease that was found;
+ *	otherwise NULL.
+ */
 static void print_json(const struct lease_question *q, int error,
 		       const struct weir_roster_answer *answer, const void *value)
 {
@@ -188,7 +191,7 @@ int lease_answer(struct lease_question *q, int ret,
 	return error ? EXIT_NO : EXIT_YES;
 }
 
-/* The same, and tell of the lease that there is now. */
+/* The same, and print the present lease. */
 static int finish(struct lease_question *q, int ret,
 		  const struct weir_roster_answer *answer)
 {

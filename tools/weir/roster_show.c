@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* weir roster show, list: what a roster is, and who is in it */
+/* weir roster show, list: configuration and totals, and the leases */
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* weir limiter allow, deny, unlist, rules: address blocks with an answer of their own */
+/* weir limiter allow, deny, unlist, rules: rules for address blocks */
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #define RULE_ROOM 64
 #define LINE_ROOM 256
 
-/* Rules gathered from the command line, to be put in one step. */
+/* Rules from the command line, to be changed in one step. */
 struct gathered {
 	struct weir_rule *rules;
 	unsigned int count;
@@ -28,7 +28,7 @@ static void gather(struct gathered *all, const char *text,
 	all->count++;
 }
 
-/* One a line; what follows a # is not looked at. */
+/* One block on each line; comments begin with #. */
 static void gather_input(struct gathered *all, enum weir_rule_action action)
 {
 	char line[LINE_ROOM], *word, *rest;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* weir save: all objects with their state, in one file that is replaced whole */
+/* weir save: all objects with their state, in one file that is replaced atomically */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,10 +18,10 @@
 
 #define KEYS_ROOM 1048576
 
-/* The file as it is written. */
+/* The file that is being written. */
 struct saving {
 	const char *name;
-	char *temporary;	/* its name until it is whole */
+	char *temporary;	/* its name until it is complete */
 	FILE *file;
 	uLong crc;
 };
@@ -34,7 +34,7 @@ static void unfinished_remove(void)
 		unlink(unfinished->temporary);
 }
 
-/* Interrupted: leave nothing, and end as if there were no handler. */
+/* On a signal: remove the temporary file, and end as if there were no handler. */
 static void on_signal(int number)
 {
 	unfinished_remove();
@@ -185,7 +185,7 @@ static void save_counter(struct saving *s, struct weir *weir,
 	weir_counter_close(counter);
 }
 
-/* What it is; permits belong to processes, which no file brings back. */
+/* Only the configuration: permits belong to processes. */
 static void save_gate(struct saving *s, struct weir *weir,
 		      const struct weir_object_info *info)
 {
@@ -204,7 +204,7 @@ static void save_gate(struct saving *s, struct weir *weir,
 	weir_gate_close(gate);
 }
 
-/* What it is; failures are of the moment, and probes belong to processes. */
+/* Only the configuration: failures are short-lived, and probes belong to processes. */
 static void save_breaker(struct saving *s, struct weir *weir,
 			 const struct weir_object_info *info)
 {
@@ -223,7 +223,7 @@ static void save_breaker(struct saving *s, struct weir *weir,
 	weir_breaker_close(breaker);
 }
 
-/* What it is; leases belong to processes, and detached ones are of the moment. */
+/* Only the configuration: leases belong to processes, and detached ones are short-lived. */
 static void save_roster(struct saving *s, struct weir *weir,
 			const struct weir_object_info *info)
 {
@@ -267,7 +267,7 @@ static void begin(struct saving *s)
 	put(s, &head, sizeof(head));
 }
 
-/* The name is the new file's only when all of it is on the disk. */
+/* Rename the file only after all of it is on disk. */
 static void finish(struct saving *s)
 {
 	struct state_end end = { 0 };

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The file of weir save and weir restore: a head, then sections, the last of which
- * says that it is the last and has a CRC-32 of all before it. Numbers are in the byte
- * order of the machine; another one's file is refused.
+ * The file format of weir save and weir restore: a head, then sections. The last section marks
+ * the end and has a CRC-32 of everything before it. Numbers are in the byte order of the
+ * machine; a file of the other byte order is refused.
  *
- * An object's section comes first, then what it has: rules, keys in any number of
- * sections, values.
+ * The section of an object comes first, then its rules, keys (in any number of sections) or
+ * values.
  */
 #ifndef WEIR_STATE_H
 #define WEIR_STATE_H
@@ -34,7 +34,7 @@ enum state_type {
 	STATE_ROSTER	= 8,	/* struct state_object, struct weir_roster_config */
 };
 
-/* Whether a section begins an object; what follows until the next is what it has. */
+/* Whether a section begins an object. The sections up to the next one belong to it. */
 static inline int state_is_object(uint32_t type)
 {
 	return type == STATE_LIMITER || type == STATE_COUNTER || type == STATE_GATE ||
@@ -46,7 +46,7 @@ static inline int state_is_object(uint32_t type)
  * @type: enum state_type
  * @reserved: 0
  * @length: bytes that follow, a multiple of 8
- * @time: when they were true, ns since 1970
+ * @time: time of the data, ns since 1970
  */
 struct state_section {
 	uint32_t	type;
@@ -55,7 +55,7 @@ struct state_section {
 	uint64_t	time;
 };
 
-/* What objects of all kinds have. */
+/* Members that objects of all kinds have. */
 struct state_object {
 	char		name[WEIR_NAME_SIZE];
 	uint32_t	type;

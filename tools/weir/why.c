@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* weir limiter show NAME KEY: what the next check of a key would be told, and why */
+/* weir limiter show NAME KEY: the answer that the next check of a key would get, and why */
 
 #include <stdio.h>
 #include <time.h>
 
 #include "cli.h"
 
-/* What decides a check. */
+/* What decides the check. */
 enum why {
 	FITS,
 	ALLOW_RULE,
@@ -31,7 +31,7 @@ static const char *const why_names[] = {
 	[COST] = "cost",
 };
 
-/* A question about one key, and all that bears on its answer. */
+/* One key, and everything that bears on its next check. */
 struct question {
 	const char *name;
 	struct weir_key key;
@@ -60,19 +60,19 @@ static enum why why_of(const struct weir_answer *answer)
 	return answer->retry_after == WEIR_NEVER ? COST : TOKENS;
 }
 
-/* Strikes that ban the key in the moment of the last; 0 if none ever do. */
+/* Strikes that are missing for a ban; 0 if the limiter never bans by strikes. */
 static uint32_t strikes_to_ban(const struct question *q)
 {
 	uint32_t most = q->config.strikes, now = q->answer.strikes;
 
-	/* what a rule decides, nobody counts */
+	/* strikes of an address with a rule are not counted */
 	if (!most || q->answer.flags & WEIR_OUT_RULE)
 		return 0;
-	/* the number may have been lowered below what the key has: one is needed */
+	/* the threshold may have been lowered below the present strikes: then one more bans */
 	return now < most ? most - now : 1;
 }
 
-/* How long the ban would be that comes next, unless the ladder is forgotten. */
+/* Length of the next ban, unless the ladder has been reset by then. */
 static uint64_t next_ban(const struct question *q)
 {
 	uint32_t last = q->config.nbans - 1;
@@ -156,7 +156,7 @@ static void print_why(const struct question *q)
 	putchar('\n');
 }
 
-/* What is left, when enough is there, and when all is. */
+/* The tokens that are left, the time until enough are there, and until all are back. */
 static void print_tokens(const struct question *q)
 {
 	const struct weir_answer *answer = &q->answer;
@@ -169,7 +169,7 @@ static void print_tokens(const struct question *q)
 		       humane(answer->retry_after, text));
 		return;
 	}
-	/* of a key that is not looked up, or has no entry, there is nothing to tell */
+	/* a key that is decided without its entry, or has none, has no tokens to show */
 	if (q->why == ALLOW_RULE || q->why == DENY_RULE || q->why == FULL ||
 	    q->why == UNTRACKED)
 		return;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The library against a live /dev/weir: what the command does not use of it. Run by
+ * The library against a live /dev/weir: functions that the command does not use. Run by
  * tests/cli/library.sh. Gates and breakers have files of their own.
  */
 
@@ -348,7 +348,7 @@ static void test_entries(struct weir_limiter *limiter)
 		banned += entry->flags & WEIR_ENTRY_BANNED &&
 			  entry->banned_for > 0;
 	weir_entries_close(entries);
-	/* and number 1, which the test before left so */
+	/* and number 1, which the previous test left banned */
 	ok(banned == KEYS / 100 + 1, "and of the banned, each");
 }
 

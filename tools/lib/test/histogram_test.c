@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Histograms: what the library says of a snapshot. */
+/* Histograms: the library's statistics of a snapshot. */
 
 #include <string.h>
 
@@ -75,7 +75,7 @@ static void large_numbers(void)
 	ok(weir_histogram_mean(&h) == ((double)(1ULL << 40) + 3000) / 4, "mean");
 }
 
-/* 2^33 values of 2^62 have a sum of 2^95, of which 0 is left. */
+/* 2^33 values of 2^62 have a sum of 2^95, which is 0 modulo 2^64. */
 static void sum_beyond_64_bits(void)
 {
 	static struct weir_histogram h;

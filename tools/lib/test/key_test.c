@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Keys: made, and shown without harm. */
+/* Keys: made, and formatted safely. */
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,7 +17,7 @@ static const char *show(const struct weir_key *key)
 	return weir_key_format(key, shown, sizeof(shown)) < 0 ? "?" : shown;
 }
 
-/* How @text of @length bytes is shown. */
+/* @text of @length bytes, formatted. */
 static const char *show_text(const char *text, size_t length)
 {
 	struct weir_key key;
@@ -41,7 +41,7 @@ static void test_text(void)
 	SHOWS("a\nb\r\tc", "a\\x0ab\\x0d\\x09c");
 	SHOWS("a\0b", "a\\x00b");
 	SHOWS("\x7f", "\\x7f");
-	/* what an escape of ours could be taken for */
+	/* text that looks like an escape */
 	SHOWS("\\x1b", "\\x5cx1b");
 	SHOWS("\\x1", "\\x1");
 	SHOWS("\\x\x1b", "\\x\\x1b");
@@ -83,7 +83,7 @@ static void test_text_room(void)
 	ok(weir_text_format("", 0, tight, 0) == -1, "and not none");
 }
 
-/* What is shown must tell every text from every other: undo it and compare. */
+/* The formatted text must identify the key: undo the formatting and compare. */
 static size_t undo(const char *from, char *to)
 {
 	size_t length = 0;

@@ -121,7 +121,7 @@ static void test_versions(struct weir_roster *roster)
 	   "and it ends once");
 }
 
-/* What a child may do to a lease of ours, and to a detached one: its exit status. */
+/* In a child: use a lease of the parent, and a detached one. Return: exit status. */
 static int child_tries(struct weir_roster *roster)
 {
 	struct weir_key key = text("claim"), free_one = text("detached");
@@ -245,7 +245,7 @@ static void test_stats(struct weir_roster *roster)
 	   "no roster any more");
 }
 
-/* Each lease once, whole: more of them than one call to the kernel can tell. */
+/* Each lease is listed once and whole, with more leases than fit one call to the kernel. */
 static void test_members(void)
 {
 	const struct weir_roster_config config = {

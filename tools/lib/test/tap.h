@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The least there is to a test that prints TAP. */
+/* Minimal support for tests that print TAP. */
 #ifndef LIBWEIR_TAP_H
 #define LIBWEIR_TAP_H
 
