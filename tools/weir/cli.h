@@ -38,11 +38,11 @@ struct option {
 };
 
 struct command {
-	const char *verb;	/* NULL if the object's name is the command */
+	const char *verb;	/* NULL if the object's name alone is the command */
 	const char *operands;	/* "NAME [KEY] N" */
-	int least, most;	/* how many; most -1: any number */
+	int least, most;	/* number of operands; most -1: any number */
 	const char *summary;	/* one line, no full stop */
-	const char *details;	/* paragraphs, parted by an empty line; or NULL */
+	const char *details;	/* paragraphs, separated by an empty line; or NULL */
 	const char *complete;	/* what each operand names: "limiter -", or NULL */
 	bool prints;		/* has --json */
 	const struct option *options;	/* the last one has no name; or NULL */
@@ -65,21 +65,21 @@ extern const struct object status_object, list_object, events_object, emit_objec
 
 #define COUNT(array) (int)(sizeof(array) / sizeof((array)[0]))
 
-/* The option of every command that prints, and of every command at all. */
+/* The option of every command that prints, and the option of every command. */
 extern const struct option json_option, help_option;
 
 const struct object *object_find(const char *name);
 const struct command *command_find(const struct object *object,
 				   const char *verb);
 
-/* ---- args.c: a command line, understood ------------------------------------- */
+/* ---- args.c: the parsed command line ---------------------------------------- */
 
 struct args {
 	const struct object *object;
 	const struct command *command;
 	int count;			/* operands */
-	int before;			/* of which this many stand before a "--" */
-	bool parted;			/* there is one */
+	int before;			/* number of operands before a "--" */
+	bool parted;			/* there is a "--" */
 	char **operands;
 	const char *values[OPTIONS_MAX];	/* by the command's options */
 	bool json;
@@ -88,10 +88,10 @@ struct args {
 
 int args_run(int argc, char **argv);
 
-/* The value of an option that the command has, or NULL if it was not given. */
+/* The value of an option of the command, or NULL if it was not given. */
 const char *args_option(const struct args *args, const char *name);
 
-/* A bit of a WEIR_SET_* mask, and the option that asks for it; the last one has none. */
+/* A bit of a WEIR_SET_* mask and the option that sets it; the last one has no name. */
 struct set_bit {
 	const char *option;
 	uint64_t bit;
@@ -99,25 +99,25 @@ struct set_bit {
 
 uint64_t args_mask(const struct args *args, const struct set_bit *bits);
 
-/* What follows "--": a command, and before it there must be a NAME. */
+/* The command after "--"; before it there must be a NAME. */
 char **args_command(const struct args *args);
 
-/* Values of options, or @otherwise if they were not given. */
+/* Values of options; @otherwise if the option was not given. */
 uint64_t option_u64(const struct args *args, const char *name, uint64_t least,
 		    uint64_t most, uint64_t otherwise);
 uint64_t option_duration(const struct args *args, const char *name, uint64_t least,
 			 uint64_t most, uint64_t otherwise);
-/* One of its words, as @parse understands them; @choices tells them in the message. */
+/* One of the words that @parse accepts; @choices lists them in the error message. */
 int option_word(const struct args *args, const char *name,
 		int (*parse)(const char *word), const char *choices, int otherwise);
 
-/* Numbers out of words. @what names the argument in the message if they fail. */
+/* Parse a number. @what names the argument in the error message. */
 uint64_t arg_u64(const char *what, const char *text, uint64_t least,
 		 uint64_t most);
 int64_t arg_s64(const char *what, const char *text);
 uint64_t arg_duration(const char *what, const char *text, uint64_t least,
 		      uint64_t most);
-/* Durations from @least to 3650d, as in @example, into @ladder's nbans and ban. */
+/* Durations from @least to 3650d, as in @example, stored in @ladder's nbans and ban. */
 void arg_ladder(const char *what, const char *text, uint64_t least,
 		const char *example, struct weir_limiter_config *ladder);
 uint32_t arg_mode(const char *text);
@@ -143,7 +143,7 @@ int complete(int count, char **words);
 /* "weir: ..." on standard error, exit status 2 */
 void die(const char *format, ...)
 	__attribute__((format(printf, 1, 2), noreturn));
-/* The same with a hint on --help of the command that was typed, if any. */
+/* The same, with a hint at --help of the command that was typed, if any. */
 void die_usage(const struct args *args, const char *format, ...)
 	__attribute__((format(printf, 2, 3), noreturn));
 /* "weir: limiter 'login': no such object", from errno */
@@ -152,28 +152,28 @@ void die_object(const char *kind, const char *name)
 /* The same after a failed create. */
 void die_create(const char *kind, const char *name)
 	__attribute__((noreturn));
-/* The same after a failed open: tells what right was missing. */
+/* The same after a failed open: names the missing right. */
 void die_open(const char *kind, const char *name, unsigned int rights)
 	__attribute__((noreturn));
-/* "weir: gate 'db': ..." or "weir: gate 'db': key 'bob': ...", and no exit */
+/* "weir: gate 'db': ..." or "weir: gate 'db': key 'bob': ..."; does not exit */
 void say_key(const char *kind, const char *name, const struct weir_key *key,
 	     const char *what);
-/* "weir: cannot run 'make': ...": the exit status */
+/* "weir: cannot run 'make': ..."; returns the exit status */
 int say_cannot_run(const char *command, int error);
 /* "weir: limiter 'login': key 'bob': ..." , from errno */
 void die_key(const char *name, const struct weir_key *key)
 	__attribute__((noreturn));
-/* The same message, and no exit: the answer is no. */
+/* The same message, but does not exit: the answer is no. */
 void say_absent(const char *name, const struct weir_key *key,
 		const char *what);
 
-/* @text fit to stand in a message, until exit */
+/* @text made safe for a message; valid until exit */
 const char *printable(const char *text);
 
-/* What an errno of the kernel means here. */
+/* The message for an errno of the kernel. */
 const char *reason(int error);
 
-/* The client; exits if there is none. */
+/* Open a client; exits on failure. */
 struct weir *client_open(int flags);
 
 /* ---- output.c ------------------------------------------------------------------------ */
@@ -183,13 +183,13 @@ enum colour { PLAIN, BOLD, GREEN, YELLOW, RED };
 void output_begin(void);
 int output_end(int status);
 void output_flush(void);
-/* Flush, and leave the process to another program, as it was before output_begin(). */
+/* Flush, and undo output_begin() before the process executes another program. */
 void output_leave(void);
 const char *colour(enum colour colour);
 
 void json_print(json_t *json);
 void json_print_line(json_t *json);
-/* An array printed element by element, so that it may be larger than memory. */
+/* A JSON array printed element by element, so that it may be larger than memory. */
 void json_array_begin(void);
 void json_array_add(json_t *json);
 void json_array_end(void);
@@ -199,17 +199,17 @@ void json_add(json_t *object, const char *name, json_t *value);
 /* @name, and @name_hex if the bytes are not UTF-8 */
 void json_add_bytes(json_t *object, const char *name, const void *bytes,
 		    size_t length);
-/* "key" in that way */
+/* "key", in the same way */
 void json_add_key(json_t *object, const struct weir_key *key);
 
 #define HUMANE_MAX 32
-/* "11.9 s", rounded up; for people, where weir_format_duration() is exact */
+/* "11.9 s", rounded up; less exact than weir_format_duration() */
 const char *humane(uint64_t ns, char *buffer);
 #define KEY_ROOM WEIR_KEY_FORMAT_MAX
 /* "-" for no key */
 const char *key_show(const struct weir_key *key, char *buffer);
 
-/* ---- create_options.c: what create of every kind has ------------------------------------ */
+/* ---- create_options.c: options of create, for every kind -------------------------------- */
 
 /* Each for a row of the table: { .name = MODE_OPTION } */
 #define MODE_OPTION "--mode", .value = "MODE", \
@@ -219,20 +219,20 @@ const char *key_show(const struct weir_key *key, char *buffer);
 #define EXISTING_OK_OPTION(kind) "--existing-ok", \
 	.help = "succeed without a change if a " kind " of that name exists"
 
-/* All of a create, of the first operand's name; exits if an option is wrong. */
+/* The common options of a create, for the first operand's name; exits if one is wrong. */
 struct weir_create create_take(const struct args *args, enum weir_kind kind,
 			       const void *config);
-/* That, and done: the exit status. */
+/* Parse them and create the object. Return: the exit status. */
 int create_object(const struct args *args, enum weir_kind kind, const void *config);
 
-/* ---- key_config.c: what keys an object has ------------------------------------------------ */
+/* ---- key_config.c: the key type of an object ---------------------------------------------- */
 
 #define KEY_OPTION "--key", .value = "TYPE", .words = "none u64 ip text", \
 	.help = "type of the keys: none (the default), u64, ip or text"
 #define PREFIX_OPTION "--prefix", .value = "BITS[,BITS]", \
 	.help = "leading bits of an IPv4 and of an IPv6 address that make the key; default 32,64"
 
-/* What --key and --prefix say. */
+/* The values of --key and --prefix. */
 struct key_choice {
 	uint32_t type;
 	uint8_t prefix4;
@@ -241,19 +241,19 @@ struct key_choice {
 
 struct key_choice key_choose(const struct args *args, uint64_t max_keys);
 
-/* Its parts: what is not given stays as it is. */
+/* Its parts; options that are not given change nothing. */
 uint32_t key_type_take(const struct args *args, uint32_t otherwise);
 uint64_t max_keys_take(const struct args *args, uint64_t otherwise);
 void key_prefix_take(const struct args *args, uint8_t *prefix4, uint8_t *prefix6);
-/* Whether they go together; exits if not. */
+/* Check that the options fit together; exits if not. */
 void key_check(const struct args *args, uint32_t type, uint64_t max_keys);
-/* After a set that failed with ERANGE. */
+/* Report a set that failed with ERANGE. */
 void die_max_keys(const char *kind, const char *name) __attribute__((noreturn));
 
 /* "key_type", "prefix4", "prefix6" and "max_keys" */
 void json_add_key_config(json_t *json, const struct key_choice *keys,
 			 uint64_t max_keys);
-/* "keys       ip/24,56, 0 of 100 in use", and no line feed */
+/* "keys       ip/24,56, 0 of 100 in use", without a newline */
 void key_config_print(const struct key_choice *keys, uint64_t used, uint64_t max_keys);
 
 /* ---- answer.c: keys and limiters, for all that have keys ------------------------------- */
@@ -261,34 +261,34 @@ void key_config_print(const struct key_choice *keys, uint64_t used, uint64_t max
 struct weir_limiter *limiter_open(struct weir *weir, const char *name,
 				  unsigned int rights);
 /*
- * Take the key off the front of the operands, if the limiter has keys: how many
- * operands that took.
+ * Parse the key at the front of the operands, if the limiter has keys. Return: number of
+ * operands used.
  */
 int key_take(struct weir_limiter *limiter, int count, char **operands,
 	     struct weir_key *key);
-/* The whole rest must be the key; NULL if there is none. */
+/* All remaining operands must be the key; NULL if there is none. */
 void key_only(const struct args *args, struct weir_limiter *limiter,
 	      struct weir_key *key);
-/* A key from text; exits if it is none. */
+/* Parse a key; exits if it is invalid. */
 void key_parse(struct weir_key *key, int type, const char *text);
 
-/* The key of an object with keys of @type: one operand, or none if it has none. */
+/* The key of an object with keys of @type: one operand, or none if the type is NONE. */
 void key_operands(struct weir_key *key, const char *kind, const char *name, int type,
 		  int count, char **operands);
 
 /*
- * The keys that --prefix asks for. They are told from the others one by one as they come,
- * so it takes no memory.
+ * The keys that --prefix selects. Each key is tested when it is listed, so the filter needs no
+ * memory.
  */
 struct key_filter {
-	const char *text;	/* as it was typed; NULL: all keys */
+	const char *text;	/* as typed; NULL: all keys */
 	unsigned int type;
-	unsigned int length;	/* bytes of @text, or of an address of @block */
-	unsigned int bits;	/* of an address, that must be the block's */
+	unsigned int length;	/* bytes of @text, or of an address in @block */
+	unsigned int bits;	/* leading bits of an address that must equal those of the block */
 	struct weir_rule block;
 };
 
-/* Of keys that are @keys; text is set. Exits if it makes no sense. */
+/* Complete a filter whose text is set, for keys of @keys; exits if it is invalid. */
 void key_filter_take(struct key_filter *filter, const char *kind, const char *name,
 		     const struct key_choice *keys);
 bool key_filter_has(const struct key_filter *filter, const struct weir_key *key);
@@ -296,9 +296,9 @@ bool key_filter_has(const struct key_filter *filter, const struct weir_key *key)
 json_t *answer_json(const char *name, const struct weir_key *key,
 		    const struct weir_answer *answer);
 void answer_print(const struct weir_answer *answer, bool by_this);
-/* The verdict as it would be without shadow mode. */
+/* The verdict without shadow mode. */
 unsigned int answer_unshadowed(const struct weir_answer *answer);
-/* Check (with --wait, if it was given) or peek, print, and tell the exit status. */
+/* Check (with --wait, if given) or peek, and print the answer. Return: the exit status. */
 int check_run(const struct args *args, struct weir_limiter *limiter,
 	      const char *name, const struct weir_key *key, uint64_t cost,
 	      bool peek);
@@ -316,7 +316,7 @@ extern const struct option counter_observe_options[];
 struct weir_counter *counter_open(struct weir *weir, const char *name,
 				  unsigned int rights);
 int counter_observe_run(const struct args *args);
-/* All that it holds, or what @field (may be NULL) asks for. */
+/* Print the whole histogram, or only @field if it is not NULL. */
 void histogram_print(const struct args *args, const char *name, const char *field,
 		     const struct weir_histogram *h);
 #define HISTOGRAM_FIELDS "count sum mean min max p50 p90 p99 p99.9"
@@ -342,10 +342,10 @@ int limiter_strike_run(const struct args *args);
 int limiter_forgive_run(const struct args *args);
 int limiter_forget_run(const struct args *args);
 
-/* Tell what the next check of a key would be told, and why. */
+/* Print the answer that the next check of a key would get, and why. */
 void why_run(const struct args *args, struct weir_limiter *limiter);
 
-/* List the keys of a limiter; @prefix NULL: of any; @top 0: all, in no order. */
+/* List the keys of a limiter; @prefix NULL: all keys; @top 0: all, unordered. */
 int keys_list(const struct args *args, const char *name, bool banned,
 	      const char *prefix, uint64_t top);
 
@@ -359,9 +359,9 @@ int breaker_run_run(const struct args *args);
 
 struct weir_breaker *breaker_open(struct weir *weir, const char *name,
 				  unsigned int rights);
-/* "weir: breaker 'db': key 'bob': ...", from errno, and no exit */
+/* "weir: breaker 'db': key 'bob': ...", from errno; does not exit */
 void say_breaker(const char *name, const struct weir_key *key);
-/* Why a call is not admitted. */
+/* The reason why a call is not admitted. */
 #define REFUSAL_MAX 96
 const char *breaker_refusal(const struct weir_breaker_answer *answer, char *buffer);
 
@@ -378,10 +378,10 @@ int roster_list_run(const struct args *args);
 
 struct weir_roster *roster_open(struct weir *weir, const char *name,
 				unsigned int rights);
-/* What --ttl says, WEIR_NEVER too; 0: nothing */
+/* The value of --ttl, or WEIR_NEVER; 0 if it was not given */
 uint64_t roster_ttl(const struct args *args);
 
-/* A key of a roster, and a value if one is given. */
+/* A key of a roster, and a value if one was given. */
 struct lease_question {
 	const struct args *args;
 	const char *name;
@@ -391,7 +391,7 @@ struct lease_question {
 	const char *value;	/* or NULL */
 };
 
-/* What the first @count operands say; @flags as of client_open() */
+/* Parse the first @count operands; @flags as for client_open() */
 void lease_ask(struct lease_question *q, const struct args *args, int count, int flags,
 	       unsigned int rights);
 
@@ -400,16 +400,19 @@ struct lease_value {
 	size_t length;
 };
 
-/* From text, or from standard input if that is "-"; NULL: nothing */
+/* Take the value from @text, or from standard input if it is "-"; NULL: no value */
 void lease_value_take(struct lease_value *value, const char *text);
 int lease_claim_detached(struct lease_question *q);
 
-/* Why not, from errno, on standard error: the exit status. @lease: that is in the way */
+/*
+ * Print the reason, from errno, on standard error. Return: the exit status. @lease: the
+ * existing lease
+ */
 int lease_say(const struct lease_question *q, const struct weir_roster_answer *lease);
-/* The same, or in JSON, as is what was done: then with @value unless NULL */
+/* The same, or in JSON; if it was done, with @value unless NULL */
 int lease_answer(struct lease_question *q, int ret,
 		 const struct weir_roster_answer *answer, const void *value);
-/* Members of the JSON of a lease, all but its key and value */
+/* The members of a lease in JSON, without key and value */
 void lease_json_add(json_t *json, const struct weir_roster_answer *lease);
 
 #define USER_MAX 48

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Commands: the table of all there are, and finding one by its exact words. */
+/* Commands: the table of all commands, and the search by exact words. */
 
 #include <stddef.h>
 #include <string.h>
@@ -44,7 +44,7 @@ const struct object *object_find(const char *name)
 	return NULL;
 }
 
-/* @verb may be NULL, for a command that has none. */
+/* @verb may be NULL, for a command without a verb. */
 const struct command *command_find(const struct object *object,
 				   const char *verb)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Completion: what could stand where the cursor is. The shell's script
- * (packaging/completion/weir) asks "weir --complete WORD...", the last word being the
- * one that is typed, perhaps empty.
+ * Completion: words that are possible at the cursor. The shell script
+ * (packaging/completion/weir) runs "weir --complete WORD..."; the last word is the one being
+ * typed, and may be empty.
  */
 
 #include <stdio.h>
@@ -16,7 +16,7 @@ static void offer(const char *candidate, const char *typed)
 		puts(candidate);
 }
 
-/* Offer each of @words, which are parted by blanks. */
+/* Offer each of @words, which are separated by blanks. */
 static void offer_words(const char *words, const char *typed)
 {
 	char word[64];
@@ -30,7 +30,7 @@ static void offer_words(const char *words, const char *typed)
 	}
 }
 
-/* Names of objects that exist; silently none if they cannot be had. */
+/* Offer names of existing objects; none if they cannot be listed. */
 static void offer_names(enum weir_kind kind, const char *typed)
 {
 	struct weir *weir = weir_open(WEIR_OPEN_READONLY);
@@ -63,7 +63,7 @@ static void offer_fields(const char *name, const char *typed)
 	weir_close(weir);
 }
 
-/* The @index-th operand; @first is the one before it all, a name. */
+/* Offer words for operand @index; @first is the first operand, a name. */
 static void offer_operand(const struct command *command, int index,
 			  const char *first, const char *typed)
 {
@@ -106,7 +106,7 @@ static void offer_options(const struct command *command, const char *typed)
 	offer(help_option.name, typed);
 }
 
-/* The option whose value would follow @word, or NULL. */
+/* The option that takes its value from the word after @word, or NULL. */
 static const struct option *option_of(const struct command *command,
 				      const char *word)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What create of every kind takes, besides what the object shall be. */
+/* The options of create that all kinds share. */
 
 #include <string.h>
 

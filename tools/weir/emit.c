@@ -7,7 +7,7 @@
 
 #include "cli.h"
 
-/* Bytes of a record, or of a line, and one more if there are more. */
+/* The bytes of a record or a line, and room for one more to detect a longer one. */
 struct record {
 	char bytes[WEIR_RECORD_MAX + 1];
 	size_t length;
@@ -30,7 +30,7 @@ static void record_emit(struct weir *weir, const char *tag,
 		die("cannot emit: %s", reason(errno));
 }
 
-/* One by one, as they come: who waits for a line may have caused the one before it. */
+/* Emit each line as soon as it is read: the next line may depend on it. */
 static void emit_lines(struct weir *weir, const char *tag)
 {
 	struct record record = { .length = 0 };

@@ -41,7 +41,7 @@ static void record_json(json_t *json, const struct weir_event *event,
 	json_print_line(json);
 }
 
-/* Why a lease is lost, in one of two words. */
+/* The reason for a lost lease, as one of two words. */
 static const char *lost_reason(const struct weir_event *event, const char *holder,
 			       const char *expired)
 {
@@ -116,7 +116,7 @@ static void event_json(const struct weir_event *event)
 	json_print_line(json);
 }
 
-/* Events are dated since boot, which tells people nothing. */
+/* Event times are relative to boot; print the wall clock. */
 static void print_time(uint64_t boottime)
 {
 	struct timespec boot, real;
@@ -145,7 +145,7 @@ static void print_user(uint64_t uid)
 		printf(" by user %llu", (unsigned long long)uid);
 }
 
-/* What it says may be anybody's words, so it is shown as keys are. */
+/* The text of a record is untrusted: escape it as keys are. */
 static void print_record(const struct weir_event *event)
 {
 	char shown[KEY_ROOM];
@@ -159,7 +159,7 @@ static void print_record(const struct weir_event *event)
 	printf(" (%lld): %s\n", (long long)event->more, shown);
 }
 
-/* Of a breaker's key. */
+/* An event about a breaker's key. */
 static void print_move(const struct weir_event *event, const struct weir_key *key)
 {
 	char shown[KEY_ROOM], duration[HUMANE_MAX];
@@ -246,7 +246,7 @@ static void event_text(const struct weir_event *event)
 	putchar('\n');
 }
 
-/* Print what is there. */
+/* Print the events that exist now. */
 static void print_present(const struct args *args, struct weir_events *events)
 {
 	const struct weir_event *event;
@@ -266,8 +266,8 @@ static void print_present(const struct args *args, struct weir_events *events)
 }
 
 /*
- * A descriptor for the signals that end following: a handler could run just before
- * poll() and be slept over. Those that the caller ignores (nohup) stay ignored.
+ * A descriptor for the signals that end --follow. With a handler, a signal that arrives just
+ * before poll() would be missed. Signals that the caller ignores (nohup) stay ignored.
  */
 static int end_signals_open(void)
 {
@@ -288,7 +288,7 @@ static int end_signals_open(void)
 	return fd;
 }
 
-/* A pipe whose reader left is noticed at once, rather than at the next event. */
+/* A pipe that was closed by its reader is noticed at once, not at the next event. */
 static void follow(const struct args *args, struct weir_events *events)
 {
 	struct pollfd files[3] = {
@@ -319,7 +319,7 @@ static int events_run(const struct args *args)
 
 	if (start)
 		from = arg_u64("--from", start, 0, INT64_MAX);
-	/* For its words, if there is no device. */
+	/* For its error message, if there is no device. */
 	weir_close(client_open(WEIR_OPEN_READONLY));
 	events = weir_events_open(from);
 	if (!events && errno == EINVAL)

@@ -9,7 +9,7 @@
 
 #include "cli.h"
 
-#define HIGH_DESCRIPTOR	100	/* out of the way of what a command opens by number */
+#define HIGH_DESCRIPTOR	100	/* beyond the numbers that a command uses for its own files */
 
 static struct weir_gate *gate_open(struct weir *weir, const char *name,
 				   unsigned int rights)
@@ -36,7 +36,7 @@ static const struct set_bit set_bits[] = {
 	{ 0 }
 };
 
-/* What create and set have in common. */
+/* The options that create and set share. */
 static struct weir_gate_config config_take(const struct args *args)
 {
 	struct weir_gate_config config = { .size = sizeof(config) };
@@ -211,7 +211,10 @@ static int show_run(const struct args *args)
 
 /* ---- run --------------------------------------------------------------------- */
 
-/* True: the permits are ours. Else it was said why not, and *@status tells it. */
+/*
+ * Acquire the permits. Return: true if they are ours; otherwise the reason was printed, and
+ * *@status is set.
+ */
 static bool enter(const struct args *args, struct weir_gate *gate,
 		  const struct weir_key *key, int *status)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Help: the table, told to a person. */
+/* Help: the table as text. */
 
 #include <stdio.h>
 #include <string.h>
@@ -19,7 +19,7 @@ const char *command_path(const struct object *object,
 	return path;
 }
 
-/* Where another command begins, in " -- COMMAND..." or " [-- COMMAND...]"; or NULL. */
+/* The position of another command in " -- COMMAND..." or " [-- COMMAND...]", or NULL. */
 static const char *command_begin(const char *operands)
 {
 	const char *must = strstr(operands, " -- ");
@@ -31,7 +31,7 @@ void usage_line(char *buffer, size_t size, const struct object *object,
 		const struct command *command)
 {
 	const struct option *option = command->options;
-	/* what is behind this is another command's: no place for options */
+	/* options cannot come after this, because it belongs to another command */
 	const char *last = command_begin(command->operands);
 	bool optional = command->prints;
 	size_t used;
@@ -58,7 +58,7 @@ void usage_line(char *buffer, size_t size, const struct object *object,
 		snprintf(buffer + used, size - used, "%s", last);
 }
 
-/* Print words from column @column on, those behind the first line indented so. */
+/* Print words from @column on; further lines are indented to it. */
 static void wrap(const char *text, int column)
 {
 	int at = column;
@@ -76,7 +76,7 @@ static void wrap(const char *text, int column)
 		at += length + !first;
 		first = false;
 		text += length;
-		/* An empty line parts paragraphs; a single break is a blank. */
+		/* An empty line separates paragraphs; a single newline is a blank. */
 		if (text[0] == '\n' && text[1] == '\n') {
 			printf("\n\n%*s", column, "");
 			at = column;

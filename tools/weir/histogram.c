@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* weir counter observe, and what histograms print */
+/* weir counter observe, and the output of histograms */
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 /* ---- observe ---------------------------------------------------------------- */
 
-/* Values on their way to the kernel. */
+/* Values that are collected for one call. */
 struct observing {
 	const char *name;
 	struct weir *weir;
@@ -50,7 +50,7 @@ static void observing_add(struct observing *o, uint64_t value)
 	weir_op_observe(&o->ops[o->pending++], o->counter, value, o->times);
 }
 
-/* One line, without its end: a value, or the end of it all. */
+/* Parse one line without its newline: a value, or an error. */
 static void observing_line(struct observing *o, char *line, size_t length)
 {
 	uint64_t value;
@@ -92,7 +92,7 @@ int counter_observe_run(const struct args *args)
 	if (args->count == 2 && !strcmp(args->operands[1], "-")) {
 		observing_input(&o);
 	} else {
-		/* all are looked at before any is counted */
+		/* check all values before any is counted */
 		for (i = 1; i < args->count; i++)
 			arg_u64("N", args->operands[i], 0, WEIR_HISTOGRAM_VALUE_MAX);
 		for (i = 1; i < args->count; i++)
@@ -140,7 +140,7 @@ static bool percentile_parse(const char *text, uint32_t *ppm)
 	return number <= 1000000;
 }
 
-/* What @field asks for; 0 for what there is none of. False: no such field. */
+/* The number for @field; 0 if there are no values. Return: false if there is no such field. */
 static bool number_get(const struct weir_histogram *h, const char *field,
 		       uint64_t *number)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What keys an object has: the options of create and set that say so, and what show tells. */
+/* The key type of an object: options of create and set, and output of show. */
 
 #include <stdio.h>
 
@@ -16,7 +16,7 @@ uint64_t max_keys_take(const struct args *args, uint64_t otherwise)
 	return option_u64(args, "--max-keys", 1, WEIR_KEYS_MAX, otherwise);
 }
 
-/* That of IPv6 may be left out by itself. */
+/* The number for IPv6 may be omitted. */
 void key_prefix_take(const struct args *args, uint8_t *prefix4, uint8_t *prefix6)
 {
 	const char *text = args_option(args, "--prefix");

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The keys that --prefix asks for: those of a block of addresses, or that begin so. */
+/* The keys that --prefix selects: those in a block of addresses, or text with this beginning. */
 
 #include <string.h>
 
 #include "cli.h"
 
 /*
- * A key that the object has cut stands for all addresses that begin like it: it is
- * wanted if one of them lies in the block, so only bits that both have count.
+ * A key that was cut to a prefix covers several addresses. It matches if one of them is in the
+ * block, so only the bits that key and block both have are compared.
  */
 static void block_take(struct key_filter *filter, const struct key_choice *keys)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The keys of a limiter, all or those that are asked for, as they come or the worst. */
+/* The keys of a limiter: all or a selection, unordered or the worst first. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -47,16 +47,13 @@ static void entry_print(const struct args *args, const struct weir_entry *entry)
 
 /* ---- the top N ---------------------------------------------------------------- */
 
-/*
- * The worst so far, worst first. Room for N of them is all it takes, however many
- * keys there are.
- */
+/* The N worst keys so far, worst first. The memory does not depend on the number of keys. */
 struct top {
 	struct weir_entry **entries;
 	size_t count, room;
 };
 
-/* Who is worse: the longest ban, then the most strikes, then the most spent. */
+/* Compare by length of the ban, then strikes, then tokens spent. */
 static int worse(const struct weir_entry *a, const struct weir_entry *b)
 {
 	if (a->banned_for != b->banned_for)

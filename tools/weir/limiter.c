@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * weir limiter: the table of its verbs. What they do stands in limiter_config.c
- * (create, set), limiter_show.c (show), why.c (show of a key), limiter_key.c (check and its kin),
- * keys.c and rules.c.
+ * weir limiter: the table of its verbs. They are implemented in limiter_config.c (create, set),
+ * limiter_show.c (show), why.c (show of a key), limiter_key.c (check, peek, ...), keys.c and
+ * rules.c.
  */
 
 #include <stddef.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* weir limiter create, set: what a limiter shall be */
+/* weir limiter create, set: the configuration of a limiter */
 
 #include <errno.h>
 #include <stdio.h>
@@ -56,7 +56,7 @@ const struct option limiter_create_options[] = {
 	{ 0 }
 };
 
-/* Behind the help of an option: what becomes of the keys there are. */
+/* Appended to the help of an option: what it keeps of a key's state. */
 #define KEEPS(what) ". Kept: " what
 
 const struct option limiter_set_options[] = {
@@ -107,8 +107,8 @@ static const struct set_bit set_bits[] = {
 };
 
 /*
- * The options that create and set have in common; what is not given stays as it is. What
- * they say together is judged by the callers.
+ * The options that create and set share. Options that are not given change nothing. The callers
+ * check whether they fit together.
  */
 static void config_take(const struct args *args, struct weir_limiter_config *config)
 {
@@ -163,8 +163,8 @@ static void config_check(const struct args *args,
 }
 
 /*
- * What is not given stays as it is in @config: the defaults, or the configuration of the
- * limiter whose candidate this will be, without what follows from what is given.
+ * Options that are not given change nothing in @config, which has the defaults, or the
+ * configuration of LIVE without members that depend on given options.
  */
 static void create_config(const struct args *args,
 			  struct weir_limiter_config *config)
@@ -187,7 +187,7 @@ static void create_config(const struct args *args,
 	config_check(args, config);
 }
 
-/* Delete what was made for nothing; the errno that told so stays. */
+/* Delete the limiter that was just created; preserves errno. */
 static void create_undo(struct weir *weir, const char *name)
 {
 	int error = errno;
@@ -271,7 +271,7 @@ static void candidate_take(const struct args *args, struct weir_limiter_config *
 		strcpy(config->candidate, arg_name("limiter", text));
 }
 
-/* Why the kernel refused it. */
+/* Print why the kernel refused the change. */
 static void set_failed(const char *name, uint64_t mask,
 		       const struct weir_limiter_config *config)
 	__attribute__((noreturn));
@@ -294,7 +294,7 @@ static void set_failed(const char *name, uint64_t mask,
 	die_object("limiter", name);
 }
 
-/* What set was given. */
+/* The options of set. */
 static void set_take(const struct args *args, struct weir_limiter_config *config)
 {
 	config_take(args, config);
@@ -311,13 +311,13 @@ int limiter_set_run(const struct args *args)
 	struct weir_limiter *limiter;
 	struct weir *weir;
 
-	/* Before anything is opened: what was typed must make sense by itself. */
+	/* Check the command line before anything is opened. */
 	set_take(args, &config);
 	if (!mask)
 		die_usage(args, "limiter set: nothing to set");
 	weir = client_open(0);
 	limiter = limiter_open(weir, name, rights);
-	/* Strikes and ladder go together; what is not given stays as it is. */
+	/* Strikes and ladder go together: take the one that is not given from the limiter. */
 	if (weir_limiter_get_config(limiter, &config) < 0)
 		die_object("limiter", name);
 	set_take(args, &config);

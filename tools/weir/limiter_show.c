@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* weir limiter show: what a limiter is, its totals, and what its candidate says */
+/* weir limiter show: configuration and totals of a limiter, and its candidate's differences */
 
 #include <stdio.h>
 
@@ -34,10 +34,10 @@ static json_t *word_json(const char *word)
 	return word ? json_string(word) : json_null();
 }
 
-/* What a limiter's candidate said, as far as we may know. */
+/* The results of a limiter's candidate, if we may observe it. */
 struct candidate {
-	const char *name;	/* "": there is none */
-	bool known;		/* we may observe it, and it is there still */
+	const char *name;	/* "": no candidate */
+	bool known;		/* it exists and we may observe it */
 	struct weir_limiter_stats stats;
 };
 
@@ -189,7 +189,7 @@ int limiter_show_run(const struct args *args)
 	struct weir_limiter *limiter = limiter_open(weir, name,
 						    WEIR_RIGHT_OBSERVE);
 
-	/* a limiter without keys has one state, and --cost asks for that */
+	/* a limiter without keys has one state, which --cost selects */
 	if (args->count > 1 || args_option(args, "--cost")) {
 		why_run(args, limiter);
 	} else {

@@ -9,7 +9,7 @@
 
 #include "cli.h"
 
-/* Gates, breakers and rosters are of no type. */
+/* Gates, breakers and rosters have no type. */
 static bool has_type(const struct weir_object_info *info)
 {
 	return info->kind != WEIR_KIND_GATE && info->kind != WEIR_KIND_BREAKER &&
@@ -55,7 +55,7 @@ static json_t *info_json(const struct weir_object_info *info)
 	return json;
 }
 
-/* A user's or group's name, or the number of one that has none. */
+/* The name of a user or group, or the number if it has no name. */
 static const char *owner_show(const char *name, uint32_t number, char *buffer,
 			      size_t size)
 {

@@ -6,8 +6,8 @@
 #include "cli.h"
 
 /*
- * A program started without standard output would get /dev/weir in its place, and
- * write its words there. Whatever is closed becomes something that cannot be used.
+ * If a standard descriptor is closed, /dev/weir could get its number, and output would be
+ * written there. Open a placeholder that cannot be used instead.
  */
 static void keep_standard_files(void)
 {

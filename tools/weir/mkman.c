@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mkman - print weir(1), out of the table that also makes --help and completion
+ * mkman - print weir(1), from the table that also drives --help and completion
  *
  * usage: mkman INCLUDE
  *
- * INCLUDE holds the sections that no table knows, in roff.
+ * INCLUDE has the sections that are not in the table, in roff.
  */
 
 #include <stdio.h>
@@ -12,7 +12,7 @@
 
 #include "cli.h"
 
-/* Text with what roff would take for its own made plain. */
+/* Print text, with characters that are special in roff escaped. */
 static void roff(const char *text)
 {
 	bool line_begins = true;
@@ -34,7 +34,7 @@ static void roff(const char *text)
 	}
 }
 
-/* The literal parts of a usage in bold; what stands for something in italics. */
+/* Print a usage: literal parts in bold, placeholders in italics. */
 static void usage(const char *text)
 {
 	bool italic = false;
@@ -85,7 +85,7 @@ static void command(const struct object *object, const struct command *command)
 	fputs(".PP\n", stdout);
 	usage(full);
 	fputs(".RS 4\n", stdout);
-	/* A summary is half a sentence, so that --help can list it. */
+	/* A summary begins in lower case, because --help lists it that way. */
 	printf("%c", command->summary[0] - 'a' + 'A');
 	roff(command->summary + 1);
 	fputs(".\n", stdout);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Output: text for people, JSON for programs, and an error if neither arrives. */
+/* Output: text for people, JSON for programs. Failed writes are errors. */
 
 #include <errno.h>
 #include <signal.h>
@@ -20,7 +20,7 @@ void output_begin(void)
 
 	coloured = isatty(STDOUT_FILENO) && !(no_colour && *no_colour) &&
 		   terminal && strcmp(terminal, "dumb");
-	/* A reader that went away is an error like any other; see output_end(). */
+	/* A pipe closed by its reader is an error like any other; see output_end(). */
 	on_pipe = signal(SIGPIPE, SIG_IGN);
 }
 
@@ -28,7 +28,7 @@ static void output_failed(void)
 {
 	fprintf(stderr, "weir: cannot write the output: %s\n",
 		strerror(errno));
-	/* Not exit(), which would try to write the rest once more. */
+	/* Not exit(), which would try to write the rest again. */
 	_exit(EXIT_ERROR);
 }
 
@@ -46,7 +46,7 @@ void output_leave(void)
 
 int output_end(int status)
 {
-	errno = EIO;	/* in case an earlier write failed and nobody looked */
+	errno = EIO;	/* in case an earlier write failed without a check */
 	output_flush();
 	return status;
 }
@@ -65,8 +65,8 @@ const char *colour(enum colour wanted)
 }
 
 /*
- * ASCII only: what is inside a string can then neither steer a terminal nor turn the
- * direction of writing, and means the same in every locale.
+ * ASCII only: strings can then neither control a terminal nor change the direction of writing,
+ * and mean the same in every locale.
  */
 #define JSON_FLAGS (JSON_ENSURE_ASCII | JSON_ENCODE_ANY)
 
@@ -104,7 +104,7 @@ void json_array_add(json_t *json)
 	fputs(array_started ? ",\n " : "\n ", stdout);
 	array_started = true;
 	json_write(json, JSON_FLAGS);
-	/* A reader that is gone ends a list of millions at once. */
+	/* Stop a long list as soon as its reader has gone. */
 	if (ferror(stdout))
 		output_flush();
 }
@@ -115,8 +115,8 @@ void json_array_end(void)
 }
 
 /*
- * JSON's integers are signed in the library that writes them. No number beyond is a
- * count of anything; the one that occurs says "never".
+ * The JSON library has signed integers. The only larger number that occurs is WEIR_NEVER,
+ * printed as null.
  */
 json_t *json_u64(uint64_t number)
 {
