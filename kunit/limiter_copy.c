@@ -83,9 +83,11 @@ int weir_limiter_load(struct weir_object *o, struct weir_load *args)
 #include "../src/limiter/limiter_key.c"
 #include "../src/limiter/limiter_merge.c"
 #include "../src/limiter/limiter_new.c"
+#include "../src/limiter/limiter_ops.c"
 #include "../src/limiter/limiter_rules.c"
 #include "../src/limiter/rules.c"
 #include "../src/core/view.c"
+#include "../src/table/op.c"
 #include "../src/table/wait.c"
 
 int limiter_try(const struct weir_limiter_config *config, struct weir_limiter **l)
@@ -161,7 +163,7 @@ int limiter_do(struct weir_limiter *l, struct weir_op *op, const void *bytes,
 	rcu_read_lock();
 	err = weir_limiter_key(l, bytes, len, &key) ?: weir_limiter_op(l, op, &key);
 	rcu_read_unlock();
-	return err == WEIR_OP_SLOW ? weir_limiter_op_slow(l, op, &key, GFP_KERNEL) :
+	return err == WEIR_OP_MUST_SLEEP ? weir_limiter_op_slow(l, op, &key, GFP_KERNEL) :
 				     err;
 }
 

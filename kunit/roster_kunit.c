@@ -118,9 +118,9 @@ static int real_op(struct roster_model *m, u32 holder, u32 key, struct weir_op *
 		memcpy(lease->value, value->bytes, ROSTER_BYTES);
 	}
 	rcu_read_lock();
-	err = weir_roster_quick(c, o, op, (u8 *)&bytes, lease);
+	err = weir_roster_try(c, o, op, (u8 *)&bytes, lease);
 	rcu_read_unlock();
-	if (err == WEIR_OP_SLOW)
+	if (err == WEIR_OP_MUST_SLEEP)
 		err = weir_roster_op(c, o, op, (u8 *)&bytes, lease);
 	if (!err && op->opcode == WEIR_OP_LEASE_GET)
 		memcpy(value->bytes, lease->value, op->length);

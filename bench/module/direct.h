@@ -8,8 +8,8 @@
  * adds to the same while loops are timed.
  *
  * And it walks the page tables for every word it copies from or to a program, which
- * takes longer than a check does: for src/api/submit.c, operations lie in the kernel's own
- * memory. A program's own WEIR_IOC_SUBMIT ends such a kernel.
+ * takes longer than a check does: for src/api/submit.c and src/api/op_user.c, operations
+ * lie in the kernel's own memory. A program's own WEIR_IOC_SUBMIT ends such a kernel.
  *
  * So this build is for nothing else.
  */

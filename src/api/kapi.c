@@ -70,7 +70,7 @@ static __always_inline int limiter_op(struct weir_limiter *l, struct weir_op *op
 	if (!weir_object_alive(&l->obj))
 		return -ENODEV;
 	err = weir_limiter_key(l, bytes, len, &key) ?: weir_limiter_op(l, op, &key);
-	return err == WEIR_OP_SLOW ? weir_limiter_op_slow(l, op, &key, GFP_NOWAIT) :
+	return err == WEIR_OP_MUST_SLEEP ? weir_limiter_op_slow(l, op, &key, GFP_NOWAIT) :
 				     err;
 }
 

@@ -7,6 +7,7 @@
 #include <linux/nospec.h>
 
 #include "api/kinds.h"
+#include "api/ops.h"
 #include "breaker/breaker.h"
 #include "core/sysfs.h"
 #include "counter/counter.h"
@@ -35,9 +36,12 @@ int weir_kinds_mod_init(void)
 	unsigned int i;
 	int err = 0;
 
-	for (i = 0; i < ARRAY_SIZE(kinds) && !err; i++)
-		if (kinds[i])
-			err = weir_sysfs_kind_add(kinds[i]);
+	for (i = 0; i < ARRAY_SIZE(kinds) && !err; i++) {
+		if (!kinds[i])
+			continue;
+		weir_ops_add(kinds[i]);
+		err = weir_sysfs_kind_add(kinds[i]);
+	}
 	return err;
 }
 

@@ -19,12 +19,10 @@
 
 #include "core/client.h"
 #include "api/ioctl.h"
-#include "limiter/limiter.h"
 #include "api/ops.h"
 #include "core/user.h"
 
 #define GROUP		8	/* ops that go together */
-#define WORDS(bytes)	((bytes) / sizeof(u64))
 
 /**
  * struct group - ops of a batch that go together
@@ -39,74 +37,6 @@ struct group {
 	int			err[GROUP];
 	unsigned int		count;
 };
-
-/* ------------------------------------------------------------ user's memory
- *
- * Word by word in one window, which costs half of what calls for so few bytes do.
- */
-
-static __always_inline int op_read(struct weir_op_run *r, struct weir_op __user *user)
-{
-	const u64 __user *from = (const u64 __user *)user;
-	u64 *to = (u64 *)&r->op;
-	unsigned int i;
-
-	r->data = NULL;
-#pragma GCC unroll 8
-	for (i = 0; i < WORDS(WEIR_OP_IN); i++)
-		unsafe_get_user(to[i], &from[i], fault);
-	return 0;
-fault:
-	return -EFAULT;
-}
-
-/* That there is where to put the result: its first and last word, in two pages at most. */
-static __always_inline int op_prove(struct weir_op __user *user)
-{
-	unsafe_put_user(0, &user->result, fault);
-	unsafe_put_user(0, &user->bans, fault);
-	return 0;
-fault:
-	return -EFAULT;
-}
-
-static __always_inline int op_write(const struct weir_op_run *r,
-				    struct weir_op __user *user)
-{
-	const u64 *from = (const u64 *)&r->op.result;
-	u64 __user *to = (u64 __user *)&user->result;
-	unsigned int i;
-
-#pragma GCC unroll 8
-	for (i = 0; i < WORDS(WEIR_OP_OUT); i++)
-		unsafe_put_user(from[i], &to[i], fault);
-	return 0;
-fault:
-	return -EFAULT;
-}
-
-/* Copy an op in, and see that its result can be copied out: 0 or -EFAULT. */
-int weir_op_get(struct weir_op_run *r, struct weir_op __user *user)
-{
-	int err;
-
-	if (!user_access_begin(user, sizeof(*user)))
-		return -EFAULT;
-	err = op_read(r, user) ?: op_prove(user);
-	user_access_end();
-	return err;
-}
-
-int weir_op_put(const struct weir_op_run *r, struct weir_op __user *user)
-{
-	int err;
-
-	if (!user_write_access_begin(user, sizeof(*user)))
-		return -EFAULT;
-	err = op_write(r, user);
-	user_write_access_end();
-	return err;
-}
 
 /* ------------------------------------------------------------ one by one */
 
@@ -129,7 +59,7 @@ static noinline void op_perform_data(struct weir_client *c, struct weir_op_run *
 
 	r->data = &data;
 	op_perform(c, r);
-	if (r->op.opcode == WEIR_OP_LEASE_GET && !r->op.result && weir_op_lease_put(r))
+	if (!r->op.result && r->desc->kind->put && r->desc->kind->put(r))
 		weir_op_fail(r, -EFAULT);
 }
 
@@ -154,48 +84,6 @@ static int op_user(struct weir_client *c, struct weir_op __user *user, u32 index
 
 /* ------------------------------------------------------------ many */
 
-/*
- * It points to more memory of the user's, or may wait: so it goes by itself. CANCEL, for
- * weir_op_dispatch() does more when it is told that the gate is dead.
- */
-static __always_inline bool goes_alone(const struct weir_op *op)
-{
-	return op->flags & WEIR_OP_PTR || op->opcode == WEIR_OP_RESERVE ||
-	       op->opcode == WEIR_OP_ACQUIRE || op->opcode == WEIR_OP_CANCEL;
-}
-
-/* The next ops, as many as can go together; none of those that cannot be read. */
-static void group_get(struct group *g, struct weir_op __user *user, unsigned int room)
-{
-	unsigned int n = min_t(unsigned int, room, GROUP);
-	struct weir_op_run *r = g->run, *end = r + n;
-
-	g->count = 0;
-	if (!user_access_begin(user, n * sizeof(*user)))
-		return;
-	while (r < end && !op_read(r, user) && !goes_alone(&r->op) &&
-	       !op_prove(user)) {
-		r++;
-		user++;
-	}
-	user_access_end();
-	g->count = r - g->run;
-}
-
-static int group_put(const struct group *g, struct weir_op __user *user)
-{
-	const struct weir_op_run *r = g->run, *end = r + g->count;
-
-	if (!user_write_access_begin(user, g->count * sizeof(*user)))
-		return -EFAULT;
-	while (r < end && !op_write(r, user)) {
-		r++;
-		user++;
-	}
-	user_write_access_end();
-	return r - g->run ?: -EFAULT;
-}
-
 /* Their objects and keys; and have the memory fetched that will be wanted. */
 static void group_find(struct weir_client *c, struct group *g)
 {
@@ -219,15 +107,11 @@ static void group_find(struct weir_client *c, struct group *g)
 			continue;
 		}
 		g->object[i] = o;
-		if (o->ops->kind == WEIR_KIND_LIMITER)
-			weir_table_prefetch(&weir_limiter(o)->table, &r->key);
+		weir_op_prefetch(o, r, false);
 	}
-	for (i = 0; i < g->count; i++) {
-		o = g->object[i];
-		if (o && o->ops->kind == WEIR_KIND_LIMITER)
-			weir_table_prefetch_entry(&weir_limiter(o)->table,
-						  &g->run[i].key);
-	}
+	for (i = 0; i < g->count; i++)
+		if (g->object[i])
+			weir_op_prefetch(g->object[i], &g->run[i], true);
 }
 
 /*
@@ -246,12 +130,12 @@ static void group_perform(struct weir_client *c, struct group *g)
 			continue;
 		if (need_resched())
 			break;
-		err = weir_op_quick(c, &g->run[i], g->object[i]);
-		if (err == WEIR_OP_SLOW)
+		err = weir_op_try(c, &g->run[i], g->object[i]);
+		if (err == WEIR_OP_MUST_SLEEP)
 			break;
 		g->err[i] = err;
 	}
-	/* what is slow has done nothing yet, so it may begin again as well */
+	/* what must sleep has done nothing yet, so it may begin again as well */
 	rcu_read_unlock();
 	for (; i < g->count; i++) {
 		cond_resched();
@@ -270,7 +154,7 @@ static int group_user(struct weir_client *c, struct group *g,
 	struct weir_op_run *r;
 	unsigned int i;
 
-	group_get(g, user, room);
+	g->count = weir_op_get_group(g->run, user, min_t(u32, room, GROUP));
 	if (g->count)
 		group_perform(c, g);
 	if (!g->count)
@@ -281,7 +165,7 @@ static int group_user(struct weir_client *c, struct group *g,
 			weir_op_fail(r, g->err[i]);
 		r->op.decided = r->op.verdict ? index + i : 0;
 	}
-	return group_put(g, user);
+	return weir_op_put_group(g->run, user, g->count);
 }
 
 /* A batch, in order; how many were performed, or an errno. */

@@ -24,6 +24,7 @@
 
 #include "limiter/candidate.h"
 #include "core/client.h"
+#include "counter/counter.h"
 #include "limiter/limiter.h"
 #include "api/ops.h"
 #include "roster/roster.h"
@@ -146,7 +147,7 @@ static int item_locate(struct transaction *tx, struct tx_item *it)
 		return PTR_ERR(o);
 	if (!is_check(it)) {
 		it->counter = weir_counter(o);
-		return weir_op_add_check(&it->run, it->counter);
+		return weir_counter_op_add_check(&it->run, it->counter);
 	}
 	l = weir_limiter(o);
 	it->call = (struct weir_limiter_call){
@@ -379,7 +380,7 @@ static void charge(struct transaction *tx)
 		te->after = te->word;
 	for (it = tx->items; it < tx->items + tx->count; it++) {
 		if (!is_check(it)) {
-			weir_op_add(&it->run, it->counter);
+			weir_counter_op_add(&it->run, it->counter);
 			it->run.op.verdict = WEIR_ALLOWED;
 		} else if (it->shadow && it->e) {
 			te = entry_of(tx, it);

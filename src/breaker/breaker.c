@@ -20,7 +20,7 @@
 #include "core/event.h"
 #include "core/hold.h"
 
-#define AGAIN	2	/* the entry died: look again. WEIR_OP_SLOW is 1 */
+#define AGAIN	2	/* the entry died: look again. WEIR_OP_MUST_SLEEP is 1 */
 #define NO_ENTRY 3	/* one must be made */
 
 /**
@@ -227,21 +227,21 @@ static bool word_read(struct breaker_call *call, const struct weir_entry *e, u64
 	return !(*word & WEIR_ENTRY_LOCKED) && (u64)atomic64_read(&e->word) == *word;
 }
 
-/* What needs no lock: 0, or WEIR_OP_SLOW. */
+/* What needs no lock: 0, or WEIR_OP_MUST_SLEEP. */
 static int unlocked_op(struct breaker_call *call, struct weir_entry *e)
 {
 	struct weir_op *op = call->op;
 	u64 word, at, ticket;
 
 	if (op->opcode != WEIR_OP_ALLOW && op->opcode != WEIR_OP_REPORT)
-		return WEIR_OP_SLOW;
+		return WEIR_OP_MUST_SLEEP;
 	if (!word_read(call, e, &word, &at))
-		return WEIR_OP_SLOW;
+		return WEIR_OP_MUST_SLEEP;
 	ticket = weir_circuit_ticket(word, call->now);
 	if (op->opcode == WEIR_OP_REPORT) {
 		if (!weir_circuit_is_moot(&call->b->circuit, word, call->now,
 					  op->arg ?: ticket, call_of(op)))
-			return WEIR_OP_SLOW;
+			return WEIR_OP_MUST_SLEEP;
 		answer_counted(call, call_of(op), WEIR_CIRCUIT_CLOSED);
 		return 0;
 	}
@@ -250,12 +250,12 @@ static int unlocked_op(struct breaker_call *call, struct weir_entry *e)
 		return 0;
 	}
 	if (weir_circuit_is(word) != WEIR_CIRCUIT_OPEN || at <= call->now)
-		return WEIR_OP_SLOW;
+		return WEIR_OP_MUST_SLEEP;
 	answer_rejected(call, WEIR_CIRCUIT_OPEN, at == WEIR_NEVER ? at : at - call->now);
 	return 0;
 }
 
-static int quick(struct breaker_call *call)
+static int try_op(struct breaker_call *call)
 {
 	struct weir_entry *e;
 
@@ -277,21 +277,21 @@ static int call_check(struct breaker_call *call, const u8 *bytes)
 }
 
 /**
- * weir_breaker_quick - perform an operation, if it takes no lock and no memory
+ * weir_breaker_try - perform an operation, if it takes no lock and no memory
  * @o: the breaker
  * @op: checked; its result half zeroed, and filled in here
  * @bytes: the key
  *
  * Cost beside finding the key: two readings of a word and one of the clock.
  * Context: RCU read side.
- * Return: 0, -EINVAL, -ENOENT, or WEIR_OP_SLOW: nothing happened.
+ * Return: 0, -EINVAL, -ENOENT, or WEIR_OP_MUST_SLEEP: nothing happened.
  */
-int weir_breaker_quick(struct weir_object *o, struct weir_op *op, const u8 *bytes)
+int weir_breaker_try(struct weir_object *o, struct weir_op *op, const u8 *bytes)
 {
 	struct breaker_call call = { .b = weir_breaker(o), .op = op };
-	int ret = call_check(&call, bytes) ?: quick(&call);
+	int ret = call_check(&call, bytes) ?: try_op(&call);
 
-	return ret == NO_ENTRY ? WEIR_OP_SLOW : ret;
+	return ret == NO_ENTRY ? WEIR_OP_MUST_SLEEP : ret;
 }
 
 /* ------------------------------------------------------------ with the entry locked */
@@ -479,7 +479,7 @@ static int hold_end(struct breaker_call *call)
 	return err;
 }
 
-/* &weir_kind_ops.op: what weir_breaker_quick() did not do */
+/* &weir_kind_ops.op: what weir_breaker_try() did not do */
 int weir_breaker_op(struct weir_client *c, struct weir_object *o, struct weir_op *op,
 		    const u8 *bytes)
 {
@@ -494,7 +494,7 @@ int weir_breaker_op(struct weir_client *c, struct weir_object *o, struct weir_op
 		ret = locked_op(&call);
 		if (ret == NO_ENTRY) {
 			rcu_read_lock();
-			ret = quick(&call);
+			ret = try_op(&call);
 			rcu_read_unlock();
 		}
 		if (ret == NO_ENTRY)

@@ -13,6 +13,7 @@
 #include "lib/circuit.h"
 #include "table/key.h"
 #include "core/object.h"
+#include "table/op.h"
 
 /* ns: the longest time a breaker can be open, except for ever */
 #define WEIR_BREAKER_OPEN_MAX	(10ULL * WEIR_NSEC_PER_YEAR)
@@ -47,7 +48,7 @@ struct weir_breaker {
 	struct weir_table		table;
 };
 
-int weir_breaker_quick(struct weir_object *o, struct weir_op *op, const u8 *bytes);
+int weir_breaker_try(struct weir_object *o, struct weir_op *op, const u8 *bytes);
 int weir_breaker_op(struct weir_client *c, struct weir_object *o, struct weir_op *op,
 		    const u8 *bytes);
 void weir_breaker_give_back(struct weir_object *o, struct weir_hold *h);
@@ -56,6 +57,12 @@ u64 weir_breaker_idle_at(struct weir_table *t, const struct weir_entry *e, u64 w
 void weir_breaker_stats_read(struct weir_breaker *b, struct weir_breaker_stats *stats);
 u32 weir_breaker_state(struct weir_breaker *b);
 
+int weir_breaker_op_try(struct weir_client *c, struct weir_object *o,
+			struct weir_op_run *r);
+int weir_breaker_op_run(struct weir_client *c, struct weir_object *o,
+			struct weir_op_run *r);
+
+extern const struct weir_op_desc weir_breaker_opcodes[];
 extern const struct weir_kind_ops weir_breaker_ops;
 
 static inline struct weir_breaker *weir_breaker(struct weir_object *o)

@@ -282,9 +282,11 @@ const struct weir_kind_ops weir_breaker_ops = {
 	.build		= breaker_build,
 	.release	= breaker_release,
 	.get		= breaker_get,
-	.quick		= weir_breaker_quick,
-	.op		= weir_breaker_op,
 	.give_back	= weir_breaker_give_back,
 	.keys		= breaker_keys,
 	.sysfs_add	= breaker_sysfs_add,
+	.opcodes	= weir_breaker_opcodes,
+	.check		= weir_op_check_key,
+	.try		= weir_breaker_op_try,
+	.run		= weir_breaker_op_run,
 };

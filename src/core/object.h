@@ -31,10 +31,11 @@ struct weir_sysfs_node;
 struct kobj_type;
 struct weir_client;
 struct weir_hold;
-struct weir_op;
+struct weir_op_desc;
+struct weir_op_run;
 
-/* An operation, tried without sleep, did nothing: it must be done by who may sleep. */
-#define WEIR_OP_SLOW	1
+/* Nothing was done: perform the operation again from a context that may sleep. */
+#define WEIR_OP_MUST_SLEEP	1
 
 /* Above the number of every kind. */
 #define WEIR_KINDS	8
@@ -58,11 +59,21 @@ struct weir_op;
  * @dump_right: WEIR_RIGHT_OBSERVE if that is enough for @dump; else it takes ADMIN
  * @rules: WEIR_IOC_RULES; NULL for EOPNOTSUPP
  * @load: WEIR_IOC_LOAD; NULL for EOPNOTSUPP
- * @died: phase 1 is over: wake who waits for the object; NULL if nobody can
- * @quick: as @op, what takes no sleep: 0, an error, or WEIR_OP_SLOW; NULL: nothing does.
- *	Context: RCU read side, alive.
- * @op: perform an operation on a key (ops.c knows those of counters, limiters and rosters
- *	itself). @bytes: the key. May sleep; live is held.
+ * @on_delete: phase 1 is over: wake all tasks that wait for the object; NULL if none can
+ * @opcodes: its operations, a row each, and an empty one at the end (table/op.h)
+ * @check: check what the row does not say of an operation, before its object is known.
+ *	With WEIR_OP_PTR, copy in what that leads to. May sleep. 0, -EINVAL, -EFAULT.
+ * @key: make the key of an operation; NULL: @try and @run do it. Context: RCU read side,
+ *	alive. 0, -EINVAL.
+ * @prefetch: fetch the bucket of that key, or, if @entry, its entry; may be NULL.
+ *	Context: as @key.
+ * @try: perform an operation, if that takes no sleep: 0, an error, or WEIR_OP_MUST_SLEEP;
+ *	NULL: each may sleep. Context: RCU read side, alive.
+ * @run: perform an operation for which @try returned WEIR_OP_MUST_SLEEP. May sleep; live
+ *	is held.
+ * @run_holds_header: @run waits for user memory, so the header alone is held for it
+ * @put: copy what a successful operation left in its data out to the user; NULL: none
+ *	does. 0 or -EFAULT.
  * @give_back: a holder is gone: what he had is free again (hold.h). Context: RCU read
  *	side, alive.
  * @keys: entries now; NULL for none. Context: RCU read side, alive.
@@ -80,10 +91,15 @@ struct weir_kind_ops {
 	u32 dump_right;
 	int (*rules)(struct weir_object *o, struct weir_rules *args);
 	int (*load)(struct weir_object *o, struct weir_load *args);
-	void (*died)(struct weir_object *o);
-	int (*quick)(struct weir_object *o, struct weir_op *op, const u8 *bytes);
-	int (*op)(struct weir_client *c, struct weir_object *o, struct weir_op *op,
-		  const u8 *bytes);
+	void (*on_delete)(struct weir_object *o);
+	const struct weir_op_desc *opcodes;
+	int (*check)(struct weir_op_run *r);
+	int (*key)(struct weir_object *o, struct weir_op_run *r);
+	void (*prefetch)(struct weir_object *o, const struct weir_op_run *r, bool entry);
+	int (*try)(struct weir_client *c, struct weir_object *o, struct weir_op_run *r);
+	int (*run)(struct weir_client *c, struct weir_object *o, struct weir_op_run *r);
+	bool run_holds_header;
+	int (*put)(const struct weir_op_run *r);
 	void (*give_back)(struct weir_object *o, struct weir_hold *h);
 	u64 (*keys)(struct weir_object *o);
 };

@@ -301,8 +301,8 @@ static void object_unlink(struct weir_object *o)
 	weir_quota_give(o->quota, o->quota_keys);
 	o->quota = NULL;
 	weir_event_object(o, WEIR_EVENT_DELETED, 0, 0);
-	if (o->ops->died)
-		o->ops->died(o);
+	if (o->ops->on_delete)
+		o->ops->on_delete(o);
 }
 
 /**

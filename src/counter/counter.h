@@ -27,6 +27,7 @@
 #include <linux/spinlock.h>
 
 #include "core/object.h"
+#include "table/op.h"
 
 /**
  * struct weir_slot - amounts added on one CPU
@@ -81,6 +82,15 @@ void weir_counter_merge(struct weir_counter *c, const struct weir_histogram *h);
 unsigned int weir_counter_slot_words(const struct weir_counter *c);
 unsigned int weir_counter_base_words(const struct weir_counter *c);
 
+int weir_counter_op_check(struct weir_op_run *r);
+int weir_counter_op_try(struct weir_client *client, struct weir_object *o,
+			struct weir_op_run *r);
+int weir_counter_op_run(struct weir_client *client, struct weir_object *o,
+			struct weir_op_run *r);
+int weir_counter_op_add_check(const struct weir_op_run *r, const struct weir_counter *c);
+void weir_counter_op_add(const struct weir_op_run *r, struct weir_counter *c);
+
+extern const struct weir_op_desc weir_counter_opcodes[];
 extern const struct weir_kind_ops weir_counter_ops;
 
 static inline struct weir_counter *weir_counter(struct weir_object *o)

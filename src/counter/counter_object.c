@@ -275,4 +275,9 @@ const struct weir_kind_ops weir_counter_ops = {
 	.get		= counter_get,
 	.load		= counter_load,
 	.sysfs_add	= counter_sysfs_add,
+	.opcodes	= weir_counter_opcodes,
+	.check		= weir_counter_op_check,
+	.try		= weir_counter_op_try,
+	.run		= weir_counter_op_run,
+	.run_holds_header = true,
 };

@@ -545,7 +545,7 @@ static void state(struct gate_waiter *w)
 		weir_hold_put(w->c, w->hold);
 }
 
-/* &weir_kind_ops.op */
+/* For weir_gate_op_run(). */
 int weir_gate_op(struct weir_client *c, struct weir_object *o, struct weir_op *op,
 		 const u8 *bytes)
 {

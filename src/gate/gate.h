@@ -15,6 +15,7 @@
 
 #include "table/key.h"
 #include "core/object.h"
+#include "table/op.h"
 
 /* Totals; one copy per CPU, only ever added to on that CPU. */
 struct weir_gate_totals {
@@ -71,6 +72,9 @@ u64 weir_gate_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word
 		      u64 now);
 void weir_gate_stats_read(struct weir_gate *g, struct weir_gate_stats *stats);
 
+int weir_gate_op_run(struct weir_client *c, struct weir_object *o, struct weir_op_run *r);
+
+extern const struct weir_op_desc weir_gate_opcodes[];
 extern const struct weir_kind_ops weir_gate_ops;
 
 static inline struct weir_gate *weir_gate(struct weir_object *o)

@@ -212,7 +212,7 @@ static int gate_get(struct weir_object *o, u64 user_config, u64 user_stats)
 	return weir_view_get(o, &config, user_config, &stats, user_stats);
 }
 
-static void gate_died(struct weir_object *o)
+static void gate_on_delete(struct weir_object *o)
 {
 	weir_gate_kick(weir_gate(o));
 }
@@ -290,9 +290,11 @@ const struct weir_kind_ops weir_gate_ops = {
 	.release	= gate_release,
 	.set		= gate_set,
 	.get		= gate_get,
-	.died		= gate_died,
-	.op		= weir_gate_op,
+	.on_delete	= gate_on_delete,
 	.give_back	= weir_gate_give_back,
 	.keys		= gate_keys,
 	.sysfs_add	= gate_sysfs_add,
+	.opcodes	= weir_gate_opcodes,
+	.check		= weir_op_check_key,
+	.run		= weir_gate_op_run,
 };

@@ -118,7 +118,7 @@ struct weir_limiter *weir_candidate_op(const struct weir_policy *p,
 	err = weir_limiter_key(candidate, key->raw, key->raw_len, &own);
 	if (!err)
 		err = weir_limiter_op_alone(candidate, &its, &own);
-	if (err != WEIR_OP_SLOW)
+	if (err != WEIR_OP_MUST_SLEEP)
 		compare(candidate, &its, err, op);
 	else if (weir_object_live_get(&candidate->obj))
 		return candidate;

@@ -202,7 +202,7 @@ static int absent_check(struct weir_limiter_call *call)
 	if (fits && weir_table_refuses_at_once(&call->l->table, call->key, call->now))
 		return weir_limiter_full_count(call);
 	if (fits || call->p->strikes)
-		return WEIR_OP_SLOW;
+		return WEIR_OP_MUST_SLEEP;
 	weir_rate_peek(&call->p->rate, weir_rate_fresh(&call->p->rate, call->now),
 		       call->now, call->op->n, &d);
 	weir_limiter_answer(call->op, call->p, &d, 0, call->now);
@@ -235,7 +235,7 @@ static int absent_op(struct weir_limiter_call *call)
 		return absent_peek(call, 1);
 	case WEIR_OP_STRIKE:
 	case WEIR_OP_BAN:
-		return WEIR_OP_SLOW;
+		return WEIR_OP_MUST_SLEEP;
 	default:
 		return -ENOENT;
 	}
@@ -353,7 +353,7 @@ static __always_inline int op_alone(struct weir_limiter_call *call)
 	if (opcode == WEIR_OP_FORGET)
 		return forget(call);
 	if (opcode == WEIR_OP_RESERVE)
-		return WEIR_OP_SLOW;
+		return WEIR_OP_MUST_SLEEP;
 	do {
 		e = weir_table_find(t, call->key);
 		if (!e)
@@ -392,7 +392,7 @@ int weir_limiter_op_alone(struct weir_limiter *l, struct weir_op *op,
  * @key: hashed
  *
  * Context: process or softirq, in an RCU read side.
- * Return: 0, -ENOENT, or WEIR_OP_SLOW, nothing happened: the key needs an entry, or
+ * Return: 0, -ENOENT, or WEIR_OP_MUST_SLEEP, nothing happened: the key needs an entry, or
  * there is a candidate.
  */
 int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
@@ -406,7 +406,7 @@ int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
 	};
 
 	if (unlikely(call.p->candidate) && weir_candidate_mirrors(op->opcode))
-		return WEIR_OP_SLOW;
+		return WEIR_OP_MUST_SLEEP;
 	return op_alone(&call);
 }
 

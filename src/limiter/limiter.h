@@ -12,6 +12,7 @@
 #include <linux/percpu.h>
 
 #include "core/object.h"
+#include "table/op.h"
 #include "lib/rate.h"
 #include "table/table.h"
 
@@ -151,6 +152,15 @@ int weir_limiter_dump(struct weir_object *o, struct weir_dump *args);
 int weir_limiter_load(struct weir_object *o, struct weir_load *args);
 int weir_limiter_sysfs_add(struct weir_object *o);
 
+int weir_limiter_op_key(struct weir_object *o, struct weir_op_run *r);
+void weir_limiter_op_prefetch(struct weir_object *o, const struct weir_op_run *r,
+			      bool entry);
+int weir_limiter_op_try(struct weir_client *c, struct weir_object *o,
+			struct weir_op_run *r);
+int weir_limiter_op_run(struct weir_client *c, struct weir_object *o,
+			struct weir_op_run *r);
+
+extern const struct weir_op_desc weir_limiter_opcodes[];
 extern const struct weir_kind_ops weir_limiter_ops;
 
 static inline struct weir_limiter *weir_limiter(struct weir_object *o)

@@ -381,7 +381,7 @@ static int limiter_get(struct weir_object *o, u64 user_config, u64 user_stats)
 	return weir_view_get(o, &config, user_config, &stats, user_stats);
 }
 
-static void limiter_died(struct weir_object *o)
+static void limiter_on_delete(struct weir_object *o)
 {
 	weir_wait_kick_all(weir_limiter(o));
 }
@@ -402,7 +402,13 @@ const struct weir_kind_ops weir_limiter_ops = {
 	.dump		= weir_limiter_dump,
 	.rules		= weir_limiter_rules,
 	.load		= weir_limiter_load,
-	.died		= limiter_died,
+	.on_delete	= limiter_on_delete,
 	.keys		= limiter_keys,
 	.sysfs_add	= weir_limiter_sysfs_add,
+	.opcodes	= weir_limiter_opcodes,
+	.check		= weir_op_check_key,
+	.key		= weir_limiter_op_key,
+	.prefetch	= weir_limiter_op_prefetch,
+	.try		= weir_limiter_op_try,
+	.run		= weir_limiter_op_run,
 };

@@ -63,7 +63,7 @@ int weir_limiter_full_count(struct weir_limiter_call *call)
 }
 
 /*
- * Link @new, or find that somebody was faster, and operate. WEIR_OP_SLOW: no
+ * Link @new, or find that somebody was faster, and operate. WEIR_OP_MUST_SLEEP: no
  * place was left. Under RCU; @new is used up unless that.
  */
 static int new_op(struct weir_limiter_call *call, struct weir_entry *new)
@@ -74,7 +74,7 @@ static int new_op(struct weir_limiter_call *call, struct weir_entry *new)
 
 	e = weir_table_link(t, call->key, new, 0, &word);
 	if (!e)
-		return WEIR_OP_SLOW;
+		return WEIR_OP_MUST_SLEEP;
 	/*
 	 * The time of a new entry must be read with it in place: an older one
 	 * of this key, full again and dropped meanwhile, may have been spent
@@ -95,7 +95,7 @@ static int full_op(struct weir_limiter_call *call)
 	return weir_limiter_full_count(call);
 }
 
-/* WEIR_OP_SLOW: there was a place for @call's key, but another one took it. */
+/* WEIR_OP_MUST_SLEEP: there was a place for @call's key, but another one took it. */
 static int slow_op(struct weir_limiter_call *call, gfp_t gfp)
 {
 	struct weir_limiter *l = call->l;
@@ -112,14 +112,14 @@ static int slow_op(struct weir_limiter_call *call, gfp_t gfp)
 		err = weir_limiter_op_ruled(call);
 	} else if (!IS_ERR(new)) {
 		err = new_op(call, new);
-		if (err == WEIR_OP_SLOW)
+		if (err == WEIR_OP_MUST_SLEEP)
 			weir_table_discard(new);
 	} else if (new == ERR_PTR(-ENOSPC)) {
 		err = full_op(call);
 	} else {
 		/* somebody may have had memory for it meanwhile */
 		err = weir_limiter_op_alone(l, call->op, call->key);
-		if (err == WEIR_OP_SLOW)
+		if (err == WEIR_OP_MUST_SLEEP)
 			err = PTR_ERR(new);
 	}
 	rcu_read_unlock();
@@ -139,8 +139,8 @@ int weir_limiter_op_new(struct weir_limiter *l, struct weir_op *op,
 		return weir_wait_run(l, op, key);
 	do {
 		err = slow_op(&call, gfp);
-	} while (err == WEIR_OP_SLOW && (may_sleep || ++lost < ATOMIC_TRIES));
-	if (err == WEIR_OP_SLOW) {
+	} while (err == WEIR_OP_MUST_SLEEP && (may_sleep || ++lost < ATOMIC_TRIES));
+	if (err == WEIR_OP_MUST_SLEEP) {
 		rcu_read_lock();
 		err = full_op(&call);
 		rcu_read_unlock();
@@ -149,12 +149,11 @@ int weir_limiter_op_new(struct weir_limiter *l, struct weir_op *op,
 }
 
 /* What weir_limiter_op() left to do only because there is a candidate, or was. */
-static int quick_op(struct weir_limiter *l, struct weir_op *op,
-		    struct weir_key *key)
+static int try_op(struct weir_limiter *l, struct weir_op *op, struct weir_key *key)
 {
 	bool makes_none = op->opcode == WEIR_OP_REFUND ||
 			  op->opcode == WEIR_OP_FORGIVE;
-	int err = WEIR_OP_SLOW;
+	int err = WEIR_OP_MUST_SLEEP;
 
 	rcu_read_lock();
 	if (makes_none || rcu_dereference(l->policy)->candidate) {
@@ -174,7 +173,7 @@ static int quick_op(struct weir_limiter *l, struct weir_op *op,
  * @gfp: GFP_KERNEL; or GFP_NOWAIT: do not sleep, and look for room, in a table that is
  *	full, for a bounded time only. Not for RESERVE.
  *
- * As weir_limiter_op(), which answered WEIR_OP_SLOW, and then the same to the limiter's
+ * As weir_limiter_op(), which answered WEIR_OP_MUST_SLEEP, and then the same to the limiter's
  * candidate if it has one. But:
  * Context: GFP_KERNEL: may sleep; weir_object_live_get() holds the storage.
  * GFP_NOWAIT: process or softirq, in the same RCU read side.
@@ -184,9 +183,9 @@ int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
 			 struct weir_key *key, gfp_t gfp)
 {
 	struct weir_limiter *candidate;
-	int err = quick_op(l, op, key);
+	int err = try_op(l, op, key);
 
-	if (err == WEIR_OP_SLOW)
+	if (err == WEIR_OP_MUST_SLEEP)
 		err = weir_limiter_op_new(l, op, key, gfp);
 	rcu_read_lock();
 	candidate = weir_candidate_op(rcu_dereference(l->policy), op, key, err);
@@ -218,7 +217,7 @@ int weir_limiter_entry_make(struct weir_limiter *l, struct weir_key *key)
 	rcu_read_lock();
 	err = new_op(&call, new);
 	rcu_read_unlock();
-	if (err != WEIR_OP_SLOW)
+	if (err != WEIR_OP_MUST_SLEEP)
 		return err;
 	weir_table_discard(new);
 	return 0;

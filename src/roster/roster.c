@@ -16,10 +16,8 @@
 #include "core/hold.h"
 #include "roster/roster.h"
 
-#define AGAIN	2	/* something came between: look again. WEIR_OP_SLOW is 1 */
+#define AGAIN	2	/* something came between: look again. WEIR_OP_MUST_SLEEP is 1 */
 #define NO_ENTRY 3	/* one must be made */
-
-#define TTL_MAX	(10 * WEIR_NSEC_PER_YEAR)
 
 /**
  * weir_roster_key - what can be said of an op without a look at the lease
@@ -33,8 +31,6 @@
 int weir_roster_key(struct weir_roster *r, const struct weir_op *op, const u8 *bytes,
 		    struct weir_key *key)
 {
-	if (op->arg > TTL_MAX && op->arg != WEIR_NEVER)
-		return -EINVAL;
 	return weir_key_make(&r->spec, &r->table, bytes, op->key_len, key);
 }
 
@@ -192,13 +188,13 @@ static int absent(struct weir_roster *r, const struct weir_op *op,
 	if (!weir_term_makes(op->opcode))
 		return -ENOENT;
 	if (!weir_table_refuses_at_once(&r->table, key, now))
-		return WEIR_OP_SLOW;
+		return WEIR_OP_MUST_SLEEP;
 	this_cpu_inc(r->totals->full);
 	return -ENOSPC;
 }
 
-static int quick(struct weir_client *c, struct weir_roster *r, struct weir_op *op,
-		 const struct weir_key *key, struct weir_op_lease *lease)
+static int try_op(struct weir_client *c, struct weir_roster *r, struct weir_op *op,
+		  const struct weir_key *key, struct weir_op_lease *lease)
 {
 	u64 now = weir_table_now(&r->table);
 	struct weir_entry *e = weir_table_find(&r->table, key);
@@ -215,15 +211,15 @@ static int quick(struct weir_client *c, struct weir_roster *r, struct weir_op *o
 	}
 	if (!tenure_read(r, e, &now, &l))
 		return op->opcode == WEIR_OP_LEASE_GET ? get_locked(r, op, c, e, lease) :
-							 WEIR_OP_SLOW;
+							 WEIR_OP_MUST_SLEEP;
 	if (op->opcode == WEIR_OP_LEASE_GET)
 		return l ? get(op, l, now, c, lease) : -ENOENT;
 	err = admit(r, op, l, now, c);
-	return err ?: WEIR_OP_SLOW;
+	return err ?: WEIR_OP_MUST_SLEEP;
 }
 
 /**
- * weir_roster_quick - perform an operation, if it takes no memory
+ * weir_roster_try - perform an operation, if it takes no memory
  * @c: the client
  * @o: the roster
  * @op: checked; its result half zeroed, and filled in here
@@ -232,9 +228,9 @@ static int quick(struct weir_client *c, struct weir_roster *r, struct weir_op *o
  *
  * Cost beside finding the key: one reading of the clock, and the lease's cache line.
  * Context: RCU read side, alive.
- * Return: 0; an error; or WEIR_OP_SLOW: nothing happened.
+ * Return: 0; an error; or WEIR_OP_MUST_SLEEP: nothing happened.
  */
-int weir_roster_quick(struct weir_client *c, struct weir_object *o, struct weir_op *op,
+int weir_roster_try(struct weir_client *c, struct weir_object *o, struct weir_op *op,
 		      const u8 *bytes, struct weir_op_lease *lease)
 {
 	struct weir_roster *r = weir_roster(o);
@@ -245,7 +241,7 @@ int weir_roster_quick(struct weir_client *c, struct weir_object *o, struct weir_
 	if (ret)
 		return ret;
 	do
-		ret = quick(c, r, op, &key, lease);
+		ret = try_op(c, r, op, &key, lease);
 	while (ret == AGAIN);
 	return ret;
 }
@@ -359,7 +355,7 @@ static int perform(struct weir_claim *claim)
 }
 
 /**
- * weir_roster_op - perform what weir_roster_quick() did not
+ * weir_roster_op - perform what weir_roster_try() did not
  * @c: the client
  * @o: the roster; its storage is held
  * @op: checked; its result half zeroed, and filled in here

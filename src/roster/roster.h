@@ -17,7 +17,7 @@
 
 #include "table/key.h"
 #include "core/object.h"
-#include "api/ops.h"
+#include "table/op.h"
 #include "lib/term.h"
 
 /* Totals; one copy per CPU, only ever added to on that CPU. */
@@ -96,7 +96,7 @@ struct weir_claim {
 	struct weir_hold	*hold;
 };
 
-int weir_roster_quick(struct weir_client *c, struct weir_object *o, struct weir_op *op,
+int weir_roster_try(struct weir_client *c, struct weir_object *o, struct weir_op *op,
 		      const u8 *bytes, struct weir_op_lease *lease);
 int weir_roster_op(struct weir_client *c, struct weir_object *o, struct weir_op *op,
 		   const u8 *bytes, const struct weir_op_lease *lease);
@@ -124,8 +124,14 @@ void weir_tenure_lost(struct weir_roster *r, struct weir_entry *e,
 void weir_tenure_answer(struct weir_op *op, const struct weir_tenure *l, u64 now,
 			const struct weir_client *c);
 
-int weir_claims_run(struct weir_client *c, struct weir_op __user *ops, u32 count);
+int weir_roster_op_check(struct weir_op_run *r);
+int weir_roster_op_put(const struct weir_op_run *r);
+int weir_roster_op_try(struct weir_client *c, struct weir_object *o,
+		       struct weir_op_run *r);
+int weir_roster_op_run(struct weir_client *c, struct weir_object *o,
+		       struct weir_op_run *r);
 
+extern const struct weir_op_desc weir_roster_opcodes[];
 extern const struct weir_kind_ops weir_roster_ops;
 
 static inline struct weir_roster *weir_roster(struct weir_object *o)

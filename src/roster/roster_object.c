@@ -271,4 +271,9 @@ const struct weir_kind_ops weir_roster_ops = {
 	.give_back	= weir_roster_give_back,
 	.keys		= roster_keys,
 	.sysfs_add	= roster_sysfs_add,
+	.opcodes	= weir_roster_opcodes,
+	.check		= weir_roster_op_check,
+	.try		= weir_roster_op_try,
+	.run		= weir_roster_op_run,
+	.put		= weir_roster_op_put,
 };

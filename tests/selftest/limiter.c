@@ -345,7 +345,7 @@ TEST_F(limiter, ops_of_other_kinds)
 	for (__u16 opcode = WEIR_OP_ADD; opcode <= WEIR_OP_NEXT; opcode++) {
 		struct weir_op op = op_make(opcode, self->l, 1);
 
-		op.arg = 1;
+		op.arg = opcode != WEIR_OP_NEXT;	/* which must be zero */
 		EXPECT_EQ(-EOPNOTSUPP, op_run(self->fd, &op));
 	}
 }

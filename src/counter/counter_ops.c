@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Operations of counters: what their opcodes take, and how each is performed. */
+
+#include <linux/nospec.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "counter/counter.h"
+
+#define NEXT_MAX	BIT_ULL(32)
+#define TIMES_MAX	BIT_ULL(32)
+
+/* &weir_kind_ops.check: the row says nothing of what is in the op itself */
+int weir_counter_op_check(struct weir_op_run *r)
+{
+	struct weir_op *op = &r->op;
+	size_t used = 0;
+
+	if (op->key_len)
+		return -EINVAL;
+	if (op->flags & WEIR_OP_PTR)
+		used = sizeof(op->ptr);
+	else if (op->opcode == WEIR_OP_ADD && hweight64(op->arg) > 1)
+		used = min_t(size_t, sizeof(op->values),
+			     hweight64(op->arg) * sizeof(s64));
+	if (!weir_op_tail_zero(op, used))
+		return -EINVAL;
+	if (op->opcode == WEIR_OP_ADD && op->flags & WEIR_OP_PTR &&
+	    copy_from_user(r->data->values, u64_to_user_ptr(op->ptr),
+			   hweight64(op->arg) * sizeof(s64)))
+		return -EFAULT;
+	return 0;
+}
+
+static int values_get(struct weir_counter *c, bool take, u64 *values)
+{
+	int err = 0;
+
+	rcu_read_lock();
+	if (!weir_object_alive(&c->obj))
+		err = -ENODEV;
+	else if (take)
+		weir_counter_take(c, values);
+	else if (c->obj.type == WEIR_COUNTER_SEQUENCE)
+		values[0] = weir_counter_read_one(c, 0);
+	else
+		weir_counter_read(c, values);
+	rcu_read_unlock();
+	return err;
+}
+
+/* Read or take a histogram, or give back what was taken. 0 or -ENODEV. */
+static int histogram_do(struct weir_counter *c, struct weir_histogram *h,
+			void (*act)(struct weir_counter *c, struct weir_histogram *h))
+{
+	/* it may sleep, but waits for nothing but others who do the same */
+	if (!weir_object_live_get(&c->obj))
+		return -ENODEV;
+	act(c, h);
+	weir_object_live_put(&c->obj);
+	return 0;
+}
+
+static void histogram_give_back(struct weir_counter *c, struct weir_histogram *h)
+{
+	weir_counter_merge(c, h);
+}
+
+/* READ and TAKE of a histogram to where the op points. The header is held. */
+static int read_histogram(struct weir_op_run *r, struct weir_counter *c)
+{
+	bool take = r->op.opcode == WEIR_OP_TAKE;
+	void __user *to = u64_to_user_ptr(r->op.ptr);
+	struct weir_histogram *h;
+	int err;
+
+	if (r->op.arg)
+		return -EINVAL;
+	if (r->op.n < WEIR_HISTOGRAM_WORDS)
+		return -EMSGSIZE;
+	if (!weir_object_alive(&c->obj))
+		return -ENODEV;
+	/* nothing may be taken that cannot be handed over */
+	if (take && clear_user(to, sizeof(*h)))
+		return -EFAULT;
+	h = kmalloc(sizeof(*h), GFP_KERNEL_ACCOUNT);
+	if (!h)
+		return -ENOMEM;
+	err = histogram_do(c, h, take ? weir_counter_snapshot_take :
+					weir_counter_snapshot);
+	if (!err && copy_to_user(to, h, sizeof(*h))) {
+		/* unmapped at this very moment */
+		if (take)
+			histogram_do(c, h, histogram_give_back);
+		err = -EFAULT;
+	}
+	kfree(h);
+	r->op.value = WEIR_HISTOGRAM_WORDS;
+	return err;
+}
+
+/* READ and TAKE of all fields to where the op points. The header is held. */
+static int read_many(struct weir_op_run *r, struct weir_counter *c)
+{
+	struct weir_op *op = &r->op;
+	bool take = op->opcode == WEIR_OP_TAKE;
+	void __user *to = u64_to_user_ptr(op->ptr);
+	size_t size = c->nfields * sizeof(s64);
+	int err;
+
+	if (c->obj.type == WEIR_COUNTER_HISTOGRAM)
+		return read_histogram(r, c);
+	if (take && c->obj.type == WEIR_COUNTER_SEQUENCE)
+		return -EOPNOTSUPP;
+	if (op->arg)
+		return -EINVAL;
+	if (op->n < c->nfields)
+		return -EMSGSIZE;
+	if (!weir_object_alive(&c->obj))
+		return -ENODEV;
+	/* nothing may be taken that cannot be handed over */
+	if (take && clear_user(to, size))
+		return -EFAULT;
+	err = values_get(c, take, (u64 *)r->data->values);
+	if (err)
+		return err;
+	op->value = c->nfields;
+	if (!copy_to_user(to, r->data->values, size))
+		return 0;
+	/* unmapped at this very moment: what was taken goes back */
+	rcu_read_lock();
+	if (take && weir_object_alive(&c->obj))
+		weir_counter_add_many(c, GENMASK_ULL(c->nfields - 1, 0),
+				      r->data->values);
+	rcu_read_unlock();
+	return -EFAULT;
+}
+
+static int read_one(struct weir_op_run *r, struct weir_counter *c)
+{
+	struct weir_op *op = &r->op;
+	u64 value;
+
+	if (op->n || op->arg >= c->nfields)
+		return -EINVAL;
+	if (op->opcode == WEIR_OP_TAKE) {
+		if (op->arg)
+			return -EINVAL;
+		if (c->nfields > 1)
+			return -EMSGSIZE;
+		weir_counter_take(c, &value);
+	} else {
+		value = weir_counter_read_one(c, array_index_nospec(op->arg,
+								    c->nfields));
+	}
+	op->value = value;
+	return 0;
+}
+
+static int next_numbers(struct weir_op_run *r, struct weir_counter *c)
+{
+	struct weir_op *op = &r->op;
+	u64 first;
+	int err;
+
+	err = weir_counter_next(c, op->n, &first);
+	if (!err)
+		op->value = first;
+	return err;
+}
+
+static int observe(struct weir_op_run *r, struct weir_counter *c)
+{
+	weir_counter_observe(c, r->op.n, r->op.arg ?: 1);
+	return 0;
+}
+
+/* One field: the amount is @n. Several: they are in the op, or where it points. */
+static bool add_is_one(const struct weir_op *op)
+{
+	return !(op->flags & WEIR_OP_PTR) && !(op->arg & (op->arg - 1));
+}
+
+/**
+ * weir_counter_op_add_check - whether a counter takes this WEIR_OP_ADD
+ * @r: checked
+ * @c: the counter
+ *
+ * Context: any. Return: 0, -EOPNOTSUPP, -EINVAL.
+ */
+int weir_counter_op_add_check(const struct weir_op_run *r, const struct weir_counter *c)
+{
+	const struct weir_op *op = &r->op;
+
+	if (c->obj.type != WEIR_COUNTER_SUM)
+		return -EOPNOTSUPP;
+	if (!op->arg || (c->nfields < 64 && op->arg >> c->nfields))
+		return -EINVAL;
+	if (add_is_one(op))
+		return 0;
+	if (op->n || (!(op->flags & WEIR_OP_PTR) &&
+		      hweight64(op->arg) > ARRAY_SIZE(op->values)))
+		return -EINVAL;
+	return 0;
+}
+
+/* What weir_counter_op_add_check() found right. Context: RCU read side. */
+void weir_counter_op_add(const struct weir_op_run *r, struct weir_counter *c)
+{
+	const struct weir_op *op = &r->op;
+
+	if (add_is_one(op))
+		weir_counter_add_one(c, __ffs64(op->arg), op->n);
+	else
+		weir_counter_add_many(c, op->arg, op->flags & WEIR_OP_PTR ?
+				      r->data->values : op->values);
+}
+
+static int add(struct weir_op_run *r, struct weir_counter *c)
+{
+	int err = weir_counter_op_add_check(r, c);
+
+	if (!err)
+		weir_counter_op_add(r, c);
+	return err;
+}
+
+/* &weir_kind_ops.try: all that needs no user memory */
+int weir_counter_op_try(struct weir_client *client, struct weir_object *o,
+			struct weir_op_run *r)
+{
+	struct weir_counter *c = weir_counter(o);
+	bool sequence = c->obj.type == WEIR_COUNTER_SEQUENCE;
+	bool histogram = c->obj.type == WEIR_COUNTER_HISTOGRAM;
+
+	switch (r->op.opcode) {
+	case WEIR_OP_ADD:
+		return add(r, c);
+	case WEIR_OP_OBSERVE:
+		return histogram ? observe(r, c) : -EOPNOTSUPP;
+	case WEIR_OP_NEXT:
+		return sequence ? next_numbers(r, c) : -EOPNOTSUPP;
+	case WEIR_OP_TAKE:
+		if (sequence)
+			return -EOPNOTSUPP;
+		fallthrough;
+	default:
+		if (r->op.flags & WEIR_OP_PTR)
+			return WEIR_OP_MUST_SLEEP;
+		return histogram ? -EMSGSIZE : read_one(r, c);
+	}
+}
+
+/* &weir_kind_ops.run: what leads to user memory. The header is held. */
+int weir_counter_op_run(struct weir_client *client, struct weir_object *o,
+			struct weir_op_run *r)
+{
+	return read_many(r, weir_counter(o));
+}
+
+const struct weir_op_desc weir_counter_opcodes[] = {
+	{ &weir_counter_ops, WEIR_OP_ADD, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_ALL,
+	  S64_MIN, S64_MAX, 0, U64_MAX },
+	{ &weir_counter_ops, WEIR_OP_READ, WEIR_RIGHT_OBSERVE, WEIR_OP_PTR, 0,
+	  S64_MIN, S64_MAX, 0, U64_MAX },
+	{ &weir_counter_ops, WEIR_OP_TAKE, WEIR_RIGHT_ADMIN, WEIR_OP_PTR, 0,
+	  S64_MIN, S64_MAX, 0, U64_MAX },
+	{ &weir_counter_ops, WEIR_OP_NEXT, WEIR_RIGHT_USE, 0, 0, 1, NEXT_MAX, 0, 0 },
+	{ &weir_counter_ops, WEIR_OP_OBSERVE, WEIR_RIGHT_USE, 0, 0,
+	  0, S64_MAX, 0, TIMES_MAX },
+	{}
+};

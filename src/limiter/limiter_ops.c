@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Operations of limiters: what their opcodes take, and how they are dispatched. */
+
+#include <linux/gfp.h>
+
+#include "limiter/limiter.h"
+
+#define STRIKE_MAX	BIT(20)
+#define BAN_MAX		(10 * WEIR_NSEC_PER_YEAR)
+
+/* &weir_kind_ops.key */
+int weir_limiter_op_key(struct weir_object *o, struct weir_op_run *r)
+{
+	return weir_limiter_key(weir_limiter(o), weir_op_key_bytes(r), r->op.key_len,
+				&r->key);
+}
+
+/* &weir_kind_ops.prefetch */
+void weir_limiter_op_prefetch(struct weir_object *o, const struct weir_op_run *r,
+			      bool entry)
+{
+	if (entry)
+		weir_table_prefetch_entry(&weir_limiter(o)->table, &r->key);
+	else
+		weir_table_prefetch(&weir_limiter(o)->table, &r->key);
+}
+
+/* &weir_kind_ops.try */
+int weir_limiter_op_try(struct weir_client *c, struct weir_object *o,
+			struct weir_op_run *r)
+{
+	return weir_limiter_op(weir_limiter(o), &r->op, &r->key);
+}
+
+/* &weir_kind_ops.run */
+int weir_limiter_op_run(struct weir_client *c, struct weir_object *o,
+			struct weir_op_run *r)
+{
+	return weir_limiter_op_slow(weir_limiter(o), &r->op, &r->key, GFP_KERNEL);
+}
+
+const struct weir_op_desc weir_limiter_opcodes[] = {
+	{ &weir_limiter_ops, WEIR_OP_CHECK, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_ALL,
+	  1, U32_MAX, 0, 0 },
+	{ &weir_limiter_ops, WEIR_OP_PEEK, WEIR_RIGHT_OBSERVE, WEIR_OP_PTR, 0,
+	  1, U32_MAX, 0, 0 },
+	{ &weir_limiter_ops, WEIR_OP_REFUND, WEIR_RIGHT_USE, WEIR_OP_PTR, 0,
+	  1, U32_MAX, 0, 0 },
+	{ &weir_limiter_ops, WEIR_OP_STRIKE, WEIR_RIGHT_USE, WEIR_OP_PTR, 0,
+	  1, STRIKE_MAX, 0, 0 },
+	{ &weir_limiter_ops, WEIR_OP_FORGIVE, WEIR_RIGHT_USE, WEIR_OP_PTR, 0, 0, 0, 0, 0 },
+	{ &weir_limiter_ops, WEIR_OP_BAN, WEIR_RIGHT_ADMIN, WEIR_OP_PTR, 0,
+	  0, 0, 1, BAN_MAX },
+	{ &weir_limiter_ops, WEIR_OP_LIFT, WEIR_RIGHT_ADMIN, WEIR_OP_PTR, 0, 0, 0, 0, 0 },
+	{ &weir_limiter_ops, WEIR_OP_FORGET, WEIR_RIGHT_ADMIN, WEIR_OP_PTR, 0, 0, 0, 0, 0 },
+	{ &weir_limiter_ops, WEIR_OP_RESERVE, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_ALONE,
+	  1, U32_MAX, 1, U64_MAX },
+	{}
+};

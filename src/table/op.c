@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What operations on keys have in common before their object is known. See op.h. */
+
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "table/op.h"
+
+static __always_inline bool tail_zero(const struct weir_op *op, size_t used)
+{
+	const u64 *words = (const u64 *)op->key;
+	u32 half[2];
+	u64 any = 0;
+	size_t i;
+
+	if (used % sizeof(u32))
+		return !memchr_inv(op->key + used, 0, sizeof(op->key) - used);
+	/* numbers, addresses: without a call */
+	if (used % sizeof(u64)) {
+		memcpy(half, &words[used / sizeof(u64)], sizeof(half));
+		any = half[1];
+	}
+	for (i = DIV_ROUND_UP(used, sizeof(u64)); i < ARRAY_SIZE(op->values); i++)
+		any |= words[i];
+	return !any;
+}
+
+/* Check that no byte of the op's inline data beyond the first @used is set. */
+bool weir_op_tail_zero(const struct weir_op *op, size_t used)
+{
+	return tail_zero(op, used);
+}
+
+/**
+ * weir_op_check_key - &weir_kind_ops.check of kinds whose operations are about a key
+ * @r: the op; with WEIR_OP_PTR the key is copied in
+ *
+ * Context: may sleep. Return: 0, -EINVAL, -EFAULT.
+ */
+int weir_op_check_key(struct weir_op_run *r)
+{
+	struct weir_op *op = &r->op;
+
+	if (!(op->flags & WEIR_OP_PTR))
+		return op->key_len <= sizeof(op->key) && tail_zero(op, op->key_len) ?
+		       0 : -EINVAL;
+	if (op->key_len > WEIR_KEY_MAX || !tail_zero(op, sizeof(op->ptr)))
+		return -EINVAL;
+	return copy_from_user(r->data->bytes, u64_to_user_ptr(op->ptr), op->key_len) ?
+	       -EFAULT : 0;
+}

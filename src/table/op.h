@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Operations under way, and what a kind of object says of each of its opcodes. The
+ * dispatch is in api/ops.c, the rows are in each kind's own folder.
+ */
+#ifndef _WEIR_OP_H
+#define _WEIR_OP_H
+
+#include "core/object.h"
+#include "table/table.h"
+
+/* What comes from the user, and what goes to the user. */
+#define WEIR_OP_IN	offsetof(struct weir_op, result)
+#define WEIR_OP_OUT	(sizeof(struct weir_op) - WEIR_OP_IN)
+
+/* &weir_op_desc.traits */
+#define WEIR_OPF_ALL	0x1	/* may be one of several in WEIR_SUBMIT_ALL */
+#define WEIR_OPF_ALONE	0x2	/* may wait, so it shares no RCU read side in a batch */
+#define WEIR_OPF_COLLECT 0x4	/* ENODEV collects what the caller has queued there */
+
+/**
+ * struct weir_op_desc - an opcode
+ * @kind: objects it is for
+ * @opcode: enum weir_opcode
+ * @right: WEIR_RIGHT_* that it takes
+ * @flags: WEIR_OP_* that it accepts
+ * @traits: WEIR_OPF_*
+ * @n_min: the least @n
+ * @n_max: the greatest
+ * @arg_min: the least @arg
+ * @arg_max: the greatest
+ */
+struct weir_op_desc {
+	const struct weir_kind_ops *kind;
+	u16 opcode;
+	u16 right;
+	u16 flags;
+	u16 traits;
+	s64 n_min;
+	s64 n_max;
+	u64 arg_min;
+	u64 arg_max;
+};
+
+/**
+ * struct weir_op_lease - what came, or goes, by a &struct weir_lease
+ * @key: its bytes
+ * @value: the new value, or of GET the one there is
+ * @length: its bytes; of GET the room for it
+ * @to: GET: where it goes
+ */
+struct weir_op_lease {
+	u8 key[ALIGN(WEIR_KEY_MAX, 8)];
+	u8 value[ALIGN(WEIR_VALUE_MAX, 8)];
+	u32 length;
+	u64 to;
+};
+
+/**
+ * union weir_op_data - what came, or goes, by the op's pointer
+ * @bytes: of a key
+ * @values: a counter's
+ * @lease: a roster's; begins with the key
+ */
+union weir_op_data {
+	u8 bytes[ALIGN(WEIR_KEY_MAX, 8)];
+	s64 values[WEIR_FIELDS_MAX];
+	struct weir_op_lease lease;
+};
+
+/**
+ * struct weir_op_run - one operation under way
+ * @op: the kernel's copy
+ * @desc: of its opcode
+ * @key: the key, of kinds that have &weir_kind_ops.key
+ * @data: with WEIR_OP_PTR; else NULL
+ */
+struct weir_op_run {
+	struct weir_op op;
+	const struct weir_op_desc *desc;
+	struct weir_key key;
+	union weir_op_data *data;
+};
+
+int weir_op_check_key(struct weir_op_run *r);
+bool weir_op_tail_zero(const struct weir_op *op, size_t used);
+
+static inline const u8 *weir_op_key_bytes(const struct weir_op_run *r)
+{
+	return r->data ? r->data->bytes : r->op.key;
+}
+
+/* An op comes with its first half alone. */
+static inline void weir_op_clear(struct weir_op_run *r)
+{
+	u64 *words = (u64 *)&r->op.result;
+	unsigned int i;
+
+	/* eight stores: where memset() is tuned for size, it is a call */
+#pragma GCC unroll 8
+	for (i = 0; i < WEIR_OP_OUT / sizeof(u64); i++)
+		words[i] = 0;
+}
+
+/* Nothing happened: an errno, and zeros behind it, or the lease that is in the way. */
+static inline void weir_op_fail(struct weir_op_run *r, int err)
+{
+	if (err != -EEXIST && err != -ESTALE)
+		weir_op_clear(r);
+	r->op.result = err;
+}
+
+#endif /* _WEIR_OP_H */
