@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2034 # its variables are for the caller
 #
-# What the project's bash scripts share. Sourced, not run; the caller has set
-# "prog" to the name its messages begin with.
+# Functions shared by the project's bash scripts. Sourced, not run; the caller has set
+# "prog" to the name with which its messages begin.
 
 weir_root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 weir_build=$weir_root/build

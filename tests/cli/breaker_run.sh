@@ -4,7 +4,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-# state NAME: how a plain one stands
+# state NAME: the state of a plain breaker
 state() {
 	weir breaker show "$1" --json | jq -r .state
 }

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# weir limiter create --candidate-of, set --candidate, and what tells of them
+# weir limiter create --candidate-of, set --candidate, and the output about candidates
 
 . "$(dirname "$0")/lib.sh"
 
@@ -33,7 +33,7 @@ prints '' limiter set cli.new --burst 20
 weir limiter check cli.live 192.0.2.1 --cost 3 >/dev/null
 answers 1 'limited, try again in 10d; the candidate would have allowed it, 1 strike' limiter check cli.live 192.0.2.1
 
-# a limiter of nobody's, by hand, and away again
+# make an unrelated limiter the candidate, and remove it again
 weir limiter create cli.other --rate 5/s --key ip
 prints '' limiter set cli.live --candidate cli.other
 run weir limiter show cli.live --json

@@ -23,7 +23,7 @@ json_is 'del(.reset_after_ns)' '{"name":"cli.text","key":"a:b","verdict":"allowe
 run weir check cli.none --json
 json_is .key null 'no key is null'
 
-# several: all or none
+# several checks: all or none
 weir limiter create cli.user --rate 3/100d --key text --strikes 2 --within 10m --ban 100d
 weir limiter create cli.all --rate 5/100d
 prints $'cli.user:ann: allowed, 2 of 3 left\ncli.all: allowed, 4 of 5 left' check cli.user:ann cli.all

@@ -44,7 +44,7 @@ for words in --help 'limiter --help' 'limiter create --help' 'list --help' 'limi
 	output_like "^Usage: weir ${words% }" "weir $words--help says how"
 done
 
-# Output that does not arrive is an error, whatever the answer was.
+# A failed write of the output is an error, whatever the answer was.
 for words in 'list' 'list --json' 'status' 'check cli.l:a' 'counter read cli.c' 'limiter keys cli.l' '--help' '--version'; do
 	command="weir $words >/dev/full"
 	: >"$work/out"
@@ -63,7 +63,7 @@ status=$?
 all_is 0 '' '' 'closed standard output does not matter to who prints nothing'
 prints 1 counter read cli.c
 
-# Colours are for terminals, unless they are unwanted.
+# Colours are used on terminals only, unless disabled.
 command='weir list, on a terminal'
 TERM=xterm script -qec 'weir list' /dev/null </dev/null >"$work/out" 2>"$work/err"
 status=$?

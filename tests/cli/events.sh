@@ -4,7 +4,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-# Events of earlier tests are none of ours.
+# Skip events of earlier tests.
 from=$(weir status --json | jq .event_next)
 
 weir counter create cli.c

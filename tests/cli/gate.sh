@@ -77,7 +77,7 @@ run timeout --signal INT 1 weir gate run cli.plain -- echo no
 status_is 124 'Ctrl-C ends the wait'
 output_is '' 'and nothing was run'
 
-# waits for its turn; SIGKILL of who holds lets it in
+# waits for its turn; SIGKILL of the holder lets it in
 weir gate run cli.plain -- echo in >"$work/waited" &
 waiter=$!
 until_total gate cli.plain waiting 1
@@ -136,7 +136,7 @@ answers 127 "weir: cannot run 'no-such-command': No such file or directory" gate
 answers 126 "weir: cannot run '/etc/passwd': Permission denied" gate run cli.plain -- /etc/passwd
 is 0 "$(total gate cli.plain in_use)" 'what cannot be run holds nothing'
 
-# delete: who waits is told
+# delete: the waiter gets an error
 weir gate run cli.full ann -- sleep 1000 &
 holder=$!
 until_total gate cli.full in_use 1

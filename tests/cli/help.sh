@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Help, manual page and completion tell the same. (No device is needed for this.)
+# Help, manual page and completion agree. (No device is needed for this.)
 
 . "$(dirname "$0")/lib.sh"
 

@@ -88,7 +88,7 @@ for type in u64 none; do
 	refuses "limiter 'cli.$type': --prefix is for keys of type ip or text, not $type" limiter keys cli.$type --prefix 1
 done
 
-# Whatever a stranger typed as a user name must not reach the terminal.
+# Control characters in an untrusted text key must not reach the terminal.
 while IFS= read -r line; do
 	key=$(printf '%b' "${line%% => *}")
 	weir limiter check cli.text "$key" >/dev/null

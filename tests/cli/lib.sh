@@ -1,42 +1,42 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# For the tests of the weir command. Each file runs as root where there is a
-# /dev/weir and weir is on PATH, prints TAP, and leaves nothing behind: objects
-# whose name begins with "cli." are deleted at its end.
+# Functions for the tests of the weir command. Each test file runs as root where there is a
+# /dev/weir and weir is on PATH, prints TAP, and leaves nothing behind: objects whose name
+# begins with "cli." are deleted at its end.
 #
-#	run COMMAND...			run it; the functions below look at it
+#	run COMMAND...			run it; the functions below check it
 #	status_is N WHAT		its exit status
 #	output_is TEXT WHAT		its standard output, exactly
 #	output_like REGEX WHAT
 #	stderr_is TEXT WHAT
-#	json_is FILTER JSON WHAT	what jq's FILTER makes of its output, exactly
-#	undated SED			leaves of events what is the same each time, and does SED
+#	json_is FILTER JSON WHAT	the result of jq's FILTER on its output, exactly
+#	undated SED			remove times from events, and apply SED
 #
-# one that looks at nothing of it:
+# independent of a command:
 #
 #	is WANTED GOT WHAT
 #
-# and three that run weir and look at it all, for one result:
+# run weir and check everything, for one result:
 #
 #	prints TEXT ARGUMENT...		status 0, this output, no message
 #	refuses MESSAGE ARGUMENT...	status 2, no output, "weir: MESSAGE"
 #	answers N TEXT ARGUMENT...	status N, this output or message
 #
-# some that look at objects, or change them, and have no result:
+# read or change objects, without a result:
 #
 #	total KIND NAME MEMBER		prints one of its totals
 #	until_total KIND NAME MEMBER N	waits until it is N
-#	half_open NAME [KEY]		so that a breaker is, from whatever it was
-#	until_said FILE			waits until something is in there
+#	half_open NAME [KEY]		makes a breaker half-open
+#	until_said FILE			waits until the file is not empty
 #
-# and for programs that run others and wait for them:
+# for commands that run others and wait for them:
 #
-#	task_state PID			what the process does: R, S, T...
-#	interrupts WORD...		how many SIGINTs a command gets from one Ctrl-C, that
-#					runs behind these words: on standard output
+#	task_state PID			the process state: R, S, T...
+#	interrupts WORD...		runs a command behind these words and prints the number of
+#					SIGINTs that it gets from one Ctrl-C
 #
-# end_tests is the last thing a file calls.
+# Each test file ends with end_tests.
 
 export LC_ALL=C.UTF-8
 unset NO_COLOR
@@ -228,9 +228,10 @@ settled() {
 	[[ $text == *'ShdPnd:'$'\t''0000000000000000'* && $(task_state "$1") == S ]]
 }
 
-# The terminal tells the command itself; twice would be once too much. Who waits for it is
-# stopped until the command has had the first one, so that a second cannot be lost in it;
-# and has seen to his own, and sleeps again, before the command is asked.
+# The terminal sends the signal to the command directly; passing it on as well would send it
+# twice. The waiting weir process is stopped until the command has had the first signal, so
+# that a second one cannot be merged with it. Before the command is asked, weir has handled
+# its own signal and sleeps again.
 interrupts() {
 	local at=$work/interrupts
 

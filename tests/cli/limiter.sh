@@ -101,7 +101,7 @@ run weir limiter show cli.window --json
 json_is '[.tokens, .burst]' '[20,20]' "a window's burst follows its rate"
 refuses "limiter 'cli.plain': the kernel module refuses a value" limiter set cli.plain --max-keys 2
 
-# What set keeps; tests/selftest/live tells of every member.
+# State that set keeps; tests/selftest/live checks every member.
 weir limiter create cli.live --rate 10/100d --key text --strikes 5 --within 1d --ban 2h
 weir limiter check cli.live bob --cost 4 >/dev/null
 prints '' limiter set cli.live --rate 20/100d

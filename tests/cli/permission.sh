@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 
 mode=$(stat -c %a /dev/weir)
-# the checkout may lie where only root can go: a copy that anybody can run
+# the checkout may be readable by root only: run a copy that every user can execute
 common=$(mktemp -d)
 chmod 755 "$common"
 cp -L "$(dirname "$(type -P weir)")"/{weir,libweir.so.0} "$common/"
@@ -13,7 +13,7 @@ chmod -R a+rX "$common"
 trap 'chmod "$mode" /dev/weir; rm -rf "$common"; cleanup' EXIT
 cd /
 
-# as COMMAND...: as nobody, without groups
+# as COMMAND...: run it as user nobody, without groups
 # shellcheck disable=SC2317 # run calls it
 as() {
 	PATH=$common:$PATH LD_LIBRARY_PATH=$common \
@@ -77,7 +77,7 @@ denies "limiter 'cli.open': permission denied: needs to be its owner or root" li
 denies "limiter 'cli.open': permission denied: needs to be its owner or root" limiter keys cli.open
 denies "limiter 'cli.open': permission denied: needs to be its owner or root" limiter forget cli.open
 
-# Who is in a roster is for all to see who may observe it.
+# A user who may observe a roster may list its leases.
 weir roster create cli.hidden --max 5 --mode 0660
 weir roster create cli.shown --max 5 --mode 0664
 weir roster create cli.open --max 5 --mode 0666
@@ -92,7 +92,7 @@ denies "roster 'cli.shown': permission denied: needs r and w in its mode" roster
 lets '[1]' roster claim cli.open bob -- sh -c "weir roster list cli.open --json | jq -c '[.[].version]'"
 denies "roster 'cli.open': permission denied: needs to be its owner or root" roster delete cli.open
 
-# What nobody makes is nobody's own.
+# User nobody owns the objects it creates.
 lets '' counter create cli.theirs
 denies "counter 'cli.open': exists already" counter create cli.open
 denies "counter 'cli.hidden': exists already" counter create cli.hidden

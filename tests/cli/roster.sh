@@ -70,7 +70,7 @@ refuses "roster 'cli.x': no such object" roster show cli.x
 run weir list --json
 json_is '[.[] | select(.name == "cli.x")]' '[]' 'nothing was made'
 
-# ------------------------------------------------------- claim: nobody's, without a command
+# ------------------------------------------------------- claim: detached, without a command
 answers 1 "weir: roster 'cli.text': key 'ann': there is no lease" roster get cli.text ann
 prints 'version 1, until it is given up' roster claim cli.text ann first
 prints first roster get cli.text ann

@@ -17,8 +17,8 @@ denied_is() {
 	all_is 1 '' "$1" "$2"
 }
 
-# begin WORD...: a claim of key "k" with these options and command, which says something;
-# then $pid is who has the lease, "said" what it and its command said
+# begin WORD...: a claim of key "k" with these options and a command that prints something;
+# sets $pid to the process that holds the lease; the file "said" has the output
 begin() {
 	: >"$work/said"
 	weir roster claim cli.text k "$@" >"$work/said" 2>&1 &
@@ -170,7 +170,7 @@ is '4 1' "$? $(grep -c lost "$work/said")" 'the command goes on, and it is said 
 prints another roster get cli.text k
 prints '' roster remove cli.text k
 
-# stopped for longer than it lasts, while the command goes on
+# stopped for longer than the TTL, while the command goes on
 begin --ttl 4s -- bash -c "trap 'exit 5' TERM; echo ready; while :; do sleep 0.01; done"
 kill -STOP "$pid"
 until weir roster claim cli.text k next >"$work/next" 2>&1; do :; done

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# weir limiter show NAME KEY: what the next check would be told, and why
+# weir limiter show NAME KEY: the answer that the next check would get, and why
 
 . "$(dirname "$0")/lib.sh"
 
@@ -15,7 +15,7 @@ explains() {
 	result $? "$command" <<<"wanted: $wanted"
 }
 
-# tells JSON ARGUMENT...: the members that say why
+# tells JSON ARGUMENT...: the members with the reason
 tells() {
 	local wanted=$1
 
