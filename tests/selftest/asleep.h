@@ -8,7 +8,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-/* Asleep in the call: then /proc says so, and goes on saying so. */
+/* Wait until /proc shows repeatedly that the process sleeps in the call. */
 static inline void until_asleep(pid_t pid)
 {
 	char path[64], state = 0, line[256];

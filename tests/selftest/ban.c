@@ -244,7 +244,7 @@ TEST_F(ban, jitter)
 	}
 }
 
-/* The longest of all: told, saved and put back as long as it is. */
+/* The longest jitter: reported, saved and restored at full length. */
 TEST_F(ban, jitter_longest)
 {
 	__u64 buffer[64];
@@ -450,7 +450,7 @@ TEST_F(ban, ladder_is_forgotten)
 	}
 }
 
-/* ... and before that at the next one, though the ban itself has run out. */
+/* ... and before that the next ban takes the next step, although the last ban has ended. */
 TEST_F(ban, ladder_is_remembered)
 {
 	struct weir_limiter_config config = self->config;
@@ -469,7 +469,7 @@ TEST_F(ban, ladder_is_remembered)
 	EXPECT_EQ(2, op.bans);
 }
 
-/* Strikes only ever fade, and in the end there are none. */
+/* Strikes only decrease, finally to 0. */
 TEST_F(ban, strikes_fade)
 {
 	struct weir_limiter_config config = self->config;

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * batch - many operations in one call do what each would do in a call of its own
+ * batch - many operations in one call give the same results as one call each
  *
- * Two sets of objects are treated alike: one by batches, one op by op. Every result must
- * be the same, whatever is in the batch, in whatever order, and wherever the memory
- * ends.
+ * Two sets of objects get the same operations: one in batches, one in single calls. All results
+ * must be equal, for any mix and order of operations and any end of memory.
  */
 #include "harness.h"
 
@@ -65,7 +64,7 @@ FIXTURE_TEARDOWN(batch)
 	objects_wipe();
 }
 
-/* What an op is, but for whose object it is about. */
+/* An op without its object. */
 struct wish {
 	unsigned int object;
 	struct weir_op op;
@@ -137,7 +136,7 @@ static void wish_grant(const struct wish *w, const struct set *set,
 	op->handle = w->object < OBJECTS ? set->handle[w->object] : 0xdead;
 }
 
-/* All that does not tell the time. */
+/* Compare all members that do not depend on time. */
 static bool same(const struct weir_op *a, const struct weir_op *b)
 {
 	return a->result == b->result && a->verdict == b->verdict &&
@@ -149,8 +148,8 @@ static bool same(const struct weir_op *a, const struct weir_op *b)
 }
 
 /*
- * An entry that is equal to a fresh one goes by itself, when the sweeper comes by: of the
- * one set it may be gone already, of the other not yet. These ops alone can tell.
+ * The sweep drops entries that equal fresh ones; it may have visited one set and not yet the
+ * other. Only these ops show the difference.
  */
 static bool swept(const struct weir_op *a, const struct weir_op *b)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * candidate - another limiter that is asked what the live one is asked
+ * candidate - another limiter that sees the operations of the live one
  *
- * Ten tokens a day for the live one, four for its candidate, unless a test says
- * otherwise: none comes back while it runs, so every count here is exact.
+ * Ten tokens a day for the live one, four for its candidate, unless a test changes it: no token
+ * comes back during a test, so every count here is exact.
  */
 #include "harness.h"
 
@@ -243,7 +243,7 @@ TEST_F(candidate, prefix_and_rules)
 	ASSERT_EQ(0, limiter_create(self->fd, NAME, &config, &self->its));
 	ASSERT_EQ(0, link_to(self, self->live, NAME));
 	for (__u8 i = 1; i <= 6; i++) {
-		/* every other one as an IPv6 address that stands for it */
+		/* every other address as the IPv4-mapped IPv6 address */
 		__u8 addr[16] = { [10] = 0xff, [11] = 0xff, 10, 0, 0, i };
 
 		ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_CHECK, self->live, 1,
@@ -393,7 +393,7 @@ static int status_of(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* Asked once, when the answer is there; not at all if there is none. */
+/* The candidate is asked once, when the answer is known; not at all if there is none. */
 TEST_F(candidate, reserve)
 {
 	struct weir_op op;
@@ -425,7 +425,7 @@ TEST_F(candidate, reserve)
 	EXPECT_TRUE(counts(self, self->its, 3, 1, 1, 1));
 }
 
-/* Neither is asked for what the other was asked on the first one's behalf. */
+/* An operation that reaches a candidate is not passed on to the candidate's own candidate. */
 TEST_F(candidate, each_other)
 {
 	struct weir_op op;
@@ -536,7 +536,7 @@ TEST_F(candidate, refused)
 	EXPECT_EQ(before.event_next, info_get(self->fd).event_next);
 	ASSERT_EQ(0, limiter_get(self->fd, self->live, &seen));
 	EXPECT_STREQ(NAME, seen.candidate);
-	/* outside the mask nobody looks */
+	/* members outside the mask are ignored */
 	memset(bad.candidate, 'n', WEIR_NAME_SIZE);
 	EXPECT_EQ(0, limiter_set(self->fd, self->live, WEIR_SET_BURST, &bad));
 	/* a struct of before there were candidates */
@@ -546,7 +546,7 @@ TEST_F(candidate, refused)
 	EXPECT_STREQ(NAME, seen.candidate);
 }
 
-/* As somebody who owns the live one, but may not use the other. */
+/* Run as a user that owns the live limiter but may not use the other one. */
 static int set_as_someone(void *arg)
 {
 	const char *name = arg;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * candidate_race - while a limiter is checked its candidate comes, goes and dies
+ * candidate_race - a limiter is checked while its candidate is set, removed and deleted
  *
- * Four processes check; the live one's totals must be as if there were no candidate,
- * and the candidate's tell of each check once, or of none.
+ * Four processes check. The live limiter's totals must be as without a candidate; the
+ * candidate's must count each check once or not at all.
  */
 #include "harness.h"
 
@@ -73,8 +73,8 @@ FIXTURE_TEARDOWN(candidate_race)
 }
 
 /*
- * Check; seat->done counts what was answered, tally[0] what was allowed, and
- * tally[1] when the candidate is said to have decided otherwise.
+ * Check; seat->done counts answers, tally[0] allowed checks, tally[1] answers with
+ * WEIR_OUT_CANDIDATE.
  */
 static int checker(struct race *race, struct seat *seat, unsigned int me)
 {
@@ -148,7 +148,7 @@ static bool live_is_exact(FIXTURE_DATA(candidate_race) *self,
 	       !s.banned && !s.full && !s.stricter && !s.looser && !s.missed;
 }
 
-/* The link stands throughout: each check is asked of both, and told of exactly. */
+/* The link stays: both limiters see each check, and the counts are exact. */
 TEST_F(candidate_race, throughout)
 {
 	struct crowd *crowd = crowd_make(CHECKERS);
@@ -270,7 +270,7 @@ static int check_or_end(struct crowd *crowd, unsigned int me, void *arg)
 	return -object_remove(fd, WEIR_KIND_LIMITER, LIVE);
 }
 
-/* What was answered before was asked of the candidate, all of it; nothing after. */
+/* The candidate has seen all checks before the deletion, and none after it. */
 TEST_F(candidate_race, live_one_dies)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);

@@ -134,7 +134,7 @@ static inline int object_open(int fd, __u32 kind, const char *name,
 	return ret;
 }
 
-/* A file of one's own, and the object of that name in it. */
+/* Open a file of our own, and the object of that name in it. */
 static inline int object_enter(__u32 kind, const char *name, __u32 *handle)
 {
 	int fd = client_open(O_RDWR);
@@ -319,7 +319,7 @@ static inline int submit(int fd, struct weir_op *ops, __u32 count, __u32 *done)
 	return ret;
 }
 
-/* Nothing stands behind the result. */
+/* Whether the result half of an op has only the result. */
 static inline bool op_blank(const struct weir_op *op)
 {
 	static const struct weir_op zero;
@@ -399,7 +399,7 @@ static inline int list_page(int fd, __u32 kind, __u64 *cursor, void *buffer,
 	return ret;
 }
 
-/* Delete whatever an aborted test left behind. */
+/* Delete objects left behind by an aborted test. */
 static inline void objects_wipe(void)
 {
 	struct weir_object_info found[64];

@@ -137,7 +137,7 @@ TEST_F(counter, wraps_modulo_2_64)
 	EXPECT_EQ(-1, value);
 }
 
-/* Amounts stand in the order of the fields, not at the fields' numbers. */
+/* Amounts are in the order of the fields, not at the fields' indexes. */
 TEST_F(counter, several_fields_in_the_op)
 {
 	static const __s64 amounts[4] = { 1, -20, 300, -4000 };
@@ -235,7 +235,7 @@ TEST_F(counter, bad_pointers)
 	pane_free(&pane);
 }
 
-/* A take whose answer cannot be written has taken nothing. */
+/* A take whose result cannot be written takes nothing. */
 TEST_F(counter, take_into_bad_memory)
 {
 	struct pane pane = pane_make();
@@ -358,8 +358,8 @@ TEST_F(counter, sequence_rules)
 }
 
 /*
- * EOVERFLOW stands behind 2^31 calls of the largest step: out of reach here, and
- * a matter for the unit tests. That large steps are exact is not.
+ * EOVERFLOW needs 2^31 calls of the largest step, so only the unit tests check it. Here: large
+ * steps are exact.
  */
 TEST_F(counter, sequence_in_large_steps)
 {

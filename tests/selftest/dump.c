@@ -69,7 +69,7 @@ static int dump_walk(int fd, __u32 handle, __u32 flags, size_t bytes,
 		}
 		if (at != dump.length || dump.length > bytes)
 			ret = -EPROTO;
-		/* what was not filled is not touched */
+		/* bytes beyond the filled ones are not touched */
 		if (at < bytes && buffer[bytes - 1] != (char)POISON)
 			ret = -EPROTO;
 	}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* emit - records of one's own in the event stream: whole, numbered, and whose they are */
+/* emit - user records in the event stream: whole, numbered, with their author */
 #include "harness.h"
 
 #include <poll.h>
@@ -15,7 +15,7 @@
 
 FIXTURE(emit) {
 	int fd;
-	int reader;		/* stands at the next event to come */
+	int reader;		/* positioned at the next event */
 	__u64 from;
 	mode_t device;
 };
@@ -64,7 +64,7 @@ struct record {
 	char data[MOST];
 };
 
-/* The event that stands at @seq; as root. */
+/* Read the event with number @seq, as root. */
 static int record_at(int fd, __u64 seq, struct record *record)
 {
 	char buffer[WEIR_EVENT_SIZE_MAX] __attribute__((aligned(8)));
@@ -141,7 +141,7 @@ TEST_F(emit, bad_pointers)
 					pane_lay(&pane, data, MOST, bytes, PROT_NONE),
 					MOST, &seq));
 	EXPECT_EQ(-EFAULT, emit(self->fd, NULL, 1, &seq));
-	/* where the number cannot be told, nothing is emitted */
+	/* if the number cannot be written back, nothing is emitted */
 	for (unsigned int bytes = 0; bytes < sizeof(good); bytes += 8) {
 		EXPECT_EQ(-EFAULT, call(self->fd, WEIR_IOC_EMIT,
 					pane_lay(&pane, &good, sizeof(good), bytes,
@@ -207,7 +207,7 @@ static int emit_as(void *arg)
 	return emit(fd, "mine", 4, &seq) ?: getpid();
 }
 
-/* It is the caller's, whoever opened the file. */
+/* The author is the caller, not the opener of the file. */
 TEST_F(emit, by_whom)
 {
 	struct record r;
@@ -224,7 +224,7 @@ TEST_F(emit, by_whom)
 	EXPECT_EQ(pid, r.event.more);
 }
 
-/* The numbers of those he sees, one bit each from @arg on; and where poll ends up. */
+/* A bitmap of the readable events from number @arg on; and poll's final position. */
 static int seen_as(void *arg)
 {
 	char buffer[WEIR_EVENT_SIZE_MAX] __attribute__((aligned(8)));
@@ -260,13 +260,13 @@ TEST_F(emit, who_sees_it)
 	ASSERT_LT(0, person_run(BOB, ALICE, emit_as, NULL));
 	ASSERT_LT(0, person_run(ALICE, BOB, emit_as, NULL));
 	EXPECT_EQ(0xf, seen_as(&self->from));
-	/* his own, whatever his group; nothing for his group's sake */
+	/* the user's own records only; the group makes no difference */
 	EXPECT_EQ(0xa, person_run(ALICE, BOB, seen_as, &self->from));
 	EXPECT_EQ(0x4, person_run(BOB, ALICE, seen_as, &self->from));
 	EXPECT_EQ(0, person_run(BOB + 1, ALICE, seen_as, &self->from));
 }
 
-/* A reader who sleeps is woken by it. */
+/* It wakes a sleeping reader. */
 TEST_F(emit, wakes)
 {
 	char buffer[WEIR_EVENT_SIZE_MAX];
@@ -289,7 +289,7 @@ TEST_F(emit, wakes)
 	}
 }
 
-/* One writer's flood, for a reader who comes late: what is gone is told, exactly. */
+/* One writer floods the ring; a late reader is told the exact number of lost events. */
 TEST_F(emit, losses_are_counted)
 {
 	char buffer[WEIR_EVENT_SIZE_MAX] __attribute__((aligned(8)));

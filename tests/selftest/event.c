@@ -112,7 +112,7 @@ TEST_F(event, of_bans)
 
 	memset(key, 'k', sizeof(key));
 	ASSERT_EQ(0, record_read(self->reader, &r));
-	/* a strike that bans nobody is no event, nor is a limited check */
+	/* neither a strike that does not ban nor a limited check makes an event */
 	for (int i = 0; i < 3; i++)
 		ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_CHECK, l, 1, key, 5));
 	EXPECT_EQ(-EAGAIN, record_read(self->reader, &r));
@@ -127,7 +127,7 @@ TEST_F(event, of_bans)
 	EXPECT_EQ(0, memcmp(r.data, "kkkkk\0\0\0", 8));
 	EXPECT_EQ(DAY, (__u64)r.event.value);
 	EXPECT_EQ(3, r.event.more);
-	/* no event for each banned check; none for a ban that changes nothing */
+	/* a check of a banned key makes no event, nor does a ban that changes nothing */
 	ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_CHECK, l, 1, key, 5));
 	ASSERT_EQ(0, ban(self->fd, l, key, 5, HOUR));
 	EXPECT_EQ(-EAGAIN, record_read(self->reader, &r));
@@ -150,7 +150,7 @@ TEST_F(event, of_bans)
 	EXPECT_EQ(0, memcmp(r.data + 255, zeros, 1));
 	EXPECT_EQ(HOUR, (__u64)r.event.value);
 	EXPECT_EQ(0, r.event.more);
-	/* a heavier strike than needed is told as heavy as it was */
+	/* an overweight strike is reported with its full weight */
 	ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_STRIKE, l, 77, "x", 1));
 	ASSERT_EQ(0, record_read(self->reader, &r));
 	EXPECT_EQ(77, r.event.more);
@@ -368,7 +368,7 @@ TEST_F(event, poll_of_what_one_may_not_observe)
 	EXPECT_EQ(61, person_run(SOMEBODY, SOMEBODY, polled_as, &self->from));
 }
 
-/* Of the objects made below: those he may observe, in one digit each. */
+/* One digit for each object below that the user may observe. */
 static int seen_as(void *arg)
 {
 	int fd = client_open(O_RDONLY | O_NONBLOCK), seen = 0;

@@ -10,7 +10,7 @@
 
 FIXTURE(event) {
 	int fd;			/* what makes events */
-	int reader;		/* stands at the next one to come */
+	int reader;		/* positioned at the next event */
 	__u64 from;
 	mode_t device;
 };

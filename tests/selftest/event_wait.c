@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* event_wait - who waits for the next transition: poll, a blocking read, and what ends it */
+/* event_wait - waiting for the next event: poll, a blocking read, and what ends them */
 #include "harness.h"
 
 #include <poll.h>
@@ -31,7 +31,7 @@ static void on_signal(int number)
 	signals++;
 }
 
-/* A child that reads one event, blocking; its exit status says what came. */
+/* Fork a child that reads one event, blocking; its exit status says which. */
 static pid_t reader_fork_with(int fd, int sa_flags)
 {
 	struct sigaction action = { .sa_handler = on_signal,
@@ -85,7 +85,7 @@ TEST_F(event, blocking_read_and_signals)
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(EINTR, WEXITSTATUS(status));
 
-	/* with SA_RESTART it goes on waiting */
+	/* with SA_RESTART it keeps waiting */
 	pid = reader_fork(SA_RESTART);
 	until_asleep(pid);
 	kill(pid, SIGUSR1);
@@ -103,7 +103,7 @@ TEST_F(event, blocking_read_and_signals)
 	EXPECT_EQ(SIGKILL, WTERMSIG(status));
 }
 
-/* Who waits for the future gets the past, if somebody sets the file back to it. */
+/* A reader that sleeps gets old events when another process seeks the file back. */
 TEST_F(event, seek_wakes_a_reader)
 {
 	int fd = client_open(O_RDONLY), status;

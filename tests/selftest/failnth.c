@@ -310,8 +310,8 @@ TEST_F(failnth, check_of_a_new_key)
 }
 
 /*
- * The live one has its entry, the candidate gets none: the answer is as ever, and that is
- * counted.
+ * The live limiter has its entry, the candidate gets none: the answer is unchanged, and the
+ * miss is counted.
  */
 TEST_F(failnth, candidate_missed)
 {

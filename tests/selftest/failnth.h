@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * failnth - every allocation of every call fails once, and nothing is left
+ * failnth - every allocation of every call fails once, without a lasting effect
  *
- * /proc/self/fail-nth makes the n-th allocation (or user copy) of this thread
- * fail. Each call is made with n = 1, 2, 3... until one goes through without a
- * failure; after each that failed the world must be as it was, objects of all kinds
- * included. Leaks are for kmemleak to find, which scans when the module is gone.
+ * /proc/self/fail-nth makes the n-th allocation (or user copy) of this thread fail. Each call
+ * is made with n = 1, 2, 3... until it runs through without a failure. After each failed call
+ * all state must be as before, objects of all kinds included. kmemleak looks for leaks when the
+ * module is unloaded.
  */
 #ifndef _WEIR_SELFTEST_FAILNTH_H
 #define _WEIR_SELFTEST_FAILNTH_H
@@ -270,8 +270,8 @@ static inline int create_new(FIXTURE_DATA(failnth) *self, __u32 kind, const void
 }
 
 /*
- * An op whose answer was lost to a failing copy is performed all the same: the
- * one exception the ABI makes. So it is undone after EFAULT, too.
+ * An op whose result could not be copied out was performed all the same: the one exception in
+ * the ABI. So it is undone after EFAULT, too.
  */
 static inline int op_outcome(FIXTURE_DATA(failnth) *self, int ret,
 			     int (*undo)(int, __u32), __u32 handle)

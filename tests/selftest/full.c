@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* full - a table that has no room left, and who still gets in */
+/* full - a table without room, and the keys that still get in */
 #include "harness.h"
 
 #include "client.h"
@@ -97,14 +97,14 @@ TEST_F(full, new_keys)
 	EXPECT_EQ(0, stats.evicted);
 	EXPECT_EQ(0, stats.limited);
 	EXPECT_EQ(variant->when_full ? MAX + 40 : MAX, stats.allowed);
-	/* who is in, is in */
+	/* existing keys are served */
 	for (__u64 key = 0; key < MAX; key++) {
 		ASSERT_EQ(0, run(self, &op, WEIR_OP_CHECK, 1, key));
 		EXPECT_TRUE(answers(&op, WEIR_ALLOWED, 0, 10, 8, 0, 0));
 	}
 }
 
-/* A peek says what the check would say, and counts as none. */
+/* A peek answers as the check would, and counts as neither. */
 TEST_F(full, peek)
 {
 	struct weir_limiter_stats before = totals(self), after;
@@ -116,7 +116,7 @@ TEST_F(full, peek)
 	EXPECT_EQ(MAX, after.keys);
 }
 
-/* What must be remembered cannot be done without room, whatever the choice. */
+/* Operations that need an entry fail without room, with either choice of when_full. */
 TEST_F(full, strikes_and_bans)
 {
 	struct weir_limiter_stats stats;
@@ -132,7 +132,7 @@ TEST_F(full, strikes_and_bans)
 	EXPECT_EQ(0, stats.bans);
 	EXPECT_EQ(2, stats.full);
 	EXPECT_EQ(MAX, stats.keys);
-	/* those who are in can be struck */
+	/* existing keys can be struck */
 	EXPECT_EQ(0, run(self, &op, WEIR_OP_STRIKE, 1, 0));
 	EXPECT_EQ(-ENOENT, run(self, &op, WEIR_OP_LIFT, 0, key));
 	EXPECT_EQ(-ENOENT, run(self, &op, WEIR_OP_FORGIVE, 0, key));
@@ -216,10 +216,9 @@ TEST_F(full, cap_changed_while_in_use)
 #define ROUNDS	150
 
 /*
- * Several callers bring the same new key at once, and there is room for it: none
- * of them may be told that the table is full. Round after round the key is
- * forgotten, and the callers, who wait for the word in shared memory, bring it
- * again.
+ * Several callers check the same new key at once while there is room: none may be answered
+ * "full". In each round the key is forgotten, and the callers wait in shared memory for the
+ * start of the next round.
  */
 struct same_key {
 	__u32 type, max, distinct;

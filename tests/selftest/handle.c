@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * handle - a number that is good in one open file, with the rights it was given
+ * handle - a handle is valid in one open file, with the rights it was given
  *
- * One table holds everything that can be done with a handle and the right it
- * takes; the tests go through it with handles that are stale, foreign, short of
- * that right, or whose object is gone.
+ * A table lists everything that can be done with a handle, and the right it needs. The tests
+ * try it with handles that are stale, of another file, without the right, or whose object was
+ * deleted.
  */
 #include "harness.h"
 
@@ -146,7 +146,7 @@ FIXTURE_TEARDOWN(handle)
 	objects_wipe();
 }
 
-/* Nothing of what was refused may have had an effect. */
+/* A refused call must have had no effect. */
 static bool untouched(FIXTURE_DATA(handle) *self)
 {
 	struct weir_limiter_stats stats;
@@ -378,8 +378,8 @@ FIXTURE_TEARDOWN(full)
 }
 
 /*
- * Exactly handles_max of them; what failed on the way (an answer that could not
- * be written) has cost none.
+ * Exactly handles_max of them; calls that failed (because the answer could not be written) do
+ * not count.
  */
 TEST_F(full, exhaustion)
 {
@@ -535,7 +535,7 @@ static int create_for_group(void *arg)
 	return call(fd, WEIR_IOC_CREATE, &create);
 }
 
-/* One's own group may have the object, a foreign one may not. */
+/* The object's group may be one of the caller's groups, not another one. */
 TEST_F(mode, group_of_the_object)
 {
 	int fd = client_open(O_RDWR);

@@ -246,7 +246,7 @@ TEST_F(histogram, room)
 	EXPECT_EQ(POISON_U64, more[WORDS]);
 }
 
-/* A take whose answer cannot be written has taken nothing. */
+/* A take whose result cannot be written takes nothing. */
 TEST_F(histogram, bad_pointers)
 {
 	struct pane pane = pane_make();
@@ -281,7 +281,7 @@ TEST_F(histogram, bad_pointers)
 	pane_free(&pane);
 }
 
-/* Taken, put back, taken again, put in another one: nothing more and nothing less. */
+/* Take, load it back, take again, load into another: the sums stay exact. */
 TEST_F(histogram, taken_and_put_back)
 {
 	struct weir_histogram twice;

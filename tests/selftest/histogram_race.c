@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * histogram_race - many who observe, some who read and take, and an exact account
+ * histogram_race - many observers, some readers and takers, and exact sums
  *
- * Counts bound it, not time. WEIR_SCALE=small divides them, for kernels that look at
- * every step.
+ * Bounded by counts, not by time. WEIR_SCALE=small divides them, for kernels with debug checks.
  */
 #include "harness.h"
 
@@ -149,7 +148,7 @@ static bool running(const struct crowd *crowd, const struct work *work)
 	return crowd_done(crowd) < (__u64)WRITERS * work->count;
 }
 
-/* Takes, some of them put back: with what is left, it is what was observed. */
+/* Takes, some of them loaded back: together with the rest they equal the observations. */
 TEST_F(histogram_race, takes_lose_nothing)
 {
 	struct work work = { .value = low_of, .count = scaled(20000) };
@@ -187,9 +186,9 @@ TEST_F(histogram_race, takes_lose_nothing)
 
 /**
  * struct mixed - all kinds of work at once
- * @times: each does his
- * @torn: snapshots that cannot be
- * @taken: by each
+ * @times: rounds of each process
+ * @torn: inconsistent snapshots
+ * @taken: sum of each process's takes
  */
 struct mixed {
 	unsigned int times;
@@ -284,7 +283,7 @@ TEST_F(histogram_race, percentiles)
 	ASSERT_EQ(0, histogram_get(self->fd, WEIR_OP_READ, self->h, &self->seen));
 	ASSERT_EQ(count, self->seen.count);
 	for (unsigned int i = 0; i < BUCKETS; i++) {
-		/* who is told a bucket's end for any rank in it is told this much more */
+		/* the upper bound of a bucket, reported for any rank in it, is this much higher */
 		for (rank += self->seen.buckets[i]; at < rank; at++) {
 			__u64 told = bucket_high(i);
 
@@ -299,14 +298,14 @@ TEST_F(histogram_race, percentiles)
 	free(values);
 }
 
-/* To each his bucket, so that it can be told whose observation is there. */
+/* A bucket for each process, so that each observation can be attributed. */
 static __u64 own_value(unsigned int me, unsigned int i)
 {
 	(void)i;
 	return bucket_low(100 + me);
 }
 
-/* Half of them are killed at it: what was acknowledged is there, with its sum. */
+/* Half of the processes are killed: every acknowledged observation is counted, with its sum. */
 TEST_F(histogram_race, killed)
 {
 	struct work work = { .value = own_value };
@@ -375,7 +374,7 @@ TEST_F(histogram_race, unplugged_processor)
 			  self->taken.buckets[100 + i]);
 }
 
-/* Read, take and load until it is gone; then that is what all are told. */
+/* Read, take and load until the histogram is deleted; then every call says so. */
 static int use_until_gone(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct seat *seat = &crowd->seat[me];

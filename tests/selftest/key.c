@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* key - which bytes are the same key, and which are none */
+/* key - which bytes are equal keys, and which are invalid */
 #include "harness.h"
 
 #include <arpa/inet.h>

@@ -350,7 +350,7 @@ TEST_F(limiter, ops_of_other_kinds)
 	}
 }
 
-/* An answer is told apart from its neighbours in a batch. */
+/* Each op of a batch gets its own answer. */
 TEST_F(limiter, batch_in_order)
 {
 	struct weir_op ops[15];

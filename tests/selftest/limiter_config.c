@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * limiter_config - every number has a range, and some have none together
+ * limiter_config - the range of every number, and combinations out of range
  *
- * A range is tried at both ends and one step beyond them. A year has 365 days.
+ * Each range is tried at both ends and one step beyond them. A year has 365 days.
  */
 #include "harness.h"
 
@@ -159,7 +159,7 @@ TEST_F(config, period)
 
 TEST_F(config, burst)
 {
-	/* 0 stands for the default */
+	/* 0 selects the default */
 	self->c.tokens = 1000;
 	self->c.period = SECOND;
 	EXPECT_RANGE(burst, 1, 0xffffffffULL, 0);
@@ -391,7 +391,7 @@ TEST_F(config, set_refused)
 	bad.burst = 77;
 	EXPECT_EQ(-EINVAL, limiter_set(self->fd, handle,
 				       WEIR_SET_RATE | WEIR_SET_BURST, &bad));
-	/* outside the mask nobody looks */
+	/* members outside the mask are ignored */
 	bad.burst = 10;
 	EXPECT_EQ(0, limiter_set(self->fd, handle, WEIR_SET_BURST, &bad));
 	EXPECT_EQ(info.event_next + 1, info_get(self->fd).event_next);
@@ -415,7 +415,7 @@ TEST_F(config, set_refused)
 	bad.ban_jitter = YEAR + 1;
 	EXPECT_EQ(-EINVAL, limiter_set(self->fd, handle, WEIR_SET_BAN_JITTER,
 				       &bad));
-	/* no bit of the mask stands for the key type or the prefix */
+	/* the mask has no bit for the key type or the prefix */
 	bad = self->c;
 	bad.prefix4 = 24;
 	EXPECT_EQ(-EINVAL, limiter_set(self->fd, handle, 0x200, &bad));

@@ -175,7 +175,7 @@ static int count_as(void *arg)
 	return ret ?: count;
 }
 
-/* r for one's class is what shows an object; its owner needs it, too. */
+/* An object is listed to users with r; its owner needs it, too. */
 TEST_F(list, only_what_one_may_observe)
 {
 	static const __u32 modes[] = { 0600, 0060, 0006, 0444, 0222, 0640 };

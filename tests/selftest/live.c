@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * live - what WEIR_IOC_SET keeps of a limiter's state, member by member
+ * live - state that WEIR_IOC_SET keeps, member by member
  *
- * Every test here follows a sentence of &struct weir_set. Tokens come back so
- * slowly that none does while a test runs.
+ * Every test here checks a sentence of &struct weir_set. Tokens come back so slowly that none
+ * does during a test.
  */
 #include "harness.h"
 
@@ -74,7 +74,7 @@ static void must(FIXTURE_DATA(live) *self, __u16 opcode, __s64 n, __u64 key)
 	}
 }
 
-/* What a check of key 1 would be told, charging nothing. */
+/* The answer to a check of key 1, without a charge. */
 static struct weir_op peek(FIXTURE_DATA(live) *self, __s64 n)
 {
 	struct weir_op op;
@@ -102,7 +102,7 @@ static bool stands(FIXTURE_DATA(live) *self, __u64 limit, __u64 remaining,
 	       lasts("reset", op.reset_after, reset, self->since);
 }
 
-/* A bucket: the time until it is full again, whatever a token takes now. */
+/* A bucket keeps the time until it is full, whatever time a token takes now. */
 TEST_F(live, rate)
 {
 	struct weir_op op;
@@ -133,7 +133,7 @@ TEST_F(live, rate)
 	EXPECT_TRUE(stands(self, 10, 6, 4 * TENTH));
 }
 
-/* What was spent; more than the new burst is owed. */
+/* The tokens spent are kept; tokens above the new burst are owed. */
 TEST_F(live, burst)
 {
 	struct weir_op op;
@@ -250,7 +250,7 @@ TEST_F(live, max_keys)
 	EXPECT_EQ(WEIR_FULL, op.verdict);
 }
 
-/* The entries; of what was let through untracked nothing was known. */
+/* The entries are kept; untracked keys have none. */
 TEST_F(live, when_full)
 {
 	struct weir_op op;
@@ -284,7 +284,7 @@ static struct weir_op strike(FIXTURE_DATA(live) *self, __s64 n, __u64 key)
 	return op;
 }
 
-/* The strikes counted; the change itself bans nobody. */
+/* The strikes are kept; the change itself bans no key. */
 TEST_F(live, strikes)
 {
 	struct weir_limiter_config no_bans = self->config;
@@ -299,7 +299,7 @@ TEST_F(live, strikes)
 	op = strike(self, 1, 1);
 	EXPECT_TRUE(answers(&op, WEIR_BANNED, WEIR_OUT_BANNED_NOW, 10, 10, 0, 1));
 
-	/* fewer than a key has: it goes on until the next one */
+	/* fewer than a key has: its next strike bans it */
 	self->config.strikes = 2;
 	ASSERT_EQ(0, set(self, WEIR_SET_STRIKES));
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_CHECK, 1, 2));
@@ -307,7 +307,7 @@ TEST_F(live, strikes)
 	op = strike(self, 1, 2);
 	EXPECT_TRUE(answers(&op, WEIR_BANNED, WEIR_OUT_BANNED_NOW, 10, 9, 0, 1));
 
-	/* none: present bans stay, checks do not strike, and what there is stays */
+	/* none: present bans and strikes stay, and checks no longer strike */
 	no_bans.strikes = 0;
 	no_bans.nbans = 0;
 	memset(no_bans.ban, 0, sizeof(no_bans.ban));
@@ -326,7 +326,7 @@ TEST_F(live, strikes)
 	EXPECT_TRUE(answers(&op, WEIR_BANNED, WEIR_OUT_BANNED_NOW, 10, 0, 0, 1));
 }
 
-/* The ban there is, and the place on the ladder: the next step is the new one's. */
+/* The present ban and the step are kept: the next ban takes the next step of the new ladder. */
 TEST_F(live, ladder)
 {
 	static const __u64 steps[] = { 3 * HOUR, 4 * HOUR, 5 * HOUR };
@@ -382,7 +382,7 @@ TEST_F(live, within)
 	ASSERT_EQ(0, set(self, WEIR_SET_WITHIN));
 	usleep(2 * 1000 + 1);
 	EXPECT_EQ(0, peek(self, 1).strikes);
-	/* nobody has struck or checked meanwhile: nothing was forgotten */
+	/* no strike and no check meanwhile: nothing was dropped */
 	self->config.within = HOUR;
 	ASSERT_EQ(0, set(self, WEIR_SET_WITHIN));
 	EXPECT_EQ(4, peek(self, 1).strikes);
@@ -440,14 +440,14 @@ static int verdict_of(pid_t pid)
 	       WEXITSTATUS(status) : -1;
 }
 
-/* Until @n tokens are waited for: those and one more take so long. */
+/* Wait until RESERVEs for @n tokens are queued, which one more RESERVE shows. */
 static void until_queued(FIXTURE_DATA(live) *self, unsigned int n)
 {
 	while (peek(self, 1).retry_after < (n + 1) * TENTH - HOUR)
 		usleep(1000);
 }
 
-/* Who waits already waits on. */
+/* Present waiters stay queued. */
 TEST_F(live, queue_max)
 {
 	struct weir_op op;
@@ -509,7 +509,7 @@ TEST_F(live, shadow)
 	until_queued(self, 1);
 	self->config.flags = WEIR_LIMITER_SHADOW;
 	ASSERT_EQ(0, set(self, WEIR_SET_FLAGS));
-	/* who waited is let go at once, uncharged, and struck */
+	/* a waiter is allowed at once, uncharged, and struck */
 	EXPECT_EQ(WEIR_ALLOWED | shadow << 4, verdict_of(pid));
 	op = peek(self, 1);
 	EXPECT_TRUE(answers(&op, WEIR_ALLOWED, shadow, 10, 0, 2, 0));

@@ -2,10 +2,10 @@
 /*
  * live_race - a limiter's rate and burst change back and forth while others check
  *
- * An answer's limit tells by which of two configurations it was decided. So the
- * account is exact: what each key was charged is known to the token, and so is what
- * it may have been charged at most. Tokens come back so slowly that none does
- * meanwhile; should one, the time that went by is part of the account.
+ * The limit in an answer says which of two configurations decided. The sums are therefore
+ * exact: the tokens charged to each key are known, and also the maximum that may have been
+ * charged. Tokens come back so slowly that none does meanwhile; the elapsed time is taken into
+ * account anyway.
  */
 #include "harness.h"
 
@@ -112,7 +112,7 @@ static __u64 debt(const struct race *race, __u64 key)
 	       race->spent[key][1] * interval(&race->config[1]);
 }
 
-/* Spend what a key has left: 0, or what was wrong. By config[0], alone by now. */
+/* Spend the remaining tokens of a key, under config[0]. Return: 0 or what was wrong. */
 static int drain(FIXTURE_DATA(live_race) *self, __u64 key, unsigned int *allowed)
 {
 	struct race *race = self->race;
@@ -150,9 +150,8 @@ static void run_all(struct __test_metadata *_metadata,
 }
 
 /*
- * Of a bucket: whatever was spent at whatever rate is owed as the time it takes to
- * come back, and nothing of that is lost, or charged twice; and none was let in
- * beyond what the larger of the two buckets holds.
+ * A bucket: every token spent at any rate is owed as the time it takes to come back; none is
+ * lost or charged twice, and no more were admitted than the larger bucket holds.
  */
 static void run_buckets(struct __test_metadata *_metadata,
 			FIXTURE_DATA(live_race) *self)
@@ -179,7 +178,7 @@ static void run_buckets(struct __test_metadata *_metadata,
 	       (unsigned long long)by[0], (unsigned long long)by[1]);
 }
 
-/* One gives more in every respect: then nobody gets more than by that one alone. */
+/* One configuration gives more in every respect: no key gets more than with that one alone. */
 TEST_F(live_race, more_and_less)
 {
 	struct weir_limiter_config *c = self->race->config;
@@ -204,7 +203,7 @@ TEST_F(live_race, crossed)
 	run_buckets(_metadata, self);
 }
 
-/* Windows count tokens, whatever the number there may be. */
+/* Windows count tokens, whatever the limit is at the moment. */
 static void run_windows(struct __test_metadata *_metadata,
 			FIXTURE_DATA(live_race) *self, __u32 algorithm)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* load - WEIR_IOC_LOAD: keys put back as a DUMP told of them */
+/* load - WEIR_IOC_LOAD: load the records of a DUMP */
 #include "harness.h"
 
 #include "client.h"
@@ -142,7 +142,7 @@ TEST_F(load, exact)
 				 variant->algorithm != WEIR_ALGORITHM_BUCKET));
 }
 
-/* What has come back or ended meanwhile does not count. */
+/* Tokens that came back, and bans that ended, since the dump do not count. */
 TEST_F(load, elapsed)
 {
 	struct weir_limiter_stats stats;
@@ -231,7 +231,7 @@ TEST_F(load, refused)
 	self->to = ours;
 	ASSERT_EQ(0, stats_get(self->fd, self->to, &stats));
 	EXPECT_EQ(0, stats.keys);
-	/* what came before a bad one is loaded, and told */
+	/* records before an invalid one are loaded, and counted */
 	r[1].info.bans = 0x10000;
 	ASSERT_EQ(0, load_all(self, 0));
 	EXPECT_EQ(1, self->loaded);
@@ -248,7 +248,7 @@ TEST_F(load, refused)
 	EXPECT_EQ(-ENODEV, load_all(self, 0));
 }
 
-/* A sequence goes on where it is told to. */
+/* A sequence continues from its start number. */
 TEST(start)
 {
 	struct weir_counter_config config = { .size = sizeof(config),

@@ -295,8 +295,8 @@ static void adds_fill(struct weir_op *ops, __u32 counter)
 }
 
 /*
- * Four adds of which the first @bytes bytes are good memory: exactly the ops
- * that lie wholly in it are performed, whatever lies behind.
+ * Four adds of which only the first @bytes bytes are valid memory: exactly the ops that are
+ * wholly inside are performed.
  */
 static void ops_rules(struct __test_metadata *_metadata,
 		      FIXTURE_DATA(nested) *self, int prot)

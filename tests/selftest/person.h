@@ -46,7 +46,7 @@ static inline int person_run(uid_t uid, gid_t gid, int (*work)(void *arg),
 	return seen;
 }
 
-/* Let everybody open the device while a test runs; the old mode comes back. */
+/* Let every user open the device during a test; returns the old mode. */
 static inline mode_t device_chmod(mode_t mode)
 {
 	struct stat before;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* quota - caps on objects and keys are exact, whoever races for the last one */
+/* quota - caps on objects and keys are exact with concurrent creators */
 #include "harness.h"
 
 #include "client.h"
@@ -56,7 +56,7 @@ static int create_until(struct crowd *crowd, unsigned int me, void *arg)
 		ret = sum_create(fd, name, 1, &handle);
 		if (!ret) {
 			seat->done++;
-			/* room came back though nobody deleted anything */
+			/* room came back although nothing was deleted */
 			if (refusals)
 				return 2;
 		} else if (ret != wanted) {

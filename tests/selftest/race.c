@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * race - storms of everything at once, with an exact account at the end
+ * race - concurrent operations of all sorts, with exact sums at the end
  *
- * Each storm is bounded by counts, not by time. Whatever the order in which
- * things happened, the sums must come out, and nothing may be left: objects,
- * handles, open files.
+ * Each test is bounded by counts, not by time. The sums must be right whatever the order of
+ * operations, and nothing may be left: objects, handles, open files.
  */
 #include "harness.h"
 
@@ -119,7 +118,10 @@ TEST_F(race, create_and_delete)
 	struct crowd *crowd = crowd_make(CROWD);
 
 	EXPECT_EQ(0, crowd_run(crowd, create_delete, NULL));
-	/* who creates or finds it deletes it, or was told that somebody did */
+	/*
+	 * the creator or finder of an object deletes it, or gets an error because another
+	 * process did
+	 */
 	EXPECT_EQ(crowd_tally(crowd, 0), crowd_done(crowd));
 	EXPECT_LT(0, crowd_done(crowd));
 	EXPECT_EQ(self->objects, info_get(self->fd).objects);
@@ -154,7 +156,7 @@ static int one_client(struct crowd *crowd, unsigned int me, void *arg)
 				WEIR_RIGHT_ALL, &fresh))
 			return 2;
 		old = atomic_exchange(slot, fresh);
-		/* whoever took it out of the slot is the only one to close it */
+		/* only the process that took it from the slot closes it */
 		if (old && handle_close(shared->fd, old))
 			return 3;
 	}
@@ -178,7 +180,7 @@ TEST_F(race, one_client_for_all)
 
 #define BATCH	256
 
-/* Batches of adds until somebody kills us; done counts what was acknowledged. */
+/* Batches of adds until killed; done counts acknowledged adds. */
 static int add_batches(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct weir_op ops[BATCH];
@@ -227,7 +229,7 @@ TEST_F(race, killed_in_a_batch)
 	crowd_free(crowd);
 }
 
-/* Let the results have nowhere to go, and then again a place, until told to stop. */
+/* Unmap and map the memory for results, until told to stop. */
 static void *come_and_go(void *arg)
 {
 	struct pane *pane = arg;
@@ -242,8 +244,8 @@ static void *come_and_go(void *arg)
 #define STRADDLE	24
 
 /*
- * A batch that lies across the edge of such memory. What could not be told ends it; it
- * is not done again when there is a place for it.
+ * A batch whose results lie at the edge of such memory. An op whose result cannot be written
+ * ends it, and is not repeated when the memory is back.
  */
 TEST_F(race, memory_comes_and_goes)
 {
@@ -480,8 +482,8 @@ static int spend_one_each(struct crowd *crowd, unsigned int me, void *arg)
 }
 
 /*
- * A burst of two is enough for two who come at once. (Whoever read the clock before
- * the other made the entry would find the bucket a moment short of full.)
+ * A burst of two is enough for two concurrent callers. (A caller that read the clock before the
+ * other one created the entry would find the bucket not quite full.)
  */
 TEST_F(race, burst_is_enough)
 {

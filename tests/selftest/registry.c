@@ -126,7 +126,7 @@ TEST_F(registry, names_of_fields)
 	EXPECT_EQ(-EINVAL, create_fields(self->fd, names, 2,
 					 WEIR_COUNTER_SEQUENCE));
 	EXPECT_EQ(-EOPNOTSUPP, create_fields(self->fd, NULL, 0, 4));
-	/* no two alike, wherever they stand */
+	/* no two equal, at any position */
 	strcpy(names[63], "f0");
 	EXPECT_EQ(-EINVAL, create_fields(self->fd, names, 64, WEIR_COUNTER_SUM));
 	EXPECT_EQ(0, create_fields(self->fd, names, 63, WEIR_COUNTER_SUM));
@@ -253,7 +253,7 @@ TEST_F(registry, existing_object_of_another_user)
 	EXPECT_EQ(-EACCES, person_run(SOMEBODY, SOMEBODY, existing_ok_try,
 				      name));
 	ASSERT_EQ(0, object_delete(self->fd, handle));
-	/* now it is his, and a loser learns whose it is */
+	/* now it belongs to this user, and a loser gets the owner's uid */
 	EXPECT_EQ(0, person_run(SOMEBODY, SOMEBODY, existing_ok_try, name));
 	EXPECT_EQ(SOMEBODY, person_run(SOMEBODY + 1, SOMEBODY + 1, exists_try,
 				       name));
@@ -302,7 +302,7 @@ static int create_race(struct crowd *crowd, unsigned int me, void *arg)
 		ret = call(fd, WEIR_IOC_CREATE, &create);
 		seat->done += !ret;
 		seat->tally[0] += ret == -EEXIST;
-		/* everybody must have been told the same number */
+		/* all callers must have got the same number */
 		seat->tally[1] += create.id;
 	}
 	return 0;
