@@ -76,7 +76,7 @@ static int strike(struct crowd *crowd, unsigned int me, void *arg)
 
 static void strikes_on_one_key(struct weir *weir)
 {
-	/* nothing fades for a hundred days, and nobody is banned */
+	/* strikes do not fade for a hundred days, and no key is banned */
 	const struct weir_limiter_config config = {
 		.size = sizeof(config), .algorithm = WEIR_ALGORITHM_BUCKET,
 		.key_type = WEIR_KEY_IP, .tokens = 10, .period = MINUTE,

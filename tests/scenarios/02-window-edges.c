@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An authentication service allowed ten attempts in a window. Two callers read
- * "nine so far" at the same moment, and both passed: with enough callers brute
- * force got through.
+ * An authentication service allowed ten attempts in a window. Two callers read "nine so far" at
+ * the same moment, and both passed. With enough concurrent callers, brute force succeeded.
  *
- * Here fifty processes hammer one key without pause over many windows. Which
- * window decided an attempt is known exactly: an answer says how long its window
- * goes on (reset_after), the caller's clock before and after the call brackets
- * the moment, and window ends are one period apart. The same crowd then tries a
- * token bucket, a sliding window, and a limiter that bans.
+ * Here fifty processes check one key without pause over many windows. The window that decided
+ * an attempt is known exactly: the answer says when its window ends (reset_after), the caller's
+ * clock before and after the call brackets the moment, and window ends are one period apart.
+ * The same processes then use a token bucket, a sliding window, and a limiter that bans.
  */
 #include <string.h>
 
@@ -69,8 +67,8 @@ struct windows {
 	uint64_t stop_at;
 	_Atomic uint32_t allowed[WINDOWS_MAX];
 	_Atomic uint32_t limited[WINDOWS_MAX];
-	_Atomic uint32_t places[WINDOWS_MAX];	/* bit per "remaining" told */
-	_Atomic uint32_t twice;			/* one place told to two */
+	_Atomic uint32_t places[WINDOWS_MAX];	/* a bit for each "remaining" that was answered */
+	_Atomic uint32_t twice;			/* an equal answer was given twice */
 	_Atomic uint32_t unsure;		/* allowed, but in which? */
 	_Atomic uint32_t unsure_limited;
 };
@@ -86,8 +84,8 @@ static struct weir_limiter *limiter_join(struct weir_key *key)
 }
 
 /*
- * The windows whose end agrees with an answer: end_0 + k * PERIOD lies in
- * [before + reset, after + reset]. One, unless the caller was held up for long.
+ * The windows whose end agrees with an answer: end_0 + k * PERIOD lies in [before + reset,
+ * after + reset]. It is one window, unless the caller was preempted for long.
  */
 static int64_t window_of(const struct windows *w, uint64_t before,
 			 uint64_t after, uint64_t reset)
@@ -292,10 +290,10 @@ static int drain(struct crowd *crowd, unsigned int me, void *arg)
 }
 
 /*
- * A bucket of 1,000 that gains one each 10 ms. Whatever the order was, no more
- * than burst + elapsed / interval can have been allowed. And the last denial
- * proves that all that had come in by then was given out: a bucket that had a
- * token would not deny. (It takes 10 s without a caller to fill up again.)
+ * A bucket of 1,000 that gains one token every 10 ms. In any order, at most burst + elapsed /
+ * interval checks can be allowed. And the last refusal proves that all tokens of the time
+ * before it were spent: a bucket with a token would not refuse. (Without callers it takes 10 s
+ * to fill up.)
  */
 static void bucket_holds(struct weir *weir)
 {
@@ -331,8 +329,8 @@ static void bucket_holds(struct weir *weir)
 /* ------------------------------------------------ the sliding window */
 
 /*
- * A hundred in 200 ms, sliding. No window admits more, whatever the one before left
- * over; and a key that was never denied for nothing has spent a first window whole.
+ * A hundred in 200 ms, sliding. No window admits more, whatever was left of the previous one. A
+ * key whose refusals were all correct has spent a whole first window.
  */
 static void sliding_holds(struct weir *weir)
 {
@@ -383,7 +381,7 @@ static int attack(struct crowd *crowd, unsigned int me, void *arg)
 		seat->done += verdict == WEIR_ALLOWED;
 		seat->tally[0] += verdict == WEIR_LIMITED;
 		seat->tally[1] += !!(answer.flags & WEIR_OUT_BANNED_NOW);
-		/* banned means banned: no way back for anybody */
+		/* once banned, every later answer is "banned" */
 		if (seat->tally[2] && verdict != WEIR_BANNED)
 			return 3;
 		seat->tally[2] += verdict == WEIR_BANNED;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A circuit breaker looked for its name, found none, and registered itself; two
- * did so at once. Both counted failures from then on, one of them an orphan that
- * nobody could reach.
+ * A circuit breaker looked for its name, found none, and registered itself; two processes did
+ * so at the same time. Both then counted failures, one of them in an orphan that no other
+ * process could find.
  *
- * Here a hundred processes create one name. One of them is told that it made the
- * object, all others whose it is, and it is one and the same.
+ * Here a hundred processes create one name. Exactly one of them creates the object; all others
+ * get its owner, and all get the same object.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A task was put into the table, then its timer was set, then its owner. Who looked in
- * between saw a task without an end, and without anybody to tell of it.
+ * A task was put into a table, then its timer was set, then its owner. A reader in between saw
+ * a task without an end and without an owner.
  *
- * Here four processes claim 100,000 leases and put new values in the place of old ones,
- * and two readers look all the while, one by one and at the list. No lease is ever seen
- * without all of its value, its owner and its time, and no value with another's version.
+ * Here four processes claim 100,000 leases and replace values, and two readers read single
+ * leases and the list all the while. No lease is ever seen without its whole value, its owner
+ * and its time, and no value with the version of another.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -72,7 +72,7 @@ static void show_the_half_made(void)
 
 /* ---- writers ---------------------------------------------------------------------- */
 
-/* Any reader can tell whose it is, which, and that all of it is there. */
+/* A value from which a reader can check its key, its number and that it is whole. */
 struct task {
 	uint32_t writer, slot;
 	uint64_t serial;
@@ -119,7 +119,7 @@ static int claim_on(struct crowd *crowd, unsigned int me, void *arg)
 
 /* ---- readers ---------------------------------------------------------------------- */
 
-/* What a reader tells in its tally. */
+/* Results of a reader, in its tally. */
 enum { TORN, MET, LISTED, OLD };
 
 /* The last that was seen of each key. */
@@ -154,7 +154,7 @@ static void judge(struct seat *seat, struct seen *seen, const struct task *task,
 	before->serial = task->serial;
 }
 
-/* A lease may have been made after the clock was read by which it is told what is left. */
+/* The lease may have been made after the clock reading that its remaining time is based on. */
 static bool is_timed(uint64_t left, uint64_t since)
 {
 	return left && left <= HOUR + now_ns() - since;

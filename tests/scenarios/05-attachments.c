@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A debugger kept its attachments in one map, which everybody read, changed and wrote back
- * whole: who wrote last had the only attachment. Breakpoints were overwritten the same way.
+ * A debugger kept its attachments in one map that all processes read, changed and wrote back
+ * whole. The last writer won, and the other attachments were lost. Breakpoints were overwritten
+ * in the same way.
  *
- * Here 100 processes attach and detach, each under a key of its own, and exactly those are
- * attached in the end that should be. Then all 100 set breakpoints in one value: who has an
- * old version is told so, no success is lost, and the versions count them.
+ * Here 100 processes attach and detach, each under a key of its own, and at the end exactly the
+ * right ones are attached. Then all 100 set breakpoints in one value: an update of an old
+ * version fails, no success is lost, and the versions count the updates.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -64,7 +65,10 @@ static bool stays(unsigned int member)
 	return member % 2 == 0;
 }
 
-/* Attachments are nobody's: the one who attaches may end before the one who detaches. */
+/*
+ * Attachments are detached leases: the process that attaches may end before the one that
+ * detaches.
+ */
 static int attach_and_detach(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct roster r = roster_enter(ROSTER);
@@ -140,7 +144,7 @@ struct breakpoints {
 	uint16_t set[MAX];	/* by each member */
 };
 
-/* Read, change, write back, and begin anew if somebody else did so first. */
+/* Read, change, write back; start again if another process was first. */
 static int set_breakpoints(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct roster r = roster_enter(BREAKPOINTS);
@@ -162,7 +166,7 @@ static int set_breakpoints(struct crowd *crowd, unsigned int me, void *arg)
 			seat->done++;
 			break;
 		case -ESTALE:
-			/* told of the one that is there */
+			/* the answer has the present version */
 			if (after.version <= op.version)
 				return 4;
 			seat->tally[0]++;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A server registered its name, then its configuration, then its groups. What failed in
- * between left a name without configuration that nobody watched, in the wrong groups.
+ * A server registered its name, then its configuration, then its groups. A failure in between
+ * left a name without configuration, unwatched, in the wrong groups.
  *
- * Here the five are claimed at once. Each of them is taken in turn, there is room for
- * less, each allocation fails in turn, and a hundred clients are killed at random while
- * they register: there are all five or none, also for those who look meanwhile.
+ * Here the five parts are claimed at once. Each of them is taken in turn, the table has less
+ * room, each allocation fails in turn, and a hundred clients are killed at random times while
+ * they register. Either all five exist or none, for concurrent readers too.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -112,7 +112,7 @@ static void strike_out(const struct roster *r, unsigned int serial)
 
 /* ---- it cannot be ----------------------------------------------------------------- */
 
-/* Each of the five is somebody else's, in turn. */
+/* Each of the five is taken by another process, in turn. */
 static void one_is_taken(void)
 {
 	struct roster r = roster_make(ROSTER, 100, 0), other = roster_enter(ROSTER);
@@ -252,10 +252,13 @@ static int enlist_on(struct crowd *crowd, unsigned int me, void *arg)
 		pause();
 }
 
-/* What a reader tells in its tally. */
+/* Results of a reader, in its tally. */
 enum { MET, HALF };
 
-/* Whoever finds one part of the newest registration finds the others: nobody ends any. */
+/*
+ * A reader that finds one part of the newest registration finds the others: none of them is
+ * removed.
+ */
 static int look_on(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct roster r = roster_enter(ROSTER);
@@ -280,7 +283,7 @@ struct tally {
 	uint64_t made, halves, lost, met, seen_half;
 };
 
-/* What a client left behind that was told of @done registrations. */
+/* Count the leases left by a client that had completed @done registrations. */
 static void count_up(struct tally *t, const struct roster *r, uint64_t done, bool detached)
 {
 	const uint64_t kept = detached ? done : 0;
@@ -293,13 +296,13 @@ static void count_up(struct tally *t, const struct roster *r, uint64_t done, boo
 		t->lost += n != PARTS && serial < kept;
 		made += n == PARTS;
 	}
-	/* the last one may have been made, and not told */
+	/* the last one may have been made but not reported */
 	t->lost += made > (detached ? done + 1 : 0);
 	t->lost += roster_stats(r).members != made * PARTS;
 	t->made += done;
 }
 
-/* One client, killed at a random moment, and somebody who looks. */
+/* One client, killed at a random moment, with a concurrent reader. */
 static void kill_one(struct tally *t, bool detached)
 {
 	struct roster r = roster_make(ROSTER, MOST * PARTS, 0);
@@ -312,7 +315,7 @@ static void kill_one(struct tally *t, bool detached)
 	while (!client->seat[0].begun)
 		gap();
 	usleep(random() % 5000);
-	/* what is owned goes one by one when its owner does: nobody may look then */
+	/* leases of a dead owner end one by one: a reader would see that */
 	reader->flag = !detached;
 	if (!detached)
 		crowd_wait(reader);

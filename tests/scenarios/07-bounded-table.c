@@ -86,7 +86,7 @@ static void lease_key(char *key, size_t size, uint64_t number)
 	snprintf(key, size, "entry-%llu", (unsigned long long)number);
 }
 
-/* Nobody's: it stays when the one who brought it ends. */
+/* A detached lease: it stays when its maker ends. */
 static enum brought bring_lease(struct table *t, uint64_t number)
 {
 	char key[32];
@@ -178,7 +178,7 @@ static int insert(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-/* The most keys anybody ever saw while the crowd was at work. */
+/* The highest number of keys that was seen during the run. */
 static uint64_t most_seen(struct table *t, struct crowd *crowd)
 {
 	uint64_t most = 0;
@@ -217,7 +217,7 @@ static void more_than_fit(struct table *t)
 
 #define HELD	3	/* by each process: 192 in all, did they fit */
 
-/* Let go of the key held longest, bring a new one, and look how many there are. */
+/* Release the oldest key, add a new one, and read the number of keys. */
 static int come_and_go(struct crowd *crowd, unsigned int me, void *arg)
 {
 	const bool *leased = arg;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A session's record was read, its last access changed, and written back: over a newer
- * one. A session in use ran out, and one that was ended came back with somebody's write.
+ * A session's record was read, its last access changed, and written back over a newer one. A
+ * session in use expired, and one that had ended came back with another process's write.
  *
- * Here processes touch sessions that are about to run out, for as long as tap_seconds()
- * says, while others push everything out that has. What was touched does not vanish
- * before its new time is up. And sessions are ended while others touch what they know of
- * them: what is ended does not come back.
+ * Here processes touch sessions that are about to expire, for as long as tap_seconds() says,
+ * while others drop every expired one. A touched session does not vanish before its new time is
+ * over. Other processes end sessions while some touch the versions they know: an ended session
+ * does not come back.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -63,7 +63,7 @@ static void show_the_write_back(void)
 
 /* ---- touch against the time that is up -------------------------------------------- */
 
-/* What a toucher tells in its tally. */
+/* Results of a toucher, in its tally. */
 enum { VANISHED, ODD, LATE, BACK };
 
 /* Pauses about as long as a session lasts, so that the two meet. */
@@ -81,8 +81,8 @@ static void nearly(unsigned int *seed)
 }
 
 /*
- * Of a session put or touched at @from or later: it is there, or its time is up. The clock
- * is read after the answer, so that a slow one accuses nobody.
+ * For a session put or touched at @from or later: it exists, or its time is over. The clock is
+ * read after the answer, so that a slow answer is not counted as wrong.
  */
 static void must_last(const struct roster *r, struct seat *seat, const char *key,
 		      uint64_t from, uint64_t version)
@@ -139,14 +139,14 @@ static int touch_on(struct crowd *crowd, unsigned int me, void *arg)
 
 /* ---- ended while others touch ----------------------------------------------------- */
 
-/* Versions of the sessions that are to be touched, by those who do not end them. */
+/* Versions of the sessions to be touched; written by the other processes. */
 struct known {
 	_Atomic uint64_t version[ENDERS];
 };
 
 enum { STALE, TOUCHED };
 
-/* Touches what he knows of, and would make it last for ever. */
+/* Touch known versions; a success would make them last for ever. */
 static int touch_others(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct roster r = roster_enter(ROSTER);
@@ -198,7 +198,10 @@ static int end_on(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-/* Full of what is about to run out: each claim looks for what has, and drops it. */
+/*
+ * The table is full of leases that are about to expire: each claim looks for an expired one and
+ * drops it.
+ */
 static int push_out(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct roster r = roster_enter(ROSTER);

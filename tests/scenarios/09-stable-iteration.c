@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A registry was changed while somebody walked through it: entries were missed,
- * others came twice.
+ * A registry was changed while it was listed: some entries were missed, others appeared twice.
  *
- * Here eight processes insert and drop keys and leases, and create and delete objects,
- * while a reader lists all three. What was there all the while comes exactly once; of the
- * leases also what is given new values all the while.
+ * Here eight processes insert and drop keys and leases, and create and delete objects, while a
+ * reader lists all three. Everything that exists during the whole listing appears exactly once;
+ * that includes leases whose values are replaced meanwhile.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +22,7 @@
 #define STABLE	5000
 #define OBJECTS	200
 #define WRITERS	8
-#define BEHIND	(500 * WRITERS)	/* so many come before one goes */
+#define BEHIND	(500 * WRITERS)	/* insertions before the first removal */
 
 static void lease_key(char *key, size_t size, uint64_t number)
 {
@@ -39,7 +38,7 @@ static uint64_t lease_number(const struct weir_lease_info *info)
 	return strtoull(key + strlen("member-"), NULL, 10);
 }
 
-/* A lease comes, another one goes, and one that stays gets a new value. */
+/* Make one lease, remove another, and replace the value of a stable one. */
 static bool leases_change(const struct roster *r, uint64_t next)
 {
 	char key[32];
@@ -165,7 +164,7 @@ static unsigned int objects_walk(struct weir *weir)
 	return wrong;
 }
 
-/* Nobody's: all writers give them new values. */
+/* Detached, because all writers replace their values. */
 static void stable_leases_make(const struct roster *r)
 {
 	char key[32];

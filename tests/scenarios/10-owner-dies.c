@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The owner of a lock died, and the entry stayed: nobody else could have it until
- * somebody came and cleaned up. Where a child had inherited the owner's files it stayed
- * for as long as the child did.
+ * The owner of a lock died, and its entry stayed: the lock could not be acquired until an
+ * administrator cleaned up. If a child had inherited the owner's files, it stayed for as long
+ * as the child did.
  *
- * A client registered itself and went on; the first who called it was told that there is no
- * such client.
+ * A client registered itself and went on; its first caller was answered that there is no such
+ * client.
  *
- * Here the owner of a permit is killed. Whoever waits for the owner's death can have the
- * permit in the next moment, though a child has the same file still open. It is the same
- * with a lease: nobody finds it then, and the next claim wins. Those who are told of a
- * claim, by whatever way, find the lease.
+ * Here the owner of a permit is killed. A process that waits for the owner's death can acquire
+ * the permit at once, even if a child still has the same file open. The same holds for a lease:
+ * it is gone, and the next claim succeeds. A process that learns of a claim, in any way, finds
+ * the lease.
  */
 #include <errno.h>
 #include <signal.h>
@@ -60,7 +60,7 @@ static bool take(struct lock *lock)
 	return weir_gate_try(lock->gate, NULL, 1, NULL) == WEIR_ALLOWED;
 }
 
-/* Somebody has it, and everybody is told so; or nobody has. */
+/* Whether the lock is held, as every way of asking says consistently. */
 static bool is_taken(struct lock *lock)
 {
 	if (lock->leased)
@@ -106,7 +106,7 @@ static void own(struct word *word, bool leased, bool with_child, const int *hold
 		pause();
 }
 
-/* Held by him alone; and when his death is known by nobody, then by us. */
+/* Held by that process alone; when its death is known, free, and then held by us. */
 static bool round_is_good(struct lock *lock, struct word *word, bool with_child,
 			  const int *hold_on)
 {
@@ -155,11 +155,11 @@ static void owner_dies(struct lock *lock, unsigned int rounds, const char *what)
 /* ---- found by all as soon as it is claimed ---------------------------------------- */
 
 struct word_of_mouth {
-	_Atomic uint64_t claimed;	/* so many are, told after the claim returned */
+	_Atomic uint64_t claimed;	/* number of claims, written after the claim has returned */
 	_Atomic uint64_t kept;		/* from this one on they are not removed yet */
 };
 
-/* Told that there is one, each looks for it at once. */
+/* Each process looks for a lease as soon as it learns of it. */
 static int look_for_the_newest(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct roster r = roster_enter(ROSTER);
@@ -177,7 +177,7 @@ static int look_for_the_newest(struct crowd *crowd, unsigned int me, void *arg)
 		last = newest;
 		snprintf(key, sizeof(key), "client-%llu", (unsigned long long)newest);
 		found = !lease_get(&r, key, &value, sizeof(value), NULL) && value == newest;
-		/* nothing is said of those that may have been removed meanwhile */
+		/* leases that may have been removed meanwhile are not counted */
 		seat->done += found;
 		seat->tally[0] += !found && newest >= told->kept;
 	}

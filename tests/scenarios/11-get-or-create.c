@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Clients of one service shared a limiter by "get it, or create it": some of
- * them created one each, held an orphan from then on, and did not back off when
- * the others were told to.
+ * Clients of one service shared a limiter by "get it, or create it". Some of them created one
+ * each, used an orphan from then on, and did not back off when the others were told to.
  *
- * Here 200 processes get or create one limiter at once, and each spends 1 of 100.
+ * Here 200 processes get or create one limiter at the same time, and each spends 1 of 100.
  */
 #include <errno.h>
 

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A client wrote down until when to back off; an answer that came later but
- * asked for less overwrote it. Others slept on after it was cleared, or went by
- * a copy they had taken before.
+ * A client stored the time until which to back off; a later answer that asked for less
+ * overwrote it. Other clients kept sleeping after it was cleared, or used an outdated copy.
  *
- * Here many processes ban one key for different times at once, and the longest
- * stands. When the ban is lifted every process sees that with its next check, and
- * those who sleep until its end wake and look again.
+ * Here many processes ban one key for different times at the same time, and the longest ban
+ * stays. When the ban is lifted, each process sees that with its next check, and sleepers wake
+ * and check again.
  */
 
 #include <sys/resource.h>
@@ -26,7 +25,7 @@ static int overwrite(struct crowd *crowd, unsigned int me, void *arg)
 	struct until *until = arg;
 
 	(void)crowd;
-	/* "longer than what stands there?" and "then write it" are two steps */
+	/* comparing and writing are two steps */
 	if (me + 1 > until->hours) {
 		gap();
 		until->hours = me + 1;
@@ -75,7 +74,7 @@ static int ban(struct crowd *crowd, unsigned int me, void *arg)
 	seat->tally[0] = hours;
 	if (weir_limiter_ban(limiter, &key, hours * HOUR, &answer))
 		return 2;
-	/* what stands from now on is at least what this process asked for */
+	/* the ban is now at least as long as this process asked for */
 	if (answer.banned_for < hours * HOUR)
 		return 3;
 	seat->done += !!(answer.flags & WEIR_OUT_BANNED_NOW);
@@ -104,7 +103,7 @@ static void bans_race(struct weir_limiter *limiter, const struct weir_key *key,
 	crowd_free(crowd);
 }
 
-/* Check until told to go: the last answer must be of after the lift. */
+/* Check until told to stop: the last answer must be from after the lift. */
 static int watch(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct seat *seat = &crowd->seat[me];
@@ -180,7 +179,7 @@ static void sleepers_wake(struct weir_limiter *limiter,
 	weir_limiter_ban(limiter, key, HOUR, NULL);
 	crowd_spawn(crowd, sleep_on, NULL);
 	crowd_start(crowd);
-	/* all of them stand in the queue when they want so many tokens */
+	/* all of them are in the queue when this many tokens are waited for */
 	do {
 		weir_limiter_peek(limiter, key, 1, &answer);
 		sched_yield();

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A background task died, and its death was reported twice: two watchers had noticed. Or
- * never: the one who was to report it had died first.
+ * The death of a background task was reported twice, because two watchers had noticed it; or
+ * never, because the watcher had died first.
  *
- * Here every task has a lease, and a thousand of them are killed, some of them when their
- * lease is about to run out. Of each there is exactly one event that it is lost, and none
- * of those that end well. Monitors follow the events and are killed as well, in the middle
- * of it: the next one goes on where the last one was, and none is missed.
+ * Here every task has a lease, and a thousand tasks are killed, some of them when their lease
+ * is about to expire. Each of them causes exactly one event, and tasks that end normally cause
+ * none. Monitors follow the events and are killed as well, at any point: the next monitor
+ * continues where the last one was, and misses no event.
  */
 #include <errno.h>
 #include <signal.h>
@@ -85,7 +85,7 @@ static void show_the_reports(crowd_work work, const char *how)
 
 /* What is known of each task, by its number. */
 struct ledger {
-	_Atomic uint64_t version[ALL];	/* of its lease, 0: it has none */
+	_Atomic uint64_t version[ALL];	/* version of its lease; 0: no lease */
 	_Atomic uint64_t event[ALL];	/* number of the event that a monitor read */
 	_Atomic uint32_t odd;		/* events that cannot be */
 	_Atomic uint32_t twice;		/* second ones of a task */
@@ -125,7 +125,7 @@ static int work(struct crowd *crowd, unsigned int me, void *arg)
 		pause();
 }
 
-/* One round: all begin, and those that do not end by themselves are killed. */
+/* One round: all tasks start, and those that do not end by themselves are killed. */
 static unsigned int kill_all(struct ledger *ledger)
 {
 	struct crowd *crowd = crowd_make(TASKS);
@@ -154,7 +154,7 @@ static void note_the_loss(struct ledger *ledger, const struct weir_event *e)
 		return;
 	snprintf(key, sizeof(key), "%.*s", e->data_len, (const char *)e->data);
 	task = strtoul(key, NULL, 10);
-	/* it may have run out before its owner came to write down what it is */
+	/* the lease may have expired before its owner stored the version */
 	while (task < ALL && !ledger->version[task])
 		gap();
 	if (task >= ALL || ends_well(task) || (uint64_t)e->value != ledger->version[task] ||
@@ -162,7 +162,7 @@ static void note_the_loss(struct ledger *ledger, const struct weir_event *e)
 		ledger->odd++;
 		return;
 	}
-	/* one who reads an event again that the last monitor had read knows its number */
+	/* a monitor that reads an event again recognises its number */
 	if (!atomic_compare_exchange_strong(&ledger->event[task], &before, e->seq))
 		ledger->twice += before != e->seq;
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Debounce state was kept for ever for each session, and the buckets of clients
- * that never came back were never dropped: a service grew until it died.
+ * Debounce state was kept for ever for each session, and the buckets of clients that never came
+ * back were never dropped: a service grew until it died.
  *
- * Here a million banned addresses, which must be kept, show what one costs: at
- * most 96 bytes, all told. Then a million clients come once each. Their entries
- * go when they are equal to fresh ones, and the memory with them.
+ * Here a million banned addresses, which must be kept, show the memory for each: at most 96
+ * bytes in all. Then a million clients come once each. Their entries are dropped when they are
+ * equal to fresh ones, and their memory is freed.
  */
 #include "service.h"
 #include "slab.h"
@@ -18,7 +18,7 @@ static long at_start;	/* slab_objects() before anything was done */
 
 static void one_shot_keys(struct weir *weir, unsigned int keys)
 {
-	/* one token a millisecond: who has come once is new after that */
+	/* one token a millisecond: a client is fresh again after that */
 	const struct weir_limiter_config config = {
 		.size = sizeof(config), .algorithm = WEIR_ALGORITHM_BUCKET,
 		.key_type = WEIR_KEY_IP, .tokens = 1, .period = MS,

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A semaphore was asked again every two milliseconds by all who waited: 110,685 wake-ups
- * to let 500 in. Who asked at the right moment was next, not who came first; and who
- * took a second permit inside the first waited for himself.
+ * All waiters polled a semaphore every two milliseconds: 110,685 wake-ups to admit 500. The
+ * next one admitted was the one that polled at the right moment, not the first in line; and a
+ * task that took a second permit inside the first waited for itself.
  *
- * Here 500 processes wait for 10 permits. They sleep until it is their turn, are woken
- * for it alone, and come in the order in which they came, also those who want all ten.
+ * Here 500 processes wait for 10 permits. They sleep until their turn, are woken once, and are
+ * served in order of arrival, including those that want all ten.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -87,7 +87,7 @@ static void wait_and_pass(struct hall *hall, unsigned int i)
 	place->result = weir_gate_acquire(gate, NULL, wants(i), WEIR_NEVER, NULL);
 	getrusage(RUSAGE_SELF, &after);
 	place->sleeps = after.ru_nvcsw - before.ru_nvcsw;
-	/* inside: so this is before the next who wants all comes in */
+	/* recorded inside: before the next process that wants all is admitted */
 	place->turn = hall->turns++;
 	_exit(weir_gate_release(gate, NULL, wants(i), NULL) ? 2 : 0);
 }
@@ -101,7 +101,7 @@ static unsigned int waiting(struct weir_gate *gate)
 	return answer.waiting;
 }
 
-/* One after the other: each stands in the queue before the next one comes. */
+/* One after the other: each is in the queue before the next one starts. */
 static void line_up(struct hall *hall, struct weir_gate *gate, unsigned int waiters)
 {
 	pid_t pid;
@@ -147,10 +147,7 @@ static unsigned long all_switches(const struct hall *hall, unsigned int waiters)
 	return sum;
 }
 
-/*
- * Until all have gone to sleep, which is so when for a second none was put on a processor;
- * then nothing more happens to them.
- */
+/* Wait until all sleep: for a second none was scheduled. After that none must be scheduled. */
 static void costs_nothing(const struct hall *hall, unsigned int waiters)
 {
 	unsigned long before, after = all_switches(hall, waiters);
@@ -177,9 +174,12 @@ static void judge(const struct hall *hall, unsigned int waiters)
 
 		waitpid(place->pid, &status, 0);
 		failed += status || place->result != WEIR_ALLOWED;
-		/* who has all is alone: all before him have been in, nobody after him */
+		/*
+		 * a holder of all permits is alone: all earlier ones have been inside, no later
+		 * one has
+		 */
 		wrong += wants(i) == PERMITS && place->turn != i;
-		/* of those before him at most nine are in and have not told yet */
+		/* at most nine of the earlier ones are inside without having recorded it */
 		early += place->turn + PERMITS - 1 < i;
 		sleeps += place->sleeps;
 		if (place->sleeps > most)
@@ -193,7 +193,7 @@ static void judge(const struct hall *hall, unsigned int waiters)
 	tap_ok((unsigned long)sleeps <= 2UL * waiters, "and all together twice each at most");
 }
 
-/* What can never be is told at once. */
+/* A request that can never be granted fails at once. */
 static void impossible(struct weir_gate *gate)
 {
 	tap_is(weir_gate_acquire(gate, NULL, PERMITS + 1, WEIR_NEVER, NULL) < 0 &&

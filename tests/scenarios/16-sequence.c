@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A service numbered its messages by reading a counter and writing it back; under
- * load two messages had the same number.
+ * A service numbered its messages by reading a counter and writing it back; under load two
+ * messages got the same number.
  *
- * Here a hundred processes draw ten thousand numbers each, one at a time or in
- * blocks. Every number is drawn once, and none is left out.
+ * Here a hundred processes take ten thousand numbers each, one at a time or in blocks. Every
+ * number is handed out once, and none is left out.
  */
 
 #include "crowd.h"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An audit trail took a new lock for each call, so in effect none: lines of different
- * writers ran into each other.
+ * An audit trail created a new lock for each call, so there was no mutual exclusion: lines of
+ * different writers ran into each other.
  *
- * Here ten writers emit ten thousand lines each, and two readers follow, one of them
- * slow. Every line that is read is whole and numbered, each writer's lines are in his
- * own order, and what a reader missed he is told, to the last line.
+ * Here ten writers emit ten thousand lines each, and two readers follow, one of them slow.
+ * Every line that is read is whole and numbered, each writer's lines keep their order, and a
+ * reader is told exactly how many lines it missed.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -57,7 +57,7 @@ static int write_in_two(struct crowd *crowd, unsigned int me, void *arg)
 		size_t length = line_make(line, me, i), half = length / 2;
 
 		line[length++] = '\n';
-		/* a lock of one's own keeps nobody out */
+		/* a lock that is not shared excludes no other process */
 		if (write(fd, line, half) < 0)
 			return 1;
 		gap();
@@ -112,7 +112,7 @@ static int emit_lines(struct crowd *crowd, unsigned int me, void *arg)
 
 		if (weir_emit(weir, TAG, line, length, &seq))
 			return 2;
-		/* one's later line has the higher number */
+		/* a writer's later line has the higher number */
 		if (i && seq <= last)
 			return 3;
 		last = seq;
@@ -121,7 +121,7 @@ static int emit_lines(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-/* What a reader counts, in his seat's tally. */
+/* Results of a reader, in its tally. */
 enum { LOST, TORN, MISNUMBERED, DISORDERED };
 
 /**

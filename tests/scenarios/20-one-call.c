@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A limiter was asked in one call and told in another: "may I?", then "I did".
- * Between the two others asked, and were let in as well. And the first two
- * callers each created its table.
+ * A limiter was asked in one call and charged in another. Between the two calls others asked,
+ * and were admitted as well. And the first two callers each created its table.
  *
- * Here the question is the charge: one call, made by a crowd that does not know
- * whether the limiter exists. Asking first is possible (peek), and is shown to
- * be what it is: an opinion, not a reservation.
+ * Here asking and charging are one call, made by many processes that do not know whether the
+ * limiter exists. Asking first is possible (peek), and the scenario shows that it reserves
+ * nothing.
  */
 #include "crowd.h"
 #include "service.h"

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A cache compared an entry's time with the clock, then deleted it: somebody had refreshed
- * it in between, and the new value was gone. Others were given a value whose time was up.
+ * A cache compared an entry's time with the clock, then deleted it. The entry had been
+ * refreshed in between, and the new value was lost. Other readers got a value whose time was
+ * over.
  *
- * Here entries are refreshed just when they run out, for as long as tap_seconds() says;
- * rivals claim them the moment they do, and readers look. Each writes down what it was
- * told, and until when that lasts at least and at most: nobody reads a value that is over,
- * or an older one than was there, and no refresh is lost.
+ * Here entries are refreshed just when they expire, for as long as tap_seconds() says; rivals
+ * claim them as soon as they have expired, and readers read them. Each records its answers,
+ * with the earliest and the latest possible end: no reader gets an expired value or an older
+ * one than the present one, and no refresh is lost.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -99,7 +100,7 @@ static void note_down(struct known *known, uint64_t version, uint64_t begun)
 		;
 }
 
-/* Until when it lasts; false: nobody has written that down yet, or not any more. */
+/* Until when it lasts. Return: false if that is not recorded, or no longer. */
 static bool look_up(struct known *known, uint64_t version, uint64_t *least, uint64_t *most)
 {
 	struct note *note = &known->notes[version % NOTES];
@@ -111,7 +112,7 @@ static bool look_up(struct known *known, uint64_t version, uint64_t *least, uint
 	return note->version == version;
 }
 
-/* ---- who reads -------------------------------------------------------------------- */
+/* ---- readers ----------------------------------------------------------------------- */
 
 enum { STALE, LOST, ODD, SEEN };
 
@@ -158,7 +159,7 @@ static int look_on(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-/* ---- who refreshes, and who takes over -------------------------------------------- */
+/* ---- refreshers, and rivals -------------------------------------------------------- */
 
 static void value_make(struct value *value, unsigned int key, uint64_t serial)
 {
@@ -208,7 +209,7 @@ static int refresh(struct crowd *crowd, unsigned int me, void *arg)
 
 enum { TOO_EARLY = LOST, FOUND_THERE = SEEN };
 
-/* Takes what has run out, and nothing that was refreshed. */
+/* Claim what has expired, and nothing that was refreshed. */
 static int take_over(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct roster r = roster_enter(ROSTER);

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Thousands were registered at once: one after the other under one lock, so that everybody
- * else stood still for as long as it took. Or without it, and when one of them could not be
- * there were those that had come before it.
+ * Thousands of entries were registered in one go. Under one lock, everything else stopped for
+ * that time. Without the lock, a failure in the middle left the entries before it.
  *
- * Here BATCH leases are claimed at once. A member that is taken, or for which there is no
- * room, leaves none. And two others work on other keys of the same roster all the while,
- * on the other processor. If they waited for a batch to end each of them would get one call
- * done in it; that is seen first, with a lock around both. How long the longest of theirs
- * took is told, but how long is too long nobody can say on a machine that others share.
+ * Here BATCH leases are claimed at once. If one of them is taken, or there is no room, none is
+ * made. Two other processes use other keys of the same roster all the while, on the other
+ * processor. If they had to wait for a batch, each would complete one call during it; the first
+ * part shows that, with a lock around both. Their longest call is printed, but not limited,
+ * because the machine is shared with others.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -111,7 +110,7 @@ static void no_room(void)
 	roster_end(&r);
 }
 
-/* ---- others go on ----------------------------------------------------------------- */
+/* The lock for the first part; otherwise NULL. */
 
 /* Around what they do, when it is to be seen how that was; else NULL. */
 static pthread_mutex_t *lock;
@@ -153,9 +152,9 @@ static unsigned int processors(void)
 	return sysconf(_SC_NPROCESSORS_ONLN);
 }
 
-/* What others tell in their tally: ns of the longest of their calls. */
+/* Results of the others, in their tally: ns of their longest call. */
 enum { LONGEST };
-/* What the one with the batches tells. */
+/* Results of the process with the batches. */
 enum { MEANWHILE, LONGEST_BATCH };
 
 static int work_on(struct crowd *crowd, unsigned int me, void *arg)

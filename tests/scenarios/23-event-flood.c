@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Signals were pushed to whoever had asked for them, without asking whether they were
- * taken: the mailbox of one that had stopped grew until memory ended.
+ * Signals were pushed to all subscribers without back-pressure: the mailbox of a stopped one
+ * grew until memory was exhausted.
  *
- * Here a reader follows the events and is stopped, and four writers flood the stream.
- * The kernel's memory stays as it is, no writer is kept waiting for a moment, and the
- * reader, when it goes on, is told how many events it missed, and has the last ones.
+ * Here a reader follows the events and is stopped, and four writers flood the stream. The
+ * kernel's memory does not grow, no writer sleeps, and when the reader continues it is told how
+ * many events it missed, and gets the last ones.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@ static unsigned int each;
 
 /* ------------------------------------------------ the flood */
 
-/* Fill a record: any reader can tell whose it is, which, and that all of it is there. */
+/* Fill a record so that a reader can check its writer, its number and that it is whole. */
 static void record_fill(uint32_t *record, unsigned int me, unsigned int i)
 {
 	for (unsigned int word = 0; word < WEIR_RECORD_MAX / 4; word += 2) {
@@ -45,7 +45,7 @@ static long slept(void)
 	return usage.ru_nvcsw;
 }
 
-/* What a writer tells in its tally. */
+/* Results of a writer, in its tally. */
 enum { SLEPT };
 
 static int flood(struct crowd *crowd, unsigned int me, void *arg)
@@ -77,7 +77,7 @@ static int flood(struct crowd *crowd, unsigned int me, void *arg)
 
 /* ------------------------------------------------ the reader */
 
-/* What the reader tells in its tally. */
+/* Results of the reader, in its tally. */
 enum { LOST, FIRST_LOST, BROKEN, NUMBER };
 
 static bool record_is_whole(const struct weir_event *e, uint32_t *next)

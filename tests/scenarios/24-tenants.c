@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A service ran its users' tasks without any limit: one tenant who started a thousand
- * had all its workers. A count kept beside them, read and then written, did not hold.
+ * A service ran its users' tasks without a limit: one tenant that started a thousand occupied
+ * all workers. A counter that was read and then written did not prevent it.
  *
- * Here 50 tenants share a gate with 4 permits for each. One of them pushes ten times as
- * hard as the others, and his workers are shot now and then. Never are five of one
- * tenant in, and every worker of every tenant does all its work.
+ * Here 50 tenants share a gate with 4 permits for each. One of them starts ten times as many
+ * workers as the others, and some of its workers are killed. Never more than four workers of a
+ * tenant are inside, and every worker of every tenant does all its work.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -75,7 +75,7 @@ static void show_the_count(void)
 	crowd_free(crowd);
 }
 
-/* Workers of tenant 0 with an odd number are there to be shot: nobody counts them. */
+/* Workers of tenant 0 with an odd number are killed; their work is not counted. */
 static bool is_prey(unsigned int me)
 {
 	return me < GREEDY && me % 2;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * To remove one agent four lists were searched, each from its beginning: the more
- * agents there were the longer it took to be rid of one.
+ * Removing an agent searched four lists from their beginning: the more agents there were, the
+ * longer it took.
  *
- * Here one lease of a thousand is removed, and one of a million; and an agent, who has
- * four of them, ends among as many. Exactly what should go goes, and it takes the same.
+ * Here one lease among a thousand is removed, and one among a million; and an agent with four
+ * leases ends among as many. Exactly the right leases end, and the cost is the same.
  *
- * What it takes is counted in instructions, all that the machine executes meanwhile. There
- * is a machine whose clock counts them ("tests/vm/run --icount", which says so in
- * WEIR_ICOUNT): there a nanosecond is one instruction, and a run is like the next. In any
- * other machine a clock tells of everything but that, so nothing is said about the cost.
+ * The cost is counted in instructions, of the whole machine. A machine started with
+ * "tests/vm/run --icount" (which sets WEIR_ICOUNT) has a clock that advances by a nanosecond
+ * for each instruction, so runs are reproducible. On other machines the scenario checks no
+ * cost.
  */
 #include <errno.h>
 #include <stdio.h>

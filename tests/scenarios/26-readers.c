@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Health checks queued behind writers: all went through one lock, or one process, and
- * when a writer had it and was not let go on, the service looked dead to its watchers.
+ * Health checks queued behind writers: all used one lock, or one process. When a writer held it
+ * and was preempted, the service looked dead to its watchers.
  *
- * Here writers keep everything busy that a writer can: they add, take, strike, ban,
- * acquire, create, delete and change configurations. A watcher reads counters, keys and
- * gates meanwhile and never once sleeps for it, and sysfs and the list give whole values.
- * Then all writers are stopped, wherever each is just then, and the watcher goes on.
+ * Here writers keep everything busy: they add, take, strike, ban, acquire, create, delete and
+ * change configurations. A watcher reads counters, keys and gates meanwhile without sleeping
+ * once, and sysfs and the list return whole values. Then all writers are stopped at arbitrary
+ * points, and the watcher goes on.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -149,7 +149,7 @@ static long sleeps(void)
 	return usage.ru_nvcsw;
 }
 
-/* One round of what needs nobody; 0 if all it saw was whole. */
+/* One round of reads that never sleep. Return: 0 if all values were whole. */
 static unsigned int look(struct objects *o)
 {
 	struct weir_gate_answer gate;
@@ -179,7 +179,7 @@ static bool number_at(const char *file)
 	return good;
 }
 
-/* One round of sysfs and of the list: what was there throughout is there. */
+/* One round of sysfs and the list: what exists throughout is there. */
 static unsigned int look_around(struct objects *o)
 {
 	unsigned int odd = 0;

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * All writes went through one process, so that a second processor was of no use.
+ * All writes went through one process, so a second processor did not help.
  *
- * Here two writers on two processors check keys of their own and count what they did.
- * They get at least 1.7 times as much done as the better of them alone. What else runs
- * on the machine may take a round away from them, so rounds of one, of the other and of
- * both go on until the best of each says so; whatever is written by both would hold
- * them back in every round. Between these rounds they do what has nothing in common, by
- * which is known whether the machine has two processors for them at all. And each call
- * counts, of both.
+ * Here two writers on two processors check different keys and count their calls. Together they
+ * complete at least 1.7 times as many as the better of them alone. Other load on the machine
+ * may disturb a round, so rounds of one, of the other and of both continue until the best of
+ * each shows it; memory written by both would slow down every round. Rounds of independent work
+ * in between show whether two processors are available at all. And every call of both counts.
  */
 #include <sched.h>
 #include <signal.h>
@@ -29,7 +27,7 @@
 #define BLOCK	16	/* calls between two looks at the flag */
 #define ROUND	(40 * MS)
 #define WANTED	170	/* hundredths of what one gets done */
-#define FREE	185	/* the same of what has nothing in common, on a machine with room */
+#define FREE	185	/* the same for independent work, on an idle machine */
 
 /* in the crowd's flag: bit N: writer N is to work; which work it is; that all is over */
 #define BOTH	0x3
@@ -55,14 +53,14 @@ static void stay_on(unsigned int processor)
 		tap_bail("processor %u is not to be had", processor);
 }
 
-/* Into the kernel and back; what comes of it is the writer's alone. */
+/* A system call that touches only the caller's own memory. */
 static void ask_nobody(void)
 {
 	for (unsigned int i = 0; i < BLOCK; i++)
 		syscall(SYS_getppid);
 }
 
-/* Blocks while the flag has his bit, until it says that all is over. */
+/* Work in blocks while the flag has this member's bit, until the end is flagged. */
 static int work(struct crowd *crowd, unsigned int me, block_of block, void *arg)
 {
 	uint32_t flag;
@@ -92,7 +90,7 @@ static uint64_t calls_of(const struct crowd *crowd, uint32_t flag)
 	return flag & CONTROL ? crowd_tally(crowd, 0) : crowd_done(crowd);
 }
 
-/* Calls a second of those named in @flag, in one round. */
+/* Calls a second of the members in @flag, in one round. */
 static uint64_t round_of(struct crowd *crowd, uint32_t flag)
 {
 	uint64_t from, calls;
@@ -160,7 +158,7 @@ static int ask_on(struct crowd *crowd, unsigned int me, void *arg)
 	return work(crowd, me, ask, arg);
 }
 
-/* Counts for whoever asks, until it is killed. */
+/* A process that counts for its clients, until it is killed. */
 static pid_t start_server(int (*pairs)[2])
 {
 	uint64_t counts[WRITERS] = {}, key;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A login is limited by address, by user and in all. Asked one after the other,
- * the first two are charged for what the third refuses, and whoever gives the
- * tokens back later admits too few meanwhile, or too many after a crash.
+ * A login is limited by address, by user and in total. With one call after the other, the first
+ * two are charged for logins that the third refuses. Giving the tokens back later admits too
+ * few logins meanwhile, or too many after a crash.
  *
- * Here the three are one submission, and a counter with them: all are charged or
- * none, whatever races with it and in whatever order it names them. Whoever looks
- * meanwhile never finds more logins than tokens spent on them, nor less.
+ * Here the three checks are one submission, together with a counter: all are charged or none,
+ * with concurrent submissions that name them in different orders. A reader never sees more or
+ * fewer logins than tokens spent on them.
  */
 
 #include <string.h>
@@ -25,7 +25,7 @@ static const char *const names[LIMITS] = {
 	PREFIX "address", PREFIX "user", PREFIX "all",
 };
 
-/* What everybody may spend: no token comes back while this runs. */
+/* Tokens that can be spent: none comes back during the run. */
 struct limits {
 	unsigned int of[LIMITS];
 };
@@ -81,7 +81,7 @@ static void keys_of(unsigned int address, unsigned int user,
 	weir_key_none(&keys[ALL]);
 }
 
-/* All or none, the checks in an order of the caller's own. */
+/* All or none, with the checks in an order of the caller's choice. */
 static int login_try(struct login *login, unsigned int address,
 		     unsigned int user, unsigned int cost, unsigned int order)
 {
@@ -221,8 +221,8 @@ static void account(struct login *login, struct book *book)
 }
 
 /*
- * Each address is one user's: sets within sets. Of such, whatever the order, as
- * many fit as when they come one by one.
+ * Each address belongs to one user, so the limits are nested. Then the number of logins that
+ * fit does not depend on their order.
  */
 static unsigned int serial_model(const struct limits *limits)
 {
@@ -235,7 +235,7 @@ static unsigned int serial_model(const struct limits *limits)
 	return all < limits->of[ALL] ? all : limits->of[ALL];
 }
 
-/* From where the crowd left it, one by one, beside a model of the same. */
+/* Continue one by one from the state that the crowd left, and compare with a model. */
 static void serially(struct login *login, struct book *book)
 {
 	unsigned int wrong = 0, allowed = 0, state = 7;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Somebody with ten million addresses asks once from each. Tables that grow meanwhile
- * stall; tables that forget the oldest forget those who owe something, so the flood
- * sets everybody else free.
+ * An attacker with ten million addresses asks once from each. Tables that grow meanwhile stall.
+ * Tables that drop the oldest entries drop entries that owe tokens, so the flood resets all
+ * other clients.
  *
- * Here the table is as large as it will be, each of the ten million is kept while it
- * owes anything, at most 96 bytes for each, and those who come when it is full are
- * told so and put out nobody. Who they are can be asked without memory for them all.
- * What is over goes by itself.
+ * Here the table has its final size from the start. Each of the ten million entries is kept
+ * while it owes anything, with at most 96 bytes each; a new key that finds the table full is
+ * answered so, and drops no other. The keys can be listed without memory for all of them. Idle
+ * entries are dropped in the background.
  */
 #include <stdio.h>
 #include <string.h>
@@ -22,8 +22,8 @@
 #define LIMITER	"scenario-29-addresses"
 #define BURST	10
 #define SAMPLE	100000		/* of them */
-#define ROOM	(64U << 20)	/* memory of who asks for keys */
-#define FLOOD	200000U		/* visits of those who find it full */
+#define ROOM	(64U << 20)	/* memory limit of the process that lists keys */
+#define FLOOD	200000U		/* checks that find the table full */
 
 /* All of them owe all their tokens, and it is full. */
 static void flood(struct weir *weir, struct weir_limiter *limiter, unsigned int keys)

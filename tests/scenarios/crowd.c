@@ -69,7 +69,7 @@ void crowd_spawn(struct crowd *crowd, crowd_work work, void *arg)
 {
 	char byte;
 
-	/* What stands in the buffer would be printed once by each child. */
+	/* Otherwise each child would print the contents of the buffer again. */
 	fflush(stdout);
 	fflush(stderr);
 	if (pipe(crowd->ready) || pipe(crowd->gate))
@@ -166,7 +166,7 @@ void deadline(unsigned int seconds)
 {
 	struct sigaction action = { .sa_handler = too_late };
 
-	/* A group of our own: the kill must not reach who started us. */
+	/* A process group of our own: the kill must not reach the process that started us. */
 	setpgid(0, 0);
 	sigaction(SIGALRM, &action, NULL);
 	alarm(seconds);

@@ -2,10 +2,9 @@
 /*
  * crowd - many processes that start at the same moment and are counted exactly
  *
- * A crowd is N children, each with a seat in memory that all of them and the
- * parent share. Children line up behind a pipe; closing it starts them all. What
- * a child wants to tell it writes to its seat, as it goes: a child that is
- * killed leaves a true count behind.
+ * A crowd is N children, each with a seat in memory shared by all of them and the parent.
+ * Children wait at a pipe; closing it starts them all. A child stores its results in its seat
+ * as it goes, so a child that is killed leaves a correct count behind.
  *
  *	struct crowd *crowd = crowd_make(100);
  *	crowd_spawn(crowd, work, arg);
@@ -24,7 +23,7 @@
 struct seat {
 	_Atomic uint64_t	begun;	/* calls made */
 	_Atomic uint64_t	done;	/* of which this many returned success */
-	_Atomic uint64_t	tally[4];	/* whatever else the work counts */
+	_Atomic uint64_t	tally[4];	/* other counts of the work */
 	pid_t			pid;	/* written by the parent */
 	int			status;	/* from waitpid(), parent again */
 } __attribute__((aligned(64)));
@@ -44,7 +43,7 @@ typedef int (*crowd_work)(struct crowd *crowd, unsigned int me, void *arg);
 struct crowd *crowd_make(unsigned int size);
 void crowd_free(struct crowd *crowd);
 
-/* Fork the members; returns when all of them stand at the gate. */
+/* Fork the members; returns when all of them wait at the pipe. */
 void crowd_spawn(struct crowd *crowd, crowd_work work, void *arg);
 void crowd_start(struct crowd *crowd);
 void crowd_kill(struct crowd *crowd, unsigned int member);
@@ -60,8 +59,8 @@ uint64_t crowd_begun(const struct crowd *crowd);
 uint64_t crowd_tally(const struct crowd *crowd, unsigned int index);
 
 /*
- * The moment between two calls of a broken pattern: whoever waits for the
- * processor gets it. In a real service a message or a table lies in between.
+ * The time between two calls of a broken pattern: yields the processor to other tasks. In a
+ * real service a message or a table access lies in between.
  */
 static inline void gap(void)
 {
