@@ -255,6 +255,9 @@ static bool moment(struct transaction *tx)
 		if (!it->e && !it->run.key.rule &&
 		    weir_table_find(&it->call.l->table, it->call.key))
 			return false;
+		/* or another policy has been published before the clock was read */
+		if (rcu_access_pointer(it->call.l->policy) != it->call.p)
+			return false;
 		it->call.now = now - it->call.l->table.epoch;
 		if (!it->e && crowded_out(it))
 			it->full = true;
@@ -283,7 +286,7 @@ static bool item_fits(struct transaction *tx, struct tx_item *it)
 	if (!it->e) {
 		weir_rate_decide(&p->rate, weir_rate_fresh(&p->rate, it->call.now),
 				 it->call.now, it->run.op.n, &d);
-	} else if (it->e->queued) {	/* who waits comes first */
+	} else if (weir_entry_queued(it->e)) {	/* who waits comes first */
 		return false;
 	} else if (it->e->ban_until <= it->call.now) {
 		te = entry_of(tx, it);

@@ -211,20 +211,23 @@ static int absent_op(struct breaker_call *call)
 }
 
 /*
- * The clock between two readings of the word that are the same; its state is that of the
- * moment then. No word comes back. False: somebody is at it.
+ * The clock between two readings of the word and of the end of `open`: if they are the
+ * same, this is the state at that time. No word comes back, nor does an end while the word
+ * stays. False: the entry is locked or dead, or was changed.
  */
 static bool word_read(struct breaker_call *call, const struct weir_entry *e, u64 *word,
 		      u64 *at)
 {
-	*word = atomic64_read(&e->word);
-	/* pairs with the release of the entry's lock: its end belongs to the word */
-	smp_rmb();
+	/* pairs with the release of the entry's lock: the end belongs to the word */
+	*word = atomic64_read_acquire(&e->word);
 	*at = READ_ONCE(e->at);
-	call->now = weir_table_now(&call->b->table);
-	/* pairs with the exchange that takes it: who comes later makes a later word */
+	/* pairs with the exchange in weir_entry_lock(): an earlier change has an earlier time */
 	smp_rmb();
-	return !(*word & WEIR_ENTRY_LOCKED) && (u64)atomic64_read(&e->word) == *word;
+	call->now = weir_table_now(&call->b->table);
+	/* pairs with the same: a later change has a later time, and is seen below */
+	smp_rmb();
+	return READ_ONCE(e->at) == *at && !(*word & WEIR_ENTRY_LOCKED) &&
+	       (u64)atomic64_read(&e->word) == *word;
 }
 
 /* What needs no lock: 0, or WEIR_OP_MUST_SLEEP. */

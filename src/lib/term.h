@@ -43,18 +43,22 @@ struct weir_term {
 	const void		*files;
 };
 
+/* When it runs out. */
+static inline u64 weir_term_expires(const struct weir_term *t)
+{
+	/* pairs with the WRITE_ONCE() in weir_term_touch() */
+	return READ_ONCE(t->expires);
+}
+
 /* Whether it has not run out at @now. */
 static inline bool weir_term_lasts(const struct weir_term *t, u64 now)
 {
-	/* pairs with the WRITE_ONCE() in weir_term_touch() */
-	return READ_ONCE(t->expires) > now;
+	return weir_term_expires(t) > now;
 }
 
-/* How long it lasts still; WEIR_NEVER: until it is given up. */
-static inline u64 weir_term_left(const struct weir_term *t, u64 now)
+/* How long one lasts still that runs out then; WEIR_NEVER: until it is given up. */
+static inline u64 weir_term_left(u64 expires, u64 now)
 {
-	u64 expires = READ_ONCE(t->expires);
-
 	if (expires == WEIR_TERM_FOREVER)
 		return WEIR_NEVER;
 	return expires > now ? expires - now : 0;
@@ -129,7 +133,7 @@ static inline bool weir_term_touch(struct weir_term *t, u64 until)
 {
 	u64 before = t->expires;
 
-	/* pairs with the READ_ONCE() in weir_term_lasts() */
+	/* pairs with the READ_ONCE() in weir_term_expires() */
 	WRITE_ONCE(t->expires, until);
 	return until < before;
 }

@@ -2,29 +2,32 @@
 /*
  * Deciding: check, peek, refund, strike, forgive, ban, lift, forget.
  *
- * What a check of a known key costs beyond finding it: nothing shared is written
- * by one that is denied, unless it strikes; one compare-and-exchange of the
- * entry's word by one that is allowed; no allocation, no division. Everything
- * else happens under the entry's lock, and so in one step for whoever looks.
+ * Whatever changes a key's state does so under the entry's lock, by a clock that is
+ * read under it: so all operations on a key have one order, which is that of their
+ * times. A PEEK, and a CHECK that is refused after another one was, take no lock and
+ * write nothing that CPUs share: they read the state, the clock, and the state again.
+ *
+ * Cost of a check of a known key beyond finding it: one lock and unlock of the entry, or
+ * none; one reading of the clock; no allocation, no division.
  */
 
 #include "limiter/candidate.h"
 #include "limiter/limiter.h"
 #include "table/wait.h"
 
-/* What a check of @cost finds, who stands behind all that wait already. */
+/* What a check of @cost finds, behind all that wait already. */
 static void state_peek(const struct weir_policy *p, const struct weir_entry *e,
 		       u64 word, u64 now, u64 cost, struct weir_decision *d,
 		       struct weir_op *op)
 {
 	weir_rate_peek(&p->rate, word, now, cost, d);
-	if (!e->queued || d->retry_after == WEIR_NEVER)
+	if (!weir_entry_queued(e) || d->retry_after == WEIR_NEVER)
 		return;
 	op->out_flags |= WEIR_OUT_QUEUED;
 	d->allowed = false;
 	d->remaining = 0;
 	d->retry_after = max(1ULL, weir_rate_wait(&p->rate, word, now,
-						  e->queued + cost));
+						  weir_wait_tokens(e) + cost));
 }
 
 /**
@@ -60,6 +63,7 @@ static void check_end(struct weir_limiter_call *call, struct weir_entry *e,
 	weir_limiter_answer(op, call->p, d, e->ban_until, call->now);
 	op->strikes = weir_limiter_strikes(call->p, e, call->now);
 	op->bans = e->bans;
+	weir_entry_flag(e, WEIR_CHANGE_REFUSED, !d->allowed || op->banned_for);
 	weir_limiter_count(call->l, op);
 }
 
@@ -83,7 +87,7 @@ u64 weir_limiter_check_locked(struct weir_limiter_call *call,
 {
 	struct weir_decision d;
 
-	if (e->ban_until > call->now || (e->queued && !call->turn)) {
+	if (e->ban_until > call->now || (weir_entry_queued(e) && !call->turn)) {
 		state_peek(call->p, e, word, call->now, call->op->n, &d,
 			   call->op);
 		if (e->ban_until <= call->now && call->p->strikes)
@@ -154,41 +158,64 @@ static int entry_op(struct weir_limiter_call *call, struct weir_entry *e, u64 *w
 }
 
 /*
- * CHECK and PEEK without the lock. False if it takes one: the entry is locked or
- * dead, has strikes to tell of, somebody waits, or the check must strike.
- *
- * The ban is read before the word is exchanged: a ban that comes between is one
- * that came after this check. The clock is read after the word: by an earlier time
- * than it was charged at, a bucket that has the token would seem to lack it.
+ * A PEEK, or a CHECK that is refused, without the lock and without a write to what CPUs
+ * share: the state, the clock, and the state again. If nothing has changed, this is the
+ * state at that time. A CHECK tries it only if the last one was refused. False: it takes
+ * the lock.
  */
-static bool check_unlocked(struct weir_limiter_call *call, struct weir_entry *e)
+static bool answer_unlocked(struct weir_limiter_call *call, const struct weir_entry *e)
 {
-	s64 word = atomic64_read(&e->word);
+	/* pairs with the release in weir_entry_unlock() */
+	u64 word = atomic64_read_acquire(&e->word), ban_until;
+	u32 change = READ_ONCE(e->change), bans;
 	struct weir_op *op = call->op;
 	bool check = op->opcode == WEIR_OP_CHECK;
 	struct weir_decision d;
-	u64 ban_until;
 
-	do {
-		if (word & WEIR_ENTRY_LOCKED || weir_entry_has_score(e) ||
-		    READ_ONCE(e->queued))
-			return false;
-		ban_until = READ_ONCE(e->ban_until);
-		/* pairs with the cmpxchg below, whose word was made of a time */
-		smp_rmb();
-		call->now = weir_table_now(&call->l->table);
-		if (!check || ban_until > call->now) {
-			weir_rate_peek(&call->p->rate, word, call->now, op->n, &d);
-			break;
-		}
-		weir_rate_decide(&call->p->rate, word, call->now, op->n, &d);
-		if (!d.allowed && call->p->strikes)
-			return false;
-	} while (d.allowed && !atomic64_try_cmpxchg(&e->word, &word, d.word));
+	if (word & WEIR_ENTRY_LOCKED || change & WEIR_CHANGE_QUEUED ||
+	    weir_entry_has_score(e) || (check && !(change & WEIR_CHANGE_REFUSED)))
+		return false;
+	ban_until = READ_ONCE(e->ban_until);
+	bans = READ_ONCE(e->bans);
+	/* pairs with the exchange in weir_entry_lock(): an earlier change has an earlier time */
+	smp_rmb();
+	weir_limiter_now(call);
+	/* pairs with the same: a later change has a later time, and is seen here */
+	smp_rmb();
+	if ((u64)atomic64_read(&e->word) != word || READ_ONCE(e->change) != change)
+		return false;
+	weir_rate_peek(&call->p->rate, word, call->now, op->n, &d);
+	if (check && ban_until <= call->now && (d.allowed || call->p->strikes))
+		return false;
 	weir_limiter_answer(op, call->p, &d, ban_until, call->now);
-	op->bans = READ_ONCE(e->bans);
+	op->bans = bans;
 	if (check)
 		weir_limiter_count(call->l, op);
+	return true;
+}
+
+/*
+ * A CHECK of a key that has nothing but tokens, and does not get a strike. @e is locked and
+ * is unlocked. A charge only moves the time away when the entry is idle, so no bound is
+ * lowered. False: nothing happened.
+ */
+static bool check_plain(struct weir_limiter_call *call, struct weir_entry *e, u64 word)
+{
+	struct weir_decision d;
+	u64 ban_until = e->ban_until;
+	u32 bans = e->bans;
+
+	if (ban_until > call->now || weir_entry_queued(e) || weir_entry_has_score(e))
+		return false;
+	weir_rate_decide(&call->p->rate, word, call->now, call->op->n, &d);
+	if (!d.allowed && call->p->strikes)
+		return false;
+	weir_entry_flag(e, WEIR_CHANGE_REFUSED, !d.allowed);
+	weir_entry_changed(e);
+	weir_table_unlock(&call->l->table, e, d.word);
+	weir_limiter_answer(call->op, call->p, &d, ban_until, call->now);
+	call->op->bans = bans;
+	weir_limiter_count(call->l, call->op);
 	return true;
 }
 
@@ -198,11 +225,12 @@ static int absent_check(struct weir_limiter_call *call)
 	struct weir_decision d;
 	bool fits = (u64)call->op->n <= call->p->rate.limit;
 
-	call->now = weir_table_now(&call->l->table);
-	if (fits && weir_table_refuses_at_once(&call->l->table, call->key, call->now))
+	if (fits && weir_table_refuses_at_once(&call->l->table, call->key))
 		return weir_limiter_full_count(call);
 	if (fits || call->p->strikes)
 		return WEIR_OP_MUST_SLEEP;
+	/* nothing of the answer depends on the time */
+	call->now = weir_table_now(&call->l->table);
 	weir_rate_peek(&call->p->rate, weir_rate_fresh(&call->p->rate, call->now),
 		       call->now, call->op->n, &d);
 	weir_limiter_answer(call->op, call->p, &d, 0, call->now);
@@ -250,14 +278,14 @@ static int forget_queued(struct weir_limiter_call *call)
 
 	if (!e || !weir_table_lock(t, e, &word))
 		return -EAGAIN;
-	if (!e->queued) {
+	if (!weir_entry_queued(e)) {
 		weir_table_unlock(t, e, word);
 		return -EAGAIN;
 	}
 	weir_entry_set_score(e, (struct weir_score){});
 	WRITE_ONCE(e->ban_until, 0);
 	WRITE_ONCE(e->bans, 0);
-	call->now = weir_table_now(t);
+	weir_limiter_now(call);
 	/* it is not idle before the queue is empty, and then that is settled */
 	weir_limiter_unlock(call, e, weir_rate_fresh(&call->p->rate, call->now),
 			    WEIR_EXPIRY_NEVER);
@@ -301,9 +329,10 @@ void weir_limiter_unlock(const struct weir_limiter_call *call,
 	if (after < before)
 		weir_table_settle(t, call->key->hash, after);
 	/* the first who waits must look again, unless all that is new is a refusal */
-	if (e->queued && (changes_more(call->op->opcode) ||
-			  call->op->out_flags & WEIR_OUT_BANNED_NOW))
-		weir_wait_kick(call->l, call->key);
+	if (weir_entry_queued(e) && (changes_more(call->op->opcode) ||
+				     call->op->out_flags & WEIR_OUT_BANNED_NOW))
+		weir_wait_kick(e);
+	weir_entry_changed(e);
 	weir_table_unlock(t, e, word);
 }
 
@@ -359,10 +388,12 @@ static __always_inline int op_alone(struct weir_limiter_call *call)
 		if (!e)
 			return absent_op(call);
 		if ((opcode == WEIR_OP_CHECK || opcode == WEIR_OP_PEEK) &&
-		    check_unlocked(call, e))
+		    answer_unlocked(call, e))
 			return 0;
 	} while (!weir_table_lock(t, e, &word));
-	call->now = weir_table_now(t);
+	weir_limiter_now(call);
+	if (opcode == WEIR_OP_CHECK && check_plain(call, e, word))
+		return 0;
 	return weir_limiter_op_locked(call, e, word, false);
 }
 
@@ -418,7 +449,7 @@ u64 weir_limiter_idle_at(struct weir_table *t, const struct weir_entry *e,
 	u64 idle_at = max(weir_rate_idle_at(&p->rate, word, now),
 			  weir_score_idle_at(&p->score, e->score, now));
 
-	if (e->queued)
+	if (weir_entry_queued(e))
 		return WEIR_EXPIRY_NEVER;
 	idle_at = max(idle_at, e->ban_until);
 	if (e->bans)

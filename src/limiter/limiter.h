@@ -88,7 +88,7 @@ struct weir_limiter {
 /**
  * struct weir_limiter_call - one operation on one key
  * @l: the limiter
- * @p: its policy, kept by RCU
+ * @p: its policy as of @now, kept by RCU
  * @op: the operation; its result half is filled in
  * @key: the key
  * @now: ns since the table's epoch, read after the key's state
@@ -171,6 +171,20 @@ static inline struct weir_limiter *weir_limiter(struct weir_object *o)
 static inline struct weir_limiter *weir_limiter_of(struct weir_table *t)
 {
 	return container_of(t, struct weir_limiter, table);
+}
+
+/*
+ * Read the clock, and the policy of that moment. Context: RCU read side, in which policies
+ * are not reused; the entry is locked, or is read again after this.
+ */
+static inline void weir_limiter_now(struct weir_limiter_call *call)
+{
+	do {
+		call->p = rcu_dereference(call->l->policy);
+		smp_rmb();	/* pairs with the release in limiter_change() */
+		call->now = weir_table_now(&call->l->table);
+		smp_rmb();	/* the same */
+	} while (unlikely(rcu_access_pointer(call->l->policy) != call->p));
 }
 
 /* In shadow mode all is allowed. What was decided stands in the other members. */

@@ -30,7 +30,7 @@ void weir_limiter_ban(struct weir_limiter_call *call, struct weir_entry *e,
 	weir_entry_set_score(e, (struct weir_score){});
 	if (until <= e->ban_until)
 		return;
-	/* pairs with the READ_ONCE() in check_unlocked() */
+	/* pairs with the READ_ONCE() in answer_unlocked() */
 	WRITE_ONCE(e->ban_until, until);
 	call->op->out_flags |= WEIR_OUT_BANNED_NOW;
 	this_cpu_inc(call->l->totals->bans);

@@ -74,8 +74,7 @@ static int entry_load(const struct load *load, struct weir_key *key,
 	e = weir_table_find(t, key);
 	if (!e || !weir_table_lock(t, e, &word))
 		return -EAGAIN;
-	call.p = rcu_dereference(load->l->policy);
-	call.now = weir_table_now(t);
+	weir_limiter_now(&call);
 	before = weir_limiter_idle_at(t, e, word, call.now);
 	told_word = record_state(load, call.p, call.now, info, &told);
 	word = weir_limiter_merge(call.p, e, word, &told, told_word, call.now);

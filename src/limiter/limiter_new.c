@@ -80,8 +80,7 @@ static int new_op(struct weir_limiter_call *call, struct weir_entry *new)
 	 * of this key, full again and dropped meanwhile, may have been spent
 	 * from after any time read before.
 	 */
-	call->p = rcu_dereference(call->l->policy);
-	call->now = weir_table_now(t);
+	weir_limiter_now(call);
 	if (e == new)
 		word = weir_rate_fresh(&call->p->rate, call->now);
 	return weir_limiter_op_locked(call, e, word, e == new);
@@ -90,8 +89,7 @@ static int new_op(struct weir_limiter_call *call, struct weir_entry *new)
 /* No place for the key, and no key to lose one. Under RCU. */
 static int full_op(struct weir_limiter_call *call)
 {
-	call->p = rcu_dereference(call->l->policy);
-	call->now = weir_table_now(&call->l->table);
+	weir_limiter_now(call);
 	return weir_limiter_full_count(call);
 }
 

@@ -68,7 +68,6 @@ static void entry_lift(struct weir_limiter *l, struct weir_entry *e, u64 hash)
 	struct weir_key key = { .hash = hash, .len = e->key_len, .data = e->key };
 	struct weir_limiter_call call = {
 		.l = l,
-		.p = rcu_dereference(l->policy),
 		.op = &op,
 		.key = &key,
 	};
@@ -76,7 +75,7 @@ static void entry_lift(struct weir_limiter *l, struct weir_entry *e, u64 hash)
 
 	if (!weir_table_lock(&l->table, e, &word))
 		return;
-	call.now = weir_table_now(&l->table);
+	weir_limiter_now(&call);
 	before = weir_limiter_idle_at(&l->table, e, word, call.now);
 	weir_limiter_lift(&call, e);
 	weir_limiter_unlock(&call, e, word, before);

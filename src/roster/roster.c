@@ -36,23 +36,44 @@ int weir_roster_key(struct weir_roster *r, const struct weir_op *op, const u8 *b
 
 /* ------------------------------------------------------------ without the lock */
 
-/*
- * The lease, which lasts at *@now, or NULL. False: somebody is at it. The clock is read
- * first: what has run out by then had not been made longer by then.
+/**
+ * struct glance - what a look-up without the lock saw
+ * @l: the lease, if it lasts at @now, or NULL
+ * @until: when it expires, as of @now
+ * @now: ns since the table's epoch
  */
-static bool tenure_read(struct weir_roster *r, const struct weir_entry *e, u64 *now,
-			struct weir_tenure **l)
+struct glance {
+	struct weir_tenure	*l;
+	u64			until;
+	u64			now;
+};
+
+/*
+ * Read the lease, the clock, and the lease again: if nothing has changed, all of it is
+ * as of @now. A lease is not reused within an RCU read side. False: the entry is locked,
+ * dead, or was changed.
+ */
+static bool tenure_read(struct weir_roster *r, const struct weir_entry *e,
+			struct glance *g)
 {
-	*now = weir_table_now(&r->table);
-	/* pairs with the exchange that locks it: who does so later sees a later time */
-	smp_rmb();
-	/* pairs with the release of the entry's lock: so its time is seen */
+	struct weir_tenure *l;
+
+	/* pairs with the release of the entry's lock */
 	if (atomic64_read_acquire(&e->word) & WEIR_ENTRY_LOCKED)
 		return false;
 	/* pairs with the release in weir_tenure_put(): the other entries of one submission */
-	*l = smp_load_acquire(&e->tenure);
-	if (!weir_tenure_lasts(*l, *now))
-		*l = NULL;
+	l = smp_load_acquire(&e->tenure);
+	g->until = l ? weir_term_expires(&l->term) : 0;
+	/* pairs with the exchange in weir_entry_lock(): an earlier change has an earlier time */
+	smp_rmb();
+	g->now = weir_table_now(&r->table);
+	/* pairs with the same: a later change has a later time */
+	smp_rmb();
+	if (READ_ONCE(e->tenure) != l ||
+	    (l && weir_term_expires(&l->term) != g->until) ||
+	    atomic64_read(&e->word) & WEIR_ENTRY_LOCKED)
+		return false;
+	g->l = g->until > g->now ? l : NULL;
 	return true;
 }
 
@@ -181,41 +202,52 @@ static int touch_locked(struct weir_roster *r, struct weir_op *op, struct weir_c
 
 /* ------------------------------------------------------------ without memory */
 
-/* A key that has none; the clock was read before that was found. */
+/* A key that has no entry. */
 static int absent(struct weir_roster *r, const struct weir_op *op,
-		  const struct weir_key *key, u64 now)
+		  const struct weir_key *key)
 {
 	if (!weir_term_makes(op->opcode))
 		return -ENOENT;
-	if (!weir_table_refuses_at_once(&r->table, key, now))
+	if (!weir_table_refuses_at_once(&r->table, key))
 		return WEIR_OP_MUST_SLEEP;
 	this_cpu_inc(r->totals->full);
 	return -ENOSPC;
 }
 
+/* GET, or what would make a lease, of an entry that is not locked. */
+static int glance_op(struct weir_client *c, struct weir_roster *r, struct weir_op *op,
+		     const struct glance *g, struct weir_op_lease *lease)
+{
+	int ret;
+
+	if (op->opcode == WEIR_OP_LEASE_GET)
+		ret = g->l ? get(op, g->l, g->now, c, lease) : -ENOENT;
+	else
+		ret = admit(r, op, g->l, g->now, c) ?: WEIR_OP_MUST_SLEEP;
+	/* it may be another time by now */
+	if (op->version)
+		op->left = weir_term_left(g->until, g->now);
+	return ret;
+}
+
 static int try_op(struct weir_client *c, struct weir_roster *r, struct weir_op *op,
 		  const struct weir_key *key, struct weir_op_lease *lease)
 {
-	u64 now = weir_table_now(&r->table);
 	struct weir_entry *e = weir_table_find(&r->table, key);
-	struct weir_tenure *l;
-	int err;
+	struct glance g;
 
 	if (!e)
-		return absent(r, op, key, now);
+		return absent(r, op, key);
 	switch (op->opcode) {
 	case WEIR_OP_TOUCH:
 		return touch_locked(r, op, c, e, key->hash);
 	case WEIR_OP_REMOVE:
 		return remove_one(r, op, c, e);
 	}
-	if (!tenure_read(r, e, &now, &l))
+	if (!tenure_read(r, e, &g))
 		return op->opcode == WEIR_OP_LEASE_GET ? get_locked(r, op, c, e, lease) :
 							 WEIR_OP_MUST_SLEEP;
-	if (op->opcode == WEIR_OP_LEASE_GET)
-		return l ? get(op, l, now, c, lease) : -ENOENT;
-	err = admit(r, op, l, now, c);
-	return err ?: WEIR_OP_MUST_SLEEP;
+	return glance_op(c, r, op, &g, lease);
 }
 
 /**

@@ -48,7 +48,7 @@ void weir_tenure_answer(struct weir_op *op, const struct weir_tenure *l, u64 now
 {
 	op->version = l->term.version;
 	op->length = l->length;
-	op->left = weir_term_left(&l->term, now);
+	op->left = weir_term_left(weir_term_expires(&l->term), now);
 	op->pid = l->pid;
 	op->uid = from_kuid_munged(current_user_ns(), l->uid);
 	if (!l->term.client)

@@ -3,10 +3,9 @@
  * An entry: the state a keyed object holds for one key, in one cache line for
  * keys of up to 16 bytes.
  *
- * Bit 0 of the word is the entry's lock; a rate state always has it clear. So a
- * check that fits needs no lock but one compare-and-exchange of the word, which
- * fails while somebody holds the lock, and whoever must change more than the
- * word takes the lock and gives it back with the new word.
+ * Bit 0 of the word is the entry's lock; a rate state always has it clear. Whatever
+ * changes an entry takes the lock, reads the clock, and gives the lock back with the
+ * new word. A reader without the lock reads the word, the clock, and the word again.
  *
  * Life: linked into its bucket locked (so nobody sees it before the operation
  * that made it is over), used, killed under bucket lock and entry lock by
@@ -42,8 +41,7 @@ struct weir_tenure;
  *   I: set before the entry is visible, then constant
  *   B: written under the bucket's lock, read under RCU
  *   E: entry lock
- *   A: atomic; written with the lock held, or by compare-and-exchange from a
- *      word that is not locked
+ *   A: atomic; written with the lock held
  *   R: written under the entry lock, read under RCU with READ_ONCE()
  *
  * @next:	B: next in the bucket
@@ -51,7 +49,7 @@ struct weir_tenure;
  * @class:	I: which slab cache it came from
  * @bans:	E: steps of the ban ladder climbed
  * @step:	E: breakers: of the ladder, the next one
- * @queued:	R: limiters: tokens that callers wait for (wait.c)
+ * @change:	R: limiters: counts changes under the lock; WEIR_CHANGE_QUEUED and _REFUSED
  * @in_kernel:	E: gates: of those in use, those that other modules have
  * @held:	E: breakers: probes that somebody holds
  * @word:	A: state and lock; the state of gates: see gate_async.c
@@ -76,7 +74,7 @@ struct weir_entry {
 		u16		step;
 	};
 	union {
-		u32		queued;
+		u32		change;
 		u32		in_kernel;
 		u32		held;
 	};
@@ -98,6 +96,14 @@ struct weir_entry {
 	};
 	u8			key[] __aligned(8);
 };
+
+/*
+ * &weir_entry.change: RESERVEs wait for the key; the last CHECK was refused (a hint: the next
+ * one tries without the lock); the counter's unit.
+ */
+#define WEIR_CHANGE_QUEUED	1U
+#define WEIR_CHANGE_REFUSED	2U
+#define WEIR_CHANGE_ONE		4U
 
 struct mem_cgroup;
 struct weir_key;
@@ -127,6 +133,23 @@ static inline void weir_entry_set_score(struct weir_entry *e, struct weir_score 
 	WRITE_ONCE(*(u64 *)&e->score.cur, *(u64 *)&s.cur);
 }
 
+static inline bool weir_entry_queued(const struct weir_entry *e)
+{
+	return READ_ONCE(e->change) & WEIR_CHANGE_QUEUED;
+}
+
+/* Set or clear a flag of &weir_entry.change. Entry locked. */
+static inline void weir_entry_flag(struct weir_entry *e, u32 flag, bool on)
+{
+	WRITE_ONCE(e->change, on ? e->change | flag : e->change & ~flag);
+}
+
+/* Tell readers without the lock that it has changed. Entry locked. */
+static inline void weir_entry_changed(struct weir_entry *e)
+{
+	WRITE_ONCE(e->change, e->change + WEIR_CHANGE_ONE);
+}
+
 /**
  * weir_entry_lock - lock an entry, unless it is dead
  * @e: the entry, kept by RCU or by its bucket's lock
@@ -150,9 +173,12 @@ static inline bool weir_entry_lock(struct weir_entry *e, struct lockdep_map *map
 			w = atomic64_read(&e->word);
 			continue;
 		}
-		/* pairs with the release in weir_entry_unlock() */
-		if (atomic64_try_cmpxchg_acquire(&e->word, (s64 *)&w,
-						 w | WEIR_ENTRY_LOCKED))
+		/*
+		 * Pairs with the release in weir_entry_unlock(). Fully ordered, for readers
+		 * without the lock: they see it locked before they see what is changed
+		 * under it, and the clock is read after that.
+		 */
+		if (atomic64_try_cmpxchg(&e->word, (s64 *)&w, w | WEIR_ENTRY_LOCKED))
 			break;
 	}
 	/* several at a time are taken in one order: by transactions, and by several.c */

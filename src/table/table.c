@@ -262,22 +262,21 @@ bool weir_table_room(struct weir_table *t)
  * weir_table_refuses_at_once - whether a new key finds no room, where that is plain
  * @t: the table
  * @key: hashed
- * @now: the table's time, read a moment ago
  *
  * As table_refuses(), at one look and without a lock: a flood of new keys at the cap
- * must not cost more than known keys do.
+ * must not cost more than known keys do. The clock is read between the looks: then the
+ * table is full, the key absent, and no entry idle at one moment.
  * Context: RCU read side. Cost: four reads of shared lines that nobody writes while
- * the table is full, and the key's chain once more.
+ * the table is full, the key's chain once more, and the clock.
  * Return: false if there is room, or it takes a closer look.
  */
-bool weir_table_refuses_at_once(struct weir_table *t, const struct weir_key *key,
-				u64 now)
+bool weir_table_refuses_at_once(struct weir_table *t, const struct weir_key *key)
 {
 	unsigned long *bucket = &t->buckets[weir_table_bucket(t, key->hash)];
 	s64 given = atomic64_read(&t->given);
 
 	smp_rmb();	/* pairs with the barrier in weir_table_places_give() */
-	if (!table_is_full(t) || !weir_expiry_nothing_due(&t->expiry, now))
+	if (!table_is_full(t))
 		return false;
 	/*
 	 * Who took the last place holds the lock of his bucket from before he took it
@@ -286,6 +285,9 @@ bool weir_table_refuses_at_once(struct weir_table *t, const struct weir_key *key
 	 */
 	smp_rmb();
 	if (READ_ONCE(*bucket) & BUCKET_LOCKED || chain_find(bucket_first(bucket), key))
+		return false;
+	smp_rmb();	/* the clock comes after that */
+	if (!weir_expiry_nothing_due(&t->expiry, weir_table_now(t)))
 		return false;
 	smp_rmb();	/* as the first */
 	return weir_table_stood_still(t, given) && table_is_full(t);
@@ -432,7 +434,7 @@ int weir_table_remove(struct weir_table *t, const struct weir_key *key)
 	     e = rcu_dereference_protected(e->next, true))
 		prev = e;
 	if (e && !WARN_ON_ONCE(!weir_entry_lock(e, &t->entry_map, NULL, &word))) {
-		err = e->queued ? -EBUSY : 0;
+		err = weir_entry_queued(e) ? -EBUSY : 0;
 		if (err)
 			weir_entry_unlock(e, &t->entry_map, word);
 		else

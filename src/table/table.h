@@ -125,8 +125,7 @@ struct weir_entry *weir_table_link(struct weir_table *t,
 				   const struct weir_key *key,
 				   struct weir_entry *new, u64 fresh, u64 *word);
 bool weir_table_room(struct weir_table *t);
-bool weir_table_refuses_at_once(struct weir_table *t, const struct weir_key *key,
-				u64 now);
+bool weir_table_refuses_at_once(struct weir_table *t, const struct weir_key *key);
 bool weir_table_step(struct weir_table *t, bool for_room);
 void weir_table_settle(struct weir_table *t, u64 hash, u64 idle_at);
 bool weir_table_stood_still(const struct weir_table *t, s64 given);

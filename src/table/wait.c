@@ -2,31 +2,28 @@
 /*
  * WEIR_OP_RESERVE: a check that waits for its turn.
  *
- * Those who wait for one key stand in a queue, and the entry's @queued says how
- * many tokens they want: a check that finds it not zero is refused, or it would
- * overtake them. The first of a queue sleeps until its tokens are there, is
- * charged, and wakes the next; so who goes away, by a signal or because its time
- * is up, has nothing to give back. Whoever changes a key otherwise (refund, lift,
- * ban, forget, a new configuration, the limiter's end) wakes the first, who looks
- * again.
+ * Those who wait for one key stand in a queue, and the entry says that there is one: a
+ * check that finds it is refused, or it would overtake them. The first of a queue
+ * sleeps until its tokens are there, is charged, and wakes the next; so who goes away, by
+ * a signal or because its time is up, has nothing to give back. Whoever changes a key
+ * otherwise (refund, lift, ban, forget, a new configuration, the limiter's end) wakes
+ * the first, who looks again.
  *
  * Cost: one wake-up to become the first, one timer to be charged. Keys nobody
  * waits for pay one load, of a cache line they have at hand.
  *
- * Queues are found by limiter and key in a hash table with a lock a bucket, which
- * is taken inside the entry's lock. @queued is written with both held, and an entry
- * that has it is not dropped: where there is a queue there is an entry.
+ * Queues are found by entry in a hash table with a lock a bucket, which is taken inside
+ * the entry's lock. WEIR_CHANGE_QUEUED is written with both held, and an entry that has it
+ * is not dropped: where there is a queue there is an entry.
  */
 
+#include <linux/hash.h>
 #include <linux/hrtimer.h>
 #include <linux/list.h>
-#include <linux/random.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
-#include <linux/siphash.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
-#include <linux/string.h>
 
 #include "limiter/limiter.h"
 #include "table/wait.h"
@@ -40,12 +37,14 @@
  * Everything is protected by the bucket's lock.
  *
  * @node: in the bucket
+ * @e: the key's entry
  * @l: the limiter
  * @waiters: in order of arrival; never empty
  * @tokens: they want
  */
 struct queue {
 	struct hlist_node	node;
+	const struct weir_entry	*e;
 	struct weir_limiter	*l;
 	struct list_head	waiters;
 	u64			tokens;
@@ -78,21 +77,9 @@ static struct bucket {
 	struct hlist_head	queues;
 } buckets[1 << BUCKET_BITS];
 
-/* Limiters' owners can learn hashes: nobody must be able to fill one bucket. */
-static siphash_key_t secret;
-
-static struct bucket *bucket_of(const struct weir_limiter *l,
-				const struct weir_key *key)
+static struct bucket *bucket_of(const struct weir_entry *e)
 {
-	u64 hash = siphash_2u64(key->hash, (unsigned long)l, &secret);
-
-	return &buckets[hash >> (64 - BUCKET_BITS)];
-}
-
-static bool key_is(const struct weir_key *a, const struct weir_key *b)
-{
-	return a->hash == b->hash && a->len == b->len &&
-	       !memcmp(a->data, b->data, a->len);
+	return &buckets[hash_ptr(e, BUCKET_BITS)];
 }
 
 static struct waiter *first_of(const struct queue *q)
@@ -100,14 +87,13 @@ static struct waiter *first_of(const struct queue *q)
 	return list_first_entry(&q->waiters, struct waiter, node);
 }
 
-static struct queue *queue_find(struct bucket *b, const struct weir_limiter *l,
-				const struct weir_key *key)
+static struct queue *queue_find(struct bucket *b, const struct weir_entry *e)
 {
 	struct queue *q;
 
 	lockdep_assert_held(&b->lock);
 	hlist_for_each_entry(q, &b->queues, node)
-		if (q->l == l && key_is(first_of(q)->call.key, key))
+		if (q->e == e)
 			return q;
 	return NULL;
 }
@@ -121,21 +107,34 @@ static void kick(struct waiter *w)
 
 /**
  * weir_wait_kick - a key has changed: the first who waits for it looks again
- * @l: the limiter
- * @key: hashed
+ * @e: its entry, locked
  *
- * Context: process or softirq; an entry may be locked.
+ * Context: process or softirq.
  */
-void weir_wait_kick(struct weir_limiter *l, const struct weir_key *key)
+void weir_wait_kick(const struct weir_entry *e)
 {
-	struct bucket *b = bucket_of(l, key);
+	struct bucket *b = bucket_of(e);
 	struct queue *q;
 
 	spin_lock_bh(&b->lock);
-	q = queue_find(b, l, key);
+	q = queue_find(b, e);
 	if (q)
 		kick(first_of(q));
 	spin_unlock_bh(&b->lock);
+}
+
+/* The tokens that callers wait for. @e is locked. */
+u64 weir_wait_tokens(const struct weir_entry *e)
+{
+	struct bucket *b = bucket_of(e);
+	struct queue *q;
+	u64 tokens;
+
+	spin_lock_bh(&b->lock);
+	q = queue_find(b, e);
+	tokens = q ? q->tokens : 0;
+	spin_unlock_bh(&b->lock);
+	return tokens;
 }
 
 /* All keys of a limiter have changed, or it is dead: all look. Context: process. */
@@ -159,15 +158,16 @@ void weir_wait_kick_all(struct weir_limiter *l)
 
 static void queued_set(struct weir_entry *e, const struct queue *q)
 {
-	/* pairs with the READ_ONCE() in check_unlocked() */
-	WRITE_ONCE(e->queued, q ? min_t(u64, q->tokens, U32_MAX) : 0);
+	weir_entry_flag(e, WEIR_CHANGE_QUEUED, q);
 }
 
-static void join(struct bucket *b, struct queue *q, struct waiter *w)
+static void join(struct bucket *b, struct queue *q, const struct weir_entry *e,
+		 struct waiter *w)
 {
 	if (!q) {
 		q = w->spare;
 		w->spare = NULL;
+		q->e = e;
 		q->l = w->call.l;
 		q->tokens = 0;
 		INIT_LIST_HEAD(&q->waiters);
@@ -204,6 +204,9 @@ static struct queue *leave(struct queue *q, struct waiter *w)
 /* What is left to do after a look at the key. */
 enum outcome {
 	DONE,		/* the op has its verdict */
+	RULED,		/* a rule decides, */
+	CHARGE,		/* the tokens are there, */
+	REFUSE,		/* or it is no use to wait: in no queue, and the verdict is due */
 	SLEEP,		/* in the queue, until @wake_at */
 	NO_ENTRY,	/* one must be made */
 };
@@ -239,42 +242,48 @@ static u64 due(const struct waiter *w, const struct weir_entry *e,
 }
 
 /*
- * The entry is locked, the bucket too. Charge, refuse, or wait: then *@wake_at is
- * CLOCK_BOOTTIME, and the entry's state is as before.
+ * The entry is locked, the bucket too. Stay in the queue, or leave it. SLEEP: *@wake_at is
+ * CLOCK_BOOTTIME.
  */
-static enum outcome decide(struct waiter *w, struct bucket *b,
-			   struct weir_entry *e, u64 *word, u64 *wake_at)
+static enum outcome decide(struct waiter *w, struct bucket *b, struct weir_entry *e,
+			   u64 word, const struct weir_decision *d, u64 *wake_at)
 {
 	struct weir_limiter_call *call = &w->call;
 	u64 now = call->now + call->l->table.epoch;
-	struct queue *q = queue_find(b, call->l, call->key);
+	struct queue *q = queue_find(b, e);
 	bool first = !q || first_of(q) == w;
-	struct weir_decision d;
-	enum outcome outcome = DONE;
+	enum outcome outcome = SLEEP;
 
 	w->kicked = false;
-	if (call->key->rule) {
-		queued_set(e, leave(q, w));
-		weir_limiter_ruled_count(call);
-		return DONE;
-	}
-	weir_rate_peek(&call->p->rate, *word, call->now, call->op->n, &d);
 	call->turn = first;
-	if (first && d.allowed && e->ban_until <= call->now) {
+	if (call->key->rule)
+		outcome = RULED;
+	else if (first && d->allowed && e->ban_until <= call->now)
+		outcome = CHARGE;
+	else if (d->retry_after == WEIR_NEVER || now >= w->deadline ||
+		 call->p->shadow || hopeless(w, e, q, word))
+		outcome = REFUSE;
+	if (outcome != SLEEP) {
 		queued_set(e, leave(q, w));
-		*word = weir_limiter_check_locked(call, e, *word);
-	} else if (d.retry_after == WEIR_NEVER || now >= w->deadline ||
-		   call->p->shadow || hopeless(w, e, q, *word)) {
-		queued_set(e, leave(q, w));
-		weir_limiter_refuse_locked(call, e, *word, d.retry_after);
-	} else {
-		outcome = SLEEP;
-		if (!w->queue)
-			join(b, q, w);
-		queued_set(e, w->queue);
-		*wake_at = first ? due(w, e, d.retry_after) : w->deadline;
+		return outcome;
 	}
-	return outcome;
+	if (!w->queue)
+		join(b, q, e, w);
+	queued_set(e, w->queue);
+	*wake_at = first ? due(w, e, d->retry_after) : w->deadline;
+	return SLEEP;
+}
+
+/* It is in no queue: its verdict. The entry is locked. */
+static void finish(struct waiter *w, struct weir_entry *e, u64 *word,
+		   enum outcome outcome, u64 retry_after)
+{
+	if (outcome == RULED)
+		weir_limiter_ruled_count(&w->call);
+	else if (outcome == CHARGE)
+		*word = weir_limiter_check_locked(&w->call, e, *word);
+	else
+		weir_limiter_refuse_locked(&w->call, e, *word, retry_after);
 }
 
 /* One look at the key. -ENODEV: the limiter is dead. Under RCU. */
@@ -282,8 +291,9 @@ static int look(struct waiter *w, u64 *wake_at)
 {
 	struct weir_limiter_call *call = &w->call;
 	struct weir_table *t = &call->l->table;
+	struct weir_decision d;
 	struct weir_entry *e;
-	struct bucket *b = bucket_of(call->l, call->key);
+	struct bucket *b;
 	u64 word, before;
 	int ret;
 
@@ -293,14 +303,19 @@ static int look(struct waiter *w, u64 *wake_at)
 		if (!e)		/* then nobody waits for it */
 			return NO_ENTRY;
 	} while (!weir_table_lock(t, e, &word));
-	call->p = rcu_dereference(call->l->policy);
-	call->now = weir_table_now(t);
+	weir_limiter_now(call);
 	before = weir_limiter_idle_at(t, e, word, call->now);
+	weir_rate_peek(&call->p->rate, word, call->now, call->op->n, &d);
+	b = bucket_of(e);
 	spin_lock(&b->lock);
 	/* after this test weir_wait_kick_all() finds who has joined */
 	ret = weir_object_alive(&call->l->obj) ?
-	      (int)decide(w, b, e, &word, wake_at) : -ENODEV;
+	      (int)decide(w, b, e, word, &d, wake_at) : -ENODEV;
 	spin_unlock(&b->lock);
+	if (ret >= 0 && ret != SLEEP) {
+		finish(w, e, &word, ret, d.retry_after);
+		ret = DONE;
+	}
 	weir_limiter_unlock(call, e, word, before);
 	return ret;
 }
@@ -310,8 +325,8 @@ static void give_up(struct waiter *w)
 {
 	struct weir_limiter_call *call = &w->call;
 	struct weir_table *t = &call->l->table;
-	struct bucket *b = bucket_of(call->l, call->key);
 	struct weir_entry *e;
+	struct bucket *b;
 	u64 word, before;
 
 	rcu_read_lock();
@@ -322,9 +337,9 @@ static void give_up(struct waiter *w)
 	e = weir_table_find(t, call->key);
 	if (WARN_ON_ONCE(!e || !weir_table_lock(t, e, &word)))
 		goto out;
-	call->p = rcu_dereference(call->l->policy);
-	call->now = weir_table_now(t);
+	weir_limiter_now(call);
 	before = weir_limiter_idle_at(t, e, word, call->now);
+	b = bucket_of(e);
 	spin_lock(&b->lock);
 	queued_set(e, leave(w->queue, w));
 	spin_unlock(&b->lock);
@@ -356,8 +371,7 @@ static int no_room(struct waiter *w)
 	int err;
 
 	rcu_read_lock();
-	w->call.p = rcu_dereference(w->call.l->policy);
-	w->call.now = weir_table_now(&w->call.l->table);
+	weir_limiter_now(&w->call);
 	err = weir_limiter_full_count(&w->call);
 	rcu_read_unlock();
 	return err;
@@ -418,7 +432,6 @@ int weir_wait_mod_init(void)
 {
 	struct bucket *b;
 
-	get_random_bytes(&secret, sizeof(secret));
 	for (b = buckets; b < buckets + ARRAY_SIZE(buckets); b++)
 		spin_lock_init(&b->lock);
 	return 0;

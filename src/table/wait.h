@@ -8,13 +8,15 @@
 
 #include <linux/types.h>
 
+struct weir_entry;
 struct weir_key;
 struct weir_limiter;
 struct weir_op;
 
 int weir_wait_run(struct weir_limiter *l, struct weir_op *op,
 		  struct weir_key *key);
-void weir_wait_kick(struct weir_limiter *l, const struct weir_key *key);
+void weir_wait_kick(const struct weir_entry *e);
+u64 weir_wait_tokens(const struct weir_entry *e);
 void weir_wait_kick_all(struct weir_limiter *l);
 
 int weir_wait_mod_init(void);
