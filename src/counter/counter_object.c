@@ -119,10 +119,13 @@ static int counter_load(struct weir_object *o, struct weir_load *args)
 	if (args->flags || args->elapsed || args->buffer % 8 ||
 	    args->length != sizeof(*h))
 		return -EINVAL;
-	h = memdup_user(u64_to_user_ptr(args->buffer), sizeof(*h));
-	if (IS_ERR(h))
-		return PTR_ERR(h);
-	err = weir_histogram_sound(h) ? 0 : -EINVAL;
+	h = kmalloc(sizeof(*h), GFP_KERNEL_ACCOUNT);
+	if (!h)
+		return -ENOMEM;
+	if (copy_from_user(h, u64_to_user_ptr(args->buffer), sizeof(*h)))
+		err = -EFAULT;
+	else
+		err = weir_histogram_sound(h) ? 0 : -EINVAL;
 	if (!err && !weir_object_live_get(o))
 		err = -ENODEV;
 	if (!err) {

@@ -144,9 +144,14 @@ static int chunk_load(const struct load *load, size_t filled, u32 *count)
 	return at ? (int)at : err;
 }
 
+/*
+ * The storage is held for one chunk at a time, and never while user memory is touched:
+ * that may take as long as its owner likes.
+ */
 static int load_run(struct load *load, struct weir_load *args, u64 length)
 {
 	const u8 __user *from = u64_to_user_ptr(args->buffer);
+	struct weir_object *o = &load->l->obj;
 	size_t filled;
 	int done;
 
@@ -154,7 +159,10 @@ static int load_run(struct load *load, struct weir_load *args, u64 length)
 		filled = min_t(u64, CHUNK, length - args->length);
 		if (copy_from_user(load->chunk, from + args->length, filled))
 			return args->length ? 0 : -EFAULT;
+		if (!weir_object_live_get(o))
+			return args->length ? 0 : -ENODEV;
 		done = chunk_load(load, filled, &args->count);
+		weir_object_live_put(o);
 		if (done < 0)
 			return args->length ? 0 : done;
 		args->length += done;
@@ -181,16 +189,12 @@ int weir_limiter_load(struct weir_object *o, struct weir_load *args)
 
 	if (args->flags || args->buffer % 8 || length % 8 || !length)
 		return -EINVAL;
-	load.chunk = kmalloc(CHUNK, GFP_KERNEL);
+	load.chunk = kmalloc(CHUNK, GFP_KERNEL_ACCOUNT);
 	if (!load.chunk)
 		return -ENOMEM;
 	args->length = 0;
 	args->count = 0;
-	err = weir_object_live_get(o) ? 0 : -ENODEV;
-	if (!err) {
-		err = load_run(&load, args, length);
-		weir_object_live_put(o);
-	}
+	err = load_run(&load, args, length);
 	kfree(load.chunk);
 	return err;
 }

@@ -141,50 +141,84 @@ static int rules_set(struct weir_limiter *l, const struct weir_rules *args,
 	return 0;
 }
 
-static int rules_change(struct weir_limiter *l, const struct weir_rules *args)
+/* The user's changes, for kvfree(); NULL: none. */
+static struct weir_rule *changes_get(const struct weir_rules *args)
 {
-	struct weir_rule *changes = NULL;
-	int err;
+	struct weir_rule *changes;
 
 	if (args->count > WEIR_RULES_MAX)
-		return -EINVAL;
-	if (args->count) {
-		changes = vmemdup_user(u64_to_user_ptr(args->rules),
-				       args->count * sizeof(*changes));
-		if (IS_ERR(changes))
-			return PTR_ERR(changes);
+		return ERR_PTR(-EINVAL);
+	if (!args->count)
+		return NULL;
+	changes = kvmalloc_array(args->count, sizeof(*changes), GFP_KERNEL_ACCOUNT);
+	if (!changes)
+		return ERR_PTR(-ENOMEM);
+	if (!copy_from_user(changes, u64_to_user_ptr(args->rules),
+			    args->count * sizeof(*changes)))
+		return changes;
+	kvfree(changes);
+	return ERR_PTR(-EFAULT);
+}
+
+/* As in rules_show(), user memory is touched without holding the storage. */
+static int rules_change(struct weir_limiter *l, const struct weir_rules *args)
+{
+	struct weir_rule *changes = changes_get(args);
+	int err;
+
+	if (IS_ERR(changes))
+		return PTR_ERR(changes);
+	if (!weir_object_live_get(&l->obj)) {
+		kvfree(changes);
+		return -ENODEV;
 	}
 	err = mutex_lock_interruptible(&l->set_lock);
 	if (!err) {
 		err = rules_set(l, args, changes);
 		mutex_unlock(&l->set_lock);
 	}
+	weir_object_live_put(&l->obj);
 	kvfree(changes);
 	return err;
+}
+
+/* A copy of the rules, for kvfree(), if there are any and it is @wanted. */
+static struct weir_rule *rules_copy(struct weir_limiter *l, bool wanted, unsigned int *n)
+{
+	const struct weir_rule_set *set;
+	struct weir_rule *copy = NULL;
+
+	lockdep_assert_held(&l->set_lock);
+	set = rcu_dereference_protected(l->rules, lockdep_is_held(&l->set_lock));
+	*n = set ? set->nrules : 0;
+	if (!set || !wanted)
+		return NULL;
+	copy = kvmalloc_array(*n, sizeof(*copy), GFP_KERNEL_ACCOUNT);
+	if (!copy)
+		return ERR_PTR(-ENOMEM);
+	memcpy(copy, set->rules, *n * sizeof(*copy));
+	return copy;
 }
 
 /* Copy the rules out, as many as there is room for, and tell how many there are. */
 static int rules_show(struct weir_limiter *l, struct weir_rules *args)
 {
-	const struct weir_rule_set *set;
 	struct weir_rule *copy = NULL;
 	unsigned int n = 0;
 	int err;
 
+	if (!weir_object_live_get(&l->obj))
+		return -ENODEV;
 	err = mutex_lock_interruptible(&l->set_lock);
+	if (!err) {
+		copy = rules_copy(l, args->count, &n);
+		mutex_unlock(&l->set_lock);
+		if (IS_ERR(copy))
+			err = PTR_ERR(copy);
+	}
+	weir_object_live_put(&l->obj);
 	if (err)
 		return err;
-	set = rcu_dereference_protected(l->rules, lockdep_is_held(&l->set_lock));
-	if (set)
-		n = set->nrules;
-	if (set && args->count) {
-		copy = kvmalloc_array(n, sizeof(*copy), GFP_KERNEL_ACCOUNT);
-		if (copy)
-			memcpy(copy, set->rules, n * sizeof(*copy));
-		else
-			err = -ENOMEM;
-	}
-	mutex_unlock(&l->set_lock);
 	if (copy && copy_to_user(u64_to_user_ptr(args->rules), copy,
 				 min(n, args->count) * sizeof(*copy)))
 		err = -EFAULT;
@@ -195,7 +229,7 @@ static int rules_show(struct weir_limiter *l, struct weir_rules *args)
 
 /**
  * weir_limiter_rules - handle WEIR_IOC_RULES
- * @o: the limiter's header, which the caller holds
+ * @o: the limiter; the header is held
  * @args: the struct
  *
  * Context: may sleep.
@@ -203,17 +237,12 @@ static int rules_show(struct weir_limiter *l, struct weir_rules *args)
 int weir_limiter_rules(struct weir_object *o, struct weir_rules *args)
 {
 	struct weir_limiter *l = weir_limiter(o);
-	int err;
 
 	if (args->flags & ~(WEIR_RULES_CLEAR | WEIR_RULES_GET) ||
 	    args->flags == (WEIR_RULES_CLEAR | WEIR_RULES_GET))
 		return -EINVAL;
 	if (l->key_type != WEIR_KEY_IP && !(args->flags & WEIR_RULES_GET))
 		return -EOPNOTSUPP;
-	if (!weir_object_live_get(o))
-		return -ENODEV;
-	err = args->flags & WEIR_RULES_GET ? rules_show(l, args) :
-					     rules_change(l, args);
-	weir_object_live_put(o);
-	return err;
+	return args->flags & WEIR_RULES_GET ? rules_show(l, args) :
+					      rules_change(l, args);
 }

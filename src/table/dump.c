@@ -95,7 +95,7 @@ int weir_dump_run(struct weir_dump_walk *d, struct weir_dump *args)
 		return -EMSGSIZE;
 	d->from = args->cursor;
 	d->end = args->cursor == WEIR_NEVER;
-	d->chunk = kmalloc(CHUNK, GFP_KERNEL);
+	d->chunk = kmalloc(CHUNK, GFP_KERNEL_ACCOUNT);
 	if (!d->chunk)
 		return -ENOMEM;
 	args->length = 0;
