@@ -19,7 +19,15 @@ static int device_open(struct inode *inode, struct file *file)
 {
 	/* misc_open() has put the miscdevice there */
 	file->private_data = weir_client_open(file);
-	return file->private_data ? 0 : -ENOMEM;
+	if (!file->private_data)
+		return -ENOMEM;
+	/*
+	 * read() and lseek() use the client's position in the events, not the file's;
+	 * a read at an offset would take events from there and ignore the offset
+	 */
+	file->f_mode &= ~(FMODE_PREAD | FMODE_PWRITE);
+	file->f_mode |= FMODE_STREAM;
+	return 0;
 }
 
 /* A descriptor is closed; @id is the table of descriptors that had it. */

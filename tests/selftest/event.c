@@ -3,6 +3,7 @@
 #include "harness.h"
 
 #include <poll.h>
+#include <sys/uio.h>
 
 #include "crowd.h"
 #include "event.h"
@@ -54,6 +55,29 @@ TEST_F(event, of_objects)
 			     OURS "event-c", WEIR_KIND_COUNTER));
 	EXPECT_EQ(id, r.event.id);
 	EXPECT_EQ(-EAGAIN, record_read(self->reader, &r));
+}
+
+/* A read at an offset takes nothing. */
+TEST_F(event, no_offset)
+{
+	char buffer[WEIR_EVENT_SIZE_MAX] __attribute__((aligned(8)));
+	struct iovec part = { .iov_base = buffer, .iov_len = sizeof(buffer) };
+	struct record r;
+	__u32 c;
+
+	ASSERT_EQ(0, sum_create(self->fd, OURS "event-o", 1, &c));
+	for (off_t offset = 0; offset <= 4096; offset += 2048) {
+		EXPECT_EQ(-1, pread(self->reader, buffer, sizeof(buffer), offset));
+		EXPECT_EQ(ESPIPE, errno);
+		EXPECT_EQ(-1, preadv(self->reader, &part, 1, offset));
+		EXPECT_EQ(ESPIPE, errno);
+		EXPECT_EQ(-1, pwrite(self->fd, buffer, sizeof(buffer), offset));
+		EXPECT_EQ(ESPIPE, errno);
+	}
+	EXPECT_EQ((off_t)self->from, lseek(self->reader, 0, SEEK_CUR));
+	ASSERT_EQ(0, record_read(self->reader, &r));
+	EXPECT_TRUE(event_is(&r, WEIR_EVENT_CREATED, self->from, OURS "event-o",
+			     WEIR_KIND_COUNTER));
 }
 
 static int create_one(void *arg)

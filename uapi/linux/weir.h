@@ -1559,8 +1559,8 @@ struct weir_submit {
  * A buffer shorter than WEIR_EVENT_SIZE_MAX is refused (EINVAL). Events are
  * numbered from 0 without gap over the module's life. The file position is the
  * number of the next event to read: it starts at the next event to come, and
- * lseek() with SEEK_SET moves it (EINVAL beyond the next event to come). Two
- * threads reading one open file each get different events.
+ * lseek() with SEEK_SET moves it (EINVAL beyond the next event to come); pread()
+ * fails with ESPIPE. Two threads reading one open file each get different events.
  *
  * The kernel keeps the last 4096. A reader that fell behind gets one record of
  * type WEIR_EVENT_LOST that says how many are gone, those it may not see included,
