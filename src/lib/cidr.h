@@ -92,38 +92,52 @@ static inline unsigned int weir_block_end(struct weir_range *ranges,
 }
 
 /**
- * weir_cidr_cut - convert blocks to ranges
- * @blocks: of one family, sorted by @first, then from the longest block to the shortest; no
- *	two are equal
- * @nblocks: their number
- * @open: room for WEIR_CIDR_DEPTH pointers
- * @ranges: room for 2 * @nblocks
+ * struct weir_cut - blocks being cut into ranges
+ * @open: room for WEIR_CIDR_DEPTH pointers: the blocks that cover the current address,
+ *	the longest last
+ * @depth: of them
+ * @ranges: room for 2 ranges a block
+ * @n: ranges so far
  *
- * Return: the number of ranges.
+ * The caller feeds the blocks of one family one by one, so that it can let other tasks
+ * run in between. A cut begins with @depth and @n 0.
  */
-static inline unsigned int weir_cidr_cut(const struct weir_block *blocks,
-					 unsigned int nblocks,
-					 const struct weir_block **open,
-					 struct weir_range *ranges)
-{
-	unsigned int i, n = 0, depth = 0;
+struct weir_cut {
+	const struct weir_block **open;
+	unsigned int depth;
+	struct weir_range *ranges;
+	unsigned int n;
+};
 
-	for (i = 0; i < nblocks; i++) {
-		while (depth && weir_address_cmp(open[depth - 1]->last,
-						 blocks[i].first) < 0) {
-			depth--;
-			n = weir_block_end(ranges, n, open[depth]->last,
-					   depth ? open[depth - 1]->action : 0);
-		}
-		open[depth++] = &blocks[i];
-		n = weir_range_add(ranges, n, blocks[i].first, blocks[i].action);
-	}
-	while (depth) {
-		depth--;
-		n = weir_block_end(ranges, n, open[depth]->last,
-				   depth ? open[depth - 1]->action : 0);
-	}
-	return n;
+/* The innermost open block ends; the block around it goes on. */
+static inline void weir_cut_close(struct weir_cut *c)
+{
+	const struct weir_block *block = c->open[--c->depth];
+
+	c->n = weir_block_end(c->ranges, c->n, block->last,
+			      c->depth ? c->open[c->depth - 1]->action : 0);
+}
+
+/**
+ * weir_cut_add - cut one block more
+ * @c: the cut
+ * @block: the next one by @first, then from the shortest prefix to the longest; no two
+ *	the same. It stays where it is until weir_cut_end().
+ */
+static inline void weir_cut_add(struct weir_cut *c, const struct weir_block *block)
+{
+	while (c->depth &&
+	       weir_address_cmp(c->open[c->depth - 1]->last, block->first) < 0)
+		weir_cut_close(c);
+	c->open[c->depth++] = block;
+	c->n = weir_range_add(c->ranges, c->n, block->first, block->action);
+}
+
+/* No block is left. @n is the number of ranges. */
+static inline void weir_cut_end(struct weir_cut *c)
+{
+	while (c->depth)
+		weir_cut_close(c);
 }
 
 /**

@@ -3,6 +3,7 @@
 
 #include <linux/err.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 #include <linux/string.h>
@@ -16,6 +17,13 @@ struct ranked {
 	struct weir_rule rule;
 	u32 rank;
 };
+
+/* Let other tasks run after every 64 rules. */
+static void breathe(unsigned int i)
+{
+	if (i % 64 == 63)
+		cond_resched();
+}
 
 static u64 be64_at(const u8 *bytes)
 {
@@ -100,6 +108,8 @@ static int ranked_cmp(const void *a, const void *b)
 	const struct ranked *x = a, *y = b;
 	int cmp = block_cmp(&x->rule, &y->rule);
 
+	/* sort() of as many rules as there can be takes milliseconds */
+	cond_resched();
 	return cmp ?: x->rank < y->rank ? -1 : 1;
 }
 
@@ -113,6 +123,7 @@ static int ranked_reduce(struct ranked *all, unsigned int n)
 	bool there;
 
 	for (i = 0; i < n; i++) {
+		breathe(i);
 		there = left && !block_cmp(&all[left - 1].rule, &all[i].rule);
 		if (all[i].rule.action == WEIR_RULE_NONE) {
 			if (!there)
@@ -131,7 +142,7 @@ static int ranked_reduce(struct ranked *all, unsigned int n)
 static int family_cut(struct weir_rule_set *set, unsigned int family,
 		      unsigned int from, unsigned int to)
 {
-	const struct weir_block **open;
+	struct weir_cut cut = {};
 	struct weir_block *blocks;
 	struct weir_address host;
 	unsigned int i, n = to - from;
@@ -140,24 +151,29 @@ static int family_cut(struct weir_rule_set *set, unsigned int family,
 	if (!n)
 		return 0;
 	blocks = kvmalloc_array(n, sizeof(*blocks), GFP_KERNEL_ACCOUNT);
-	open = kmalloc_array(WEIR_CIDR_DEPTH, sizeof(*open), GFP_KERNEL_ACCOUNT);
-	set->ranges[family] = kvmalloc_array(2 * n, sizeof(struct weir_range),
-					     GFP_KERNEL_ACCOUNT);
-	if (!blocks || !open || !set->ranges[family])
+	cut.open = kmalloc_array(WEIR_CIDR_DEPTH, sizeof(*cut.open),
+				 GFP_KERNEL_ACCOUNT);
+	cut.ranges = kvmalloc_array(2 * n, sizeof(struct weir_range),
+				    GFP_KERNEL_ACCOUNT);
+	set->ranges[family] = cut.ranges;
+	if (!blocks || !cut.open || !cut.ranges)
 		goto out;
 	for (i = 0; i < n; i++) {
 		const struct weir_rule *rule = &set->rules[from + i];
 
+		breathe(i);
 		host = weir_address_host(rule->prefix, rule->addr_len * 8);
 		blocks[i].first = address_number(rule->addr, rule->addr_len);
 		blocks[i].last.hi = blocks[i].first.hi | host.hi;
 		blocks[i].last.lo = blocks[i].first.lo | host.lo;
 		blocks[i].action = rule->action;
+		weir_cut_add(&cut, &blocks[i]);
 	}
-	set->nranges[family] = weir_cidr_cut(blocks, n, open, set->ranges[family]);
+	weir_cut_end(&cut);
+	set->nranges[family] = cut.n;
 	err = 0;
 out:
-	kfree(open);
+	kfree(cut.open);
 	kvfree(blocks);
 	return err;
 }
@@ -172,6 +188,7 @@ static struct weir_rule_set *set_make(const struct ranked *all, unsigned int n)
 		return ERR_PTR(-ENOMEM);
 	set->nrules = n;
 	for (i = 0; i < n; i++) {
+		breathe(i);
 		set->rules[i] = all[i].rule;
 		v4 += all[i].rule.addr_len == 4;
 	}
@@ -200,15 +217,18 @@ struct weir_rule_set *weir_rules_change(const struct weir_rule_set *old,
 	struct ranked *all;
 	int n;
 
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
+		breathe(i);
 		if (!rule_valid(&changes[i]))
 			return ERR_PTR(-EINVAL);
+	}
 	if (!(before + count))
 		return NULL;
 	all = kvmalloc_array(before + count, sizeof(*all), GFP_KERNEL_ACCOUNT);
 	if (!all)
 		return ERR_PTR(-ENOMEM);
 	for (i = 0; i < before + count; i++) {
+		breathe(i);
 		all[i].rule = i < before ? old->rules[i] : changes[i - before];
 		all[i].rank = i;
 	}
