@@ -12,7 +12,7 @@
 #define GROUP	"weir"
 #define KNOWN	1024	/* keys that have leases */
 #define FREE	BENCH_UNDONE	/* keys that have none, as many as a round claims */
-#define BATCH	256
+#define BATCH	WEIR_CLAIMS_MAX
 
 static const char value[] = BENCH_VALUE;
 
@@ -167,9 +167,9 @@ void bench_rosters(void)
 	bench_row(GROUP, "roster claim and remove, two calls", claim_and_remove, &b, 1);
 	bench_row_mean(GROUP, "the same, the mean, what is freed later included",
 		       claim_and_remove, &b);
-	bench_row_undone(GROUP, "batch of 256 claims, per claim", claim_batch,
+	bench_row_undone(GROUP, "batch of 64 claims, per claim", claim_batch,
 			 remove_batch, &b, BATCH);
-	bench_row_undone(GROUP, "batch of 256 claims, all or none, per claim", claim_all,
+	bench_row_undone(GROUP, "batch of 64 claims, all or none, per claim", claim_all,
 			 remove_batch, &b, BATCH);
 	known_alone(b.roster);
 	weir_close(b.weir);

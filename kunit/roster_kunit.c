@@ -145,7 +145,7 @@ static void real_go(struct roster_model *m)
 
 static void real_sweep(struct roster_model *m)
 {
-	while (weir_table_step(&real->r.table, false))
+	while (weir_table_step(&real->r.table))
 		;
 	real_tell(m);
 }

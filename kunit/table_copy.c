@@ -71,6 +71,16 @@ static bool sweep_asked(struct workqueue_struct *queue, struct delayed_work *wor
 #include "../src/table/table.c"
 #include "../src/table/sweep.c"
 
+struct kmem_cache *copy_cache(unsigned int class)
+{
+	return caches[class];
+}
+
+struct kmem_cache *copy_cache_of(const struct weir_entry *e)
+{
+	return cache_for(e->key_len);
+}
+
 void copy_sweep_run(struct weir_table *t)
 {
 	copy_sweep_delay = -1;
@@ -92,10 +102,10 @@ static u64 fixture_idle_at(struct weir_table *t, const struct weir_entry *e,
 
 	if (f->tick)
 		atomic64_add(f->tick, &kunit_clock);
-	if (f->harvest) {
-		atomic64_add(word >> 1, &f->harvested);
+	f->examined++;
+	f->word = word >> 1;
+	if (f->harvest)
 		return now;
-	}
 	return max(now, word >> 1);
 }
 
@@ -106,8 +116,17 @@ static void fixture_evicted(struct weir_table *t, unsigned int n, bool for_room)
 	atomic_add(n, for_room ? &f->evicted : &f->expired);
 }
 
+/* The word that it was idle by. */
+static void fixture_dropped(struct weir_table *t, struct weir_entry *e)
+{
+	struct fixture *f = container_of(t, struct fixture, t);
+
+	atomic64_add(f->word, &f->harvested);
+}
+
 static const struct weir_table_ops fixture_ops = {
 	.idle_at = fixture_idle_at,
+	.dropped = fixture_dropped,
 	.evicted = fixture_evicted,
 };
 

@@ -19,7 +19,9 @@
  * @evicted: entries dropped to make room
  * @expired: entries dropped by sweeps
  * @harvest: if set, every entry is idle at once, and its word is added here
- * @harvested: sum of the words of entries found idle
+ * @harvested: sum of the words of entries dropped
+ * @word: of the entry examined last
+ * @examined: entries
  * @tick: ns that the clock moves on for each entry examined
  */
 struct fixture {
@@ -28,6 +30,8 @@ struct fixture {
 	atomic_t expired;
 	bool harvest;
 	atomic64_t harvested;
+	u64 word;
+	unsigned int examined;
 	u64 tick;
 };
 
@@ -41,6 +45,10 @@ extern long copy_sweep_delay;
 /* Where places are taken; and where memory for an entry is asked for. */
 extern struct points copy_points, copy_alloc_points;
 
+struct kmem_cache;
+
+struct kmem_cache *copy_cache(unsigned int class);
+struct kmem_cache *copy_cache_of(const struct weir_entry *e);
 void copy_sweep_run(struct weir_table *t);
 void copy_scan(struct weir_table *t, unsigned int group);
 struct fixture *fixture_new(struct kunit *test, u64 max_keys);

@@ -75,7 +75,7 @@ static void table_slab_class(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 1, fixture_add(f, &key, LATER));
 	rcu_read_lock();
 	e = weir_table_find(&f->t, &key);
-	KUNIT_EXPECT_EQ(test, row->class, e->class);
+	KUNIT_EXPECT_PTR_EQ(test, copy_cache(row->class), copy_cache_of(e));
 	KUNIT_EXPECT_EQ(test, 0, memcmp(e->key, bytes, row->len));
 	rcu_read_unlock();
 	/* one byte less, or another last one, is another key */
@@ -200,10 +200,10 @@ static void table_evicts_idle_only(struct kunit *test)
 	}
 }
 
-/* Who may not sleep examines so many groups and no more; the next one goes on there. */
+/* One search examines so many entries and no more; the next one goes on behind them. */
 static void table_bounded_search(struct kunit *test)
 {
-	unsigned int i, keys = 2 * WEIR_SWEEP_FOR_ROOM * WEIR_GROUP_SIZE;
+	unsigned int i, keys = 32 * WEIR_GROUP_SIZE, group[32] = {}, most = 0, calls = 0;
 	struct fixture *f = fixture_new(test, keys);
 	u64 now = weir_table_now(&f->t), word, idle_at;
 	struct weir_entry *e;
@@ -213,6 +213,7 @@ static void table_bounded_search(struct kunit *test)
 	for (i = 0; i < keys; i++) {
 		fixture_key_u64(f, &key, i);
 		KUNIT_ASSERT_EQ(test, 1, fixture_add(f, &key, now + 5));
+		most = max(most, ++group[weir_table_bucket(&f->t, key.hash) >> WEIR_GROUP_BITS]);
 	}
 	/* charged since, all but one in the second half: the bounds do not tell */
 	for (i = 0; i < keys; i++) {
@@ -229,11 +230,13 @@ static void table_bounded_search(struct kunit *test)
 	}
 	atomic64_add(5, &kunit_clock);
 	fixture_key_u64(f, &key, keys);
-	e = weir_table_new(&f->t, &key, GFP_NOWAIT);
-	KUNIT_EXPECT_PTR_EQ(test, (struct weir_entry *)ERR_PTR(-ENOSPC), e);
-	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->evicted));
-	e = weir_table_new(&f->t, &key, GFP_NOWAIT);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(e));
+	do {
+		KUNIT_ASSERT_LT(test, calls++, 33);
+		f->examined = 0;
+		e = weir_table_new(&f->t, &key, GFP_NOWAIT);
+		KUNIT_EXPECT_LE(test, f->examined, WEIR_ROOM_ENTRIES - 1 + most);
+	} while (IS_ERR(e));
+	KUNIT_EXPECT_GT(test, calls, 4);
 	KUNIT_EXPECT_EQ(test, 1, atomic_read(&f->evicted));
 	weir_table_discard(e);
 }
@@ -303,62 +306,47 @@ static void table_last_place(struct kunit *test)
 	KUNIT_EXPECT_GT(test, n, 4);
 }
 
-/* Told "full" at once only where it is plain, and never a key that has a place. */
-static void table_refuses_at_a_look(struct kunit *test)
+/* Refused is a key that has no entry, and can get none. */
+static void table_refuses(struct kunit *test)
 {
 	struct fixture *f = fixture_new(test, 2);
-	struct weir_key key, other;
-	unsigned long *bucket;
 	u64 now = weir_table_now(&f->t);
+	struct weir_key key, other;
 
 	fixture_key_u64(f, &key, 1);
 	fixture_key_u64(f, &other, 2);
 	rcu_read_lock();
-	KUNIT_EXPECT_FALSE(test, weir_table_refuses_at_once(&f->t, &key, now));
+	KUNIT_EXPECT_FALSE(test, weir_table_refuses(&f->t, &key));
 	rcu_read_unlock();
 	KUNIT_ASSERT_EQ(test, 1, fixture_add(f, &other, now + LATER));
 	fixture_key_u64(f, &other, 3);
 	KUNIT_ASSERT_EQ(test, 1, fixture_add(f, &other, now + 5));
 	rcu_read_lock();
-	KUNIT_EXPECT_TRUE(test, weir_table_refuses_at_once(&f->t, &key, now));
-	KUNIT_EXPECT_FALSE(test, weir_table_refuses_at_once(&f->t, &other, now));
-	KUNIT_EXPECT_FALSE(test, weir_table_refuses_at_once(&f->t, &key, now + 5));
-	/* somebody is at this key's bucket: it may be this key that he brings */
-	bucket = &f->t.buckets[weir_table_bucket(&f->t, key.hash)];
-	*bucket |= 1;
-	KUNIT_EXPECT_FALSE(test, weir_table_refuses_at_once(&f->t, &key, now));
-	*bucket &= ~1UL;
-	KUNIT_EXPECT_TRUE(test, weir_table_refuses_at_once(&f->t, &key, now));
+	KUNIT_EXPECT_TRUE(test, weir_table_refuses(&f->t, &key));
+	KUNIT_EXPECT_FALSE(test, weir_table_refuses(&f->t, &other));
+	atomic64_add(5, &kunit_clock);
+	KUNIT_EXPECT_FALSE(test, weir_table_refuses(&f->t, &key));
 	rcu_read_unlock();
+	KUNIT_EXPECT_EQ(test, 1, weir_table_keys(&f->t));
 }
 
-/* Our own key gets the last place while we look for one: never "full". */
+/* Our own key gets the last slot while we look for one: never "full". */
 static void table_refuses_no_twin(struct kunit *test)
 {
 	struct rival r = { .f = fixture_new(test, 1) };
-	struct weir_entry *e;
-	int n, left = 0;
 
 	fixture_key_u64(r.f, &r.key, 0);
+	r.entry = weir_table_new(&r.f->t, &r.key, GFP_KERNEL);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(r.entry));
 	copy_points.work = rival_links;
 	copy_points.arg = &r;
-	for (n = 1; !left; n++) {
-		r.entry = weir_table_new(&r.f->t, &r.key, GFP_KERNEL);
-		KUNIT_ASSERT_FALSE(test, IS_ERR(r.entry));
-		e = r.entry;
-		copy_points.left = n;
-		rcu_read_lock();
-		KUNIT_EXPECT_FALSE(test,
-				   weir_table_refuses_at_once(&r.f->t, &r.key,
-							      weir_table_now(&r.f->t)));
-		rcu_read_unlock();
-		left = copy_points.left;
-		copy_points.left = 0;
-		if (r.entry)
-			weir_table_discard(e);
-		weir_table_remove(&r.f->t, &r.key);
-	}
-	KUNIT_EXPECT_GE(test, n, 2);
+	copy_points.left = 1;
+	rcu_read_lock();
+	KUNIT_EXPECT_FALSE(test, weir_table_refuses(&r.f->t, &r.key));
+	KUNIT_EXPECT_FALSE(test, weir_table_refuses(&r.f->t, &r.key));
+	rcu_read_unlock();
+	KUNIT_EXPECT_EQ(test, 0, copy_points.left);
+	KUNIT_EXPECT_NULL(test, r.entry);
 }
 
 /* An allocation that fails leaves nothing: no place taken, no entry. */
@@ -389,6 +377,29 @@ static void chain_make(struct fixture *f, struct weir_key *key, unsigned int n)
 			n--;
 		}
 	}
+}
+
+/* A chain holds so many entries; one key more is refused, and no other key. */
+static void table_longest_chain(struct kunit *test)
+{
+	struct fixture *f = fixture_new(test, 64);
+	struct weir_key *keys, other;
+	unsigned int i;
+
+	WRITE_ONCE(f->t.max_keys, 512);
+	keys = kunit_kcalloc(test, WEIR_CHAIN_MAX + 1, sizeof(*keys), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, keys);
+	chain_make(f, keys, WEIR_CHAIN_MAX + 1);
+	for (i = 0; i < WEIR_CHAIN_MAX; i++)
+		KUNIT_ASSERT_EQ(test, 1, fixture_add(f, &keys[i], LATER));
+	KUNIT_EXPECT_EQ(test, -ENOSPC, fixture_add(f, &keys[i], LATER));
+	KUNIT_EXPECT_FALSE(test, fixture_has(f, &keys[i]));
+	KUNIT_EXPECT_EQ(test, 0, fixture_add(f, &keys[i - 1], LATER));
+	for (i = 1000000; fixture_key_u64(f, &other, i), !weir_table_bucket(&f->t, other.hash); i++)
+		;
+	KUNIT_EXPECT_EQ(test, 1, fixture_add(f, &other, LATER));
+	KUNIT_EXPECT_EQ(test, 0, weir_table_remove(&f->t, &keys[0]));
+	KUNIT_EXPECT_EQ(test, 1, fixture_add(f, &keys[WEIR_CHAIN_MAX], LATER));
 }
 
 static void chain_check(struct kunit *test, struct fixture *f,
@@ -545,7 +556,8 @@ static struct kunit_case table_cases[] = {
 	KUNIT_CASE(table_cap_is_exact),
 	KUNIT_CASE(table_bounded_search),
 	KUNIT_CASE(table_last_place),
-	KUNIT_CASE(table_refuses_at_a_look),
+	KUNIT_CASE(table_refuses),
+	KUNIT_CASE(table_longest_chain),
 	KUNIT_CASE(table_refuses_no_twin),
 	KUNIT_CASE(table_evicts_idle_only),
 	KUNIT_CASE(table_out_of_memory),

@@ -174,7 +174,7 @@ static void race_evicts(struct kunit *test)
 	KUNIT_EXPECT_LE(test, weir_table_keys(&r->f->t), 50);
 }
 
-/* As a check does it: without the lock if it can, else with it, else anew. */
+/* As a check does it: an entry that is dead is looked up anew. */
 static void entry_increment(struct fixture *f, const struct weir_key *key)
 {
 	struct weir_entry *e;
@@ -182,16 +182,11 @@ static void entry_increment(struct fixture *f, const struct weir_key *key)
 	u64 word;
 
 	rcu_read_lock();
-	while ((e = weir_table_find(&f->t, key))) {
-		word = atomic64_read(&e->word);
-		if (!(word & WEIR_ENTRY_LOCKED) &&
-		    atomic64_try_cmpxchg(&e->word, (s64 *)&word, word + 2))
-			break;
+	while ((e = weir_table_find(&f->t, key)))
 		if (weir_table_lock(&f->t, e, &word)) {
 			weir_table_unlock(&f->t, e, word + 2);
 			break;
 		}
-	}
 	rcu_read_unlock();
 	if (e)
 		return;

@@ -91,11 +91,9 @@ void weir_limiter_put(struct weir_limiter *limiter);
  * @cost: tokens, 1 or more
  * @answer: where more than the verdict goes, or NULL; not touched in case of an error
  *
- * As WEIR_OP_CHECK, with two differences, because nothing can be waited for. Memory for
- * a new key is taken only if it is there at once, within the memory cgroup of the
- * limiter's creator. And in a table that is full the search for a key that can be
- * dropped is short: WEIR_FULL may be said although there is one somewhere. The same holds
- * for the limiter's candidate, which is asked as well, and changes nothing but a flag.
+ * As WEIR_OP_CHECK, but memory for a new key is taken only if it is there at once,
+ * within the memory cgroup of the limiter's creator. The same holds for the limiter's
+ * candidate, which is asked as well, and changes nothing but a flag.
  *
  * Context: process or softirq; not hard interrupts, nor with them disabled. Any number
  * of callers at once.

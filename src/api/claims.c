@@ -2,7 +2,7 @@
 /*
  * WEIR_SUBMIT_ALL: several CLAIMs, of one roster or of several, all or none.
  *
- * What the leases take is there before; then all keys are locked, entries or none, and it
+ * What the leases take is there before; then all keys are locked (multi_lock.h), and it
  * is decided. So nobody sees some of the leases alone: who finds one finds, or waits
  * for, the entries of the others. A submission that fails has held no place.
  */
@@ -16,33 +16,36 @@
 #include "core/client.h"
 #include "api/ops.h"
 #include "roster/roster.h"
-#include "table/several.h"
+#include "table/multi_lock.h"
 
 #define AGAIN	1	/* there is room now */
+#define TRIES	8	/* to get room that others take at once */
 
 /**
  * struct claims_item - one op
  * @run: the op
  * @claim: the lease it is going to make; its roster's storage is held
- * @given: places that the roster's table had given back at the beginning
  */
 struct claims_item {
 	struct weir_op_run	run;
 	struct weir_claim	claim;
-	s64			given;
 };
 
 /**
  * struct claims - all of them
  * @client: whose
  * @count: of @items
- * @keys: theirs
+ * @lock: their keys, one each
+ * @roomless: the key of a table without room for all, or NULL
+ * @keys: of @lock, in the order of @items
  * @items: the ops
  */
 struct claims {
 	struct weir_client	*client;
 	unsigned int		count;
-	struct weir_several	keys;
+	struct weir_multi_lock	lock;
+	struct weir_multi_key	*roomless;
+	struct weir_multi_key	keys[WEIR_CLAIMS_MAX];
 	struct claims_item	items[];
 };
 
@@ -105,9 +108,10 @@ static int item_check(struct claims_item *it)
 	return !err && it->run.op.opcode != WEIR_OP_CLAIM ? -EINVAL : err;
 }
 
+/* No two ops may be about one key. */
 static int item_key(struct claims *cs, struct claims_item *it)
 {
-	struct weir_several_key *k = &cs->keys.keys[it - cs->items];
+	unsigned int before = cs->lock.count;
 	int err = item_find(cs, it);
 
 	if (!err)
@@ -115,16 +119,15 @@ static int item_key(struct claims *cs, struct claims_item *it)
 				      weir_op_key_bytes(&it->run), &it->claim.key);
 	if (err)
 		return err;
-	k->t = &it->claim.r->table;
-	k->key = &it->claim.key;
 	it->claim.op = &it->run.op;
 	it->claim.c = cs->client;
-	return 0;
+	weir_multi_add(&cs->lock, &it->claim.r->table, &it->claim.key);
+	return cs->lock.count == before ? -EINVAL : 0;
 }
 
 static int item_prepare(struct claims *cs, struct claims_item *it)
 {
-	struct weir_several_key *k = &cs->keys.keys[it - cs->items];
+	struct weir_multi_key *k = &cs->keys[it - cs->items];
 	struct weir_claim *claim = &it->claim;
 
 	k->new = weir_entry_alloc(k->t->memcg, k->key, GFP_KERNEL);
@@ -135,7 +138,6 @@ static int item_prepare(struct claims *cs, struct claims_item *it)
 
 static int items_check(struct claims *cs)
 {
-	const struct weir_several_key *twice;
 	unsigned int i;
 	int err;
 
@@ -149,8 +151,7 @@ static int items_check(struct claims *cs)
 		if (err)
 			return fail(cs, i, err);
 	}
-	twice = weir_several_sort(&cs->keys);
-	return twice ? fail(cs, twice - cs->keys.keys, -EINVAL) : 0;
+	return 0;
 }
 
 /* Who is going to be refused need not have memory, nor locks. */
@@ -194,11 +195,7 @@ static int items_prepare(struct claims *cs)
 
 static void item_discard(struct claims *cs, struct claims_item *it)
 {
-	struct weir_several_key *k = &cs->keys.keys[it - cs->items];
-
 	weir_claim_discard(&it->claim);
-	if (k->new)
-		weir_table_discard(k->new);
 	if (it->claim.r)
 		weir_object_live_put(&it->claim.r->obj);
 	kfree(it->run.data);
@@ -217,7 +214,7 @@ static int taken(struct claims *cs)
 
 	for (i = 0; i < cs->count; i++) {
 		it = &cs->items[i];
-		e = cs->keys.keys[i].e;
+		e = cs->keys[i].e;
 		l = e ? weir_tenure_locked(e) : NULL;
 		it->claim.now = now - it->claim.r->table.epoch;
 		if (weir_tenure_lasts(l, it->claim.now))
@@ -228,16 +225,27 @@ static int taken(struct claims *cs)
 
 static int decide(struct claims *cs)
 {
-	struct weir_several_key *k = cs->keys.keys;
+	struct weir_multi_key *k;
 	unsigned int i;
 	int err = taken(cs);
 
 	if (err)
 		return err;
-	if (!weir_several_link(&cs->keys))
+	for (k = cs->keys; k < cs->keys + cs->count; k++) {
+		k->wanted = !k->e;
+		if (k->wanted && k->chain >= WEIR_CHAIN_MAX)
+			cs->roomless = k;
+	}
+	cs->roomless = cs->roomless ?: weir_multi_reserve(&cs->lock);
+	if (cs->roomless)
 		return -ENOSPC;
-	for (i = 0; i < cs->count; i++, k++)
-		weir_claim_make(&cs->items[i].claim, k->e, !k->new);
+	for (i = 0, k = cs->keys; i < cs->count; i++, k++) {
+		if (k->wanted) {
+			k->word = 0;
+			weir_multi_link(k);
+		}
+		weir_claim_make(&cs->items[i].claim, k->e, k->linked);
+	}
 	return 0;
 }
 
@@ -247,31 +255,27 @@ static int attempt(struct claims *cs)
 	unsigned int i;
 	int err;
 
-	for (i = 0; i < cs->count; i++) {
-		cs->items[i].given = atomic64_read(&cs->keys.keys[i].t->given);
+	for (i = 0; i < cs->count; i++)
 		if (!weir_object_alive(&cs->items[i].claim.r->obj))
 			return fail(cs, i, -ENODEV);
-	}
-	smp_rmb();	/* pairs with the barrier in weir_table_places_give() */
-	weir_several_lock(&cs->keys);
+	cs->roomless = NULL;
+	weir_multi_lock(&cs->lock);
 	err = decide(cs);
-	weir_several_unlock(&cs->keys);
+	weir_multi_unlock(&cs->lock);
 	return err;
 }
 
 /* ------------------------------------------------------------ all of it */
 
 /* There was no room: AGAIN, or the first that found none has failed. */
-static int room(struct claims *cs)
+static int room(struct claims *cs, unsigned int tries)
 {
-	unsigned int i = 0;
+	struct weir_multi_key *k = cs->roomless;
+	unsigned int i = k - cs->keys;
 
-	while (cs->keys.keys[i].t != cs->keys.full)
-		i++;
-	if (weir_several_room(&cs->keys, cs->items[i].given))
+	if (k->chain < WEIR_CHAIN_MAX && tries < TRIES &&
+	    weir_table_room(k->t, weir_multi_wanted(&cs->lock, k->t)))
 		return AGAIN;
-	while (cs->keys.keys[i].t != cs->keys.full || cs->keys.keys[i].e)
-		i++;
 	this_cpu_inc(cs->items[i].claim.r->totals->full);
 	return fail(cs, i, -ENOSPC);
 }
@@ -297,6 +301,7 @@ static void claims_end(struct claims *cs)
 /* 0: the results tell all. Or -ERESTARTSYS, and nothing happened. */
 static int perform(struct claims *cs)
 {
+	unsigned int tries = 0;
 	int err;
 
 	do {
@@ -304,10 +309,9 @@ static int perform(struct claims *cs)
 		err = attempt(cs);
 		rcu_read_unlock();
 		if (err == -ENOSPC)
-			err = room(cs);
+			err = room(cs, tries++);
 		if (err == AGAIN && signal_pending(current))
 			return -ERESTARTSYS;
-		/* others may come and go all the while, and we never be sure */
 		cond_resched();
 	} while (err == AGAIN);
 	if (!err)
@@ -324,6 +328,7 @@ static int run(struct claims *cs, struct weir_op __user *ops)
 		err = item_get(&cs->items[got], ops + got);
 	if (!err && !items_prepare(cs))
 		err = perform(cs);
+	weir_multi_discard(&cs->lock);
 	/* before user memory is written, which may take as long as its owner likes */
 	for (i = 0; i < got; i++) {
 		item_discard(cs, &cs->items[i]);
@@ -348,6 +353,7 @@ int weir_claims_run(struct weir_client *c, struct weir_op __user *ops, u32 count
 	struct claims *cs;
 	int ret;
 
+	BUILD_BUG_ON(WEIR_CLAIMS_MAX > WEIR_MULTI_MAX);
 	if (count > WEIR_CLAIMS_MAX)
 		return -EINVAL;
 	cs = kvzalloc(struct_size(cs, items, count), GFP_KERNEL_ACCOUNT);
@@ -355,8 +361,8 @@ int weir_claims_run(struct weir_client *c, struct weir_op __user *ops, u32 count
 		return -ENOMEM;
 	cs->client = c;
 	cs->count = count;
-	ret = weir_several_init(&cs->keys, count) ?: run(cs, ops);
-	weir_several_destroy(&cs->keys);
+	weir_multi_init(&cs->lock, cs->keys);
+	ret = run(cs, ops);
 	kvfree(cs);
 	return ret;
 }

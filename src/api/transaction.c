@@ -2,16 +2,11 @@
 /*
  * WEIR_SUBMIT_ALL: several CHECKs (and ADDs), all or none. CLAIMs: see claims.c.
  *
- * The entries of all keys are locked, in the order of their addresses, the first
- * CHECK that would be refused is looked for, and then either all are charged or
- * that one is refused; then all are unlocked. So everybody sees all of it or
- * nothing. A key without an entry counts as fresh for a refusal; before it can be
- * charged it gets an entry, and everything begins again.
- *
- * Whoever holds one entry for another reason waits for no second one, and who
- * waits for an entry with a bucket locked is waited for by nobody here, for a
- * transaction takes no bucket's lock while it holds entries. So the order of
- * addresses is enough to exclude deadlock; lockdep is told by a map of its own.
+ * All keys are locked (multi_lock.h), the first CHECK that would be refused is looked
+ * for, and then either all are charged or that one is refused; then all are unlocked.
+ * So everybody sees all of it or nothing. A key without an entry counts as fresh. It
+ * gets an entry if it is charged or struck; memory and room for that are found with
+ * nothing locked, and then everything begins again.
  *
  * Cost with known keys, beside the operations themselves: two copies to and from
  * the user per op, one lock and one unlock per key; no allocation up to four ops.
@@ -28,73 +23,74 @@
 #include "limiter/limiter.h"
 #include "api/ops.h"
 #include "roster/roster.h"
+#include "table/multi_lock.h"
 
-#define TX_AGAIN	1	/* something came between: from the beginning */
-#define TX_TRIES	3	/* to make an entry that others need room for */
+#define TX_AGAIN	1	/* an entry needs memory or room */
+#define TX_TRIES	3	/* to get room that others take at once */
 #define TX_SMALL	4	/* ops, that need no allocation */
 
 /**
  * struct tx_item - one op of a transaction
  * @run: the op
- * @counter: ADD: the counter
+ * @o: its object
+ * @held: @o's storage is held
  * @call: CHECK: as the limiter wants it
- * @e: CHECK: the key's entry, or NULL
+ * @k: CHECK: its key
  * @retry_after: CHECK: ns until it fits together with those before it
- * @full: CHECK: there was no room for a new entry
  * @shadow: CHECK: refused, by a limiter in shadow mode: the others do not care
- * @tries: CHECK: how often an entry was made
- * @held: CHECK: the limiter's storage is held, to make an entry
  * @candidate: CHECK: the limiter's, if it needs an entry for the key, too
  */
 struct tx_item {
 	struct weir_op_run	run;
-	struct weir_counter	*counter;
-	struct weir_limiter_call call;
-	struct weir_entry	*e;
-	u64			retry_after;
-	bool			full;
-	bool			shadow;
-	u8			tries;
+	struct weir_object	*o;
 	bool			held;
+	bool			shadow;
+	struct weir_limiter_call call;
+	struct weir_multi_key	*k;
+	u64			retry_after;
 	struct weir_limiter	*candidate;
 };
 
 /**
- * struct tx_entry - an entry that is locked, or going to be
- * @e: it
+ * struct tx_key - what becomes of a key
  * @call: of one op about it
- * @word: its state
  * @after: its state with the ops so far
  * @asked: tokens that the ops so far want
- * @idle_at: when it would be idle as it is
+ * @before: when it would be idle as it is
+ * @tries: how often room was found for it
+ * @full: there is no room for an entry
  */
-struct tx_entry {
-	struct weir_entry	*e;
+struct tx_key {
 	struct weir_limiter_call *call;
-	u64			word;
 	u64			after;
 	u64			asked;
-	u64			idle_at;
+	u64			before;
+	u8			tries;
+	bool			full;
 };
 
 /**
  * struct transaction - all of it
  * @client: whose
  * @items: its ops
- * @entries: each entry once, by address
+ * @states: one for each of @lock's keys
+ * @lock: the keys, each once
  * @count: of @items
- * @nentries: of @entries
  * @decider: index of the op that decided
- * @map: lockdep's view of the right to hold several entries
+ * @held: the storage of all objects is held, from the second attempt on
+ * @roomless: the key that an attempt found no room for, or NULL
+ * @room: slots that its table must have for it and those before it
  */
 struct transaction {
 	struct weir_client	*client;
 	struct tx_item		*items;
-	struct tx_entry		*entries;
+	struct tx_key		*states;
+	struct weir_multi_lock	lock;
 	unsigned int		count;
-	unsigned int		nentries;
 	unsigned int		decider;
-	struct lockdep_map	map;
+	bool			held;
+	struct weir_multi_key	*roomless;
+	unsigned int		room;
 };
 
 static bool is_check(const struct tx_item *it)
@@ -102,67 +98,9 @@ static bool is_check(const struct tx_item *it)
 	return it->run.op.opcode == WEIR_OP_CHECK;
 }
 
-static void entry_add(struct transaction *tx, struct tx_item *it)
+static struct tx_key *state_of(const struct transaction *tx, const struct weir_multi_key *k)
 {
-	unsigned int i = tx->nentries, k;
-
-	while (i && tx->entries[i - 1].e > it->e)
-		i--;
-	if (i && tx->entries[i - 1].e == it->e)
-		return;
-	for (k = tx->nentries++; k > i; k--)
-		tx->entries[k] = tx->entries[k - 1];
-	tx->entries[i] = (struct tx_entry){ .e = it->e, .call = &it->call };
-}
-
-static struct tx_entry *entry_of(struct transaction *tx, const struct tx_item *it)
-{
-	struct tx_entry *te = tx->entries;
-
-	while (te->e != it->e)
-		te++;
-	return te;
-}
-
-/* One transaction goes by one policy of a limiter, whatever is set meanwhile. */
-static const struct weir_policy *policy_of(const struct transaction *tx,
-					   const struct tx_item *it,
-					   struct weir_limiter *l)
-{
-	const struct tx_item *other;
-
-	for (other = tx->items; other < it; other++)
-		if (is_check(other) && other->call.l == l)
-			return other->call.p;
-	return rcu_dereference(l->policy);
-}
-
-static int item_locate(struct transaction *tx, struct tx_item *it)
-{
-	struct weir_object *o;
-	struct weir_limiter *l;
-
-	o = weir_op_object(weir_handle_find(tx->client, it->run.op.handle), &it->run);
-	if (IS_ERR(o))
-		return PTR_ERR(o);
-	if (!is_check(it)) {
-		it->counter = weir_counter(o);
-		return weir_counter_op_add_check(&it->run, it->counter);
-	}
-	l = weir_limiter(o);
-	it->call = (struct weir_limiter_call){
-		.l = l,
-		.p = policy_of(tx, it, l),
-		.op = &it->run.op,
-		.key = &it->run.key,
-	};
-	it->e = NULL;
-	it->retry_after = 0;
-	if (!it->run.key.rule)
-		it->e = weir_table_find(&l->table, &it->run.key);
-	if (it->e)
-		entry_add(tx, it);
-	return 0;
+	return &tx->states[k - tx->lock.keys];
 }
 
 /* The failed op says why; the others were not performed because of it. */
@@ -175,13 +113,40 @@ static int fail(struct transaction *tx, unsigned int which, int err)
 	return err;
 }
 
-/* Under RCU: keep the limiter until its key has an entry. */
-static int item_hold(struct transaction *tx, struct tx_item *it)
+/* ------------------------------------------------------------ objects and keys */
+
+static int item_locate(struct transaction *tx, struct tx_item *it)
 {
-	if (!weir_object_live_get(&it->call.l->obj))
-		return fail(tx, it - tx->items, -ENODEV);
-	it->held = true;
-	return TX_AGAIN;
+	struct weir_object *o;
+	struct weir_limiter *l;
+
+	o = weir_op_object(weir_handle_find(tx->client, it->run.op.handle), &it->run);
+	if (IS_ERR(o))
+		return PTR_ERR(o);
+	it->o = o;
+	if (!is_check(it))
+		return weir_counter_op_add_check(&it->run, weir_counter(o));
+	l = weir_limiter(o);
+	it->call = (struct weir_limiter_call){
+		.l = l,
+		.op = &it->run.op,
+		.key = &it->run.key,
+	};
+	it->k = weir_multi_add(&tx->lock, &l->table, &it->run.key);
+	state_of(tx, it->k)->call = &it->call;
+	state_of(tx, it->k)->tries = 0;
+	state_of(tx, it->k)->full = false;
+	return 0;
+}
+
+/* In another RCU read side than before: is the object alive, and what rule is there now? */
+static int item_relocate(struct tx_item *it)
+{
+	if (!weir_object_alive(it->o))
+		return -ENODEV;
+	if (is_check(it))
+		weir_limiter_key_rule(it->call.l, &it->run.key);
+	return 0;
 }
 
 static int locate(struct transaction *tx)
@@ -189,184 +154,247 @@ static int locate(struct transaction *tx)
 	unsigned int i;
 	int err;
 
-	tx->nentries = 0;
 	for (i = 0; i < tx->count; i++) {
-		err = item_locate(tx, &tx->items[i]);
+		err = tx->held ? item_relocate(&tx->items[i]) :
+				 item_locate(tx, &tx->items[i]);
 		if (err)
 			return fail(tx, i, err);
 	}
 	return 0;
 }
 
-/* The first @n entries, from which nothing was taken. */
-static void entries_release(struct transaction *tx, unsigned int n)
+/* Keep all objects beyond this RCU read side. */
+static int hold(struct transaction *tx)
 {
-	struct tx_entry *te;
-
-	while (n--) {
-		te = &tx->entries[n];
-		weir_table_unlock(&te->call->l->table, te->e, te->word);
-	}
-	lock_map_release(&tx->map);
-}
-
-/* False, and nothing locked, if an entry died. */
-static bool entries_lock(struct transaction *tx)
-{
-	struct tx_entry *te;
 	unsigned int i;
 
-	lock_map_acquire(&tx->map);
-	for (i = 0; i < tx->nentries; i++) {
-		te = &tx->entries[i];
-		if (!weir_table_lock_nested(&te->call->l->table, te->e,
-					    &tx->map, &te->word)) {
-			entries_release(tx, i);
-			return false;
-		}
+	if (tx->held)
+		return TX_AGAIN;
+	tx->held = true;
+	for (i = 0; i < tx->count; i++) {
+		tx->items[i].held = weir_object_live_get(tx->items[i].o);
+		if (!tx->items[i].held)
+			return fail(tx, i, -ENODEV);
 	}
-	return true;
+	return TX_AGAIN;
 }
 
-/*
- * An entry that is made and not charged yet is idle, and goes when another needs its
- * place, were it one of this very transaction. There is no room for all of them then.
- */
-static bool crowded_out(const struct tx_item *it)
+static void release(struct transaction *tx)
 {
-	const struct weir_table *t = &it->call.l->table;
+	unsigned int i;
 
-	return it->tries >= TX_TRIES && weir_table_keys(t) >= READ_ONCE(t->max_keys);
+	weir_multi_discard(&tx->lock);
+	for (i = 0; i < tx->count; i++)
+		if (tx->items[i].held)
+			weir_object_live_put(tx->items[i].o);
 }
 
-/*
- * With all entries locked: the keys that had none have none still, so that there
- * is a moment at which everything is as it was found. And that moment is now.
- */
-static bool moment(struct transaction *tx)
+/* One transaction goes by one policy of a limiter, whatever is set meanwhile. */
+static const struct weir_policy *policy_of(const struct transaction *tx,
+					   const struct tx_item *it)
 {
-	u64 now = ktime_get_boottime_ns();
-	struct tx_entry *te;
+	const struct tx_item *other;
+
+	for (other = tx->items; other < it; other++)
+		if (is_check(other) && other->call.l == it->call.l)
+			return other->call.p;
+	return rcu_dereference(it->call.l->policy);
+}
+
+/* ------------------------------------------------------------ with all keys locked */
+
+/* Read the clock, and all policies of that moment: see weir_limiter_now(). */
+static u64 clock_read(struct transaction *tx)
+{
 	struct tx_item *it;
+	bool changed;
+	u64 now;
+
+	do {
+		for (it = tx->items; it < tx->items + tx->count; it++)
+			if (is_check(it))
+				it->call.p = policy_of(tx, it);
+		smp_rmb();	/* pairs with the release in limiter_change() */
+		now = ktime_get_boottime_ns();
+		smp_rmb();	/* the same */
+		changed = false;
+		for (it = tx->items; it < tx->items + tx->count; it++)
+			changed |= is_check(it) &&
+				   rcu_access_pointer(it->call.l->policy) != it->call.p;
+	} while (unlikely(changed));
+	return now;
+}
+
+/* The moment of it all is now. */
+static void begin(struct transaction *tx)
+{
+	u64 now = clock_read(tx);
+	struct weir_multi_key *k;
+	struct tx_item *it;
+	struct tx_key *s;
 
 	for (it = tx->items; it < tx->items + tx->count; it++) {
 		if (!is_check(it))
 			continue;
-		if (!it->e && !it->run.key.rule &&
-		    weir_table_find(&it->call.l->table, it->call.key))
-			return false;
-		/* or another policy has been published before the clock was read */
-		if (rcu_access_pointer(it->call.l->policy) != it->call.p)
-			return false;
 		it->call.now = now - it->call.l->table.epoch;
-		if (!it->e && crowded_out(it))
-			it->full = true;
+		it->retry_after = 0;
+		it->shadow = false;
 	}
-	for (te = tx->entries; te < tx->entries + tx->nentries; te++) {
-		te->after = te->word;
-		te->asked = 0;
-		te->idle_at = weir_limiter_idle_at(&te->call->l->table, te->e,
-						   te->word, te->call->now);
+	for (k = tx->lock.keys; k < tx->lock.keys + tx->lock.count; k++) {
+		s = state_of(tx, k);
+		s->before = WEIR_EXPIRY_NEVER;
+		if (k->e)
+			s->before = weir_limiter_idle_at(k->t, k->e, k->word, s->call->now);
+		else
+			k->word = weir_rate_fresh(&s->call->p->rate, s->call->now);
+		s->after = k->word;
+		s->asked = 0;
 	}
+	tx->roomless = NULL;
+}
+
+/* A key is going to be charged or struck: is there an entry, or room for one? */
+static bool entry_want(struct transaction *tx, struct weir_multi_key *k)
+{
+	if (k->e || k->wanted)
+		return true;
+	if (!weir_multi_has_room(&tx->lock, k)) {
+		tx->roomless = k;
+		tx->room = weir_multi_wanted(&tx->lock, k->t) + 1;
+		return false;
+	}
+	k->wanted = true;
 	return true;
 }
 
-/* Would it be allowed, after those before it? */
-static bool item_fits(struct transaction *tx, struct tx_item *it)
+/* Would its rate allow it, after those before it? */
+static bool rate_fits(struct transaction *tx, struct tx_item *it)
 {
+	struct tx_key *s = state_of(tx, it->k);
 	const struct weir_policy *p = it->call.p;
 	struct weir_decision d = {};
-	struct tx_entry *te;
 
-	if (it->run.key.rule)
-		return it->run.key.rule == WEIR_RULE_ALLOW;
-	if (!it->e && it->full)
-		return (u64)it->run.op.n <= p->rate.limit &&
-		       p->config.when_full == WEIR_FULL_ALLOW;
-	if (!it->e) {
-		weir_rate_decide(&p->rate, weir_rate_fresh(&p->rate, it->call.now),
-				 it->call.now, it->run.op.n, &d);
-	} else if (weir_entry_queued(it->e)) {	/* who waits comes first */
-		return false;
-	} else if (it->e->ban_until <= it->call.now) {
-		te = entry_of(tx, it);
-		weir_rate_decide(&p->rate, te->after, it->call.now,
-				 it->run.op.n, &d);
-		te->after = d.word;
-		if (d.allowed)
-			te->asked += it->run.op.n;
-		else	/* when would all of them fit that want this key? */
-			weir_rate_peek(&p->rate, te->word, it->call.now,
-				       te->asked + it->run.op.n, &d);
-	}
+	weir_rate_decide(&p->rate, s->after, it->call.now, it->run.op.n, &d);
+	s->after = d.word;
+	if (d.allowed)
+		s->asked += it->run.op.n;
+	else	/* when would all of them fit that want this key? */
+		weir_rate_peek(&p->rate, it->k->word, it->call.now,
+			       s->asked + it->run.op.n, &d);
 	it->retry_after = d.retry_after;
 	return d.allowed;
 }
 
+/* Would it be allowed, after those before it? Not if it sets @tx->roomless. */
+static bool item_fits(struct transaction *tx, struct tx_item *it)
+{
+	const struct weir_policy *p = it->call.p;
+	struct weir_entry *e = it->k->e;
+	bool fits;
+
+	if (it->run.key.rule)
+		return it->run.key.rule == WEIR_RULE_ALLOW;
+	if (!e && state_of(tx, it->k)->full)
+		return (u64)it->run.op.n <= p->rate.limit &&
+		       p->config.when_full == WEIR_FULL_ALLOW;
+	/* who waits comes first */
+	if (e && (weir_entry_queued(e) || e->ban_until > it->call.now))
+		return false;
+	fits = rate_fits(tx, it);
+	if (fits || p->strikes)
+		fits &= entry_want(tx, it->k);
+	return fits;
+}
+
 /* The first CHECK that would be refused, or NULL. */
-static struct tx_item *refuser(struct transaction *tx)
+static struct tx_item *find_refused(struct transaction *tx)
 {
 	struct tx_item *it;
 
 	for (it = tx->items; it < tx->items + tx->count; it++) {
-		it->shadow = false;
 		if (!is_check(it) || item_fits(tx, it))
 			continue;
-		if (!it->call.p->shadow)
+		if (tx->roomless || !it->call.p->shadow)
 			return it;
 		it->shadow = true;
 	}
 	return NULL;
 }
 
-/* A CHECK that has no entry, nor needs one: there was no room, or there is a rule. */
-static void entryless(struct tx_item *it)
+/* Whether the key shall get an entry; a refusal leaves a strike at most. */
+static bool entry_is_wanted(const struct weir_multi_key *k, const struct tx_item *refused)
 {
-	if (it->run.key.rule)
-		weir_limiter_ruled_count(&it->call);
-	else
-		weir_limiter_full_count(&it->call);
+	if (refused && (refused->k != k || refused->run.key.rule || !refused->call.p->strikes))
+		return false;
+	return k->wanted;
 }
 
-/* A CHECK that is refused, with its entry locked. */
-static void item_refuse(struct tx_item *it, struct tx_entry *te, u64 word)
+/* Link new entries for the keys that are wanted. */
+static int entries_link(struct transaction *tx, const struct tx_item *refused)
 {
-	te->call = &it->call;	/* who may lay a ban */
-	weir_limiter_refuse_locked(&it->call, it->e, word, it->retry_after);
+	struct weir_multi_key *k, *end = tx->lock.keys + tx->lock.count;
+	bool wanted = false, ready = true;
+
+	for (k = tx->lock.keys; k < end; k++) {
+		k->wanted = entry_is_wanted(k, refused);
+		wanted |= k->wanted;
+		ready &= !k->wanted || k->new;
+	}
+	if (!wanted)
+		return 0;
+	if (!ready)
+		return TX_AGAIN;
+	tx->roomless = weir_multi_reserve(&tx->lock);
+	if (tx->roomless) {
+		tx->room = weir_multi_wanted(&tx->lock, tx->roomless->t);
+		return TX_AGAIN;
+	}
+	for (k = tx->lock.keys; k < end; k++)
+		if (k->wanted)
+			weir_multi_link(k);
+	return 0;
+}
+
+/* Refuse a CHECK. @word: its key's state. */
+static void item_refuse(struct transaction *tx, struct tx_item *it, u64 word)
+{
+	struct weir_entry none = {};	/* without strikes nothing is kept of it */
+	struct weir_multi_key *k = it->k;
+
+	if (it->run.key.rule) {
+		weir_limiter_ruled_count(&it->call);
+	} else if (!k->e && state_of(tx, k)->full) {
+		weir_limiter_full_count(&it->call);
+	} else {
+		state_of(tx, k)->call = &it->call;	/* which may lay a ban */
+		weir_limiter_refuse_locked(&it->call, k->e ?: &none, word,
+					   it->retry_after);
+	}
 }
 
 /* A CHECK that is refused because another one is: what its own key has. */
-static void bystander(struct transaction *tx, struct tx_item *it)
+static void fill_peer_result(struct tx_item *it)
 {
 	static const struct weir_entry none;
-	const struct weir_policy *p = it->call.p;
-	u64 word = it->e ? entry_of(tx, it)->word :
-			   weir_rate_fresh(&p->rate, it->call.now);
 
 	if (it->run.key.rule)
 		weir_limiter_ruled(&it->call);
 	else
-		weir_limiter_state(p, it->e ?: &none, word, it->call.now,
-				   it->run.op.n, &it->run.op);
+		weir_limiter_state(it->call.p, it->k->e ?: &none, it->k->word,
+				   it->call.now, it->run.op.n, &it->run.op);
 }
 
-static void refuse(struct transaction *tx, struct tx_item *decider)
+static void refuse(struct transaction *tx, struct tx_item *refused)
 {
-	struct tx_entry *te;
 	struct tx_item *it;
 	u32 verdict;
 
-	tx->decider = decider - tx->items;
-	if (decider->e) {
-		te = entry_of(tx, decider);
-		item_refuse(decider, te, te->word);
-	} else {
-		entryless(decider);
-	}
-	verdict = decider->run.op.verdict;
+	tx->decider = refused - tx->items;
+	item_refuse(tx, refused, refused->k->word);
+	verdict = refused->run.op.verdict;
 	for (it = tx->items; it < tx->items + tx->count; it++) {
-		if (is_check(it) && it != decider)
-			bystander(tx, it);
+		if (is_check(it) && it != refused)
+			fill_peer_result(it);
 		if (verdict != WEIR_ALLOWED)
 			it->run.op.out_flags &= ~WEIR_OUT_SHADOW;
 		it->run.op.verdict = verdict;
@@ -374,50 +402,65 @@ static void refuse(struct transaction *tx, struct tx_item *decider)
 	}
 }
 
+static void item_charge(struct transaction *tx, struct tx_item *it)
+{
+	if (it->shadow)
+		item_refuse(tx, it, it->k->word);
+	else if (it->run.key.rule)
+		weir_limiter_ruled_count(&it->call);
+	else if (it->k->e)
+		it->k->word = weir_limiter_check_locked(&it->call, it->k->e, it->k->word);
+	else
+		weir_limiter_full_count(&it->call);
+}
+
 static void charge(struct transaction *tx)
 {
-	struct tx_entry *te;
 	struct tx_item *it;
 
-	for (te = tx->entries; te < tx->entries + tx->nentries; te++)
-		te->after = te->word;
 	for (it = tx->items; it < tx->items + tx->count; it++) {
-		if (!is_check(it)) {
-			weir_counter_op_add(&it->run, it->counter);
-			it->run.op.verdict = WEIR_ALLOWED;
-		} else if (it->shadow && it->e) {
-			te = entry_of(tx, it);
-			item_refuse(it, te, te->after);
-		} else if (it->e) {
-			te = entry_of(tx, it);
-			te->after = weir_limiter_check_locked(&it->call, it->e,
-							      te->after);
+		if (is_check(it)) {
+			item_charge(tx, it);
 		} else {
-			entryless(it);
+			weir_counter_op_add(&it->run, weir_counter(it->o));
+			it->run.op.verdict = WEIR_ALLOWED;
 		}
 		it->run.op.decided = it - tx->items;
 	}
 }
 
-/* Let go of what was charged, or refused. */
-static void entries_unlock(struct transaction *tx, bool charged)
+/* 0, or TX_AGAIN, and nothing has changed; *@refused decided, if any. */
+static int decide(struct transaction *tx, struct tx_item **refused)
 {
-	struct tx_entry *te = tx->entries + tx->nentries;
+	struct weir_multi_key *k;
+	struct tx_key *s;
 
-	while (te-- > tx->entries)
-		weir_limiter_unlock(te->call, te->e,
-				    charged ? te->after : te->word, te->idle_at);
-	lock_map_release(&tx->map);
+	begin(tx);
+	*refused = find_refused(tx);
+	if (tx->roomless || entries_link(tx, *refused))
+		return TX_AGAIN;
+	if (*refused)
+		refuse(tx, *refused);
+	else
+		charge(tx);
+	for (k = tx->lock.keys; k < tx->lock.keys + tx->lock.count; k++) {
+		s = state_of(tx, k);
+		if (k->e)
+			weir_limiter_changed(s->call, k->e, k->word, s->before);
+	}
+	return 0;
 }
 
+/* ------------------------------------------------------------ all of it */
+
 /* To the candidates what was done: each CHECK, or the one that was refused. Under RCU. */
-static void mirror(struct transaction *tx, const struct tx_item *decider)
+static void mirror(struct transaction *tx, const struct tx_item *refused)
 {
 	struct tx_item *it;
 
 	for (it = tx->items; it < tx->items + tx->count; it++)
 		if (is_check(it) && unlikely(it->call.p->candidate) &&
-		    (!decider || it == decider))
+		    (!refused || it == refused))
 			it->candidate = weir_candidate_op(it->call.p, &it->run.op,
 							  &it->run.key, 0);
 }
@@ -433,74 +476,51 @@ static void mirror_slow(struct transaction *tx)
 					       &it->run.key, GFP_KERNEL);
 }
 
-static bool needs_entry(const struct tx_item *it)
-{
-	return !it->e && !it->full && !it->run.key.rule;
-}
-
-/* Hold what must have an entry: the refuser's key, or if there is none all. */
-static int entries_want(struct transaction *tx, struct tx_item *decider)
-{
-	struct tx_item *it;
-	int err = 0;
-
-	if (decider)
-		return needs_entry(decider) ? item_hold(tx, decider) : 0;
-	for (it = tx->items; it < tx->items + tx->count && err >= 0; it++)
-		if (is_check(it) && needs_entry(it))
-			err = item_hold(tx, it);
-	return err;
-}
-
-/* Once from the beginning: 0, TX_AGAIN, or an errno, which the results tell. */
+/* Once from the beginning: 0, TX_AGAIN, or an errno, which the results tell. Under RCU. */
 static int attempt(struct transaction *tx)
 {
-	struct tx_item *decider;
+	struct tx_item *refused;
 	int err = locate(tx);
 
 	if (err)
 		return err;
-	if (!entries_lock(tx))
-		return TX_AGAIN;
-	if (!moment(tx)) {
-		entries_release(tx, tx->nentries);
-		return TX_AGAIN;
-	}
-	decider = refuser(tx);
-	err = entries_want(tx, decider);
-	if (err) {
-		entries_release(tx, tx->nentries);
-		return err;
-	}
-	if (decider)
-		refuse(tx, decider);
-	else
-		charge(tx);
-	entries_unlock(tx, !decider);
-	mirror(tx, decider);
+	weir_multi_lock(&tx->lock);
+	err = decide(tx, &refused);
+	weir_multi_unlock(&tx->lock);
+	if (err)
+		return hold(tx);
+	mirror(tx, refused);
 	return 0;
 }
 
-/* Make the entries that were wanted, and let go of their limiters. */
-static int entries_make(struct transaction *tx)
+static unsigned int item_with(const struct transaction *tx, const struct weir_multi_key *k)
 {
-	struct tx_item *it;
-	int err = 0, made;
+	unsigned int i = 0;
 
-	for (it = tx->items; it < tx->items + tx->count; it++) {
-		it->full = false;
-		if (!it->held)
-			continue;
-		it->tries += it->tries < TX_TRIES;
-		made = err ? 0 : weir_limiter_entry_make(it->call.l, it->call.key);
-		if (made == -ENOSPC)
-			it->full = true;
-		else if (made)
-			err = fail(tx, it - tx->items, made);
-		weir_object_live_put(&it->call.l->obj);
-		it->held = false;
+	while (tx->items[i].k != k)
+		i++;
+	return i;
+}
+
+/* Find the room, or get the memory, that was missing. 0 or -ENOMEM. */
+static int prepare(struct transaction *tx)
+{
+	struct weir_multi_key *k = tx->roomless;
+	struct tx_key *s;
+
+	if (k) {
+		s = state_of(tx, k);
+		s->full = !weir_table_room(k->t, tx->room) || ++s->tries > TX_TRIES;
+		return 0;
 	}
-	return err;
+	for (k = tx->lock.keys; k < tx->lock.keys + tx->lock.count; k++) {
+		if (!k->wanted || k->new)
+			continue;
+		k->new = weir_entry_alloc(k->t->memcg, k->key, GFP_KERNEL);
+		if (!k->new)
+			return fail(tx, item_with(tx, k), -ENOMEM);
+	}
+	return 0;
 }
 
 /* 0: the results tell all. Or -ERESTARTSYS, and nothing happened. */
@@ -514,7 +534,7 @@ static int perform(struct transaction *tx)
 		rcu_read_unlock();
 		if (!err)
 			mirror_slow(tx);
-		if (entries_make(tx) || err != TX_AGAIN)
+		if (err != TX_AGAIN || prepare(tx))
 			return 0;
 		if (signal_pending(current))
 			return -ERESTARTSYS;
@@ -562,8 +582,10 @@ static int run(struct transaction *tx, struct weir_op __user *ops)
 	}
 	if (!err && checks > WEIR_TRANSACTION_CHECKS)
 		err = -EINVAL;
-	if (!err && !items_check(tx))
+	if (!err && !items_check(tx)) {
 		err = perform(tx);
+		release(tx);
+	}
 	for (i = 0; i < got; i++) {
 		if (!err)
 			err = weir_op_put(&tx->items[i].run, ops + i);
@@ -576,24 +598,30 @@ static int run(struct transaction *tx, struct weir_op __user *ops)
 static noinline int run_small(struct transaction *tx, struct weir_op __user *ops)
 {
 	struct tx_item items[TX_SMALL];
-	struct tx_entry entries[TX_SMALL];
+	struct weir_multi_key keys[TX_SMALL];
+	struct tx_key states[TX_SMALL];
 
 	tx->items = items;
-	tx->entries = entries;
+	tx->states = states;
+	weir_multi_init(&tx->lock, keys);
 	return run(tx, ops);
 }
 
 static int run_large(struct transaction *tx, struct weir_op __user *ops)
 {
+	struct weir_multi_key *keys;
 	int ret = -ENOMEM;
 
 	tx->items = kmalloc_array(tx->count, sizeof(*tx->items),
 				  GFP_KERNEL_ACCOUNT);
-	tx->entries = kmalloc_array(tx->count, sizeof(*tx->entries),
-				    GFP_KERNEL_ACCOUNT);
-	if (tx->items && tx->entries)
+	tx->states = kmalloc_array(tx->count, sizeof(*tx->states),
+				   GFP_KERNEL_ACCOUNT);
+	keys = kmalloc_array(tx->count, sizeof(*keys), GFP_KERNEL_ACCOUNT);
+	weir_multi_init(&tx->lock, keys);
+	if (tx->items && tx->states && keys)
 		ret = run(tx, ops);
-	kfree(tx->entries);
+	kfree(keys);
+	kfree(tx->states);
 	kfree(tx->items);
 	return ret;
 }
@@ -610,10 +638,10 @@ static int run_large(struct transaction *tx, struct weir_op __user *ops)
 int weir_transaction_run(struct weir_client *c, struct weir_op __user *ops,
 			 u32 count)
 {
-	static struct lock_class_key class;
 	struct transaction tx = { .client = c, .count = count };
 	u16 opcode;
 
+	BUILD_BUG_ON(WEIR_TRANSACTION_MAX > WEIR_MULTI_MAX);
 	/* whoever changes it meanwhile is told so by those who look again */
 	if (get_user(opcode, &ops->opcode))
 		return -EFAULT;
@@ -621,6 +649,5 @@ int weir_transaction_run(struct weir_client *c, struct weir_op __user *ops,
 		return weir_claims_run(c, ops, count);
 	if (count > WEIR_TRANSACTION_MAX)
 		return -EINVAL;
-	lockdep_init_map(&tx.map, "weir_transaction", &class, 0);
 	return count <= TX_SMALL ? run_small(&tx, ops) : run_large(&tx, ops);
 }

@@ -10,11 +10,9 @@
  *	registry mutex		mutex		names, numbers, accounts
  *	(sysfs)					taken inside it, to remove a folder
  *	expiry->lock		spinlock, BH	raising bounds
- *	bucket			bit lock, BH	links of one chain; claims that are one hold
- *						several, in the order of their addresses
- *	entry			bit lock, BH	one key's state; transactions hold several,
- *						in the order of their addresses, such claims
- *						with all buckets locked
+ *	stripe of a table	spinlock, BH	links and entries of its buckets; transactions
+ *						and such claims hold several, in the order of
+ *						their addresses (multi_lock.h)
  *	waiters' bucket		spinlock, BH	queues of those who wait for tokens
  *	gate->lock		spinlock, BH	all who wait for permits; wakes them
  *	client->hold_lock	spinlock, BH	what holders of one open file have

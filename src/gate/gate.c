@@ -391,11 +391,8 @@ static int look_again(struct gate_waiter *w, bool in_time)
 	if (smp_load_acquire(&w->granted))
 		return WEIR_GATE_GRANTED;
 	/* while he is in the queue the entry is not idle, so nobody drops it */
-	if (!weir_table_lock(&g->table, e, &word)) {
-		/* pairs with the release in weir_entry_unlock(), which says that it is dead */
-		smp_acquire__after_ctrl_dep();
+	if (!weir_table_lock(&g->table, e, &word))
 		return WEIR_GATE_GRANTED;
-	}
 	if (!w->granted) {
 		/* in the lock: what he was kicked for is to be seen from here on */
 		spin_lock(&g->lock);

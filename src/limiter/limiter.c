@@ -165,7 +165,7 @@ static int entry_op(struct weir_limiter_call *call, struct weir_entry *e, u64 *w
  */
 static bool answer_unlocked(struct weir_limiter_call *call, const struct weir_entry *e)
 {
-	/* pairs with the release in weir_entry_unlock() */
+	/* pairs with the release in weir_entry_end() */
 	u64 word = atomic64_read_acquire(&e->word), ban_until;
 	u32 change = READ_ONCE(e->change), bans;
 	struct weir_op *op = call->op;
@@ -177,7 +177,7 @@ static bool answer_unlocked(struct weir_limiter_call *call, const struct weir_en
 		return false;
 	ban_until = READ_ONCE(e->ban_until);
 	bans = READ_ONCE(e->bans);
-	/* pairs with the exchange in weir_entry_lock(): an earlier change has an earlier time */
+	/* pairs with the exchange in weir_entry_begin(): an earlier change has an earlier time */
 	smp_rmb();
 	weir_limiter_now(call);
 	/* pairs with the same: a later change has a later time, and is seen here */
@@ -225,7 +225,7 @@ static int absent_check(struct weir_limiter_call *call)
 	struct weir_decision d;
 	bool fits = (u64)call->op->n <= call->p->rate.limit;
 
-	if (fits && weir_table_refuses_at_once(&call->l->table, call->key))
+	if (fits && weir_table_refuses(&call->l->table, call->key))
 		return weir_limiter_full_count(call);
 	if (fits || call->p->strikes)
 		return WEIR_OP_MUST_SLEEP;
@@ -244,7 +244,8 @@ static int absent_peek(struct weir_limiter_call *call, u64 cost)
 	struct weir_decision d;
 
 	call->now = weir_table_now(&call->l->table);
-	if (call->op->opcode == WEIR_OP_PEEK && !weir_table_room(&call->l->table))
+	if (call->op->opcode == WEIR_OP_PEEK &&
+	    weir_table_refuses(&call->l->table, call->key))
 		return weir_limiter_full(call);
 	weir_rate_peek(&call->p->rate, weir_rate_fresh(&call->p->rate, call->now),
 		       call->now, cost, &d);
@@ -314,14 +315,14 @@ static bool changes_more(u32 opcode)
 }
 
 /**
- * weir_limiter_unlock - let go of an entry that may have been changed
+ * weir_limiter_changed - see to what follows from the change of an entry
  * @call: the last operation on it
- * @e: the entry, locked
+ * @e: the entry, locked; it stays so
  * @word: its new state
  * @before: when it would have been idle; WEIR_EXPIRY_NEVER if it is new
  */
-void weir_limiter_unlock(const struct weir_limiter_call *call,
-			 struct weir_entry *e, u64 word, u64 before)
+void weir_limiter_changed(const struct weir_limiter_call *call,
+			  struct weir_entry *e, u64 word, u64 before)
 {
 	struct weir_table *t = &call->l->table;
 	u64 after = weir_limiter_idle_at(t, e, word, call->now);
@@ -333,7 +334,14 @@ void weir_limiter_unlock(const struct weir_limiter_call *call,
 				     call->op->out_flags & WEIR_OUT_BANNED_NOW))
 		weir_wait_kick(e);
 	weir_entry_changed(e);
-	weir_table_unlock(t, e, word);
+}
+
+/* The same, and unlock the entry. */
+void weir_limiter_unlock(const struct weir_limiter_call *call,
+			 struct weir_entry *e, u64 word, u64 before)
+{
+	weir_limiter_changed(call, e, word, before);
+	weir_table_unlock(&call->l->table, e, word);
 }
 
 /**

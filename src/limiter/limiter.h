@@ -129,6 +129,8 @@ int weir_limiter_lift(struct weir_limiter_call *call, struct weir_entry *e);
 int weir_limiter_full(struct weir_limiter_call *call);
 int weir_limiter_full_count(struct weir_limiter_call *call);
 int weir_limiter_entry_make(struct weir_limiter *l, struct weir_key *key);
+void weir_limiter_changed(const struct weir_limiter_call *call,
+			  struct weir_entry *e, u64 word, u64 before);
 void weir_limiter_unlock(const struct weir_limiter_call *call,
 			 struct weir_entry *e, u64 word, u64 before);
 void weir_limiter_full_over(struct weir_limiter *l, unsigned int leaving);

@@ -228,6 +228,9 @@ static void config_merge(struct weir_limiter_config *c,
 		 WEIR_SET_FORGET_AFTER | WEIR_SET_QUEUE_MAX | \
 		 WEIR_SET_FLAGS | WEIR_SET_CANDIDATE | WEIR_SET_BAN_JITTER)
 
+/* What may make entries idle sooner than the bounds of expiry say. */
+#define SET_SOONER	(WEIR_SET_RATE | WEIR_SET_BURST | WEIR_SET_WITHIN | WEIR_SET_FORGET_AFTER)
+
 /*
  * @candidate: the new one, if @mask has it; out: the one that it took the place of. Its
  * reference is the caller's to give back, whatever we return.
@@ -268,7 +271,8 @@ static int limiter_change(struct weir_limiter *l,
 		*candidate = old->candidate;
 	kfree(old);
 	weir_wait_kick_all(l);
-	weir_table_reconfigured(&l->table);
+	if (mask & SET_SOONER)
+		weir_table_reconfigured(&l->table);
 	return 0;
 }
 
@@ -334,7 +338,7 @@ void weir_limiter_stats_read(struct weir_limiter *l,
 	};
 	/*
 	 * whose places are free are counted: pairs with the barrier in
-	 * weir_table_places_give()
+	 * weir_table_release_slots()
 	 */
 	smp_rmb();
 	for_each_possible_cpu(cpu) {

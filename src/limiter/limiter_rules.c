@@ -81,22 +81,18 @@ static void entry_lift(struct weir_limiter *l, struct weir_entry *e, u64 hash)
 	weir_limiter_unlock(&call, e, word, before);
 }
 
-/* End the bans in one bucket of keys that are allowed now, every address. */
+/* End the bans in one bucket of keys that are allowed now, every address. Under RCU. */
 static void bucket_lift(struct weir_limiter *l, const struct weir_rule_set *set,
 			unsigned int bucket)
 {
+	u64 now = weir_table_now(&l->table);
 	struct weir_entry *e;
-	u64 from = 0, hash;
 
-	while ((e = weir_table_next(&l->table, bucket, from, &hash))) {
-		if (READ_ONCE(e->ban_until) > weir_table_now(&l->table) &&
+	for (e = rcu_dereference(l->table.buckets[bucket]); e; e = rcu_dereference(e->next))
+		if (READ_ONCE(e->ban_until) > now &&
 		    weir_rules_cover(set, e->key, e->key_len,
 				     entry_prefix(l, e)) == WEIR_RULE_ALLOW)
-			entry_lift(l, e, hash);
-		if (hash == U64_MAX)
-			break;
-		from = hash + 1;
-	}
+			entry_lift(l, e, weir_table_hash_of(&l->table, e));
 }
 
 /* A rule that allows lifts the bans that there are. */

@@ -3,8 +3,7 @@
  * One operation on one key of a roster.
  *
  * To find a lease, and to be told that somebody else has it, takes no lock and writes
- * nothing but a total. What changes one is done under the entry's lock, what ends one
- * under the bucket's too, so that its place is free when that is over. Memory is asked for
+ * nothing but a total. What changes or ends one is done with its entry locked. Memory is asked for
  * before, and only where none of this has refused.
  */
 
@@ -64,7 +63,7 @@ static bool tenure_read(struct weir_roster *r, const struct weir_entry *e,
 	/* pairs with the release in weir_tenure_put(): the other entries of one submission */
 	l = smp_load_acquire(&e->tenure);
 	g->until = l ? weir_term_expires(&l->term) : 0;
-	/* pairs with the exchange in weir_entry_lock(): an earlier change has an earlier time */
+	/* pairs with the exchange in weir_entry_begin(): an earlier change has an earlier time */
 	smp_rmb();
 	g->now = weir_table_now(&r->table);
 	/* pairs with the same: a later change has a later time */
@@ -208,7 +207,7 @@ static int absent(struct weir_roster *r, const struct weir_op *op,
 {
 	if (!weir_term_makes(op->opcode))
 		return -ENOENT;
-	if (!weir_table_refuses_at_once(&r->table, key))
+	if (!weir_table_refuses(&r->table, key))
 		return WEIR_OP_MUST_SLEEP;
 	this_cpu_inc(r->totals->full);
 	return -ENOSPC;

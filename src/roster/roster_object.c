@@ -8,7 +8,6 @@
 
 #include "table/dump.h"
 #include "roster/roster.h"
-#include "table/sweep.h"
 #include "core/sysfs.h"
 #include "core/user.h"
 #include "core/view.h"
@@ -21,6 +20,7 @@
 #define RECORD_MAX	(sizeof(struct weir_lease_info) +	\
 			 ALIGN(WEIR_KEY_MAX, 8) + ALIGN(WEIR_VALUE_MAX, 8))
 #define LEAST		1024
+#define GROUPS_A_READ	64	/* looked at for ended leases by one read of the totals */
 
 /* Check a configuration and fill in its defaults. */
 static int config_check(struct weir_roster_config *c)
@@ -85,8 +85,8 @@ static void members_settle(struct weir_roster *r)
 {
 	unsigned int steps;
 
-	for (steps = 0; steps < WEIR_SWEEP_FOR_ROOM; steps++)
-		if (!weir_table_step(&r->table, false))
+	for (steps = 0; steps < GROUPS_A_READ; steps++)
+		if (!weir_table_step(&r->table))
 			break;
 }
 

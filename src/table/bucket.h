@@ -1,67 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * A bucket of a table: the first entry of its chain, and in bit 0 the lock of those who
- * link and unlink. For table.c, and for several.c, which locks more than one.
- */
+/* The chains of a table, for table.c and multi_lock.c. */
 #ifndef _WEIR_BUCKET_H
 #define _WEIR_BUCKET_H
 
-#include <linux/processor.h>	/* bit_spinlock.h of 6.12 forgets it */
-#include <linux/bit_spinlock.h>
 #include <linux/string.h>
 
 #include "table/table.h"
 
-#define BUCKET_LOCK_BIT	0
-#define BUCKET_LOCKED	BIT(BUCKET_LOCK_BIT)
-
-static inline struct weir_entry *bucket_first(const unsigned long *bucket)
+static inline struct weir_entry __rcu **bucket_of(const struct weir_table *t, u64 hash)
 {
-	/* pairs with the release in bucket_set(); the address carries it on */
-	return (struct weir_entry *)(READ_ONCE(*bucket) & ~BUCKET_LOCKED);
+	return &t->buckets[weir_table_bucket(t, hash)];
 }
 
-static inline void bucket_set(unsigned long *bucket, struct weir_entry *first)
+/* What a link leads to. Context: RCU read side, or the stripe locked. */
+static inline struct weir_entry *chain_next(struct weir_entry __rcu *const *link)
 {
-	/* what is in the entry comes first: pairs with bucket_first() */
-	smp_store_release(bucket, (unsigned long)first | BUCKET_LOCKED);
-}
-
-static inline void bucket_lock(struct weir_table *t, unsigned long *bucket)
-	__acquires(bitlock)
-{
-	local_bh_disable();
-	bit_spin_lock(BUCKET_LOCK_BIT, bucket);
-	lock_map_acquire(&t->bucket_map);
-}
-
-static inline void bucket_unlock(struct weir_table *t, unsigned long *bucket)
-	__releases(bitlock)
-{
-	lock_map_release(&t->bucket_map);
-	bit_spin_unlock(BUCKET_LOCK_BIT, bucket);
-	local_bh_enable();
-}
-
-/*
- * One of many. Softirqs and preemption are off already: the kernel counts in eight bits
- * how often they were turned off.
- * @nest: what the caller holds that makes it right to hold others
- */
-static inline void bucket_lock_nested(struct weir_table *t, unsigned long *bucket,
-				      struct lockdep_map *nest)
-{
-	/* pairs with the release in both ways of unlocking */
-	while (test_and_set_bit_lock(BUCKET_LOCK_BIT, bucket))
-		while (READ_ONCE(*bucket) & BUCKET_LOCKED)
-			cpu_relax();
-	lock_acquire_exclusive(&t->bucket_map, 0, 0, nest, _THIS_IP_);
-}
-
-static inline void bucket_unlock_nested(struct weir_table *t, unsigned long *bucket)
-{
-	lock_map_release(&t->bucket_map);
-	clear_bit_unlock(BUCKET_LOCK_BIT, bucket);
+	/* pairs with the release in chain_add() */
+	return rcu_dereference_check(*link, rcu_read_lock_bh_held());
 }
 
 static inline bool entry_is(const struct weir_entry *e, const struct weir_key *key)
@@ -75,12 +30,44 @@ static inline bool entry_is(const struct weir_entry *e, const struct weir_key *k
 	return !memcmp(e->key, key->data, key->len);
 }
 
-static inline struct weir_entry *chain_find(struct weir_entry *e,
+/* The entry of a key, or NULL. Context: RCU read side, or the stripe locked. */
+static inline struct weir_entry *chain_find(struct weir_entry __rcu **bucket,
 					    const struct weir_key *key)
 {
+	struct weir_entry *e = chain_next(bucket);
+
 	while (e && !entry_is(e, key))
-		e = rcu_dereference_check(e->next, rcu_read_lock_bh_held());
+		e = chain_next(&e->next);
 	return e;
+}
+
+/* The same; *@passed counts the entries of other keys before it. */
+static inline struct weir_entry *chain_find_counted(struct weir_entry __rcu **bucket,
+						    const struct weir_key *key,
+						    unsigned int *passed)
+{
+	struct weir_entry *e;
+
+	for (e = chain_next(bucket); e && !entry_is(e, key); e = chain_next(&e->next))
+		(*passed)++;
+	return e;
+}
+
+/* Publish a new entry, marked as locked. Context: its stripe locked. */
+static inline void chain_add(struct weir_table *t, struct weir_entry __rcu **bucket,
+			     u64 hash, struct weir_entry *e)
+{
+	e->stripe = weir_table_stripe_number(t, hash);
+	atomic64_set(&e->word, WEIR_ENTRY_LOCKED);
+	RCU_INIT_POINTER(e->next, chain_next(bucket));
+	/* what is in the entry comes first: pairs with chain_next() */
+	rcu_assign_pointer(*bucket, e);
+}
+
+/* Unlink the entry that @link leads to; readers may still stand on it. Stripe locked. */
+static inline void chain_remove(struct weir_entry __rcu **link, struct weir_entry *e)
+{
+	rcu_assign_pointer(*link, chain_next(&e->next));
 }
 
 #endif /* _WEIR_BUCKET_H */

@@ -21,6 +21,16 @@ static const struct {
 
 static struct kmem_cache *caches[ARRAY_SIZE(classes)];
 
+static struct kmem_cache *cache_for(unsigned int key_len)
+{
+	size_t size = sizeof(struct weir_entry) + key_len;
+	unsigned int class = 0;
+
+	while (classes[class].size < size)
+		class++;
+	return caches[class];
+}
+
 /*
  * Other people's keys must not get the owner's cgroup killed: they fail instead.
  * Nor may they, where nothing can be waited for, take what GFP_ATOMIC can: that goes
@@ -45,19 +55,14 @@ struct weir_entry *weir_entry_alloc(struct mem_cgroup *memcg,
 				    const struct weir_key *key, gfp_t gfp)
 {
 	struct weir_entry *e;
-	size_t size = sizeof(*e) + max_t(size_t, key->len, WEIR_KEY_INLINE);
 	struct mem_cgroup *old;
-	unsigned int class;
 
-	for (class = 0; classes[class].size < size; class++)
-		;
 	old = set_active_memcg(memcg);
-	e = kmem_cache_alloc(caches[class], entry_gfp(gfp));
+	e = kmem_cache_alloc(cache_for(key->len), entry_gfp(gfp));
 	set_active_memcg(old);
 	if (!e)
 		return NULL;
 	memset(e, 0, sizeof(*e));
-	e->class = class;
 	e->key_len = key->len;
 	if (key->len <= WEIR_KEY_INLINE)
 		memcpy(e->key, key->words, sizeof(key->words));
@@ -69,7 +74,7 @@ struct weir_entry *weir_entry_alloc(struct mem_cgroup *memcg,
 /* One that nobody can see. */
 void weir_entry_free(struct weir_entry *e)
 {
-	kmem_cache_free(caches[e->class], e);
+	kmem_cache_free(cache_for(e->key_len), e);
 }
 
 static void free_rcu_callback(struct rcu_head *rcu)

@@ -3,27 +3,22 @@
  * An entry: the state a keyed object holds for one key, in one cache line for
  * keys of up to 16 bytes.
  *
- * Bit 0 of the word is the entry's lock; a rate state always has it clear. Whatever
- * changes an entry takes the lock, reads the clock, and gives the lock back with the
- * new word. A reader without the lock reads the word, the clock, and the word again.
+ * The lock of its stripe (table.h) protects an entry. Whatever changes it locks the
+ * stripe, sets bit 0 of the word, which a state always has clear, reads the clock, and
+ * stores the new word. A reader without the lock reads the word, the clock, and the word
+ * again.
  *
- * Life: linked into its bucket locked (so nobody sees it before the operation
- * that made it is over), used, killed under bucket lock and entry lock by
- * setting the word to WEIR_ENTRY_DEAD, unlinked, freed after an RCU grace
- * period. Whoever meets a dead word looks the key up again.
- *
- * The lock is a spinning one: the holder does not sleep, allocate, or touch user
- * memory. Softirqs take it too, so it is held with them disabled.
+ * Life: linked with bit 0 set (so nobody reads its state before the operation that
+ * made it is over), used, killed with the stripe locked by setting the word to
+ * WEIR_ENTRY_DEAD, unlinked, freed after an RCU grace period. Whoever meets a dead
+ * word looks the key up again.
  */
 #ifndef _WEIR_ENTRY_H
 #define _WEIR_ENTRY_H
 
 #include <linux/atomic.h>
-#include <linux/bottom_half.h>
 #include <linux/cache.h>
 #include <linux/list.h>
-#include <linux/lockdep.h>
-#include <linux/processor.h>
 #include <linux/rcupdate.h>
 
 #include "lib/gate_queue.h"
@@ -39,20 +34,20 @@ struct weir_tenure;
  *
  * Letters tell what protects a member:
  *   I: set before the entry is visible, then constant
- *   B: written under the bucket's lock, read under RCU
- *   E: entry lock
- *   A: atomic; written with the lock held
- *   R: written under the entry lock, read under RCU with READ_ONCE()
+ *   B: written with the stripe locked, read under RCU
+ *   E: stripe lock
+ *   A: atomic; written with the stripe locked
+ *   R: written with the stripe locked, read under RCU with READ_ONCE()
  *
  * @next:	B: next in the bucket
  * @key_len:	I: bytes of @key
- * @class:	I: which slab cache it came from
+ * @stripe:	I: number of the lock that protects it
  * @bans:	E: steps of the ban ladder climbed
  * @step:	E: breakers: of the ladder, the next one
  * @change:	R: limiters: counts changes under the lock; WEIR_CHANGE_QUEUED and _REFUSED
  * @in_kernel:	E: gates: of those in use, those that other modules have
  * @held:	E: breakers: probes that somebody holds
- * @word:	A: state and lock; the state of gates: see gate_async.c
+ * @word:	A: state, and whether an operation is under way; of gates: see gate_async.c
  * @ban_until:	R: when the last ban ends or ended, 0 for never banned
  * @score:	E: strikes; @counts is also R: tells whether there are any
  * @at:		R: breakers: see &weir_circuit.at
@@ -68,7 +63,7 @@ struct weir_tenure;
 struct weir_entry {
 	struct weir_entry __rcu	*next;
 	u8			key_len;
-	u8			class;
+	u8			stripe;
 	union {
 		u16		bans;
 		u16		step;
@@ -150,49 +145,23 @@ static inline void weir_entry_changed(struct weir_entry *e)
 	WRITE_ONCE(e->change, e->change + WEIR_CHANGE_ONE);
 }
 
-/**
- * weir_entry_lock - lock an entry, unless it is dead
- * @e: the entry, kept by RCU or by its bucket's lock
- * @map: the table's lockdep map for entries
- * @nest: what the caller holds that makes it right to hold others, or NULL
- * @word: where the word goes, lock bit clear
- *
- * Context: softirqs disabled. Lock order: registry.h.
- * Return: false, and nothing locked, if the entry is dead.
+/*
+ * Mark an entry that is not dead as locked for those who look at it without the lock.
+ * Context: its stripe locked. Return: its state.
  */
-static inline bool weir_entry_lock(struct weir_entry *e, struct lockdep_map *map,
-				   struct lockdep_map *nest, u64 *word)
+static inline u64 weir_entry_begin(struct weir_entry *e)
 {
-	u64 w = atomic64_read(&e->word);
-
-	for (;;) {
-		if (w == WEIR_ENTRY_DEAD)
-			return false;
-		if (w & WEIR_ENTRY_LOCKED) {
-			cpu_relax();
-			w = atomic64_read(&e->word);
-			continue;
-		}
-		/*
-		 * Pairs with the release in weir_entry_unlock(). Fully ordered, for readers
-		 * without the lock: they see it locked before they see what is changed
-		 * under it, and the clock is read after that.
-		 */
-		if (atomic64_try_cmpxchg(&e->word, (s64 *)&w, w | WEIR_ENTRY_LOCKED))
-			break;
-	}
-	/* several at a time are taken in one order: by transactions, and by several.c */
-	lock_acquire_exclusive(map, 0, 0, nest, _THIS_IP_);
-	*word = w;
-	return true;
+	/*
+	 * Fully ordered, for readers without the lock: they see the mark before they see what
+	 * is changed after it, and the clock is read after that.
+	 */
+	return atomic64_xchg(&e->word, WEIR_ENTRY_LOCKED);
 }
 
-/* Give the lock back with the state @word, or WEIR_ENTRY_DEAD. */
-static inline void weir_entry_unlock(struct weir_entry *e,
-				     struct lockdep_map *map, u64 word)
+/* Publish the new state of an entry, or WEIR_ENTRY_DEAD. Context: its stripe locked. */
+static inline void weir_entry_end(struct weir_entry *e, u64 word)
 {
-	lock_map_release(map);
-	/* pairs with the acquire in weir_entry_lock() */
+	/* pairs with the reads of the word without the lock */
 	atomic64_set_release(&e->word, word);
 }
 

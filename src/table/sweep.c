@@ -30,7 +30,7 @@ static bool sweep_slice(struct weir_table *t)
 	bool more;
 
 	do {
-		more = weir_table_step(t, false);
+		more = weir_table_step(t);
 	} while (more && ktime_get_boottime_ns() < end);
 	return more;
 }

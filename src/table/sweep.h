@@ -10,8 +10,10 @@
 
 struct weir_table;
 
-/* Groups a caller examines in search of room before it is told "full". */
-#define WEIR_SWEEP_FOR_ROOM	64
+/* A search for room ends with the group in which it has seen so many entries... */
+#define WEIR_ROOM_ENTRIES	64
+/* ...or with so many groups. */
+#define WEIR_ROOM_GROUPS	4
 
 void weir_sweep_init(struct weir_table *t);
 void weir_sweep_stop(struct weir_table *t);

@@ -52,7 +52,7 @@ void weir_table_prefetch(const struct weir_table *t, const struct weir_key *key)
 /* And, once that is there, its first entry. Context: any. */
 void weir_table_prefetch_entry(const struct weir_table *t, const struct weir_key *key)
 {
-	prefetch(bucket_first(&t->buckets[weir_table_bucket(t, key->hash)]));
+	prefetch(rcu_access_pointer(t->buckets[weir_table_bucket(t, key->hash)]));
 }
 
 /**
@@ -66,22 +66,23 @@ void weir_table_prefetch_entry(const struct weir_table *t, const struct weir_key
 struct weir_entry *weir_table_find(struct weir_table *t,
 				   const struct weir_key *key)
 {
-	return chain_find(bucket_first(&t->buckets[weir_table_bucket(t, key->hash)]),
-			  key);
+	return chain_find(bucket_of(t, key->hash), key);
 }
 
 /**
- * weir_table_places_take - places below the cap for new entries, all or none
+ * weir_table_reserve_slots - slots below the cap for new entries, all or none
  * @t: the table
  * @n: how many
  *
  * Exact at any concurrency.
- * Context: the buckets locked in which the entries are going to be linked.
+ * Context: the stripes locked in which the entries are going to be linked.
  */
-bool weir_table_places_take(struct weir_table *t, unsigned int n)
+bool weir_table_reserve_slots(struct weir_table *t, unsigned int n)
 {
 	s64 nr = atomic64_read(&t->nr);
 
+	if (!n)
+		return true;
 	do {
 		if (nr + n > READ_ONCE(t->max_keys))
 			return false;
@@ -89,98 +90,75 @@ bool weir_table_places_take(struct weir_table *t, unsigned int n)
 	return true;
 }
 
-/* Give places back, of entries that are gone or were not linked after all. */
-void weir_table_places_give(struct weir_table *t, unsigned int n)
+/* Release slots, of entries that are gone or were not linked after all. */
+void weir_table_release_slots(struct weir_table *t, unsigned int n)
 {
 	if (!n)
 		return;
-	/* in this order: pairs with the reads in table_refuses() and the like */
-	atomic64_add(n, &t->given);
-	/* the same */
-	smp_mb__after_atomic();
+	/* what was counted of them comes first: pairs with weir_limiter_stats_read() */
+	smp_mb__before_atomic();
 	atomic64_sub(n, &t->nr);
 }
 
-/**
- * weir_table_undecided - places are about to be taken that may be given back; or it is over
- * @t: the table
- * @n: 1; or -1
- *
- * Context: softirqs and preemption are off until it is over.
- */
-void weir_table_undecided(struct weir_table *t, int n)
+/* Unlink and kill the entry that @link leads to, and that is marked as locked. */
+static void entry_kill(struct weir_entry __rcu **link, struct weir_entry *e)
 {
-	/* what was given back comes before: pairs with weir_table_stood_still() */
-	smp_mb__before_atomic();
-	atomic_add(n, &t->undecided);
-	/* what is taken comes after: pairs with the barrier before that is asked */
-	smp_mb__after_atomic();
-}
-
-/* Unlink an entry that comes after @prev (NULL: after the bucket itself). */
-static void entry_unlink(unsigned long *bucket, struct weir_entry *prev,
-			 struct weir_entry *e)
-{
-	struct weir_entry *next = rcu_dereference_protected(e->next, true);
-
-	if (prev)
-		rcu_assign_pointer(prev->next, next);
-	else
-		bucket_set(bucket, next);
-}
-
-/*
- * The same, and let it go; its lock is held: dead, out of the chain, freed when no
- * reader can stand on it any more.
- */
-static void entry_kill(struct weir_table *t, unsigned long *bucket,
-		       struct weir_entry *prev, struct weir_entry *e)
-{
-	entry_unlink(bucket, prev, e);
-	weir_entry_unlock(e, &t->entry_map, WEIR_ENTRY_DEAD);
+	chain_remove(link, e);
+	weir_entry_end(e, WEIR_ENTRY_DEAD);
 	weir_entry_free_rcu(e);
 }
 
-/* Drop the idle entries of one bucket; the least idle time of the others. */
-static u64 bucket_scan(struct weir_table *t, unsigned long *bucket, u64 now,
-		       unsigned int *dropped)
+/* Kill the entry if it is idle; else *@least is at most its idle time. Stripe locked. */
+static bool entry_expire(struct weir_table *t, struct weir_entry *e, u64 now, u64 *least)
 {
-	struct weir_entry *e, *next, *prev = NULL;
-	u64 least = WEIR_EXPIRY_NEVER, idle_at, word;
+	u64 idle_at = t->ops->idle_at(t, e, atomic64_read(&e->word), now);
 
-	bucket_lock(t, bucket);
-	for (e = bucket_first(bucket); e; e = next) {
-		next = rcu_dereference_protected(e->next, true);
-		/* linked, so not dead: only bucket lock holders kill */
-		if (WARN_ON_ONCE(!weir_entry_lock(e, &t->entry_map, NULL, &word)))
-			break;
-		idle_at = t->ops->idle_at(t, e, word, now);
-		if (idle_at <= now) {
-			if (t->ops->dropped)
-				t->ops->dropped(t, e);
-			entry_kill(t, bucket, prev, e);
-			(*dropped)++;
-			continue;
-		}
-		weir_entry_unlock(e, &t->entry_map, word);
-		least = min(least, idle_at);
-		prev = e;
+	if (idle_at > now) {
+		*least = min(*least, idle_at);
+		return false;
 	}
-	bucket_unlock(t, bucket);
-	return least;
+	weir_entry_begin(e);
+	if (t->ops->dropped)
+		t->ops->dropped(t, e);
+	return true;
 }
 
 /**
- * struct scan - what group_scan() is for
+ * struct scan - what group_scan() is for, and what it did
  * @t: the table
  * @for_room: to make room, not in the course of time
+ * @seen: entries examined
  * @dropped: entries
  */
 struct scan {
 	struct weir_table *t;
 	bool for_room;
+	unsigned int seen;
 	unsigned int dropped;
 };
+
+/* Drop the idle entries of one bucket; the least idle time of the others. */
+static u64 bucket_scan(struct scan *scan, unsigned int bucket, u64 now)
+{
+	struct weir_table *t = scan->t;
+	struct weir_entry __rcu **link = &t->buckets[bucket];
+	spinlock_t *stripe = weir_table_stripe(t, (u64)bucket << t->shift);
+	u64 least = WEIR_EXPIRY_NEVER;
+	struct weir_entry *e;
+
+	weir_stripe_lock(stripe);
+	while ((e = chain_next(link))) {
+		scan->seen++;
+		if (entry_expire(t, e, now, &least)) {
+			entry_kill(link, e);
+			scan->dropped++;
+		} else {
+			link = &e->next;
+		}
+	}
+	weir_stripe_unlock(stripe);
+	return least;
+}
 
 /* weir_expiry_scan */
 static u64 group_scan(void *arg, unsigned int group, u64 now)
@@ -188,149 +166,89 @@ static u64 group_scan(void *arg, unsigned int group, u64 now)
 	struct scan *scan = arg;
 	struct weir_table *t = scan->t;
 	unsigned int first = group << WEIR_GROUP_BITS, i;
+	unsigned int before = scan->dropped;
 	u64 least = WEIR_EXPIRY_NEVER;
 
 	rcu_read_lock();
 	for (i = first; i < first + WEIR_GROUP_SIZE; i++)
-		if (bucket_first(&t->buckets[i]))
-			least = min(least, bucket_scan(t, &t->buckets[i], now,
-						       &scan->dropped));
+		if (rcu_access_pointer(t->buckets[i]))
+			least = min(least, bucket_scan(scan, i, now));
 	rcu_read_unlock();
-	/* in this order: who sees the places free sees them counted */
-	if (scan->dropped)
-		t->ops->evicted(t, scan->dropped, scan->for_room);
-	weir_table_places_give(t, scan->dropped);
+	/* in this order: who sees the slots free sees them counted */
+	if (scan->dropped > before)
+		t->ops->evicted(t, scan->dropped - before, scan->for_room);
+	weir_table_release_slots(t, scan->dropped - before);
 	return least;
 }
 
 /**
  * weir_table_step - drop the idle entries of one group
  * @t: the table
- * @for_room: to make room, not in the course of time
  *
  * Context: process or softirq, RCU or not.
  * Return: false if nothing is idle.
  */
-bool weir_table_step(struct weir_table *t, bool for_room)
+bool weir_table_step(struct weir_table *t)
 {
-	struct scan scan = { .t = t, .for_room = for_room };
+	struct scan scan = { .t = t };
 
 	return weir_expiry_step(&t->expiry, weir_table_now(t), group_scan, &scan);
 }
 
-static bool table_is_full(const struct weir_table *t)
+static bool table_has_room(const struct weir_table *t, unsigned int n)
 {
-	return (u64)atomic64_read(&t->nr) >= READ_ONCE(t->max_keys);
+	return (u64)atomic64_read(&t->nr) + n <= READ_ONCE(t->max_keys);
 }
 
 /**
- * weir_table_stood_still - whether no place came back since, nor is one about to
+ * weir_table_room - whether the table has room, if need be that of idle entries
  * @t: the table
- * @given: places given back, read before it was looked at
+ * @n: for so many new entries
  *
- * Then what was full is full, and not by those alone who will not keep their places.
- * Context: a read barrier after the look.
- */
-bool weir_table_stood_still(const struct weir_table *t, s64 given)
-{
-	/* before @given: pairs with the barriers in weir_table_undecided() */
-	if (atomic_read(&t->undecided))
-		return false;
-	smp_rmb();	/* the same */
-	return atomic64_read(&t->given) == given;
-}
-
-/**
- * weir_table_room - whether a new key would find room, if need be an idle one's
- * @t: the table
+ * If there is too little it drops idle entries, which changes nothing for anybody. The search is
+ * bounded: it ends with the group in which it has seen WEIR_ROOM_ENTRIES entries, and
+ * the next one goes on behind that. So an idle entry may be overlooked.
  *
- * Drops idle entries of a full table, which changes nothing for anybody.
- * Examines at most 64 groups. Context: process or softirq, RCU or not.
- * Return: false if the table is full and none of what was examined is idle.
+ * Context: process or softirq, RCU or not; no stripe locked.
+ * Cost: one read if nothing can be idle.
+ * Return: false if there is no room, and too little of what was examined is idle.
  */
-bool weir_table_room(struct weir_table *t)
+bool weir_table_room(struct weir_table *t, unsigned int n)
 {
-	unsigned int steps;
+	struct scan scan = { .t = t, .for_room = true };
+	unsigned int groups;
 
-	for (steps = 0; table_is_full(t); steps++)
-		if (steps == WEIR_SWEEP_FOR_ROOM || !weir_table_step(t, true))
-			return false;
+	for (groups = 0; !table_has_room(t, n); groups++)
+		if (groups == WEIR_ROOM_GROUPS || scan.seen >= WEIR_ROOM_ENTRIES ||
+		    !weir_expiry_step(&t->expiry, weir_table_now(t), group_scan, &scan))
+			/* another CPU may have made it meanwhile */
+			return table_has_room(t, n);
 	return true;
 }
 
 /**
- * weir_table_refuses_at_once - whether a new key finds no room, where that is plain
+ * weir_table_refuses - whether a key has no entry and can get none
  * @t: the table
  * @key: hashed
  *
- * As table_refuses(), at one look and without a lock: a flood of new keys at the cap
- * must not cost more than known keys do. The clock is read between the looks: then the
- * table is full, the key absent, and no entry idle at one moment.
- * Context: RCU read side. Cost: four reads of shared lines that nobody writes while
- * the table is full, the key's chain once more, and the clock.
- * Return: false if there is room, or it takes a closer look.
+ * There is no room in the table, or the key's chain is as long as a chain may be. In a
+ * full table it is so at one moment.
+ * Context: RCU read side, process or softirq; no stripe locked.
+ * Cost: the key's chain once more; in a full table also its stripe's lock.
  */
-bool weir_table_refuses_at_once(struct weir_table *t, const struct weir_key *key)
+bool weir_table_refuses(struct weir_table *t, const struct weir_key *key)
 {
-	unsigned long *bucket = &t->buckets[weir_table_bucket(t, key->hash)];
-	s64 given = atomic64_read(&t->given);
+	struct weir_entry __rcu **bucket = bucket_of(t, key->hash);
+	spinlock_t *stripe = weir_table_stripe(t, key->hash);
+	unsigned int chain = 0;
+	bool refuses;
 
-	smp_rmb();	/* pairs with the barrier in weir_table_places_give() */
-	if (!table_is_full(t))
-		return false;
-	/*
-	 * Who took the last place holds the lock of his bucket from before he took it
-	 * until his entry is linked: pairs with the full barrier in
-	 * weir_table_places_take().
-	 */
-	smp_rmb();
-	if (READ_ONCE(*bucket) & BUCKET_LOCKED || chain_find(bucket_first(bucket), key))
-		return false;
-	smp_rmb();	/* the clock comes after that */
-	if (!weir_expiry_nothing_due(&t->expiry, weir_table_now(t)))
-		return false;
-	smp_rmb();	/* as the first */
-	return weir_table_stood_still(t, given) && table_is_full(t);
-}
-
-/*
- * Full for this key: it is absent, there is no place, and no entry is idle, all
- * at one moment. They are found one after the other; but in a table that is full
- * all the while, and from which nothing was dropped, nothing changed.
- *
- * Who may not sleep looks once, at as many groups as weir_table_room() does: he may be
- * refused though there is an idle entry in another one. What he has examined is not
- * examined again by the next one.
- */
-static bool table_refuses(struct weir_table *t, const struct weir_key *key,
-			  bool may_sleep)
-{
-	unsigned long *bucket = &t->buckets[weir_table_bucket(t, key->hash)];
-	struct weir_entry *e;
-	s64 given;
-	bool room;
-
-	do {
-		given = atomic64_read(&t->given);
-		smp_rmb();	/* pairs with the barrier in weir_table_places_give() */
-		/* each time round raises 64 bounds, so there is an end */
-		while (!(room = weir_table_room(t)) && may_sleep &&
-		       weir_expiry_due(&t->expiry, weir_table_now(t)))
-			cond_resched();
-		if (room)
-			return false;
-		bucket_lock(t, bucket);
-		e = chain_find(bucket_first(bucket), key);
-		bucket_unlock(t, bucket);
-		if (e)
-			return false;
-		smp_rmb();	/* the same */
-		if (may_sleep)
-			cond_resched();
-	} while (may_sleep &&
-		 (!weir_table_stood_still(t, given) || !table_is_full(t)));
-	/* while we searched, or waited for another who did, he may have made room */
-	return may_sleep || table_is_full(t);
+	if (weir_table_room(t, 1))
+		return !chain_find_counted(bucket, key, &chain) && chain >= WEIR_CHAIN_MAX;
+	weir_stripe_lock(stripe);
+	refuses = !chain_find(bucket, key) && !table_has_room(t, 1);
+	weir_stripe_unlock(stripe);
+	return refuses;
 }
 
 /**
@@ -341,15 +259,18 @@ static bool table_refuses(struct weir_table *t, const struct weir_key *key,
  *
  * Context: process or softirq, as @gfp says.
  * Return: the entry, for weir_table_link() or weir_table_discard(); or an
- * ERR_PTR(): -ENOSPC, the table is full of entries that are not idle (without sleep:
- * none of the WEIR_SWEEP_FOR_ROOM groups examined has one); -ENOMEM.
+ * ERR_PTR(): -ENOSPC, see weir_table_refuses(); -ENOMEM.
  */
 struct weir_entry *weir_table_new(struct weir_table *t,
 				  const struct weir_key *key, gfp_t gfp)
 {
 	struct weir_entry *e;
+	bool refuses;
 
-	if (table_refuses(t, key, gfpflags_allow_blocking(gfp)))
+	rcu_read_lock();
+	refuses = weir_table_refuses(t, key);
+	rcu_read_unlock();
+	if (refuses)
 		return ERR_PTR(-ENOSPC);
 	e = weir_entry_alloc(t->memcg, key, gfp);
 	return e ?: ERR_PTR(-ENOMEM);
@@ -371,35 +292,30 @@ void weir_table_discard(struct weir_entry *new)
  *
  * If the entry is @new, weir_table_settle() must come before the unlock.
  * Context: RCU read side.
- * Return: the entry, locked as by weir_table_lock(). Or NULL: the last place
- * went to another key; @new is still the caller's.
+ * Return: the entry, locked as by weir_table_lock(). Or NULL: the last slot, or the
+ * last one of the chain, went to another key; @new is still the caller's.
  */
 struct weir_entry *weir_table_link(struct weir_table *t,
 				   const struct weir_key *key,
 				   struct weir_entry *new, u64 fresh, u64 *word)
 {
-	unsigned long *bucket = &t->buckets[weir_table_bucket(t, key->hash)];
+	struct weir_entry __rcu **bucket = bucket_of(t, key->hash);
+	spinlock_t *stripe = weir_table_stripe(t, key->hash);
+	unsigned int chain = 0;
 	struct weir_entry *e;
 
-	local_bh_disable();
-	bucket_lock(t, bucket);
-	e = chain_find(bucket_first(bucket), key);
+	weir_stripe_lock(stripe);
+	e = chain_find_counted(bucket, key, &chain);
 	if (e) {
-		/* linked, so not dead: only bucket lock holders kill */
-		WARN_ON_ONCE(!weir_entry_lock(e, &t->entry_map, NULL, word));
-	} else if (weir_table_places_take(t, 1)) {
+		weir_entry_free(new);
+		*word = weir_entry_begin(e);
+	} else if (chain < WEIR_CHAIN_MAX && weir_table_reserve_slots(t, 1)) {
 		e = new;
 		*word = fresh;
-		atomic64_set(&e->word, fresh | WEIR_ENTRY_LOCKED);
-		rcu_assign_pointer(e->next, bucket_first(bucket));
-		lock_map_acquire(&t->entry_map);
-		bucket_set(bucket, e);
+		chain_add(t, bucket, key->hash, e);
+	} else {
+		weir_stripe_unlock(stripe);
 	}
-	bucket_unlock(t, bucket);
-	if (!e)
-		local_bh_enable();
-	else if (e != new)
-		weir_entry_free(new);
 	return e;
 }
 
@@ -420,29 +336,28 @@ void weir_table_settle(struct weir_table *t, u64 hash, u64 idle_at)
  * @t: the table
  * @key: hashed
  *
+ * Context: RCU read side.
  * Return: 0, -ENOENT, or -EBUSY: somebody waits for it, so it stays.
  */
 int weir_table_remove(struct weir_table *t, const struct weir_key *key)
 {
-	unsigned long *bucket = &t->buckets[weir_table_bucket(t, key->hash)];
-	struct weir_entry *e, *prev = NULL;
+	struct weir_entry __rcu **link = bucket_of(t, key->hash);
+	spinlock_t *stripe = weir_table_stripe(t, key->hash);
+	struct weir_entry *e;
 	int err = -ENOENT;
-	u64 word;
 
-	bucket_lock(t, bucket);
-	for (e = bucket_first(bucket); e && !entry_is(e, key);
-	     e = rcu_dereference_protected(e->next, true))
-		prev = e;
-	if (e && !WARN_ON_ONCE(!weir_entry_lock(e, &t->entry_map, NULL, &word))) {
+	weir_stripe_lock(stripe);
+	while ((e = chain_next(link)) && !entry_is(e, key))
+		link = &e->next;
+	if (e)
 		err = weir_entry_queued(e) ? -EBUSY : 0;
-		if (err)
-			weir_entry_unlock(e, &t->entry_map, word);
-		else
-			entry_kill(t, bucket, prev, e);
+	if (!err) {
+		weir_entry_begin(e);
+		entry_kill(link, e);
 	}
-	bucket_unlock(t, bucket);
+	weir_stripe_unlock(stripe);
 	if (!err)
-		weir_table_places_give(t, 1);
+		weir_table_release_slots(t, 1);
 	return err;
 }
 
@@ -458,25 +373,22 @@ int weir_table_remove(struct weir_table *t, const struct weir_key *key)
 void weir_table_drop(struct weir_table *t, struct weir_entry *e,
 		     bool (*wanted)(struct weir_entry *e, void *arg), void *arg)
 {
-	unsigned int number = weir_table_bucket(t, weir_table_hash_of(t, e));
-	unsigned long *bucket = &t->buckets[number];
-	struct weir_entry *at, *prev = NULL;
+	struct weir_entry __rcu **link = bucket_of(t, weir_table_hash_of(t, e));
+	struct weir_entry *at;
 	u64 word;
 
-	bucket_lock(t, bucket);
-	for (at = bucket_first(bucket); at && at != e;
-	     at = rcu_dereference_protected(at->next, true))
-		prev = at;
-	if (at && !WARN_ON_ONCE(!weir_entry_lock(e, &t->entry_map, NULL, &word))) {
-		if (wanted(e, arg)) {
-			entry_kill(t, bucket, prev, e);
-			/* in the lock: who is preempted must not keep a place */
-			weir_table_places_give(t, 1);
-		} else {
-			weir_entry_unlock(e, &t->entry_map, word);
-		}
+	if (!weir_table_lock(t, e, &word))
+		return;
+	if (!wanted(e, arg)) {
+		weir_table_unlock(t, e, word);
+		return;
 	}
-	bucket_unlock(t, bucket);
+	while ((at = chain_next(link)) != e)
+		link = &at->next;
+	entry_kill(link, e);
+	/* with the lock: a task that is preempted must not keep a slot */
+	weir_table_release_slots(t, 1);
+	weir_stripe_unlock(&t->stripes[e->stripe]);
 }
 
 /**
@@ -496,8 +408,7 @@ struct weir_entry *weir_table_next(struct weir_table *t, unsigned int bucket,
 	struct weir_entry *e, *best = NULL;
 	u64 h;
 
-	for (e = bucket_first(&t->buckets[bucket]); e;
-	     e = rcu_dereference(e->next)) {
+	for (e = chain_next(&t->buckets[bucket]); e; e = chain_next(&e->next)) {
 		h = hash_bytes(t, e->key, e->key_len);
 		if (h < from || (best && h >= *hash))
 			continue;
@@ -526,30 +437,33 @@ void weir_table_reconfigured(struct weir_table *t)
 int weir_table_init(struct weir_table *t, u64 max_keys,
 		    const struct weir_table_ops *ops)
 {
-	static struct lock_class_key bucket_class, entry_class;
 	unsigned int bits = max_t(unsigned int, WEIR_GROUP_BITS,
 				  order_base_2(max_keys));
-	int err;
+	unsigned int stripe_bits = min_t(unsigned int, bits, WEIR_STRIPE_BITS), i;
+	int err = -ENOMEM;
 
 	t->nbuckets = 1U << bits;
 	t->shift = 64 - bits;
+	t->stripe_shift = 64 - stripe_bits;
 	t->max_keys = max_keys;
 	t->ops = ops;
 	t->epoch = ktime_get_boottime_ns();
 	get_random_bytes(&t->hash_key, sizeof(t->hash_key));
 	get_random_bytes(&t->hash_key_8, sizeof(t->hash_key_8));
-	lockdep_init_map(&t->bucket_map, "weir_bucket", &bucket_class, 0);
-	lockdep_init_map(&t->entry_map, "weir_entry", &entry_class, 0);
 	t->buckets = kvcalloc(t->nbuckets, sizeof(*t->buckets),
 			      GFP_KERNEL_ACCOUNT);
-	if (!t->buckets)
-		return -ENOMEM;
-	err = weir_expiry_init(&t->expiry, t->nbuckets);
+	t->stripes = kvmalloc_array(1U << stripe_bits, sizeof(*t->stripes),
+				    GFP_KERNEL_ACCOUNT);
+	if (t->buckets && t->stripes)
+		err = weir_expiry_init(&t->expiry, t->nbuckets);
 	if (err) {
+		kvfree(t->stripes);
 		kvfree(t->buckets);
 		t->buckets = NULL;
 		return err;
 	}
+	for (i = 0; i < 1U << stripe_bits; i++)
+		spin_lock_init(&t->stripes[i]);
 	t->memcg = get_mem_cgroup_from_mm(current->mm);
 	weir_sweep_init(t);
 	return 0;
@@ -572,7 +486,7 @@ void weir_table_destroy(struct weir_table *t)
 		return;
 	weir_sweep_stop(t);
 	for (i = 0; i < t->nbuckets; i++) {
-		for (e = bucket_first(&t->buckets[i]); e; e = next) {
+		for (e = rcu_dereference_protected(t->buckets[i], true); e; e = next) {
 			next = rcu_dereference_protected(e->next, true);
 			if (t->ops->dropped)
 				t->ops->dropped(t, e);
@@ -582,6 +496,7 @@ void weir_table_destroy(struct weir_table *t)
 			cond_resched();
 	}
 	weir_expiry_destroy(&t->expiry);
+	kvfree(t->stripes);
 	kvfree(t->buckets);
 	mem_cgroup_put(t->memcg);
 }

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The keyed table: a fixed power-of-two array of buckets, entries (entry.h) in
- * singly linked chains, look-ups under RCU alone, one lock bit a bucket for
- * those who link and unlink, an exact cap, and expiry (expiry.h).
+ * singly linked chains, look-ups under RCU alone, an exact cap, and expiry
+ * (expiry.h).
+ *
+ * Buckets stand in stripes of neighbours. The spinlock of a stripe protects the
+ * links of its chains and the state of its entries. A stripe is chosen by the top
+ * bits of the hash, as a bucket is. The locks are not padded to cache lines: keys are
+ * spread at random, so a lock's line comes from another CPU most of the time anyway.
  *
  * The array is sized once, for a load of at most one entry a bucket: growing
  * tables stall for milliseconds just when a flood of new keys arrives. Keys are
@@ -13,8 +18,9 @@
 #ifndef _WEIR_TABLE_H
 #define _WEIR_TABLE_H
 
-#include <linux/siphash.h>
 #include <linux/ktime.h>
+#include <linux/siphash.h>
+#include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
 #include "table/entry.h"
@@ -45,13 +51,16 @@ struct weir_key {
 
 #define WEIR_KEY_INLINE		sizeof_field(struct weir_key, words)
 
+#define WEIR_CHAIN_MAX		128	/* entries in one bucket */
+#define WEIR_STRIPE_BITS	8	/* 256 locks a table at most: &weir_entry.stripe */
+
 /**
  * struct weir_table_ops - what a table must know of its entries
- * @idle_at: when the entry, which is locked and has @word, will be equal to a
+ * @idle_at: when the entry, whose stripe is locked, will with @word be equal to a
  *	fresh one; @now if it is. Called under RCU.
  * @evicted: @n idle entries were dropped, to make room or in the course of time; their
- *	places are given back after that. Called with the expiry's lock held.
- * @dropped: an entry that is locked and idle is about to go, or is freed with the table:
+ *	slots are released after that. Called with the expiry's lock held.
+ * @dropped: an entry whose stripe is locked is about to go, or is freed with the table:
  *	let go of what it leads to. NULL: it leads to nothing. Called under RCU, or when
  *	nobody else has the table.
  */
@@ -67,42 +76,37 @@ struct weir_table_ops {
  *
  * I: set at creation, then constant. A: atomic. W: written with WRITE_ONCE().
  *
- * @buckets:	chains; bit 0 of each is its lock
+ * @buckets:	the chains
+ * @stripes:	I: the locks of buckets and entries
  * @shift:	I: 64 less the bits of a bucket's number
+ * @stripe_shift: I: 64 less the bits of a stripe's number
  * @nbuckets:	I
  * @epoch:	I: CLOCK_BOOTTIME that the table's times count from
  * @hash_key:	I: random
  * @hash_key_8:	I: random, for keys of 5 to 16 bytes
  * @ops:	I
  * @memcg:	I: charged for entries, its creator's; or NULL
- * @bucket_map: I: lockdep's view of the bucket locks
- * @entry_map:	I: and of the entry locks
  * @max_keys:	W: entries at most
  * @dying:	W: being destroyed: sweep no more
- * @nr:		A: entries linked, never more than @max_keys was
- * @given:	A: places given back so far
- * @undecided:	A: those who have taken places of it that they may give back at once: who
- *		finds it full by them looks again
+ * @nr:		A: slots in use or reserved, never more than @max_keys was
  * @expiry:	when entries may be idle
  * @sweep:	drops them in the course of time
  * @sweep_after: W: not before this time, to bound the share of a CPU
  */
 struct weir_table {
-	unsigned long		*buckets;
+	struct weir_entry __rcu	**buckets;
+	spinlock_t		*stripes;
 	unsigned int		shift;
+	unsigned int		stripe_shift;
 	unsigned int		nbuckets;
 	u64			epoch;
 	siphash_key_t		hash_key;
 	siphash_key_t		hash_key_8;
 	const struct weir_table_ops *ops;
 	struct mem_cgroup	*memcg;
-	struct lockdep_map	bucket_map;
-	struct lockdep_map	entry_map;
 	u64			max_keys;
 	bool			dying;
 	atomic64_t		nr ____cacheline_aligned_in_smp;
-	atomic64_t		given;
-	atomic_t		undecided;
 	struct weir_expiry	expiry;
 	struct delayed_work	sweep;
 	u64			sweep_after;
@@ -124,14 +128,12 @@ void weir_table_discard(struct weir_entry *new);
 struct weir_entry *weir_table_link(struct weir_table *t,
 				   const struct weir_key *key,
 				   struct weir_entry *new, u64 fresh, u64 *word);
-bool weir_table_room(struct weir_table *t);
-bool weir_table_refuses_at_once(struct weir_table *t, const struct weir_key *key);
-bool weir_table_step(struct weir_table *t, bool for_room);
+bool weir_table_room(struct weir_table *t, unsigned int n);
+bool weir_table_refuses(struct weir_table *t, const struct weir_key *key);
+bool weir_table_step(struct weir_table *t);
 void weir_table_settle(struct weir_table *t, u64 hash, u64 idle_at);
-bool weir_table_stood_still(const struct weir_table *t, s64 given);
-void weir_table_undecided(struct weir_table *t, int n);
-bool weir_table_places_take(struct weir_table *t, unsigned int n);
-void weir_table_places_give(struct weir_table *t, unsigned int n);
+bool weir_table_reserve_slots(struct weir_table *t, unsigned int n);
+void weir_table_release_slots(struct weir_table *t, unsigned int n);
 void weir_table_drop(struct weir_table *t, struct weir_entry *e,
 		     bool (*wanted)(struct weir_entry *e, void *arg), void *arg);
 int weir_table_remove(struct weir_table *t, const struct weir_key *key);
@@ -139,32 +141,57 @@ struct weir_entry *weir_table_next(struct weir_table *t, unsigned int bucket,
 				   u64 from, u64 *hash);
 void weir_table_reconfigured(struct weir_table *t);
 
-/*
- * Lock an entry found under RCU; false, and nothing held, if it is dead. @nest: see
- * weir_entry_lock().
- */
-static inline bool weir_table_lock_nested(struct weir_table *t,
-					  struct weir_entry *e,
-					  struct lockdep_map *nest, u64 *word)
+static inline unsigned int weir_table_bucket(const struct weir_table *t, u64 hash)
 {
-	local_bh_disable();
-	if (weir_entry_lock(e, &t->entry_map, nest, word))
-		return true;
-	local_bh_enable();
-	return false;
+	return hash >> t->shift;
 }
 
+static inline unsigned int weir_table_stripe_number(const struct weir_table *t, u64 hash)
+{
+	return hash >> t->stripe_shift;
+}
+
+static inline spinlock_t *weir_table_stripe(const struct weir_table *t, u64 hash)
+{
+	return &t->stripes[weir_table_stripe_number(t, hash)];
+}
+
+/* Balanced for sparse, which does not know conditional locking. */
+static inline void weir_stripe_lock(spinlock_t *stripe)
+{
+	spin_lock_bh(stripe);
+	__release(stripe);
+}
+
+static inline void weir_stripe_unlock(spinlock_t *stripe)
+{
+	__acquire(stripe);
+	spin_unlock_bh(stripe);
+}
+
+/*
+ * Lock the stripe of an entry found under RCU, and mark the entry. Return: false, and
+ * nothing locked, if it is dead. *@word: its state.
+ */
 static inline bool weir_table_lock(struct weir_table *t, struct weir_entry *e,
 				   u64 *word)
 {
-	return weir_table_lock_nested(t, e, NULL, word);
+	spinlock_t *stripe = &t->stripes[e->stripe];
+
+	weir_stripe_lock(stripe);
+	if (likely((u64)atomic64_read(&e->word) != WEIR_ENTRY_DEAD)) {
+		*word = weir_entry_begin(e);
+		return true;
+	}
+	weir_stripe_unlock(stripe);
+	return false;
 }
 
 static inline void weir_table_unlock(struct weir_table *t, struct weir_entry *e,
 				     u64 word)
 {
-	weir_entry_unlock(e, &t->entry_map, word);
-	local_bh_enable();
+	weir_entry_end(e, word);
+	weir_stripe_unlock(&t->stripes[e->stripe]);
 }
 
 static inline u64 weir_table_now(const struct weir_table *t)
@@ -175,11 +202,6 @@ static inline u64 weir_table_now(const struct weir_table *t)
 static inline u64 weir_table_keys(const struct weir_table *t)
 {
 	return atomic64_read(&t->nr);
-}
-
-static inline unsigned int weir_table_bucket(const struct weir_table *t, u64 hash)
-{
-	return hash >> t->shift;
 }
 
 #endif /* _WEIR_TABLE_H */

@@ -555,6 +555,8 @@ TEST_F(live, all_else)
 		__u8 spent[4] = { 192, 0, 2, (__u8)__builtin_ctzll(bit) };
 		__u8 struck[4] = { 192, 0, 3, (__u8)__builtin_ctzll(bit) };
 
+		if (!(bit & SET_KNOWN))
+			continue;
 		ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_CHECK, self->l, 4,
 				     spent, 4));
 		for (int i = 0; i < 2; i++)

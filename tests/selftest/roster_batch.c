@@ -100,7 +100,7 @@ TEST_F(batch, none)
 
 TEST_F(batch, twice)
 {
-	const unsigned int at[][2] = { { 0, 1 }, { 0, MANY - 1 }, { 500, 700 } };
+	const unsigned int at[][2] = { { 0, 1 }, { 0, MANY - 1 }, { MANY / 2, MANY - 2 } };
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(at); i++) {
 		claims_make(self->ops, self->r, 1, 1);
@@ -127,11 +127,11 @@ TEST_F(batch, two_rosters)
 	EXPECT_EQ(MANY / 2, members(self->fd, self->r));
 	EXPECT_EQ(MANY / 2, members(self->fd, self->r2));
 	for (unsigned int i = 0; i < MANY; i++)
-		self->ops[i] = claim_make(i == 700 ? self->r2 : self->r, MANY + i);
+		self->ops[i] = claim_make(i == MANY - 3 ? self->r2 : self->r, MANY + i);
 	EXPECT_EQ(-ENOSPC, claims_run(self->fd, self->ops, MANY));
-	EXPECT_EQ(-ENOSPC, self->ops[700].result);
+	EXPECT_EQ(-ENOSPC, self->ops[MANY - 3].result);
 	EXPECT_EQ(MANY / 2, members(self->fd, self->r));
-	self->ops[700] = claim_make(self->r, MANY + 700);
+	self->ops[MANY - 3] = claim_make(self->r, MANY + MANY - 3);
 	for (unsigned int i = 0; i < MANY; i++)
 		self->ops[i].result = 0;
 	EXPECT_EQ(0, claims_run(self->fd, self->ops, MANY));

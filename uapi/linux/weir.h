@@ -94,7 +94,7 @@
 #define WEIR_PERMITS_MAX	1073741824 /* of one key of a gate */
 #define WEIR_QUEUED_MAX		16384	/* acquisitions of a key: none queues behind more */
 #define WEIR_VALUE_MAX		255	/* bytes of a lease's value */
-#define WEIR_CLAIMS_MAX		1024	/* CLAIMs that are made together */
+#define WEIR_CLAIMS_MAX		64	/* CLAIMs that are made together */
 
 /** WEIR_NEVER: a duration or number that means "never" or "no limit". */
 #define WEIR_NEVER		0xffffffffffffffffULL
@@ -283,7 +283,12 @@ enum weir_key_type {
 	WEIR_KEY_TEXT		= 3,	/* key_len 1..255, any bytes */
 };
 
-/** enum weir_when_full - answer for a new key when max_keys are in use */
+/**
+ * enum weir_when_full - answer for a new key when max_keys are in use
+ *
+ * Entries that are equal to fresh ones are dropped to make room. Each search for them is
+ * short, and goes on where the last one ended, so one of them may be overlooked.
+ */
 enum weir_when_full {
 	WEIR_FULL_REFUSE	= 0,	/* verdict "full" */
 	WEIR_FULL_ALLOW		= 1,	/* allowed, not tracked, counted */
@@ -1178,8 +1183,7 @@ struct weir_rules {
  * @WEIR_OP_CHECK: (USE) charge @n tokens (1..2^32-1) if they fit. A cost above the
  *	limit is answered "limited" with retry_after WEIR_NEVER.
  * @WEIR_OP_PEEK: (OBSERVE) the verdict CHECK would give now; charges and strikes nothing.
- *	Of a new key in a full table it may say WEIR_FULL where CHECK, which searches longer,
- *	finds room.
+ *	Of a new key in a full table it may say WEIR_FULL where the next CHECK finds room.
  * @WEIR_OP_REFUND: (USE) give @n tokens back (1..2^32-1), never above full. In a window only
  *	what was charged in the current one comes back.
  * @WEIR_OP_STRIKE: (USE) count @n strikes (1..2^20); lays the ban if they reach the
@@ -1265,7 +1269,8 @@ struct weir_rules {
  * @WEIR_OP_CLAIM: (USE) make a lease, if the key has none. @n: 0, or WEIR_LEASE_DETACHED:
  *	nobody's. @arg: ns it lasts, up to ten years; 0: as the roster says;
  *	WEIR_NEVER: until it is given up. EEXIST: there is one, whosever it is, and the
- *	results tell whose. ENOSPC: max_keys have leases. ENOMEM. EBADF if
+ *	results tell whose. ENOSPC: max_keys have leases, of which one that has run out
+ *	may be overlooked (see enum weir_when_full). ENOMEM. EBADF if
  *	the holder has lost the last descriptor meanwhile: then the lease was there for a
  *	moment, and is lost.
  * @WEIR_OP_PUT: (USE) the same, also if the key has one that is the caller's or detached: that
@@ -1497,7 +1502,7 @@ struct weir_op {
  * struct weir_submit - WEIR_IOC_SUBMIT: perform operations, in order
  * @size: sizeof(struct weir_submit)
  * @flags: WEIR_SUBMIT_ALL or 0
- * @count: ops, 1..1024; with WEIR_SUBMIT_ALL, unless they are CLAIMs, 1..32
+ * @count: ops, 1..1024; with WEIR_SUBMIT_ALL 1..32, or 1..64 if they are CLAIMs
  * @done: out: ops performed, whose result halves are written
  * @ops: pointer to @count &struct weir_op, 8-aligned
  *

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Locking several keys at once. See multi_lock.h. */
+
+#include <linux/string.h>
+
+#include "table/bucket.h"
+#include "table/multi_lock.h"
+
+/* @keys: room for as many keys as will be added. */
+void weir_multi_init(struct weir_multi_lock *m, struct weir_multi_key *keys)
+{
+	static struct lock_class_key class;
+
+	m->keys = keys;
+	m->count = 0;
+	lockdep_init_map(&m->dep_map, "weir_multi_lock", &class, 0);
+}
+
+static spinlock_t *stripe_of(const struct weir_multi_key *k)
+{
+	return weir_table_stripe(k->t, k->key->hash);
+}
+
+static int key_compare(const struct weir_multi_key *a, const struct weir_multi_key *b)
+{
+	if (stripe_of(a) != stripe_of(b))
+		return stripe_of(a) < stripe_of(b) ? -1 : 1;
+	if (a->key->hash != b->key->hash)
+		return a->key->hash < b->key->hash ? -1 : 1;
+	if (a->key->len != b->key->len)
+		return a->key->len < b->key->len ? -1 : 1;
+	return memcmp(a->key->data, b->key->data, a->key->len);
+}
+
+/**
+ * weir_multi_add - one more key, unless it is there
+ * @m: not locked; fewer than WEIR_MULTI_MAX keys
+ * @t: its table
+ * @key: hashed
+ *
+ * Cost: a comparison and a move of a byte for each key behind it in the order.
+ * Return: the key; one that was there before is not the last of @m->keys.
+ */
+struct weir_multi_key *weir_multi_add(struct weir_multi_lock *m, struct weir_table *t,
+				      const struct weir_key *key)
+{
+	struct weir_multi_key *k = &m->keys[m->count];
+	unsigned int i, at = m->count;
+	int order;
+
+	*k = (struct weir_multi_key){ .t = t, .key = key };
+	for (; at; at--) {
+		order = key_compare(&m->keys[m->order[at - 1]], k);
+		if (!order)
+			return &m->keys[m->order[at - 1]];
+		if (order < 0)
+			break;
+	}
+	for (i = m->count; i > at; i--)
+		m->order[i] = m->order[i - 1];
+	m->order[at] = m->count++;
+	return k;
+}
+
+static void key_find(struct weir_multi_key *k)
+{
+	unsigned int chain = 0;
+
+	k->linked = false;
+	k->wanted = false;
+	k->e = chain_find_counted(bucket_of(k->t, k->key->hash), k->key, &chain);
+	k->chain = chain;
+	if (k->e)
+		k->word = weir_entry_begin(k->e);
+}
+
+/* Balanced for sparse, which cannot follow locks in an array. */
+static void stripe_lock(spinlock_t *stripe, struct weir_multi_lock *m)
+{
+	spin_lock_nest_lock(stripe, m);
+	__release(stripe);
+}
+
+static void stripe_unlock(spinlock_t *stripe)
+{
+	__acquire(stripe);
+	spin_unlock(stripe);
+}
+
+/**
+ * weir_multi_lock - lock all keys, whether they have entries or not
+ * @m: the keys
+ *
+ * Context: process, RCU read side, no stripe locked. Softirqs are off until
+ * weir_multi_unlock().
+ */
+void weir_multi_lock(struct weir_multi_lock *m)
+{
+	spinlock_t *stripe, *last = NULL;
+	unsigned int i;
+
+	lock_map_acquire(&m->dep_map);
+	local_bh_disable();
+	for (i = 0; i < m->count; i++) {
+		stripe = stripe_of(&m->keys[m->order[i]]);
+		if (stripe != last)
+			stripe_lock(stripe, m);
+		last = stripe;
+	}
+	for (i = 0; i < m->count; i++)
+		key_find(&m->keys[i]);
+}
+
+/* Keys of a table that are wanted. */
+unsigned int weir_multi_wanted(const struct weir_multi_lock *m, const struct weir_table *t)
+{
+	const struct weir_multi_key *k;
+	unsigned int n = 0;
+
+	for (k = m->keys; k < m->keys + m->count; k++)
+		n += k->wanted && k->t == t;
+	return n;
+}
+
+/*
+ * Whether there would be a slot for a key that has no entry, beside those that are wanted
+ * already. Others may take it before it is reserved.
+ */
+bool weir_multi_has_room(const struct weir_multi_lock *m, const struct weir_multi_key *k)
+{
+	return k->chain < WEIR_CHAIN_MAX &&
+	       weir_table_keys(k->t) + weir_multi_wanted(m, k->t) <
+	       READ_ONCE(k->t->max_keys);
+}
+
+/* The first in order of the table behind that of the i-th. */
+static unsigned int next_table(const struct weir_multi_lock *m, unsigned int i)
+{
+	const struct weir_table *t = m->keys[m->order[i]].t;
+
+	while (i < m->count && m->keys[m->order[i]].t == t)
+		i++;
+	return i;
+}
+
+static struct weir_multi_key *first_wanted(struct weir_multi_lock *m,
+					   const struct weir_table *t)
+{
+	struct weir_multi_key *k = m->keys;
+
+	while (!k->wanted || k->t != t)
+		k++;
+	return k;
+}
+
+/**
+ * weir_multi_reserve - reserve slots for all keys that are wanted, or none
+ * @m: locked
+ *
+ * Return: NULL; or the first key of a table that has no room for all of them.
+ */
+struct weir_multi_key *weir_multi_reserve(struct weir_multi_lock *m)
+{
+	struct weir_table *t;
+	unsigned int i, end;
+
+	for (end = 0; end < m->count; end = next_table(m, end)) {
+		t = m->keys[m->order[end]].t;
+		if (!weir_table_reserve_slots(t, weir_multi_wanted(m, t)))
+			break;
+	}
+	if (end == m->count)
+		return NULL;
+	for (i = 0; i < end; i = next_table(m, i)) {
+		t = m->keys[m->order[i]].t;
+		weir_table_release_slots(t, weir_multi_wanted(m, t));
+	}
+	return first_wanted(m, m->keys[m->order[end]].t);
+}
+
+/* Link the new entry of a key, for which a slot is reserved; its state is @k->word. */
+void weir_multi_link(struct weir_multi_key *k)
+{
+	k->e = k->new;
+	k->new = NULL;
+	k->linked = true;
+	chain_add(k->t, bucket_of(k->t, k->key->hash), k->key->hash, k->e);
+}
+
+void weir_multi_unlock(struct weir_multi_lock *m)
+{
+	spinlock_t *stripe, *last = NULL;
+	struct weir_multi_key *k;
+	unsigned int i = m->count;
+
+	for (k = m->keys; k < m->keys + m->count; k++)
+		if (k->e)
+			weir_entry_end(k->e, k->word);
+	while (i--) {
+		stripe = stripe_of(&m->keys[m->order[i]]);
+		if (stripe != last)
+			stripe_unlock(stripe);
+		last = stripe;
+	}
+	local_bh_enable();
+	lock_map_release(&m->dep_map);
+}
+
+/* Free the new entries that were not linked. */
+void weir_multi_discard(struct weir_multi_lock *m)
+{
+	struct weir_multi_key *k;
+
+	for (k = m->keys; k < m->keys + m->count; k++) {
+		if (k->new)
+			weir_entry_free(k->new);
+		k->new = NULL;
+	}
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Several keys, of one table or of several, locked at once: what is found and changed
+ * meanwhile is one step for everybody else.
+ *
+ * The stripes of the keys are locked, each once, in the order of their addresses, so by
+ * table and then by number. Nobody else locks a stripe with another one locked, so that
+ * order excludes deadlock. At most WEIR_MULTI_MAX keys are locked at once, which bounds
+ * the time for which softirqs are off.
+ *
+ * Keys without an entry get one only if the caller says so while all are locked: an
+ * operation that is refused leaves nothing behind.
+ */
+#ifndef _WEIR_MULTI_LOCK_H
+#define _WEIR_MULTI_LOCK_H
+
+#include "table/table.h"
+
+#define WEIR_MULTI_MAX	64
+
+/**
+ * struct weir_multi_key - one key
+ * @t: its table
+ * @key: hashed
+ * @new: from weir_entry_alloc(), to be linked if there is no entry; or NULL
+ * @e: while locked: its entry, or NULL
+ * @word: while locked: the entry's state, stored by weir_multi_unlock(); of a new one set
+ *	by the caller
+ * @linked: @e was @new
+ * @wanted: weir_multi_reserve() shall reserve a slot for it
+ * @chain: entries in its chain, if @e is NULL
+ */
+struct weir_multi_key {
+	struct weir_table	*t;
+	const struct weir_key	*key;
+	struct weir_entry	*new;
+	struct weir_entry	*e;
+	u64			word;
+	bool			linked;
+	bool			wanted;
+	u16			chain;
+};
+
+/**
+ * struct weir_multi_lock - all of them
+ * @keys: room for the keys; set by the caller
+ * @count: keys so far
+ * @order: their places in @keys, by stripe, then by key
+ * @dep_map: lockdep: allows the stripes to nest (spin_lock_nest_lock())
+ */
+struct weir_multi_lock {
+	struct weir_multi_key	*keys;
+	unsigned int		count;
+	u8			order[WEIR_MULTI_MAX];
+	struct lockdep_map	dep_map;
+};
+
+void weir_multi_init(struct weir_multi_lock *m, struct weir_multi_key *keys);
+struct weir_multi_key *weir_multi_add(struct weir_multi_lock *m, struct weir_table *t,
+				      const struct weir_key *key);
+void weir_multi_lock(struct weir_multi_lock *m);
+unsigned int weir_multi_wanted(const struct weir_multi_lock *m, const struct weir_table *t);
+bool weir_multi_has_room(const struct weir_multi_lock *m, const struct weir_multi_key *k);
+struct weir_multi_key *weir_multi_reserve(struct weir_multi_lock *m);
+void weir_multi_link(struct weir_multi_key *k);
+void weir_multi_unlock(struct weir_multi_lock *m);
+void weir_multi_discard(struct weir_multi_lock *m);
+
+#endif /* _WEIR_MULTI_LOCK_H */
