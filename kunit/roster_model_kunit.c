@@ -55,7 +55,7 @@ static void answer(struct roster_model *m, u32 holder, struct weir_op *op,
 {
 	op->version = p->term.version;
 	op->length = p->value.length;
-	op->left = weir_term_left(&p->term, m->now);
+	op->left = weir_term_left(weir_term_expires(&p->term), m->now);
 	if (!p->term.client)
 		op->out_flags |= WEIR_OUT_DETACHED;
 	else if (weir_term_is_of(&p->term, client_of(holder), files_of(holder)))
