@@ -85,7 +85,7 @@ struct packets *packets_open(void);
 void packets_close(struct packets *p);
 void packet_send(struct packets *p, uint32_t n);
 
-/* What limits packets by source address. @set and @clear are for the shell. */
+/* A limit of packets by source address. @set and @clear are shell commands. */
 struct filter {
 	const char *name;
 	const char *set;
@@ -94,7 +94,7 @@ struct filter {
 
 extern const struct filter filter_weir_slow, filter_nft_set, filter_hashlimit;
 
-/* False: not to be had here. */
+/* False: not available here. */
 bool filter_set(const struct filter *f);
 void filter_clear(const struct filter *f);
 
@@ -108,7 +108,7 @@ void redis_fill(struct redis *r, unsigned int keys);
 void redis_fill_locks(struct redis *r, unsigned int keys);
 uint64_t redis_memory(struct redis *r);
 
-/* The value of a lease or lock, where there is one: who has it, say. */
+/* The value of a lease or lock, if it has one, such as the name of its owner. */
 #define BENCH_VALUE	"host-7:00012345"
 
 int bench_bpf(int cmd, void *attr, unsigned int size);

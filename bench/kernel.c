@@ -25,10 +25,7 @@ static void small_ioctl(void *arg, uint64_t i)
 	ioctl(*(int *)arg, FIONREAD, &bytes);
 }
 
-/*
- * The same copies in and out as of any operation, and nothing between: an opcode
- * that there is none of.
- */
+/* The same copies in and out as for any operation, with nothing in between: an unknown opcode. */
 static void same_copies(void *arg, uint64_t i)
 {
 	struct weir_op op = { .opcode = 0xffff };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Runs all measurements and prints one table: "group|name|instructions per operation";
- * or those of time, each by itself: "group|name|least|median|most", in ns.
+ * Runs all measurements and prints one table: "group|name|instructions per operation"; or the
+ * time measurements, each by itself: "group|name|least|median|most", in ns.
  */
 
 #include <stdio.h>
@@ -37,7 +37,7 @@ static uint64_t calls_take(bench_call call, void *arg, uint64_t *i, uint64_t cal
 	return bench_now() - since;
 }
 
-/* What was done is undone after each round, and what that leaves to be freed is freed. */
+/* The effect of each round is undone, and memory to be freed by it is freed. */
 static void calls_undo(bench_call undo, void *arg, uint64_t i, uint64_t until)
 {
 	while (i < until)
@@ -160,7 +160,7 @@ static const struct {
 	{ "time-native", bench_time_native, true },
 };
 
-/* All areas that are not of time, or those that are named. */
+/* All areas except time, or the ones named on the command line. */
 int main(int argc, char **argv)
 {
 	for (unsigned int i = 0; i < sizeof(areas) / sizeof(areas[0]); i++) {

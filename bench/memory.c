@@ -96,7 +96,7 @@ static void map_row(void)
 	close(map);
 }
 
-/* What has @keys keys, all remembered. */
+/* An object with @keys keys, all with entries. */
 struct object {
 	void *(*make)(struct weir *weir, unsigned int keys);
 	void (*end)(void *object);

@@ -23,7 +23,7 @@
 struct packets {
 	int receiver;
 	int sender[KNOWN];	/* each bound to an address */
-	int any;		/* one to none */
+	int any;		/* not connected */
 	struct sockaddr_in to;
 };
 
@@ -72,7 +72,7 @@ static void receive(struct packets *p)
 {
 	char message[64];
 
-	/* it went all the way within the sender's call, but for one in a great many */
+	/* the packet arrives within the sender's call, with very rare exceptions */
 	if (recv(p->receiver, message, sizeof(message), MSG_DONTWAIT) != 32 &&
 	    recv(p->receiver, message, sizeof(message), 0) != 32)
 		bench_die("a packet was dropped");
@@ -203,7 +203,7 @@ void bench_packet(void)
 		bench_figure(GROUP, filters[i]->name, bench_cost(known, p, 1) - bare);
 		filter_clear(filters[i]);
 	}
-	/* whatever was in the way is gone, or the differences are none */
+	/* the filter is removed again, otherwise the differences are wrong */
 	again = bench_cost(known, p, 1);
 	if (again < bare * 0.99 || again > bare * 1.01)
 		bench_figure(GROUP, "PACKETS WITHOUT A FILTER COST ANOTHER SUM NOW", again);

@@ -93,7 +93,7 @@ struct redis *redis_start(void)
 	snprintf(r->socket, sizeof(r->socket), "%s/" SOCKET, r->folder);
 	r->server = fork();
 	if (!r->server) {
-		/* it must not outlive us on a host that goes on */
+		/* it must end when this process ends */
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket",
 		       r->socket, "--save", "", "--appendonly", "no", "--dir", r->folder,
@@ -150,7 +150,7 @@ void redis_fill_locks(struct redis *r, unsigned int keys)
 	}
 }
 
-/* It is not asked whose it is: that would take a script, as GCRA does. */
+/* Does not check the owner: that would need a script, as GCRA does. */
 static void unlock(struct redis *r, const char *key)
 {
 	redisReply *reply = redisCommand(r->context, "DEL %s", key);

@@ -20,7 +20,7 @@
 
 #define SECOND	1000000000ULL
 #define DEBT	(3600 * SECOND)	/* of one token: all that is spent is seen meanwhile */
-#define SAMPLE	5000	/* single checks of which the mean is told */
+#define SAMPLE	5000	/* number of single checks for the mean */
 
 struct scale {
 	struct weir *weir;
@@ -131,7 +131,7 @@ static void expiry_measure(struct scale *s, uint64_t begun)
 		sleep(1);
 		if (weir_limiter_get_stats(s->limiter, &stats) < 0)
 			bench_die("stats");
-	} while (stats.keys > 2 * SAMPLE);	/* those owe more */
+	} while (stats.keys > 2 * SAMPLE);	/* the remaining keys owe more */
 	gone = true;
 	pthread_join(watcher, NULL);
 	printf("scale|longest hold of the processor while %u idle keys go|%llu in a row\n",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The time of checks inside the kernel, where it is a process of the host (user-mode
- * Linux). The loops are those of weir_time.ko: see bench/module/time.c.
+ * The time of checks inside the kernel, which runs as a process of the host (user-mode Linux).
+ * The loops are in weir_time.ko: see bench/module/time.c.
  */
 
 #include <errno.h>
@@ -118,8 +118,8 @@ static uint32_t handle_of(const struct weir_limiter *limiter)
 }
 
 /*
- * A check of time-many costs its key five minutes of debt, so none is idle, and gone,
- * before the end; the caller makes sure. Of time-hot's one key nothing is left to go.
+ * A check of time-many leaves five minutes of debt on its key, so no key becomes idle and is
+ * dropped before the end; the caller ensures that. time-hot has only one key.
  */
 static struct weir_limiter *setup(struct weir *weir)
 {

@@ -147,7 +147,7 @@ static void ban_jitter_ends(struct kunit *test)
 			weir_jitter_add(longest, WEIR_JITTER_MAX, U64_MAX));
 }
 
-/* The longest there can be: kept to the ns, told as it is, remembered from its end. */
+/* The longest possible ban: kept to the ns, reported unchanged, remembered from its end. */
 static void ban_jitter_longest(struct kunit *test)
 {
 	struct weir_limiter_config config = ladder;
@@ -178,7 +178,7 @@ static void ban_jitter_longest(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 2, op.bans);
 }
 
-/* Who is banned collects nothing for the next one; the total counts it. */
+/* A banned key collects no strikes for its next ban; the total counts them. */
 static void ban_collects_no_strikes(struct kunit *test)
 {
 	struct weir_limiter *l = limiter_new(test, &ladder);
@@ -355,9 +355,9 @@ static void ban_live_change(struct kunit *test)
 }
 
 /**
- * struct strikers - a crowd that strikes one key
+ * struct strikers - threads that strike one key
  * @l: the limiter
- * @laid: bans each member was told to have laid
+ * @laid: number of bans that each member caused
  */
 struct strikers {
 	struct weir_limiter *l;
@@ -379,7 +379,7 @@ static void strike_work(unsigned int index, void *arg)
 	}
 }
 
-/* However many strike, each key is banned once, by one of them. */
+/* With any number of threads, each key is banned once, by one of them. */
 static void ban_has_one_winner(struct kunit *test)
 {
 	struct strikers *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The token bucket as a text book has it, to hold src/lib/gcra.h against: a level
- * that drips in and is cut off when full, where the code keeps one point in
- * time. All in whole pieces of a token, in 128 bits, so that nothing is rounded;
- * and without a division, since the kernel has none of that width.
+ * A textbook token bucket, the reference for src/lib/gcra.h: a level that fills up and is
+ * capped, where the code keeps one point in time. All in whole parts of a token, in 128 bits,
+ * so that nothing is rounded; and without a division, because the kernel has none of that
+ * width.
  */
 #ifndef _WEIR_KUNIT_BUCKET_H
 #define _WEIR_KUNIT_BUCKET_H

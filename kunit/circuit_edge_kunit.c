@@ -111,7 +111,7 @@ static void circuit_percentage(struct kunit *test)
 {
 	struct bench b = bench_make(&half_fail, 1000);
 
-	/* too few calls, whatever came of them; the tenth, a success, makes them enough */
+	/* too few calls, whatever their outcome; the tenth, a success, makes them enough */
 	calls(&b, 0, 9);
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_CLOSED, look(&b).is);
 	KUNIT_EXPECT_EQ(test, 9, look(&b).calls);

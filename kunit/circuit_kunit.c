@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The circuit breaker (src/lib/circuit.h): what every event does in every state, the ladder,
- * the probes, and whose tickets count.
+ * The circuit breaker (src/lib/circuit.h): every event in every state, the ladder, the probes,
+ * and which tickets count.
  */
 
 #include "circuit_bench.h"
@@ -15,11 +15,11 @@ enum at {
 	EDGE,		/* closed, the next failure opens */
 	OPEN,		/* for 90 ns still */
 	DUE,		/* open, and just over */
-	HALF,		/* half-open, nobody has asked */
+	HALF,		/* half-open, without a request yet */
 	PROBING,	/* one probe of three */
 	FULL,		/* three of three; one has succeeded, one more is wanted */
-	OVERDUE,	/* one of three, which should have told by now */
-	LAPSED,		/* half-open, and nobody asked for so long */
+	OVERDUE,	/* one of three probes, not reported in time */
+	LAPSED,		/* half-open, without a request for the lapse time */
 	EVER,		/* open until it is reset */
 	STATES,
 };
@@ -45,9 +45,9 @@ static const char *const state_names[STATES] = {
 };
 
 /*
- * What comes of it, in words of describe(): the answer (+ admitted, p as a probe, -
- * refused, = counted, l late, ? unknown, ! done, . not), the moves, and then the state:
- * C failures, O ns left, H admitted/succeeded, and the ladder's step.
+ * The expected outcome, in the words of describe(): the answer (+ admitted, p as a probe, -
+ * refused, = counted, l late, ? unknown, ! done, . not), the moves, and then the state: C
+ * failures, O ns left, H admitted/succeeded, and the ladder's step.
  */
 static const char *const wanted[STATES][EVENTS] = {
 	[FRESH] = {
@@ -99,7 +99,7 @@ static const char *const wanted[STATES][EVENTS] = {
 	},
 };
 
-/* Half-open since BEGIN + 100, with so many probes, of which the first succeeds. */
+/* Half-open since BEGIN + 100, with this many probes, of which the first succeeds. */
 static void bench_half(struct bench *b, int probes, bool succeeds)
 {
 	int i;
@@ -224,7 +224,7 @@ static void circuit_every_event(struct kunit *test)
 
 /* ------------------------------------------------------------ the ladder, probes */
 
-/* Let what is open come to its end, and the probe fail; ns it was open for. */
+/* Let the open period end and the probe fail. Return: the length of that period in ns. */
 static u64 fail_again(struct bench *b)
 {
 	struct weir_circuit_view v = look(b);
@@ -278,7 +278,7 @@ static void circuit_ladder(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, look(&b).step);
 }
 
-/* Exactly so many, whoever asks; each other one is told when to ask again. */
+/* Exactly the configured number of probes; other callers get the time to ask again. */
 static void circuit_exactly_so_many(struct kunit *test)
 {
 	struct weir_circuit_config c = three;
@@ -355,7 +355,7 @@ static void circuit_tickets(struct kunit *test)
 {
 	struct bench b = bench_at(DUE), before = b;
 
-	/* none at all, or of times to come: nothing has changed, not even what is due */
+	/* no ticket at all, or one of the future: nothing has changed, not even due moves */
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_UNKNOWN, report(&b, 0, WEIR_CIRCUIT_FAILED));
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_UNKNOWN, report(&b, U64_MAX, WEIR_CIRCUIT_OK));
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_UNKNOWN,
@@ -373,7 +373,7 @@ static void circuit_tickets(struct kunit *test)
 			report(&b, BEGIN / 2, WEIR_CIRCUIT_FAILED));
 }
 
-/* However often it moves in one ns, each generation tells its own tickets. */
+/* With many moves in one ns, each generation recognises its own tickets. */
 static void circuit_moves_in_one_ns(struct kunit *test)
 {
 	struct bench b = bench_make(&three, 7 * WIDTH);

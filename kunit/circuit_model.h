@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A circuit breaker as its header tells it, without regard to cost: every report of the
- * generation in a list, time that goes by ns by ns, generations counted one by one, and
- * each call with the number of its own. A step is made on it and on the real one
- * (src/lib/circuit.h), and all that either says must be the same.
+ * A model of a circuit breaker as its header describes it, without regard to cost: a list of
+ * all reports of the generation, time that advances ns by ns, generations counted one by one,
+ * and each call with the number of its own. Each step is made on the model and on the real one
+ * (src/lib/circuit.h), and all results must be equal.
  */
 #ifndef _WEIR_KUNIT_CIRCUIT_MODEL_H
 #define _WEIR_KUNIT_CIRCUIT_MODEL_H
@@ -29,27 +29,26 @@ struct model_call {
 
 /**
  * struct model - a breaker
- * @test: that it is for
- * @c: its numbers
+ * @test: the test
+ * @c: its configuration
  * @within: ns
- * @real: what is tested
+ * @real: the code under test
  * @now: ns
  * @is: enum weir_circuit_state
- * @generation: how many there were
- * @began: when this one did
- * @end: open: of that
- * @last: half-open: when somebody was last admitted, or since when nobody is waited
- *	for
- * @admitted: half-open
- * @succeeded: half-open
- * @step: of the ladder
- * @reported: closed: when, MODEL_REPORTS at most
- * @failed: and whether that was a failure
- * @n: of them
- * @moved: to which states, in the present step
- * @nmoved: how often
- * @calls: the last MODEL_CALLS that were admitted
- * @ncalls: that ever were
+ * @generation: number of generations so far
+ * @began: start of this generation
+ * @end: open: its end
+ * @last: half-open: the last admission, or the time since when no probe is outstanding
+ * @admitted: half-open: probes admitted
+ * @succeeded: half-open: probes that succeeded
+ * @step: step of the ladder
+ * @reported: closed: times of the reports, MODEL_REPORTS at most
+ * @failed: whether each report was a failure
+ * @n: number of reports
+ * @moved: states entered in the present step
+ * @nmoved: number of them
+ * @calls: the last MODEL_CALLS calls that were admitted
+ * @ncalls: number of all admitted calls
  */
 struct model {
 	struct kunit *test;
@@ -168,7 +167,7 @@ static inline u32 model_failures(const struct model *m)
 	u32 sum = 0;
 	int i;
 
-	/* buckets are counted from the first failure after there were none */
+	/* buckets are counted from the first failure after a time without any */
 	for (i = 0; i < m->n; i++) {
 		if (!m->failed[i])
 			continue;
@@ -226,7 +225,7 @@ static inline u32 model_rate(const struct model *m, bool failed_only)
 	return cur + before * (m->within - age) / m->within;
 }
 
-/* Whether what was reported is enough to open; and the promise made of it. */
+/* Whether the reports are enough to open; checks the documented guarantee. */
 static inline bool model_is_enough(struct model *m)
 {
 	u32 n;

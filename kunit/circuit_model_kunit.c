@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The circuit breaker (src/lib/circuit.h), step by step beside its model: in long random
- * series, and in every order of every three events in every state.
+ * series, and for every order of every three events in every state.
  */
 
 #include "circuit_model.h"
@@ -40,7 +40,7 @@ static struct weir_circuit_config draw_config(struct prng *p, u64 unit)
 	return c;
 }
 
-/* Soon, at the next ns that matters, beside it, or far away. */
+/* Soon, at the next ns that matters, next to it, or far away. */
 static u64 draw_time(struct prng *p, const struct model *m, u64 unit)
 {
 	u64 at[] = { m->end, m->last + m->c.probe_within, m->last + m->c.lapse,
@@ -77,7 +77,7 @@ static u32 draw_call(struct prng *p, const struct model *m)
 	return m->ncalls - 1 - prng_below(p, back);
 }
 
-/* A holder dies, and with him all that he was admitted with. */
+/* A holder dies, and loses all its probes. */
 static void die(struct model *m, u64 now, u32 holder)
 {
 	u32 i;
@@ -200,10 +200,10 @@ enum race_state {
 	RACE_CLOSED,
 	RACE_EDGE,	/* the next failure opens */
 	RACE_OPEN,
-	RACE_HALF,	/* half-open, nobody admitted */
+	RACE_HALF,	/* half-open, no probe admitted */
 	RACE_PROBING,	/* one of two */
-	RACE_FULL,	/* two of two, none told */
-	RACE_LAST,	/* two of two, one told */
+	RACE_FULL,	/* two of two probes, none reported */
+	RACE_LAST,	/* two of two probes, one reported */
 	RACE_STATES,
 };
 
@@ -280,7 +280,7 @@ static void race_do(struct model *m, enum race_event event, u64 now)
 	}
 }
 
-/* Who were admitted as probes of one generation, and did not withdraw. */
+/* Count the probes of one generation that were not withdrawn. */
 static void check_probes(struct model *m)
 {
 	u32 i, j, n;
@@ -326,9 +326,9 @@ static void circuit_races(struct kunit *test)
 }
 
 /*
- * Who is admitted without the lock has read the word, then the clock, then the same
- * word again. Whatever happens next, and in the same ns: what he reports counts if and only
- * if no generation has begun since.
+ * A call admitted without the lock has read the word, then the clock, then the same word again.
+ * Whatever happens next, even in the same ns: its report counts if and only if no generation
+ * has begun since.
  */
 static void circuit_races_unlocked(struct kunit *test)
 {

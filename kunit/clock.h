@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A clock that stands still until a test moves it, in place of CLOCK_BOOTTIME.
- * To be included before the code under test.
+ * A clock that stands still until a test moves it, instead of CLOCK_BOOTTIME. Include before
+ * the code under test.
  */
 #ifndef _WEIR_KUNIT_CLOCK_H
 #define _WEIR_KUNIT_CLOCK_H
@@ -14,7 +14,7 @@
 /* defined in main.c */
 extern atomic64_t kunit_clock;
 
-/* Each reading is a point: what was read may be old when it is used. */
+/* Each reading is a point: the value may be old when it is used. */
 extern struct points kunit_clock_points;
 
 static inline u64 kunit_clock_read(void)

@@ -30,10 +30,10 @@ static struct points points;
 #define ROUNDS	1000
 
 /**
- * struct stage - a histogram, and what was read of it
+ * struct stage - a histogram, and the results of reads
  * @c: the counter
- * @h: read
- * @taken: all takes, added up
+ * @h: the last read
+ * @taken: sum of all takes
  */
 struct stage {
 	struct weir_counter c;
@@ -115,7 +115,7 @@ static void histogram_counts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, memcmp(&s->h, wanted, sizeof(s->h)));
 	weir_counter_snapshot(&s->c, &s->h);
 	KUNIT_EXPECT_NULL(test, memchr_inv(&s->h, 0, sizeof(s->h)));
-	/* what was taken can be put back, and taken again */
+	/* what was taken can be loaded back, and taken again */
 	weir_counter_merge(&s->c, wanted);
 	weir_counter_observe(&s->c, 5, 1);
 	wanted->buckets[5]++;
@@ -130,7 +130,7 @@ static void observe_at_point(void *arg)
 	struct weir_counter *c = arg;
 	u32 i;
 
-	/* one in each group: some are behind the reader, some before him */
+	/* one in each group: some before, some after the reader's position */
 	for (i = 0; i < WEIR_HISTOGRAM_GROUPS; i++)
 		weir_counter_observe(c, value_at(i * SUBS + i % SUBS), 1);
 }
@@ -166,7 +166,7 @@ static void take_at_point(void *arg)
 	weir_counter_snapshot_take(&s->c, &s->taken);
 }
 
-/* A take at any point of a reading: what was before it, or what was after. */
+/* A take at any point of a read: the read returns the values before it, or those after it. */
 static void histogram_read_interrupted_by_take(struct kunit *test)
 {
 	struct stage *s = test->priv;

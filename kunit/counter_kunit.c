@@ -283,7 +283,7 @@ static void counter_read_interrupted_by_add(struct kunit *test)
 	KUNIT_EXPECT_GT(test, n, 2 * FIELDS);
 }
 
-/* A take at any point of a reading: what was before it, or what was after. */
+/* A take at any point of a read: the read returns the values before it, or those after it. */
 static void counter_read_interrupted_by_take(struct kunit *test)
 {
 	struct weir_counter *c = counter_new(test, WEIR_COUNTER_SUM, FIELDS);
@@ -438,7 +438,7 @@ static void counter_any_context(struct kunit *test)
 }
 
 /**
- * struct numbers - a sequence, and who got what of it
+ * struct numbers - a sequence, and the numbers handed out
  * @c: the sequence
  * @seen: a bit for each number handed out
  * @total: numbers handed out
@@ -471,7 +471,7 @@ static void next_work(unsigned int index, void *arg)
 	}
 }
 
-/* No number twice, none left out. */
+/* No number is handed out twice, none is left out. */
 static void counter_sequence_has_no_gap(struct kunit *test)
 {
 	struct numbers *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Several kernel threads that do the same thing at once, spread over the CPUs.
- * KUnit's assertions are for the test's own thread: members of a crowd leave
- * what they saw in memory, and the test judges it when all are done.
+ * Several kernel threads that do the same thing at the same time, spread over the CPUs. KUnit's
+ * assertions work in the test's own thread only: members of a crowd store their results in
+ * memory, and the test checks them when all are done.
  */
 #ifndef _WEIR_KUNIT_CROWD_H
 #define _WEIR_KUNIT_CROWD_H

@@ -238,7 +238,7 @@ static void entries_change(struct entries *s, struct prng *p,
 	case 1:		/* removed */
 		atomic64_set(&s->idle_at[i], 0);
 		break;
-	default:	/* charged: nobody is told */
+	default:	/* charged: no bound changes */
 		atomic64_set(&s->idle_at[i], t + prng_magnitude(p, 1 << 20));
 		break;
 	}
@@ -271,7 +271,7 @@ static void expiry_agrees_with_model(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, WEIR_EXPIRY_NEVER, weir_expiry_root(&s->expiry));
 }
 
-/* Whatever was charged meanwhile, a group is examined once, not again and again. */
+/* A group is examined once, not again and again, whatever was charged meanwhile. */
 static void expiry_scans_once(struct kunit *test)
 {
 	struct entries *s = entries_new(test, 1 << 12);
@@ -426,7 +426,7 @@ static void bring_neighbour(void *arg)
 	struct entries *s = arg;
 
 	entry_set(s, 11, s->bucket[10], 150);
-	/* told at once: whoever is ahead of us may take his time */
+	/* visible at once, even if other CPUs are slow */
 	s->late |= weir_expiry_root(&s->expiry) > 150;
 }
 
@@ -467,7 +467,7 @@ static void race_work(unsigned int index, void *arg)
 					 entries_scan, s);
 			continue;
 		}
-		/* a place has one bringer, so its bucket is his to choose */
+		/* each place belongs to one thread, which may therefore choose its bucket */
 		i = prng_below(&p, ENTRIES / 2) * 2 + (index / 2) % 2;
 		if (!atomic64_read(&s->idle_at[i]))
 			entry_set(s, i, s->bucket[i], prng_between(&p, 1, 1000));

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A gate's key as its header tells it, without regard to cost: all that ever was asked for
- * stands in a list in order of arrival, with what became of it, and each question is
- * answered by going through that list. A step is made on it and on the real one
- * (src/lib/gate_queue.h), by whom gate.c lets make it, and all that either says must be the
- * same.
+ * A model of a key of a gate as its header describes it, without regard to cost: a list of all
+ * requests in order of arrival, each with its outcome; each question is answered by walking
+ * that list. Each step is made on the model and on the real queue (src/lib/gate_queue.h), as
+ * gate.c makes it, and all results must be equal.
  */
 #ifndef _WEIR_KUNIT_GATE_MODEL_H
 #define _WEIR_KUNIT_GATE_MODEL_H
@@ -18,21 +17,21 @@
 enum gate_model_fate {
 	GATE_WAITS,
 	GATE_GRANTED,
-	GATE_REFUSED,	/* at once, or by his time */
+	GATE_REFUSED,	/* at once, or at its deadline */
 	GATE_TOO_BIG,
 	GATE_DEADLOCK,
-	GATE_GONE,	/* he died */
+	GATE_GONE,	/* its holder died */
 };
 
 /**
- * struct gate_model_call - somebody wanted permits
- * @n: so many
- * @holder: who
- * @fate: what became of it
- * @kicked: he waits, and has not looked since the gate changed
+ * struct gate_model_call - a request for permits
+ * @n: number of permits
+ * @holder: the caller
+ * @fate: the outcome
+ * @kicked: it waits, and has not looked since the gate changed
  * @turn: the real one
  * @queued: the real one waits
- * @granted: how often the real one gave him what he wanted
+ * @granted: number of times that the real one was granted
  */
 struct gate_model_call {
 	u32 n;
@@ -46,14 +45,14 @@ struct gate_model_call {
 
 /**
  * struct gate_model - a gate of one key
- * @test: that it is for
- * @permits: there are
- * @most: may wait; 0: any number
+ * @test: the test
+ * @permits: number of permits
+ * @most: maximum number of waiters; 0: no limit
  * @held: by each holder
  * @calls: in order of arrival
- * @ncalls: of them
- * @real: what is tested
- * @real_held: what it gave each holder
+ * @ncalls: number of calls
+ * @real: the code under test
+ * @real_held: permits that the real one granted to each holder
  */
 struct gate_model {
 	struct kunit *test;
@@ -109,7 +108,7 @@ static inline void gate_model_grant(struct gate_model *m, struct gate_model_call
 	m->held[call->holder] += call->n;
 }
 
-/* Serve the first as long as he fits. */
+/* Grant to the first waiter as long as it fits. */
 static inline void gate_model_serve(struct gate_model *m)
 {
 	struct gate_model_call *first;
@@ -118,7 +117,7 @@ static inline void gate_model_serve(struct gate_model *m)
 		gate_model_grant(m, first);
 }
 
-/* Odd holders have one thread: who waits for himself waits for ever. */
+/* Odd holders have one thread: waiting for itself would never end. */
 static inline bool gate_model_is_alone(u32 holder)
 {
 	return holder & 1;
@@ -143,7 +142,7 @@ static inline bool gate_model_holder_waits(const struct gate_model *m, u32 holde
 
 /* ------------------------------------------------------------ the real one's moves */
 
-/* He has what he wants, for the first time, and nobody waits who came before him. */
+/* It has its permits, for the first time, and no earlier request waits. */
 static inline void gate_real_granted(struct gate_model *m, struct gate_model_call *call)
 {
 	struct gate_model_call *other;
@@ -198,7 +197,7 @@ static inline u32 gate_real_ask(struct gate_model *m, struct gate_model_call *ca
 	return call->granted ? GATE_GRANTED : GATE_WAITS;
 }
 
-/* As look_again() does it, by one who waits. @why he would leave, or GATE_WAITS. */
+/* Like look_again(), for a waiter. @why: the reason to leave, or GATE_WAITS. */
 static inline u32 gate_real_look(struct gate_model *m, struct gate_model_call *call,
 				 u32 why)
 {
@@ -229,7 +228,7 @@ static inline bool gate_model_is_kicked(const struct gate_model *m)
 	return false;
 }
 
-/* Those who wait are the same, in the same order. */
+/* Both queues have the same waiters in the same order. */
 static inline void gate_model_compare_queue(struct gate_model *m)
 {
 	struct gate_model_call *call = m->calls;
@@ -269,7 +268,10 @@ static inline void gate_model_compare(struct gate_model *m)
 	KUNIT_ASSERT_EQ(test, m->most && gate_model_waiting(m) >= m->most,
 			weir_gate_queue_is_full(&m->real, m->most));
 	gate_model_compare_queue(m);
-	/* nobody sleeps on who would be served, but until those are up who were woken */
+	/*
+	 * the first waiter never sleeps while its permits are free, except until kicked waiters
+	 * have looked
+	 */
 	if (first && !gate_model_is_kicked(m))
 		KUNIT_ASSERT_FALSE(test, gate_model_fits(m, first->n));
 }
@@ -296,7 +298,7 @@ static inline void gate_model_ask(struct gate_model *m, u32 holder, u32 n, bool 
 	struct gate_model_call *call = &m->calls[m->ncalls];
 	u32 fate;
 
-	/* no room to write it down; or he has one thread, which is asleep */
+	/* no room to record it; or its holder has one thread, which sleeps */
 	if (m->ncalls == GATE_CALLS ||
 	    (gate_model_is_alone(holder) && gate_model_holder_waits(m, holder)))
 		return;
@@ -313,7 +315,7 @@ static inline void gate_model_ask(struct gate_model *m, u32 holder, u32 n, bool 
 	gate_model_compare(m);
 }
 
-/* @holder gives back @n of his. */
+/* @holder releases @n of its permits. */
 static inline void gate_model_back(struct gate_model *m, u32 holder, u32 n)
 {
 	m->held[holder] -= n;
@@ -324,7 +326,7 @@ static inline void gate_model_back(struct gate_model *m, u32 holder, u32 n)
 	gate_model_compare(m);
 }
 
-/* One who waits is up: because he was kicked, or @why he leaves. */
+/* A waiter is awake: because it was kicked, or @why it leaves. */
 static inline void gate_model_look(struct gate_model *m, struct gate_model_call *call,
 				   u32 why)
 {
@@ -345,7 +347,7 @@ static inline void gate_model_look(struct gate_model *m, struct gate_model_call 
 	gate_model_compare(m);
 }
 
-/* All his threads end, the one that came last first; then what he has comes back. */
+/* All threads of a holder end, the newest first; then its permits come back. */
 static inline void gate_model_die(struct gate_model *m, u32 holder)
 {
 	u32 i;
@@ -357,7 +359,7 @@ static inline void gate_model_die(struct gate_model *m, u32 holder)
 		gate_model_back(m, holder, m->held[holder]);
 }
 
-/* As gate_change() does it: those who wait are woken, and are up some time. */
+/* Like gate_change(): the waiters are kicked, and look at some later time. */
 static inline void gate_model_resize(struct gate_model *m, u32 permits)
 {
 	u32 i;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The queue of a gate (src/lib/gate_queue.h), step by step beside its model: in long random
- * series, and in every order of a few events.
+ * series, and for every order of a few events.
  */
 
 #include "gate_model.h"
@@ -15,7 +15,7 @@
 #define DEPTH	6
 #endif
 
-/* One of those who wait, and of those alone who were kicked if @kicked; or NULL. */
+/* A random waiter, only of the kicked ones if @kicked; or NULL. */
 static struct gate_model_call *draw_waiter(struct prng *p, struct gate_model *m,
 					   bool kicked)
 {
@@ -49,7 +49,7 @@ static void give_back(struct prng *p, struct gate_model *m, u32 holder)
 {
 	u32 held = m->held[holder];
 
-	/* who has one thread does nothing while he waits */
+	/* a holder with one thread does nothing while it waits */
 	if (!held || (gate_model_is_alone(holder) && gate_model_holder_waits(m, holder)))
 		return;
 	gate_model_back(m, holder, prng_chance(p, 1, 2) ? held : prng_between(p, 1, held));
@@ -87,7 +87,7 @@ static void step(struct prng *p, struct gate_model *m, u32 hi)
 		gate_model_resize(m, prng_magnitude(p, hi));
 }
 
-/* What has happened in a series. */
+/* Number of events in a series. */
 struct tally {
 	u32 fates[GATE_GONE + 1];
 	u32 queued;
@@ -103,7 +103,7 @@ static void count(const struct gate_model *m, struct tally *tally)
 	}
 }
 
-/* Everybody dies: as good as new, and of all who waited each was told one thing. */
+/* All holders die: the gate equals a fresh one, and each waiter has got one answer. */
 static void end(struct prng *p, struct gate_model *m)
 {
 	u32 first = prng_below(p, GATE_HOLDERS), i;
@@ -155,7 +155,7 @@ enum event {
 	ASK_ONE,
 	ASK_TWO,
 	ASK_ALL,
-	ASK_AGAIN,	/* who may have some: he has one thread */
+	ASK_AGAIN,	/* a request that could be granted; its holder has one thread */
 	TRY_ONE,
 	BACK_ONE,
 	DIE,
@@ -253,7 +253,7 @@ static void gate_big_is_not_starved(struct kunit *test)
 	gate_model_ask(m, 0, 2, true);
 	gate_model_ask(m, 2, 4, true);
 	KUNIT_ASSERT_EQ(test, (u32)GATE_WAITS, m->calls[1].fate);
-	/* two are free, and nobody gets one of them */
+	/* two permits are free, and none of these gets one */
 	for (i = 2; i < 8; i++) {
 		gate_model_ask(m, 4, 1, i & 1);
 		KUNIT_EXPECT_EQ(test, i & 1 ? (u32)GATE_WAITS : (u32)GATE_REFUSED,

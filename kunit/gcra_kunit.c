@@ -68,7 +68,7 @@ static const char *verdict_flaw(const struct run *r, u64 cost, bool fits)
 	return NULL;
 }
 
-/* The same for the figures that tell of the state after it: the model's. */
+/* The same for the numbers that describe the state afterwards: they are the model's. */
 static const char *figures_flaw(const struct run *r)
 {
 	const struct bucket *b = &r->model;
@@ -313,7 +313,7 @@ static void gcra_keeps_its_word(struct kunit *test)
 	}
 }
 
-/* No request can tell the idle word from a fresh one. */
+/* No request can distinguish the idle word from a fresh one. */
 static bool same_as_fresh(const struct run *r, u64 word, u64 at, u64 cost)
 {
 	struct weir_decision a, b;

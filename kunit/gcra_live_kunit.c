@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The token bucket (src/lib/gcra.h) while its configuration changes, and as seen by
- * CPUs whose clocks lag behind each other's.
+ * The token bucket (src/lib/gcra.h) while its configuration changes, and with CPUs whose clocks
+ * lag behind each other.
  */
 
 #include "bucket.h"
@@ -10,8 +10,8 @@
 #define STEPS	100
 
 /**
- * struct live - a key of a limiter whose numbers change
- * @numbers: as configured now
+ * struct live - a key of a limiter whose configuration changes
+ * @numbers: the present configuration
  * @g: the same, prepared
  * @word: the key's state
  * @now: ns
@@ -108,7 +108,7 @@ static void live_rate_keeps_time_to_full(struct kunit *test)
 	}
 }
 
-/* A new burst: what was spent stays spent, the difference comes or goes. */
+/* A new burst: tokens that were spent stay spent; the difference is added or removed. */
 static void live_burst_keeps_spent(struct kunit *test)
 {
 	struct prng p = prng_seed(test, 0x5eed0202);

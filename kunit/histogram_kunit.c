@@ -40,7 +40,7 @@ static void check_index(struct kunit *test, u64 value)
 	KUNIT_ASSERT_LE(test, value, weir_histogram_high(i));
 }
 
-/* Both ends of every bucket; every power of two and what lies beside it. */
+/* Both ends of every bucket; every power of two and its neighbours. */
 static void histogram_index_at_edges(struct kunit *test)
 {
 	unsigned int k;
@@ -134,7 +134,7 @@ static void model_add(struct model *m, u64 value)
 	m->h.sum += value;
 }
 
-/* Values that lie as those of services do: near each other, or anywhere. */
+/* Values distributed as in services: close together, or anywhere. */
 static void model_fill(struct model *m, struct prng *p)
 {
 	u64 middle = value_any(p);
@@ -219,7 +219,7 @@ static void expect_unsound(struct kunit *test, struct weir_histogram *h, u64 *me
 	*member = right;
 }
 
-/* What values can make is taken, and nothing that is a step beside it. */
+/* A consistent histogram is accepted, and nothing that differs from it by one step. */
 static void histogram_is_sound(struct kunit *test)
 {
 	struct prng p = prng_seed(test, 0x5eed0a05);

@@ -10,12 +10,12 @@
 #include "../src/limiter/limiter.h"
 
 /**
- * struct limiter_copy - what a test can look at and set
- * @events: told so far, by type
- * @type: of the last one
- * @value: of it
- * @more: of it
- * @quota: what the owner's account says to another max_keys
+ * struct limiter_copy - state that a test can read and set
+ * @events: number of events emitted, by type
+ * @type: of the last event
+ * @value: of the last event
+ * @more: of the last event
+ * @quota: the account's answer to a change of max_keys
  */
 struct limiter_copy {
 	atomic_t events[8];

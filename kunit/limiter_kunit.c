@@ -133,10 +133,10 @@ static void limiter_full(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, WEIR_FULL, op.verdict);
 	KUNIT_EXPECT_EQ(test, -ENOSPC, limiter_op(l, &op, WEIR_OP_STRIKE, 1, 1));
 	KUNIT_EXPECT_EQ(test, -ENOSPC, limiter_ban(l, &op, 1, SECOND));
-	/* who looks is told what he would meet; that is not counted */
+	/* a peek returns the verdict of a check; it is not counted */
 	KUNIT_EXPECT_EQ(test, 0, limiter_op(l, &op, WEIR_OP_PEEK, 1, 1));
 	KUNIT_EXPECT_EQ(test, WEIR_FULL, op.verdict);
-	/* those that have a place are served as ever */
+	/* keys with an entry are served as usual */
 	KUNIT_EXPECT_EQ(test, 0, limiter_op(l, &op, WEIR_OP_CHECK, 1000, 1));
 	KUNIT_EXPECT_EQ(test, WEIR_LIMITED, op.verdict);
 	KUNIT_EXPECT_EQ(test, 1, atomic_read(&limiter_copy.events[WEIR_EVENT_TABLE_FULL]));
@@ -283,7 +283,7 @@ static int dump_count(struct kunit *test, struct weir_limiter *l, u8 *buffer,
 	return n;
 }
 
-/* Whatever the room, each is shown once: also keys that differ in length alone. */
+/* With any room for records, each key is dumped once, including keys that differ only in length. */
 static void limiter_dumps_each_once(struct kunit *test)
 {
 	struct weir_limiter *l = limiter_of_type(test, WEIR_KEY_TEXT, 0, 0);
@@ -335,7 +335,7 @@ static void spend_work(unsigned int index, void *arg)
 	}
 }
 
-/* Time stands still: together they get the burst, to the last token. */
+/* Time stands still: together they get exactly the burst. */
 static void limiter_crowd_gets_the_burst(struct kunit *test)
 {
 	struct spenders *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
@@ -357,10 +357,10 @@ static void limiter_crowd_gets_the_burst(struct kunit *test)
 }
 
 /**
- * struct late - a caller who is held up
+ * struct late - a delayed caller
  * @l: the limiter
- * @key: in question
- * @others: what others spent while he was
+ * @key: the key
+ * @others: tokens that others spend meanwhile
  */
 struct late {
 	struct weir_limiter *l;
@@ -436,7 +436,10 @@ static void spend_between(void *arg)
 	rcu_read_unlock();
 }
 
-/* At any reading of the clock: who reads it before another is charged gets his, too. */
+/*
+ * At any reading of the clock: a caller that reads it before another is charged gets its
+ * tokens, too.
+ */
 static void limiter_early_caller(struct kunit *test)
 {
 	struct late late = { .l = limiter_new(test, &plain) };

@@ -27,7 +27,7 @@ static inline void point_pass(struct points *p)
 		p->work(p->arg);
 }
 
-/* After the reading: what was read may be old when it is used. */
+/* A point after the reading: the value may be old when it is used. */
 static inline s64 point_read(struct points *p, const atomic64_t *v)
 {
 	s64 value = atomic64_read(v);

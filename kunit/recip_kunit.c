@@ -28,7 +28,7 @@ static void recip_small_numbers(struct kunit *test)
 			check_division(test, x, d);
 }
 
-/* The powers of two and what lies one beside them, against each other. */
+/* The powers of two and their neighbours, against each other. */
 static void recip_powers_of_two(struct kunit *test)
 {
 	unsigned int i, j;

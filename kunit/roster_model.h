@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A roster as its header tells it, without regard to cost: a lease or none of each key,
- * which is gone in the very ns in which it runs out, and all versions that ever ended in a
- * list. A step is made on it and on a real one, and all that either says must be the same.
- *
- * There are two real ones: term.h alone, in user space too (roster_model_kunit.c), and all
- * of a roster (roster_kunit.c).
+ * A model of a roster as its header describes it, without regard to cost: for each key a lease
+ * or none, which vanishes in the ns in which it expires, and a list of all versions that have
+ * ended. Each step is made on the model and on a real one, and all results must be equal. There
+ * are two real ones: the algorithm alone, in user space too (roster_model_kunit.c), and the
+ * whole roster (roster_kunit.c).
  */
 #ifndef _WEIR_KUNIT_ROSTER_MODEL_H
 #define _WEIR_KUNIT_ROSTER_MODEL_H
@@ -28,12 +27,13 @@ struct roster_value {
 };
 
 /**
- * struct roster_real - what is tested
- * @op: perform an operation of @holder on @key; @value goes in, of GET out. 0 or an error.
+ * struct roster_real - the code under test
+ * @op: perform an operation of @holder on @key; @value is an input, for GET an output. 0 or
+ *	an error.
  * @die: a holder goes
- * @go: it is @m->now
- * @sweep: end what has run out
- * @members: leases, those that ran out unnoticed included
+ * @go: advance the clock to @m->now
+ * @sweep: drop expired leases
+ * @members: number of leases, including expired ones that were not noticed yet
  */
 struct roster_real {
 	int (*op)(struct roster_model *m, u32 holder, u32 key, struct weir_op *op,
@@ -45,10 +45,10 @@ struct roster_real {
 };
 
 /**
- * struct roster_model_lease - of one key
- * @there: or none
- * @version: that it was told
- * @end: when it runs out, or WEIR_NEVER
+ * struct roster_model_lease - the lease of one key
+ * @there: it exists
+ * @version: as returned
+ * @end: when it expires, or WEIR_NEVER
  * @owner: holder, or ROSTER_NOBODY
  * @value: its value
  */
@@ -60,7 +60,7 @@ struct roster_model_lease {
 	struct roster_value value;
 };
 
-/* A lease that was lost, why, and whether the real one has told so. */
+/* A lost lease, the reason, and whether the real one has reported it. */
 struct roster_model_end {
 	u64 version;
 	u32 why;	/* enum weir_lost */
@@ -79,17 +79,17 @@ struct roster_model_totals {
 
 /**
  * struct roster_model - a roster
- * @test: that it is for
- * @real: what is tested
- * @priv: its own
- * @max: leases at most
+ * @test: the test
+ * @real: the code under test
+ * @priv: its own data
+ * @max: maximum number of leases
  * @ttl: ns, or WEIR_NEVER
  * @now: ns
- * @last: the greatest version that was told
+ * @last: the greatest version returned
  * @leases: by key
  * @totals: as &struct weir_roster_stats
- * @ends: of those that were lost
- * @nends: of them
+ * @ends: leases that were lost
+ * @nends: number of them
  */
 struct roster_model {
 	struct kunit *test;
@@ -126,7 +126,7 @@ static inline void roster_model_lose(struct roster_model *m,
 	l->there = false;
 }
 
-/* The event LEASE_LOST: it was lost, for that reason, and nobody has told so before. */
+/* The event LEASE_LOST: it was lost, for that reason, and was not reported before. */
 static inline void roster_model_told(struct roster_model *m, u64 version, u32 why)
 {
 	u32 i;
@@ -171,7 +171,7 @@ static inline int roster_model_decide(const struct roster_model *m, u32 holder, 
 	}
 }
 
-/* It is done: @version is the one that the real one told. */
+/* The operation was done: @version is the one that the real one returned. */
 static inline void roster_model_do(struct roster_model *m, u32 holder, u32 key,
 				   const struct weir_op *op,
 				   const struct roster_value *value, u64 version)
@@ -208,7 +208,7 @@ static inline void roster_model_do(struct roster_model *m, u32 holder, u32 key,
 
 /* ------------------------------------------------------------ side by side */
 
-/* What the real one told @holder of a lease. */
+/* Compare the real one's answer to @holder about a lease. */
 static inline void roster_model_compare_lease(struct roster_model *m, u32 holder,
 					      const struct roster_model_lease *l,
 					      const struct weir_op *op)
@@ -224,7 +224,7 @@ static inline void roster_model_compare_lease(struct roster_model *m, u32 holder
 	KUNIT_ASSERT_EQ(test, flags, (u32)op->out_flags);
 }
 
-/* Each key, as somebody finds it; and how many there are. */
+/* Compare each key, as a caller finds it, and the number of leases. */
 static inline void roster_model_compare(struct roster_model *m, u32 holder)
 {
 	struct kunit *test = m->test;
@@ -332,7 +332,7 @@ static inline u64 roster_draw_ttl(struct prng *p)
 	}
 }
 
-/* Soon, at the next ns that matters, beside it, or far away. */
+/* Soon, at the next ns that matters, next to it, or far away. */
 static inline u64 roster_draw_time(struct prng *p, const struct roster_model *m)
 {
 	const struct roster_model_lease *l = &m->leases[prng_below(p, ROSTER_KEYS)];
@@ -348,7 +348,7 @@ static inline u64 roster_draw_time(struct prng *p, const struct roster_model *m)
 	}
 }
 
-/* None, the one it has, one it or another one has had, or one that nobody has had. */
+/* None, the present version, one that this or another key has had, or one that never existed. */
 static inline u64 roster_draw_version(struct prng *p, const struct roster_model *m, u32 key)
 {
 	switch (prng_below(p, 8)) {
@@ -386,7 +386,7 @@ static inline void roster_draw_op(struct prng *p, struct roster_model *m, u32 op
 		op.n = prng_chance(p, 1, 3) ? WEIR_LEASE_DETACHED : 0;
 	} else {
 		op.n = roster_draw_version(p, m, key);
-		/* ops.c lets none through without */
+		/* ops.c refuses it without a version */
 		if (opcode == WEIR_OP_REPLACE && !op.n)
 			op.n = 1;
 	}
@@ -420,7 +420,7 @@ static inline void roster_model_step(struct prng *p, struct roster_model *m)
 	roster_model_compare(m, prng_below(p, ROSTER_HOLDERS));
 }
 
-/* All holders die, and what was detached is removed: nothing is left. */
+/* All holders die, and detached leases are removed: nothing is left. */
 static inline void roster_model_finish(struct roster_model *m)
 {
 	struct roster_value value = {};

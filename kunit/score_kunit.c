@@ -106,7 +106,7 @@ static u64 draw_within(struct prng *p, int i)
 	}
 }
 
-/* To an edge of the window, one ns beside it, near or far away. */
+/* Advance to an edge of the window, one ns next to it, near or far away. */
 static u64 draw_time(struct prng *p, const struct strikes *m, u64 now)
 {
 	u64 edge = m->anchor + ((now - m->anchor) / m->within + 1) * m->within;

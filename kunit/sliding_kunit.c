@@ -12,10 +12,10 @@
 #define CHARGES	400
 
 /**
- * struct charges - what was spent, and when
+ * struct charges - charges and their times
  * @at: ns
  * @cost: tokens
- * @n: charges so far
+ * @n: number of charges so far
  */
 struct charges {
 	u64 at[CHARGES];
@@ -86,7 +86,7 @@ static void sliding_describe(const struct sliding_row *row, char *desc)
 
 KUNIT_ARRAY_PARAM(sliding, sliding_rows, sliding_describe);
 
-/* Decide, see that the answer is the formula's, and remember what was spent. */
+/* Decide, compare the answer with the formula, and record the charge. */
 static u64 request(struct kunit *test, const struct weir_sliding *s, u64 limit,
 		   struct charges *c, u64 word, u64 now, u64 cost)
 {
@@ -130,8 +130,8 @@ static void sliding_is_the_formula(struct kunit *test)
 }
 
 /*
- * No window has more than the limit, no period less than twice that, and the
- * weight is never below the exact one, whatever the unit of time.
+ * No window has more than the limit, no period twice that, and the weight is never below the
+ * exact one, in any unit of time.
  */
 static void sliding_promises(struct kunit *test)
 {
@@ -229,7 +229,7 @@ static void sliding_clock_lags(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, late.allowed);
 }
 
-/* Another limit keeps what was spent; another period begins anew. */
+/* Another limit keeps the tokens spent; another period starts anew. */
 static void sliding_live_change(struct kunit *test)
 {
 	u64 second = NSEC_PER_SEC, now = 5 * second + second / 2;

@@ -12,12 +12,12 @@
 #define LATER	BIT_ULL(40)
 
 /**
- * struct race - what the members of a crowd share, and what each saw
+ * struct race - data shared by the threads, and their results
  * @f: the table
- * @keys: in use, or rounds to go
- * @created: entries each one made
- * @refused: times each was told that there is no room
- * @wrong: times each saw what must not be
+ * @keys: keys in use, or rounds to go
+ * @created: entries made by each thread
+ * @refused: times that each thread found no room
+ * @wrong: violations seen by each thread
  */
 struct race {
 	struct fixture *f;
@@ -159,7 +159,7 @@ static void evict_work(unsigned int index, void *arg)
 		race_add(r, index, i * MEMBERS + index, 1);
 }
 
-/* Full of idle entries: there is always room, for everybody. */
+/* A table full of idle entries has room for every caller. */
 static void race_evicts(struct kunit *test)
 {
 	struct race *r = race_new(test, 50, 3000);
@@ -216,9 +216,9 @@ static void harvest_work(unsigned int index, void *arg)
 }
 
 /*
- * Entries are dropped under the feet of those who count in them. What was in an
- * entry when it was dropped, and what is in those that are left, is all there
- * was: nobody wrote to a dead entry, and no entry was dropped unread.
+ * Entries are dropped while threads count in them. The words of dropped entries and of those
+ * that are left add up to all counts: no thread wrote to a dead entry, and no entry was dropped
+ * unread.
  */
 static void race_no_update_is_lost(struct kunit *test)
 {
@@ -276,7 +276,7 @@ static void walk_work(unsigned int index, void *arg)
 	}
 }
 
-/* What is there throughout is met once, whatever comes and goes. */
+/* An entry that is present throughout is returned once, whatever is inserted and removed. */
 static void race_next_meets_each_once(struct kunit *test)
 {
 	struct race *r = race_new(test, 1000, 4000);

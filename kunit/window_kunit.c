@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The fixed window (src/lib/window.h) against an explicit list of windows: when each
- * begins and what was charged in it. The list is walked, not computed.
+ * The fixed window (src/lib/window.h) against an explicit list of windows with their starts and
+ * charges. The list is walked, not computed.
  */
 
 #include "../src/lib/window.h"
@@ -13,12 +13,12 @@
 
 /**
  * struct windows - the model
- * @begin: of each window
- * @count: charged in each
- * @n: windows so far
+ * @begin: start of each window
+ * @count: tokens charged in each
+ * @n: number of windows so far
  * @floor: the first window since the last change of @period
- * @period: ns, of the last window and those to come
- * @top: last window that anything was charged in
+ * @period: ns, of the last window and later ones
+ * @top: the last window with a charge
  */
 struct windows {
 	u64 begin[WINDOWS];
@@ -288,7 +288,7 @@ static void window_everything_at_once(struct kunit *test)
 	run_mix(test, 0x5eed0305, &(struct mix){ true, true, true });
 }
 
-/* The same period again is no change: the window goes on. */
+/* Setting the same period again is no change: the window continues. */
 static void window_same_period_goes_on(struct kunit *test)
 {
 	struct weir_window w, again;

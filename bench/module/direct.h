@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What weir.ko is compiled with for bench/um: without what user-mode Linux does in a
- * roundabout way, so that what is timed is ours.
+ * Replacements with which weir.ko is compiled for bench/um. They avoid the indirect ways of
+ * user-mode Linux, so that the module's own time is measured.
  *
- * It blocks and unblocks signals by system calls around what the processor does in one
- * instruction, adding to memory of its own: here an addition is just that. No interrupt
- * adds to the same while loops are timed.
+ * User-mode Linux blocks and unblocks signals by system calls around per-CPU additions, which
+ * are one instruction on a real processor: here an addition is just that. No interrupt adds to
+ * the same memory while loops are timed.
  *
- * And it walks the page tables for every word it copies from or to a program, which
- * takes longer than a check does: for src/api/submit.c and src/api/op_user.c, operations
- * lie in the kernel's own memory. A program's own WEIR_IOC_SUBMIT ends such a kernel.
+ * It also walks the page tables for every word that is copied from or to a program, which takes
+ * longer than a check: for src/api/submit.c and src/api/op_user.c, operations are in kernel
+ * memory. A program's own WEIR_IOC_SUBMIT crashes such a kernel.
  *
- * So this build is for nothing else.
+ * This build is of no other use.
  */
 #ifndef _BENCH_DIRECT_H
 #define _BENCH_DIRECT_H
@@ -36,7 +36,7 @@
 
 #define access_ok(ptr, size)	((void)(ptr), (void)(size), true)
 
-/* None is left out as useless: with a program's memory it could not be either. */
+/* READ_ONCE() keeps the compiler from dropping a copy, as it cannot drop one from user memory. */
 #define __get_user(x, ptr)	({ (x) = READ_ONCE(*(ptr)); 0; })
 #define __put_user(x, ptr)	({ WRITE_ONCE(*(ptr), x); 0; })
 #define put_user(x, ptr)	__put_user(x, ptr)

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * weir_time - runs loops in the kernel, for bench/um: in user-mode Linux a system
- * call takes longer than what is to be timed
+ * weir_time - runs loops in the kernel, for bench/um: in user-mode Linux a system call takes
+ * longer than the code to be timed
  *
- * Its limiters are those called time-hot, time-many and time-new, of numbers. Written to
- * its parameters (/sys/module/weir_time/parameters/):
+ * Its limiters are called time-hot, time-many and time-new and have u64 keys. Written to its
+ * parameters (/sys/module/weir_time/parameters/):
  *
- *	client	"FD HOT MANY": an open /dev/weir of the writer's, and its handles of
+ *	client	"FD HOT MANY": an open /dev/weir of the writer, and its handles of
  *		time-hot and time-many, for batches
- *	run	"LOOP COUNT": so many rounds of a loop
+ *	run	"LOOP COUNT": this many rounds of a loop
  *
- * Read from took: the ns of the last one. A check that is not allowed ends a loop with
- * EPROTO: it would be the time of something else.
+ * Read from took: the ns of the last run. A check that is not allowed ends a loop with EPROTO,
+ * because its time would be that of something else.
  */
 
 #include <linux/atomic.h>
@@ -224,10 +224,11 @@ static s64 run_batch_random(u32 count)
 	return batches(count, handle_many, key_random);
 }
 
-/* ------------------------------------------------------------ what the kernel has
+/*
+ * ------------------------------------------------------------ for comparison
  *
- * The plainest limiter of keys that one would write: a rhashtable, a lock in each
- * entry, a token bucket under it. It never lets go of an entry, and counts nothing.
+ * A minimal keyed limiter from the kernel's own parts: a rhashtable, a lock in each entry, a
+ * token bucket. It never drops an entry, and counts nothing.
  */
 
 struct peer {
@@ -353,7 +354,7 @@ static int member_run(void *arg)
 	return 0;
 }
 
-/* From the first one's start to the last one's end, for @count checks of each. */
+/* From the start of the first to the end of the last thread, for @count checks of each. */
 static s64 crowd_run(u32 count, unsigned int size, bool apart)
 {
 	struct crowd c = { .size = size, .apart = apart, .count = count };

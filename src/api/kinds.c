@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The kinds of object: a row each. What a kind is stands in its own folder, as its
- * &struct weir_kind_ops; nothing else lists the kinds.
+ * The kinds of object, one row each. A kind is described in its own folder, by its &struct
+ * weir_kind_ops; nothing else lists the kinds.
  */
 
 #include <linux/nospec.h>

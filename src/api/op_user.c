@@ -25,7 +25,7 @@ fault:
 	return -EFAULT;
 }
 
-/* That there is where to put the result: its first and last word, in two pages at most. */
+/* Prove that the result can be written: its first and its last word, in at most two pages. */
 static __always_inline int op_prove(struct weir_op __user *user)
 {
 	unsafe_put_user(0, &user->result, fault);
@@ -50,7 +50,7 @@ fault:
 	return -EFAULT;
 }
 
-/* Copy an op in, and see that its result can be copied out: 0 or -EFAULT. */
+/* Copy an op in, and prove that its result can be copied out: 0 or -EFAULT. */
 int weir_op_get(struct weir_op_run *r, struct weir_op __user *user)
 {
 	int err;
@@ -82,8 +82,8 @@ static __always_inline bool goes_alone(const struct weir_op *op)
 }
 
 /*
- * Copy in the next ops, as many of @count as can go together; none of those that
- * cannot be read. Return: their number.
+ * Copy in the next ops that can form a group, at most @count, up to the first that cannot be
+ * read. Return: their number.
  */
 unsigned int weir_op_get_group(struct weir_op_run *r, struct weir_op __user *user,
 			       unsigned int count)
@@ -99,7 +99,7 @@ unsigned int weir_op_get_group(struct weir_op_run *r, struct weir_op __user *use
 	return n;
 }
 
-/* Copy out the results of @count ops: the number of those that could be, or -EFAULT. */
+/* Copy out the results of @count ops. Return: the number of results written, or -EFAULT. */
 int weir_op_put_group(const struct weir_op_run *r, struct weir_op __user *user,
 		      unsigned int count)
 {

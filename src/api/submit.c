@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * WEIR_IOC_SUBMIT: operations from the user, one or many, and their results to him.
+ * WEIR_IOC_SUBMIT: operations from the user, one or many, and their results.
  *
- * What a single one costs beside the operation: copying 24 bytes and 64 bytes
- * in, 64 bytes and the count out, an xarray look-up, and three stores that prove
- * that results have where to go before anything is done.
+ * Cost of a single one beside the operation: copying 24 and 64 bytes in, 64 bytes and the count
+ * out, an xarray look-up, and three stores that prove that the results can be written before
+ * anything is done.
  *
- * Of a batch several go together: their buckets are fetched while the others' keys are
- * hashed, then their entries, so that the memory's latency is paid once for all.
- * They share a look-up of the handle and a window to the user's memory, too.
+ * In a batch several ops form a group: their hash buckets are prefetched while the keys of the
+ * others are hashed, then their entries, so the memory latency is paid once for the group. They
+ * also share a look-up of the handle and an access window to user memory.
  */
 
 #include <linux/err.h>
@@ -22,14 +22,14 @@
 #include "api/ops.h"
 #include "core/user.h"
 
-#define GROUP		8	/* ops that go together */
+#define GROUP		8	/* ops in a group */
 
 /**
- * struct group - ops of a batch that go together
+ * struct group - ops of a batch that are performed together
  * @run: the ops
- * @object: what each is about, good for the RCU read side in which it was found
- * @err: what each came to so far
- * @count: of them
+ * @object: the object of each, valid in the RCU read side in which it was found
+ * @err: the result of each so far
+ * @count: number of ops
  */
 struct group {
 	struct weir_op_run	run[GROUP];
@@ -52,7 +52,7 @@ static void op_perform(struct weir_client *c, struct weir_op_run *r)
 		weir_op_fail(r, err);
 }
 
-/* Apart, so that the others have no 528 bytes of stack to clear. */
+/* A separate function, so that other ops need not clear 528 bytes of stack. */
 static noinline void op_perform_data(struct weir_client *c, struct weir_op_run *r)
 {
 	union weir_op_data data;
@@ -75,7 +75,7 @@ static int op_user(struct weir_client *c, struct weir_op __user *user, u32 index
 		op_perform_data(c, &r);
 	else
 		op_perform(c, &r);
-	/* begun again after a stop, not after a handler: that may want to end it */
+	/* restarted after a stop, but not after a handler, which may want to end the wait */
 	if (r.op.result == -EINTR)
 		return -ERESTARTNOHAND;
 	r.op.decided = r.op.verdict ? index : 0;
@@ -84,7 +84,7 @@ static int op_user(struct weir_client *c, struct weir_op __user *user, u32 index
 
 /* ------------------------------------------------------------ many */
 
-/* Their objects and keys; and have the memory fetched that will be wanted. */
+/* Find their objects and keys, and prefetch the memory they will need. */
 static void group_find(struct weir_client *c, struct group *g)
 {
 	struct weir_handle *h = NULL;
@@ -115,8 +115,8 @@ static void group_find(struct weir_client *c, struct group *g)
 }
 
 /*
- * In order; together until one must sleep or another task waits for this processor: the
- * objects are good no longer then. What is wrong with an op stays wrong with it.
+ * Perform the ops in order, together until one must sleep or this CPU must reschedule: then the
+ * objects must be looked up again. An invalid op stays invalid.
  */
 static void group_perform(struct weir_client *c, struct group *g)
 {
@@ -141,13 +141,16 @@ static void group_perform(struct weir_client *c, struct group *g)
 		cond_resched();
 		if (!g->err[i])
 			g->err[i] = weir_op_dispatch(c, &g->run[i]);
-		/* a signal: this one and the rest were not performed */
+		/* a signal: this op and the following ones were not performed */
 		if (g->err[i] == -EINTR)
 			g->count = i;
 	}
 }
 
-/* How many were performed and told; 0: the next one goes alone; or -EFAULT. */
+/*
+ * Return: number of ops performed with results written; 0: the next op must be alone; or
+ *	-EFAULT.
+ */
 static int group_user(struct weir_client *c, struct group *g,
 		      struct weir_op __user *user, u32 index, u32 room)
 {
@@ -168,17 +171,17 @@ static int group_user(struct weir_client *c, struct group *g,
 	return weir_op_put_group(g->run, user, g->count);
 }
 
-/* A batch, in order; how many were performed, or an errno. */
+/* Perform a batch in order. Return: number of ops performed, or an errno. */
 static int batch_user(struct weir_client *c, struct weir_op __user *ops, u32 count)
 {
-	/* without it, all go one by one */
+	/* without memory for a group, ops are performed one by one */
 	struct group *g = kmalloc(sizeof(*g), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	int done = 0, n;
 	bool whole;
 
 	do {
 		n = g ? group_user(c, g, ops + done, done, count - done) : 0;
-		/* what could not be told was done: it must not be done again */
+		/* an op whose result could not be written was performed and must not be repeated */
 		whole = n <= 0 || n == g->count;
 		if (!n)
 			n = op_user(c, ops + done, done) ?: 1;
@@ -197,7 +200,7 @@ static __always_inline bool submit_valid(const struct weir_submit *args)
 	       !(args->ops % sizeof(u64)) && args->count <= WEIR_BATCH_MAX;
 }
 
-/* As most have it, in one window. -EAGAIN: it needs to be looked at closer. */
+/* Read the usual form of the struct in one access window. -EAGAIN: use the general way. */
 static int submit_get(struct weir_submit *args, struct weir_submit __user *user)
 {
 	if (!user_access_begin(user, sizeof(*user)))
@@ -231,7 +234,7 @@ static int submit_get_any(struct weir_submit *args, struct weir_submit __user *u
 /**
  * weir_submit_run - handle WEIR_IOC_SUBMIT
  * @c: the client
- * @user: its struct
+ * @user: the user's struct
  *
  * Context: may sleep.
  */

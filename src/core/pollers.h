@@ -7,8 +7,8 @@
 #include <linux/wait.h>
 
 /*
- * All of them, also those who asked to be woken one at a time (EPOLLEXCLUSIVE): what has
- * come may be somebody else's, and who finds nothing wakes nobody in his stead.
+ * Wake all pollers, including exclusive ones (EPOLLEXCLUSIVE): the event may not be for the
+ * first of them, and a poller that finds nothing would not wake the next.
  */
 static inline void weir_pollers_wake(wait_queue_head_t *pollers, __poll_t events)
 {

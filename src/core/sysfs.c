@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Folders of /sys/kernel/weir; the kinds bring the files. See sysfs.h. */
+/* Folders of /sys/kernel/weir; the kinds provide the files. See sysfs.h. */
 
 #include <linux/atomic.h>
 #include <linux/completion.h>
@@ -13,8 +13,8 @@ static struct kobject *root;
 static struct kobject *dirs[WEIR_KINDS];
 
 /*
- * Nodes whose memory is not freed yet, and one for the module: their release
- * function is in our text, so the module stays until all have gone.
+ * Nodes whose memory is not freed yet, and one for the module: their release function is in the
+ * module's text, so the module stays until all are gone.
  */
 static atomic_t nodes = ATOMIC_INIT(1);
 static DECLARE_COMPLETION(nodes_gone);
@@ -54,7 +54,7 @@ static const struct kobj_type node_type = {
 	.sysfs_ops = &node_sysfs_ops,
 };
 
-/* An object that others may not observe is root's alone to read here. */
+/* The files of an object that others may not observe are readable by root only. */
 static umode_t node_visible(struct kobject *kobj, struct attribute *attr, int n)
 {
 	struct weir_sysfs_node *node = container_of(kobj, struct weir_sysfs_node,
@@ -67,8 +67,7 @@ static umode_t node_visible(struct kobject *kobj, struct attribute *attr, int n)
  * weir_sysfs_add - make an object's folder
  * @o: the object
  *
- * Context: may sleep; the name is claimed. Return: 0 or -ENOMEM; then nothing was
- * made.
+ * Context: may sleep; the name is claimed. Return: 0, or -ENOMEM and nothing was made.
  */
 int weir_sysfs_add(struct weir_object *o)
 {
@@ -92,7 +91,7 @@ int weir_sysfs_add(struct weir_object *o)
 	return err;
 }
 
-/* Waits for show functions that run. Context: registry mutex. */
+/* Remove an object's folder; waits for running show functions. Context: registry mutex. */
 void weir_sysfs_remove(struct weir_object *o)
 {
 	struct weir_sysfs_node *node = o->node;
@@ -143,12 +142,15 @@ int weir_sysfs_mod_init(void)
 	return err;
 }
 
-/* The kinds' folders go too. Context: no object is left. */
+/* Removes the kinds' folders, too. Context: no object is left. */
 void weir_sysfs_mod_exit(void)
 {
 	unsigned int i;
 
-	/* del, not put alone: whoever holds one on must not run our show */
+	/*
+	 * delete before put: a task that holds a folder open must not call a show function
+	 * after this
+	 */
 	for (i = 0; i < ARRAY_SIZE(dirs); i++) {
 		kobject_del(dirs[i]);
 		kobject_put(dirs[i]);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * /sys/kernel/weir: what exists and its totals, one value a file.
+ * /sys/kernel/weir: the objects and their totals, one value in each file.
  *
- * An object's folder is a node of its own, not part of the object: sysfs may
- * keep it a while after its removal. Nothing calls a show function after
- * weir_sysfs_remove() has returned, so show functions may use the object.
- * They take no mutex (but a histogram's, whose holder waits for nothing).
+ * An object's folder is a node of its own, not part of the object: sysfs may keep it for a
+ * while after its removal. No show function runs after weir_sysfs_remove() has returned, so
+ * show functions may use the object. They take no mutex, except that of a histogram, whose
+ * holder waits for nothing.
  */
 #ifndef _WEIR_SYSFS_H
 #define _WEIR_SYSFS_H
@@ -21,8 +21,7 @@ struct weir_object;
  * @kobj: its kobject
  * @object: not NULL while the folder is visible
  * @group: its files
- * @attrs: kinds whose files differ from object to object keep them here; freed
- *	with the node
+ * @attrs: for kinds whose files differ from object to object; freed with the node
  */
 struct weir_sysfs_node {
 	struct kobject kobj;

@@ -7,16 +7,17 @@
 #include "core/user.h"
 
 /**
- * weir_user_get - copy a struct in whose first member is its size
+ * weir_user_get - copy in a struct whose first member is its size
  * @to: the kernel's struct
  * @size: its size
- * @from: the user's
+ * @from: the user's struct
  * @min_size: size in the first version of the ABI
  *
- * What the user's does not have reads as zero. The size member is replaced by
- * the user's size. Context: may sleep.
- * Return: 0, -EINVAL (too short), -E2BIG (longer than ours and not zero there, or
- * longer than a page), -EFAULT.
+ * Members that the user's struct does not have read as zero. The size member is set to the
+ * user's size. Context: may sleep.
+ *
+ * Return: 0, -EINVAL (too short), -E2BIG (longer than the kernel's and not zero there, or
+ *	longer than a page), -EFAULT.
  */
 int weir_user_get(void *to, size_t size, u64 from, size_t min_size)
 {
@@ -33,18 +34,18 @@ int weir_user_get(void *to, size_t size, u64 from, size_t min_size)
 	err = copy_struct_from_user(to, size, p, user_size);
 	if (err)
 		return err;
-	/* it may have changed meanwhile: what was checked is what counts */
+	/* another thread may have changed it: keep the value that was checked */
 	*(u32 *)to = user_size;
 	return 0;
 }
 
 /**
- * weir_user_put - copy a struct out to where weir_user_get() took it from
- * @from: the kernel's struct; its size member is still the user's size
+ * weir_user_put - copy a struct out to where weir_user_get() got it from
+ * @from: the kernel's struct; its size member still has the user's size
  * @size: its size
- * @to: the user's
+ * @to: the user's struct
  *
- * What we do not have is filled with zeros. Return: 0 or -EFAULT.
+ * Members that the kernel's struct does not have are zeroed. Return: 0 or -EFAULT.
  */
 int weir_user_put(const void *from, size_t size, u64 to)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Structs that begin with their size, to and from user memory. */
+/* Copying structs that begin with their size from and to user memory. */
 #ifndef _WEIR_USER_H
 #define _WEIR_USER_H
 

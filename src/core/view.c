@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What users see of an object. See view.h. */
+/* An object's configuration and totals, for users. See view.h. */
 
 #include <linux/bug.h>
 
@@ -7,7 +7,7 @@
 #include "core/user.h"
 #include "core/view.h"
 
-/* Any of them; each begins with its size. */
+/* Room for any of them; each begins with its size. */
 union viewed {
 	u32				size;
 	struct weir_limiter_config	limiter_config;
@@ -45,10 +45,10 @@ static int view_get(struct weir_object *o, const struct weir_view *view, u64 use
 /**
  * weir_view_get - &weir_kind_ops.get
  * @o: the object
- * @config: how its configuration is seen
+ * @config: how to read its configuration
  * @user_config: where the user wants it, or 0
- * @stats: how its totals are
- * @user_stats: where he wants those, or 0
+ * @stats: how to read its totals
+ * @user_stats: where the user wants them, or 0
  *
  * Context: may sleep; the header is held.
  * Return: 0, -EINVAL, -E2BIG, -EFAULT, -ENODEV.

@@ -8,10 +8,10 @@
 struct weir_object;
 
 /**
- * struct weir_view - a struct that users see of an object
- * @size: of it
- * @min_size: in the first version of the ABI
- * @read: fill it in; its first member, the size, may be left. Context: RCU read side,
+ * struct weir_view - a struct in which an object is shown to users
+ * @size: its size
+ * @min_size: its size in the first version of the ABI
+ * @read: fill it in, except the first member, the size. Context: RCU read side, object
  *	alive.
  */
 struct weir_view {

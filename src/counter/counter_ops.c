@@ -49,11 +49,11 @@ static int values_get(struct weir_counter *c, bool take, u64 *values)
 	return err;
 }
 
-/* Read or take a histogram, or give back what was taken. 0 or -ENODEV. */
+/* Read or take a histogram, or load it back. 0 or -ENODEV. */
 static int histogram_do(struct weir_counter *c, struct weir_histogram *h,
 			void (*act)(struct weir_counter *c, struct weir_histogram *h))
 {
-	/* it may sleep, but waits for nothing but others who do the same */
+	/* it may sleep, but waits only for others that do the same */
 	if (!weir_object_live_get(&c->obj))
 		return -ENODEV;
 	act(c, h);
@@ -66,7 +66,7 @@ static void histogram_give_back(struct weir_counter *c, struct weir_histogram *h
 	weir_counter_merge(c, h);
 }
 
-/* READ and TAKE of a histogram to where the op points. The header is held. */
+/* READ and TAKE of a histogram to the op's pointer. The header is held. */
 static int read_histogram(struct weir_op_run *r, struct weir_counter *c)
 {
 	bool take = r->op.opcode == WEIR_OP_TAKE;
@@ -80,7 +80,7 @@ static int read_histogram(struct weir_op_run *r, struct weir_counter *c)
 		return -EMSGSIZE;
 	if (!weir_object_alive(&c->obj))
 		return -ENODEV;
-	/* nothing may be taken that cannot be handed over */
+	/* nothing may be taken whose result cannot be written */
 	if (take && clear_user(to, sizeof(*h)))
 		return -EFAULT;
 	h = kmalloc(sizeof(*h), GFP_KERNEL_ACCOUNT);
@@ -99,7 +99,7 @@ static int read_histogram(struct weir_op_run *r, struct weir_counter *c)
 	return err;
 }
 
-/* READ and TAKE of all fields to where the op points. The header is held. */
+/* READ and TAKE of all fields to the op's pointer. The header is held. */
 static int read_many(struct weir_op_run *r, struct weir_counter *c)
 {
 	struct weir_op *op = &r->op;
@@ -118,7 +118,7 @@ static int read_many(struct weir_op_run *r, struct weir_counter *c)
 		return -EMSGSIZE;
 	if (!weir_object_alive(&c->obj))
 		return -ENODEV;
-	/* nothing may be taken that cannot be handed over */
+	/* nothing may be taken whose result cannot be written */
 	if (take && clear_user(to, size))
 		return -EFAULT;
 	err = values_get(c, take, (u64 *)r->data->values);
@@ -127,7 +127,7 @@ static int read_many(struct weir_op_run *r, struct weir_counter *c)
 	op->value = c->nfields;
 	if (!copy_to_user(to, r->data->values, size))
 		return 0;
-	/* unmapped at this very moment: what was taken goes back */
+	/* unmapped by another thread just now: load back what was taken */
 	rcu_read_lock();
 	if (take && weir_object_alive(&c->obj))
 		weir_counter_add_many(c, GENMASK_ULL(c->nfields - 1, 0),
@@ -175,7 +175,7 @@ static int observe(struct weir_op_run *r, struct weir_counter *c)
 	return 0;
 }
 
-/* One field: the amount is @n. Several: they are in the op, or where it points. */
+/* With one field the amount is @n. With several, the amounts are in the op, or at its pointer. */
 static bool add_is_one(const struct weir_op *op)
 {
 	return !(op->flags & WEIR_OP_PTR) && !(op->arg & (op->arg - 1));

@@ -6,12 +6,12 @@
 
 #include "gate/gate.h"
 
-/* Who may not sleep, and lost the last place so often to others, is told "full". */
+/* A caller that may not sleep is answered "full" after losing the last slot this often. */
 #define ATOMIC_TRIES	4
 
 /*
- * The key's entry, locked, made if there is none. Without sleep: -ENOMEM; -ENOSPC, also if
- * the last place went to others too often. Under RCU.
+ * The key's entry, locked; created if there is none. Does not sleep: -ENOMEM; -ENOSPC, also if
+ * other keys took the last slot too often. Must hold rcu_read_lock().
  */
 static struct weir_entry *entry_get(struct weir_gate *g, const struct weir_key *key,
 				    u64 *word)
@@ -86,12 +86,12 @@ int weir_gate_take(struct weir_gate *g, const struct weir_key *key, u32 n)
 }
 
 /**
- * weir_gate_give - permits come back from other modules
+ * weir_gate_give - release permits of other modules
  * @g: the gate
  * @key: hashed
  * @n: how many
  *
- * Context: RCU read side; process or softirq. Return: 0; -ENOENT: they have not so many.
+ * Context: RCU read side; process or softirq. Return: 0; -ENOENT: modules hold fewer.
  */
 int weir_gate_give(struct weir_gate *g, const struct weir_key *key, u32 n)
 {

@@ -9,7 +9,7 @@
 #define RECORD_MAX	(sizeof(struct weir_entry_info) + ALIGN(WEIR_KEY_MAX, 8))
 #define LEAST		512
 
-/* One entry's record; nothing if it is dead or not wanted. */
+/* Append one entry's record, unless it is dead or filtered out. */
 static void record_fill(struct weir_dump_walk *d, struct weir_entry *e)
 {
 	struct weir_entry_info *info = (void *)(d->chunk + d->filled);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Keys of limiters: from the bytes of an op, cut to the prefix, with their rule. */
+/* Keys of limiters: made from the bytes of an op, cut to the prefix, with their rule. */
 
 #include <linux/string.h>
 
@@ -18,7 +18,7 @@ static inline void key_cut(const struct weir_limiter *l, struct weir_key *key)
 	}
 }
 
-/* The usual lengths without a call. */
+/* Copy without a call for the usual lengths. */
 static __always_inline void bytes_copy(u64 *words, const u8 *data,
 				       unsigned int len)
 {
@@ -30,7 +30,7 @@ static __always_inline void bytes_copy(u64 *words, const u8 *data,
 		memcpy(words, data, len);
 }
 
-/* The rule for the whole address. Under RCU. */
+/* The rule for the whole address. Must hold rcu_read_lock(). */
 static inline u32 key_rule(const struct weir_limiter *l, const struct weir_key *key)
 {
 	const struct weir_rule_set *rules = rcu_dereference(l->rules);
@@ -40,7 +40,7 @@ static inline u32 key_rule(const struct weir_limiter *l, const struct weir_key *
 	return weir_rules_find(rules, key->raw, key->raw_len);
 }
 
-/* The key of the bytes at @key->raw, hashed. */
+/* Make the hashed key from the bytes at @key->raw. */
 static __always_inline void key_make(const struct weir_limiter *l,
 				     struct weir_key *key)
 {
@@ -58,9 +58,9 @@ static __always_inline void key_make(const struct weir_limiter *l,
 }
 
 /**
- * weir_limiter_key - the key that bytes stand for, hashed
+ * weir_limiter_key - make a hashed key from bytes
  * @l: the limiter
- * @data: the bytes; must stay while the key is used
+ * @data: the bytes; must stay valid while the key is used
  * @len: their number
  * @key: out
  *
@@ -88,7 +88,7 @@ int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
 }
 
 /**
- * weir_limiter_key_rule - look up the rule of a key from another RCU read side again
+ * weir_limiter_key_rule - look up the rule of a key again, in a new RCU read side
  * @l: the limiter
  * @key: from weir_limiter_key(); its rule is set
  *

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Two states of one key, and the stricter of both, member by member. */
+/* Merge two states of one key into the stricter of both, member by member. */
 
 #include <linux/minmax.h>
 
 #include "limiter/limiter.h"
 
-/* Steps of the ladder that are not forgotten yet. */
+/* Steps of the ladder that are still remembered. */
 static u16 climbed(const struct weir_policy *p, const struct weir_entry *e, u64 now)
 {
 	if (now > e->ban_until && now - e->ban_until > p->forget_after)
@@ -14,8 +14,9 @@ static u16 climbed(const struct weir_policy *p, const struct weir_entry *e, u64 
 }
 
 /*
- * The more strikes. Two scores that fade each at its own time cannot be kept in one, so
- * that many begin to fade now: so neither of both would count for longer.
+ * The score with more strikes. Two scores that fade at different times cannot be combined into
+ * one, so the result begins to fade now; the strikes then never count for less time than in
+ * either score.
  */
 static struct weir_score score_merge(const struct weir_policy *p,
 				     const struct weir_entry *a,
@@ -33,23 +34,23 @@ static struct weir_score score_merge(const struct weir_policy *p,
 }
 
 /**
- * weir_limiter_merge - make a key's state as strict as another one's
- * @p: the policy by which both came about
+ * weir_limiter_merge - make a key's state as strict as another one
+ * @p: the policy under which both were made
  * @e: the entry, locked
  * @word: its state
- * @other: the other one, that nobody changes; need not be in a table
- * @other_word: its state
+ * @other: the other state; private to the caller, need not be in a table
+ * @other_word: its word
  * @now: ns since the table's epoch
  *
- * From now on @e refuses whatever one of both would: it has the later end of the ban, the
- * more strikes, the higher place on the ladder, and the fewer tokens. There is no event.
+ * Afterwards @e refuses whatever one of the two would refuse: it has the later end of the ban,
+ * the more strikes, the higher step of the ladder, and the fewer tokens. There is no event.
  *
  * Return: the new word of @e.
  */
 u64 weir_limiter_merge(const struct weir_policy *p, struct weir_entry *e, u64 word,
 		       const struct weir_entry *other, u64 other_word, u64 now)
 {
-	/* before the end of the ban is another one: it tells what is forgotten */
+	/* computed before the end of the ban is changed, which it depends on */
 	u16 bans = max(climbed(p, e, now), climbed(p, other, now));
 
 	weir_entry_set_score(e, score_merge(p, e, other, now));

@@ -37,7 +37,7 @@ static ssize_t algorithm_show(struct weir_object *o, unsigned int index,
 	return sysfs_emit(buffer, "%s\n", names[o->type]);
 }
 
-/* As the tool takes it: 5/s, 100/m, 30/90s, 7/250ms. */
+/* In the form that the tool accepts: 5/s, 100/m, 30/90s, 7/250ms. */
 static ssize_t rate_show(struct weir_object *o, unsigned int index, char *buffer)
 {
 	static const struct {

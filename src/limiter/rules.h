@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A limiter's rules: address blocks that are always allowed, or always denied.
- * A set of them is immutable; a change makes another one (rules.c).
+ * A limiter's rules: address blocks that are always allowed or always denied. A set is
+ * immutable; a change makes another one (rules.c).
  */
 #ifndef _WEIR_RULES_H
 #define _WEIR_RULES_H
@@ -10,11 +10,11 @@
 
 /**
  * struct weir_rule_set - all rules of a limiter
- * @nrules: of @rules
- * @nranges: of @ranges, IPv4 and IPv6
- * @ranges: the rules, cut for look-ups
- * @rules: as the user gave them, IPv4 first, by address, then from the longest
- *	block to the shortest
+ * @nrules: number of @rules
+ * @nranges: number of @ranges, for IPv4 and IPv6
+ * @ranges: the rules, converted for look-ups
+ * @rules: as the user gave them, IPv4 first, by address, then from the longest block to the
+ *	shortest
  */
 struct weir_rule_set {
 	unsigned int		nrules;

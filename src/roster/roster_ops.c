@@ -8,7 +8,7 @@
 
 #define TTL_MAX	(10 * WEIR_NSEC_PER_YEAR)
 
-/* The key and the value that &struct weir_lease leads to. */
+/* Copy in the key and the value of &struct weir_lease. */
 static int lease_get(struct weir_op_run *r)
 {
 	struct weir_op_lease *to = &r->data->lease;

@@ -19,7 +19,7 @@ int weir_expiry_init(struct weir_expiry *x, unsigned int nbuckets)
 	for (x->nlevels = 0;; n = DIV_ROUND_UP(n, WEIR_GROUP_SIZE)) {
 		if (WARN_ON_ONCE(x->nlevels == WEIR_EXPIRY_LEVELS))
 			return -EINVAL;
-		/* for now its place in the array, see below */
+		/* for now an offset into the array, see below */
 		x->level[x->nlevels++] = (atomic64_t *)total;
 		total += n;
 		if (n == 1)
@@ -43,7 +43,7 @@ void weir_expiry_destroy(struct weir_expiry *x)
 	x->level[0] = NULL;
 }
 
-/* Make the bound at most @t. True if it had to be changed. */
+/* Lower the bound to @t if it is higher. Return: true if it was changed. */
 static bool bound_lower(atomic64_t *bound, u64 t)
 {
 	s64 old = atomic64_read(bound);
@@ -55,15 +55,16 @@ static bool bound_lower(atomic64_t *bound, u64 t)
 }
 
 /**
- * weir_expiry_lower - an entry in @bucket may be idle from @idle_at on
+ * weir_expiry_lower - record that an entry in @bucket may be idle from @idle_at on
  * @x: the bounds
- * @bucket: the bucket it is linked in
+ * @bucket: the hash bucket it is linked in
  * @idle_at: lower bound of its idle time
  *
- * To be called after the entry was linked, or its idle time came nearer.
- * Context: any. Cost: a barrier, and one read a level where the bounds are low
- * enough already.
- * Return: true if the root was lowered: the next sweep has to be sooner.
+ * Call after the entry was linked, or when its idle time has become earlier.
+ *
+ * Context: any. Cost: a barrier, and one read a level where the bounds are low enough
+ *	already.
+ * Return: true if the root was lowered: the next sweep must be earlier.
  */
 bool weir_expiry_lower(struct weir_expiry *x, unsigned int bucket, u64 idle_at)
 {
@@ -71,14 +72,16 @@ bool weir_expiry_lower(struct weir_expiry *x, unsigned int bucket, u64 idle_at)
 	bool sooner = false;
 
 	/*
-	 * The entry must be visible to a scan that raises the bound after we
-	 * read it here: pairs with the atomic64_xchg() in bound_raise(), which
-	 * comes before that scan.
+	 * The entry must be visible to a scan that raises the bound after it is read here:
+	 * pairs with the atomic64_xchg() in bound_raise(), which comes before that scan.
 	 */
 	smp_mb();
 	for (i = 0; i < x->nlevels; i++) {
 		at >>= WEIR_GROUP_BITS;
-		/* to the top even if this one is low: who lowered it may not be */
+		/*
+		 * continue to the root even if this bound is low: the CPU that lowered it may
+		 * not have reached the root yet
+		 */
 		sooner = bound_lower(&x->level[i][at], idle_at);
 		smp_mb();	/* between levels as between entry and group */
 	}
@@ -86,7 +89,7 @@ bool weir_expiry_lower(struct weir_expiry *x, unsigned int bucket, u64 idle_at)
 }
 
 /**
- * weir_expiry_reset - anything may be idle at any time
+ * weir_expiry_reset - forget all bounds: any entry may be idle at any time
  * @x: the bounds
  *
  * For a change of configuration, after which the bounds may be too high.
@@ -107,10 +110,9 @@ void weir_expiry_reset(struct weir_expiry *x)
 }
 
 /*
- * Begin to raise a bound: from here on until the second half, bound_lower() with
- * what was found, anything that lowers it stays in force. xchg is a full
- * barrier: pairs with the smp_mb() in weir_expiry_lower(), and with the
- * compare-and-exchange of the level below in it.
+ * Begin to raise a bound. From here on until the second half (bound_lower() with the result of
+ * the scan), a concurrent lowering stays in force. xchg is a full barrier: pairs with the
+ * smp_mb() in weir_expiry_lower(), and with its compare-and-exchange of the level below.
  */
 static void bound_raise(atomic64_t *bound)
 {
@@ -126,7 +128,7 @@ static unsigned int level_size(const struct weir_expiry *x, unsigned int level)
 	return n;
 }
 
-/* Raise an inner bound to the least of those below it. */
+/* Raise an inner bound to the minimum of the bounds below it. */
 static void node_refresh(struct weir_expiry *x, unsigned int level,
 			 unsigned int at)
 {
@@ -141,7 +143,7 @@ static void node_refresh(struct weir_expiry *x, unsigned int level,
 	bound_lower(&x->level[level][at], least);
 }
 
-/* A bound below this one that has passed, or -1. */
+/* Index of a child bound that has passed, or -1. */
 static int node_child_due(struct weir_expiry *x, unsigned int level,
 			  unsigned int at, u64 now)
 {
@@ -155,21 +157,22 @@ static int node_child_due(struct weir_expiry *x, unsigned int level,
 }
 
 /**
- * weir_expiry_nothing_due - whether nothing can be idle at @now, told without the lock
+ * weir_expiry_nothing_due - whether nothing can be idle at @now, without the lock
  * @x: the bounds
  * @now: the time
  *
- * Half-way through somebody's step the root may be too high for a moment, so
- * what is read then is no answer; the sequence count tells.
+ * While another CPU is in the middle of a step the root may be too high; the sequence count
+ * detects that, and the answer is then false.
+ *
  * Context: any. Cost: three reads.
- * Return: false if something may be, or if that cannot be told at the moment.
+ * Return: false if an entry may be idle, or if that is unknown at the moment.
  */
 bool weir_expiry_nothing_due(const struct weir_expiry *x, u64 now)
 {
 	unsigned int seq = raw_read_seqcount(&x->seq);
 	bool due = weir_expiry_root(x) <= now;
 
-	/* in every case, for KCSAN: here ends what must be atomic */
+	/* called in every case: for KCSAN it ends the atomic section */
 	if (read_seqcount_retry(&x->seq, seq) || seq & 1)
 		return false;
 	return !due;
@@ -181,7 +184,7 @@ bool weir_expiry_due(struct weir_expiry *x, u64 now)
 	return weir_expiry_next(x) <= now;
 }
 
-/* The root, not half-way through a step. Context: as weir_expiry_step(). */
+/* The root, outside of a step. Context: as weir_expiry_step(). */
 u64 weir_expiry_next(struct weir_expiry *x)
 {
 	u64 root;

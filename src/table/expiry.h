@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * When could any entry of a table be idle, that is: equal to a fresh one, so
- * that dropping it loses nothing? A tree of lower bounds tells.
+ * A tree of lower bounds on the time at which any entry of a table is idle, that is, equal to a
+ * fresh one, so that dropping it changes no answer.
  *
- * The buckets stand in groups of 64. Each group has a bound: no entry in it is
- * idle before that time. 64 groups share a bound one level up, and so on to one
- * bound at the root. A new entry, or one that lost debt, lowers the bounds above
- * it, which is a read each where they are low already. Charging an entry only
- * moves its idle time away and writes nothing: bounds may be too low, never too
- * high. Whoever looks for idle entries walks down where a bound has passed,
- * examines that group, and raises the bounds to what it found.
+ * The hash buckets form groups of 64. Each group has a bound: no entry in it is idle before
+ * that time. 64 groups share a bound one level up, and so on to one bound at the root. A new
+ * entry, or one whose debt was reduced, lowers the bounds above it; where they are low already
+ * this is one read each. Charging an entry moves its idle time away and writes nothing. Bounds
+ * may be too low, never too high. A search for idle entries walks down where a bound has
+ * passed, examines that group, and raises the bounds to the result.
  *
- * So a table in which nothing can be idle is known to be so by one read, however
- * large it is, and expiry touches only groups in which something may have
- * expired. It costs 1/8 byte a bucket.
+ * One read of the root thus shows that nothing can be idle, in a table of any size, and expiry
+ * touches only groups in which an entry may have expired. The bounds take 1/8 byte for each
+ * hash bucket.
  */
 #ifndef _WEIR_EXPIRY_H
 #define _WEIR_EXPIRY_H
@@ -40,15 +39,15 @@ struct weir_expiry {
 	atomic64_t	*level[WEIR_EXPIRY_LEVELS];
 	unsigned int	nlevels;
 	unsigned int	ngroups;
-	spinlock_t	lock;	/* raising bounds */
+	spinlock_t	lock;	/* held to raise bounds */
 	seqcount_spinlock_t seq;
 };
 
 /**
  * typedef weir_expiry_scan - examine one group
  * @arg: from the caller of weir_expiry_step()
- * @group: which one
- * @now: entries idle now are to be dropped
+ * @group: index of the group
+ * @now: entries that are idle now are to be dropped
  *
  * Return: a lower bound of the idle times of the entries that stay.
  */

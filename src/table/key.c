@@ -8,7 +8,7 @@
 
 #define MAX_KEYS_DEFAULT 65536
 
-/* Set the first @bits bits of @size bytes, in the order they have in memory, clear the rest. */
+/* Set the first @bits bits of @size bytes, in memory order, and clear the rest. */
 void weir_key_mask(void *mask, size_t size, unsigned int bits)
 {
 	u8 *byte = mask;
@@ -19,11 +19,11 @@ void weir_key_mask(void *mask, size_t size, unsigned int bits)
 }
 
 /**
- * weir_key_config - check what a user says of keys, and fill in the defaults
+ * weir_key_config - check a user's configuration of keys, and fill in the defaults
  * @type: enum weir_key_type
  * @max_keys: 0 for the default; a plain object has one
- * @prefix4: 0 for the default; of key type IP alone
- * @prefix6: likewise
+ * @prefix4: 0 for the default; for key type IP only
+ * @prefix6: as @prefix4
  *
  * Return: 0 or -EINVAL.
  */
@@ -46,7 +46,7 @@ int weir_key_config(u32 type, u64 *max_keys, u8 *prefix4, u8 *prefix6)
 	return *prefix4 > 32 || *prefix6 > 128 ? -EINVAL : 0;
 }
 
-/* @prefix4, @prefix6: of key type IP, else 0. */
+/* @prefix4, @prefix6: for key type IP, otherwise 0. */
 void weir_key_spec_init(struct weir_key_spec *spec, u32 type, unsigned int prefix4,
 			unsigned int prefix6)
 {
@@ -56,10 +56,10 @@ void weir_key_spec_init(struct weir_key_spec *spec, u32 type, unsigned int prefi
 }
 
 /**
- * weir_key_make - the key that bytes stand for, hashed
- * @spec: what keys are
+ * weir_key_make - make a hashed key from bytes
+ * @spec: the type of the object's keys
  * @t: the table it is for
- * @data: the bytes; must stay while the key is used
+ * @data: the bytes; must stay valid while the key is used
  * @len: their number
  * @key: out
  *

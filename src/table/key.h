@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Keys, from the bytes of an op: of the right type, addresses cut to a prefix. */
+/* Keys made from the bytes of an op: checked against the type, addresses cut to a prefix. */
 #ifndef _WEIR_KEY_H
 #define _WEIR_KEY_H
 
 #include "table/table.h"
 
 /**
- * struct weir_key_spec - what the keys of an object are
+ * struct weir_key_spec - the type of an object's keys
  * @type: enum weir_key_type
- * @mask4: an IPv4 key's bits that count, as &weir_key.words
- * @mask6: an IPv6 key's
+ * @mask4: the bits of an IPv4 key that count, as &weir_key.words
+ * @mask6: the bits of an IPv6 key that count
  */
 struct weir_key_spec {
 	u32 type;

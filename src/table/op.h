@@ -43,11 +43,11 @@ struct weir_op_desc {
 };
 
 /**
- * struct weir_op_lease - what came, or goes, by a &struct weir_lease
+ * struct weir_op_lease - the data of a &struct weir_lease
  * @key: its bytes
- * @value: the new value, or of GET the one there is
- * @length: its bytes; of GET the room for it
- * @to: GET: where it goes
+ * @value: the new value; GET: the value found
+ * @length: its bytes; GET: the room for it
+ * @to: GET: where the value is to be written
  */
 struct weir_op_lease {
 	u8 key[ALIGN(WEIR_KEY_MAX, 8)];
@@ -57,7 +57,7 @@ struct weir_op_lease {
 };
 
 /**
- * union weir_op_data - what came, or goes, by the op's pointer
+ * union weir_op_data - the data at the op's pointer
  * @bytes: of a key
  * @values: a counter's
  * @lease: a roster's; begins with the key
@@ -96,7 +96,7 @@ static inline void weir_op_clear(struct weir_op_run *r)
 	u64 *words = (u64 *)&r->op.result;
 	unsigned int i;
 
-	/* eight stores: where memset() is tuned for size, it is a call */
+	/* eight stores: where memset() is optimised for size, it is a call */
 #pragma GCC unroll 8
 	for (i = 0; i < WEIR_OP_OUT / sizeof(u64); i++)
 		words[i] = 0;

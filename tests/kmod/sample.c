@@ -289,10 +289,10 @@ static int run_get(char *buffer, const struct kernel_param *param)
 	return length;
 }
 
-/* The name that is written, of so many bytes at most; NULL: it is none. */
+/* The name that was written, of at most @size bytes; NULL: not a valid name. */
 static const char *name_of(char *copy, size_t size, const char *value)
 {
-	/* were it given to insmod, and that failed, nobody would drop it */
+	/* not at insmod: if that failed, the reference would never be dropped */
 	return ready && strscpy(copy, value, size) >= 0 ? strim(copy) : NULL;
 }
 

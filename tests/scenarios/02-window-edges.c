@@ -204,7 +204,7 @@ static void windows_judge(struct windows *w)
 		 seen, least, w->unsure + w->unsure_limited);
 	tap_is(over, 0, "no window allowed more than %u", LIMIT);
 	tap_is(w->twice, 0, "no place was given to two callers");
-	tap_is(places, 0, "ten callers were told ten different places");
+	tap_is(places, 0, "ten callers got ten different answers");
 	/* an allowed attempt that cannot be placed fills one gap, no more */
 	tap_ok(under <= w->unsure,
 	       "no window denied before it allowed %u", LIMIT);
@@ -321,7 +321,7 @@ static void bucket_holds(struct weir *weir)
 		 (unsigned long long)most);
 	tap_ok(b->last_denied != 0, "the bucket was emptied");
 	tap_ok(allowed <= most, "no more than flowed in");
-	tap_ok(allowed >= least, "and no less: nobody was denied for nothing");
+	tap_ok(allowed >= least, "and no less: no check was refused without reason");
 	tap_ok(limiter_end(login), "the limiter is gone");
 	crowd_free(crowd);
 }
@@ -354,7 +354,7 @@ static void sliding_holds(struct weir *weir)
 		 (unsigned long long)allowed, (unsigned long long)windows);
 	tap_ok(b->last_denied != 0, "it was spent");
 	tap_ok(allowed <= 100 * windows, "no window admitted more than its limit");
-	tap_ok(allowed >= 100, "and one of them all of it");
+	tap_ok(allowed >= 100, "and one of them was used up");
 	tap_ok(limiter_end(login), "the limiter is gone");
 	crowd_free(crowd);
 }
@@ -427,7 +427,7 @@ static void one_ban(struct weir *weir, unsigned int processes)
 	tap_is(crowd_tally(crowd, 0), STRIKES - 1,
 	       "it was the one that crossed the threshold");
 	tap_is(ban_events(events, &strikes), 1, "there is one ban event");
-	tap_is(strikes, STRIKES, "it tells the strikes that led to it");
+	tap_is(strikes, STRIKES, "it has the number of strikes");
 	stats = limiter_stats(login);
 	tap_is(stats.strikes, STRIKES, "no strike was counted after the ban");
 	tap_is(stats.bans, 1, "one ban in the totals");
@@ -441,7 +441,7 @@ int main(void)
 	const unsigned int windows = tap_scaled(50, 5);
 	struct weir *weir;
 
-	tap_begin("ten attempts in a window are ten, whoever comes at the edge");
+	tap_begin("ten attempts in a window are ten, also at its edges");
 	weir = service_connect();
 	show_the_hole(windows);
 	windows_hold(weir, windows);

@@ -195,7 +195,7 @@ static void no_success_lost(unsigned int processes)
 		tap_bail("cannot read the breakpoints");
 	for (unsigned int i = 0; i < processes; i++)
 		wrong += all.set[i] != rounds;
-	tap_note("%llu were told that their version is an old one",
+	tap_note("%llu updates named an old version and failed",
 		 (unsigned long long)crowd_tally(crowd, 0));
 	tap_is(wrong, 0, "no success was lost");
 	tap_is(last.version - first.version, successes, "the versions count the successes");
@@ -208,7 +208,7 @@ int main(void)
 {
 	const unsigned int processes = tap_scaled(MAX, 5);
 
-	tap_begin("one map for all: read-change-write against weir");
+	tap_begin("one shared map: read, change and write back; then weir");
 	rounds = tap_scaled(100, 5);
 	show_the_lost(processes);
 	right_set(processes);

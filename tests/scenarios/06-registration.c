@@ -130,7 +130,7 @@ static void one_is_taken(void)
 		if (lease_remove(&other, key, 0))
 			tap_bail("cannot remove %s", key);
 	}
-	tap_is(right, PARTS, "each of the five is taken in turn, and it is told which");
+	tap_is(right, PARTS, "each of the five is taken in turn, and the error names it");
 	tap_is(left, 0, "of the other four there was never one");
 	tap_is(enlist(&r, &serial, false, NULL), 0, "when none is, all five are there");
 	tap_is(found(&r, serial), PARTS, "with their values");
@@ -151,7 +151,7 @@ static void no_room(void)
 		left += roster_stats(&r).members;
 		roster_end(&r);
 	}
-	tap_is(right, PARTS - 1, "there is room for one to four of them: it is told");
+	tap_is(right, PARTS - 1, "with room for one to four of them the error says so");
 	tap_is(left, 0, "and the room was left free");
 }
 
@@ -229,7 +229,7 @@ static void each_allocation_fails(void)
 	}
 	tap_note("%u steps, of which %u failed", n - 1, refused);
 	tap_ok(refused > 0 && !injected, "each allocation failed in turn");
-	tap_is(halves, 0, "after each there were all five or none");
+	tap_is(halves, 0, "after each failure all five or none existed");
 	close(fd);
 	roster_end(&r);
 }
@@ -338,15 +338,15 @@ static void killed_at_random(unsigned int clients)
 
 	for (unsigned int i = 0; i < clients; i++)
 		kill_one(&stay, true);
-	tap_note("%llu registrations were told of by clients that were killed; %llu were met",
+	tap_note("killed clients had reported %llu registrations; %llu were found",
 		 (unsigned long long)stay.made, (unsigned long long)stay.met);
 	tap_is(stay.halves, 0, "%u clients killed at random: all five or none", clients);
-	tap_is(stay.lost, 0, "all that were told of are there, and at most one more");
-	tap_is(stay.seen_half, 0, "nobody who found one did not find the other four");
-	tap_ok(stay.met > 0, "somebody found one");
+	tap_is(stay.lost, 0, "all reported registrations exist, and at most one more for each client");
+	tap_is(stay.seen_half, 0, "a reader that found one part found the other four");
+	tap_ok(stay.met > 0, "a reader found one");
 	for (unsigned int i = 0; i < clients; i++)
 		kill_one(&go, false);
-	tap_is(go.halves + go.lost, 0, "%u clients who own what they register: none is left",
+	tap_is(go.halves + go.lost, 0, "%u clients that own what they register: nothing is left",
 	       clients);
 	tap_is(go.seen_half, 0, "and there were always all five while they lived");
 }

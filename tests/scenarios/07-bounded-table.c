@@ -199,7 +199,7 @@ static void more_than_fit(struct table *t)
 
 	crowd_spawn(crowd, insert, &t->leased);
 	crowd_start(crowd);
-	tap_ok(most_seen(t, crowd) <= MAX, "nobody ever saw more than %u", MAX);
+	tap_ok(most_seen(t, crowd) <= MAX, "no reader saw more than %u", MAX);
 	tap_is(crowd_wait(crowd), 0, "every key got an answer");
 	tap_is(crowd_done(crowd), MAX, "%u keys were let in", MAX);
 	tap_is(crowd_tally(crowd, 0), keys - MAX, "all others were refused");
@@ -257,7 +257,7 @@ static void last_place_again_and_again(struct table *t)
 		if (crowd->seat[i].tally[0] > most)
 			most = crowd->seat[i].tally[0];
 	tap_is(most, MAX, "the table was full, and never fuller than that");
-	tap_is(size_of(t), crowd_done(crowd), "what is in it is what they hold");
+	tap_is(size_of(t), crowd_done(crowd), "it contains what the processes hold");
 	crowd_free(crowd);
 }
 
@@ -266,7 +266,7 @@ static void at_most_100(bool leased)
 	struct table t;
 
 	if (!table_enter(&t, leased))
-		tap_bail("cannot open what was made");
+		tap_bail("cannot open the objects");
 	tap_note("%u processes bring %u keys to a %s of %u", PROCESSES, keys,
 		 leased ? "roster" : "limiter", MAX);
 	more_than_fit(&t);

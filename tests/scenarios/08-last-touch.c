@@ -232,7 +232,7 @@ static void judge(const struct crowd *touchers, const struct crowd *enders,
 		 (unsigned long long)crowd_done(pushers));
 	tap_is(crowd_tally(touchers, VANISHED), 0,
 	       "no session vanished before the time was up that its last touch gave it");
-	tap_is(crowd_tally(touchers, ODD), 0, "and none was another one, or lasted longer");
+	tap_is(crowd_tally(touchers, ODD), 0, "and none was replaced or lasted longer");
 	tap_is(crowd_tally(touchers, BACK), 0, "none came back that had run out");
 	tap_ok(crowd_done(touchers) && crowd_tally(touchers, LATE),
 	       "some were touched in time, some were not");
@@ -274,11 +274,11 @@ int main(void)
 	crowd_start(pushers);
 	sleep(seconds);
 	tap_is(stop(touchers) + stop(enders) + stop(others) + stop(pushers), 0,
-	       "everybody did his work");
+	       "all processes did their work");
 	judge(touchers, enders, others, pushers);
 	stats = roster_stats(&r);
 	tap_is(stats.claimed, stats.removed + stats.lost + stats.members,
-	       "each session ended once: by hand, or lost");
+	       "each session ended once: removed or lost");
 	tap_ok(roster_end(&r), "the roster is gone");
 	crowd_free(touchers);
 	crowd_free(enders);

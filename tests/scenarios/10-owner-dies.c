@@ -207,10 +207,10 @@ static void claimed_is_found(struct roster *r, unsigned int claims)
 			gap();
 	}
 	lookers->flag = 1;
-	tap_is(crowd_wait(lookers) + failed, 0, "%u clients register, %u others are told",
+	tap_is(crowd_wait(lookers) + failed, 0, "%u clients register, %u others are notified",
 	       claims, LOOKERS);
 	tap_note("they looked in time %llu times", (unsigned long long)crowd_done(lookers));
-	tap_is(crowd_tally(lookers, 0), 0, "whoever is told of one finds it");
+	tap_is(crowd_tally(lookers, 0), 0, "a notified process finds the lease");
 	tap_ok(crowd_done(lookers) > 0, "some were in time");
 	crowd_free(lookers);
 }
@@ -224,7 +224,7 @@ int main(void)
 	struct weir_roster_stats leases;
 	struct roster r;
 
-	tap_begin("the owner dies: what he had is free when his death is known");
+	tap_begin("the owner dies: its permits and leases are free when its death is known");
 	gate.weir = service_connect();
 	gate.gate = service_gate(gate.weir, GATE, &config);
 	owner_dies(&gate, rounds, "a permit");

@@ -50,8 +50,8 @@ static void round_of(struct weir *weir, struct weir_limiter_config *config,
 	struct weir_limiter *shared;
 
 	tap_is(crowd_run(crowd, get_or_create, config), 0,
-	       "everybody has the limiter, and an answer");
-	tap_is(crowd_tally(crowd, 1), 0, "nobody was told that it is full");
+	       "every process has the limiter, and an answer");
+	tap_is(crowd_tally(crowd, 1), 0, "no check was answered full");
 	tap_is(crowd_done(crowd), tokens, "exactly %u were allowed", tokens);
 	tap_is(crowd_tally(crowd, 0), processes - tokens,
 	       "exactly %u were limited", processes - tokens);

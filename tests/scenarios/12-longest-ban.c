@@ -91,13 +91,13 @@ static void bans_race(struct weir_limiter *limiter, const struct weir_key *key,
 	uint64_t since = now_ns(), passed;
 
 	tap_is(crowd_run(crowd, ban, NULL), 0,
-	       "each ban stands for at least what was asked, and bans at once");
+	       "each ban lasts at least as long as requested, and takes effect at once");
 	weir_limiter_peek(limiter, key, 1, &answer);
 	passed = now_ns() - since;
 	tap_ok(answer.banned_for <= longest &&
 	       answer.banned_for >= longest - passed,
-	       "what stands is the longest");
-	tap_ok(crowd_done(crowd) >= 1, "somebody laid it");
+	       "the longest ban stays");
+	tap_ok(crowd_done(crowd) >= 1, "one process caused it");
 	tap_is(limiter_stats(limiter).bans - bans, crowd_done(crowd),
 	       "only bans that made it longer were counted");
 	crowd_free(crowd);
@@ -185,7 +185,7 @@ static void sleepers_wake(struct weir_limiter *limiter,
 		sched_yield();
 	} while (crowd_begun(crowd) < processes || answer.remaining);
 	tap_is(limiter_stats(limiter).allowed, allowed,
-	       "nobody got up before the ban's end");
+	       "no sleeper woke before the end of the ban");
 	crowd->flag = 1;
 	tap_ok(!weir_limiter_lift(limiter, key, NULL), "the ban is lifted");
 	tap_is(crowd_wait(crowd), 0, "%u sleepers woke, and were allowed",
@@ -196,7 +196,7 @@ static void sleepers_wake(struct weir_limiter *limiter,
 			most = crowd->seat[i].tally[1];
 	tap_note("the busiest of them slept %llu times",
 		 (unsigned long long)most);
-	tap_ok(most <= 4, "nobody polled: at most one sleep to be first, one to be due");
+	tap_ok(most <= 4, "no polling: at most one sleep until first, one until due");
 	crowd_free(crowd);
 }
 

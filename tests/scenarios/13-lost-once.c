@@ -230,7 +230,7 @@ int main(void)
 	struct weir *weir;
 	struct roster r;
 
-	tap_begin("a task dies, and that is told once");
+	tap_begin("the death of a task is reported once");
 	show_the_reports(look_and_report, "look, report, mark");
 	show_the_reports(watch_and_report, "look, mark, report");
 	weir = service_connect();
@@ -250,9 +250,9 @@ int main(void)
 	catch_up(ledger, info.event_next);
 	for (unsigned int i = 0; i < all; i++)
 		reported += ledger->event[i] != 0;
-	tap_is(reported, killed, "of each that was killed it is told that it is lost");
+	tap_is(reported, killed, "each killed task has one event");
 	tap_is(ledger->twice, 0, "of none twice");
-	tap_is(ledger->odd, 0, "and of none that ended well, or of another one");
+	tap_is(ledger->odd, 0, "and no other task has one");
 	tap_is(stats.lost, killed, "the totals say so");
 	tap_note("%llu of them had run out when they were killed",
 		 (unsigned long long)stats.expired);

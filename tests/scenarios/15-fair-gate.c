@@ -186,11 +186,11 @@ static void judge(const struct hall *hall, unsigned int waiters)
 			most = place->sleeps;
 	}
 	tap_is(failed, 0, "all %u got in", waiters);
-	tap_is(wrong, 0, "those who want all come in at exactly their place");
-	tap_is(early, 0, "and nobody before one who came ten places earlier");
+	tap_is(wrong, 0, "requests for all permits are granted exactly in order");
+	tap_is(early, 0, "and no request before one that came ten places earlier");
 	tap_note("asleep %ld times in all, %ld at most", sleeps, most);
-	tap_ok(most <= 3, "each was put to sleep three times at most");
-	tap_ok((unsigned long)sleeps <= 2UL * waiters, "and all together twice each at most");
+	tap_ok(most <= 3, "each slept at most three times");
+	tap_ok((unsigned long)sleeps <= 2UL * waiters, "and on average at most twice");
 }
 
 /* A request that can never be granted fails at once. */
@@ -224,9 +224,9 @@ int main(void)
 	judge(hall, waiters);
 	stats = gate_stats(gate);
 	tap_is(stats.in_use, 0, "nothing is in use");
-	tap_is(stats.waiting, 0, "nobody waits");
-	tap_is(stats.acquired, waiters + 1, "each was let in once");
-	tap_is(stats.reclaimed, 0, "all gave back what they had");
+	tap_is(stats.waiting, 0, "there are no waiters");
+	tap_is(stats.acquired, waiters + 1, "each request was granted once");
+	tap_is(stats.reclaimed, 0, "all released their permits");
 	tap_ok(gate_end(gate), "the gate is gone");
 	weir_close(weir);
 	return tap_end();

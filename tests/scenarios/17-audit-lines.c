@@ -194,9 +194,9 @@ static void tell(const struct seat *seat, unsigned int reader)
 	tap_ok(seat->done > 0, "reader %u had lines to read", reader);
 	tap_is(seat->tally[TORN], 0, "every one of them was whole");
 	tap_is(seat->tally[MISNUMBERED], 0, "numbers had no gap but what was reported");
-	tap_is(seat->tally[DISORDERED], 0, "each writer's lines were in his order");
+	tap_is(seat->tally[DISORDERED], 0, "each writer's lines were in order");
 	tap_is(seat->done + seat->tally[LOST], all,
-	       "what was read and what was reported lost is all there was");
+	       "lines read and lines reported lost add up to all lines");
 }
 
 int main(void)
@@ -220,7 +220,7 @@ int main(void)
 		f->pids[i] = writers->seat[i].pid;
 	tap_note("%u writers x %u lines, %u readers", WRITERS, lines, READERS);
 	crowd_start(writers);
-	tap_is(crowd_wait(writers), 0, "every writer wrote all his lines");
+	tap_is(crowd_wait(writers), 0, "every writer wrote all its lines");
 	tap_is(crowd_wait(readers), 0, "every reader came to their end");
 	for (unsigned int i = 0; i < READERS; i++)
 		tell(&readers->seat[i], i + 1);

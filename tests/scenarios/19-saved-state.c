@@ -146,7 +146,7 @@ static void killed_savers(struct weir *weir, unsigned int rounds,
 	tap_note("a save takes %u us", usual);
 	tap_note("%u saves: %u killed before, %u after the new file was there, %u not at all",
 		 rounds, old, new - whole, whole);
-	tap_is(wrong, 0, "what is read back is the old or the new state, never a mixture");
+	tap_is(wrong, 0, "the restored state is the old or the new one, never a mixture");
 }
 
 static void many_bans(struct weir *weir, unsigned int keys)

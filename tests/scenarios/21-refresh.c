@@ -264,13 +264,13 @@ static void judge(const struct crowd *owners, const struct crowd *rivals,
 		 (unsigned long long)crowd_done(rivals),
 		 (unsigned long long)crowd_tally(readers, SEEN));
 	tap_is(crowd_tally(readers, STALE) + crowd_tally(owners, STALE), 0,
-	       "nobody read a value that was over, or an older one than was there");
+	       "no reader got an expired value, or an older one than the present");
 	tap_is(crowd_tally(readers, LOST) + crowd_tally(owners, LOST), 0,
 	       "no refreshed value was gone before its time was up");
 	tap_is(crowd_tally(rivals, TOO_EARLY), 0, "none was taken over before that");
 	tap_is(crowd_tally(readers, ODD) + crowd_tally(owners, ODD), 0, "each was whole");
 	tap_ok(crowd_done(owners) && crowd_done(rivals) && crowd_tally(readers, SEEN) &&
-	       crowd_tally(rivals, FOUND_THERE), "everybody had his part in it");
+	       crowd_tally(rivals, FOUND_THERE), "all kinds of processes succeeded");
 }
 
 int main(void)
@@ -293,7 +293,7 @@ int main(void)
 	crowd_spawn(readers, look_on, known);
 	crowd_start(readers);
 	sleep(seconds);
-	tap_is(stop(owners) + stop(rivals) + stop(readers), 0, "everybody did his work");
+	tap_is(stop(owners) + stop(rivals) + stop(readers), 0, "all processes did their work");
 	judge(owners, rivals, readers);
 	stats = roster_stats(&r);
 	tap_is(stats.claimed + stats.replaced, crowd_done(owners) + crowd_done(rivals),

@@ -90,7 +90,7 @@ static void one_is_taken(void)
 		left += roster_stats(&r).members - 1 + found(&r);
 		lease_remove(&other, claims[i].key, 0);
 	}
-	tap_is(right, tries, "%u of them are taken in turn, and it is told which", tries);
+	tap_is(right, tries, "%u of them are taken in turn, and the error names it", tries);
 	tap_is(left, 0, "of the others there was never one");
 	tap_is(leases_claim(&r, claims, BATCH, NULL), 0, "when none is, all %u are made", BATCH);
 	tap_is(found(&r), BATCH, "each has its value");
@@ -260,13 +260,13 @@ static void others_go_on(unsigned int batches)
 
 	tap_is(o.failed, 0, "%u batches, and two others claim, look and remove all the while",
 	       batches);
-	tap_note("a batch took %llu us at most, one of %llu of the others' calls %llu us",
+	tap_note("the longest batch took %llu us; the longest of %llu other calls %llu us",
 		 (unsigned long long)o.longest_batch / 1000, (unsigned long long)o.others,
 		 (unsigned long long)o.longest / 1000);
 	tap_note("they got %.1f calls done in a batch", (double)o.meanwhile / batches);
 	tap_ok(o.meanwhile > (uint64_t)batches * OTHERS,
-	       "more than one each in a batch: they do not wait for its end");
-	tap_is(roster_stats(&r).refused, 0, "nobody was refused anything");
+	       "more than one each during a batch: they do not wait for its end");
+	tap_is(roster_stats(&r).refused, 0, "nothing was refused");
 	tap_ok(roster_end(&r), "the roster is gone");
 }
 
@@ -274,7 +274,7 @@ int main(void)
 {
 	const unsigned int batches = tap_scaled(200, 20);
 
-	tap_begin("many at once: all or none, and nobody else waits for it");
+	tap_begin("many at once: all or none, and other callers do not wait");
 	tap_note("batches of %u", BATCH);
 	claims_make();
 	show_the_rest();

@@ -190,7 +190,7 @@ int main(void)
 	flood_and_look();
 	kill(seat->pid, SIGCONT);
 	tap_is(crowd_wait(reader), 0, "the reader goes on, and comes to the end");
-	tap_is(seat->tally[NUMBER], 1, "it is told once that it missed events");
+	tap_is(seat->tally[NUMBER], 1, "the loss is reported once");
 	tap_is(seat->tally[FIRST_LOST], from, "from the first one on");
 	tap_is(seat->tally[LOST], all - KEPT, "as many as it missed");
 	tap_is(seat->done, KEPT, "and has read the last %u", KEPT);

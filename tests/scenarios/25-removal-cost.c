@@ -173,7 +173,7 @@ static struct cost costs(unsigned int count)
 
 	fill(&r, count);
 	cost.removal = removal_takes(&r, count, &wrong) - nothing;
-	tap_is(wrong, 0, "of %u there are %u removed, each is gone and no other is", count, SAMPLE);
+	tap_is(wrong, 0, "of %u, %u are removed: each is gone and no other", count, SAMPLE);
 	cost.end = end_takes(&r, &wrong) - nothing;
 	tap_is(wrong, 0, "%u agents of %u leases end, and all of theirs is gone", SAMPLE, PARTS);
 	tap_ok(roster_end(&r), "the roster is gone");
@@ -196,7 +196,7 @@ int main(void)
 	const unsigned int count = clock_counts() ? MANY : SOME;
 	struct cost few, many;
 
-	tap_begin("one goes of a thousand, and one of a million");
+	tap_begin("one of a thousand is removed, and one of a million");
 	deadline(300);
 	show_the_search();
 	few = costs(FEW);

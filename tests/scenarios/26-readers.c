@@ -205,9 +205,9 @@ static void watch(struct objects *o, unsigned int rounds, const char *when)
 	slept = sleeps() - before;
 	for (unsigned int i = 0; i < rounds / 10; i++)
 		around += look_around(o);
-	tap_is(odd, 0, "%u looks at counter, key and gate %s: each whole", rounds, when);
+	tap_is(odd, 0, "%u reads of counter, key and gate %s: each whole", rounds, when);
 	tap_is(slept, 0, "none of them slept");
-	tap_is(around, 0, "%u looks at sysfs and the list: each whole", rounds / 10);
+	tap_is(around, 0, "%u reads of sysfs and the list: each whole", rounds / 10);
 }
 
 /* Each has worked, so that each may be anywhere in it. */
@@ -240,7 +240,7 @@ int main(void)
 	weir_limiter_close(service_limiter(weir, NAME, &limiter));
 	weir_gate_close(service_gate(weir, NAME, &gate));
 	if (!find(&o))
-		tap_bail("cannot open what was made");
+		tap_bail("cannot open the objects");
 	tap_note("%u writers, %u rounds", WRITERS, rounds);
 	crowd_spawn(crowd, write_on, NULL);
 	crowd_start(crowd);
@@ -253,7 +253,7 @@ int main(void)
 	for (unsigned int i = 0; i < WRITERS; i++)
 		crowd_kill(crowd, i);
 	crowd_wait(crowd);
-	tap_is(gate_stats(o.gate).in_use, 0, "the gate has back what they had");
+	tap_is(gate_stats(o.gate).in_use, 0, "their permits are back");
 	service_remove(weir, WEIR_KIND_COUNTER, NAME "-short");
 	tap_ok(counter_end(o.counter) && limiter_end(o.limiter) && gate_end(o.gate),
 	       "all is gone");

@@ -257,7 +257,7 @@ static void judge(const struct best *best, const struct best *control)
 		 (unsigned long long)hundredths(control) / 100,
 		 (unsigned long long)hundredths(control) % 100);
 	if (tap_scaled(2, 2) == 1)
-		tap_skip("what a kernel that checks everything notes for all holds both back",
+		tap_skip("debug checks with shared data slow both down",
 			 what);
 	else if (hundredths(best) < WANTED && hundredths(control) < FREE)
 		tap_skip("the machine is busy with others: it has no two processors for them",

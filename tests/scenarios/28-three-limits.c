@@ -207,17 +207,17 @@ static void account(struct login *login, struct book *book)
 	for (i = 0; i < ADDRESSES; i++)
 		wrong += spent_number(login->limiter[ADDRESS], i) !=
 			 book->spent_address[i];
-	tap_is(wrong, 0, "each address has spent what its logins cost");
+	tap_is(wrong, 0, "each address has spent the cost of its logins");
 	for (i = 0, wrong = 0; i < USERS; i++)
 		wrong += spent_number(login->limiter[USER], i) !=
 			 book->spent_user[i];
-	tap_is(wrong, 0, "each user has spent what his logins cost");
+	tap_is(wrong, 0, "each user has spent the cost of its logins");
 	tap_is(spent(login->limiter[ALL], NULL), book->spent_all,
-	       "all have spent what all logins cost");
+	       "the total is the cost of all logins");
 	tap_is((uint64_t)logins_counted(login), book->spent_all,
 	       "the counter says the same");
 	tap_is(limiter_stats(login->limiter[ALL]).allowed, book->logins,
-	       "what was refused is not counted as allowed");
+	       "refused logins are not counted as allowed");
 }
 
 /*
@@ -357,7 +357,7 @@ static void show_one_by_one(struct weir *weir)
 	counter = service_counter(weir, PREFIX "logins", WEIR_COUNTER_SUM,
 				  fields, 1);
 	crowd_run(crowd, crowd_one_by_one, NULL);
-	tap_note("one after the other: %llu tokens were spent on what was refused",
+	tap_note("one after the other: %llu tokens were spent on refused logins",
 		 (unsigned long long)crowd_tally(crowd, 0));
 	for (int i = 0; i < LIMITS; i++)
 		limiter_end(limiters[i]);

@@ -34,7 +34,7 @@ static void flood(struct weir *weir, struct weir_limiter *limiter, unsigned int 
 	tap_is(visit(weir, limiter, keys, count, WEIR_OP_CHECK, 1, WEIR_FULL), count,
 	       "%u more find no room", count);
 	stats = limiter_stats(limiter);
-	tap_is(stats.keys, keys, "nobody was put out for them");
+	tap_is(stats.keys, keys, "no entry was dropped for them");
 	tap_is(stats.evicted + stats.expired, 0, "not for a moment");
 	tap_is(stats.full, count, "and each was counted");
 	tap_is(visit(weir, limiter, 0, SAMPLE, WEIR_OP_CHECK, BURST, WEIR_LIMITED),
@@ -60,9 +60,9 @@ static void they_are_told(unsigned int keys)
 			first++;
 		else
 			others++;
-	tap_ok(told && !pclose(told), "a tool with %u MiB asks for a block of them",
+	tap_ok(told && !pclose(told), "a tool with %u MiB lists a block of them",
 	       ROOM >> 20);
-	tap_is(first, wanted, "all keys of the block are told");
+	tap_is(first, wanted, "all keys of the block are listed");
 	tap_is(others, 1, "and nothing else but a heading");
 }
 
@@ -72,11 +72,11 @@ static void they_go(struct weir *weir, struct weir_limiter *limiter, unsigned in
 	struct weir_limiter_stats stats;
 
 	tap_is(visit(weir, limiter, 0, keys, WEIR_OP_REFUND, BURST, WEIR_ALLOWED), keys,
-	       "each is given back what it spent");
+	       "each gets its tokens back");
 	wait_until_empty(limiter);
 	stats = limiter_stats(limiter);
-	tap_is(stats.keys, 0, "who owes nothing any more is not kept");
-	tap_is(stats.expired, keys, "each went by itself, once");
+	tap_is(stats.keys, 0, "idle keys are not kept");
+	tap_is(stats.expired, keys, "each was dropped by the sweep, once");
 }
 
 int main(void)

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * roster - rosters of text keys, by calls of the scenarios' own
+ * roster - rosters of text keys, with calls for the scenarios
  *
  *	struct roster sessions = roster_make("scenario-00", 100, HOUR);
  *	...
  *	struct roster mine = roster_enter("scenario-00");
  *	if (lease_claim(&mine, "key", &value, sizeof(value), 0, NULL) == -EEXIST)
  *
- * Every call that is about one lease answers 0 or a negative errno. What it was told of
- * the lease comes in @answer, which may be NULL: version, length, left, pid, uid,
- * out_flags of struct weir_op.
+ * Every call about one lease returns 0 or a negative errno. @answer, which may be NULL, gets
+ * the description of the lease: version, length, left, pid, uid, out_flags of struct weir_op.
  */
 #ifndef _WEIR_SCENARIO_ROSTER_H
 #define _WEIR_SCENARIO_ROSTER_H
@@ -27,7 +26,7 @@ struct roster {
 	uint32_t handle;
 };
 
-/* A new one, of @max leases that last @ttl (0: for ever), with a client of one's own. */
+/* Make a roster of @max leases that last @ttl (0: for ever), with a client of its own. */
 struct roster roster_make(const char *name, uint64_t max, uint64_t ttl);
 /* The same one, with another client; fd -1: there is no such roster. */
 struct roster roster_enter(const char *name);
@@ -41,7 +40,7 @@ uint64_t roster_id(const char *name);
 
 int lease_claim(const struct roster *r, const char *key, const void *value,
 		unsigned int length, uint64_t ttl, struct weir_op *answer);
-/* Nobody's: it stays when the process ends. */
+/* Make a detached lease: it stays when the process ends. */
 int lease_post(const struct roster *r, const char *key, const void *value,
 	       unsigned int length, uint64_t ttl, struct weir_op *answer);
 int lease_put(const struct roster *r, const char *key, const void *value,
@@ -51,7 +50,7 @@ int lease_get(const struct roster *r, const char *key, void *value, unsigned int
 	      struct weir_op *answer);
 int lease_replace(const struct roster *r, const char *key, const void *value,
 		  unsigned int length, uint64_t version, struct weir_op *answer);
-/* @version: only that one, whosever it is; 0: one's own. */
+/* @version: only that one, whatever its owner; 0: the caller's lease. */
 int lease_touch(const struct roster *r, const char *key, uint64_t version, uint64_t ttl,
 		struct weir_op *answer);
 int lease_remove(const struct roster *r, const char *key, uint64_t version);
@@ -67,8 +66,8 @@ struct claim {
 };
 
 /*
- * All claims or none: 0, or the error of the one that could not be, whose number goes to
- * *@which (may be NULL). -EPROTO: what the others were told is not what they should be.
+ * All claims or none: 0, or the error of the claim that failed, whose index is stored in
+ * *@which (may be NULL). -EPROTO: the results of the others are not as documented.
  */
 int leases_claim(const struct roster *r, const struct claim *claims, unsigned int count,
 		 unsigned int *which);

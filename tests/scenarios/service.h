@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * service - what every service here does at start and at end
+ * service - the start and the end of every scenario
  *
- * A scenario's objects have its own name; what an earlier run left behind under
- * that name is deleted first. Whatever fails here ends the scenario: it is not
- * what the scenario is about.
+ * Objects of a scenario have its name; objects left behind by an earlier run are deleted first.
+ * A failure here ends the scenario, because it is not its subject.
  */
 #ifndef _WEIR_SERVICE_H
 #define _WEIR_SERVICE_H

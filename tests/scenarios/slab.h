@@ -13,7 +13,7 @@
 /* What a slab page and a processor's list may hold on to. */
 #define SLAB_SLACK	1024
 
-/* Objects in use in that slab; -1: this kernel does not tell. */
+/* Number of objects in use in that slab; -1: this kernel does not report it. */
 static inline long slab_objects(void)
 {
 	FILE *file = fopen("/proc/slabinfo", "r");
@@ -35,7 +35,10 @@ static inline long slab_objects(void)
 	return found;
 }
 
-/* KASAN keeps what was freed in quarantine: nothing can be said of memory. */
+/*
+ * False with KASAN, which keeps freed objects in quarantine, so that memory use cannot be
+ * measured.
+ */
 static inline bool slab_is_told(void)
 {
 	const char *kernel = getenv("WEIR_KERNEL");

@@ -2,12 +2,12 @@
 /*
  * tap - results on standard output, in the Test Anything Protocol
  *
- *	tap_begin("what the scenario is about");
+ *	tap_begin("subject of the scenario");
  *	tap_note("100 processes x %u strikes", n);
  *	tap_is(seen, wanted, "every strike is counted");
  *	return tap_end();
  *
- * The plan comes last, so a program that dies half way has none, and fails.
+ * The plan is printed last: a program that dies half-way prints none, and fails.
  */
 #ifndef _WEIR_TAP_H
 #define _WEIR_TAP_H
@@ -29,14 +29,14 @@ void tap_bail(const char *format, ...)
 	__attribute__((format(printf, 1, 2), noreturn));
 
 /*
- * @count as it stands in the scenario, or divided by @by (never below 1) with
- * WEIR_SCALE=small in the environment, for kernels that check everything.
+ * @count, or, with WEIR_SCALE=small in the environment (for kernels with debug checks),
+ *	@count divided by @by, at least 1.
  */
 unsigned int tap_scaled(unsigned int count, unsigned int by);
 
 /*
- * How long a race goes on that is as long as it is let: 10 s; with WEIR_SCALE=full 60, as
- * long as its row says; with WEIR_SCALE=small 2.
+ * Length of a race without a natural end: 10 s; 60 with WEIR_SCALE=full; 2 with
+ * WEIR_SCALE=small.
  */
 unsigned int tap_seconds(void);
 

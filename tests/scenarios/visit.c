@@ -74,7 +74,7 @@ void memory_comes_back(long at_start, const char *what)
 	long after = slab_objects();
 
 	if (!slab_is_told()) {
-		tap_skip("this kernel does not tell", what);
+		tap_skip("this kernel does not report it", what);
 		return;
 	}
 	for (int i = 0; i < 400 && after > at_start + bound; i++) {
@@ -91,8 +91,8 @@ void cost_is_bounded(long bytes, unsigned int keys)
 	tap_note("slab + vmalloc + per CPU: %.1f bytes a key", (double)bytes / keys);
 	if (slab_is_told())
 		tap_ok(bytes <= (long)keys * BYTES_A_KEY,
-		       "one costs at most %u bytes, all told", BYTES_A_KEY);
+		       "one costs at most %u bytes in all", BYTES_A_KEY);
 	else
-		tap_skip("this kernel pads what it allocates",
-			 "one costs at most 96 bytes, all told");
+		tap_skip("this kernel pads allocations",
+			 "one costs at most 96 bytes in all");
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * breaker - circuit breakers: configuration, every move, every errno, who has probes
+ * breaker - circuit breakers: configuration, every state change, every errno, holders of probes
  *
- * The decisions themselves are gone through by KUnit (circuit_kunit.c), with a clock of
- * its own; here it is what the module makes of them.
+ * KUnit (circuit_kunit.c) tests the decisions with a clock of its own; these tests are about
+ * the module.
  */
 #include "harness.h"
 
@@ -156,7 +156,7 @@ TEST_F(breaker, by_number)
 	EXPECT_TRUE(looks(&op, WEIR_OPEN, 0, 0, 1));
 	EXPECT_LT(HOUR - 100 * SECOND, op.retry_after);
 	EXPECT_GE(HOUR, op.retry_after);
-	/* open: nobody, and no report counts */
+	/* open: no call is admitted, and no report counts */
 	ASSERT_EQ(0, breaker_run(self->fd, &op, WEIR_OP_ALLOW, self->b, NULL, 0, 0));
 	EXPECT_EQ(WEIR_LIMITED, op.verdict);
 	EXPECT_EQ(WEIR_OPEN, op.state);
@@ -197,7 +197,7 @@ TEST_F(breaker, probe_reopens)
 	ASSERT_EQ(0, breaker_half_open(self->fd, self->b, NULL));
 	ticket = breaker_allow(self->fd, self->b, NULL);
 	ASSERT_LT(0, ticket);
-	/* not made after all: another one may */
+	/* withdrawn: another probe may be admitted */
 	EXPECT_EQ(0, breaker_report(self->fd, self->b, NULL, ticket, WEIR_CALL_WITHDRAWN));
 	EXPECT_EQ(-ENOENT, breaker_report(self->fd, self->b, NULL, ticket, WEIR_CALL_OK));
 	again = breaker_allow(self->fd, self->b, NULL);
@@ -266,7 +266,7 @@ TEST_F(breaker, trip_and_reset)
 	ASSERT_EQ(0, breaker_run(self->fd, &op, WEIR_OP_RESET, self->b, NULL, 0, 0));
 	EXPECT_TRUE(looks(&op, WEIR_CLOSED, 0, 0, 0));
 	EXPECT_EQ(1, breaker_report(self->fd, self->b, NULL, before, WEIR_CALL_FAILED));
-	/* what was admitted before is late even of a key that nothing was known of */
+	/* a call admitted before is late even for a key without an entry */
 	before = breaker_allow(self->fd, self->keyed, &A);
 	ASSERT_EQ(0, breaker_run(self->fd, &op, WEIR_OP_RESET, self->keyed, &A, 0, 0));
 	EXPECT_EQ(1, breaker_report(self->fd, self->keyed, &A, before, WEIR_CALL_FAILED));
@@ -426,7 +426,7 @@ TEST_F(breaker, events)
 
 /* ------------------------------------------------------------ who has probes */
 
-/* A child with an open file of its own that gets a probe, and ends as told. */
+/* A child with an open file of its own that gets a probe, and ends as requested. */
 static int child_probe(__u64 arg, int end)
 {
 	pid_t pid;
@@ -465,7 +465,7 @@ TEST_F(breaker, prober_ends)
 	EXPECT_EQ(WEIR_OPEN, breaker_state(self->fd, self->b, NULL));
 }
 
-/* A detached one is nobody's, and anybody's to report. */
+/* A detached probe has no holder, and any client may report it. */
 TEST_F(breaker, detached)
 {
 	ASSERT_EQ(0, breaker_half_open(self->fd, self->b, NULL));
@@ -477,7 +477,7 @@ TEST_F(breaker, detached)
 	EXPECT_EQ(0, breaker_stats(self->fd, self->b).lost);
 }
 
-/* Whose probe it is not cannot report it, nor can he lose it. */
+/* Only the holder of a probe can report or lose it. */
 TEST_F(breaker, of_another)
 {
 	int fd = client_open(O_RDWR);
@@ -497,7 +497,7 @@ TEST_F(breaker, of_another)
 	EXPECT_EQ(WEIR_CLOSED, breaker_state(self->fd, self->b, NULL));
 }
 
-/* Who has a probe of an earlier generation loses nothing by going. */
+/* The end of a holder whose probe is of an earlier generation changes nothing. */
 TEST_F(breaker, late_prober)
 {
 	int fd = client_open(O_RDWR);
@@ -531,7 +531,7 @@ TEST_F(breaker, probe_within)
 	EXPECT_EQ(1, breaker_report(self->fd, b, NULL, 0, WEIR_CALL_OK));
 }
 
-/* A deleted breaker, of which somebody has probes: nothing is left of either. */
+/* A deleted breaker with outstanding probes: nothing of either is left. */
 TEST_F(breaker, deleted_with_probes)
 {
 	int fd = client_open(O_RDWR);

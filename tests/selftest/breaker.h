@@ -2,8 +2,8 @@
 /*
  * breaker - calls about circuit breakers
  *
- * A key is a pointer to a number, NULL at a plain breaker. Times are such that none
- * passes while a test runs, or the test waits for it to pass.
+ * A key is a pointer to a number, NULL for a plain breaker. Times are either too long to pass
+ * during a test, or the test waits for them.
  */
 #ifndef _WEIR_SELFTEST_BREAKER_H
 #define _WEIR_SELFTEST_BREAKER_H
@@ -97,7 +97,7 @@ static inline __u32 breaker_state(int fd, __u32 breaker, const __u64 *key)
 	return breaker_look(fd, breaker, key).state;
 }
 
-/* Open for 1 ns: half-open for whoever looks next. */
+/* Open for 1 ns: half-open for the next call. */
 static inline int breaker_half_open(int fd, __u32 breaker, const __u64 *key)
 {
 	struct weir_op op;

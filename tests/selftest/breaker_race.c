@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * breaker_race - exactly so many probes, whoever asks, reports and dies meanwhile
+ * breaker_race - exactly the configured number of probes, with concurrent requests, reports and
+ * deaths
  *
- * Rounds of a crowd against one breaker that stands half-open: everybody asks, and some
- * are shot with what they got. What each saw must fit one account.
+ * Rounds of many processes at one half-open breaker: all ask, and some are killed with their
+ * probes. All results together must add up.
  */
 #include "harness.h"
 
@@ -56,7 +57,7 @@ static int own_file(__u32 *b)
 	return fd;
 }
 
-/* Asks, and stays until all have; what he got he reports as a success. */
+/* Asks, stays until all have asked, and reports its probes as successes. */
 static int prober(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct account *account = arg;
@@ -102,7 +103,7 @@ TEST_F(breaker_race, exactly_the_probes)
 	EXPECT_EQ(self->rounds, breaker_stats(self->fd, self->b).opened);
 }
 
-/* Of those admitted one dies; the others report, before or after. */
+/* One of the processes with a probe dies; the others report, before or after. */
 static int mortal(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct account *account = arg;
@@ -158,7 +159,7 @@ TEST_F(breaker_race, a_prober_dies)
 	EXPECT_EQ(2 * self->rounds, s.opened);
 }
 
-/* Everybody reports failures of a closed one: it opens once. */
+/* All processes report failures of a closed breaker: it opens once. */
 static int failing(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct account *account = arg;
@@ -197,7 +198,7 @@ TEST_F(breaker_race, opens_once)
 		ASSERT_EQ(0, crowd_run(crowd, failing, self->account));
 		s = breaker_stats(self->fd, self->b);
 		ASSERT_EQ(0, self->account->odd);
-		/* three of them count, and what comes after them is late */
+		/* three of them count; later ones are late */
 		ASSERT_EQ(3, self->account->failed);
 		ASSERT_EQ(self->account->granted, self->account->failed +
 						  self->account->late);

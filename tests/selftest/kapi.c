@@ -148,7 +148,7 @@ TEST_F(kapi, candidate)
 	EXPECT_EQ(2 * KEYS * ROUNDS * self->cpus,
 		  stats.allowed + stats.limited + stats.missed);
 	EXPECT_EQ(KEYS, stats.keys);
-	/* what is not compared cannot be told apart */
+	/* without a comparison the flags say nothing */
 	if (!stats.missed)
 		EXPECT_EQ(KEYS * (BURST - HALF), stats.stricter - stats.looser);
 }
@@ -212,7 +212,7 @@ TEST_F(kapi, idle_keys_make_room)
 	EXPECT_GE(KEYS, totals(self).keys);
 }
 
-/* One ban for each key, told once, to a reader that sleeps meanwhile. */
+/* One ban for each key, with one event, for a reader that sleeps meanwhile. */
 TEST_F(kapi, one_ban_a_key)
 {
 	enum { KEYS = 50 };
@@ -262,7 +262,7 @@ TEST_F(kapi, not_its_key)
 	EXPECT_EQ(0, totals(self).keys);
 }
 
-/* A reference to what was deleted leads nowhere, whatever has the name now. */
+/* A reference to a deleted object stays dead, even if another object has its name. */
 TEST_F(kapi, deleted)
 {
 	struct sums s;
@@ -318,7 +318,7 @@ TEST_F(kapi, keeps_the_module)
 	ASSERT_EQ(0, limiter_make(self));
 	close(self->fd);
 	EXPECT_EQ(-EWOULDBLOCK, module_unload("weir"));
-	/* the module that has the reference, though, may go: it gives it back */
+	/* but the module that has the reference can be unloaded: it drops the reference */
 	EXPECT_EQ(0, sample_get("limiter", ""));
 	EXPECT_EQ(-EWOULDBLOCK, module_unload("weir"));
 	EXPECT_EQ(-ENOENT, sample_run("both", 0, 1, 1, 1));
@@ -327,8 +327,8 @@ TEST_F(kapi, keeps_the_module)
 }
 
 /*
- * The cgroup of who made the limiter pays for keys that softirqs make, and they do not
- * go past its limit: atomic allocations may.
+ * Keys made in softirq context are charged to the cgroup of the limiter's creator, and do not
+ * exceed its limit, as atomic allocations could.
  */
 #define CGROUP	"/sys/fs/cgroup/weir-kapi"
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * kapi_gate - what other modules do with gates and counters, from process and softirq
+ * kapi_gate - gates and counters used by other modules, in process and softirq context
  *
- * tests/kmod/sample.c is such a module; see kapi.c. What it has taken is out until it
- * gives it back, whatever processes come and go meanwhile.
+ * tests/kmod/sample.c is such a module; see kapi.c. Its permits stay held until it releases
+ * them, whatever processes come and go.
  */
 #include "harness.h"
 
@@ -107,7 +107,7 @@ TEST_F(kapi_gate, permits_are_exact)
 	EXPECT_EQ(0, stats.reclaimed);
 }
 
-/* Never more at a time than there are, and each is given back by who took it. */
+/* Never more at a time than there are; each is released by the context that acquired it. */
 TEST_F(kapi_gate, turns)
 {
 	enum { ROUNDS = 5000 };
@@ -174,7 +174,7 @@ TEST_F(kapi_gate, belongs_to_no_client)
 	EXPECT_EQ(0, gate_stats(self->fd, self->gate).in_use);
 }
 
-/* Who waits is served by a softirq; modules overtake nobody, however little they want. */
+/* A softirq serves waiters; modules overtake none, however few permits they want. */
 TEST_F(kapi_gate, hands_on)
 {
 	struct visitors *all = shared_memory(sizeof(*all));
@@ -201,7 +201,7 @@ TEST_F(kapi_gate, hands_on)
 	EXPECT_EQ(4, gate_stats(self->fd, self->gate).reclaimed);
 }
 
-/* Who polls is woken by a softirq as well, once there is enough for him. */
+/* A softirq wakes pollers as well, once there are enough permits. */
 TEST_F(kapi_gate, wakes_who_polls)
 {
 	const __u64 key = 0;
@@ -228,7 +228,7 @@ TEST_F(kapi_gate, deleted)
 	ASSERT_EQ(0, object_delete(self->fd, self->gate));
 	EXPECT_EQ(1, once("take", 1).enodev);
 	EXPECT_EQ(1, once("give", 2).enodev);
-	/* one of the same name is another one, of which nothing was taken */
+	/* a new gate of the same name has no held permits */
 	ASSERT_EQ(0, gate_create(self->fd, NAME, &self->config, &self->gate));
 	EXPECT_EQ(1, once("give", 2).enodev);
 	ASSERT_EQ(0, sample_get("gate", NAME));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * reserve - WEIR_OP_RESERVE: waiting for tokens, in order, and all that ends it
+ * reserve - WEIR_OP_RESERVE: waiting for tokens, the order, and everything that ends a wait
  *
- * Tokens come back once a day, so those who wait do until a test lets them.
+ * Tokens come back once a day, so waiters wait until a test serves them.
  */
 #include "harness.h"
 
@@ -20,7 +20,7 @@
 #define BURST	10	/* one token a day */
 #define NO_RESULT 99	/* the call itself failed */
 
-/* What a waiter tells its parent. */
+/* Results that a waiter sends to its parent. */
 struct told {
 	_Atomic int ready, done;
 	int call, result;
@@ -227,13 +227,13 @@ TEST_F(reserve, sliding_and_window)
 	}
 }
 
-/* The time is up: refused then, not before, and nobody pays. */
+/* At the deadline, and not before, it is refused without a charge. */
 TEST_F(reserve, time_is_up)
 {
 	__u64 since, key = KEY;
 	struct weir_op op;
 
-	/* a ban is waited for however long it lasts: it may be lifted */
+	/* a wait for a ban may exceed the deadline, because a ban may be lifted */
 	op = op_make(WEIR_OP_BAN, self->l, 0);
 	op.arg = DAY;
 	op_key(&op, &key, sizeof(key));
@@ -245,7 +245,7 @@ TEST_F(reserve, time_is_up)
 	EXPECT_EQ(BURST, left(self));
 }
 
-/* In order of arrival, and nobody else meanwhile. */
+/* In order of arrival, and no other check is served meanwhile. */
 TEST_F(reserve, order)
 {
 	struct weir_op op;
@@ -301,7 +301,7 @@ TEST_F(reserve, no_overtaking)
 	EXPECT_EQ(0, left(self));
 }
 
-/* Whoever goes, by signal or death, leaves the others their order. */
+/* A waiter that goes, by a signal or its death, does not change the order of the others. */
 TEST_F(reserve, signals)
 {
 	struct told *told;
@@ -320,7 +320,7 @@ TEST_F(reserve, signals)
 	EXPECT_EQ(0, self->shared->told[3].done);
 	refund(self, 1);
 	EXPECT_EQ(WEIR_ALLOWED, finish(self, 3)->verdict);
-	/* what the two wanted who went was never charged */
+	/* the tokens of the two that went were never charged */
 	refund(self, 6);
 	EXPECT_EQ(6, left(self));
 }
@@ -392,7 +392,7 @@ TEST_F(reserve, forget)
 	start(self, 0, 4, 20 * DAY);
 	start(self, 1, 5, 20 * DAY);
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_FORGET, 0));
-	/* nobody comes between, for all that the key is as good as fresh */
+	/* no other check is served in between, although the key equals a fresh one */
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_CHECK, BURST));
 	EXPECT_EQ(WEIR_LIMITED, op.verdict);
 	EXPECT_EQ(WEIR_ALLOWED, finish(self, 0)->verdict);
@@ -451,7 +451,7 @@ TEST_F(reserve, transaction)
 	EXPECT_TRUE(answers(&op, WEIR_LIMITED, WEIR_OUT_QUEUED, BURST, 0, 0, 0));
 	refund(self, 1);
 	EXPECT_EQ(WEIR_ALLOWED, finish(self, 0)->verdict);
-	/* and with nobody waiting nothing says so */
+	/* without waiters the flag is clear */
 	refund(self, 2);
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_CHECK, 1));
 	EXPECT_TRUE(answers(&op, WEIR_ALLOWED, 0, BURST, 1, 0, 0));
@@ -472,7 +472,7 @@ TEST_F(reserve, full)
 	EXPECT_EQ(WEIR_FULL, op.verdict);
 }
 
-/* Rules are looked at by who waits already. */
+/* Waiters are re-evaluated when rules change. */
 TEST_F(reserve, rules)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_IP);
@@ -526,7 +526,7 @@ TEST_F(reserve, stopped)
 	EXPECT_EQ(WEIR_ALLOWED, finish(self, 0)->verdict);
 }
 
-/* Many wait, some are shot, and what is given out is what was there. */
+/* Many wait, some are killed; the tokens handed out are those that were there. */
 static int storm(struct crowd *crowd, unsigned int me, void *arg)
 {
 	FIXTURE_DATA(reserve) *self = arg;
@@ -564,7 +564,7 @@ TEST_F(reserve, storm)
 			EXPECT_EQ(200, crowd->seat[i].done);
 		lost += crowd->seat[i].begun - crowd->seat[i].tally[0];
 	}
-	/* each of those killed may have had its token, and no time to give it back */
+	/* each killed process may have been charged without giving the token back */
 	EXPECT_GE(4, lost);
 	EXPECT_GE(BURST, left(self));
 	EXPECT_LE(BURST, left(self) + lost);

@@ -23,7 +23,7 @@ static inline int roster_create(int fd, const char *name,
 	return object_create(fd, WEIR_KIND_ROSTER, name, config, roster);
 }
 
-/* A client of one's own, with the roster of that name. */
+/* A client of our own, with the roster of that name. */
 static inline int roster_enter(const char *name, __u32 *roster)
 {
 	return object_enter(WEIR_KIND_ROSTER, name, roster);
@@ -42,7 +42,7 @@ static inline struct weir_roster_stats roster_stats(int fd, __u32 roster)
 	return stats;
 }
 
-/* The result, and of a failed op that it has nothing else, but for those two errors. */
+/* The result; checks that a failed op has nothing else, except for the two errors that do. */
 static inline int lease_op(int fd, struct weir_op *op)
 {
 	__u32 done;
@@ -124,7 +124,7 @@ static inline int lease_find(int fd, __u32 roster, const char *key)
 	return lease_run(fd, &op, WEIR_OP_LEASE_GET, roster, key, 0, 0);
 }
 
-/* CLAIMs, all or none: the errno of the call, or of the op that failed. */
+/* CLAIMs, all or none. Return: the errno of the call, or of the op that failed. */
 static inline int claims_run(int fd, struct weir_op *ops, __u32 count)
 {
 	struct weir_submit submit = { .size = sizeof(submit), .flags = WEIR_SUBMIT_ALL,
@@ -141,7 +141,7 @@ static inline int claims_run(int fd, struct weir_op *ops, __u32 count)
 	return ops[0].result;
 }
 
-/* Events LEASE_LOST of keys that begin with @prefix, from where @fd stands to the end. */
+/* Count events LEASE_LOST of keys that begin with @prefix, from @fd's position to the end. */
 static inline unsigned int leases_lost(int fd, const char *prefix, __s64 more)
 {
 	static char buffer[65536] __attribute__((aligned(8)));

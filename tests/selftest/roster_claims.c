@@ -41,7 +41,7 @@ TEST_F(claims, all_or_none)
 		EXPECT_EQ(i + 1, ops[i].version);
 		EXPECT_EQ(i == 1 ? WEIR_OUT_DETACHED : WEIR_OUT_MINE, ops[i].out_flags);
 	}
-	/* one is taken: none is made */
+	/* one key is taken: no lease is made */
 	ASSERT_EQ(0, lease_remove(self->fd, self->r, "a"));
 	ASSERT_EQ(0, lease_remove(self->fd, self->r, "b"));
 	ASSERT_EQ(-EEXIST, claims_run(self->fd, again, 3));

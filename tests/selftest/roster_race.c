@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * roster_race - many at one key, one roster, one moment
+ * roster_race - many processes at one key and one roster at the same time
  *
- * Of all who claim one wins; there is never one more than may be; of a submission there
- * are all leases or none; what runs out and what is made longer do not meet half-way.
+ * One of several concurrent claims succeeds; the maximum is never exceeded; of a submission all
+ * leases exist or none; expiry and touch do not meet half-way.
  */
 #include "harness.h"
 
@@ -20,7 +20,7 @@ struct shared {
 	_Atomic long holder;
 	_Atomic unsigned int round;
 	_Atomic unsigned long version;
-	_Atomic long error;	/* one of those that are bad */
+	_Atomic long error;	/* one of the errors that must not occur */
 };
 
 FIXTURE(race) {
@@ -48,7 +48,7 @@ FIXTURE_TEARDOWN(race)
 
 /* ------------------------------------------------------------ one winner */
 
-/* Who has it writes so, and takes that back: nobody else may, meanwhile. */
+/* The owner of the lease sets a flag and clears it; no other process may do so meanwhile. */
 static int claim_and_leave(struct crowd *crowd, unsigned int me, void *arg)
 {
 	FIXTURE_DATA(race) *self = arg;
@@ -65,7 +65,10 @@ static int claim_and_leave(struct crowd *crowd, unsigned int me, void *arg)
 
 		if (ret == -EEXIST) {
 			s->losers++;
-			/* told who: a member, and a version not seen later than another */
+			/*
+			 * the answer names a member as owner, with a version not lower than
+			 * before
+			 */
 			if (!op.pid || op.version < version || op.out_flags)
 				s->bad++;
 			version = op.version;
@@ -78,7 +81,7 @@ static int claim_and_leave(struct crowd *crowd, unsigned int me, void *arg)
 		if (next(&seed) % 4 == 0)
 			sched_yield();
 		s->holder--;
-		/* by his own hand, or by his end */
+		/* by a remove, or by the owner's death */
 		if (i % 2) {
 			if (lease_remove(fd, r, "one"))
 				s->bad++;
@@ -174,7 +177,7 @@ static int come_and_go(struct crowd *crowd, unsigned int me, void *arg)
 			ret = lease_claim(fd, r, key[have]);
 			have += !ret;
 			s->winners += !ret;
-			/* of those that last there are never nine */
+			/* there are never nine live leases */
 			if (!ret && ++s->holder > 8)
 				s->bad++;
 		}
@@ -229,8 +232,8 @@ TEST_F_TIMEOUT(race, max, 400)
 #define BRIEF	300000ULL
 
 /*
- * One makes a lease that is about to run out last longer, again and again, or finds that it
- * has run out and puts another; of what he was told that it lasts nothing may be missing.
+ * One process extends a lease that is about to expire, again and again, or finds that it has
+ * expired and makes another; a lease must not end before the reported time.
  */
 static int keep_alive(struct crowd *crowd, unsigned int me, void *arg)
 {
@@ -268,7 +271,7 @@ static int keep_alive(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-/* Others take what has run out, and nothing else. */
+/* Other processes claim expired leases, and no others. */
 static int take_over(struct crowd *crowd, unsigned int me, void *arg)
 {
 	FIXTURE_DATA(race) *self = arg;
@@ -282,7 +285,7 @@ static int take_over(struct crowd *crowd, unsigned int me, void *arg)
 		__u64 begun = info_get(fd).now;
 
 		snprintf(key, sizeof(key), "k%u", next(&seed) % 4);
-		/* it may have been made after the clock was read by which this is told */
+		/* the lease may have been made after the clock reading that this is based on */
 		if (lease_run(fd, &op, WEIR_OP_LEASE_GET, r, key, 0, 0) == 0 &&
 		    (!op.left || op.left > BRIEF + info_get(fd).now - begun))
 			self->s->bad++;
@@ -321,7 +324,7 @@ TEST_F_TIMEOUT(race, expiry, 400)
 
 static const char *const names[KEYS] = { "name", "config", "group1", "group2", "group3" };
 
-/* All five in one submission, in some order; who has them looks whether he has all. */
+/* Claim all five in one submission, in random order; on success, check that all are ours. */
 static int claim_all(struct crowd *crowd, unsigned int me, void *arg)
 {
 	FIXTURE_DATA(race) *self = arg;
@@ -371,7 +374,7 @@ TEST_F_TIMEOUT(race, claims, 400)
 	crowd_free(crowd);
 }
 
-/* Claims two at once and never ends one alone: who sees the first sees the second. */
+/* Claims two keys at once and never ends only one: a reader that sees the first sees the second. */
 static int pair_maker(struct crowd *crowd, unsigned int me, void *arg)
 {
 	FIXTURE_DATA(race) *self = arg;

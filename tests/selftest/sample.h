@@ -16,7 +16,7 @@
 #define MODULE		"weir_sample"
 #define PARAMETERS	"/sys/module/" MODULE "/parameters/"
 
-/* What a run came to. */
+/* Results of a run. */
 struct sums {
 	unsigned long long allowed, limited, banned, full, einval, enodev, enomem,
 		other, banned_now, in_softirq, done, enoent, e2big, most_held;

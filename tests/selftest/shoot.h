@@ -10,18 +10,18 @@
 #include "crowd.h"
 #include "random.h"
 
-#define SHORT	8	/* who live at a time */
+#define SHORT	8	/* number of short-lived processes at a time */
 
 /**
- * shoot_until - kill processes until a crowd has begun so many calls
- * @crowd: who work on
- * @turns: of all of them together
- * @life: what one does, number @me of SHORT, until it is killed; it never returns, and its
- *	exit says that it went wrong
+ * shoot_until - kill processes until a crowd has begun this many calls
+ * @crowd: the members work on
+ * @turns: calls of all members together
+ * @life: the work of process @me of SHORT until it is killed; never returns; an exit
+ *	indicates an error
  * @arg: for @life
- * @bad: counts those that exited
+ * @bad: counts processes that exited
  *
- * Return: how many were killed. All are reaped.
+ * Return: number of killed processes. All are reaped.
  */
 static inline unsigned long shoot_until(struct crowd *crowd, uint64_t turns,
 					void (*life)(void *arg, unsigned int me,

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * As much of the kernel's <linux/list.h> as the pure algorithms and their tests use. Who
- * takes out what is in no list, or finds that a neighbour does not know him, ends the
- * program.
+ * The part of the kernel's <linux/list.h> that the pure algorithms and their tests use.
+ * Removing an entry that is in no list, or in an inconsistent one, aborts the program.
  */
 #ifndef _WEIR_HOST_LINUX_LIST_H
 #define _WEIR_HOST_LINUX_LIST_H
