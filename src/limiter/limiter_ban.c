@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Strikes and bans of one key, whose entry is locked. */
+/* Strikes and bans of one key. All functions must hold the entry's lock. */
 
 #include <linux/random.h>
 
@@ -7,7 +7,7 @@
 #include "lib/jitter.h"
 #include "limiter/limiter.h"
 
-/* Strikes that count now. */
+/* The strikes that count now. */
 u32 weir_limiter_strikes(const struct weir_policy *p, const struct weir_entry *e,
 			 u64 now)
 {
@@ -21,7 +21,7 @@ static void tell(const struct weir_limiter_call *call, u32 type, s64 value,
 		       call->key->len, value, more);
 }
 
-/* Lay a ban, or make it longer; strikes begin anew after it. Entry locked. */
+/* Ban, or extend the ban; the score is reset. Must hold the entry's lock. */
 void weir_limiter_ban(struct weir_limiter_call *call, struct weir_entry *e,
 		      u64 length, u32 strikes)
 {
@@ -37,7 +37,7 @@ void weir_limiter_ban(struct weir_limiter_call *call, struct weir_entry *e,
 	tell(call, WEIR_EVENT_BANNED, length, strikes);
 }
 
-/* The ban after the last one: a step up, unless that is long ago. */
+/* The next ban of the ladder: one step up, unless the last ban ended too long ago. */
 static void ban_next(struct weir_limiter_call *call, struct weir_entry *e,
 		     u32 strikes)
 {
@@ -59,9 +59,9 @@ static void ban_next(struct weir_limiter_call *call, struct weir_entry *e,
 }
 
 /*
- * Count strikes; the call in which they reach the limit lays the ban. A key that
- * is banned pays already: what was under way when the ban came must not make
- * the next one. Entry locked.
+ * Count strikes; the call that reaches the threshold bans. A banned key collects no strikes:
+ * calls that were in flight when the ban came must not cause the next one. Must hold the
+ * entry's lock.
  */
 void weir_limiter_strike(struct weir_limiter_call *call, struct weir_entry *e,
 			 u32 weight)
@@ -81,7 +81,7 @@ void weir_limiter_strike(struct weir_limiter_call *call, struct weir_entry *e,
 		ban_next(call, e, strikes);
 }
 
-/* End a ban before its time: 0, or -ENOENT. Entry locked. */
+/* End a ban before its time: 0, or -ENOENT. Must hold the entry's lock. */
 int weir_limiter_lift(struct weir_limiter_call *call, struct weir_entry *e)
 {
 	u64 left;
@@ -89,7 +89,7 @@ int weir_limiter_lift(struct weir_limiter_call *call, struct weir_entry *e)
 	if (e->ban_until <= call->now)
 		return -ENOENT;
 	left = e->ban_until - call->now;
-	/* not 0: the ladder is remembered from the ban's end on */
+	/* not 0: the ladder is reset @forget_after the end of the ban */
 	WRITE_ONCE(e->ban_until, call->now);
 	weir_entry_set_score(e, (struct weir_score){});
 	tell(call, WEIR_EVENT_LIFTED, left, 0);

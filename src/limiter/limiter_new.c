@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Operations on keys that have no entry yet: one is made, or there is no room. */
+/* Operations on keys without an entry: make one, or handle a full table. */
 
 #include <linux/err.h>
 #include <linux/gfp.h>
@@ -9,11 +9,11 @@
 #include "limiter/limiter.h"
 #include "table/wait.h"
 
-/* Who may not sleep, and lost the last place so often to others, is told "full". */
+/* A caller that may not sleep is answered "full" after losing the last slot this often. */
 #define ATOMIC_TRIES	4
 
 /**
- * weir_limiter_full - what is said to a new key while there is no room
+ * weir_limiter_full - the answer to a new key without room
  * @call: the operation
  *
  * Return: 0: CHECK and PEEK have a verdict for that; or -ENOSPC.
@@ -26,7 +26,7 @@ int weir_limiter_full(struct weir_limiter_call *call)
 	if (op->opcode != WEIR_OP_CHECK && op->opcode != WEIR_OP_PEEK &&
 	    op->opcode != WEIR_OP_RESERVE)
 		return -ENOSPC;
-	if ((u64)op->n > call->p->rate.limit) {	/* would fit in no table */
+	if ((u64)op->n > call->p->rate.limit) {	/* exceeds the limit in any case */
 		weir_rate_peek(&call->p->rate,
 			       weir_rate_fresh(&call->p->rate, call->now),
 			       call->now, op->n, &d);
@@ -46,7 +46,7 @@ int weir_limiter_full(struct weir_limiter_call *call)
 	return 0;
 }
 
-/* The same, counted and told. */
+/* The same, counted and with an event. */
 int weir_limiter_full_count(struct weir_limiter_call *call)
 {
 	struct weir_limiter *l = call->l;
@@ -76,9 +76,9 @@ static int new_op(struct weir_limiter_call *call, struct weir_entry *new)
 	if (!e)
 		return WEIR_OP_MUST_SLEEP;
 	/*
-	 * The time of a new entry must be read with it in place: an older one
-	 * of this key, full again and dropped meanwhile, may have been spent
-	 * from after any time read before.
+	 * Read the clock with the new entry in place: an earlier entry of this key, full again
+	 * and dropped meanwhile, may have been charged at a later time than a clock reading
+	 * from before.
 	 */
 	weir_limiter_now(call);
 	if (e == new)
@@ -86,7 +86,7 @@ static int new_op(struct weir_limiter_call *call, struct weir_entry *new)
 	return weir_limiter_op_locked(call, e, word, e == new);
 }
 
-/* No place for the key, and no key to lose one. Under RCU. */
+/* Handle a full table without idle entries. Must hold rcu_read_lock(). */
 static int full_op(struct weir_limiter_call *call)
 {
 	weir_limiter_now(call);
@@ -103,7 +103,7 @@ static int slow_op(struct weir_limiter_call *call, gfp_t gfp)
 	rcu_read_lock();
 	weir_limiter_key_rule(l, call->key);
 	if (weir_limiter_by_rule(call->key, call->op->opcode)) {
-		/* there is a rule for it by now */
+		/* the key has a rule by now */
 		if (!IS_ERR(new))
 			weir_table_discard(new);
 		call->p = rcu_dereference(l->policy);
@@ -115,7 +115,7 @@ static int slow_op(struct weir_limiter_call *call, gfp_t gfp)
 	} else if (new == ERR_PTR(-ENOSPC)) {
 		err = full_op(call);
 	} else {
-		/* somebody may have had memory for it meanwhile */
+		/* another CPU may have had memory for the entry */
 		err = weir_limiter_op_alone(l, call->op, call->key);
 		if (err == WEIR_OP_MUST_SLEEP)
 			err = PTR_ERR(new);
@@ -124,7 +124,7 @@ static int slow_op(struct weir_limiter_call *call, gfp_t gfp)
 	return err;
 }
 
-/* weir_limiter_op_slow(), but never mind the candidate. */
+/* weir_limiter_op_slow() without the candidate. */
 int weir_limiter_op_new(struct weir_limiter *l, struct weir_op *op,
 			struct weir_key *key, gfp_t gfp)
 {
@@ -146,7 +146,7 @@ int weir_limiter_op_new(struct weir_limiter *l, struct weir_op *op,
 	return err;
 }
 
-/* What weir_limiter_op() left to do only because there is a candidate, or was. */
+/* Perform an operation that weir_limiter_op() left only because there is, or was, a candidate. */
 static int try_op(struct weir_limiter *l, struct weir_op *op, struct weir_key *key)
 {
 	bool makes_none = op->opcode == WEIR_OP_REFUND ||
@@ -155,7 +155,7 @@ static int try_op(struct weir_limiter *l, struct weir_op *op, struct weir_key *k
 
 	rcu_read_lock();
 	if (makes_none || rcu_dereference(l->policy)->candidate) {
-		/* there may be another rule for it by now */
+		/* the key may have another rule by now */
 		weir_limiter_key_rule(l, key);
 		err = weir_limiter_op_alone(l, op, key);
 	}
@@ -194,13 +194,14 @@ int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
 }
 
 /**
- * weir_limiter_entry_make - see that a key has an entry
+ * weir_limiter_entry_make - ensure that a key has an entry
  * @l: the limiter
  * @key: hashed
  *
- * A fresh one counts as idle, so it may be gone again at once.
+ * A fresh entry counts as idle, so it may be dropped again at once.
+ *
  * Context: may sleep; weir_object_live_get() holds the storage.
- * Return: 0: look for it; -ENOSPC: there is no room; -ENOMEM.
+ * Return: 0: look it up; -ENOSPC: there is no room; -ENOMEM.
  */
 int weir_limiter_entry_make(struct weir_limiter *l, struct weir_key *key)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Waiting until a limiter's key has tokens: strictly in order of arrival, one
- * timer for the first of each key, no polling.
+ * Waiting until a limiter's key has tokens: strictly in order of arrival, with one timer for
+ * the first waiter of each key, without polling.
  */
 #ifndef _WEIR_WAIT_H
 #define _WEIR_WAIT_H
