@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* WEIR_IOC_LOAD: put back what a DUMP told, as it would be by now. */
+/* WEIR_IOC_LOAD: restore the state that a DUMP recorded, as it would be by now. */
 
 #include <linux/err.h>
 #include <linux/sched/signal.h>
@@ -43,7 +43,7 @@ static bool record_valid(const struct weir_entry_info *info, size_t room)
 	       info->banned_for <= 10 * WEIR_NSEC_PER_YEAR + WEIR_JITTER_MAX;
 }
 
-/* What the record says, as an entry would have it by now. Returns its word. */
+/* Fill in the entry from the record, as it would be by now. Return: the word. */
 static u64 record_state(const struct load *load, const struct weir_policy *p, u64 now,
 			const struct weir_entry_info *info, struct weir_entry *e)
 {
@@ -53,7 +53,7 @@ static u64 record_state(const struct load *load, const struct weir_policy *p, u6
 	*e = (struct weir_entry){};
 	if (p->config.nbans)
 		e->bans = info->bans;
-	/* when the last ban ended is not told: count from now */
+	/* the record does not say when the last ban ended: count from now */
 	if (banned_for || e->bans)
 		e->ban_until = now + banned_for;
 	if (load->elapsed < p->score.within)
@@ -61,7 +61,10 @@ static u64 record_state(const struct load *load, const struct weir_policy *p, u6
 	return weir_rate_restore(&p->rate, now, info->remaining, reset_after);
 }
 
-/* The record's entry exists: 0, or -EAGAIN, it does not (any more). Under RCU. */
+/*
+ * Merge the record into an existing entry: 0, or -EAGAIN if there is none. Must hold
+ * rcu_read_lock().
+ */
 static int entry_load(const struct load *load, struct weir_key *key,
 		      const struct weir_entry_info *info)
 {
@@ -82,7 +85,7 @@ static int entry_load(const struct load *load, struct weir_key *key,
 	return 0;
 }
 
-/* All that the record tells of is over. Under RCU. */
+/* Whether everything in the record is over by now. Must hold rcu_read_lock(). */
 static bool record_over(const struct load *load, const struct weir_entry_info *info)
 {
 	const struct weir_policy *p = rcu_dereference(load->l->policy);
@@ -114,13 +117,13 @@ static int record_load(const struct load *load,
 		rcu_read_unlock();
 		if (!err)
 			return 0;
-		/* a fresh entry may have made room for another meanwhile */
+		/* a fresh entry may have been dropped meanwhile to make room */
 		err = fatal_signal_pending(current) ? -EINTR : 0;
 	}
 	return err;
 }
 
-/* Load the whole records of a chunk; the bytes they take, or an errno. */
+/* Load the whole records of a chunk. Return: the bytes they take, or an errno. */
 static int chunk_load(const struct load *load, size_t filled, u32 *count)
 {
 	const struct weir_entry_info *info;
@@ -130,7 +133,7 @@ static int chunk_load(const struct load *load, size_t filled, u32 *count)
 	while (at < filled) {
 		info = (void *)(load->chunk + at);
 		if (!record_valid(info, filled - at)) {
-			/* cut off by the chunk's end, if there is a next one */
+			/* cut off by the end of the chunk, if there is a next one */
 			err = filled - at < RECORD_MAX && filled == CHUNK && at ?
 			      0 : -EINVAL;
 			break;

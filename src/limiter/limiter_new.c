@@ -63,8 +63,9 @@ int weir_limiter_full_count(struct weir_limiter_call *call)
 }
 
 /*
- * Link @new, or find that somebody was faster, and operate. WEIR_OP_MUST_SLEEP: no
- * place was left. Under RCU; @new is used up unless that.
+ * Link @new, or use the entry that another CPU has linked, and perform the operation. Return:
+ * WEIR_OP_MUST_SLEEP if there is no free slot; in any other case @new is used up. Must hold
+ * rcu_read_lock().
  */
 static int new_op(struct weir_limiter_call *call, struct weir_entry *new)
 {
@@ -93,7 +94,7 @@ static int full_op(struct weir_limiter_call *call)
 	return weir_limiter_full_count(call);
 }
 
-/* WEIR_OP_MUST_SLEEP: there was a place for @call's key, but another one took it. */
+/* Return: WEIR_OP_MUST_SLEEP if there was a slot for the key, but another key took it. */
 static int slow_op(struct weir_limiter_call *call, gfp_t gfp)
 {
 	struct weir_limiter *l = call->l;

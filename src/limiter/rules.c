@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Sets of rules: made, and looked into. See rules.h; the algorithm is in cidr.h. */
+/* Sets of rules: construction and look-up. See rules.h; the algorithm is in cidr.h. */
 
 #include <linux/err.h>
 #include <linux/mm.h>
@@ -12,7 +12,7 @@
 
 enum { IPV4, IPV6 };
 
-/* A rule, and its place among the changes: sort() keeps no order by itself. */
+/* A rule and its position among the changes, because sort() is not stable. */
 struct ranked {
 	struct weir_rule rule;
 	u32 rank;
@@ -69,7 +69,7 @@ u32 weir_rules_find(const struct weir_rule_set *set, const u8 *address,
 	return ranges_cover(set, len, a, a);
 }
 
-/* The same for all addresses of a network, if they have one in common. */
+/* The same for all addresses of a network, if one rule applies to all of them. */
 u32 weir_rules_cover(const struct weir_rule_set *set, const u8 *network,
 		     unsigned int len, unsigned int prefix)
 {
@@ -114,8 +114,8 @@ static int ranked_cmp(const void *a, const void *b)
 }
 
 /*
- * What is left when of several rules for one block the last one counts. The number
- * of them, or -ENOENT: one takes away what was not there.
+ * Keep the last of several rules for one block. Return: the number of rules that remain, or
+ * -ENOENT if one removes a rule that does not exist.
  */
 static int ranked_reduce(struct ranked *all, unsigned int n)
 {
@@ -138,7 +138,7 @@ static int ranked_reduce(struct ranked *all, unsigned int n)
 	return left;
 }
 
-/* Cut the rules of one family, which are those from @from to before @to. */
+/* Convert the rules of one family, those from @from to before @to, to ranges. */
 static int family_cut(struct weir_rule_set *set, unsigned int family,
 		      unsigned int from, unsigned int to)
 {
@@ -200,13 +200,13 @@ static struct weir_rule_set *set_make(const struct ranked *all, unsigned int n)
 }
 
 /**
- * weir_rules_change - a set, changed
- * @old: what it was, or NULL for none
- * @changes: in this order; unchecked
+ * weir_rules_change - make a changed copy of a set
+ * @old: the present set, or NULL for none
+ * @changes: applied in this order; unchecked
  * @count: 0..WEIR_RULES_MAX
  *
- * Context: may sleep. Return: the new set, for weir_rules_free(); NULL if it has no
- * rule; or ERR_PTR(): -EINVAL, -ENOENT, -ENOSPC (too many), -ENOMEM.
+ * Context: may sleep. Return: the new set, for weir_rules_free(); NULL if it has no rule; or
+ *	ERR_PTR(): -EINVAL, -ENOENT, -ENOSPC (too many), -ENOMEM.
  */
 struct weir_rule_set *weir_rules_change(const struct weir_rule_set *old,
 					struct weir_rule *changes,
@@ -244,7 +244,7 @@ struct weir_rule_set *weir_rules_change(const struct weir_rule_set *old,
 	return set;
 }
 
-/* Nobody looks into it any more; NULL is fine. Context: may sleep. */
+/* The set must be unreachable; NULL is allowed. Context: may sleep. */
 void weir_rules_free(struct weir_rule_set *set)
 {
 	if (!set)

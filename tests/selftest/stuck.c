@@ -127,8 +127,8 @@ static void *thread_run(void *arg)
 }
 
 /*
- * Let @call wait for the page, delete what it works on, see that nothing is left
- * of that, and let it go on: it must say @want.
+ * Let @call wait for the page, delete the object it works on, check that nothing is left of
+ * that, and let it go on: it must return @want.
  */
 static void stuck_run(struct __test_metadata *_metadata,
 		      FIXTURE_DATA(stuck) *self,
@@ -312,11 +312,11 @@ static int take_all(FIXTURE_DATA(stuck) *self)
 
 TEST_F(stuck, take)
 {
-	/* nothing was taken of what is no more */
+	/* nothing was taken from the deleted counter */
 	stuck_run(_metadata, self, take_all, -ENODEV);
 }
 
-/* The first key is known when the second one's page is asked for. */
+/* The first key is known when the page of the second one is accessed. */
 static int claim_two(FIXTURE_DATA(stuck) *self)
 {
 	struct weir_op ops[2];
@@ -360,7 +360,7 @@ TEST_F(stuck, create_keeps_no_name)
 	self->call = create;
 	ASSERT_EQ(0, pthread_create(&self->thread, NULL, thread_run, self));
 	ASSERT_TRUE(page_wanted(self));
-	/* who is not stuck gets it */
+	/* a caller that is not stuck gets it */
 	EXPECT_EQ(0, sum_create(self->fd, OURS "stuck", 1, &self->counter));
 	EXPECT_EQ(0, page_give(self));
 	ASSERT_EQ(0, pthread_join(self->thread, NULL));
