@@ -31,7 +31,7 @@ static void counted_free(struct kmem_cache *cache, void *p)
 	kmem_cache_free(cache, p);
 }
 
-/* weir.ko may be loaded beside us, and its caches have those names. */
+/* weir.ko may be loaded at the same time; its caches have those names. */
 static struct kmem_cache *renamed_cache(const char *name, unsigned int size,
 					unsigned int align, slab_flags_t flags,
 					unsigned int offset, unsigned int length,
@@ -87,7 +87,7 @@ void copy_sweep_run(struct weir_table *t)
 	sweep_work(&t->sweep.work);
 }
 
-/* Drop what is idle in a group, whatever its bound says. */
+/* Drop the idle entries of a group, whatever its bound says. */
 void copy_scan(struct weir_table *t, unsigned int group)
 {
 	struct scan scan = { .t = t };
@@ -159,7 +159,7 @@ int fixture_init(struct kunit *test)
 	return 0;
 }
 
-/* Whatever a test did, nothing of it may be left. */
+/* Nothing of a test may be left. */
 void fixture_exit(struct kunit *test)
 {
 	struct fixture *f = test->priv;

@@ -35,11 +35,11 @@ struct fixture {
 	u64 tick;
 };
 
-/* Entries that exist, those on their way out included. */
+/* Number of existing entries, including those waiting for RCU. */
 extern atomic_t copy_live;
-/* The allocation with this number, counted down, fails; 0: none does. */
+/* The allocation with this number, counted down, fails; 0: none fails. */
 extern atomic_t copy_fail_in;
-/* Jiffies until the sweep that was asked for last; -1: none was. */
+/* Jiffies until the last sweep that was requested; -1: none was requested. */
 extern long copy_sweep_delay;
 
 /* Where places are taken; and where memory for an entry is asked for. */

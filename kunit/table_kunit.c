@@ -114,7 +114,7 @@ static void table_insert_twice(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, atomic_read(&copy_live));
 }
 
-/* Who holds on to an entry that is dropped is told so, and finds no other. */
+/* A task with a reference to a dropped entry finds it dead. */
 static void table_dead_is_told(struct kunit *test)
 {
 	struct fixture *f = fixture_new(test, 64);
@@ -142,7 +142,7 @@ static void table_dead_is_told(struct kunit *test)
 	rcu_read_unlock();
 }
 
-/* The cap is what was asked for, not the power of two above it. */
+/* The cap is the requested one, not the power of two above it. */
 static void table_cap_is_exact(struct kunit *test)
 {
 	struct fixture *f = fixture_new(test, 100);
@@ -437,7 +437,7 @@ static void table_collisions(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hweight_long(present), weir_table_keys(&f->t));
 }
 
-/* Any mixture of idle and other entries in one chain is told apart. */
+/* Idle and other entries mixed in one chain are told apart. */
 static void table_expires_from_chain(struct kunit *test)
 {
 	struct fixture *f = fixture_new(test, 64);
@@ -521,7 +521,7 @@ static void table_next_tells_lengths_apart(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 16, table_walk(f, NULL, 0));
 }
 
-/* SipHash of words is that of the bytes they are: none may be those of another key. */
+/* The SipHash of words equals that of their bytes, for all keys. */
 static void table_no_twins(struct kunit *test)
 {
 	struct fixture *f = fixture_new(test, 100);

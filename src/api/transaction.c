@@ -2,14 +2,14 @@
 /*
  * WEIR_SUBMIT_ALL: several CHECKs (and ADDs), all or none. CLAIMs: see claims.c.
  *
- * All keys are locked (multi_lock.h), the first CHECK that would be refused is looked
- * for, and then either all are charged or that one is refused; then all are unlocked.
- * So everybody sees all of it or nothing. A key without an entry counts as fresh. It
- * gets an entry if it is charged or struck; memory and room for that are found with
- * nothing locked, and then everything begins again.
+ * All keys are locked (multi_lock.h). The first CHECK that would be refused is determined. Then
+ * either all are charged or that one is refused, and all are unlocked. Observers therefore see
+ * all of it or nothing. A key without an entry counts as fresh. It gets an entry if it is
+ * charged or struck; memory and room for that are found with nothing locked, and then
+ * everything begins again.
  *
- * Cost with known keys, beside the operations themselves: two copies to and from
- * the user per op, one lock and one unlock per key; no allocation up to four ops.
+ * Cost with known keys, beside the operations themselves: two copies to and from the user per
+ * op, one lock and one unlock per key; no allocation up to four ops.
  */
 
 #include <linux/err.h>
@@ -34,11 +34,11 @@
  * @run: the op
  * @o: its object
  * @held: @o's storage is held
- * @call: CHECK: as the limiter wants it
+ * @call: CHECK: arguments for the limiter
  * @k: CHECK: its key
  * @retry_after: CHECK: ns until it fits together with those before it
- * @shadow: CHECK: refused, by a limiter in shadow mode: the others do not care
- * @candidate: CHECK: the limiter's, if it needs an entry for the key, too
+ * @shadow: CHECK: refused by a limiter in shadow mode, which does not affect the others
+ * @candidate: CHECK: the limiter's candidate, if that needs an entry for the key, too
  */
 struct tx_item {
 	struct weir_op_run	run;
@@ -70,16 +70,16 @@ struct tx_key {
 };
 
 /**
- * struct transaction - all of it
- * @client: whose
+ * struct transaction - all ops of a submission
+ * @client: the caller's client
  * @items: its ops
  * @states: one for each of @lock's keys
  * @lock: the keys, each once
- * @count: of @items
+ * @count: number of @items
  * @decider: index of the op that decided
  * @held: the storage of all objects is held, from the second attempt on
- * @roomless: the key that an attempt found no room for, or NULL
- * @room: slots that its table must have for it and those before it
+ * @roomless: the key for which an attempt found no room, or NULL
+ * @room: slots that its table must have for it and the keys before it
  */
 struct transaction {
 	struct weir_client	*client;
@@ -189,7 +189,7 @@ static void release(struct transaction *tx)
 			weir_object_live_put(tx->items[i].o);
 }
 
-/* One transaction goes by one policy of a limiter, whatever is set meanwhile. */
+/* A transaction uses one policy of each limiter, even if it is changed meanwhile. */
 static const struct weir_policy *policy_of(const struct transaction *tx,
 					   const struct tx_item *it)
 {
@@ -225,7 +225,7 @@ static u64 clock_read(struct transaction *tx)
 	return now;
 }
 
-/* The moment of it all is now. */
+/* Read the clock: the transaction takes effect at this moment. */
 static void begin(struct transaction *tx)
 {
 	u64 now = clock_read(tx);
@@ -267,7 +267,7 @@ static bool entry_want(struct transaction *tx, struct weir_multi_key *k)
 	return true;
 }
 
-/* Would its rate allow it, after those before it? */
+/* Whether its rate would allow it, after those before it. */
 static bool rate_fits(struct transaction *tx, struct tx_item *it)
 {
 	struct tx_key *s = state_of(tx, it->k);
@@ -285,7 +285,7 @@ static bool rate_fits(struct transaction *tx, struct tx_item *it)
 	return d.allowed;
 }
 
-/* Would it be allowed, after those before it? Not if it sets @tx->roomless. */
+/* Whether it would be allowed, after those before it. Invalid if it sets @tx->roomless. */
 static bool item_fits(struct transaction *tx, struct tx_item *it)
 {
 	const struct weir_policy *p = it->call.p;
@@ -297,7 +297,7 @@ static bool item_fits(struct transaction *tx, struct tx_item *it)
 	if (!e && state_of(tx, it->k)->full)
 		return (u64)it->run.op.n <= p->rate.limit &&
 		       p->config.when_full == WEIR_FULL_ALLOW;
-	/* who waits comes first */
+	/* waiters come first */
 	if (e && (weir_entry_queued(e) || e->ban_until > it->call.now))
 		return false;
 	fits = rate_fits(tx, it);
@@ -321,7 +321,7 @@ static struct tx_item *find_refused(struct transaction *tx)
 	return NULL;
 }
 
-/* Whether the key shall get an entry; a refusal leaves a strike at most. */
+/* Whether the key needs an entry; a refusal leaves at most a strike. */
 static bool entry_is_wanted(const struct weir_multi_key *k, const struct tx_item *refused)
 {
 	if (refused && (refused->k != k || refused->run.key.rule || !refused->call.p->strikes))
@@ -372,7 +372,7 @@ static void item_refuse(struct transaction *tx, struct tx_item *it, u64 word)
 	}
 }
 
-/* A CHECK that is refused because another one is: what its own key has. */
+/* The result of a CHECK that is refused because another one is: the state of its own key. */
 static void fill_peer_result(struct tx_item *it)
 {
 	static const struct weir_entry none;
@@ -453,7 +453,10 @@ static int decide(struct transaction *tx, struct tx_item **refused)
 
 /* ------------------------------------------------------------ all of it */
 
-/* To the candidates what was done: each CHECK, or the one that was refused. Under RCU. */
+/*
+ * Mirror to the candidates what was done: each CHECK, or the one that was refused. Must hold
+ * rcu_read_lock().
+ */
 static void mirror(struct transaction *tx, const struct tx_item *refused)
 {
 	struct tx_item *it;
@@ -465,7 +468,7 @@ static void mirror(struct transaction *tx, const struct tx_item *refused)
 							  &it->run.key, 0);
 }
 
-/* To those of them for which that must sleep. */
+/* Mirror to those candidates that need a context which may sleep. */
 static void mirror_slow(struct transaction *tx)
 {
 	struct tx_item *it;
@@ -476,7 +479,10 @@ static void mirror_slow(struct transaction *tx)
 					       &it->run.key, GFP_KERNEL);
 }
 
-/* Once from the beginning: 0, TX_AGAIN, or an errno, which the results tell. Under RCU. */
+/*
+ * One attempt from the beginning: 0, TX_AGAIN, or an errno, which the results have. Must hold
+ * rcu_read_lock().
+ */
 static int attempt(struct transaction *tx)
 {
 	struct tx_item *refused;
@@ -523,7 +529,7 @@ static int prepare(struct transaction *tx)
 	return 0;
 }
 
-/* 0: the results tell all. Or -ERESTARTSYS, and nothing happened. */
+/* Return: 0, and the results are complete; or -ERESTARTSYS, and nothing happened. */
 static int perform(struct transaction *tx)
 {
 	int err;
@@ -594,7 +600,7 @@ static int run(struct transaction *tx, struct weir_op __user *ops)
 	return err ?: tx->count;
 }
 
-/* Apart, so that nobody else has its stack to carry. */
+/* A separate function, so that other callers do not need its stack. */
 static noinline int run_small(struct transaction *tx, struct weir_op __user *ops)
 {
 	struct tx_item items[TX_SMALL];
@@ -629,8 +635,8 @@ static int run_large(struct transaction *tx, struct weir_op __user *ops)
 /**
  * weir_transaction_run - perform ops, all or none
  * @c: the client
- * @ops: the user's
- * @count: of them, 1 or more
+ * @ops: the user's ops
+ * @count: their number, 1 or more
  *
  * Context: may sleep.
  * Return: @count; -EINVAL: too many, or too many CHECKs; -EFAULT; -ENOMEM; -ERESTARTSYS.
@@ -642,7 +648,7 @@ int weir_transaction_run(struct weir_client *c, struct weir_op __user *ops,
 	u16 opcode;
 
 	BUILD_BUG_ON(WEIR_TRANSACTION_MAX > WEIR_MULTI_MAX);
-	/* whoever changes it meanwhile is told so by those who look again */
+	/* if another thread changes it meanwhile, the later checks fail */
 	if (get_user(opcode, &ops->opcode))
 		return -EFAULT;
 	if (opcode == WEIR_OP_CLAIM)

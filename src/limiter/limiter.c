@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Deciding: check, peek, refund, strike, forgive, ban, lift, forget.
+ * Decisions: check, peek, refund, strike, forgive, ban, lift, forget.
  *
- * Whatever changes a key's state does so under the entry's lock, by a clock that is
- * read under it: so all operations on a key have one order, which is that of their
- * times. A PEEK, and a CHECK that is refused after another one was, take no lock and
- * write nothing that CPUs share: they read the state, the clock, and the state again.
+ * A key's state is changed only under the entry's lock, with a clock that is read under it. All
+ * operations on a key therefore have one order, which is that of their times. A PEEK, and a
+ * CHECK that is refused after another refusal, take no lock and write no shared memory: they
+ * read the state, the clock, and the state again.
  *
- * Cost of a check of a known key beyond finding it: one lock and unlock of the entry, or
- * none; one reading of the clock; no allocation, no division.
+ * Cost of a check of a known key beyond the look-up: one lock and unlock of the entry, or none;
+ * one clock reading; no allocation, no division.
  */
 
 #include "limiter/candidate.h"
@@ -31,13 +31,13 @@ static void state_peek(const struct weir_policy *p, const struct weir_entry *e,
 }
 
 /**
- * weir_limiter_state - fill in what a check of @cost would say, charging nothing
+ * weir_limiter_state - fill in the answer that a check of @cost would get, without a charge
  * @p: the policy
  * @e: the entry, locked
  * @word: its word
  * @now: ns since the table's epoch
  * @cost: tokens
- * @op: its result half
+ * @op: its result half is filled in
  */
 void weir_limiter_state(const struct weir_policy *p, const struct weir_entry *e,
 			u64 word, u64 now, u64 cost, struct weir_op *op)
@@ -50,13 +50,13 @@ void weir_limiter_state(const struct weir_policy *p, const struct weir_entry *e,
 	op->bans = e->bans;
 }
 
-/* What a CHECK has to say, after what it did. Entry locked. */
+/* Complete a CHECK: count it, strike, fill in the answer. Must hold the entry's lock. */
 static void check_end(struct weir_limiter_call *call, struct weir_entry *e,
 		      const struct weir_decision *d)
 {
 	struct weir_op *op = call->op;
 
-	/* without strikes that count no more, the next check takes no lock */
+	/* drop strikes that no longer count, so that the next check takes no lock */
 	if (weir_entry_has_score(e) &&
 	    weir_score_idle_at(&call->p->score, e->score, call->now) <= call->now)
 		weir_entry_set_score(e, (struct weir_score){});
@@ -67,7 +67,7 @@ static void check_end(struct weir_limiter_call *call, struct weir_entry *e,
 	weir_limiter_count(call->l, op);
 }
 
-/* A CHECK that a rule decides, counted. */
+/* Count a CHECK that a rule decided. */
 void weir_limiter_ruled_count(struct weir_limiter_call *call)
 {
 	weir_limiter_ruled(call);
@@ -103,11 +103,11 @@ u64 weir_limiter_check_locked(struct weir_limiter_call *call,
 }
 
 /**
- * weir_limiter_refuse_locked - CHECK that is refused, though it might fit by itself
+ * weir_limiter_refuse_locked - refuse a CHECK that may fit by itself
  * @call: the operation
  * @e: its entry, locked
  * @word: its state
- * @retry_after: ns until it fits together with others of the same key
+ * @retry_after: ns until it fits together with the other checks of the same key
  */
 void weir_limiter_refuse_locked(struct weir_limiter_call *call,
 				struct weir_entry *e, u64 word, u64 retry_after)
@@ -122,7 +122,7 @@ void weir_limiter_refuse_locked(struct weir_limiter_call *call,
 	check_end(call, e, &d);
 }
 
-/* The operation on its entry, which is locked. The new word in *@word. */
+/* Perform the operation on its locked entry. *@word is the new word. */
 static int entry_op(struct weir_limiter_call *call, struct weir_entry *e, u64 *word)
 {
 	struct weir_op *op = call->op;
@@ -219,7 +219,7 @@ static bool check_plain(struct weir_limiter_call *call, struct weir_entry *e, u6
 	return true;
 }
 
-/* A CHECK of a key that has no entry: it gets one, unless it is refused without. */
+/* A CHECK of a key without an entry: the key gets one, unless the check is refused without it. */
 static int absent_check(struct weir_limiter_call *call)
 {
 	struct weir_decision d;
@@ -238,7 +238,7 @@ static int absent_check(struct weir_limiter_call *call)
 	return 0;
 }
 
-/* PEEK or REFUND of a key that has no entry, which is to say a fresh one. */
+/* PEEK or REFUND of a key without an entry: the answer is that of a fresh key. */
 static int absent_peek(struct weir_limiter_call *call, u64 cost)
 {
 	struct weir_decision d;
@@ -270,7 +270,10 @@ static int absent_op(struct weir_limiter_call *call)
 	}
 }
 
-/* An entry somebody waits for: as good as a fresh one. -EAGAIN: it is none any more. */
+/*
+ * FORGET of an entry with waiters: reset it instead of dropping it. Return: -EAGAIN if it is
+ * dead.
+ */
 static int forget_queued(struct weir_limiter_call *call)
 {
 	struct weir_table *t = &call->l->table;
@@ -287,7 +290,7 @@ static int forget_queued(struct weir_limiter_call *call)
 	WRITE_ONCE(e->ban_until, 0);
 	WRITE_ONCE(e->bans, 0);
 	weir_limiter_now(call);
-	/* it is not idle before the queue is empty, and then that is settled */
+	/* it is not idle before the queue is empty; its idle time is recorded then */
 	weir_limiter_unlock(call, e, weir_rate_fresh(&call->p->rate, call->now),
 			    WEIR_EXPIRY_NEVER);
 	return 0;
@@ -307,7 +310,7 @@ static int forget(struct weir_limiter_call *call)
 	return err;
 }
 
-/* May make room for those who wait, or take it from them. */
+/* Whether the operation may make room for waiters, or take it from them. */
 static bool changes_more(u32 opcode)
 {
 	return opcode != WEIR_OP_CHECK && opcode != WEIR_OP_PEEK &&
@@ -329,7 +332,7 @@ void weir_limiter_changed(const struct weir_limiter_call *call,
 
 	if (after < before)
 		weir_table_settle(t, call->key->hash, after);
-	/* the first who waits must look again, unless all that is new is a refusal */
+	/* the first waiter must look again, unless the only change is a refusal */
 	if (weir_entry_queued(e) && (changes_more(call->op->opcode) ||
 				     call->op->out_flags & WEIR_OUT_BANNED_NOW))
 		weir_wait_kick(e);
@@ -347,9 +350,9 @@ void weir_limiter_unlock(const struct weir_limiter_call *call,
 /**
  * weir_limiter_op_locked - perform an operation on its entry
  * @call: the operation
- * @e: the entry, locked; it is let go of
+ * @e: the entry, locked; this function unlocks it
  * @word: its state
- * @is_new: it is
+ * @is_new: the entry is new
  *
  * Return: 0, -ENOENT.
  */
@@ -366,7 +369,7 @@ int weir_limiter_op_locked(struct weir_limiter_call *call, struct weir_entry *e,
 	return err;
 }
 
-/* An operation that a rule decides. */
+/* Perform an operation that a rule decides. */
 int weir_limiter_op_ruled(struct weir_limiter_call *call)
 {
 	u32 opcode = call->op->opcode;
@@ -406,7 +409,7 @@ static __always_inline int op_alone(struct weir_limiter_call *call)
 }
 
 /**
- * weir_limiter_op_alone - weir_limiter_op(), but never mind the candidate
+ * weir_limiter_op_alone - weir_limiter_op() without the candidate
  * @l: the limiter
  * @op: checked; its result half zeroed, and filled in here
  * @key: hashed

@@ -64,7 +64,7 @@ static inline void chain_add(struct weir_table *t, struct weir_entry __rcu **buc
 	rcu_assign_pointer(*bucket, e);
 }
 
-/* Unlink the entry that @link leads to; readers may still stand on it. Stripe locked. */
+/* Unlink the entry at @link; RCU readers may still be at it. Must hold the stripe's lock. */
 static inline void chain_remove(struct weir_entry __rcu **link, struct weir_entry *e)
 {
 	rcu_assign_pointer(*link, chain_next(&e->next));

@@ -32,9 +32,9 @@ static struct kmem_cache *cache_for(unsigned int key_len)
 }
 
 /*
- * Other people's keys must not get the owner's cgroup killed: they fail instead.
- * Nor may they, where nothing can be waited for, take what GFP_ATOMIC can: that goes
- * past the cgroup's limit, and into reserves that the network itself needs.
+ * Keys are charged to the cgroup of the object's creator. When it is at its limit the
+ * allocation fails, rather than invoking the OOM killer. Without sleeping, GFP_NOWAIT is used:
+ * GFP_ATOMIC may exceed the cgroup's limit, and use reserves that the network needs.
  */
 static gfp_t entry_gfp(gfp_t gfp)
 {
@@ -44,7 +44,7 @@ static gfp_t entry_gfp(gfp_t gfp)
 }
 
 /**
- * weir_entry_alloc - an entry for a key, linked nowhere
+ * weir_entry_alloc - allocate an entry for a key, not linked yet
  * @memcg: charged for it, or NULL
  * @key: the key
  * @gfp: GFP_KERNEL; or GFP_NOWAIT: do not sleep
@@ -71,7 +71,7 @@ struct weir_entry *weir_entry_alloc(struct mem_cgroup *memcg,
 	return e;
 }
 
-/* One that nobody can see. */
+/* Free an entry that was never visible. */
 void weir_entry_free(struct weir_entry *e)
 {
 	kmem_cache_free(cache_for(e->key_len), e);
@@ -82,7 +82,7 @@ static void free_rcu_callback(struct rcu_head *rcu)
 	weir_entry_free(container_of(rcu, struct weir_entry, rcu));
 }
 
-/* One that is dead and unlinked, when no reader can stand on it any more. */
+/* Free a dead, unlinked entry after a grace period. */
 void weir_entry_free_rcu(struct weir_entry *e)
 {
 	call_rcu(&e->rcu, free_rcu_callback);
@@ -96,8 +96,8 @@ int weir_entry_mod_init(void)
 	BUILD_BUG_ON(sizeof(struct weir_entry) + WEIR_KEY_MAX > 320);
 	for (i = 0; i < ARRAY_SIZE(classes); i++) {
 		/*
-		 * The copyable region is there because it keeps the cache from
-		 * being merged with others: users want to see what keys cost.
+		 * The usercopy region prevents merging with other caches, so that slabinfo
+		 * shows the memory of keys.
 		 */
 		caches[i] = kmem_cache_create_usercopy(classes[i].name,
 						       classes[i].size, 64,
@@ -114,7 +114,7 @@ int weir_entry_mod_init(void)
 	return 0;
 }
 
-/* Context: no table is left, but entries may be on their way out. */
+/* Context: no table exists; RCU callbacks of entries may be pending. */
 void weir_entry_mod_exit(void)
 {
 	unsigned int i;

@@ -146,8 +146,8 @@ static inline void weir_entry_changed(struct weir_entry *e)
 }
 
 /*
- * Mark an entry that is not dead as locked for those who look at it without the lock.
- * Context: its stripe locked. Return: its state.
+ * Mark a live entry as locked for readers that do not take the lock. Context: its stripe
+ * locked. Return: its state.
  */
 static inline u64 weir_entry_begin(struct weir_entry *e)
 {

@@ -123,8 +123,8 @@ unsigned int weir_multi_wanted(const struct weir_multi_lock *m, const struct wei
 }
 
 /*
- * Whether there would be a slot for a key that has no entry, beside those that are wanted
- * already. Others may take it before it is reserved.
+ * Whether there is a slot for a key without an entry, beside those that are wanted already.
+ * Other callers may take it before it is reserved.
  */
 bool weir_multi_has_room(const struct weir_multi_lock *m, const struct weir_multi_key *k)
 {
@@ -157,7 +157,7 @@ static struct weir_multi_key *first_wanted(struct weir_multi_lock *m,
  * weir_multi_reserve - reserve slots for all keys that are wanted, or none
  * @m: locked
  *
- * Return: NULL; or the first key of a table that has no room for all of them.
+ * Return: NULL; or the first key of a table that has too few slots.
  */
 struct weir_multi_key *weir_multi_reserve(struct weir_multi_lock *m)
 {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Several keys, of one table or of several, locked at once: what is found and changed
- * meanwhile is one step for everybody else.
+ * Locks several keys, of one table or of several, at once: what is found and changed meanwhile
+ * is one step for observers.
  *
- * The stripes of the keys are locked, each once, in the order of their addresses, so by
- * table and then by number. Nobody else locks a stripe with another one locked, so that
- * order excludes deadlock. At most WEIR_MULTI_MAX keys are locked at once, which bounds
- * the time for which softirqs are off.
+ * The stripes of the keys are locked, each once, in the order of their addresses, so by table
+ * and then by number. Nothing else locks a stripe while another one is locked, so that order
+ * excludes deadlock. At most WEIR_MULTI_MAX keys are locked at once, which bounds the time for
+ * which softirqs are disabled.
  *
- * Keys without an entry get one only if the caller says so while all are locked: an
- * operation that is refused leaves nothing behind.
+ * A key without an entry gets one only if the caller says so while all are locked: a refused
+ * operation leaves nothing behind.
  */
 #ifndef _WEIR_MULTI_LOCK_H
 #define _WEIR_MULTI_LOCK_H
@@ -22,13 +22,13 @@
  * struct weir_multi_key - one key
  * @t: its table
  * @key: hashed
- * @new: from weir_entry_alloc(), to be linked if there is no entry; or NULL
+ * @new: from weir_entry_alloc(), linked if there is no entry; or NULL
  * @e: while locked: its entry, or NULL
- * @word: while locked: the entry's state, stored by weir_multi_unlock(); of a new one set
- *	by the caller
+ * @word: while locked: the entry's state, stored by weir_multi_unlock(); the caller sets it
+ *	for a new entry
  * @linked: @e was @new
- * @wanted: weir_multi_reserve() shall reserve a slot for it
- * @chain: entries in its chain, if @e is NULL
+ * @wanted: weir_multi_reserve() is to reserve a slot for it
+ * @chain: number of entries in its chain, if @e is NULL
  */
 struct weir_multi_key {
 	struct weir_table	*t;

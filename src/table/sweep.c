@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Dropping idle entries in the course of time. See sweep.h. */
+/* Dropping idle entries in the background. See sweep.h. */
 
 #include <linux/jiffies.h>
 #include <linux/sched.h>
@@ -9,11 +9,11 @@
 #include "table/table.h"
 
 /*
- * A run works for at most SLICE at a stretch, then lets others go first. After
- * a run that took d, the next begins not before REST_FACTOR * d, which bounds
- * the share of one CPU, but after REST_MAX in any case: what took long may have
- * had to wait for others. PAUSE_MIN lets a trickle gather; PAUSE_MAX is how late
- * a bound that was lowered while somebody raised it can be noticed.
+ * A run works for at most SLICE at a stretch, then yields. After a run that took d, the next
+ * one starts not before REST_FACTOR * d, which bounds the share of one CPU, but no later than
+ * after REST_MAX: a long run may only have been preempted. PAUSE_MIN lets work accumulate.
+ * PAUSE_MAX is the longest time until a bound is noticed that was lowered while another CPU
+ * raised it.
  */
 #define SLICE		((u64)NSEC_PER_MSEC)
 #define REST_FACTOR	20
@@ -23,7 +23,7 @@
 
 static struct workqueue_struct *queue;
 
-/* Work until nothing is due, or the slice is over (then true). */
+/* Work until nothing is due (return false), or the slice is over (return true). */
 static bool sweep_slice(struct weir_table *t)
 {
 	u64 end = ktime_get_boottime_ns() + SLICE;
@@ -35,7 +35,7 @@ static bool sweep_slice(struct weir_table *t)
 	return more;
 }
 
-/* Run at @due, but not before @after, nor in less than PAUSE_MIN. */
+/* Delay for a run at @due, but not before @after, and not within PAUSE_MIN. */
 static unsigned long sweep_delay(u64 due, u64 after, u64 now)
 {
 	u64 wait = max(due, after);
@@ -56,18 +56,18 @@ static void sweep_work(struct work_struct *work)
 	WRITE_ONCE(t->sweep_after,
 		   now + min(REST_MAX, (now - start) * REST_FACTOR));
 	due = weir_expiry_next(&t->expiry);
-	/* NEVER: whoever lowers the root kicks us. Pending: somebody just did. */
+	/* NEVER: weir_expiry_lower() kicks the sweep. Pending: it was just kicked. */
 	if (due != WEIR_EXPIRY_NEVER && !READ_ONCE(t->dying))
 		queue_delayed_work(queue, &t->sweep,
 				   sweep_delay(due, t->sweep_after, now));
 }
 
 /**
- * weir_sweep_kick - something will be idle at @idle_at, sooner than all else
+ * weir_sweep_kick - an entry will be idle at @idle_at, earlier than all others
  * @t: the table
- * @idle_at: when; ns since the table's epoch
+ * @idle_at: ns since the table's epoch
  *
- * Context: any but hard interrupts.
+ * Context: any except hard interrupts.
  */
 void weir_sweep_kick(struct weir_table *t, u64 idle_at)
 {
@@ -82,7 +82,7 @@ void weir_sweep_init(struct weir_table *t)
 	INIT_DELAYED_WORK(&t->sweep, sweep_work);
 }
 
-/* Nobody can kick it any more: the table is out of reach. May sleep. */
+/* Stop the sweep of a table that is no longer reachable. May sleep. */
 void weir_sweep_stop(struct weir_table *t)
 {
 	WRITE_ONCE(t->dying, true);

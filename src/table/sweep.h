@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Sweeping: a table's idle entries are dropped in the background, a group of
- * buckets at a time, only where expiry.h says there may be some.
+ * The sweep: drops a table's idle entries in the background, one group at a time, and only in
+ * groups that have some according to expiry.h.
  */
 #ifndef _WEIR_SWEEP_H
 #define _WEIR_SWEEP_H
@@ -10,9 +10,9 @@
 
 struct weir_table;
 
-/* A search for room ends with the group in which it has seen so many entries... */
+/* A search for room ends with the group in which it has seen this many entries... */
 #define WEIR_ROOM_ENTRIES	64
-/* ...or with so many groups. */
+/* ...or after this many groups. */
 #define WEIR_ROOM_GROUPS	4
 
 void weir_sweep_init(struct weir_table *t);

@@ -2,19 +2,19 @@
 /*
  * WEIR_OP_RESERVE: a check that waits for its turn.
  *
- * Those who wait for one key stand in a queue, and the entry says that there is one: a
- * check that finds it is refused, or it would overtake them. The first of a queue
- * sleeps until its tokens are there, is charged, and wakes the next; so who goes away, by
- * a signal or because its time is up, has nothing to give back. Whoever changes a key
- * otherwise (refund, lift, ban, forget, a new configuration, the limiter's end) wakes
- * the first, who looks again.
+ * The waiters of one key form a queue, and the entry is marked as having one: a check that
+ * finds the mark is refused, because it would overtake them. The first waiter sleeps until its
+ * tokens are there, is charged, and wakes the next one. A waiter that leaves, because of a
+ * signal or its deadline, therefore has nothing to give back. Any other change of the key
+ * (refund, lift, ban, forget, a new configuration, the limiter's end) wakes the first waiter,
+ * which looks again.
  *
- * Cost: one wake-up to become the first, one timer to be charged. Keys nobody
- * waits for pay one load, of a cache line they have at hand.
+ * Cost: one wake-up to become the first, one timer to be charged. Keys without waiters pay one
+ * load, of a cache line that is at hand.
  *
- * Queues are found by entry in a hash table with a lock a bucket, which is taken inside
- * the entry's lock. WEIR_CHANGE_QUEUED is written with both held, and an entry that has it
- * is not dropped: where there is a queue there is an entry.
+ * Queues are found by entry in a hash table with a lock for each bucket, which is taken inside
+ * the entry's lock. WEIR_CHANGE_QUEUED is written with both held, and an entry that has it is
+ * not dropped: where there is a queue there is an entry.
  */
 
 #include <linux/hash.h>
@@ -32,15 +32,15 @@
 #define SLACK_NS	(50 * NSEC_PER_USEC)	/* others wait behind: not ours to choose */
 
 /**
- * struct queue - all who wait for one key
+ * struct queue - all waiters of one key
  *
- * Everything is protected by the bucket's lock.
+ * Protected by the bucket's lock.
  *
  * @node: in the bucket
  * @e: the key's entry
  * @l: the limiter
  * @waiters: in order of arrival; never empty
- * @tokens: they want
+ * @tokens: sum of the tokens they want
  */
 struct queue {
 	struct hlist_node	node;
@@ -52,14 +52,14 @@ struct queue {
 
 /**
  * struct waiter - a caller, on its stack
- *
- * @call: what it wants; its key lives as long as it waits
+ * @call: the operation; its key is valid while it waits
  * @deadline: CLOCK_BOOTTIME
- * @task: to be woken; pinned by being in the queue
+ * @task: to be woken; pinned while it is in the queue
  * @node: in @queue; bucket's lock
- * @queue: the one it is in, or NULL; bucket's lock
- * @spare: a queue to be used if there is none yet; its own while it is in none, else
- *	bucket's lock. Each brings one: of those in a queue one has lent his.
+ * @queue: its queue, or NULL; bucket's lock
+ * @spare: a queue for a key that has none yet; belongs to this waiter while it is in no
+ *	queue, otherwise bucket's lock. Each waiter brings one; one waiter of each queue has lent
+ *	its own as the queue.
  * @kicked: woken to look again; written with the bucket's lock held
  */
 struct waiter {
@@ -73,7 +73,7 @@ struct waiter {
 };
 
 static struct bucket {
-	spinlock_t		lock;	/* the queues in it, and who is in them */
+	spinlock_t		lock;	/* protects the queues in the bucket, and their waiters */
 	struct hlist_head	queues;
 } buckets[1 << BUCKET_BITS];
 
@@ -106,7 +106,7 @@ static void kick(struct waiter *w)
 }
 
 /**
- * weir_wait_kick - a key has changed: the first who waits for it looks again
+ * weir_wait_kick - a key has changed: its first waiter must look again
  * @e: its entry, locked
  *
  * Context: process or softirq.
@@ -137,7 +137,10 @@ u64 weir_wait_tokens(const struct weir_entry *e)
 	return tokens;
 }
 
-/* All keys of a limiter have changed, or it is dead: all look. Context: process. */
+/*
+ * All keys of a limiter have changed, or it is dead: all waiters must look again. Context:
+ * process.
+ */
 void weir_wait_kick_all(struct weir_limiter *l)
 {
 	struct waiter *w;
@@ -178,7 +181,7 @@ static void join(struct bucket *b, struct queue *q, const struct weir_entry *e,
 	w->queue = q;
 }
 
-/* Go out of the queue, if in one; what remains of it, or NULL. */
+/* Leave the queue, if in one. Return: what remains of it, or NULL. */
 static struct queue *leave(struct queue *q, struct waiter *w)
 {
 	bool was_first;
@@ -201,17 +204,17 @@ static struct queue *leave(struct queue *q, struct waiter *w)
 	return q;
 }
 
-/* What is left to do after a look at the key. */
+/* The next step after a look at the key. */
 enum outcome {
 	DONE,		/* the op has its verdict */
 	RULED,		/* a rule decides, */
 	CHARGE,		/* the tokens are there, */
-	REFUSE,		/* or it is no use to wait: in no queue, and the verdict is due */
+	REFUSE,		/* or waiting is of no use: in no queue, and refused */
 	SLEEP,		/* in the queue, until @wake_at */
-	NO_ENTRY,	/* one must be made */
+	NO_ENTRY,	/* an entry must be made */
 };
 
-/* Whether there is no use in waiting: it cannot be due, or too many wait. */
+/* Whether waiting is of no use: the tokens cannot be due in time, or too many are waited for. */
 static bool hopeless(const struct waiter *w, const struct weir_entry *e,
 		     const struct queue *q, u64 word)
 {
@@ -224,7 +227,7 @@ static bool hopeless(const struct waiter *w, const struct weir_entry *e,
 	if (most && tokens > most)
 		return true;
 	if (e->ban_until > call->now)
-		return false;	/* it may be lifted at any time */
+		return false;	/* a ban may be lifted at any time */
 	wait = weir_rate_wait(&call->p->rate, word, call->now, tokens);
 	return wait > w->deadline - min(w->deadline,
 					call->now + call->l->table.epoch);
@@ -242,8 +245,8 @@ static u64 due(const struct waiter *w, const struct weir_entry *e,
 }
 
 /*
- * The entry is locked, the bucket too. Stay in the queue, or leave it. SLEEP: *@wake_at is
- * CLOCK_BOOTTIME.
+ * Stay in the queue, or leave it. SLEEP: *@wake_at is CLOCK_BOOTTIME. Must hold the locks of
+ * the entry and the bucket.
  */
 static enum outcome decide(struct waiter *w, struct bucket *b, struct weir_entry *e,
 			   u64 word, const struct weir_decision *d, u64 *wake_at)
@@ -274,7 +277,7 @@ static enum outcome decide(struct waiter *w, struct bucket *b, struct weir_entry
 	return SLEEP;
 }
 
-/* It is in no queue: its verdict. The entry is locked. */
+/* Fill in the verdict of a waiter that is in no queue. Must hold the entry's lock. */
 static void finish(struct waiter *w, struct weir_entry *e, u64 *word,
 		   enum outcome outcome, u64 retry_after)
 {
@@ -286,7 +289,7 @@ static void finish(struct waiter *w, struct weir_entry *e, u64 *word,
 		weir_limiter_refuse_locked(&w->call, e, *word, retry_after);
 }
 
-/* One look at the key. -ENODEV: the limiter is dead. Under RCU. */
+/* One look at the key. -ENODEV: the limiter is dead. Must hold rcu_read_lock(). */
 static int look(struct waiter *w, u64 *wake_at)
 {
 	struct weir_limiter_call *call = &w->call;
@@ -300,7 +303,7 @@ static int look(struct waiter *w, u64 *wake_at)
 	weir_limiter_key_rule(call->l, call->key);
 	do {
 		e = weir_table_find(t, call->key);
-		if (!e)		/* then nobody waits for it */
+		if (!e)		/* then it has no waiters */
 			return NO_ENTRY;
 	} while (!weir_table_lock(t, e, &word));
 	weir_limiter_now(call);
@@ -308,7 +311,7 @@ static int look(struct waiter *w, u64 *wake_at)
 	weir_rate_peek(&call->p->rate, word, call->now, call->op->n, &d);
 	b = bucket_of(e);
 	spin_lock(&b->lock);
-	/* after this test weir_wait_kick_all() finds who has joined */
+	/* weir_wait_kick_all() finds waiters that joined before this test */
 	ret = weir_object_alive(&call->l->obj) ?
 	      (int)decide(w, b, e, word, &d, wake_at) : -ENODEV;
 	spin_unlock(&b->lock);
@@ -320,7 +323,7 @@ static int look(struct waiter *w, u64 *wake_at)
 	return ret;
 }
 
-/* Go out of the queue, if in one, with no verdict. */
+/* Leave the queue, if in one, without a verdict. */
 static void give_up(struct waiter *w)
 {
 	struct weir_limiter_call *call = &w->call;
@@ -330,10 +333,10 @@ static void give_up(struct waiter *w)
 	u64 word, before;
 
 	rcu_read_lock();
-	/* nobody else takes it out of its queue */
+	/* only this task takes it out of its queue */
 	if (!READ_ONCE(w->queue))
 		goto out;
-	/* an entry that is waited for is not dropped, by nobody */
+	/* an entry with waiters is never dropped */
 	e = weir_table_find(t, call->key);
 	if (WARN_ON_ONCE(!e || !weir_table_lock(t, e, &word)))
 		goto out;
@@ -421,7 +424,7 @@ int weir_wait_run(struct weir_limiter *l, struct weir_op *op,
 	};
 	int err = w.spare ? wait(&w) : -ENOMEM;
 
-	/* who has a verdict is in no queue */
+	/* a waiter with a verdict is in no queue */
 	if (err)
 		give_up(&w);
 	kfree(w.spare);
@@ -437,7 +440,7 @@ int weir_wait_mod_init(void)
 	return 0;
 }
 
-/* Context: nobody waits any more, for no file is open. */
+/* Context: no file is open, so there are no waiters. */
 void weir_wait_mod_exit(void)
 {
 	struct bucket *b;
