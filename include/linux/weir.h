@@ -2,21 +2,20 @@
 /*
  * weir - the API for other modules
  *
- * A module looks an object up by its name, once, where it may sleep; uses it as
- * often as it likes, from process or softirq context; and drops it. What an object is
- * and how it is made, changed and deleted is <uapi/linux/weir.h>'s: an administrator
- * or a program does that. An object's owner and mode bind programs, not the kernel.
+ * A module looks an object up by name once, where it may sleep; uses it any number of times,
+ * from process or softirq context; and drops it. <uapi/linux/weir.h> describes the objects. An
+ * administrator or a program creates, changes and deletes them. An object's owner and mode
+ * restrict programs, not the kernel.
  *
- * A reference keeps weir.ko from being unloaded, but it does not keep the object alive:
- * whoever may delete it still can, and its memory goes. What is left then
- * answers -ENODEV to every call, for as long as the reference is held; an object made
- * later under the same name is another one.
+ * A reference keeps weir.ko from being unloaded, but does not keep the object alive: a user
+ * with the right to delete it can do so, and its memory is freed. From then on every call
+ * returns -ENODEV, for as long as the reference is held. An object created later under the same
+ * name is a different one.
  *
- * Functions are named weir_KIND_VERB(). None sleeps unless its "Context:" says so. A
- * call that returns an error has changed nothing.
+ * Functions are named weir_KIND_VERB(). None sleeps unless its "Context:" says so. A call that
+ * returns an error has changed nothing.
  *
- * "make install" puts this file below /usr/src/weir-api, where a module's Kbuild finds
- * it with
+ * "make install" puts this file below /usr/src/weir-api, where a module's Kbuild finds it with
  *
  *	ccflags-y += -I/usr/src/weir-api
  *
@@ -34,17 +33,17 @@ struct weir_gate;
 struct weir_limiter;
 
 /**
- * struct weir_answer - what a check has to say beside its verdict
+ * struct weir_answer - the answer to a check, beside its verdict
  * @verdict: enum weir_verdict
  * @flags: WEIR_OUT_* bits
  * @strikes: strikes of the key that count now
- * @bans: steps of the ban ladder it has climbed
- * @limit: tokens a fresh key can spend at once
- * @remaining: tokens this key can spend now
- * @retry_after: ns after which the same check is allowed if nobody else spends; 0 if
- *	it was allowed, WEIR_NEVER if it cannot be, or for WEIR_FULL
+ * @bans: steps of the ban ladder used so far
+ * @limit: tokens of a fresh key
+ * @remaining: tokens this key has now
+ * @retry_after: ns after which the same check is allowed if no other caller spends tokens; 0
+ *	if it was allowed, WEIR_NEVER if it cannot be, or for WEIR_FULL
  * @reset_after: ns until all tokens are back
- * @banned_for: ns the ban lasts still; 0 if there is none
+ * @banned_for: ns until the ban ends; 0 if there is none
  *
  * All ns are of CLOCK_BOOTTIME.
  */
@@ -61,22 +60,21 @@ struct weir_answer {
 };
 
 /**
- * weir_limiter_get - a reference to a limiter
+ * weir_limiter_get - get a reference to a limiter
  * @name: its name
  *
  * Context: process; may sleep.
- * Return: the reference, to be given back by weir_limiter_put(); or an ERR_PTR():
- * -EINVAL, that is no name; -ENOENT, no limiter has it; -ENODEV, weir.ko is on its way
- * out.
+ * Return: the reference, for weir_limiter_put(); or an ERR_PTR(): -EINVAL, not a valid name;
+ *	-ENOENT, no limiter has that name; -ENODEV, weir.ko is being unloaded.
  */
 struct weir_limiter *weir_limiter_get(const char *name);
 
 /**
- * weir_limiter_put - give a reference back
- * @limiter: from weir_limiter_get(); or NULL or an ERR_PTR(), which is left alone
+ * weir_limiter_put - drop a reference
+ * @limiter: from weir_limiter_get(); NULL or an ERR_PTR() is ignored
  *
- * The caller has seen to it that nobody uses this reference any more: the hook is
- * unregistered, the tasklet killed.
+ * The caller ensures that the reference is no longer in use: the hook is unregistered, the
+ * tasklet killed.
  *
  * Context: process; may sleep.
  */
@@ -105,7 +103,7 @@ int weir_limiter_check(struct weir_limiter *limiter, const void *key,
 		       unsigned int key_len, u32 cost, struct weir_answer *answer);
 
 /**
- * weir_gate_get - a reference to a gate
+ * weir_gate_get - get a reference to a gate
  * @name: its name
  *
  * Context and return: as weir_limiter_get().
@@ -113,58 +111,58 @@ int weir_limiter_check(struct weir_limiter *limiter, const void *key,
 struct weir_gate *weir_gate_get(const char *name);
 
 /**
- * weir_gate_put - give a reference back
- * @gate: from weir_gate_get(); or NULL or an ERR_PTR(), which is left alone
+ * weir_gate_put - drop a reference
+ * @gate: from weir_gate_get(); NULL or an ERR_PTR() is ignored
  *
- * Permits are not given back by this: see weir_gate_try_acquire().
+ * This releases no permits: see weir_gate_try_acquire().
  *
  * Context: as weir_limiter_put().
  */
 void weir_gate_put(struct weir_gate *gate);
 
 /**
- * weir_gate_try_acquire - take permits of a key if they are there now
+ * weir_gate_try_acquire - acquire permits of a key if they are free now
  * @gate: a reference
  * @key: as in weir_limiter_check()
- * @key_len: the same
+ * @key_len: as in weir_limiter_check()
  * @permits: how many, 1 or more
  *
- * As WEIR_OP_ACQUIRE that does not wait: while others wait for the key it is answered
- * WEIR_LIMITED, however few it wants. Memory for a new key, and the search for room
- * where max_keys are in use, are as in weir_limiter_check().
+ * As WEIR_OP_ACQUIRE without a wait: if the key has waiters the answer is WEIR_LIMITED, even if
+ * the permits would fit. Memory for a new key, and the search for room where max_keys are in
+ * use, are as in weir_limiter_check().
  *
- * What modules take belongs to no client. All of them are one holder, so what one has
- * taken another one can give back; and no death of a process gives it back, nor
- * weir_gate_put(): weir_gate_release() alone does, from whatever context. The deletion of
- * the gate ends it, too: there is nothing to be given back to then.
+ * Permits of modules belong to no client. All modules are one holder, so a module can release
+ * what another one has acquired. Neither the death of a process nor weir_gate_put() releases
+ * them, only weir_gate_release(), from any context. The deletion of the gate ends them, too;
+ * then there is nothing to release.
  *
- * Context: process or softirq; not hard interrupts, nor with them disabled. Any number
- * of callers at once.
- * Return: WEIR_ALLOWED, WEIR_LIMITED, or WEIR_FULL: a new key, and max_keys are in
- * use; or -EINVAL: not a key of this gate's type, or @permits is 0; -E2BIG: the gate has
- * not so many; -ENODEV: it was deleted; -ENOMEM: no memory for a new key.
+ * Context: process or softirq; not hard interrupts, nor with them disabled. Any number of
+ *	concurrent callers.
+ * Return: WEIR_ALLOWED, WEIR_LIMITED, or WEIR_FULL: the key is new, and max_keys are in use;
+ *	or -EINVAL: not a key of this gate's type, or @permits is 0; -E2BIG: the gate has fewer
+ *	permits; -ENODEV: it was deleted; -ENOMEM: no memory for a new key.
  */
 int weir_gate_try_acquire(struct weir_gate *gate, const void *key,
 			  unsigned int key_len, u32 permits);
 
 /**
- * weir_gate_release - give permits of a key back
+ * weir_gate_release - release permits of a key
  * @gate: a reference
  * @key: as in weir_limiter_check()
- * @key_len: the same
+ * @key_len: as in weir_limiter_check()
  * @permits: how many, 1 or more
  *
- * They go to those who wait, in order, who are woken.
+ * They are granted to the waiters, in order, which are woken.
  *
  * Context: as weir_gate_try_acquire().
- * Return: 0; -EINVAL: not a key of this gate's type, or @permits is 0; -ENOENT: modules
- * have not taken so many; -ENODEV: the gate was deleted.
+ * Return: 0; -EINVAL: not a key of this gate's type, or @permits is 0; -ENOENT: modules hold
+ *	fewer; -ENODEV: the gate was deleted.
  */
 int weir_gate_release(struct weir_gate *gate, const void *key, unsigned int key_len,
 		      u32 permits);
 
 /**
- * weir_counter_get - a reference to a counter
+ * weir_counter_get - get a reference to a counter
  * @name: its name
  *
  * Context and return: as weir_limiter_get().
@@ -172,38 +170,37 @@ int weir_gate_release(struct weir_gate *gate, const void *key, unsigned int key_
 struct weir_counter *weir_counter_get(const char *name);
 
 /**
- * weir_counter_put - give a reference back
- * @counter: from weir_counter_get(); or NULL or an ERR_PTR(), which is left alone
+ * weir_counter_put - drop a reference
+ * @counter: from weir_counter_get(); NULL or an ERR_PTR() is ignored
  *
  * Context: as weir_limiter_put().
  */
 void weir_counter_put(struct weir_counter *counter);
 
 /**
- * weir_counter_field - the number of a field
+ * weir_counter_field - the index of a field
  * @counter: a reference
- * @name: the field's
+ * @name: the name of the field
  *
- * A deleted counter has its fields still.
+ * Also works for a deleted counter.
  *
  * Context: any.
- * Return: 0 or more, for weir_counter_add(); -ENOENT: no such field. Sequences have
- * one, "value", and histograms none.
+ * Return: 0 or more, for weir_counter_add(); -ENOENT: no such field. Sequences have one,
+ *	"value", and histograms none.
  */
 int weir_counter_field(const struct weir_counter *counter, const char *name);
 
 /**
  * weir_counter_add - add to a field
  * @counter: a reference
- * @field: its number
- * @n: how much, modulo 2^64
+ * @field: its index
+ * @n: the amount, modulo 2^64
  *
- * Cost: an instruction on this CPU's cache line, and the look whether the counter is
- * there.
+ * Cost: one instruction on this CPU's cache line, and the check that the counter exists.
  *
  * Context: process, softirq, hard interrupts; not NMI.
  * Return: 0; -EINVAL: no such field; -EOPNOTSUPP: a sequence or a histogram; -ENODEV: the
- * counter was deleted.
+ *	counter was deleted.
  */
 int weir_counter_add(struct weir_counter *counter, unsigned int field, s64 n);
 
