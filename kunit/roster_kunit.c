@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * All of a roster (src/roster/roster.c, src/roster/roster_lease.c, src/core/hold.c), by a clock of our own,
- * step by step beside its model: so the cap and the holds, too.
+ * All of a roster (src/roster/roster.c, src/roster/roster_lease.c, src/core/grant.c), by a
+ * clock of our own, step by step beside its model: so the cap and the grants, too.
  */
 
 #include "table_copy.h"
 
-#include <linux/fdtable.h>
 #include <linux/slab.h>
 
 #include "../src/core/client.h"
 #include "../src/core/event.h"
-#include "../src/core/hold.h"
-#include "../src/core/pending.h"
+#include "../src/core/grant.h"
 #include "../src/roster/roster.h"
 #include "roster_model.h"
 #include "suites.h"
@@ -22,16 +20,14 @@
 /**
  * struct real - the roster under test
  * @r: the roster
- * @clients: the holders, each with an open file of its own
- * @gone: who is asked for has no descriptor
+ * @clients: of the holders, two tags each
  * @told: leases lost, in the present step: enum weir_lost by version
  * @ntold: of them
  * @lease: of the operation under way
  */
 struct real {
 	struct weir_roster r;
-	struct weir_client clients[ROSTER_HOLDERS];
-	bool gone;
+	struct weir_client clients[DIV_ROUND_UP(ROSTER_HOLDERS, 2)];
 	struct {
 		u64 version;
 		u32 why;
@@ -43,8 +39,6 @@ struct real {
 static struct real *real;
 
 #define weir_event_key	real_event_key
-#define iterate_fd	real_iterate_fd
-#define weir_pending_forget real_pending_forget
 
 /* The entry is locked: what it says is looked at afterwards. */
 static void weir_event_key(const struct weir_object *o, u32 type, u32 key_type,
@@ -56,19 +50,7 @@ static void weir_event_key(const struct weir_object *o, u32 type, u32 key_type,
 	real->told[real->ntold++].why = more;
 }
 
-static int iterate_fd(struct files_struct *files, unsigned int fd,
-		      int (*found)(const void *arg, struct file *file, unsigned int fd),
-		      const void *arg)
-{
-	return real->gone ? 0 : 1;
-}
-
-/* Leases are there at once, or not at all. */
-static void weir_pending_forget(struct weir_hold *h)
-{
-}
-
-#include "../src/core/hold.c"
+#include "../src/core/grant.c"
 #include "../src/roster/roster_lease.c"
 #include "../src/roster/roster.c"
 
@@ -104,13 +86,14 @@ static void real_tell(struct roster_model *m)
 static int real_op(struct roster_model *m, u32 holder, u32 key, struct weir_op *op,
 		   struct roster_value *value)
 {
-	struct weir_client *c = &real->clients[holder];
+	struct weir_client *c = &real->clients[holder / 2];
 	struct weir_object *o = &real->r.obj;
 	struct weir_op_lease *lease = NULL;
 	u64 bytes = key;
 	int err;
 
 	op->key_len = sizeof(bytes);
+	op->tag = holder % 2;
 	if (op->opcode != WEIR_OP_TOUCH && op->opcode != WEIR_OP_REMOVE) {
 		lease = &real->lease;
 		lease->length = op->opcode == WEIR_OP_LEASE_GET ? ROSTER_BYTES :
@@ -128,13 +111,14 @@ static int real_op(struct roster_model *m, u32 holder, u32 key, struct weir_op *
 	return err;
 }
 
-/* The last descriptor is closed. */
 static void real_die(struct roster_model *m, u32 holder)
 {
-	real->gone = true;
-	weir_hold_flush(&real->clients[holder], current->files);
-	real->gone = false;
-	KUNIT_ASSERT_TRUE(m->test, RB_EMPTY_ROOT(&real->clients[holder].holds));
+	struct weir_client *c = &real->clients[holder / 2];
+	struct rb_node *node;
+
+	weir_grant_drop_tag(c, holder % 2);
+	for (node = rb_first(&c->grants); node; node = rb_next(node))
+		KUNIT_ASSERT_NE(m->test, grant_of(node)->tag, holder % 2);
 	real_tell(m);
 }
 
@@ -188,9 +172,11 @@ static void real_new(struct kunit *test, u64 max, u64 ttl)
 	refcount_set(&real->r.obj.live, 1);
 	kref_init(&real->r.obj.ref);
 	weir_key_spec_init(&real->r.spec, WEIR_KEY_U64, 0, 0);
-	for (i = 0; i < ROSTER_HOLDERS; i++) {
-		spin_lock_init(&real->clients[i].hold_lock);
-		real->clients[i].holds = RB_ROOT;
+	spin_lock_init(&real->r.obj.grant_lock);
+	INIT_LIST_HEAD(&real->r.obj.grants);
+	for (i = 0; i < ARRAY_SIZE(real->clients); i++) {
+		spin_lock_init(&real->clients[i].lock);
+		real->clients[i].grants = RB_ROOT;
 	}
 	real->r.totals = alloc_percpu(struct weir_roster_totals);
 	KUNIT_ASSERT_NOT_NULL(test, real->r.totals);

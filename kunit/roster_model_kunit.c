@@ -13,7 +13,7 @@
  * @taken: it has a lease, which may have run out
  * @term: of it
  * @value: of it
- * @held: by each holder, if it is the lease's; its address stands for the hold
+ * @held: by each holder, if it is the lease's; its address stands for the grant
  */
 struct place {
 	bool taken;
@@ -27,17 +27,17 @@ struct row {
 	struct place places[ROSTER_KEYS];
 };
 
-/* Two clients with two tables of descriptors each. */
-static const char clients[2], tables[2];
+/* Two clients with two tags each. */
+static const char clients[2];
 
 static const void *client_of(u32 holder)
 {
 	return &clients[holder / 2];
 }
 
-static const void *files_of(u32 holder)
+static u32 tag_of(u32 holder)
 {
-	return &tables[holder % 2];
+	return holder % 2;
 }
 
 static u64 row_members(struct roster_model *m)
@@ -58,15 +58,15 @@ static void answer(struct roster_model *m, u32 holder, struct weir_op *op,
 	op->left = weir_term_left(weir_term_expires(&p->term), m->now);
 	if (!p->term.client)
 		op->out_flags |= WEIR_OUT_DETACHED;
-	else if (weir_term_is_of(&p->term, client_of(holder), files_of(holder)))
+	else if (weir_term_is_of(&p->term, client_of(holder), tag_of(holder)))
 		op->out_flags |= WEIR_OUT_MINE;
 }
 
 /* As weir_tenure_end() does it. */
 static void end(struct place *p)
 {
-	if (p->term.hold)
-		*(u8 *)p->term.hold = 0;
+	if (p->term.grant)
+		*(u8 *)p->term.grant = 0;
 	p->taken = false;
 }
 
@@ -108,9 +108,9 @@ static void make(struct roster_model *m, u32 holder, struct weir_op *op, struct 
 		lost(m, p);
 	if (!(op->n & WEIR_LEASE_DETACHED)) {
 		p->held[holder] = 1;
-		new.hold = (void *)&p->held[holder];
+		new.grant = (void *)&p->held[holder];
 		new.client = client_of(holder);
-		new.files = files_of(holder);
+		new.tag = tag_of(holder);
 	}
 	weir_term_begin(&new, &row->versions, weir_term_until(op->arg, m->ttl, m->now));
 	p->term = new;
@@ -139,7 +139,7 @@ static int row_op(struct roster_model *m, u32 holder, u32 key, struct weir_op *o
 
 	if (op->opcode != WEIR_OP_LEASE_GET)
 		err = weir_term_admit(lasts ? &p->term : NULL, op->opcode, op->n,
-				      client_of(holder), files_of(holder));
+				      client_of(holder), tag_of(holder));
 	if (!err && !p->taken && !has_room(m))
 		return -ENOSPC;
 	if (err && !lasts)
@@ -171,7 +171,7 @@ static int row_op(struct roster_model *m, u32 holder, u32 key, struct weir_op *o
 	return 0;
 }
 
-/* As weir_roster_give_back() does it, for each hold. */
+/* As weir_roster_give_back() does it, for each grant. */
 static void row_die(struct roster_model *m, u32 holder)
 {
 	struct row *row = m->priv;
@@ -181,7 +181,7 @@ static void row_die(struct roster_model *m, u32 holder)
 		if (!p->held[holder])
 			continue;
 		KUNIT_ASSERT_TRUE(m->test, p->taken);
-		KUNIT_ASSERT_TRUE(m->test, p->term.hold == (void *)&p->held[holder]);
+		KUNIT_ASSERT_TRUE(m->test, p->term.grant == (void *)&p->held[holder]);
 		lost(m, p);
 	}
 }

@@ -12,7 +12,6 @@
 #include "core/abi.h"
 #include "table/entry.h"
 #include "core/event.h"
-#include "gate/gate_async.h"
 #include "api/ioctl.h"
 #include "api/kinds.h"
 #include "core/registry.h"
@@ -28,7 +27,6 @@ static const struct {
 	{ weir_entry_mod_init,		weir_entry_mod_exit },
 	{ weir_wait_mod_init,		weir_wait_mod_exit },
 	{ weir_sweep_mod_init,		weir_sweep_mod_exit },
-	{ weir_async_mod_init,		weir_async_mod_exit },
 	{ weir_sysfs_mod_init,		weir_sysfs_mod_exit },
 	{ weir_kinds_mod_init,		weir_kinds_mod_exit },
 	{ weir_registry_mod_init,	weir_registry_mod_exit },

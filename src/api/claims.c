@@ -280,24 +280,6 @@ static int room(struct claims *cs, unsigned int tries)
 	return fail(cs, i, -ENOSPC);
 }
 
-/* The holder may have gone meanwhile, and all leases with him, the detached ones, too. */
-static void claims_end(struct claims *cs)
-{
-	unsigned int i, gone = cs->count;
-
-	for (i = cs->count; i--;)
-		if (weir_claim_gone(&cs->items[i].claim))
-			gone = i;
-	for (i = 0; i < cs->count; i++) {
-		if (gone < cs->count)
-			weir_claim_undo(&cs->items[i].claim);
-		weir_claim_done(&cs->items[i].claim);
-		cond_resched();
-	}
-	if (gone < cs->count)
-		fail(cs, gone, -EBADF);
-}
-
 /* 0: the results tell all. Or -ERESTARTSYS, and nothing happened. */
 static int perform(struct claims *cs)
 {
@@ -314,8 +296,6 @@ static int perform(struct claims *cs)
 			return -ERESTARTSYS;
 		cond_resched();
 	} while (err == AGAIN);
-	if (!err)
-		claims_end(cs);
 	return 0;
 }
 

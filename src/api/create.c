@@ -58,6 +58,8 @@ static struct weir_object *object_make(const struct weir_create *args)
 	o->id = weir_registry_number();
 	refcount_set(&o->live, 1);
 	kref_init(&o->ref);
+	spin_lock_init(&o->grant_lock);
+	INIT_LIST_HEAD(&o->grants);
 	memcpy(o->name, args->name, sizeof(o->name));
 	return o;
 }

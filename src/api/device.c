@@ -2,6 +2,8 @@
 /* /dev/weir: open, close, ioctl, read, seek, poll. */
 
 #include <linux/compat.h>
+#include <linux/err.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
@@ -11,9 +13,8 @@
 
 #include "core/client.h"
 #include "core/event.h"
-#include "core/hold.h"
 #include "api/ioctl.h"
-#include "core/pending.h"
+#include "core/request.h"
 
 static int device_open(struct inode *inode, struct file *file)
 {
@@ -27,13 +28,6 @@ static int device_open(struct inode *inode, struct file *file)
 	 */
 	file->f_mode &= ~(FMODE_PREAD | FMODE_PWRITE);
 	file->f_mode |= FMODE_STREAM;
-	return 0;
-}
-
-/* A descriptor is closed; @id is the table of descriptors that had it. */
-static int device_flush(struct file *file, fl_owner_t id)
-{
-	weir_hold_flush(file->private_data, id);
 	return 0;
 }
 
@@ -101,13 +95,44 @@ static __poll_t device_poll(struct file *file, poll_table *wait)
 	struct weir_client *c = file->private_data;
 
 	poll_wait(file, &c->pollers, wait);
-	return weir_event_poll(file, wait, &c->event_next) | weir_pending_poll(c);
+	return weir_event_poll(file, wait, &c->event_next) | weir_request_poll(c);
+}
+
+/**
+ * weir_device_dup - a new open file with the handles of another one
+ * @c: the client of that
+ * @flags: WEIR_DUP_CLOEXEC or 0
+ *
+ * Opened anew by the same path, with the credentials of its open: so a client acts as the
+ * user that opened it first, whichever process duplicates it.
+ *
+ * Context: may sleep. Return: its descriptor, or an errno.
+ */
+int weir_device_dup(struct weir_client *c, u32 flags)
+{
+	struct file *file, *from = c->file;
+	int err, fd = get_unused_fd_flags(flags & WEIR_DUP_CLOEXEC ? O_CLOEXEC : 0);
+
+	if (fd < 0)
+		return fd;
+	file = dentry_open(&from->f_path, from->f_flags, from->f_cred);
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		return PTR_ERR(file);
+	}
+	err = file->f_op == from->f_op ? weir_client_copy(file->private_data, c) : -ENXIO;
+	if (err) {
+		fput(file);
+		put_unused_fd(fd);
+		return err;
+	}
+	fd_install(fd, file);
+	return fd;
 }
 
 static const struct file_operations device_fops = {
 	.owner		= THIS_MODULE,
 	.open		= device_open,
-	.flush		= device_flush,
 	.release	= device_release,
 	.unlocked_ioctl	= device_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,

@@ -16,6 +16,7 @@
 
 #include "core/client.h"
 #include "core/event.h"
+#include "core/grant.h"
 #include "api/ioctl.h"
 #include "api/kinds.h"
 #include "core/quota.h"
@@ -36,6 +37,8 @@ union ioctl_args {
 	struct weir_rules rules;
 	struct weir_load load;
 	struct weir_emit emit;
+	struct weir_drop drop;
+	struct weir_dup_client dup_client;
 };
 
 static int info_run(struct weir_client *c, union ioctl_args *args, u64 user)
@@ -301,6 +304,19 @@ static int emit_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	return put_user(seq, &to->seq) ? -EFAULT : 0;
 }
 
+static int drop_run(struct weir_client *c, union ioctl_args *args, u64 user)
+{
+	weir_grant_drop_tag(c, args->drop.tag);
+	return 0;
+}
+
+static int dup_client_run(struct weir_client *c, union ioctl_args *args, u64 user)
+{
+	u32 flags = args->dup_client.flags;
+
+	return flags & ~WEIR_DUP_CLOEXEC ? -EINVAL : weir_device_dup(c, flags);
+}
+
 /**
  * struct ioctl_desc - one ioctl
  * @cmd: its number
@@ -336,6 +352,8 @@ static const struct ioctl_desc ioctls[] = {
 	IOCTL(WEIR_IOC_RULES,	weir_rules,	rules,		rules_run),
 	IOCTL(WEIR_IOC_LOAD,	weir_load,	length,		load_run),
 	IOCTL(WEIR_IOC_EMIT,	weir_emit,	tag,		emit_run),
+	IOCTL(WEIR_IOC_DROP,	weir_drop,	tag,		drop_run),
+	IOCTL(WEIR_IOC_DUP_CLIENT, weir_dup_client, flags,	dup_client_run),
 };
 
 /**

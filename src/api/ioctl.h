@@ -14,6 +14,7 @@ long weir_ioctl(struct weir_client *c, unsigned int cmd, unsigned long arg);
 int weir_create_run(struct weir_client *c, struct weir_create *args, u64 user);
 int weir_submit_run(struct weir_client *c, struct weir_submit __user *user);
 
+int weir_device_dup(struct weir_client *c, u32 flags);
 int weir_device_mod_init(void);
 void weir_device_mod_exit(void);
 

@@ -38,8 +38,8 @@ int weir_op_check(struct weir_op_run *r)
 	struct weir_op *op = &r->op;
 
 	r->desc = desc;
-	if (!desc || op->flags & ~desc->flags ||
-	    op->reserved[0] | op->reserved[1] | op->reserved[2])
+	if (!desc || op->flags & ~desc->flags || op->plan ||
+	    (op->tag && !(desc->traits & WEIR_OPF_TAG)))
 		return -EINVAL;
 	if (op->n < desc->n_min || op->n > desc->n_max ||
 	    op->arg < desc->arg_min || op->arg > desc->arg_max)

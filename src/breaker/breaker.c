@@ -7,10 +7,10 @@
  * nothing but a total. The rest is done under the entry's lock, and so in one step for
  * whoever looks.
  *
- * A probe is held (hold.h) by who was admitted, so that it has failed when he is gone; one
- * that is taken detached is nobody's, and is waited for as long as the breaker
- * waits for any. How many are held stands in the entry, which is not dropped before
- * all are reported or lost, though they be late: a hold leads to its entry.
+ * A probe belongs to the holder that was admitted (grant.h), so that it has failed when
+ * the holder is gone; a detached probe is nobody's, and is waited for as long as the
+ * breaker waits for any. The entry counts those that are held, and is not dropped before
+ * all are reported or lost, even if they are late: a grant leads to its entry.
  */
 
 #include <linux/err.h>
@@ -18,7 +18,7 @@
 #include "breaker/breaker.h"
 #include "core/client.h"
 #include "core/event.h"
-#include "core/hold.h"
+#include "core/grant.h"
 
 #define AGAIN	2	/* the entry died: look again. WEIR_OP_MUST_SLEEP is 1 */
 #define NO_ENTRY 3	/* one must be made */
@@ -27,11 +27,11 @@
  * struct breaker_call - one operation on one key
  * @b: the breaker
  * @op: the operation; its result half is filled in
- * @c: his client
+ * @c: the caller's client
  * @now: ns since the table's epoch, read with the entry locked
  * @key: hashed
- * @new: memory for a hold
- * @hold: of the caller, in use
+ * @new: memory for a grant
+ * @grant: the holder's, or NULL; only while the entry is locked
  * @s: the key's state, while the entry is locked
  * @moves: what has happened to it
  */
@@ -41,8 +41,8 @@ struct breaker_call {
 	struct weir_client	*c;
 	u64			now;
 	struct weir_key		key;
-	struct weir_hold	*new;
-	struct weir_hold	*hold;
+	struct weir_grant	*new;
+	struct weir_grant	*grant;
 	struct weir_circuit	s;
 	struct weir_circuit_moves moves;
 };
@@ -124,6 +124,8 @@ static void entry_end(struct breaker_call *call, struct weir_entry *e, u64 hash,
 	struct weir_breaker *b = call->b;
 	u64 after = idle_at(b, e, &call->s, call->now);
 
+	if (call->grant)
+		weir_grant_put(call->grant);
 	moves_tell(b, e, &call->s, &call->moves, call->now);
 	state_put(&call->s, e);
 	if (after < before)
@@ -299,19 +301,19 @@ int weir_breaker_try(struct weir_object *o, struct weir_op *op, const u8 *bytes)
 
 /* ------------------------------------------------------------ with the entry locked */
 
-static void hold_set(struct weir_entry *e, struct weir_hold *h, u32 n)
+static void grant_set(struct weir_entry *e, struct weir_grant *g, u32 n)
 {
-	e->held += n - h->n;
-	WRITE_ONCE(h->n, n);
+	e->held += n - g->n;
+	WRITE_ONCE(g->n, n);
 }
 
-/* The caller's probes of earlier generations are nobody's concern any more. */
+/* The caller's probes of earlier generations count no longer. */
 static void late_forget(struct breaker_call *call, struct weir_entry *e)
 {
-	struct weir_hold *h = call->hold;
+	struct weir_grant *g = call->grant;
 
-	if (h && h->n && h->ticket <= weir_circuit_since(call->s.word))
-		hold_set(e, h, 0);
+	if (g && g->n && g->ticket <= weir_circuit_since(call->s.word))
+		grant_set(e, g, 0);
 }
 
 static int allow(struct breaker_call *call, struct weir_entry *e)
@@ -320,11 +322,6 @@ static int allow(struct breaker_call *call, struct weir_entry *e)
 	struct weir_circuit_answer a;
 	u32 is;
 
-	if (!detached) {
-		call->hold = weir_hold_get(call->c, &call->b->obj, e, &call->new);
-		if (!call->hold)
-			return -ENOMEM;
-	}
 	weir_circuit_allow(&call->b->circuit, &call->s, call->now, &a, &call->moves);
 	is = weir_circuit_is(call->s.word);
 	if (!a.admitted) {
@@ -339,17 +336,18 @@ static int allow(struct breaker_call *call, struct weir_entry *e)
 		call->s.detached++;
 		return 0;
 	}
+	call->grant = weir_grant_get(call->c, call->op->tag, &call->b->obj, e, &call->new);
 	late_forget(call, e);
-	hold_set(e, call->hold, call->hold->n + 1);
-	call->hold->ticket = a.ticket;
+	grant_set(e, call->grant, call->grant->n + 1);
+	call->grant->ticket = a.ticket;
 	return 0;
 }
 
 /* Half-open: the report is of a probe that is out. */
 static bool probe_take(struct breaker_call *call, struct weir_entry *e)
 {
-	if (call->hold && call->hold->n)
-		hold_set(e, call->hold, call->hold->n - 1);
+	if (call->grant && call->grant->n)
+		grant_set(e, call->grant, call->grant->n - 1);
 	else if (call->s.detached)
 		call->s.detached--;
 	else
@@ -370,7 +368,7 @@ static int report(struct breaker_call *call, struct weir_entry *e)
 		ticket = weir_circuit_ticket(s->word, call->now);
 	if (!weir_circuit_is_ticket(s->word, call->now, ticket))
 		return -ENOENT;
-	call->hold = weir_hold_get(call->c, &call->b->obj, e, NULL);
+	call->grant = weir_grant_find(call->c, call->op->tag, &call->b->obj, e);
 	late_forget(call, e);
 	if (weir_circuit_is(s->word) == WEIR_CIRCUIT_HALF_OPEN &&
 	    ticket > weir_circuit_since(s->word) && !probe_take(call, e))
@@ -464,35 +462,20 @@ static int new_op(struct breaker_call *call)
 	return ret;
 }
 
-/* The holder may have gone meanwhile: then what he got is lost. 0 or -EBADF. */
-static int hold_end(struct breaker_call *call)
-{
-	struct weir_hold *h = call->hold;
-	int err = 0;
-
-	if (call->op->out_flags & WEIR_OUT_PROBE &&
-	    weir_hold_gone(call->c, h)) {
-		rcu_read_lock();
-		if (weir_object_alive(&call->b->obj))
-			weir_breaker_give_back(&call->b->obj, h);
-		rcu_read_unlock();
-		err = -EBADF;
-	}
-	weir_hold_put(call->c, h);
-	return err;
-}
-
 /* &weir_kind_ops.op: what weir_breaker_try() did not do */
 int weir_breaker_op(struct weir_client *c, struct weir_object *o, struct weir_op *op,
 		    const u8 *bytes)
 {
 	struct breaker_call call = { .b = weir_breaker(o), .op = op, .c = c };
-	int err, ret = call_check(&call, bytes);
+	int ret = call_check(&call, bytes);
 
 	if (ret)
 		return ret;
-	if (op->opcode == WEIR_OP_ALLOW && !(op->arg & WEIR_ALLOW_DETACHED))
-		call.new = weir_hold_new();
+	if (op->opcode == WEIR_OP_ALLOW && !(op->arg & WEIR_ALLOW_DETACHED)) {
+		call.new = weir_grant_new();
+		if (!call.new)
+			return -ENOMEM;
+	}
 	do {
 		ret = locked_op(&call);
 		if (ret == NO_ENTRY) {
@@ -503,31 +486,30 @@ int weir_breaker_op(struct weir_client *c, struct weir_object *o, struct weir_op
 		if (ret == NO_ENTRY)
 			ret = new_op(&call);
 	} while (ret > 0);
-	if (call.hold) {
-		err = hold_end(&call);
-		ret = ret ?: err;
-	}
-	weir_hold_discard(call.new);
+	weir_grant_discard(call.new);
 	return ret;
 }
 
 /* &weir_kind_ops.give_back */
-void weir_breaker_give_back(struct weir_object *o, struct weir_hold *h)
+void weir_breaker_give_back(struct weir_object *o, struct weir_grant *g)
 {
 	struct breaker_call call = { .b = weir_breaker(o) };
 	struct weir_breaker_totals __percpu *totals = call.b->totals;
-	struct weir_entry *e = h->entry;
+	struct weir_entry *e = g->entry;
 	u64 before;
 
-	/* without probes it may be gone; that he has none then stays so */
-	if (!READ_ONCE(h->n) || !entry_begin(&call, e, &before))
+	/* a grant that has ended meanwhile may have left the entry to be dropped */
+	if (!entry_begin(&call, e, &before))
 		return;
-	if (h->n && weir_circuit_died(&call.b->circuit, &call.s, call.now, h->ticket,
+	if (g->n) {
+		if (weir_circuit_died(&call.b->circuit, &call.s, call.now, g->ticket,
 				      &call.moves)) {
-		this_cpu_add(totals->lost, h->n);
-		this_cpu_inc(totals->failed);
+			this_cpu_add(totals->lost, g->n);
+			this_cpu_inc(totals->failed);
+		}
+		grant_set(e, g, 0);
+		call.grant = g;
 	}
-	hold_set(e, h, 0);
 	entry_end(&call, e, weir_table_hash_of(&call.b->table, e), before);
 }
 

@@ -3,7 +3,7 @@
  * Breakers: whether a service that fails is worth calling, plain or for each key.
  *
  * circuit.h decides, breaker.c finds the key's state and records its probes, breaker_object.c
- * creates and shows breakers, hold.h records which holder has which probes.
+ * creates and shows breakers, grant.h records which holder has which probes.
  */
 #ifndef _WEIR_BREAKER_H
 #define _WEIR_BREAKER_H
@@ -51,7 +51,7 @@ struct weir_breaker {
 int weir_breaker_try(struct weir_object *o, struct weir_op *op, const u8 *bytes);
 int weir_breaker_op(struct weir_client *c, struct weir_object *o, struct weir_op *op,
 		    const u8 *bytes);
-void weir_breaker_give_back(struct weir_object *o, struct weir_hold *h);
+void weir_breaker_give_back(struct weir_object *o, struct weir_grant *g);
 u64 weir_breaker_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word,
 			 u64 now);
 void weir_breaker_stats_read(struct weir_breaker *b, struct weir_breaker_stats *stats);

@@ -18,9 +18,9 @@ int weir_breaker_op_run(struct weir_client *c, struct weir_object *o,
 }
 
 const struct weir_op_desc weir_breaker_opcodes[] = {
-	{ &weir_breaker_ops, WEIR_OP_ALLOW, WEIR_RIGHT_USE, WEIR_OP_PTR, 0,
+	{ &weir_breaker_ops, WEIR_OP_ALLOW, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_TAG,
 	  0, 0, 0, WEIR_ALLOW_DETACHED },
-	{ &weir_breaker_ops, WEIR_OP_REPORT, WEIR_RIGHT_USE, WEIR_OP_PTR, 0,
+	{ &weir_breaker_ops, WEIR_OP_REPORT, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_TAG,
 	  1, WEIR_CALL_WITHDRAWN, 0, U64_MAX },
 	{ &weir_breaker_ops, WEIR_OP_TRIP, WEIR_RIGHT_ADMIN, WEIR_OP_PTR, 0,
 	  0, 0, 0, U64_MAX },

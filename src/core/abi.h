@@ -51,6 +51,8 @@ static inline void weir_abi_check(void)
 	SIZE(weir_rules, 24);
 	SIZE(weir_load, 40);
 	SIZE(weir_emit, 88);
+	SIZE(weir_drop, 8);
+	SIZE(weir_dup_client, 8);
 #undef SIZE
 
 /* no hole: a member begins where the one before it ends */
@@ -69,14 +71,14 @@ static inline void weir_abi_check(void)
 	NEXT(weir_gate_config, queue_max, max_keys);
 	NEXT(weir_gate_config, prefix6, reserved);
 	NEXT(weir_roster_config, prefix6, reserved);
-	NEXT(weir_lease_info, reserved, version);
+	NEXT(weir_lease_info, tag, version);
 	NEXT(weir_create, owner, config);
 	NEXT(weir_create, reserved, name);
 	NEXT(weir_open, reserved, id);
 	NEXT(weir_object_info, gid, id);
 	NEXT(weir_entry_info, bans, remaining);
-	NEXT(weir_op, key_len, reserved);
-	NEXT(weir_op, reserved, key);
+	NEXT(weir_op, plan, tag);
+	NEXT(weir_op, tag, key);
 	NEXT(weir_op, key, result);
 	NEXT(weir_op, decided, value);
 	NEXT(weir_op, banned_for, strikes);

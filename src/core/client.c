@@ -3,13 +3,14 @@
 
 #include <linux/err.h>
 #include <linux/fs.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "core/client.h"
 #include "core/event.h"
-#include "core/hold.h"
+#include "core/grant.h"
 #include "core/object.h"
+#include "core/request.h"
 
 /**
  * weir_handle_reserve - a handle whose number leads nowhere yet
@@ -26,8 +27,8 @@ struct weir_handle *weir_handle_reserve(struct weir_client *c, u32 rights)
 
 	if (!h)
 		return ERR_PTR(-ENOMEM);
-	h->object = NULL;
-	h->rights = rights;
+	*h = (struct weir_handle){ .rights = rights };
+	INIT_LIST_HEAD(&h->requests);
 	if (!atomic_add_unless(&c->nr, 1, WEIR_HANDLES_MAX)) {
 		err = -EMFILE;
 		goto err_free;
@@ -65,6 +66,7 @@ void weir_handle_bind(struct weir_client *c, struct weir_handle *h,
 int weir_handle_close(struct weir_client *c, u32 id)
 {
 	struct weir_handle *h = NULL;
+	LIST_HEAD(told);
 
 	/* one that is reserved leads nowhere: it is not this caller's to close */
 	xa_lock(&c->handles);
@@ -74,8 +76,8 @@ int weir_handle_close(struct weir_client *c, u32 id)
 	if (!h)
 		return -EBADF;
 	atomic_dec(&c->nr);
-	if (!weir_object_alive(h->object))
-		weir_hold_forget(c, h->object, NULL);
+	weir_request_told_dead(c, h, &told);
+	weir_request_free(&told);
 	weir_object_put(h->object);
 	kfree_rcu(h, rcu);
 	return 0;
@@ -120,36 +122,15 @@ struct weir_object *weir_handle_object(struct weir_client *c, u32 id, u32 rights
  */
 void weir_handle_told_dead(struct weir_client *c, u32 id)
 {
-	struct weir_object *o = NULL;
 	struct weir_handle *h;
+	LIST_HEAD(told);
 
 	rcu_read_lock();
 	h = weir_handle_find(c, id);
-	if (h && !weir_object_alive(h->object) &&
-	    kref_get_unless_zero(&h->object->ref))
-		o = h->object;
+	if (h && !weir_object_alive(h->object))
+		weir_request_told_dead(c, h, &told);
 	rcu_read_unlock();
-	if (!o)
-		return;
-	weir_hold_forget(c, o, current->files);
-	weir_object_put(o);
-}
-
-/* Whether there is any handle for it. Cost: a look at each there is. */
-bool weir_handle_leads_to(struct weir_client *c, const struct weir_object *o)
-{
-	struct weir_handle *h;
-	unsigned long id;
-	bool found = false;
-
-	rcu_read_lock();
-	xa_for_each(&c->handles, id, h) {
-		found = h->object == o;
-		if (found)
-			break;
-	}
-	rcu_read_unlock();
-	return found;
+	weir_request_free(&told);
 }
 
 struct weir_client *weir_client_open(struct file *file)
@@ -161,9 +142,8 @@ struct weir_client *weir_client_open(struct file *file)
 		return NULL;
 	xa_init_flags(&c->handles, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	mutex_init(&c->event_lock);
-	spin_lock_init(&c->hold_lock);
-	c->holds = RB_ROOT;
-	c->ended = RB_ROOT;
+	spin_lock_init(&c->lock);
+	c->grants = RB_ROOT;
 	init_waitqueue_head(&c->pollers);
 	c->file = file;
 	c->writable = file->f_mode & FMODE_WRITE;
@@ -171,18 +151,80 @@ struct weir_client *weir_client_open(struct file *file)
 	return c;
 }
 
+/* The next handle at *@id or after it, copied, with a reference to its object; or NULL. */
+static struct weir_handle *handle_copy(struct weir_client *from, unsigned long *id)
+{
+	struct weir_handle *h, *new = kmalloc(sizeof(*h), GFP_KERNEL_ACCOUNT);
+
+	if (!new)
+		return ERR_PTR(-ENOMEM);
+	rcu_read_lock();
+	do {
+		h = xa_find(&from->handles, id, INT_MAX, XA_PRESENT);
+		/* one that is closed at this very moment may have no object any more */
+	} while (h && !kref_get_unless_zero(&h->object->ref) && ++*id);
+	if (h) {
+		*new = (struct weir_handle){
+			.object = h->object, .id = h->id, .rights = h->rights,
+		};
+		INIT_LIST_HEAD(&new->requests);
+	}
+	rcu_read_unlock();
+	if (h)
+		return new;
+	kfree(new);
+	return NULL;
+}
+
+/**
+ * weir_client_copy - give a client another one's handles and place in the event stream
+ * @to: new, and nobody else's yet
+ * @from: the client
+ *
+ * Context: may sleep. Return: 0; -ENOMEM, -EINTR: some handles may be there.
+ */
+int weir_client_copy(struct weir_client *to, struct weir_client *from)
+{
+	unsigned long id = 0;
+	struct weir_handle *h;
+	int err = 0;
+
+	to->next = READ_ONCE(from->next);
+	to->event_next = READ_ONCE(from->event_next);
+	while (!err) {
+		h = handle_copy(from, &id);
+		if (IS_ERR_OR_NULL(h))
+			return PTR_ERR_OR_ZERO(h);
+		err = xa_insert(&to->handles, h->id, h, GFP_KERNEL_ACCOUNT);
+		if (err) {
+			weir_object_put(h->object);
+			kfree(h);
+		} else {
+			atomic_inc(&to->nr);
+		}
+		id++;
+		if (fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
+	}
+	return err;
+}
+
 /* The last reference to the file has gone: nobody else is here. */
 void weir_client_close(struct weir_client *c)
 {
 	struct weir_handle *h;
 	unsigned long id;
+	LIST_HEAD(told);
 
-	weir_hold_close(c);
+	weir_grant_close(c);
 	xa_for_each(&c->handles, id, h) {
+		weir_request_told_dead(c, h, &told);
 		weir_object_put(h->object);
 		kfree_rcu(h, rcu);
 		cond_resched();
 	}
+	weir_request_free(&told);
 	xa_destroy(&c->handles);
 	kfree_rcu(c, rcu);
 }

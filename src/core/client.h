@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A client: one open of /dev/weir, with its handles and its place in the event
- * stream. Threads and forked children that share the file share the client.
+ * A client: one open file of /dev/weir, with its handles and its place in the event
+ * stream. Every process that has the file shares the client.
  */
 #ifndef _WEIR_CLIENT_H
 #define _WEIR_CLIENT_H
 
 #include <linux/atomic.h>
+#include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
 #include <linux/rcupdate.h>
@@ -24,12 +25,19 @@ struct weir_object;
  * @object:	holds a reference to its header
  * @id:		its number
  * @rights:	WEIR_RIGHT_*, decided when the handle was made
+ * @told_dead:	an operation was answered ENODEV, or the handle is closed; the client's
+ *		lock, as for the next two
+ * @nr_requests: of @requests
+ * @requests:	requests made with it that outlived the object, see request.h
  * @rcu:	operations look handles up without a lock
  */
 struct weir_handle {
 	struct weir_object *object;
 	u32 id;
 	u32 rights;
+	bool told_dead;
+	u32 nr_requests;
+	struct list_head requests;
 	struct rcu_head rcu;
 };
 
@@ -46,14 +54,15 @@ struct weir_handle {
  *		WRITE_ONCE(), and by poll() with cmpxchg(), which moves it past
  *		what this reader may not see
  * @file:	constant; there as long as the client is
- * @fd:		a descriptor that it had in some table: where to look first
- * @hold_lock:	the trees, and what hold.h and pending.h say; inside an entry's lock
- * @holds:	what its holders have, see hold.h
- * @ended:	what they have to collect, see pending.h
- * @is_told:	it is in a list of those whose pollers are to be woken; @hold_lock
- * @told_next:	the next one there; his who has put it there
- * @pollers:	who polls; woken for that
- * @rcu:	who ends a hold may still be at its lock
+ * @lock:	the members down to @wake_next, and what grant.h and request.h say; inside
+ *		an entry's lock
+ * @grants:	what its holders have, see grant.h
+ * @requests:	queued requests that are not collected, at most WEIR_REQUESTS_MAX
+ * @ended:	those of them that have ended; READ_ONCE()
+ * @in_wake_list: its pollers are going to be woken
+ * @wake_next:	the next client there; belongs to the CPU that put this one there
+ * @pollers:	woken when a request has ended
+ * @rcu:	whoever ends a grant or a request may still be at the lock
  */
 struct weir_client {
 	struct xarray handles;
@@ -62,18 +71,19 @@ struct weir_client {
 	bool writable;
 	struct mutex event_lock;	/* one reader at a time */
 	u64 event_next;
-	const struct file *file;
-	unsigned int fd;
-	spinlock_t hold_lock;		/* holds, ended */
-	struct rb_root holds;
-	struct rb_root ended;
-	bool is_told;
-	struct weir_client *told_next;
+	struct file *file;
+	spinlock_t lock;		/* grants, requests */
+	struct rb_root grants;
+	u32 requests;
+	u32 ended;
+	bool in_wake_list;
+	struct weir_client *wake_next;
 	wait_queue_head_t pollers;
 	struct rcu_head rcu;
 };
 
 struct weir_client *weir_client_open(struct file *file);
+int weir_client_copy(struct weir_client *to, struct weir_client *from);
 void weir_client_close(struct weir_client *c);
 
 struct weir_handle *weir_handle_reserve(struct weir_client *c, u32 rights);
@@ -82,7 +92,6 @@ void weir_handle_bind(struct weir_client *c, struct weir_handle *h,
 		      struct weir_object *o);
 int weir_handle_close(struct weir_client *c, u32 id);
 void weir_handle_told_dead(struct weir_client *c, u32 id);
-bool weir_handle_leads_to(struct weir_client *c, const struct weir_object *o);
 struct weir_object *weir_handle_object(struct weir_client *c, u32 id, u32 rights);
 
 /* Context: RCU read side. */

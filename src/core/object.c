@@ -9,6 +9,7 @@
 #include <linux/string.h>
 #include <linux/user_namespace.h>
 
+#include "core/grant.h"
 #include "core/object.h"
 #include "core/registry.h"
 
@@ -29,6 +30,7 @@ static void object_release_work(struct work_struct *work)
 {
 	struct weir_object *o = container_of(work, struct weir_object, work);
 
+	weir_grant_object_end(o);
 	o->ops->release(o);
 	weir_object_put(o);
 }

@@ -19,6 +19,7 @@
 #include <linux/rculist.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
+#include <linux/spinlock.h>
 #include <linux/uidgid.h>
 #include <linux/workqueue.h>
 
@@ -30,7 +31,7 @@ struct weir_quota;
 struct weir_sysfs_node;
 struct kobj_type;
 struct weir_client;
-struct weir_hold;
+struct weir_grant;
 struct weir_op_desc;
 struct weir_op_run;
 
@@ -59,7 +60,8 @@ struct weir_op_run;
  * @dump_right: WEIR_RIGHT_OBSERVE if that is enough for @dump; else it takes ADMIN
  * @rules: WEIR_IOC_RULES; NULL for EOPNOTSUPP
  * @load: WEIR_IOC_LOAD; NULL for EOPNOTSUPP
- * @on_delete: phase 1 is over: wake all tasks that wait for the object; NULL if none can
+ * @on_delete: the object is dead: wake all that wait for it; NULL if none can. Phase 1 is
+ *	over after that. May sleep.
  * @opcodes: its operations, a row each, and an empty one at the end (table/op.h)
  * @check: check what the row does not say of an operation, before its object is known.
  *	With WEIR_OP_PTR, copy in what that leads to. May sleep. 0, -EINVAL, -EFAULT.
@@ -74,8 +76,9 @@ struct weir_op_run;
  * @run_holds_header: @run waits for user memory, so the header alone is held for it
  * @put: copy what a successful operation left in its data out to the user; NULL: none
  *	does. 0 or -EFAULT.
- * @give_back: a holder is gone: what he had is free again (hold.h). Context: RCU read
- *	side, alive.
+ * @give_back: a holder is gone: what it had is free again, and the grant has ended if
+ *	nobody else has done that before (grant.h). Context: RCU read side; alive, or
+ *	a request is queued.
  * @keys: entries now; NULL for none. Context: RCU read side, alive.
  */
 struct weir_kind_ops {
@@ -100,7 +103,7 @@ struct weir_kind_ops {
 	int (*run)(struct weir_client *c, struct weir_object *o, struct weir_op_run *r);
 	bool run_holds_header;
 	int (*put)(const struct weir_op_run *r);
-	void (*give_back)(struct weir_object *o, struct weir_hold *h);
+	void (*give_back)(struct weir_object *o, struct weir_grant *g);
 	u64 (*keys)(struct weir_object *o);
 };
 
@@ -122,6 +125,8 @@ struct weir_kind_ops {
  * @claimed:	M: not visible yet, but the name is this object's
  * @hash:	MR: in the registry's chain for the name; before that, M: in its list
  *		of those under construction
+ * @grant_lock:	inside an entry's lock
+ * @grants:	@grant_lock: what holders have of it, until phase 3
  * @quota:	M: the owner's account, until phase 1
  * @quota_keys:	M: keys taken from it; before that, to be taken
  * @node:	its folder in sysfs: made before the object is visible; M: removed in
@@ -143,6 +148,8 @@ struct weir_object {
 	refcount_t		live;
 	struct kref		ref;
 	struct hlist_node	hash;
+	spinlock_t		grant_lock;	/* grants */
+	struct list_head	grants;
 	struct weir_quota	*quota;
 	u64			quota_keys;
 	struct weir_sysfs_node	*node;

@@ -301,8 +301,6 @@ static void object_unlink(struct weir_object *o)
 	weir_quota_give(o->quota, o->quota_keys);
 	o->quota = NULL;
 	weir_event_object(o, WEIR_EVENT_DELETED, 0, 0);
-	if (o->ops->on_delete)
-		o->ops->on_delete(o);
 }
 
 /**
@@ -322,6 +320,9 @@ int weir_registry_delete(struct weir_object *o)
 	mutex_unlock(&mutex);
 	if (!first)
 		return -ENODEV;
+	/* not in the mutex: there may be many that wait */
+	if (o->ops->on_delete)
+		o->ops->on_delete(o);
 	weir_object_live_put(o);
 	return 0;
 }

@@ -14,10 +14,10 @@
  *						and such claims hold several, in the order of
  *						their addresses (multi_lock.h)
  *	waiters' bucket		spinlock, BH	queues of those who wait for tokens
- *	gate->lock		spinlock, BH	all who wait for permits; wakes them
- *	client->hold_lock	spinlock, BH	what holders of one open file have
- *	deadline_lock		spinlock, BH	queued acquisitions of all gates that have one;
- *						wakes their watcher. Not inside the two above
+ *	gate->lock		spinlock, BH	places in queues, deadlines; wakes callers, starts
+ *						the timer
+ *	client->lock		spinlock, BH	grants and requests of one open file
+ *	object->grant_lock	spinlock, BH	all grants of one object; not inside client->lock
  *	counter->taking		mutex		one take of a histogram; outside all of these
  *	counter->lock		spinlock, BH	base values; inside taking alone
  *	event ring		spinlock, IRQ	records; wakes readers when released

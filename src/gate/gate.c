@@ -2,16 +2,15 @@
 /*
  * Giving permits out, and taking them back.
  *
- * A key's permits in use and the queue of those who wait for them stand in its
- * entry, under its lock. Who gives permits back hands them to the first of the queue
- * there and then, and to the next as long as they suffice, so each is woken once,
- * when he has got what he wants, and nobody can overtake: who comes while others
- * wait waits behind them, however little he wants. Who does not sleep stands in the same
- * queue: gate_async.h.
+ * A key's permits in use and its queue are in its entry, under the entry's lock. The task
+ * that gives permits back grants them to the first of the queue at once, and to the next
+ * as long as they suffice. So each waiter is woken once, when it has what it wants, and
+ * none is overtaken: a caller that finds a queue joins its end, however little it wants.
+ * Requests that do not sleep stand in the same queue: gate_async.h.
  *
- * Cost beside finding the key: memory for a hold, a walk down the client's holds, a look
- * at its descriptor, one lock and one unlock of the entry, and the count that keeps the
- * gate. Who must wait: one sleep, one wake-up.
+ * Cost beside finding the key: memory for a grant, two walks down the client's tree of
+ * grants, one lock and one unlock of the entry, of the object's list of grants, and the
+ * count that keeps the gate. A caller that must wait: one sleep, one wake-up.
  */
 
 #include <linux/err.h>
@@ -23,23 +22,25 @@
 
 #include "core/client.h"
 #include "gate/gate_async.h"
-#include "core/hold.h"
-#include "core/pending.h"
+#include "core/grant.h"
+#include "core/request.h"
+
+#define KICK_STEP	64	/* sleeping callers woken in one hold of the gate's lock */
 
 /**
- * struct gate_waiter - one who wants permits, on his stack
+ * struct gate_waiter - one acquisition, on the caller's stack
  *
- * @op: what he wants
- * @c: his client
+ * @op: what it wants
+ * @c: the caller's client
  * @g: the gate
  * @key: hashed
  * @task: to be woken
- * @new: memory for a hold
- * @async: memory to be queued with; only if he does not sleep
- * @hold: his, while he is in the queue or has just been granted
+ * @new: memory for a grant; while the caller is in the queue the task that grants uses it
+ * @async: memory for a request; only if the caller does not sleep
+ * @grant: the holder's, or NULL; only while the entry is locked
  * @place: in the queue
- * @granted: he has them, and is in no queue
- * @kicked: he shall look again; @g->lock to write
+ * @granted: the holder has the permits, and this is in no queue
+ * @kicked: the caller shall look again; @g->lock to write
  */
 struct gate_waiter {
 	struct weir_op		*op;
@@ -47,9 +48,9 @@ struct gate_waiter {
 	struct weir_gate	*g;
 	struct weir_key		key;
 	struct task_struct	*task;
-	struct weir_hold	*new;
+	struct weir_grant	*new;
 	struct weir_async	*async;
-	struct weir_hold	*hold;
+	struct weir_grant	*grant;
 	struct weir_gate_place	place;
 	bool			granted;
 	bool			kicked;
@@ -74,7 +75,7 @@ static void answer(struct gate_waiter *w, const struct weir_entry *e, int verdic
 	w->op->verdict = verdict;
 	w->op->limit = permits;
 	w->op->remaining = e ? weir_gate_queue_free(&e->queue, permits) : permits;
-	w->op->held = w->hold ? w->hold->n : 0;
+	w->op->held = w->grant ? w->grant->n : 0;
 }
 
 /* @n permits went out; the caller notes to whom. Entry locked. */
@@ -84,20 +85,21 @@ void weir_gate_out(struct weir_gate *g, u32 n)
 	this_cpu_inc(g->totals->acquired);
 }
 
-/* To the holder of @h. */
-static void taken(struct weir_gate *g, struct weir_hold *h, u32 n)
+/* To a holder. Entry locked. */
+void weir_gate_take_out(struct weir_gate *g, struct weir_grant *to, u32 n)
 {
 	weir_gate_out(g, n);
-	WRITE_ONCE(h->n, h->n + n);
+	WRITE_ONCE(to->n, to->n + n);
 }
 
-/* He stands in the entry's queue no more. Its timer is out before its gate may go. */
+/* A place stands in the entry's queue no more. */
 static void left(struct weir_gate *g, struct weir_gate_place *p)
 {
-	if (p->async)
-		weir_async_left(p);
 	spin_lock(&g->lock);
-	list_del(&p->all);
+	if (p->async)
+		weir_async_left(g, p);
+	else
+		list_del(&p->all);
 	spin_unlock(&g->lock);
 	this_cpu_dec(g->totals->waiting);
 }
@@ -120,7 +122,19 @@ static void wake(struct gate_waiter *w)
 	put_task_struct(task);
 }
 
-/* Hand what is free to those who wait; of a dead gate nobody gets anything. */
+static void grant_find(struct gate_waiter *w, const struct weir_entry *e)
+{
+	w->grant = weir_grant_find(w->c, w->op->tag, &w->g->obj, e);
+}
+
+/* The permits are the caller's. Entry locked. */
+static void granted(struct gate_waiter *w, struct weir_entry *e)
+{
+	w->grant = weir_grant_get(w->c, w->op->tag, &w->g->obj, e, &w->new);
+	weir_gate_take_out(w->g, w->grant, w->op->n);
+}
+
+/* Grant what is free to the queue; a dead gate grants nothing. */
 void weir_gate_hand_on(struct weir_gate *g, struct weir_entry *e)
 {
 	struct weir_gate_place *p;
@@ -128,12 +142,12 @@ void weir_gate_hand_on(struct weir_gate *g, struct weir_entry *e)
 
 	while (weir_object_alive(&g->obj) && (p = next_of(g, e))) {
 		left(g, p);
-		taken(g, p->hold, p->turn.n);
 		if (p->async) {
-			weir_async_granted(p);
+			weir_async_granted(g, p);
 			continue;
 		}
 		w = container_of(p, struct gate_waiter, place);
+		granted(w, e);
 		answer(w, e, WEIR_ALLOWED);
 		wake(w);
 	}
@@ -147,19 +161,13 @@ void weir_gate_back(struct weir_gate *g, struct weir_entry *e, u32 n)
 	weir_gate_hand_on(g, e);
 }
 
-static void give(struct weir_gate *g, struct weir_entry *e, struct weir_hold *h, u32 n)
-{
-	WRITE_ONCE(h->n, h->n - n);
-	weir_gate_back(g, e, n);
-}
-
-/* Let go of the entry, and wake who polls. */
+/* Drop the entry's lock, and wake pollers. */
 static void unlock(struct weir_gate *g, struct weir_entry *e, u64 word)
 {
-	struct weir_client *told = weir_pending_told();
+	struct weir_client *ended = weir_request_wake_list();
 
 	weir_table_unlock(&g->table, e, word);
-	weir_pending_wake(told);
+	weir_request_wake(ended);
 }
 
 /*
@@ -175,13 +183,14 @@ void weir_gate_unlock(struct weir_gate *g, struct weir_entry *e, u64 hash, u64 w
 	unlock(g, e, word);
 }
 
-/* What he holds leaves too few, and nobody is there who could give it back for him. */
+/* What the holder has or is queued for leaves too few, and only it can give that back. */
 static bool waits_for_itself(const struct gate_waiter *w)
 {
-	return weir_gate_queue_holds_up(READ_ONCE(w->g->permits),
-					w->hold->n + weir_async_wanted(w->hold),
-					w->op->n) &&
-	       weir_hold_alone();
+	const struct weir_grant *grant = w->grant;
+
+	return w->op->tag && grant &&
+	       weir_gate_queue_holds_up(READ_ONCE(w->g->permits),
+					grant->n + weir_async_wanted(grant), w->op->n);
 }
 
 /*
@@ -227,7 +236,16 @@ static u32 most_waiting(const struct gate_waiter *w)
 	return sleeps(w) ? most : min_not_zero(most, (u32)WEIR_QUEUED_MAX);
 }
 
-/* There is no permit for him now. Entry locked. */
+/* Into the queue without sleep. */
+static int queue_async(struct gate_waiter *w, struct weir_entry *e, u64 *word)
+{
+	if (!w->async)
+		return -ENOMEM;
+	w->grant = weir_grant_get(w->c, w->op->tag, &w->g->obj, e, &w->new);
+	return weir_async_begin(w->g, w->c, w->grant, e, &w->async, w->op, word);
+}
+
+/* There is no permit for the caller now. Entry locked. */
 static int wait_for(struct gate_waiter *w, struct weir_entry *e, u64 *word)
 {
 	struct weir_gate *g = w->g;
@@ -235,17 +253,16 @@ static int wait_for(struct gate_waiter *w, struct weir_entry *e, u64 *word)
 	if (w->op->arg <= ktime_get_boottime_ns() ||
 	    (sleeps(w) && READ_ONCE(w->c->file->f_flags) & O_NONBLOCK))
 		return WEIR_GATE_REFUSED;
-	if (sleeps(w) && waits_for_itself(w))
+	if (waits_for_itself(w))
 		return -EDEADLK;
 	if (weir_gate_queue_is_full(&e->queue, most_waiting(w)))
 		return WEIR_GATE_REFUSED;
 	if (!sleeps(w))
-		return weir_async_begin(g, e, w->hold, &w->async, w->op, word);
-	w->place.hold = w->hold;
+		return queue_async(w, e, word);
 	return weir_gate_join(g, &w->place, e, w->op->n) ?: WEIR_GATE_SLEEP;
 }
 
-/* enum weir_gate_answer, or -E2BIG, -EDEADLK, -ENODEV, -ENOMEM, -EINVAL. Entry locked. */
+/* enum weir_gate_answer, or an errno. Entry locked. */
 static int decide(struct gate_waiter *w, struct weir_entry *e, u64 *word)
 {
 	struct weir_gate *g = w->g;
@@ -254,37 +271,40 @@ static int decide(struct gate_waiter *w, struct weir_entry *e, u64 *word)
 
 	if (!weir_object_alive(&g->obj))
 		return -ENODEV;
-	w->hold = weir_hold_get(w->c, &g->obj, e, &w->new);
-	if (!w->hold)
-		return -ENOMEM;
-	if (!sleeps(w)) {
-		ret = weir_async_collect(w->hold, n, word);
+	grant_find(w, e);
+	if (!sleeps(w) && w->grant) {
+		ret = weir_async_collect(g, w->grant, n, word);
 		if (ret != -ENOENT)
 			return ret;
 	}
 	if (n > READ_ONCE(g->permits))
 		return -E2BIG;
+	if (!w->new)
+		return -ENOMEM;
 	if (!weir_gate_queue_take(&e->queue, READ_ONCE(g->permits), n))
 		return wait_for(w, e, word);
-	taken(g, w->hold, n);
+	granted(w, e);
 	return WEIR_GATE_GRANTED;
 }
 
 /* ------------------------------------------------------------ acquire */
 
-/* What was decided; not if he sleeps, for then it may be another one by now. */
+/* The answer to what was decided; a sleeping caller may have another one by now. */
 static void tell(struct gate_waiter *w, const struct weir_entry *e, int ret)
 {
 	static const u8 verdicts[] = {
 		[WEIR_GATE_GRANTED] = WEIR_ALLOWED,
 		[WEIR_GATE_REFUSED] = WEIR_LIMITED,
 		[WEIR_GATE_QUEUED] = WEIR_QUEUED,
-		[WEIR_GATE_LATE] = WEIR_LIMITED,
-		[WEIR_GATE_TAKEN_BACK] = WEIR_NONE,
+		[WEIR_GATE_TIMED_OUT] = WEIR_LIMITED,
+		[WEIR_GATE_CANCELLED] = WEIR_NONE,
 	};
 
 	if (ret >= 0 && ret != WEIR_GATE_SLEEP)
 		answer(w, e, verdicts[ret]);
+	if (w->grant)
+		weir_grant_put(w->grant);
+	w->grant = NULL;
 }
 
 /* One look at the key. Under RCU. */
@@ -319,7 +339,6 @@ static int look_new(struct gate_waiter *w)
 	/* before anything is made for it */
 	if (w->op->n > READ_ONCE(w->g->permits))
 		return -E2BIG;
-	/* nobody holds anything of a new key: without a hold it would come to nothing */
 	if (!w->new)
 		return -ENOMEM;
 	new = weir_table_new(t, &w->key, GFP_KERNEL);
@@ -400,6 +419,7 @@ static int look_again(struct gate_waiter *w, bool in_time)
 		spin_unlock(&g->lock);
 		weir_gate_hand_on(g, e);
 	}
+	grant_find(w, e);
 	ret = w->granted ? WEIR_GATE_GRANTED : reason_to_leave(w, in_time);
 	if (ret != WEIR_GATE_GRANTED && ret != WEIR_GATE_SLEEP) {
 		weir_gate_leave(g, &w->place);
@@ -427,28 +447,6 @@ static int sleep_until_granted(struct gate_waiter *w)
 	return ret;
 }
 
-/* Take back what a holder got, or queued for, who is gone. The caller keeps the gate. */
-static void give_all(struct weir_gate *g, struct weir_hold *h)
-{
-	rcu_read_lock();
-	weir_gate_give_back(&g->obj, h);
-	rcu_read_unlock();
-}
-
-/* What the caller is told, if he has not gone meanwhile. */
-static int finish(struct gate_waiter *w, int ret)
-{
-	if (!w->hold)
-		return ret < 0 ? ret : 0;
-	if ((ret == WEIR_GATE_GRANTED || ret == WEIR_GATE_QUEUED) &&
-	    weir_hold_gone(w->c, w->hold)) {
-		give_all(w->g, w->hold);
-		ret = -EBADF;
-	}
-	weir_hold_put(w->c, w->hold);
-	return ret < 0 ? ret : 0;
-}
-
 static int acquire(struct gate_waiter *w)
 {
 	int ret;
@@ -464,14 +462,14 @@ static int acquire(struct gate_waiter *w)
 		ret = sleep_until_granted(w);
 	if (ret == WEIR_GATE_REFUSED)
 		this_cpu_inc(w->g->totals->refused);
-	return finish(w, ret);
+	return min(ret, 0);
 }
 
 /* ------------------------------------------------------------ release, state */
 
 /*
- * The key's entry, locked, and the holder's hold of it if he has one; NULL: there is none.
- * One that he has a hold of is not dropped. Under RCU.
+ * The key's entry, locked, and the holder's grant if it has one; NULL: there is no entry.
+ * An entry with grants is not dropped. Under RCU.
  */
 static struct weir_entry *entry_get(struct gate_waiter *w, u64 *word)
 {
@@ -479,13 +477,14 @@ static struct weir_entry *entry_get(struct gate_waiter *w, u64 *word)
 
 	if (!e || !weir_table_lock(&w->g->table, e, word))
 		return NULL;
-	w->hold = weir_hold_get(w->c, &w->g->obj, e, NULL);
+	grant_find(w, e);
 	return e;
 }
 
-/* Give back op->n permits that the holder has. -ENOENT: he has fewer. */
+/* Give back op->n permits that the holder has. -ENOENT: it has fewer. */
 static int release(struct gate_waiter *w)
 {
+	struct weir_grant *grant;
 	struct weir_entry *e;
 	int ret = -ENOENT;
 	u64 word;
@@ -493,20 +492,21 @@ static int release(struct gate_waiter *w)
 	rcu_read_lock();
 	e = entry_get(w, &word);
 	if (e) {
-		if (w->hold && w->hold->n >= w->op->n) {
-			give(w->g, e, w->hold, w->op->n);
+		grant = w->grant;
+		if (grant && grant->n >= w->op->n) {
+			WRITE_ONCE(grant->n, grant->n - w->op->n);
+			weir_gate_back(w->g, e, w->op->n);
 			answer(w, e, WEIR_NONE);
+			weir_grant_put(grant);
 			ret = 0;
 		}
 		weir_gate_unlock(w->g, e, w->key.hash, word);
 	}
 	rcu_read_unlock();
-	if (w->hold)
-		weir_hold_put(w->c, w->hold);
 	return ret;
 }
 
-/* Take back what is queued, or collect what it came to. -ENOENT: there is nothing. */
+/* Cancel the request, or collect what it came to. -ENOENT: there is none. */
 static int cancel(struct gate_waiter *w)
 {
 	struct weir_entry *e;
@@ -516,13 +516,15 @@ static int cancel(struct gate_waiter *w)
 	rcu_read_lock();
 	e = entry_get(w, &word);
 	if (e) {
-		if (w->hold)
-			ret = weir_async_cancel(w->g, e, w->hold, &word);
+		if (!weir_object_alive(&w->g->obj))
+			ret = -ENODEV;
+		else if (w->grant)
+			ret = weir_async_cancel(w->g, e, w->grant, &word);
 		tell(w, e, ret);
 		weir_gate_unlock(w->g, e, w->key.hash, word);
 	}
 	rcu_read_unlock();
-	return finish(w, ret);
+	return min(ret, 0);
 }
 
 static void state(struct gate_waiter *w)
@@ -538,8 +540,21 @@ static void state(struct gate_waiter *w)
 		weir_table_unlock(&w->g->table, e, word);
 	}
 	rcu_read_unlock();
-	if (w->hold)
-		weir_hold_put(w->c, w->hold);
+}
+
+/* ACQUIRE, with the memory that it may need. */
+static int acquire_op(struct gate_waiter *w)
+{
+	int err;
+
+	/* without memory what has ended can be collected still */
+	w->new = weir_grant_new();
+	if (!sleeps(w))
+		w->async = weir_async_new();
+	err = acquire(w);
+	weir_grant_discard(w->new);
+	weir_async_discard(w->async);
+	return err;
 }
 
 /* For weir_gate_op_run(). */
@@ -554,13 +569,7 @@ int weir_gate_op(struct weir_client *c, struct weir_object *o, struct weir_op *o
 		return err;
 	switch (op->opcode) {
 	case WEIR_OP_ACQUIRE:
-		w.new = weir_hold_new();
-		if (!sleeps(&w))
-			w.async = weir_async_new();
-		err = acquire(&w);
-		weir_hold_discard(w.new);
-		weir_async_discard(w.async);
-		return err;
+		return acquire_op(&w);
 	case WEIR_OP_RELEASE:
 		return release(&w);
 	case WEIR_OP_CANCEL:
@@ -572,38 +581,59 @@ int weir_gate_op(struct weir_client *c, struct weir_object *o, struct weir_op *o
 }
 
 /* &weir_kind_ops.give_back */
-void weir_gate_give_back(struct weir_object *o, struct weir_hold *h)
+void weir_gate_give_back(struct weir_object *o, struct weir_grant *grant)
 {
 	struct weir_gate *g = weir_gate(o);
-	struct weir_entry *e = h->entry;
+	struct weir_entry *e = grant->entry;
 	u64 word;
+	u32 n;
 
-	/* with neither it may be gone; that he has none then stays so */
-	if ((!READ_ONCE(h->n) && !READ_ONCE(h->pending)) ||
-	    !weir_table_lock(&g->table, e, &word))
+	/* a grant that has ended meanwhile may have left the entry to be dropped */
+	if (!weir_table_lock(&g->table, e, &word))
 		return;
-	weir_async_cancel(g, e, h, &word);
-	if (h->n) {
-		this_cpu_add(g->totals->reclaimed, h->n);
-		give(g, e, h, h->n);
+	n = grant->n;
+	if (n || grant->request) {
+		weir_async_cancel(g, e, grant, &word);
+		n = grant->n;
+		this_cpu_add(g->totals->reclaimed, n);
+		WRITE_ONCE(grant->n, 0);
+		weir_gate_back(g, e, n);
+		weir_grant_put(grant);
 	}
 	weir_gate_unlock(g, e, weir_table_hash_of(&g->table, e), word);
 }
 
-/*
- * The gate has changed, or is dead: all who wait look again. The caller keeps the gate.
- * May sleep.
- */
-void weir_gate_kick(struct weir_gate *g)
+/* Have up to KICK_STEP of the sleeping callers look again; false: that was all. */
+static bool kick_step(struct weir_gate *g, struct list_head *all)
 {
 	struct gate_waiter *w;
+	unsigned int i;
 
 	spin_lock_bh(&g->lock);
-	list_for_each_entry(w, &g->waiters, place.all) {
+	for (i = 0; i < KICK_STEP && !list_empty(all); i++) {
+		w = list_first_entry(all, struct gate_waiter, place.all);
+		list_move_tail(&w->place.all, &g->waiters);
 		/* pairs with the READ_ONCE() in doze() */
 		WRITE_ONCE(w->kicked, true);
 		wake_up_process(w->task);
 	}
 	spin_unlock_bh(&g->lock);
+	return i == KICK_STEP;
+}
+
+/*
+ * The gate has changed, or is dead: all that wait look again. The caller keeps the gate.
+ * May sleep.
+ */
+void weir_gate_kick(struct weir_gate *g)
+{
+	LIST_HEAD(all);
+
+	/* callers may leave from there as well; whoever joins now has seen the change */
+	spin_lock_bh(&g->lock);
+	list_splice_init(&g->waiters, &all);
+	spin_unlock_bh(&g->lock);
+	while (kick_step(g, &all))
+		cond_resched();
 	weir_async_kick(g);
 }

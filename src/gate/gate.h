@@ -3,14 +3,17 @@
  * Gates: permits, plain or of each key, strictly first come first served.
  *
  * gate_queue.h says whose turn it is, gate.c gives permits out and takes them back,
- * gate_async.c has those wait who do not sleep, gate_module.c is for other modules,
- * gate_object.c makes, changes and shows gates, hold.h knows whose they are.
+ * gate_async.c has requests that wait while their holder does not sleep, gate_module.c is
+ * for other modules, gate_object.c makes, changes and shows gates, grant.h knows what
+ * each holder has.
  */
 #ifndef _WEIR_GATE_H
 #define _WEIR_GATE_H
 
+#include <linux/hrtimer.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
+#include <linux/rbtree.h>
 #include <linux/spinlock.h>
 
 #include "table/key.h"
@@ -41,8 +44,10 @@ struct weir_gate_totals {
  * @totals:	I: per CPU
  * @set_lock:	one live change at a time
  * @lock:	inside the entry's lock
- * @waiters:	G: all who sleep, of every key
- * @async:	G: all who wait and do not
+ * @waiters:	G: all sleeping callers, of every key
+ * @async:	G: all requests, of every key, until they are gone
+ * @deadlines:	G: those of them that wait and have a deadline, by that
+ * @timer:	G to start: for the first of them
  * @table:	the keys that have permits out, or are waited for
  */
 struct weir_gate {
@@ -53,9 +58,11 @@ struct weir_gate {
 	struct weir_key_spec		spec;
 	struct weir_gate_totals __percpu *totals;
 	struct mutex			set_lock;	/* one change at a time */
-	spinlock_t			lock;		/* waiters, async */
+	spinlock_t			lock;		/* the lists, deadlines, timer */
 	struct list_head		waiters;
 	struct list_head		async;
+	struct rb_root_cached		deadlines;
+	struct hrtimer			timer;
 	struct weir_table		table;
 };
 
@@ -66,7 +73,7 @@ void weir_gate_back(struct weir_gate *g, struct weir_entry *e, u32 n);
 void weir_gate_unlock(struct weir_gate *g, struct weir_entry *e, u64 hash, u64 word);
 int weir_gate_take(struct weir_gate *g, const struct weir_key *key, u32 n);
 int weir_gate_give(struct weir_gate *g, const struct weir_key *key, u32 n);
-void weir_gate_give_back(struct weir_object *o, struct weir_hold *h);
+void weir_gate_give_back(struct weir_object *o, struct weir_grant *grant);
 void weir_gate_kick(struct weir_gate *g);
 u64 weir_gate_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word,
 		      u64 now);

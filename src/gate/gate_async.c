@@ -3,53 +3,50 @@
  * Acquisitions that stand in a gate's queue while their holder does other things. See
  * gate_async.h.
  *
- * While a hold has one that is not collected its entry must stay, or the holder would not
- * find it again. So the entry's word, which is of no other use at gates, counts them:
- * with any it is not idle.
+ * While a grant has a request that is not collected its entry must stay, or the holder
+ * would not find it again. So the entry's word, which is of no other use at gates, counts
+ * them: with any the entry is not idle.
  *
  * Cost beside that of an acquisition: memory, and with a deadline a walk down the tree of
- * all deadlines. A grant: one wake-up of each who polls the client's file.
+ * the gate's deadlines. A grant: one wake-up of each poller of the client's file.
  */
 
 #include <linux/err.h>
 #include <linux/hrtimer.h>
-#include <linux/kthread.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "gate/gate_async.h"
-#include "core/hold.h"
-#include "core/pending.h"
+#include "core/grant.h"
+#include "core/request.h"
 
-#define ONE	2ULL	/* in the entry's word: bit 0 is its lock */
+#define ONE		2ULL	/* in the entry's word: bit 0 is its lock */
+#define TIMER_STEP	64	/* requests that one run of the timer ends */
 
 /**
  * struct weir_async - a queued acquisition
- * @pending: first: all of it is freed by that
+ * @request: first: all of it is freed by that
  * @place: in the queue
- * @g: the gate; good while it is in the queue
- * @timer: in the tree of deadlines, or empty; its lock
+ * @g: the gate; good while the request is there
+ * @grant: the holder's; the same
+ * @deadline: in the gate's tree, or empty; the gate's lock
  * @until: CLOCK_BOOTTIME, ns
  * @end: what became of it, once it has ended: enum weir_gate_answer or an errno; entry's
  *	lock
  */
 struct weir_async {
-	struct weir_pending	pending;
+	struct weir_request	request;
 	struct weir_gate_place	place;
 	struct weir_gate	*g;
-	struct rb_node		timer;
+	struct weir_grant	*grant;
+	struct rb_node		deadline;
 	u64			until;
 	int			end;
 };
 
-/* Of all gates, innermost. */
-static DEFINE_SPINLOCK(deadline_lock);
-static struct rb_root_cached deadlines = RB_ROOT_CACHED;
-static struct task_struct *watcher;
-
-static struct weir_async *async_of(struct weir_pending *p)
+static struct weir_async *async_of(struct weir_request *r)
 {
-	return p ? container_of(p, struct weir_async, pending) : NULL;
+	return r ? container_of(r, struct weir_async, request) : NULL;
 }
 
 /* Memory for one, or NULL. May sleep. */
@@ -65,155 +62,185 @@ void weir_async_discard(struct weir_async *new)
 
 /* ------------------------------------------------------------ deadlines */
 
+static struct weir_async *by_deadline(struct rb_node *node)
+{
+	return rb_entry_safe(node, struct weir_async, deadline);
+}
+
 static bool is_sooner(struct rb_node *node, const struct rb_node *other)
 {
-	return rb_entry(node, struct weir_async, timer)->until <
-	       rb_entry(other, struct weir_async, timer)->until;
+	return by_deadline(node)->until <
+	       rb_entry(other, struct weir_async, deadline)->until;
 }
 
-static void timer_add(struct weir_async *a)
+/* Have the timer run for the first deadline. */
+static void timer_start(struct weir_gate *g)
 {
-	spin_lock(&deadline_lock);
-	if (rb_add_cached(&a->timer, &deadlines, is_sooner))
-		wake_up_process(watcher);
-	spin_unlock(&deadline_lock);
+	struct weir_async *first = by_deadline(rb_first_cached(&g->deadlines));
+
+	lockdep_assert_held(&g->lock);
+	if (first)
+		hrtimer_start_range_ns(&g->timer,
+				       ns_to_ktime(min_t(u64, first->until, KTIME_MAX)),
+				       WEIR_GATE_SLACK_NS, HRTIMER_MODE_ABS_SOFT);
 }
 
-/*
- * It has left its queue, and is in the gate's list still: the watcher takes it that one
- * which has a deadline is in there, and so keeps its gate. Entry locked.
- */
-void weir_async_left(struct weir_gate_place *p)
+static void deadline_add(struct weir_gate *g, struct weir_async *a)
+{
+	if (a->until == WEIR_NEVER)
+		return;
+	spin_lock(&g->lock);
+	if (rb_add_cached(&a->deadline, &g->deadlines, is_sooner))
+		timer_start(g);
+	spin_unlock(&g->lock);
+}
+
+/* The request has left its queue. Gate's lock held. */
+void weir_async_left(struct weir_gate *g, struct weir_gate_place *p)
 {
 	struct weir_async *a = container_of(p, struct weir_async, place);
 
-	if (a->until == WEIR_NEVER)
-		return;
-	spin_lock(&deadline_lock);
-	/* granted while it joined: it has not got there */
-	if (!RB_EMPTY_NODE(&a->timer))
-		rb_erase_cached(&a->timer, &deadlines);
-	RB_CLEAR_NODE(&a->timer);
-	spin_unlock(&deadline_lock);
+	/* granted while it joined, or without one: it is not in the tree */
+	if (!RB_EMPTY_NODE(&a->deadline))
+		rb_erase_cached(&a->deadline, &g->deadlines);
+	RB_CLEAR_NODE(&a->deadline);
 }
 
 /* ------------------------------------------------------------ in the entry's lock */
 
-/* It has left the queue. */
+/* The request has left the queue. */
 static void async_end(struct weir_async *a, int end)
 {
 	a->end = end;
-	weir_pending_end(&a->pending);
+	weir_request_end(&a->request);
 }
 
-void weir_async_granted(struct weir_gate_place *p)
+void weir_async_granted(struct weir_gate *g, struct weir_gate_place *p)
 {
-	async_end(container_of(p, struct weir_async, place), WEIR_GATE_GRANTED);
+	struct weir_async *a = container_of(p, struct weir_async, place);
+
+	weir_gate_take_out(g, a->grant, p->turn.n);
+	async_end(a, WEIR_GATE_GRANTED);
 }
 
-/* It is the holder's no longer: nothing keeps the entry. */
-static void async_drop(struct weir_hold *h, u64 *word)
+/* The request is at the gate no longer: nothing keeps the entry. */
+static void async_leave(struct weir_async *a, u64 *word)
 {
-	weir_pending_drop(h);
+	spin_lock(&a->g->lock);
+	list_del_init(&a->place.all);
+	spin_unlock(&a->g->lock);
 	*word -= ONE;
+}
+
+static void async_drop(struct weir_async *a, u64 *word)
+{
+	async_leave(a, word);
+	weir_request_drop(a->grant);
 }
 
 /**
  * weir_async_begin - into the queue, without sleep
  * @g: the gate
+ * @c: the caller's client
+ * @grant: the holder's, without a request
  * @e: the entry, locked
- * @h: the caller's hold, with none pending
  * @new: from weir_async_new(); NULL goes there if it was used
  * @op: how many, and until when
  * @word: the entry's
  *
- * Return: WEIR_GATE_QUEUED; WEIR_GATE_GRANTED after all; -ENODEV, -E2BIG, -ENOMEM.
+ * Return: WEIR_GATE_QUEUED; WEIR_GATE_GRANTED after all; -ENODEV, -E2BIG, -EMFILE.
  */
-int weir_async_begin(struct weir_gate *g, struct weir_entry *e, struct weir_hold *h,
-		     struct weir_async **new, const struct weir_op *op, u64 *word)
+int weir_async_begin(struct weir_gate *g, struct weir_client *c, struct weir_grant *grant,
+		     struct weir_entry *e, struct weir_async **new,
+		     const struct weir_op *op, u64 *word)
 {
 	struct weir_async *a = *new;
 	int err;
 
-	if (!a)
-		return -ENOMEM;
-	*new = NULL;
-	a->place = (struct weir_gate_place){ .async = true, .hold = h };
+	a->place = (struct weir_gate_place){ .async = true };
+	INIT_LIST_HEAD(&a->place.all);
 	a->g = g;
+	a->grant = grant;
 	a->until = op->arg;
-	RB_CLEAR_NODE(&a->timer);
-	weir_pending_begin(h, &a->pending);
+	RB_CLEAR_NODE(&a->deadline);
+	err = weir_request_begin(c, op->handle, grant, &a->request);
+	if (err)
+		return err;
+	*new = NULL;
 	*word += ONE;
 	err = weir_gate_join(g, &a->place, e, op->n);
 	if (err < 0) {
-		async_drop(h, word);
+		async_drop(a, word);
 		return err;
 	}
-	if (!weir_pending_waits(&a->pending)) {
-		async_drop(h, word);
-		return a->end;
+	if (!weir_request_waits(&a->request)) {
+		err = a->end;
+		async_drop(a, word);
+		return err;
 	}
-	if (a->until != WEIR_NEVER)
-		timer_add(a);
+	deadline_add(g, a);
 	return WEIR_GATE_QUEUED;
 }
 
 /**
- * weir_async_collect - how the queued acquisition stands
- * @h: the hold
+ * weir_async_collect - how the request stands
+ * @g: the gate
+ * @grant: the holder's
  * @n: how many it is thought to be for
  * @word: the entry's
  *
  * If it has ended it is collected by this. Context: entry locked, RCU read side.
- * Return: WEIR_GATE_QUEUED, WEIR_GATE_GRANTED, WEIR_GATE_LATE; -ENOENT: there is none;
- * -EINVAL: it is for another number; -E2BIG, -ENODEV.
+ * Return: WEIR_GATE_QUEUED, WEIR_GATE_GRANTED, WEIR_GATE_TIMED_OUT; -ENOENT: there is
+ * none; -EINVAL: it is for another number; -E2BIG, -EDEADLK, -ENODEV.
  */
-int weir_async_collect(struct weir_hold *h, u32 n, u64 *word)
+int weir_async_collect(struct weir_gate *g, struct weir_grant *grant, u32 n, u64 *word)
 {
-	struct weir_async *a = async_of(READ_ONCE(h->pending));
+	struct weir_async *a = async_of(grant->request);
+	int end;
 
 	if (!a)
 		return -ENOENT;
 	if (a->place.turn.n != n)
 		return -EINVAL;
-	if (weir_pending_waits(&a->pending))
+	if (weir_request_waits(&a->request))
 		return WEIR_GATE_QUEUED;
-	async_drop(h, word);
-	return a->end;
+	end = a->end;
+	async_drop(a, word);
+	return end;
 }
 
 /**
- * weir_async_cancel - take the queued acquisition back
+ * weir_async_cancel - take the request back
  * @g: the gate
  * @e: the entry, locked
- * @h: the hold
+ * @grant: the holder's
  * @word: the entry's
  *
- * Who stood behind it gets what is free. Context: RCU read side.
- * Return: WEIR_GATE_TAKEN_BACK; or it had ended, and is collected: as
+ * Those behind it get what is free. Context: RCU read side.
+ * Return: WEIR_GATE_CANCELLED; or it had ended, and is collected: as
  * weir_async_collect(). -ENOENT: there is none.
  */
-int weir_async_cancel(struct weir_gate *g, struct weir_entry *e, struct weir_hold *h,
+int weir_async_cancel(struct weir_gate *g, struct weir_entry *e, struct weir_grant *grant,
 		      u64 *word)
 {
-	struct weir_async *a = async_of(READ_ONCE(h->pending));
+	struct weir_async *a = async_of(grant->request);
 
 	if (!a)
 		return -ENOENT;
-	if (!weir_pending_waits(&a->pending))
-		return weir_async_collect(h, a->place.turn.n, word);
+	if (!weir_request_waits(&a->request))
+		return weir_async_collect(g, grant, a->place.turn.n, word);
 	weir_gate_leave(g, &a->place);
-	async_drop(h, word);
+	async_drop(a, word);
 	weir_gate_hand_on(g, e);
-	return WEIR_GATE_TAKEN_BACK;
+	return WEIR_GATE_CANCELLED;
 }
 
-/* Permits that the holder will get before who stands behind him now. */
-u32 weir_async_wanted(const struct weir_hold *h)
+/* Permits that the holder will get before any caller that joins the queue now. */
+u32 weir_async_wanted(const struct weir_grant *grant)
 {
-	struct weir_async *a = async_of(READ_ONCE(h->pending));
+	struct weir_async *a = async_of(grant->request);
 
-	return a && weir_pending_waits(&a->pending) ? a->place.turn.n : 0;
+	return a && weir_request_waits(&a->request) ? a->place.turn.n : 0;
 }
 
 /* ------------------------------------------------------------ from outside */
@@ -221,38 +248,57 @@ u32 weir_async_wanted(const struct weir_hold *h)
 /* Why it has to leave the queue, or WEIR_GATE_QUEUED. Entry locked. */
 static int reason_to_leave(const struct weir_gate *g, const struct weir_async *a)
 {
+	u32 n = a->place.turn.n;
+
 	if (!weir_object_alive(&g->obj))
 		return -ENODEV;
-	if (a->place.turn.n > READ_ONCE(g->permits))
+	if (n > READ_ONCE(g->permits))
 		return -E2BIG;
-	return a->until > ktime_get_boottime_ns() ? WEIR_GATE_QUEUED : WEIR_GATE_LATE;
+	if (a->grant->tag &&
+	    weir_gate_queue_holds_up(READ_ONCE(g->permits), a->grant->n, n))
+		return -EDEADLK;
+	return a->until > ktime_get_boottime_ns() ? WEIR_GATE_QUEUED : WEIR_GATE_TIMED_OUT;
+}
+
+/* Entry locked, and the request is in its queue: out of it, if there is a reason. */
+static void leave_if_due(struct weir_gate *g, struct weir_entry *e, struct weir_async *a)
+{
+	int ret = reason_to_leave(g, a);
+
+	if (ret == WEIR_GATE_QUEUED)
+		return;
+	weir_gate_leave(g, &a->place);
+	async_end(a, ret);
+	if (ret == WEIR_GATE_TIMED_OUT) {
+		this_cpu_inc(g->totals->refused);
+		this_cpu_inc(g->totals->timeouts);
+	}
+	/* it stood before others that may fit */
+	weir_gate_hand_on(g, e);
 }
 
 /*
  * The gate has changed, or time has gone by. Under RCU; @a was found in a list just now,
- * so it and its gate are there.
+ * so it and its gate are there. It may be gone from the gate when the entry is locked.
  */
 static void look_again(struct weir_async *a)
 {
 	struct weir_gate *g = a->g;
 	struct weir_entry *e = a->place.e;
+	struct weir_grant *grant;
 	u64 word;
-	int ret;
 
-	/* it may have left the queue since */
 	if (!weir_table_lock(&g->table, e, &word))
 		return;
 	weir_gate_hand_on(g, e);
-	ret = list_empty(&a->place.turn.node) ? WEIR_GATE_QUEUED : reason_to_leave(g, a);
-	if (ret != WEIR_GATE_QUEUED) {
-		weir_gate_leave(g, &a->place);
-		async_end(a, ret);
-		if (ret == WEIR_GATE_LATE) {
-			this_cpu_inc(g->totals->refused);
-			this_cpu_inc(g->totals->timeouts);
-		}
-		/* it stood before others who may fit */
-		weir_gate_hand_on(g, e);
+	if (weir_gate_turn_waits(&a->place.turn))
+		leave_if_due(g, e, a);
+	/* what is left of it outlives the gate, without an entry or a grant */
+	if (!weir_object_alive(&g->obj) && !list_empty(&a->place.all)) {
+		grant = a->grant;
+		async_leave(a, &word);
+		weir_request_orphan(grant);
+		weir_grant_put(grant);
 	}
 	weir_gate_unlock(g, e, weir_table_hash_of(&g->table, e), word);
 }
@@ -276,7 +322,7 @@ void weir_async_kick(struct weir_gate *g)
 	struct weir_async *a;
 	LIST_HEAD(all);
 
-	/* they may leave from there as well, and who joins from now on has seen the change */
+	/* they may leave from there as well, and what joins from now on has seen the change */
 	spin_lock_bh(&g->lock);
 	list_splice_init(&g->async, &all);
 	spin_unlock_bh(&g->lock);
@@ -290,74 +336,42 @@ void weir_async_kick(struct weir_gate *g)
 	} while (a);
 }
 
-/* The first whose time is up; else NULL, and when that will be. */
-static struct weir_async *first_due(u64 *until)
-{
-	struct weir_async *a;
-	struct rb_node *node;
-
-	spin_lock_bh(&deadline_lock);
-	node = rb_first_cached(&deadlines);
-	a = node ? rb_entry(node, struct weir_async, timer) : NULL;
-	*until = a ? a->until : WEIR_NEVER;
-	spin_unlock_bh(&deadline_lock);
-	return *until <= ktime_get_boottime_ns() ? a : NULL;
-}
-
-/* False: none was due, and *@until says when one will be. */
-static bool end_one(u64 *until)
+/* The first request whose time is up, or NULL. */
+static struct weir_async *first_due(struct weir_gate *g)
 {
 	struct weir_async *a;
 
-	/* it is in its queue when it is found, so its gate stays as long as this */
-	rcu_read_lock();
-	a = first_due(until);
-	if (a)
-		look_again(a);
-	rcu_read_unlock();
+	spin_lock_bh(&g->lock);
+	a = by_deadline(rb_first_cached(&g->deadlines));
+	if (a && a->until > ktime_get_boottime_ns())
+		a = NULL;
+	spin_unlock_bh(&g->lock);
 	return a;
 }
 
-static void sleep_until(u64 until)
+/*
+ * &weir_gate.timer: end the requests whose time is up. Whoever adds one that is first
+ * starts the timer under the gate's lock, and so does this before it is over: no deadline
+ * is forgotten. Context: softirq; freeing the gate waits for it.
+ */
+enum hrtimer_restart weir_async_timer(struct hrtimer *timer)
 {
-	ktime_t time = ns_to_ktime(min_t(u64, until, KTIME_MAX));
+	struct weir_gate *g = container_of(timer, struct weir_gate, timer);
+	struct weir_async *a;
+	unsigned int i;
 
-	schedule_hrtimeout_range_clock(until == WEIR_NEVER ? NULL : &time,
-				       WEIR_GATE_SLACK_NS, HRTIMER_MODE_ABS,
-				       CLOCK_BOOTTIME);
-}
-
-static int watch(void *unused)
-{
-	u64 until;
-
-	while (!kthread_should_stop()) {
-		while (end_one(&until))
-			cond_resched();
-		set_current_state(TASK_IDLE);
-		/* pairs with timer_add(): it wakes who has not seen the new first one */
-		if (first_due(&until) || kthread_should_stop())
-			__set_current_state(TASK_RUNNING);
-		else
-			sleep_until(until);
+	/* while it is in the tree it is at its gate */
+	for (i = 0; i < TIMER_STEP; i++) {
+		rcu_read_lock();
+		a = first_due(g);
+		if (a)
+			look_again(a);
+		rcu_read_unlock();
+		if (!a)
+			break;
 	}
-	return 0;
-}
-
-int weir_async_mod_init(void)
-{
-	struct task_struct *task = kthread_run(watch, NULL, "weir_deadline");
-
-	/* the one that frees it frees all */
-	BUILD_BUG_ON(offsetof(struct weir_async, pending));
-	if (IS_ERR(task))
-		return PTR_ERR(task);
-	watcher = task;
-	return 0;
-}
-
-/* Context: no client is there any more, so nobody is in a queue. */
-void weir_async_mod_exit(void)
-{
-	kthread_stop(watcher);
+	spin_lock_bh(&g->lock);
+	timer_start(g);
+	spin_unlock_bh(&g->lock);
+	return HRTIMER_NORESTART;
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Queues of a gate: who stands in one, asleep (gate.c) or not (gate_async.c).
+ * Queues of a gate: places of sleeping callers (gate.c) and of requests (gate_async.c).
  *
- * Not asleep is a queued acquisition: it belongs to a hold, as pending.h says, and
- * stands in the queue among the others. It leaves it
- *  - granted: by who gives permits back;
- *  - late: by the watcher, a thread that knows the deadlines of all gates;
- *  - because the gate changed or died: by who changed or deleted it;
- *  - taken back: by its holder, or because he is gone.
- * All do so under the entry's lock. As long as it is in the queue a dying gate keeps its
- * storage (object.h): phase 1 is not over before all are out.
+ * A request is a queued acquisition: it belongs to a grant, as request.h says, and
+ * stands in the queue among the others. It leaves the queue
+ *  - granted, when permits come back;
+ *  - too late, by the gate's timer;
+ *  - because the gate changed or died, by the task that changed or deleted it;
+ *  - cancelled, by its holder or with it.
+ * All do so under the entry's lock. As long as a request is at the gate a dying gate keeps
+ * its storage (object.h): phase 1 is not over before all have left.
  */
 #ifndef _WEIR_GATE_ASYNC_H
 #define _WEIR_GATE_ASYNC_H
@@ -27,8 +27,8 @@ enum weir_gate_answer {
 	WEIR_GATE_REFUSED,	/* not now */
 	WEIR_GATE_SLEEP,	/* in the queue */
 	WEIR_GATE_QUEUED,	/* in the queue, and nobody sleeps */
-	WEIR_GATE_LATE,		/* refused, and counted when it was */
-	WEIR_GATE_TAKEN_BACK,
+	WEIR_GATE_TIMED_OUT,	/* refused, and counted when it was */
+	WEIR_GATE_CANCELLED,
 	WEIR_GATE_NO_ENTRY,	/* one must be made */
 	WEIR_GATE_AGAIN,	/* something came between */
 };
@@ -38,14 +38,13 @@ enum weir_gate_answer {
  *
  * @turn: in the queue of the key, or in none; entry's lock
  * @async: nobody sleeps: it is in a &struct weir_async
- * @hold: of who wants them; has a user, or this is pending
  * @e: the entry; constant, there while @turn is in its queue
- * @all: in @async or @waiters of the gate; its lock
+ * @all: in @waiters of the gate while @turn is in its queue, or in @async until the
+ *	request is gone; the gate's lock
  */
 struct weir_gate_place {
 	struct weir_gate_turn	turn;
 	bool			async;
-	struct weir_hold	*hold;
 	struct weir_entry	*e;
 	struct list_head	all;
 };
@@ -56,21 +55,22 @@ int weir_gate_join(struct weir_gate *g, struct weir_gate_place *p, struct weir_e
 void weir_gate_leave(struct weir_gate *g, struct weir_gate_place *p);
 void weir_gate_hand_on(struct weir_gate *g, struct weir_entry *e);
 
+void weir_gate_take_out(struct weir_gate *g, struct weir_grant *to, u32 n);
+
 struct weir_async;
 
 struct weir_async *weir_async_new(void);
 void weir_async_discard(struct weir_async *new);
-int weir_async_begin(struct weir_gate *g, struct weir_entry *e, struct weir_hold *h,
-		     struct weir_async **new, const struct weir_op *op, u64 *word);
-int weir_async_collect(struct weir_hold *h, u32 n, u64 *word);
-int weir_async_cancel(struct weir_gate *g, struct weir_entry *e, struct weir_hold *h,
+int weir_async_begin(struct weir_gate *g, struct weir_client *c, struct weir_grant *grant,
+		     struct weir_entry *e, struct weir_async **new,
+		     const struct weir_op *op, u64 *word);
+int weir_async_collect(struct weir_gate *g, struct weir_grant *grant, u32 n, u64 *word);
+int weir_async_cancel(struct weir_gate *g, struct weir_entry *e, struct weir_grant *grant,
 		      u64 *word);
-void weir_async_granted(struct weir_gate_place *p);
-void weir_async_left(struct weir_gate_place *p);
-u32 weir_async_wanted(const struct weir_hold *h);
+void weir_async_granted(struct weir_gate *g, struct weir_gate_place *p);
+void weir_async_left(struct weir_gate *g, struct weir_gate_place *p);
+u32 weir_async_wanted(const struct weir_grant *grant);
 void weir_async_kick(struct weir_gate *g);
-
-int weir_async_mod_init(void);
-void weir_async_mod_exit(void);
+enum hrtimer_restart weir_async_timer(struct hrtimer *timer);
 
 #endif /* _WEIR_GATE_ASYNC_H */

@@ -4,7 +4,8 @@
 #include <linux/err.h>
 #include <linux/slab.h>
 
-#include "gate/gate.h"
+#include "compat/hrtimer.h"
+#include "gate/gate_async.h"
 #include "core/registry.h"
 #include "core/sysfs.h"
 #include "core/user.h"
@@ -70,6 +71,9 @@ static struct weir_object *gate_create(u64 user_config)
 	spin_lock_init(&g->lock);
 	INIT_LIST_HEAD(&g->waiters);
 	INIT_LIST_HEAD(&g->async);
+	g->deadlines = RB_ROOT_CACHED;
+	weir_hrtimer_setup(&g->timer, weir_async_timer, CLOCK_BOOTTIME,
+			   HRTIMER_MODE_ABS_SOFT);
 	return &g->obj;
 }
 
@@ -88,6 +92,7 @@ static void gate_release(struct weir_object *o)
 {
 	struct weir_gate *g = weir_gate(o);
 
+	hrtimer_cancel(&g->timer);
 	weir_table_destroy(&g->table);
 	free_percpu(g->totals);
 }

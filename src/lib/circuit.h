@@ -169,7 +169,7 @@ static inline void weir_circuit_probed(const struct weir_circuit_config *c,
  * @call: the outcome
  * @moves: @n is 0; out: the state changes that were made
  *
- * The caller ensures that a probe is reported once, and by its holder only: see hold.h. A
+ * The caller ensures that a probe is reported once, and by its holder only: see grant.h. A
  * duplicate report cannot make the counts exceed the number of probes.
  */
 static inline enum weir_circuit_heard

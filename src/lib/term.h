@@ -20,7 +20,7 @@
 
 #define WEIR_TERM_FOREVER	U64_MAX
 
-struct weir_hold;
+struct weir_grant;
 
 /**
  * struct weir_term - of a lease
@@ -30,17 +30,17 @@ struct weir_hold;
  *
  * @version:	I
  * @expires:	E: ns since the table's epoch, or WEIR_TERM_FOREVER
- * @hold:	I: the owner's, NULL of a detached one. Good under the entry's lock while the
+ * @grant:	I: the owner's, NULL of a detached one. Good under the entry's lock while the
  *		roster is alive.
  * @client:	I: the owner's, to be compared and never followed
- * @files:	I: the same
+ * @tag:	I: the owner's
  */
 struct weir_term {
 	u64			version;
 	u64			expires;
-	struct weir_hold	*hold;
+	struct weir_grant	*grant;
 	const void		*client;
-	const void		*files;
+	u32			tag;
 };
 
 /* When it runs out. */
@@ -71,18 +71,18 @@ static inline u64 weir_term_until(u64 ttl, u64 usual, u64 now)
 	return ttl == WEIR_NEVER ? WEIR_TERM_FOREVER : now + ttl;
 }
 
-/* The owner is a client in a table of descriptors. */
+/* Whether a client and a tag are the owner. */
 static inline bool weir_term_is_of(const struct weir_term *t, const void *client,
-				   const void *files)
+				   u32 tag)
 {
-	return t->client && t->client == client && t->files == files;
+	return t->client && t->client == client && t->tag == tag;
 }
 
-/* May he do with it what only its owner may? */
+/* Whether they may do with it what only its owner may. */
 static inline bool weir_term_is_open_to(const struct weir_term *t, const void *client,
-					const void *files)
+					u32 tag)
 {
-	return !t->client || weir_term_is_of(t, client, files);
+	return !t->client || weir_term_is_of(t, client, tag);
 }
 
 /* Whether an operation makes a lease where there is none. */
@@ -96,13 +96,13 @@ static inline bool weir_term_makes(u32 opcode)
  * @t: of the key's lease, which lasts; NULL: it has none
  * @opcode: CLAIM, PUT, REPLACE, TOUCH or REMOVE
  * @n: the operation's
- * @client: the caller
- * @files: the same
+ * @client: the caller's
+ * @tag: the caller's
  *
  * Return: 0, -ENOENT, -EEXIST: it is another one's, or -ESTALE: it is of another version.
  */
 static inline int weir_term_admit(const struct weir_term *t, u32 opcode, u64 n,
-				  const void *client, const void *files)
+				  const void *client, u32 tag)
 {
 	if (!t)
 		return weir_term_makes(opcode) ? 0 : -ENOENT;
@@ -110,7 +110,7 @@ static inline int weir_term_admit(const struct weir_term *t, u32 opcode, u64 n,
 		return -EEXIST;
 	if (opcode != WEIR_OP_PUT && n)
 		return t->version == n ? 0 : -ESTALE;
-	return weir_term_is_open_to(t, client, files) ? 0 : -EEXIST;
+	return weir_term_is_open_to(t, client, tag) ? 0 : -EEXIST;
 }
 
 /* A lease begins, that of the next version; its owner is set, if it has one. */

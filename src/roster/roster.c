@@ -12,7 +12,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "core/hold.h"
+#include "core/grant.h"
 #include "roster/roster.h"
 
 #define AGAIN	2	/* something came between: look again. WEIR_OP_MUST_SLEEP is 1 */
@@ -93,7 +93,7 @@ static int admit(struct weir_roster *r, struct weir_op *op, const struct weir_te
 		 u64 now, const struct weir_client *c)
 {
 	int err = weir_term_admit(l ? &l->term : NULL, op->opcode, op->n, c,
-				  current->files);
+				  op->tag);
 
 	if (!err || !l)
 		return err;
@@ -399,7 +399,7 @@ int weir_roster_op(struct weir_client *c, struct weir_object *o, struct weir_op 
 		   const u8 *bytes, const struct weir_op_lease *lease)
 {
 	struct weir_claim claim = { .r = weir_roster(o), .op = op, .c = c };
-	int err, ret = weir_roster_key(claim.r, op, bytes, &claim.key);
+	int ret = weir_roster_key(claim.r, op, bytes, &claim.key);
 
 	if (ret)
 		return ret;
@@ -409,11 +409,8 @@ int weir_roster_op(struct weir_client *c, struct weir_object *o, struct weir_op 
 		claim.new = weir_tenure_new(claim.r, lease);
 		ret = claim.new ? 0 : -ENOMEM;
 	}
-	if (!ret) {
+	if (!ret)
 		ret = perform(&claim);
-		err = weir_claim_end(&claim);
-		ret = ret ?: err;
-	}
 	weir_claim_discard(&claim);
 	return ret;
 }
@@ -423,11 +420,11 @@ int weir_roster_op(struct weir_client *c, struct weir_object *o, struct weir_op 
 /**
  * struct death - a holder has gone
  * @r: the roster
- * @h: what he had
+ * @g: what it had
  */
 struct death {
 	struct weir_roster *r;
-	struct weir_hold *h;
+	struct weir_grant *g;
 };
 
 /* For weir_table_drop(). */
@@ -437,20 +434,19 @@ static bool death_ends(struct weir_entry *e, void *arg)
 	struct weir_tenure *l = weir_tenure_locked(e);
 
 	/* it may have ended before, and another one begun */
-	if (!d->h->n || l->term.hold != d->h)
+	if (!d->g->n || l->term.grant != d->g)
 		return false;
 	weir_tenure_lost(d->r, e, l, weir_table_now(&d->r->table));
 	return true;
 }
 
 /* &weir_kind_ops.give_back */
-void weir_roster_give_back(struct weir_object *o, struct weir_hold *h)
+void weir_roster_give_back(struct weir_object *o, struct weir_grant *g)
 {
-	struct death d = { .r = weir_roster(o), .h = h };
+	struct death d = { .r = weir_roster(o), .g = g };
 
-	/* without a lease the entry may be gone; that he has none then stays so */
-	if (READ_ONCE(h->n))
-		weir_table_drop(&d.r->table, h->entry, death_ends, &d);
+	/* a lease that has ended meanwhile may have left the entry to be dropped */
+	weir_table_drop(&d.r->table, g->entry, death_ends, &d);
 }
 
 /* &weir_table_ops.idle_at: what has run out is as good as absent. */

@@ -8,7 +8,7 @@
  *
  * term.h says what may be done to a lease, roster_lease.c makes and ends leases, roster.c
  * does one operation, claims.c several claims as one, roster_object.c makes and shows
- * rosters, hold.h knows whose leases are.
+ * rosters, grant.h knows whose leases are.
  */
 #ifndef _WEIR_ROSTER_H
 #define _WEIR_ROSTER_H
@@ -80,9 +80,7 @@ struct weir_tenure {
  * @key: hashed
  * @now: ns since the table's epoch, read with the entry locked
  * @new: the lease, NULL when an entry leads to it
- * @version: of the lease that was made
- * @memory: for a hold; NULL of a detached one, or if it was used
- * @hold: of the new lease, in use
+ * @memory: for a grant; NULL of a detached one, or if it was used
  */
 struct weir_claim {
 	struct weir_roster	*r;
@@ -91,9 +89,7 @@ struct weir_claim {
 	struct weir_key		key;
 	u64			now;
 	struct weir_tenure	*new;
-	u64			version;
-	struct weir_hold	*memory;
-	struct weir_hold	*hold;
+	struct weir_grant	*memory;
 };
 
 int weir_roster_try(struct weir_client *c, struct weir_object *o, struct weir_op *op,
@@ -102,7 +98,7 @@ int weir_roster_op(struct weir_client *c, struct weir_object *o, struct weir_op 
 		   const u8 *bytes, const struct weir_op_lease *lease);
 int weir_roster_key(struct weir_roster *r, const struct weir_op *op, const u8 *bytes,
 		    struct weir_key *key);
-void weir_roster_give_back(struct weir_object *o, struct weir_hold *h);
+void weir_roster_give_back(struct weir_object *o, struct weir_grant *g);
 u64 weir_roster_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word,
 			u64 now);
 void weir_roster_dropped(struct weir_table *t, struct weir_entry *e);
@@ -110,10 +106,6 @@ void weir_roster_stats_read(struct weir_roster *r, struct weir_roster_stats *sta
 
 int weir_claim_prepare(struct weir_claim *claim, const struct weir_op_lease *lease);
 void weir_claim_make(struct weir_claim *claim, struct weir_entry *e, bool linked);
-bool weir_claim_gone(struct weir_claim *claim);
-void weir_claim_undo(struct weir_claim *claim);
-void weir_claim_done(struct weir_claim *claim);
-int weir_claim_end(struct weir_claim *claim);
 void weir_claim_discard(struct weir_claim *claim);
 struct weir_tenure *weir_tenure_new(struct weir_roster *r,
 				    const struct weir_op_lease *lease);

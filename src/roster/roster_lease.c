@@ -15,7 +15,7 @@
 
 #include "core/client.h"
 #include "core/event.h"
-#include "core/hold.h"
+#include "core/grant.h"
 #include "roster/roster.h"
 
 /* Charged as the entry is. NULL: no memory. May sleep. */
@@ -51,9 +51,10 @@ void weir_tenure_answer(struct weir_op *op, const struct weir_tenure *l, u64 now
 	op->left = weir_term_left(weir_term_expires(&l->term), now);
 	op->pid = l->pid;
 	op->uid = from_kuid_munged(current_user_ns(), l->uid);
+	op->owner_tag = l->term.tag;
 	if (!l->term.client)
 		op->out_flags |= WEIR_OUT_DETACHED;
-	else if (weir_term_is_of(&l->term, c, current->files))
+	else if (weir_term_is_of(&l->term, c, op->tag))
 		op->out_flags |= WEIR_OUT_MINE;
 }
 
@@ -67,9 +68,9 @@ void weir_tenure_put(struct weir_tenure *new, struct weir_entry *e)
 /* No entry leads to it any more, or will when this one is unlocked. Under RCU. */
 void weir_tenure_end(struct weir_roster *r, struct weir_tenure *old)
 {
-	/* of a dead roster nobody holds anything: see weir_hold_drop() */
-	if (old->term.hold && weir_object_alive(&r->obj))
-		weir_hold_drop(old->term.hold);
+	/* of a dead roster all grants end at once: see weir_grant_object_end() */
+	if (old->term.grant && weir_object_alive(&r->obj))
+		weir_grant_drop(old->term.grant);
 	kfree_rcu(old, rcu);
 }
 
@@ -101,7 +102,7 @@ int weir_claim_prepare(struct weir_claim *claim, const struct weir_op_lease *lea
 		return -ENOMEM;
 	if (claim->op->n & WEIR_LEASE_DETACHED)
 		return 0;
-	claim->memory = weir_hold_new();
+	claim->memory = weir_grant_new();
 	return claim->memory ? 0 : -ENOMEM;
 }
 
@@ -109,19 +110,18 @@ int weir_claim_prepare(struct weir_claim *claim, const struct weir_op_lease *lea
 void weir_claim_discard(struct weir_claim *claim)
 {
 	kfree(claim->new);
-	weir_hold_discard(claim->memory);
+	weir_grant_discard(claim->memory);
 }
 
-/* The caller is the owner. The hold has a user: nobody takes it away meanwhile. */
-static void claim_hold(struct weir_claim *claim, struct weir_entry *e)
+/* The caller is the owner. */
+static void claim_grant(struct weir_claim *claim, struct weir_entry *e)
 {
 	struct weir_term *new = &claim->new->term;
 
-	claim->hold = weir_hold_get(claim->c, &claim->r->obj, e, &claim->memory);
-	WRITE_ONCE(claim->hold->n, 1);
-	new->hold = claim->hold;
 	new->client = claim->c;
-	new->files = current->files;
+	new->tag = claim->op->tag;
+	new->grant = weir_grant_get(claim->c, new->tag, &claim->r->obj, e, &claim->memory);
+	WRITE_ONCE(new->grant->n, 1);
 }
 
 /**
@@ -149,69 +149,12 @@ void weir_claim_make(struct weir_claim *claim, struct weir_entry *e, bool linked
 		this_cpu_inc(r->totals->claimed);
 	}
 	if (!(claim->op->n & WEIR_LEASE_DETACHED))
-		claim_hold(claim, e);
+		claim_grant(claim, e);
 	weir_term_begin(&new->term, &r->version,
 			weir_term_until(claim->op->arg, r->ttl, claim->now));
-	claim->version = new->term.version;
 	weir_tenure_put(new, e);
 	claim->new = NULL;
 	if (linked || new->term.expires < before)
 		weir_table_settle(&r->table, claim->key.hash, new->term.expires);
 	weir_tenure_answer(claim->op, new, claim->now, claim->c);
-}
-
-/* Whether the holder has gone meanwhile. */
-bool weir_claim_gone(struct weir_claim *claim)
-{
-	return claim->hold && weir_hold_gone(claim->c, claim->hold);
-}
-
-/* For weir_table_drop(): a detached lease that the claim made, if it is that still. */
-static bool undo_wanted(struct weir_entry *e, void *arg)
-{
-	struct weir_claim *claim = arg;
-	struct weir_tenure *l = weir_tenure_locked(e);
-
-	if (l->term.version != claim->version)
-		return false;
-	weir_tenure_lost(claim->r, e, l, weir_table_now(&claim->r->table));
-	return true;
-}
-
-/* The lease that was made is lost. */
-void weir_claim_undo(struct weir_claim *claim)
-{
-	struct weir_roster *r = claim->r;
-	struct weir_entry *e;
-
-	rcu_read_lock();
-	if (!weir_object_alive(&r->obj)) {
-		/* nobody has anything of it */
-	} else if (claim->hold) {
-		weir_roster_give_back(&r->obj, claim->hold);
-	} else {
-		e = weir_table_find(&r->table, &claim->key);
-		if (e)
-			weir_table_drop(&r->table, e, undo_wanted, claim);
-	}
-	rcu_read_unlock();
-}
-
-/* All that is to be done about the lease is done. */
-void weir_claim_done(struct weir_claim *claim)
-{
-	if (claim->hold)
-		weir_hold_put(claim->c, claim->hold);
-	claim->hold = NULL;
-}
-
-/* The holder may have gone meanwhile: then the lease is lost. 0 or -EBADF. */
-int weir_claim_end(struct weir_claim *claim)
-{
-	bool gone = weir_claim_gone(claim);
-
-	if (gone)
-		weir_claim_undo(claim);
-	weir_claim_done(claim);
-	return gone ? -EBADF : 0;
 }

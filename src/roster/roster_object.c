@@ -177,6 +177,7 @@ static void record_fill(struct weir_dump_walk *d, struct weir_entry *e)
 		.key_len = e->key_len,
 		.value_len = l->length,
 		.flags = l->term.client ? 0 : WEIR_LEASE_DETACHED,
+		.tag = l->term.tag,
 		.version = l->term.version,
 		.left = expires == WEIR_EXPIRY_NEVER ? WEIR_NEVER : expires - now,
 		.pid = l->pid,

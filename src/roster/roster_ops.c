@@ -82,17 +82,17 @@ int weir_roster_op_run(struct weir_client *c, struct weir_object *o,
 }
 
 const struct weir_op_desc weir_roster_opcodes[] = {
-	{ &weir_roster_ops, WEIR_OP_CLAIM, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_ALL,
+	{ &weir_roster_ops, WEIR_OP_CLAIM, WEIR_RIGHT_USE, WEIR_OP_PTR,
+	  WEIR_OPF_TAG | WEIR_OPF_ALL, 0, WEIR_LEASE_DETACHED, 0, U64_MAX },
+	{ &weir_roster_ops, WEIR_OP_PUT, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_TAG,
 	  0, WEIR_LEASE_DETACHED, 0, U64_MAX },
-	{ &weir_roster_ops, WEIR_OP_PUT, WEIR_RIGHT_USE, WEIR_OP_PTR, 0,
-	  0, WEIR_LEASE_DETACHED, 0, U64_MAX },
-	{ &weir_roster_ops, WEIR_OP_LEASE_GET, WEIR_RIGHT_OBSERVE, WEIR_OP_PTR, 0,
-	  0, 0, 0, 0 },
-	{ &weir_roster_ops, WEIR_OP_REPLACE, WEIR_RIGHT_USE, WEIR_OP_PTR, 0,
+	{ &weir_roster_ops, WEIR_OP_LEASE_GET, WEIR_RIGHT_OBSERVE, WEIR_OP_PTR,
+	  WEIR_OPF_TAG, 0, 0, 0, 0 },
+	{ &weir_roster_ops, WEIR_OP_REPLACE, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_TAG,
 	  1, S64_MAX, 0, 0 },
-	{ &weir_roster_ops, WEIR_OP_TOUCH, WEIR_RIGHT_USE, WEIR_OP_PTR, 0,
+	{ &weir_roster_ops, WEIR_OP_TOUCH, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_TAG,
 	  0, S64_MAX, 0, U64_MAX },
-	{ &weir_roster_ops, WEIR_OP_REMOVE, WEIR_RIGHT_USE, WEIR_OP_PTR, 0,
+	{ &weir_roster_ops, WEIR_OP_REMOVE, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_TAG,
 	  0, S64_MAX, 0, 0 },
 	{}
 };

@@ -17,6 +17,7 @@
 #define WEIR_OPF_ALL	0x1	/* may be one of several in WEIR_SUBMIT_ALL */
 #define WEIR_OPF_ALONE	0x2	/* may wait, so it shares no RCU read side in a batch */
 #define WEIR_OPF_COLLECT 0x4	/* ENODEV collects what the caller has queued there */
+#define WEIR_OPF_TAG	0x8	/* about what a holder has, so it takes a tag */
 
 /**
  * struct weir_op_desc - an opcode

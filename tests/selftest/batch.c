@@ -117,7 +117,7 @@ static struct wish wish_make(unsigned int *seed)
 		w.op.opcode = 0xffff;
 		break;
 	case 1:
-		w.op.reserved[1] = 1;
+		w.op.plan = 1;
 		break;
 	case 2:
 		w.object = (w.object + 1) % OBJECTS;

@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <linux/weir.h>
@@ -57,6 +58,36 @@ static inline int client_open(int flags)
 	int fd = open(WEIR_DEVICE, flags | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
+}
+
+static inline int client_dup(int fd, __u32 flags)
+{
+	struct weir_dup_client dup = { .size = sizeof(dup), .flags = flags };
+
+	return call(fd, WEIR_IOC_DUP_CLIENT, &dup);
+}
+
+static inline int tag_drop(int fd, __u32 tag)
+{
+	struct weir_drop drop = { .size = sizeof(drop), .tag = tag };
+
+	return call(fd, WEIR_IOC_DROP, &drop);
+}
+
+/*
+ * In a child of fork(): a client of its own with the handles of @fd's, and no other file,
+ * so that it keeps nothing that its parent or others hold.
+ */
+static inline int client_alone(int fd)
+{
+	int own = client_dup(fd, WEIR_DUP_CLOEXEC);
+
+	if (own < 0 || (own > 3 && syscall(SYS_close_range, 3, own - 1, 0)) ||
+	    syscall(SYS_close_range, own + 1, ~0U, 0)) {
+		printf("# no client of one's own\n");
+		abort();
+	}
+	return own;
 }
 
 /* WEIR_SCALE=small: the kernel looks at every access, so less must do. */
@@ -346,15 +377,22 @@ static inline int op_run(int fd, struct weir_op *op)
 	return op->result;
 }
 
-/* An op on a key that is a number, or NULL where there are no keys. */
-static inline int number_run(int fd, struct weir_op *op, __u16 opcode, __u32 handle,
-			     const __u64 *key, __s64 n, __u64 arg)
+/* An op on a key that is a number, or NULL where there are no keys; as holder @tag. */
+static inline int number_run_as(int fd, __u32 tag, struct weir_op *op, __u16 opcode,
+				__u32 handle, const __u64 *key, __s64 n, __u64 arg)
 {
 	*op = op_make(opcode, handle, n);
 	op->arg = arg;
+	op->tag = tag;
 	if (key)
 		op_key(op, key, sizeof(*key));
 	return op_run(fd, op);
+}
+
+static inline int number_run(int fd, struct weir_op *op, __u16 opcode, __u32 handle,
+			     const __u64 *key, __s64 n, __u64 arg)
+{
+	return number_run_as(fd, 0, op, opcode, handle, key, n, arg);
 }
 
 static inline int counter_add(int fd, __u32 handle, __u32 field, __s64 n)

@@ -228,22 +228,23 @@ TEST_F(flags, op_flags)
 	}
 }
 
-TEST_F(flags, op_reserved)
+/* There are no plans yet, and what gives nothing to a holder takes no tag. */
+TEST_F(flags, op_plan_and_tag)
 {
 	__u64 key = 1;
 
-	for (int word = 0; word < 3; word++) {
-		for (int bit = 0; bit < 16; bit++) {
-			struct weir_op op = op_make(WEIR_OP_ADD, self->counter,
-						    1);
+	for (int bit = 0; bit < 48; bit++) {
+		struct weir_op op[2] = { op_make(WEIR_OP_ADD, self->counter, 1),
+					 op_make(WEIR_OP_CHECK, self->limiter, 1) };
 
-			op.arg = 1;
-			op.reserved[word] = 1U << bit;
-			EXPECT_EQ(-EINVAL, op_run(self->fd, &op));
-			op = op_make(WEIR_OP_CHECK, self->limiter, 1);
-			op_key(&op, &key, sizeof(key));
-			op.reserved[word] = 1U << bit;
-			EXPECT_EQ(-EINVAL, op_run(self->fd, &op));
+		op[0].arg = 1;
+		op_key(&op[1], &key, sizeof(key));
+		for (int i = 0; i < 2; i++) {
+			if (bit < 16)
+				op[i].plan = 1U << bit;
+			else
+				op[i].tag = 1U << (bit - 16);
+			EXPECT_EQ(-EINVAL, op_run(self->fd, &op[i]));
 		}
 	}
 }
@@ -353,7 +354,7 @@ TEST_F(flags, one_bad_op_among_good)
 		ops[i] = op_make(WEIR_OP_ADD, self->counter, i == 2 ? -1 : 1);
 		ops[i].arg = 1;
 	}
-	ops[1].reserved[0] = 1;
+	ops[1].plan = 1;
 	EXPECT_EQ(0, submit(self->fd, ops, 3, &done));
 	EXPECT_EQ(3, done);
 	EXPECT_EQ(0, ops[0].result);

@@ -166,10 +166,11 @@ TEST_F(calls, stats)
 	EXPECT_EQ(0, s.in_use);
 	EXPECT_EQ(8, s.reclaimed);
 	EXPECT_EQ(WEIR_ALLOWED, gate_try(self->fd, self->keyed, &A, 5));
-	EXPECT_EQ(-EDEADLK, gate_run(self->fd, &op, WEIR_OP_ACQUIRE, self->keyed, &A, 1,
-				     WEIR_NEVER));
+	EXPECT_EQ(WEIR_ALLOWED, gate_get_as(self->fd, 1, self->keyed, &B, 5, 0));
+	EXPECT_EQ(-EDEADLK, gate_run_as(self->fd, 1, &op, WEIR_OP_ACQUIRE, self->keyed, &B,
+					1, WEIR_NEVER));
 	s = gate_stats(self->fd, self->keyed);
-	EXPECT_EQ(5, s.acquired);
+	EXPECT_EQ(6, s.acquired);
 	EXPECT_EQ(2, s.refused);
 }
 
@@ -191,7 +192,7 @@ TEST_F(calls, op_refused)
 		BAD(EINVAL, bad.n = -1);
 		BAD(EINVAL, bad.n = 1LL << 32);
 		BAD(EINVAL, bad.flags = 4);
-		BAD(EINVAL, bad.reserved[1] = 1);
+		BAD(EINVAL, bad.plan = 1);
 		BAD(EINVAL, bad.key[31] = 1);
 		BAD(EINVAL, op_key(&bad, &A, 8));
 		BAD(EINVAL, bad.key_len = WEIR_KEY_MAX + 1);
@@ -232,11 +233,11 @@ TEST_F(calls, impossible)
 	EXPECT_EQ(-E2BIG, gate_try(self->fd, self->keyed, &A, PERMITS + 1));
 	EXPECT_EQ(0, gate_stats(self->fd, self->keyed).keys);
 	EXPECT_EQ(0, gate_stats(self->fd, self->gate).keys);
-	EXPECT_EQ(WEIR_ALLOWED, gate_try(self->fd, self->gate, NULL, 3));
-	EXPECT_EQ(-EDEADLK, gate_run(self->fd, &op, WEIR_OP_ACQUIRE, self->gate, NULL,
-				     3, WEIR_NEVER));
-	/* who does not wait is told that there are none, as anybody */
-	EXPECT_EQ(WEIR_LIMITED, gate_try(self->fd, self->gate, NULL, 3));
+	EXPECT_EQ(WEIR_ALLOWED, gate_get_as(self->fd, 1, self->gate, NULL, 3, 0));
+	EXPECT_EQ(-EDEADLK, gate_run_as(self->fd, 1, &op, WEIR_OP_ACQUIRE, self->gate, NULL,
+					3, WEIR_NEVER));
+	/* a caller that does not wait is told that there are none, as any other */
+	EXPECT_EQ(WEIR_LIMITED, gate_get_as(self->fd, 1, self->gate, NULL, 3, 0));
 	EXPECT_EQ(2, gate_free(self->fd, self->gate, NULL));
 }
 

@@ -64,6 +64,38 @@ static inline int gate_run(int fd, struct weir_op *op, __u16 opcode, __u32 gate,
 	return number_run(fd, op, opcode, gate, key, n, until);
 }
 
+static inline int gate_run_as(int fd, __u32 tag, struct weir_op *op, __u16 opcode, __u32 gate,
+			      const __u64 *key, __s64 n, __u64 until)
+{
+	return number_run_as(fd, tag, op, opcode, gate, key, n, until);
+}
+
+/* Acquire until then: the verdict, or a negative errno. */
+static inline int gate_get_as(int fd, __u32 tag, __u32 gate, const __u64 *key, __s64 n,
+			      __u64 until)
+{
+	struct weir_op op;
+	int ret = gate_run_as(fd, tag, &op, WEIR_OP_ACQUIRE, gate, key, n, until);
+
+	return ret ?: (int)op.verdict;
+}
+
+static inline int gate_release_as(int fd, __u32 tag, __u32 gate, const __u64 *key, __s64 n)
+{
+	struct weir_op op;
+
+	return gate_run_as(fd, tag, &op, WEIR_OP_RELEASE, gate, key, n, 0);
+}
+
+static inline __u32 gate_held_as(int fd, __u32 tag, __u32 gate, const __u64 *key)
+{
+	struct weir_op op;
+
+	if (gate_run_as(fd, tag, &op, WEIR_OP_GATE_STATE, gate, key, 0, 0))
+		abort();
+	return op.held;
+}
+
 /* Without a wait: the verdict, or a negative errno. */
 static inline int gate_try(int fd, __u32 gate, const __u64 *key, __s64 n)
 {
@@ -180,7 +212,7 @@ static inline void visitor_visit(struct visitors *all, int i, int fd, __u32 gate
 	_exit(0);
 }
 
-/* A process of its own, with the same open file; returns when it has begun. */
+/* A process and a client of its own, with the same handles; returns when it has begun. */
 static inline void visitor_begin(struct visitors *all, int i, int fd, __u32 gate,
 				 const __u64 *key, __s64 n, __u64 until)
 {
@@ -191,7 +223,7 @@ static inline void visitor_begin(struct visitors *all, int i, int fd, __u32 gate
 	memset(v, 0, sizeof(*v));
 	pid = fork();
 	if (!pid)
-		visitor_visit(all, i, fd, gate, key, n, until);
+		visitor_visit(all, i, client_alone(fd), gate, key, n, until);
 	v->pid = pid;
 	while (!v->ready)
 		usleep(100);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * gate_owner - who holds a permit, and that it comes back: once, and in time
+ * gate_owner - holders of permits, and that permits come back: once, and in time
  *
- * A holder is an open file in one table of descriptors. What one has that dies is back
- * when waitpid() returns: so it is looked at right after that, without any sleep.
+ * A holder is an open file and a tag. When the last process that has the file dies, its
+ * permits are back when waitpid() returns: so that is tested without any sleep.
  */
 #include "harness.h"
 
 #include <linux/io_uring.h>
-#include <sched.h>
+#include <linux/sched.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -49,7 +49,7 @@ FIXTURE_TEARDOWN(owner)
 
 /* ------------------------------------------------------------ death */
 
-/* A child that lives until the test is over, with all the files there are. */
+/* A child that shares its parent's open file until the test is over. */
 static void leave_a_child(FIXTURE_DATA(owner) *self)
 {
 	char byte;
@@ -58,11 +58,6 @@ static void leave_a_child(FIXTURE_DATA(owner) *self)
 		return;
 	close(self->end[1]);
 	_exit(read(self->end[0], &byte, 1));
-}
-
-static void leave_in_socket(FIXTURE_DATA(owner) *self, int fd)
-{
-	fd_send(self->pair[0], fd);
 }
 
 static bool have_uring(void)
@@ -77,12 +72,11 @@ static bool have_uring(void)
 	return ring >= 0;
 }
 
-static void leave_in_uring(FIXTURE_DATA(owner) *self, int fd)
+static void leave_in_uring(int fd)
 {
 	struct io_uring_params params;
 	int ring;
 
-	(void)self;
 	memset(&params, 0, sizeof(params));
 	ring = syscall(__NR_io_uring_setup, 2, &params);
 	if (ring < 0 || syscall(__NR_io_uring_register, ring, IORING_REGISTER_FILES, &fd, 1))
@@ -101,9 +95,9 @@ static void hold_until_killed(FIXTURE_DATA(owner) *self, enum how how)
 	if (how == WITH_CHILD)
 		leave_a_child(self);
 	if (how == IN_SOCKET)
-		leave_in_socket(self, fd);
+		fd_send(self->pair[0], fd);
 	if (how == IN_URING)
-		leave_in_uring(self, fd);
+		leave_in_uring(fd);
 	self->all->visitor[0].ready = 1;
 	for (;;)
 		pause();
@@ -124,63 +118,77 @@ static void begin(FIXTURE_DATA(owner) *self, enum how how)
 		usleep(50);
 }
 
-static void die(struct __test_metadata *_metadata, FIXTURE_DATA(owner) *self, enum how how,
-		int rounds)
+/* The only process that has the file. */
+TEST_F(owner, killed)
 {
-	for (int i = 0; i < rounds; i++) {
-		char byte;
-
-		begin(self, how);
+	for (int i = 0; i < ROUNDS; i++) {
+		begin(self, ALONE);
 		ASSERT_EQ(3, gate_in_use(self->fd, self->gate));
 		visitor_kill(self->all, 0);
 		ASSERT_EQ(0, gate_in_use(self->fd, self->gate)) {
 			TH_LOG("round %d", i);
 		}
-		/* what was left comes, and changes nothing */
-		if (how == IN_SOCKET)
-			ASSERT_EQ(1, recv(self->pair[1], &byte, 1, 0));
 	}
-	EXPECT_EQ(3 * rounds, gate_stats(self->fd, self->gate).reclaimed);
-	EXPECT_EQ(2 * rounds, gate_stats(self->fd, self->gate).acquired);
+	EXPECT_EQ(3 * ROUNDS, gate_stats(self->fd, self->gate).reclaimed);
+	EXPECT_EQ(2 * ROUNDS, gate_stats(self->fd, self->gate).acquired);
 }
 
-TEST_F(owner, killed)
-{
-	die(_metadata, self, ALONE, ROUNDS);
-}
-
+/* A child has the same file: it is the same holder, until it ends as well. */
 TEST_F(owner, killed_with_a_child)
 {
-	die(_metadata, self, WITH_CHILD, ROUNDS);
+	begin(self, WITH_CHILD);
+	visitor_kill(self->all, 0);
+	EXPECT_EQ(3, gate_in_use(self->fd, self->gate));
+	close(self->end[1]);
+	self->end[1] = -1;
+	/* the child is not ours to wait for */
+	while (gate_in_use(self->fd, self->gate))
+		usleep(1000);
+	EXPECT_EQ(3, gate_stats(self->fd, self->gate).reclaimed);
 }
 
+/* A message under way keeps the file, and whoever receives it is the same holder. */
 TEST_F(owner, killed_with_a_message_under_way)
-{
-	die(_metadata, self, IN_SOCKET, ROUNDS);
-}
-
-TEST_F(owner, killed_with_io_uring)
-{
-	if (!have_uring())
-		SKIP(return, "no io_uring");
-	die(_metadata, self, IN_URING, ROUNDS);
-}
-
-/* Nor is anything given back twice when the last reference goes, much later. */
-TEST_F(owner, once)
 {
 	int fd;
 
 	begin(self, IN_SOCKET);
 	visitor_kill(self->all, 0);
-	/* the very file, in another table, whose holder has nothing */
+	EXPECT_EQ(3, gate_in_use(self->fd, self->gate));
 	fd = fd_receive(self->pair[1]);
-	EXPECT_EQ(-ENOENT, gate_release(fd, 1, NULL, 1));
+	EXPECT_EQ(0, gate_release(fd, 1, NULL, 1));
+	EXPECT_EQ(2, gate_in_use(self->fd, self->gate));
 	gate_take(fd, 1, 4);
-	EXPECT_EQ(4, gate_in_use(self->fd, self->gate));
+	EXPECT_EQ(6, gate_in_use(self->fd, self->gate));
 	close(fd);
 	EXPECT_EQ(0, gate_in_use(self->fd, self->gate));
-	EXPECT_EQ(7, gate_stats(self->fd, self->gate).reclaimed);
+	EXPECT_EQ(6, gate_stats(self->fd, self->gate).reclaimed);
+}
+
+/* A message that nobody receives goes with its socket. */
+TEST_F(owner, message_never_received)
+{
+	begin(self, IN_SOCKET);
+	visitor_kill(self->all, 0);
+	close(self->pair[1]);
+	close(self->pair[0]);
+	self->pair[0] = self->pair[1] = -1;
+	/* sockets that still have files in flight are collected by a worker */
+	while (gate_in_use(self->fd, self->gate))
+		usleep(1000);
+	EXPECT_EQ(3, gate_stats(self->fd, self->gate).reclaimed);
+}
+
+/* The ring ends some time after its process, and keeps the file until then. */
+TEST_F(owner, killed_with_io_uring)
+{
+	if (!have_uring())
+		SKIP(return, "no io_uring");
+	begin(self, IN_URING);
+	visitor_kill(self->all, 0);
+	while (gate_in_use(self->fd, self->gate))
+		usleep(1000);
+	EXPECT_EQ(3, gate_stats(self->fd, self->gate).reclaimed);
 }
 
 /* Waiting or holding, by whatever signal, and by exit as well. */
@@ -216,7 +224,7 @@ TEST_F(owner, dup)
 	gate_take(fd, gate, 3);
 	EXPECT_EQ(0, close(fd));
 	EXPECT_EQ(3, gate_in_use(self->fd, self->gate));
-	/* one holder, whichever descriptor he uses */
+	/* one holder, whichever descriptor it uses */
 	EXPECT_EQ(0, gate_release(copy, gate, NULL, 1));
 	EXPECT_EQ(2, gate_in_use(self->fd, self->gate));
 	EXPECT_EQ(0, close(copy));
@@ -249,7 +257,7 @@ TEST_F(owner, close_range)
 	EXPECT_EQ(3, gate_stats(self->fd, self->gate).reclaimed);
 }
 
-/* The file is still under way in a message: only the table counts. */
+/* The last descriptor is closed, but a message has the file. */
 TEST_F(owner, close_with_a_message_under_way)
 {
 	__u32 gate;
@@ -258,38 +266,190 @@ TEST_F(owner, close_with_a_message_under_way)
 	fd_send(self->pair[0], fd);
 	gate_take(fd, gate, 3);
 	close(fd);
-	EXPECT_EQ(0, gate_in_use(self->fd, self->gate));
+	EXPECT_EQ(3, gate_in_use(self->fd, self->gate));
 	fd = fd_receive(self->pair[1]);
-	EXPECT_EQ(-ENOENT, gate_release(fd, gate, NULL, 1));
-	gate_take(fd, gate, 2);
-	EXPECT_EQ(0, gate_release(fd, gate, NULL, 2));
+	EXPECT_EQ(0, gate_release(fd, gate, NULL, 1));
 	close(fd);
+	EXPECT_EQ(0, gate_in_use(self->fd, self->gate));
+	EXPECT_EQ(2, gate_stats(self->fd, self->gate).reclaimed);
+}
+
+/* A child that the C library knows nothing of shares the holder: descriptors are copies. */
+TEST_F(owner, raw_fork)
+{
+	int status, fd;
+	__u32 gate;
+	pid_t pid;
+
+	fd = gate_enter(&gate);
+	gate_take(fd, gate, 4);
+	pid = syscall(__NR_clone3, &(struct clone_args){ .exit_signal = SIGCHLD },
+		      sizeof(struct clone_args));
+	if (!pid) {
+		if (gate_release(fd, gate, NULL, 1))
+			_exit(1);
+		gate_take(fd, gate, 2);
+		_exit(gate_state(fd, gate, NULL).held != 5);
+	}
+	ASSERT_LT(0, pid);
+	waitpid(pid, &status, 0);
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(5, gate_in_use(self->fd, self->gate));
+	EXPECT_EQ(5, gate_state(fd, gate, NULL).held);
+	EXPECT_EQ(0, gate_stats(self->fd, self->gate).reclaimed);
+	close(fd);
+	EXPECT_EQ(0, gate_in_use(self->fd, self->gate));
+	EXPECT_EQ(5, gate_stats(self->fd, self->gate).reclaimed);
+}
+
+/* ------------------------------------------------------------ tags */
+
+TEST_F(owner, tags)
+{
+	/* each has its own, and gives back its own */
+	EXPECT_EQ(WEIR_ALLOWED, gate_get_as(self->fd, 1, self->gate, NULL, 3, 0));
+	EXPECT_EQ(WEIR_ALLOWED, gate_get_as(self->fd, ~0U, self->gate, NULL, 2, 0));
+	gate_take(self->fd, self->gate, 1);
+	EXPECT_EQ(3, gate_held_as(self->fd, 1, self->gate, NULL));
+	EXPECT_EQ(2, gate_held_as(self->fd, ~0U, self->gate, NULL));
+	EXPECT_EQ(0, gate_held_as(self->fd, 2, self->gate, NULL));
+	EXPECT_EQ(-ENOENT, gate_release_as(self->fd, 2, self->gate, NULL, 1));
+	EXPECT_EQ(-ENOENT, gate_release(self->fd, self->gate, NULL, 2));
+	EXPECT_EQ(0, gate_release_as(self->fd, 1, self->gate, NULL, 1));
+	EXPECT_EQ(5, gate_in_use(self->fd, self->gate));
+	/* dropped, one by one; what is not there is no error */
+	EXPECT_EQ(0, tag_drop(self->fd, 2));
+	EXPECT_EQ(0, tag_drop(self->fd, 1));
+	EXPECT_EQ(3, gate_in_use(self->fd, self->gate));
+	EXPECT_EQ(0, tag_drop(self->fd, 1));
+	EXPECT_EQ(0, tag_drop(self->fd, 0));
+	EXPECT_EQ(2, gate_in_use(self->fd, self->gate));
+	EXPECT_EQ(2, gate_held_as(self->fd, ~0U, self->gate, NULL));
+	EXPECT_EQ(0, tag_drop(self->fd, ~0U));
+	EXPECT_EQ(0, gate_in_use(self->fd, self->gate));
+	EXPECT_EQ(5, gate_stats(self->fd, self->gate).reclaimed);
+}
+
+/* All keys and objects of one tag, and nothing of the others'. */
+TEST_F(owner, drop_of_many)
+{
+	struct weir_gate_config config = gate_config(WEIR_KEY_U64, 3);
+	__u32 keyed[2];
+
+	config.max_keys = 100;
+	ASSERT_EQ(0, gate_create(self->fd, OURS "keyed0", &config, &keyed[0]));
+	ASSERT_EQ(0, gate_create(self->fd, OURS "keyed1", &config, &keyed[1]));
+	for (__u64 key = 0; key < 100; key++)
+		for (__u32 tag = 1; tag <= 3; tag++)
+			for (int i = 0; i < 2; i++)
+				ASSERT_EQ(WEIR_ALLOWED, gate_get_as(self->fd, tag, keyed[i],
+								    &key, 1, 0));
+	EXPECT_EQ(0, tag_drop(self->fd, 2));
+	for (int i = 0; i < 2; i++) {
+		EXPECT_EQ(200, gate_stats(self->fd, keyed[i]).in_use);
+		EXPECT_EQ(100, gate_stats(self->fd, keyed[i]).reclaimed);
+	}
+	for (__u64 key = 0; key < 100; key++)
+		ASSERT_EQ(-ENOENT, gate_release_as(self->fd, 2, keyed[0], &key, 1));
+	EXPECT_EQ(0, tag_drop(self->fd, 3));
+	EXPECT_EQ(100, gate_stats(self->fd, keyed[1]).in_use);
+	EXPECT_EQ(0, gate_release_as(self->fd, 1, keyed[1], &(__u64){ 7 }, 1));
+}
+
+/* ------------------------------------------------------------ a duplicate of the client */
+
+TEST_F(owner, dup_client)
+{
+	int one, two, status = fcntl(self->fd, F_GETFL);
+	__u32 other;
+
+	gate_take(self->fd, self->gate, 4);
+	one = client_dup(self->fd, 0);
+	two = client_dup(self->fd, WEIR_DUP_CLOEXEC);
+	ASSERT_LE(0, one);
+	ASSERT_LE(0, two);
+	EXPECT_EQ(0, fcntl(one, F_GETFD));
+	EXPECT_EQ(FD_CLOEXEC, fcntl(two, F_GETFD));
+	EXPECT_EQ(status, fcntl(one, F_GETFL));
+	EXPECT_EQ(-EINVAL, client_dup(self->fd, 2));
+	EXPECT_EQ(-EINVAL, client_dup(self->fd, O_CLOEXEC));
+	/* the same handle, and nothing held */
+	EXPECT_EQ(0, gate_state(one, self->gate, NULL).held);
+	EXPECT_EQ(-ENOENT, gate_release(one, self->gate, NULL, 1));
+	gate_take(one, self->gate, 1);
+	gate_take(two, self->gate, 2);
+	close(one);
+	EXPECT_EQ(6, gate_in_use(self->fd, self->gate));
+	/* handles of the one are not the other's, and numbers go on as they did */
+	ASSERT_EQ(0, object_open(two, WEIR_KIND_GATE, OURS "gate", WEIR_RIGHT_USE, &other));
+	EXPECT_EQ(-EBADF, gate_try(self->fd, other, NULL, 1));
+	EXPECT_EQ(0, handle_close(two, self->gate));
+	EXPECT_EQ(4, gate_state(self->fd, self->gate, NULL).held);
+	close(two);
+	EXPECT_EQ(4, gate_in_use(self->fd, self->gate));
 	EXPECT_EQ(3, gate_stats(self->fd, self->gate).reclaimed);
 }
 
-/* A child has the file, and nothing of what its parent holds. */
-TEST_F(owner, fork)
+/* Rights, mode and place in the stream of events are those of the original. */
+TEST_F(owner, dup_client_is_no_more)
 {
-	int status;
-	pid_t pid;
+	struct weir_gate_config config = gate_config(WEIR_KEY_NONE, 1);
+	int reader = client_open(O_RDONLY | O_NONBLOCK), copy;
+	__u32 seen, made;
+	off_t at;
 
-	gate_take(self->fd, self->gate, 4);
-	pid = fork();
-	if (!pid) {
-		if (gate_release(self->fd, self->gate, NULL, 1) != -ENOENT)
-			_exit(1);
-		gate_take(self->fd, self->gate, 2);
-		if (gate_state(self->fd, self->gate, NULL).held != 2)
-			_exit(2);
-		close(self->fd);
-		_exit(0);
+	ASSERT_EQ(0, object_open(reader, WEIR_KIND_GATE, OURS "gate", WEIR_RIGHT_OBSERVE,
+				 &seen));
+	at = lseek(reader, 0, SEEK_CUR);
+	ASSERT_EQ(0, gate_create(self->fd, OURS "later", &config, &made));
+	copy = client_dup(reader, 0);
+	ASSERT_LE(0, copy);
+	EXPECT_EQ(O_RDONLY | O_NONBLOCK, fcntl(copy, F_GETFL) & (O_ACCMODE | O_NONBLOCK));
+	EXPECT_EQ(at, lseek(copy, 0, SEEK_CUR));
+	EXPECT_EQ(-EACCES, gate_try(copy, seen, NULL, 1));
+	EXPECT_EQ(-EACCES, gate_create(copy, OURS "not", &config, &made));
+	EXPECT_EQ(0, gate_state(copy, seen, NULL).held);
+	close(copy);
+	close(reader);
+}
+
+TEST_F(owner, dup_client_of_many)
+{
+	enum { MANY = 1000 };
+	static __u32 handle[MANY];
+	int copy;
+
+	for (int i = 0; i < MANY; i++)
+		ASSERT_EQ(0, object_open(self->fd, WEIR_KIND_GATE, OURS "gate",
+					 i % 2 ? WEIR_RIGHT_USE : WEIR_RIGHT_OBSERVE,
+					 &handle[i]));
+	for (int i = 0; i < MANY; i += 10)
+		ASSERT_EQ(0, handle_close(self->fd, handle[i]));
+	copy = client_dup(self->fd, 0);
+	ASSERT_LE(0, copy);
+	close(self->fd);
+	self->fd = copy;
+	for (int i = 0; i < MANY; i++) {
+		ASSERT_EQ(i % 10 == 0 ? -EBADF : i % 2 ? -ENOENT : -EACCES,
+			  gate_release(copy, handle[i], NULL, 1)) {
+			TH_LOG("handle %d", i);
+		}
 	}
-	waitpid(pid, &status, 0);
-	EXPECT_EQ(0, status);
-	EXPECT_EQ(4, gate_in_use(self->fd, self->gate));
-	EXPECT_EQ(4, gate_state(self->fd, self->gate, NULL).held);
-	EXPECT_EQ(2, gate_stats(self->fd, self->gate).reclaimed);
-	EXPECT_EQ(0, gate_release(self->fd, self->gate, NULL, 4));
+}
+
+/* No descriptor left: told before anything is done. */
+TEST_F(owner, dup_client_without_room)
+{
+	struct rlimit full, before;
+	int top = dup(self->fd);
+
+	close(top);
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &before));
+	full = before;
+	full.rlim_cur = top;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &full));
+	EXPECT_EQ(-EMFILE, client_dup(self->fd, 0));
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &before));
 }
 
 /* ------------------------------------------------------------ exec */
@@ -332,7 +492,9 @@ TEST_F(owner, exec)
 /* A process that shares its parent's table, and no memory. */
 static pid_t clone_files(void)
 {
-	return syscall(__NR_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+	struct clone_args args = { .flags = CLONE_FILES, .exit_signal = SIGCHLD };
+
+	return syscall(__NR_clone3, &args, sizeof(args));
 }
 
 TEST_F(owner, shared_table)

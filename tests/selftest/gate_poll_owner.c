@@ -2,8 +2,8 @@
 /*
  * gate_poll_owner - queued acquisitions whose holder, handle or gate goes or changes
  *
- * The test's own file holds what is out, and has the gate; "me" is a holder of his own.
- * What one has that dies is back when waitpid() returns.
+ * The test's own file holds what is out, and has the gate; "me" is a client of its own.
+ * What a process had that dies is back when waitpid() returns.
  */
 #include "harness.h"
 
@@ -125,17 +125,19 @@ TEST_F(poll_owner, close)
 	self->me = -1;
 }
 
-/* The file itself lives on, but who gets it by a message is another holder. */
+/* A message under way keeps the file, and what it has queued. */
 TEST_F(poll_owner, close_with_a_message_under_way)
 {
 	arrange(self, self->me, self->mine, variant->granted);
 	fd_send(self->pair[0], self->me);
 	close(self->me);
-	undone(_metadata, self, variant->granted);
 	self->me = fd_receive(self->pair[1]);
-	EXPECT_FALSE(told(self->me));
-	EXPECT_EQ(-ENOENT, queue_cancel(self->me, self->mine, NULL));
-	EXPECT_EQ(-ENOENT, gate_release(self->me, self->mine, NULL, 1));
+	EXPECT_EQ(variant->granted, told(self->me));
+	EXPECT_EQ(variant->granted ? 0 : 2, waiting(self));
+	EXPECT_EQ(variant->granted ? WEIR_ALLOWED : WEIR_QUEUED, mine(self, 4));
+	close(self->me);
+	undone(_metadata, self, variant->granted);
+	self->me = -1;
 }
 
 TEST_F(poll_owner, dup)
@@ -144,7 +146,7 @@ TEST_F(poll_owner, dup)
 
 	arrange(self, self->me, self->mine, variant->granted);
 	EXPECT_EQ(0, close(self->me));
-	/* one holder, whichever descriptor he uses */
+	/* one holder, whichever descriptor it uses */
 	EXPECT_EQ(variant->granted, told(copy));
 	EXPECT_EQ(variant->granted ? 0 : 2, waiting(self));
 	EXPECT_EQ(variant->granted ? 4 : 0, gate_state(copy, self->mine, NULL).held);
@@ -164,8 +166,8 @@ TEST_F(poll_owner, dup2_over)
 
 /* ------------------------------------------------------------ processes */
 
-/* A process that has queued by @fd, or by a file of its own, and stays. */
-static pid_t queued_child(FIXTURE_DATA(poll_owner) *self, bool own)
+/* A process that has queued as a client of its own, and stays. */
+static pid_t queued_child(FIXTURE_DATA(poll_owner) *self, bool dup)
 {
 	struct visitor *v = &self->all->visitor[9];
 	pid_t pid;
@@ -175,7 +177,7 @@ static pid_t queued_child(FIXTURE_DATA(poll_owner) *self, bool own)
 	pid = fork();
 	if (!pid) {
 		__u32 gate = self->mine;
-		int fd = own ? gate_enter(&gate) : self->me;
+		int fd = dup ? client_alone(self->me) : gate_enter(&gate);
 
 		v->result = queue(fd, gate, NULL, 4, WEIR_NEVER);
 		v->ready = 1;
@@ -189,7 +191,7 @@ static pid_t queued_child(FIXTURE_DATA(poll_owner) *self, bool own)
 	return pid;
 }
 
-/* By whatever signal; also if others have the file. */
+/* By whatever signal. */
 TEST_F(poll_owner, killed)
 {
 	static const int signals[] = { SIGKILL, SIGTERM, SIGSEGV };
@@ -219,33 +221,26 @@ TEST_F(poll_owner, killed)
 		  gate_stats(self->fd, self->gate).reclaimed);
 }
 
-/* A child has the file, and nothing of what its parent queued; nor is it told of that. */
-static int child_looks(FIXTURE_DATA(poll_owner) *self, bool granted)
+/* A duplicate has nothing of what the original queued; nor is it told of that. */
+static int duplicate_looks(FIXTURE_DATA(poll_owner) *self, int copy, bool granted)
 {
-	if (told(self->me) || gate_state(self->me, self->mine, NULL).held)
+	if (told(copy) || gate_state(copy, self->mine, NULL).held)
 		return 1;
-	if (queue_cancel(self->me, self->mine, NULL) != -ENOENT)
+	if (queue_cancel(copy, self->mine, NULL) != -ENOENT)
 		return 2;
-	if (queue(self->me, self->mine, NULL, granted ? PERMITS : 5, WEIR_NEVER) !=
-	    WEIR_QUEUED)
+	if (queue(copy, self->mine, NULL, granted ? PERMITS : 5, WEIR_NEVER) != WEIR_QUEUED)
 		return 3;
-	if (told(self->me))
-		return 4;
-	return 0;
+	return told(copy) ? 4 : 0;
 }
 
-TEST_F(poll_owner, fork)
+TEST_F(poll_owner, dup_client)
 {
-	int status;
-	pid_t pid;
+	int copy;
 
 	arrange(self, self->me, self->mine, variant->granted);
-	fflush(NULL);
-	pid = fork();
-	if (!pid)
-		_exit(child_looks(self, variant->granted));
-	waitpid(pid, &status, 0);
-	EXPECT_EQ(0, status);
+	copy = client_dup(self->me, 0);
+	EXPECT_EQ(0, duplicate_looks(self, copy, variant->granted));
+	close(copy);
 	EXPECT_EQ(variant->granted, told(self->me));
 	EXPECT_EQ(variant->granted ? 0 : 2, waiting(self));
 	EXPECT_EQ(variant->granted ? WEIR_ALLOWED : WEIR_QUEUED, mine(self, 4));
@@ -254,31 +249,102 @@ TEST_F(poll_owner, fork)
 	self->me = -1;
 }
 
-/* Of two that share the file each is told of what is his. */
-TEST_F(poll_owner, told_each_his)
-{
-	pid_t pid;
+/* ------------------------------------------------------------ tags */
 
-	gate_take(self->fd, self->gate, PERMITS);
-	if (variant->granted)
-		ASSERT_EQ(WEIR_QUEUED, mine(self, 1));
-	pid = queued_child(self, false);
-	give(self, variant->granted ? 1 : 4);
-	EXPECT_EQ(variant->granted, told(self->me));
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-	EXPECT_EQ(variant->granted, told(self->me));
-	if (variant->granted)
-		EXPECT_EQ(WEIR_ALLOWED, mine(self, 1));
-	EXPECT_FALSE(told(self->me));
-	EXPECT_EQ(0, waiting(self));
+static int mine_as(FIXTURE_DATA(poll_owner) *self, __u32 tag, __s64 n)
+{
+	return queue_as(self->me, tag, self->mine, NULL, n, WEIR_NEVER);
 }
 
+/* Several tags of one client queue for one key, in their order. */
+TEST_F(poll_owner, tags)
+{
+	gate_take(self->fd, self->gate, PERMITS);
+	for (__u32 tag = 1; tag <= 5; tag++)
+		ASSERT_EQ(WEIR_QUEUED, mine_as(self, tag, 2));
+	EXPECT_EQ(5, waiting(self));
+	ASSERT_EQ(WEIR_QUEUED, mine_as(self, 3, 2));
+	EXPECT_EQ(-EINVAL, mine_as(self, 3, 1));
+	EXPECT_EQ(5, waiting(self));
+	EXPECT_FALSE(told(self->me));
+	give(self, 4);
+	EXPECT_TRUE(told(self->me));
+	EXPECT_EQ(WEIR_QUEUED, mine_as(self, 3, 2));
+	EXPECT_EQ(WEIR_ALLOWED, mine_as(self, 2, 2));
+	EXPECT_TRUE(told(self->me));
+	/* dropped: one that was granted and not collected, one that waits */
+	EXPECT_EQ(0, tag_drop(self->me, variant->granted ? 1 : 4));
+	EXPECT_TRUE(told(self->me));
+	if (!variant->granted)
+		EXPECT_EQ(WEIR_ALLOWED, mine_as(self, 1, 2));
+	EXPECT_EQ(2, waiting(self));
+	EXPECT_EQ(variant->granted ? WEIR_ALLOWED : WEIR_QUEUED, mine_as(self, 3, 2));
+	EXPECT_EQ(2, gate_held_as(self->me, 2, self->mine, NULL));
+	EXPECT_EQ(-ENOENT, gate_release_as(self->me, 4, self->mine, NULL, 1));
+	close(self->me);
+	self->me = -1;
+	EXPECT_EQ(0, waiting(self));
+	EXPECT_EQ(6, gate_in_use(self->fd, self->gate));
+}
+
+/* A tag that holds too much to be granted more is told so; tag 0 is not. */
+TEST_F(poll_owner, tag_would_wait_for_itself)
+{
+	ASSERT_EQ(WEIR_ALLOWED, gate_get_as(self->me, 7, self->mine, NULL, 6, 0));
+	EXPECT_EQ(-EDEADLK, mine_as(self, 7, 5));
+	EXPECT_EQ(WEIR_QUEUED, mine_as(self, 8, 5));
+	EXPECT_EQ(WEIR_QUEUED, mine_as(self, 7, 4));
+	/* 6 held and 4 to come leave none */
+	EXPECT_EQ(-EDEADLK, gate_get_as(self->me, 7, self->mine, NULL, 1, WEIR_NEVER));
+	EXPECT_EQ(2, waiting(self));
+	/* fewer permits: 6 held leave 3 */
+	ASSERT_EQ(0, gate_resize(self->fd, self->gate, 9));
+	EXPECT_TRUE(told(self->me));
+	EXPECT_EQ(-EDEADLK, mine_as(self, 7, 4));
+	EXPECT_FALSE(told(self->me));
+	EXPECT_EQ(WEIR_QUEUED, mine_as(self, 8, 5));
+	ASSERT_EQ(0, gate_release_as(self->me, 7, self->mine, NULL, 2));
+	EXPECT_EQ(WEIR_ALLOWED, mine_as(self, 8, 5));
+}
+
+/* So many that are not collected, and no more, whatever their tags and keys. */
+TEST_F(poll_owner, cap)
+{
+	struct weir_gate_config config = gate_config(WEIR_KEY_U64, 1);
+	static const __u64 key[2] = { 1, 2 };
+	__u32 gate, other;
+
+	if (variant->granted)
+		SKIP(return, "the same");
+	ASSERT_EQ(0, gate_create(self->fd, OURS "keyed", &config, &gate));
+	ASSERT_EQ(0, object_open(self->me, WEIR_KIND_GATE, OURS "keyed", WEIR_RIGHT_ALL,
+				 &other));
+	for (int i = 0; i < 2; i++)
+		ASSERT_EQ(WEIR_ALLOWED, gate_try(self->fd, gate, &key[i], 1));
+	for (__u32 tag = 0; tag < WEIR_REQUESTS_MAX; tag++)
+		ASSERT_EQ(WEIR_QUEUED, queue_as(self->me, tag / 2, other, &key[tag % 2], 1,
+						WEIR_NEVER));
+	EXPECT_EQ(-EMFILE, queue_as(self->me, 9999, other, &key[0], 1, WEIR_NEVER));
+	EXPECT_EQ(WEIR_QUEUED, queue_as(self->me, 5, other, &key[0], 1, WEIR_NEVER));
+	/* a tag has one at each key */
+	EXPECT_EQ(0, tag_drop(self->me, 5));
+	EXPECT_EQ(WEIR_QUEUED, queue_as(self->me, 9998, other, &key[0], 1, WEIR_NEVER));
+	EXPECT_EQ(WEIR_QUEUED, queue_as(self->me, 9999, other, &key[0], 1, WEIR_NEVER));
+	EXPECT_EQ(-EMFILE, queue_as(self->me, 5, other, &key[0], 1, WEIR_NEVER));
+	ASSERT_EQ(0, gate_release(self->fd, gate, &key[0], 1));
+	/* what has ended counts until it is collected */
+	EXPECT_EQ(-EMFILE, queue_as(self->me, 5, other, &key[0], 1, WEIR_NEVER));
+	EXPECT_EQ(WEIR_ALLOWED, queue_as(self->me, 0, other, &key[0], 1, WEIR_NEVER));
+	EXPECT_EQ(WEIR_QUEUED, queue_as(self->me, 5, other, &key[0], 1, WEIR_NEVER));
+}
+
+/* ------------------------------------------------------------ sharing a file */
+
 /*
- * Sleeps in an epoll of its own until its client is told of something, and exits with what
- * that is. EPOLLEXCLUSIVE: with others that have the file it asks to be woken one at a time.
+ * Shares the file, and sleeps in an epoll of its own until it is told of something.
+ * EPOLLEXCLUSIVE: with others that have the file it asks to be woken one at a time.
  */
-static pid_t exclusive_child(FIXTURE_DATA(poll_owner) *self, bool queues)
+static pid_t exclusive_child(FIXTURE_DATA(poll_owner) *self)
 {
 	pid_t pid;
 
@@ -287,32 +353,29 @@ static pid_t exclusive_child(FIXTURE_DATA(poll_owner) *self, bool queues)
 	if (!pid) {
 		int epoll = epoll_make();
 
-		if (queues && mine(self, 1) != WEIR_QUEUED)
-			_exit(1);
 		epoll_join(epoll, self->me, EPOLLOUT | EPOLLEXCLUSIVE);
-		if (epoll_told(epoll, 100000) != self->me)
-			_exit(2);
-		_exit(mine(self, 1) == WEIR_ALLOWED ? 42 : 3);
+		_exit(epoll_told(epoll, 100000) == self->me ? 42 : 2);
 	}
 	until_asleep(pid);
 	return pid;
 }
 
-/* What is another one's does not keep it from him whose it is. */
+/* Every process that polls the file is woken, also if each asks to be the only one. */
 TEST_F(poll_owner, exclusively)
 {
 	pid_t first, second;
-	int status = 0;
+	int status[2];
 
 	gate_take(self->fd, self->gate, PERMITS);
-	first = exclusive_child(self, false);
-	second = exclusive_child(self, true);
+	ASSERT_EQ(WEIR_QUEUED, mine_as(self, 1, 1));
+	first = exclusive_child(self);
+	second = exclusive_child(self);
 	give(self, 1);
-	waitpid(second, &status, 0);
-	EXPECT_EQ(42 << 8, status);
-	EXPECT_EQ(0, waitpid(first, &status, WNOHANG));
-	kill(first, SIGKILL);
-	waitpid(first, NULL, 0);
+	waitpid(first, &status[0], 0);
+	waitpid(second, &status[1], 0);
+	EXPECT_EQ(42 << 8, status[0]);
+	EXPECT_EQ(42 << 8, status[1]);
+	EXPECT_EQ(WEIR_ALLOWED, mine_as(self, 1, 1));
 }
 
 /* A program that has queued as it begins; @keep: the file stays open in it. */
@@ -395,9 +458,11 @@ TEST_F(poll_owner, deletion)
 	/* who asks for something else may have to be told of this still */
 	EXPECT_EQ(-ENODEV, gate_release(second, other, NULL, 1));
 	EXPECT_TRUE(told(second));
+	/* nor does another handle tell of it */
+	EXPECT_EQ(-ENODEV, queue_cancel(self->me, again, NULL));
+	EXPECT_TRUE(told(self->me));
 	EXPECT_EQ(-ENODEV, mine(self, 4));
 	EXPECT_FALSE(told(self->me));
-	EXPECT_EQ(-ENODEV, queue_cancel(self->me, again, NULL));
 	EXPECT_EQ(-ENODEV, queue_cancel(second, other, NULL));
 	EXPECT_FALSE(told(second));
 	close(second);
@@ -430,37 +495,6 @@ TEST_F(poll_owner, deletion_with_keys)
 	EXPECT_EQ(0, handle_close(second, third));
 	EXPECT_FALSE(told(second));
 	close(second);
-}
-
-/* A child that shares file and handle is told by itself. */
-TEST_F(poll_owner, deletion_is_told_each)
-{
-	struct visitor *v = &self->all->visitor[9];
-	int status;
-	pid_t pid;
-
-	gate_take(self->fd, self->gate, PERMITS);
-	ASSERT_EQ(WEIR_QUEUED, mine(self, 4));
-	fflush(NULL);
-	pid = fork();
-	if (!pid) {
-		if (mine(self, 4) != WEIR_QUEUED)
-			_exit(1);
-		v->ready = 1;
-		while (!v->leave)
-			usleep(100);
-		_exit(!told(self->me) || mine(self, 4) != -ENODEV || told(self->me));
-	}
-	while (!v->ready)
-		usleep(100);
-	if (variant->granted)
-		give(self, 8);
-	ASSERT_EQ(0, object_delete(self->fd, self->gate));
-	EXPECT_EQ(-ENODEV, mine(self, 4));
-	EXPECT_FALSE(told(self->me));
-	v->leave = 1;
-	waitpid(pid, &status, 0);
-	EXPECT_EQ(0, status);
 }
 
 /* It is the client's: another handle does as well. Without any, there is no more to tell. */

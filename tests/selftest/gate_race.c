@@ -61,12 +61,11 @@ static __u64 until(int fd, unsigned int chance)
 
 static int own_file(FIXTURE_DATA(gate_race) *self, unsigned int me, __u32 *gate)
 {
-	int fd = self->fd;
+	int fd;
 
-	/* some share the test's file, and are holders by their table alone */
+	/* some have a duplicate of the test's client */
 	*gate = self->gate;
-	if (me % 2)
-		fd = client_open(O_RDWR);
+	fd = me % 2 ? client_open(O_RDWR) : client_dup(self->fd, 0);
 	if (me % 2 && object_open(fd, WEIR_KIND_GATE, OURS "race", WEIR_RIGHT_ALL, gate))
 		_exit(9);
 	return fd;

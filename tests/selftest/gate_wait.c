@@ -348,21 +348,23 @@ TEST_F(gate_wait, deletion)
 		EXPECT_EQ(-ENODEV, served(self, i)->result);
 }
 
-/* One thread alone, whom nobody else could help, is told at once. */
+/* A holder that only itself could help is told at once; tag 0 never is. */
 TEST_F(gate_wait, deadlock)
 {
-	struct weir_op op;
+	__u64 soon;
 
-	take(self, 2);
-	take(self, 2);
-	EXPECT_EQ(-EDEADLK, gate_run(self->fd, &op, WEIR_OP_ACQUIRE, self->gate, NULL, 7,
-				     WEIR_NEVER));
+	ASSERT_EQ(WEIR_ALLOWED, gate_get_as(self->fd, 7, self->gate, NULL, 2, 0));
+	ASSERT_EQ(WEIR_ALLOWED, gate_get_as(self->fd, 7, self->gate, NULL, 2, 0));
+	EXPECT_EQ(-EDEADLK, gate_get_as(self->fd, 7, self->gate, NULL, 7, WEIR_NEVER));
 	/* others hold the rest, and may give it back */
 	begin(self, 0, 3);
 	served(self, 0);
-	ASSERT_EQ(0, gate_run(self->fd, &op, WEIR_OP_ACQUIRE, self->gate, NULL, 6,
-			      info_get(self->fd).now + 20 * MS));
-	EXPECT_EQ(WEIR_LIMITED, op.verdict);
+	soon = info_get(self->fd).now + 20 * MS;
+	EXPECT_EQ(WEIR_LIMITED, gate_get_as(self->fd, 7, self->gate, NULL, 6, soon));
+	/* nor does it count what another tag of the same file has */
+	EXPECT_EQ(WEIR_LIMITED, gate_get_as(self->fd, 8, self->gate, NULL, 7, soon));
+	take(self, 3);
+	EXPECT_EQ(WEIR_LIMITED, gate_get_as(self->fd, 0, self->gate, NULL, 8, soon));
 	EXPECT_EQ(0, waiting(self));
 }
 
@@ -373,9 +375,15 @@ static void holds_and_wants(FIXTURE_DATA(gate_wait) *self, __s64 has)
 	pid_t pid = fork();
 
 	if (!pid) {
-		if (gate_try(self->fd, self->gate, NULL, has) != WEIR_ALLOWED)
+		int fd = client_alone(self->fd);
+
+		if (gate_get_as(fd, 5, self->gate, NULL, has, 0) != WEIR_ALLOWED)
 			abort();
-		visitor_visit(self->all, 0, self->fd, self->gate, NULL, 3, WEIR_NEVER);
+		v->ready = 1;
+		v->result = gate_get_as(fd, 5, self->gate, NULL, 3, WEIR_NEVER);
+		v->done = 1;
+		for (;;)
+			pause();
 	}
 	v->pid = pid;
 	while (!v->ready)
@@ -448,7 +456,6 @@ TEST_F(gate_wait, threads_release_for_another)
 	struct thread t = { .self = self, .tid = syscall(SYS_gettid) };
 	struct weir_op op;
 	pthread_t thread;
-	int ret;
 
 	take(self, PERMITS);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, release_later, &t));
@@ -456,12 +463,9 @@ TEST_F(gate_wait, threads_release_for_another)
 			      WEIR_NEVER));
 	EXPECT_TRUE(gate_answers(&op, WEIR_ALLOWED, PERMITS, 0, 0, PERMITS));
 	pthread_join(thread, NULL);
-	/* alone again, as soon as the other one's end has come so far */
-	do
-		ret = gate_run(self->fd, &op, WEIR_OP_ACQUIRE, self->gate, NULL, 1,
-			       info_get(self->fd).now + 10 * MS);
-	while (!ret);
-	EXPECT_EQ(-EDEADLK, ret);
+	/* alone again, which makes no difference */
+	EXPECT_EQ(WEIR_LIMITED, gate_get_as(self->fd, 0, self->gate, NULL, 1,
+					    info_get(self->fd).now + 10 * MS));
 }
 
 /* Keys have nothing to do with each other. */

@@ -11,10 +11,11 @@
 #define WRITABLE	(POLLOUT | POLLWRNORM)
 #define MS		1000000ULL
 
-static inline int queue_run(int fd, struct weir_op *op, __u32 gate, const __u64 *key,
-			    __s64 n, __u64 until)
+static inline int queue_run_as(int fd, __u32 tag, struct weir_op *op, __u32 gate,
+			       const __u64 *key, __s64 n, __u64 until)
 {
 	*op = op_make(WEIR_OP_ACQUIRE, gate, n);
+	op->tag = tag;
 	op->arg = until;
 	op->flags = WEIR_OP_QUEUE;
 	if (key)
@@ -22,13 +23,25 @@ static inline int queue_run(int fd, struct weir_op *op, __u32 gate, const __u64 
 	return op_run(fd, op);
 }
 
+static inline int queue_run(int fd, struct weir_op *op, __u32 gate, const __u64 *key,
+			    __s64 n, __u64 until)
+{
+	return queue_run_as(fd, 0, op, gate, key, n, until);
+}
+
 /* The verdict, or a negative errno. */
-static inline int queue(int fd, __u32 gate, const __u64 *key, __s64 n, __u64 until)
+static inline int queue_as(int fd, __u32 tag, __u32 gate, const __u64 *key, __s64 n,
+			   __u64 until)
 {
 	struct weir_op op;
-	int ret = queue_run(fd, &op, gate, key, n, until);
+	int ret = queue_run_as(fd, tag, &op, gate, key, n, until);
 
 	return ret ?: (int)op.verdict;
+}
+
+static inline int queue(int fd, __u32 gate, const __u64 *key, __s64 n, __u64 until)
+{
+	return queue_as(fd, 0, gate, key, n, until);
 }
 
 static inline int queue_cancel(int fd, __u32 gate, const __u64 *key)

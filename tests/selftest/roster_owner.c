@@ -2,8 +2,8 @@
 /*
  * roster_owner - whose a lease is, and that it goes with him: once, and in time
  *
- * What one has that dies is gone when waitpid() returns: so it is looked for right after
- * that, without any sleep, and the next claim wins.
+ * What a process had that dies is gone when waitpid() returns: so that is tested right
+ * after that, without any sleep, and the next claim wins.
  */
 #include "harness.h"
 
@@ -28,7 +28,6 @@ FIXTURE(owner) {
 	__u32 r;
 	struct child *child;
 	int pair[2];		/* what is sent here stays under way */
-	int end[2];		/* read end: closed by the test when it is over */
 };
 
 FIXTURE_SETUP(owner)
@@ -42,13 +41,10 @@ FIXTURE_SETUP(owner)
 	self->events = client_open(O_RDONLY);
 	self->child = shared_memory(sizeof(*self->child));
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, self->pair));
-	ASSERT_EQ(0, pipe2(self->end, O_CLOEXEC));
 }
 
 FIXTURE_TEARDOWN(owner)
 {
-	close(self->end[0]);
-	close(self->end[1]);
 	close(self->events);
 	close(self->fd);
 	objects_wipe();
@@ -56,12 +52,9 @@ FIXTURE_TEARDOWN(owner)
 
 /* ------------------------------------------------------------ death */
 
-enum how { ALONE, WITH_CHILD, IN_SOCKET };
-
-static void hold_until_killed(FIXTURE_DATA(owner) *self, enum how how)
+static void hold_until_killed(FIXTURE_DATA(owner) *self)
 {
 	struct weir_op ops[2], op;
-	char byte;
 	__u32 r;
 	int fd = roster_enter(OURS "owner", &r);
 
@@ -71,18 +64,12 @@ static void hold_until_killed(FIXTURE_DATA(owner) *self, enum how how)
 	    lease_run(fd, &op, WEIR_OP_PUT, r, "a", 0, 0) ||
 	    lease_run(fd, &op, WEIR_OP_PUT, r, "stays", WEIR_LEASE_DETACHED, 0))
 		_exit(1);
-	if (how == WITH_CHILD && !fork()) {
-		close(self->end[1]);
-		_exit(read(self->end[0], &byte, 1));
-	}
-	if (how == IN_SOCKET)
-		fd_send(self->pair[0], fd);
 	self->child->ready = 1;
 	for (;;)
 		pause();
 }
 
-static pid_t begin(FIXTURE_DATA(owner) *self, enum how how)
+static pid_t begin(FIXTURE_DATA(owner) *self)
 {
 	pid_t pid;
 
@@ -90,19 +77,18 @@ static pid_t begin(FIXTURE_DATA(owner) *self, enum how how)
 	fflush(NULL);
 	pid = fork();
 	if (!pid)
-		hold_until_killed(self, how);
+		hold_until_killed(self);
 	while (!self->child->ready)
 		usleep(50);
 	return pid;
 }
 
-static void die(struct __test_metadata *_metadata, FIXTURE_DATA(owner) *self, enum how how)
+TEST_F(owner, killed)
 {
 	struct weir_op op;
 
 	for (int i = 0; i < ROUNDS; i++) {
-		pid_t pid = begin(self, how);
-		char byte;
+		pid_t pid = begin(self);
 
 		ASSERT_EQ(-EEXIST, lease_run(self->fd, &op, WEIR_OP_CLAIM, self->r, "b", 0, 0));
 		ASSERT_EQ(pid, op.pid);
@@ -114,28 +100,10 @@ static void die(struct __test_metadata *_metadata, FIXTURE_DATA(owner) *self, en
 		ASSERT_EQ(0, lease_find(self->fd, self->r, "stays"));
 		ASSERT_EQ(2, roster_stats(self->fd, self->r).members);
 		ASSERT_EQ(0, lease_remove(self->fd, self->r, "c"));
-		/* what was left comes, and changes nothing */
-		if (how == IN_SOCKET)
-			ASSERT_EQ(1, recv(self->pair[1], &byte, 1, 0));
 	}
 	EXPECT_EQ(3 * ROUNDS, leases_lost(self->events, "", WEIR_LOST_HOLDER));
 	EXPECT_EQ(3 * ROUNDS, roster_stats(self->fd, self->r).lost);
 	EXPECT_EQ(0, roster_stats(self->fd, self->r).expired);
-}
-
-TEST_F(owner, killed)
-{
-	die(_metadata, self, ALONE);
-}
-
-TEST_F(owner, killed_with_a_child)
-{
-	die(_metadata, self, WITH_CHILD);
-}
-
-TEST_F(owner, killed_with_a_message_under_way)
-{
-	die(_metadata, self, IN_SOCKET);
 }
 
 /* Whatever else ends: put again, it is another lease, of another holder. */
@@ -176,44 +144,66 @@ TEST_F(owner, dup)
 
 	ASSERT_EQ(0, lease_claim(fd, r, "a"));
 	EXPECT_EQ(0, close(fd));
-	/* one holder, whichever descriptor he uses */
+	/* one holder, whichever descriptor it uses */
 	EXPECT_EQ(0, lease_run(copy, &op, WEIR_OP_TOUCH, r, "a", 0, HOUR));
 	EXPECT_EQ(WEIR_OUT_MINE, op.out_flags);
 	EXPECT_EQ(0, close(copy));
 	EXPECT_EQ(-ENOENT, lease_find(self->fd, self->r, "a"));
 }
 
-/* A child has the file, and nothing of what its parent has. */
-TEST_F(owner, fork)
+/* A duplicate of the client has nothing of what the original has. */
+TEST_F(owner, dup_client)
 {
 	struct weir_op op;
-	int status;
-	pid_t pid;
+	int copy;
 
 	ASSERT_EQ(0, lease_claim(self->fd, self->r, "a"));
-	fflush(NULL);
-	pid = fork();
-	if (!pid) {
-		if (lease_remove(self->fd, self->r, "a") != -EEXIST)
-			_exit(1);
-		if (lease_run(self->fd, &op, WEIR_OP_PUT, self->r, "a", 0, 0) != -EEXIST)
-			_exit(2);
-		if (lease_claim(self->fd, self->r, "b"))
-			_exit(3);
-		if (lease_run(self->fd, &op, WEIR_OP_LEASE_GET, self->r, "a", 0, 0) ||
-		    op.out_flags)
-			_exit(4);
-		_exit(0);
-	}
-	waitpid(pid, &status, 0);
-	EXPECT_EQ(0, status);
+	copy = client_dup(self->fd, 0);
+	ASSERT_LE(0, copy);
+	EXPECT_EQ(-EEXIST, lease_remove(copy, self->r, "a"));
+	EXPECT_EQ(-EEXIST, lease_run(copy, &op, WEIR_OP_PUT, self->r, "a", 0, 0));
+	EXPECT_EQ(0, lease_claim(copy, self->r, "b"));
+	EXPECT_EQ(0, lease_run(copy, &op, WEIR_OP_LEASE_GET, self->r, "a", 0, 0));
+	EXPECT_EQ(0, op.out_flags);
+	close(copy);
 	EXPECT_EQ(-ENOENT, lease_find(self->fd, self->r, "b"));
 	ASSERT_EQ(0, lease_run(self->fd, &op, WEIR_OP_LEASE_GET, self->r, "a", 0, 0));
 	EXPECT_EQ(WEIR_OUT_MINE, op.out_flags);
 	EXPECT_EQ(1, leases_lost(self->events, "", WEIR_LOST_HOLDER));
 }
 
-/* Passed on: the receiver's table is another holder, and the giver's end is an end. */
+static int lease_run_as(int fd, __u32 tag, struct weir_op *op, __u16 opcode, __u32 r,
+			const char *key)
+{
+	*op = lease_make(opcode, r, key, 0, 0);
+	op->tag = tag;
+	return lease_op(fd, op);
+}
+
+/* The tag is part of the owner, and told. */
+TEST_F(owner, tags)
+{
+	struct weir_op op;
+
+	ASSERT_EQ(0, lease_run_as(self->fd, 1, &op, WEIR_OP_CLAIM, self->r, "a"));
+	EXPECT_EQ(WEIR_OUT_MINE, op.out_flags);
+	EXPECT_EQ(1, op.owner_tag);
+	ASSERT_EQ(0, lease_run_as(self->fd, 2, &op, WEIR_OP_CLAIM, self->r, "b"));
+	EXPECT_EQ(-EEXIST, lease_run_as(self->fd, 2, &op, WEIR_OP_CLAIM, self->r, "a"));
+	EXPECT_EQ(1, op.owner_tag);
+	EXPECT_EQ(-EEXIST, lease_run_as(self->fd, 2, &op, WEIR_OP_PUT, self->r, "a"));
+	EXPECT_EQ(-EEXIST, lease_run_as(self->fd, 0, &op, WEIR_OP_REMOVE, self->r, "a"));
+	EXPECT_EQ(0, lease_run_as(self->fd, 1, &op, WEIR_OP_PUT, self->r, "a"));
+	EXPECT_EQ(0, lease_run_as(self->fd, 2, &op, WEIR_OP_LEASE_GET, self->r, "a"));
+	EXPECT_EQ(0, op.out_flags);
+	EXPECT_EQ(1, op.owner_tag);
+	EXPECT_EQ(0, tag_drop(self->fd, 1));
+	EXPECT_EQ(-ENOENT, lease_find(self->fd, self->r, "a"));
+	EXPECT_EQ(0, lease_find(self->fd, self->r, "b"));
+	EXPECT_EQ(1, leases_lost(self->events, "", WEIR_LOST_HOLDER));
+}
+
+/* Passed on: the receiver has the same file, and so is the same holder. */
 TEST_F(owner, passed)
 {
 	__u32 r;
@@ -222,13 +212,14 @@ TEST_F(owner, passed)
 	ASSERT_EQ(0, lease_claim(fd, r, "a"));
 	fd_send(self->pair[0], fd);
 	close(fd);
-	EXPECT_EQ(-ENOENT, lease_find(self->fd, self->r, "a"));
-	fd = fd_receive(self->pair[1]);
-	EXPECT_EQ(0, lease_claim(fd, r, "a"));
+	EXPECT_EQ(0, lease_find(self->fd, self->r, "a"));
 	EXPECT_EQ(-EEXIST, lease_claim(self->fd, self->r, "a"));
+	fd = fd_receive(self->pair[1]);
+	EXPECT_EQ(0, lease_remove(fd, r, "a"));
+	EXPECT_EQ(0, lease_claim(fd, r, "a"));
 	close(fd);
 	EXPECT_EQ(0, lease_claim(self->fd, self->r, "a"));
-	EXPECT_EQ(2, leases_lost(self->events, "", WEIR_LOST_HOLDER));
+	EXPECT_EQ(1, leases_lost(self->events, "", WEIR_LOST_HOLDER));
 }
 
 /* A program that has a lease as it begins; @keep: the file stays open in it. */
@@ -268,7 +259,7 @@ TEST_F(owner, exec)
 /* The roster dies first, then the owner; and the other way round, with the handle closed. */
 TEST_F(owner, deleted)
 {
-	pid_t pid = begin(self, ALONE);
+	pid_t pid = begin(self);
 
 	ASSERT_EQ(0, object_delete(self->fd, self->r));
 	kill(pid, SIGKILL);

@@ -387,7 +387,7 @@ TEST_F(transaction, failures)
 	bad.key_len = 7;
 	EXPECT_TRUE(fails(self, bad, -EINVAL));
 	bad = check_of(self->user, 1, 1);
-	bad.reserved[2] = 1;
+	bad.plan = 1;
 	EXPECT_TRUE(fails(self, bad, -EINVAL));
 	bad = check_of(self->user, 1, 1);
 	bad.flags = 2;

@@ -47,12 +47,11 @@
  *            lacks the right the operation needs, or the file is not open for
  *            writing, which CREATE, EMIT and any right but OBSERVE need
  * EAGAIN     read of an empty stream of events with O_NONBLOCK
- * EBADF      no such handle in this open file (never opened, or closed); or, of an op:
- *            who was to hold something closed his last descriptor meanwhile
+ * EBADF      no such handle in this open file (never opened, or closed)
  * E2BIG      non-zero bytes behind the part of a struct the kernel knows, or a
  *            struct longer than a page; or, of an op: more permits than there are
  * ECANCELED  another op of the same all-or-nothing submission failed
- * EDEADLK    the caller would wait for what it holds itself, or queues for
+ * EDEADLK    the holder would wait for what it holds itself, or queues for
  * EDQUOT     the user's cap on objects or keys (module parameters
  *            max_objects_per_uid, max_keys_per_uid) is reached
  * EEXIST     an object of that kind and name exists; or, of an op: another one has the
@@ -61,7 +60,8 @@
  * EINTR      a signal came before anything was done
  * EINVAL     malformed: wrong size, unknown flag, opcode or value, non-zero
  *            padding, bad name, a number out of its documented range
- * EMFILE     the open file has as many handles as it can have
+ * EMFILE     the open file has as many handles, or queued requests, as it can have; or
+ *            the process has as many descriptors
  * EMSGSIZE   the buffer is too small for even one record, or for all the values
  * ENODEV     the object was deleted; the handle is good for CLOSE alone
  * ENOENT     no object of that kind and name, or no entry for that key, or not so
@@ -93,6 +93,7 @@
 #define WEIR_LADDER_MAX		8	/* steps of a ban ladder */
 #define WEIR_PERMITS_MAX	1073741824 /* of one key of a gate */
 #define WEIR_QUEUED_MAX		16384	/* acquisitions of a key: none queues behind more */
+#define WEIR_REQUESTS_MAX	16384	/* queued acquisitions of one open file */
 #define WEIR_VALUE_MAX		255	/* bytes of a lease's value */
 #define WEIR_CLAIMS_MAX		64	/* CLAIMs that are made together */
 
@@ -435,14 +436,18 @@ struct weir_limiter_stats {
  * For key type NONE max_keys must be 0 or 1. Prefixes must be 0 unless the key
  * type is IP.
  *
- * DOC: Who holds a permit
+ * DOC: Holders
  *
- * A holder is an open file (a client) in one table of file descriptors. The threads of
- * a process share theirs; a child of fork() has its own, and holds nothing yet. What a
- * holder has comes back when that table has no descriptor for the file any more:
- * when the last one is closed, by exec if it has FD_CLOEXEC, or when the process dies,
- * by whatever signal. That is over before its parent can reap it, also if others (a
- * child, io_uring, a message under way) still have the file.
+ * A holder is an open file (a client) and a tag, a number in @tag of the op that the program
+ * chooses; 0 where it need not tell activities apart. Every process and thread that has the
+ * file can act as each of its holders. What a holder has comes back when it is released,
+ * when WEIR_IOC_DROP drops the tag, or when the last reference to the open file is gone,
+ * as a lock of flock(2) does: descriptors made by dup(2) and fork(2), files registered with
+ * io_uring and messages under way keep it. A process that dies, by whatever signal, closes
+ * its descriptors before its parent can reap it. What is held of an object that is deleted
+ * is gone with the object.
+ *
+ * A child of fork(2) that is to be a client of its own uses WEIR_IOC_DUP_CLIENT.
  *
  * Other kernel modules may have permits, too. They count in what is in use, belong to no
  * client, and come back when the module gives them back.
@@ -451,29 +456,29 @@ struct weir_limiter_stats {
  *
  * A program that waits for many things by poll() need not spend a thread on permits.
  * WEIR_OP_ACQUIRE with WEIR_OP_QUEUE in @flags does not sleep: what cannot be granted now
- * takes its place in the queue of the key, among those who sleep, and the answer is
+ * takes its place in the queue of the key, among sleeping callers, and the answer is
  * "queued". (O_NONBLOCK does not matter to it.) When its turn comes it is granted as theirs
- * is, and from that moment the permits are the holder's, who may release them.
+ * is, and from that moment the permits are the holder's, which may release them.
  *
- * poll() tells POLLOUT and POLLWRNORM as long as the calling process (the holder: this
- * open file in its table of descriptors) has one that has come to an end and was not
- * collected: granted; not in time; impossible since the gate has lost permits; or the gate
- * is deleted. Each that ends wakes those who poll that open file, and nobody else: so
- * processes had better open one each. Those who share one must not share an epoll, too:
- * what it tells is told to one of them, and may be another one's. (To poll by aio, that is
- * IOCB_CMD_POLL, is refused: EINVAL.)
+ * poll() tells POLLOUT and POLLWRNORM as long as the open file has one that has come to an
+ * end and was not collected: granted; not in time; impossible since the gate has lost
+ * permits; or the gate is deleted. Each that ends wakes the pollers of that open file, and
+ * no others. Processes had better have one each: what poll() tells may be of any tag.
+ * (To poll by aio, that is IOCB_CMD_POLL, is refused: EINVAL.)
  *
  * The same op again, with the same @n (else EINVAL), tells how it stands: "queued", its
  * place and deadline kept, whatever @arg says now; "allowed", once: granted; "limited",
  * once: @arg is past; E2BIG, once. With that it is collected, and the next one begins anew.
  * WEIR_OP_CANCEL ends it.
  *
- * It is "limited" if queue_max wait for the key, or WEIR_QUEUED_MAX do.
+ * It is "limited" if queue_max wait for the key, or WEIR_QUEUED_MAX do; EMFILE: the open
+ * file has WEIR_REQUESTS_MAX that are not collected.
  *
- * There is one at most of each key for each holder; his other ACQUIREs, which sleep, wait
- * behind it. It goes with him, as his permits do; it is the client's and not the handle's,
- * so CLOSE keeps it. When the gate is deleted all of them there end: the holder has
- * collected them when an ACQUIRE or CANCEL is answered ENODEV, or he has no handle for it.
+ * There is one at most of each key for each holder, so several tags can queue for one key.
+ * Other ACQUIREs of the holder, which sleep, wait behind it. It goes with the holder, as
+ * permits do; it is the holder's and not the handle's, so CLOSE keeps it. When the gate is
+ * deleted all of them there end: they are collected when an ACQUIRE or CANCEL with the
+ * handle that they were made with is answered ENODEV, or that handle is closed.
  */
 struct weir_gate_config {
 	__u32		size;
@@ -565,8 +570,8 @@ struct weir_gate_stats {
  * ago. State changes that time causes (the end of @open, @probe_within, @lapse) are made, and
  * their events sent, by the next operation on the key. There is no other visible difference.
  *
- * A probe belongs to its holder (see "Who holds a permit"): if the holder goes without a
- * report, the probe has failed. A detached probe has no holder.
+ * A probe belongs to its holder (see "Holders"): if the holder goes without a report, the
+ * probe has failed. A detached probe has no holder.
  */
 struct weir_breaker_config {
 	__u32		size;
@@ -638,9 +643,9 @@ struct weir_breaker_stats {
  * DOC: Who has a lease
  *
  * A lease is a key with a value, a version, and a time until which it lasts, or none. It
- * belongs to the holder who claimed it (see "Who holds a permit") and ends with him; a
- * detached one belongs to nobody, and whoever has USE may put, touch and remove it as if it
- * were his.
+ * belongs to the holder that claimed it (see "Holders") and ends with it; a detached one
+ * belongs to nobody, and every caller with USE may put, touch and remove it as its owner
+ * may.
  *
  * Of any number of callers who CLAIM one key at once exactly one gets it, and the others are
  * told who. Who finds a lease finds all of it. Its version is a number that no other lease of
@@ -994,7 +999,7 @@ struct weir_entry_info {
  * @key_len: bytes of the key
  * @value_len: bytes of the value
  * @flags: WEIR_LEASE_DETACHED, or 0
- * @reserved: 0
+ * @tag: the owner's
  * @version: its version
  * @left: ns it lasts still; WEIR_NEVER: until it is given up
  * @pid: the owner, or of a detached one who made it: process as the initial namespace
@@ -1007,7 +1012,7 @@ struct weir_lease_info {
 	__u16		key_len;
 	__u16		value_len;
 	__u32		flags;
-	__u32		reserved;
+	__u32		tag;
 	__aligned_u64	version;
 	__aligned_u64	left;
 	__u32		pid;
@@ -1216,21 +1221,18 @@ struct weir_rules {
  *	served: while others wait for the key nobody gets permits before them, however
  *	few he wants. Who waits is woken once, when he has his permits. "full" if the key
  *	is new and max_keys are in use. E2BIG if the gate has not so many permits at all,
- *	also of who waits when it loses them. EDEADLK, instead of a wait, if what this
- *	holder has or is queued for leaves too few, and no other thread or process shares
- *	its table of descriptors, and so could give them back. (That is all that is looked
- *	for: who holds some and waits for more may wait for another one who does the same.)
- *	EBADF if the holder has lost the last descriptor meanwhile, told when his turn has
- *	come; ENODEV if the gate is deleted. A signal ends the wait as it does RESERVE's.
- *	With WEIR_OP_QUEUE it does not sleep, and EDEADLK is not told: see "Queued
- *	acquisitions".
+ *	also of a waiting caller when the gate loses them. EDEADLK, instead of a wait, if
+ *	what this holder has or is queued for leaves too few, so that only the holder itself
+ *	could let the request go on; not for tag 0, which several activities may share.
+ *	(That is all that is looked for: a holder that waits for more may wait for another
+ *	that does the same.) ENODEV if the gate is deleted. A signal ends the wait as it
+ *	does RESERVE's. With WEIR_OP_QUEUE it does not sleep: see "Queued acquisitions".
  * @WEIR_OP_RELEASE: (USE) give back @n permits (1..2^32-1). ENOENT if this holder has not
  *	so many.
  * @WEIR_OP_CANCEL: (USE) end the holder's queued acquisition of the key. "none": it is out
  *	of the queue, and has got nothing. Or it had ended before, and is collected by this:
  *	"allowed": it was granted, and the permits are the holder's, to be released;
- *	"limited" or E2BIG as ACQUIRE tells it. ENOENT: there is none. EBADF, ENODEV as
- *	above.
+ *	"limited" or E2BIG as ACQUIRE tells it. ENOENT: there is none. ENODEV as above.
  * @WEIR_OP_GATE_STATE: (OBSERVE) the members above, and waiting: acquisitions that wait,
  *	queued ones among them
  *
@@ -1242,8 +1244,7 @@ struct weir_rules {
  *	nothing else happens; WEIR_NEVER: only a report, or a reset, can bring that about.
  *	WEIR_OUT_PROBE: as a probe, which must be reported; one that is not
  *	has failed after probe_within, and at once when its holder goes. @arg: 0, or
- *	WEIR_ALLOW_DETACHED: a probe is no holder's, but anybody may report it. ENOMEM;
- *	EBADF if the holder has lost the last descriptor meanwhile.
+ *	WEIR_ALLOW_DETACHED: a probe is no holder's, but anybody may report it. ENOMEM.
  * @WEIR_OP_REPORT: (USE) tell what became of a call. @n: enum weir_call. @arg: its ticket;
  *	0: a call of this moment. WEIR_OUT_LATE: it was admitted in an earlier generation,
  *	or more than an hour ago, and counts nothing. ENOENT if no such ticket was given;
@@ -1263,16 +1264,15 @@ struct weir_rules {
  * Rosters; @key as the roster's key type says; with WEIR_OP_PTR there is a &struct
  * weir_lease at @ptr. The results tell of the lease that there is (REMOVE: was) after the
  * operation: version, length (bytes of its value), left (ns it lasts still, or WEIR_NEVER),
- * pid and uid (of the owner, or who made a detached one), WEIR_OUT_MINE, WEIR_OUT_DETACHED.
+ * pid and uid (of the owner, or who made a detached one), owner_tag, WEIR_OUT_MINE (of this
+ * open file and @tag), WEIR_OUT_DETACHED.
  * EEXIST and ESTALE are the two errors with which they do so, too:
  *
  * @WEIR_OP_CLAIM: (USE) make a lease, if the key has none. @n: 0, or WEIR_LEASE_DETACHED:
  *	nobody's. @arg: ns it lasts, up to ten years; 0: as the roster says;
  *	WEIR_NEVER: until it is given up. EEXIST: there is one, whosever it is, and the
  *	results tell whose. ENOSPC: max_keys have leases, of which one that has run out
- *	may be overlooked (see enum weir_when_full). ENOMEM. EBADF if
- *	the holder has lost the last descriptor meanwhile: then the lease was there for a
- *	moment, and is lost.
+ *	may be overlooked (see enum weir_when_full). ENOMEM.
  * @WEIR_OP_PUT: (USE) the same, also if the key has one that is the caller's or detached: that
  *	one gets the new value, version, time and owner, in one step. EEXIST: it is another
  *	one's.
@@ -1378,7 +1378,9 @@ enum weir_verdict {
  * @n: see enum weir_opcode; 0 where it says nothing
  * @arg: see enum weir_opcode; 0 where it says nothing
  * @key_len: bytes of the key; 0 for counters
- * @reserved: 0
+ * @plan: 0
+ * @tag: the holder that the op acts for, see "Holders"; 0 for counters, limiters, TRIP,
+ *	RESET and BREAKER_STATE
  * @key: the key, if it has at most 32 bytes; the rest zero
  * @ptr: where key or values stand instead
  * @values: amounts of a WEIR_OP_ADD
@@ -1397,6 +1399,7 @@ enum weir_verdict {
  *	0 if it was allowed, WEIR_NEVER if it cannot be, or for "full"
  * @reset_after: ns until all tokens are back
  * @banned_for: ns the ban lasts still; 0 if there is none
+ * @owner_tag: rosters: the owner's tag
  * @strikes: strikes that count now
  * @bans: steps of the ban ladder climbed, up to the last ban, forgotten or not
  * @waiting: GATE_STATE: acquisitions that wait for the key
@@ -1426,7 +1429,8 @@ struct weir_op {
 	__aligned_s64	n;
 	__aligned_u64	arg;
 	__u16		key_len;
-	__u16		reserved[3];
+	__u16		plan;
+	__u32		tag;
 	union {
 		__u8		key[32];
 		__aligned_u64	ptr;
@@ -1456,7 +1460,10 @@ struct weir_op {
 		__aligned_u64	reset_after;
 		__aligned_u64	ticket;
 	};
-	__aligned_u64	banned_for;
+	union {
+		__aligned_u64	banned_for;
+		__aligned_u64	owner_tag;
+	};
 	union {
 		__u32	strikes;
 		__u32	waiting;
@@ -1519,8 +1526,7 @@ struct weir_op {
  * all keys are free, and there is room, all leases are made: who finds one of them finds
  * the others, until they are ended (a DUMP that goes on meanwhile may be past their
  * places). Else none is; one op says why: the first whose key is taken, or, if none is,
- * one for which there was no room. If the holder has lost the last descriptor meanwhile
- * (EBADF) all are lost, the detached ones, too.
+ * one for which there was no room.
  *
  * Of CHECKs there may be WEIR_TRANSACTION_CHECKS, and ADDs. If every CHECK is allowed,
  * all are charged and the ADDs made: whoever looks at those keys, and at the counter if
@@ -1669,5 +1675,45 @@ struct weir_emit {
 };
 
 #define WEIR_IOC_EMIT		_IO(WEIR_IOC_MAGIC, 0x0c)
+
+/**
+ * struct weir_drop - WEIR_IOC_DROP: take back all that one holder has
+ * @size: sizeof(struct weir_drop)
+ * @tag: the holder's, 0 included
+ *
+ * Its permits are free again, its probes have failed, its leases are lost, its queued
+ * acquisitions are cancelled, as if its open file had gone. What another thread acquires
+ * under the same tag meanwhile may stay, and a thread that sleeps in ACQUIRE sleeps on.
+ *
+ * Errors: EINVAL, EFAULT, E2BIG.
+ */
+struct weir_drop {
+	__u32		size;
+	__u32		tag;
+};
+
+#define WEIR_IOC_DROP		_IO(WEIR_IOC_MAGIC, 0x0d)
+
+/**
+ * struct weir_dup_client - WEIR_IOC_DUP_CLIENT: a new open file, with the same handles
+ * @size: sizeof(struct weir_dup_client)
+ * @flags: 0 or WEIR_DUP_CLOEXEC
+ *
+ * The call returns a descriptor. Its file is a client of its own, opened in the same mode
+ * with the credentials of this file's open. Its handles have the same numbers and rights,
+ * and it reads events from the same place on; it holds nothing and has nothing queued. A
+ * handle that another thread opens or closes meanwhile may be among them or not.
+ *
+ * Errors: EINVAL, EFAULT, E2BIG, EMFILE (of the process), ENFILE, ENOMEM.
+ */
+struct weir_dup_client {
+	__u32		size;
+	__u32		flags;
+};
+
+/** WEIR_DUP_CLOEXEC: the descriptor is close-on-exec */
+#define WEIR_DUP_CLOEXEC	0x1
+
+#define WEIR_IOC_DUP_CLIENT	_IO(WEIR_IOC_MAGIC, 0x0e)
 
 #endif /* _UAPI_LINUX_WEIR_H */

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Grants: what one holder has of one key.
+ *
+ * A holder is a client (an open file) and a tag. A grant exists while the holder has
+ * something of the key or has a queued request for it. It ends in one of four ways:
+ *  - the holder gives back the last of it;
+ *  - the object ends it (weir_grant_drop()), a lease that expires, say;
+ *  - its tag is dropped, or the last reference to the open file is gone: then
+ *    &weir_kind_ops.give_back takes it back;
+ *  - its object dies: a worker ends all grants of the object before it frees the storage.
+ *
+ * A grant is in two places: in its client's tree, to be found by its holder, and in its
+ * object's list, to end with the object. Whoever takes it off that list frees it, unless
+ * a walker over the tree has it pinned: then that walker does.
+ */
+#ifndef _WEIR_GRANT_H
+#define _WEIR_GRANT_H
+
+#include <linux/list.h>
+#include <linux/rbtree.h>
+#include <linux/types.h>
+
+struct weir_client;
+struct weir_entry;
+struct weir_object;
+struct weir_request;
+
+/**
+ * struct weir_grant - what a holder has of a key
+ *
+ * C: the client's lock. E: the entry's lock. O: the object's grant_lock. I: constant.
+ *
+ * @node:	C: in the client's tree while @client is set
+ * @client:	C to write: whose tree. NULL: the grant has left the tree. Under RCU a
+ *		client that is read here stays.
+ * @object:	I: good while the grant is in the tree or the list, and under RCU after that
+ * @entry:	I: the key's; good under RCU while @object is alive or @request is set
+ * @all:	O: in the object's list
+ * @n:		E: what the holder has, in units of the kind of object
+ * @tag:	I: the holder's
+ * @pins:	C: walkers that use the grant
+ * @ticket:	E: breakers: of the last probe
+ * @request:	E to write: a queued request that is not collected; READ_ONCE()
+ */
+struct weir_grant {
+	struct rb_node		node;
+	struct weir_client	*client;
+	struct weir_object	*object;
+	struct weir_entry	*entry;
+	struct list_head	all;
+	u32			n;
+	u32			tag;
+	u32			pins;
+	u64			ticket;
+	struct weir_request	*request;
+};
+
+struct weir_grant *weir_grant_new(void);
+void weir_grant_discard(struct weir_grant *new);
+struct weir_grant *weir_grant_find(struct weir_client *c, u32 tag,
+				   const struct weir_object *o,
+				   const struct weir_entry *e);
+struct weir_grant *weir_grant_get(struct weir_client *c, u32 tag, struct weir_object *o,
+				  struct weir_entry *e, struct weir_grant **new);
+void weir_grant_put(struct weir_grant *g);
+void weir_grant_drop(struct weir_grant *g);
+void weir_grant_drop_tag(struct weir_client *c, u32 tag);
+void weir_grant_close(struct weir_client *c);
+void weir_grant_object_end(struct weir_object *o);
+
+#endif /* _WEIR_GRANT_H */

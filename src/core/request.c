@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Queued requests, and the pollers that are woken when they end. See request.h. */
+
+#include <linux/percpu.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+
+#include <uapi/linux/weir.h>
+
+#include "core/client.h"
+#include "core/grant.h"
+#include "core/pollers.h"
+#include "core/request.h"
+
+/*
+ * Clients of which requests have ended under the entry lock that this CPU holds. It holds
+ * one at a time, with softirqs off, and detaches the list before it drops the lock. A
+ * client stands in one such list at a time: the CPU that wakes it counts all requests
+ * that have ended by then.
+ */
+static DEFINE_PER_CPU(struct weir_client *, wake_list);
+
+/**
+ * weir_request_begin - a request waits from now on
+ * @c: the client
+ * @handle: the handle it is made with
+ * @g: the holder's grant, which has no request
+ * @r: the request
+ *
+ * Context: the entry is locked.
+ * Return: 0; -EMFILE: the client has WEIR_REQUESTS_MAX.
+ */
+int weir_request_begin(struct weir_client *c, u32 handle, struct weir_grant *g,
+		       struct weir_request *r)
+{
+	bool full;
+
+	spin_lock_bh(&c->lock);
+	full = c->requests == WEIR_REQUESTS_MAX;
+	if (!full)
+		c->requests++;
+	spin_unlock_bh(&c->lock);
+	if (full)
+		return -EMFILE;
+	r->client = c;
+	r->handle = handle;
+	r->ended = false;
+	/* pairs with the acquire in grant_step() */
+	smp_store_release(&g->request, r);
+	return 0;
+}
+
+/**
+ * weir_request_end - a request has ended, and waits to be collected
+ * @r: in no queue any more
+ *
+ * The client's pollers are woken when the caller drops the lock: there may be many.
+ * (A request that ends as it begins wakes them for nothing.)
+ *
+ * Context: the entry is locked; RCU read side beyond it.
+ */
+void weir_request_end(struct weir_request *r)
+{
+	struct weir_client *c = r->client;
+
+	WRITE_ONCE(r->ended, true);
+	spin_lock(&c->lock);
+	WRITE_ONCE(c->ended, c->ended + 1);
+	if (!c->in_wake_list) {
+		c->in_wake_list = true;
+		c->wake_next = this_cpu_read(wake_list);
+		this_cpu_write(wake_list, c);
+	}
+	spin_unlock(&c->lock);
+}
+
+static void request_forget(struct weir_client *c, const struct weir_request *r)
+{
+	lockdep_assert_held(&c->lock);
+	c->requests--;
+	if (r->ended)
+		WRITE_ONCE(c->ended, c->ended - 1);
+}
+
+/* The request is collected, or cancelled: it is in no queue any more. Entry locked. */
+void weir_request_drop(struct weir_grant *g)
+{
+	struct weir_request *r = g->request;
+	struct weir_client *c = r->client;
+
+	WRITE_ONCE(g->request, NULL);
+	spin_lock_bh(&c->lock);
+	request_forget(c, r);
+	spin_unlock_bh(&c->lock);
+	kfree_rcu(r, rcu);
+}
+
+/**
+ * weir_request_orphan - the object is dead, and its storage will go
+ * @g: the grant, whose request has ended
+ *
+ * If the handle is closed nobody can ask any more. Closing takes the handle out before
+ * it locks the client, so one of the two finds the request.
+ *
+ * Context: the entry is locked; RCU read side.
+ */
+void weir_request_orphan(struct weir_grant *g)
+{
+	struct weir_request *r = g->request;
+	struct weir_client *c = r->client;
+	struct weir_handle *h;
+
+	spin_lock_bh(&c->lock);
+	h = weir_handle_find(c, r->handle);
+	if (h && !h->told_dead) {
+		list_add_tail(&r->node, &h->requests);
+		h->nr_requests++;
+		r = NULL;
+	} else {
+		request_forget(c, r);
+	}
+	spin_unlock_bh(&c->lock);
+	/* pairs with the acquire in grant_step(): a client that closes finds it at the handle */
+	smp_store_release(&g->request, NULL);
+	if (r)
+		kfree_rcu(r, rcu);
+}
+
+/**
+ * weir_request_told_dead - an operation was answered ENODEV, or the handle is closed
+ * @c: the client
+ * @h: the handle
+ * @told: the requests that were made with it go there, for weir_request_free()
+ */
+void weir_request_told_dead(struct weir_client *c, struct weir_handle *h,
+			    struct list_head *told)
+{
+	spin_lock_bh(&c->lock);
+	h->told_dead = true;
+	list_splice_init(&h->requests, told);
+	c->requests -= h->nr_requests;
+	WRITE_ONCE(c->ended, c->ended - h->nr_requests);
+	h->nr_requests = 0;
+	spin_unlock_bh(&c->lock);
+}
+
+/* Context: may sleep. */
+void weir_request_free(struct list_head *told)
+{
+	struct weir_request *r, *next;
+
+	list_for_each_entry_safe(r, next, told, node) {
+		kfree_rcu(r, rcu);
+		cond_resched();
+	}
+}
+
+/* Detach this CPU's wake list; call before dropping the entry lock. */
+struct weir_client *weir_request_wake_list(void)
+{
+	struct weir_client *first = this_cpu_read(wake_list);
+
+	if (first)
+		this_cpu_write(wake_list, NULL);
+	return first;
+}
+
+/* Context: the RCU read side in which requests ended, which keeps the clients; no locks. */
+void weir_request_wake(struct weir_client *c)
+{
+	struct weir_client *next;
+
+	for (; c; c = next) {
+		spin_lock_bh(&c->lock);
+		next = c->wake_next;
+		c->in_wake_list = false;
+		spin_unlock_bh(&c->lock);
+		weir_pollers_wake(&c->pollers, EPOLLOUT | EPOLLWRNORM);
+	}
+}
+
+/*
+ * Whether the client has something to collect. The caller has joined the queue of
+ * pollers: pairs, by its lock, with weir_request_wake().
+ */
+__poll_t weir_request_poll(struct weir_client *c)
+{
+	return READ_ONCE(c->ended) ? EPOLLOUT | EPOLLWRNORM : 0;
+}

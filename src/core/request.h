@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Requests: what a holder has asked for without sleeping until it is there.
+ *
+ * A request belongs to a grant (grant.h), one at most to each. Its life:
+ *  1. It waits, in a queue of the object, whose locks say when that is over. It may be
+ *     cancelled: then it is gone, and nothing is told.
+ *  2. It has ended, well or not: poll() on the client's file tells POLLOUT.
+ *  3. It is collected through its grant, or goes with the grant. If its object dies first
+ *     it leaves the grant and stays with the handle it was made with, until an operation
+ *     with that handle is answered ENODEV or the handle is closed.
+ */
+#ifndef _WEIR_REQUEST_H
+#define _WEIR_REQUEST_H
+
+#include <linux/list.h>
+#include <linux/poll.h>
+#include <linux/rcupdate.h>
+#include <linux/types.h>
+
+struct weir_client;
+struct weir_grant;
+struct weir_handle;
+
+/**
+ * struct weir_request - a request; first in a larger struct, which is freed with it
+ *
+ * C: the client's lock. E: the entry's lock. I: constant.
+ *
+ * @node:	C: in the handle's list, once the object is dead
+ * @client:	I
+ * @handle:	I: number of the handle that the request was made with
+ * @ended:	E to write, once; READ_ONCE()
+ * @rcu:	whoever found the request in a queue may still look at it
+ */
+struct weir_request {
+	struct list_head	node;
+	struct weir_client	*client;
+	u32			handle;
+	bool			ended;
+	struct rcu_head		rcu;
+};
+
+int weir_request_begin(struct weir_client *c, u32 handle, struct weir_grant *g,
+		       struct weir_request *r);
+void weir_request_end(struct weir_request *r);
+void weir_request_drop(struct weir_grant *g);
+void weir_request_orphan(struct weir_grant *g);
+void weir_request_told_dead(struct weir_client *c, struct weir_handle *h,
+			    struct list_head *told);
+void weir_request_free(struct list_head *told);
+struct weir_client *weir_request_wake_list(void);
+void weir_request_wake(struct weir_client *first);
+__poll_t weir_request_poll(struct weir_client *c);
+
+/* Of a request that was just found under RCU. */
+static inline bool weir_request_waits(const struct weir_request *r)
+{
+	return r && !READ_ONCE(r->ended);
+}
+
+#endif /* _WEIR_REQUEST_H */

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * holder_cost - what clients that hold something cost others, and when they end
+ *
+ * Costs are ratios of processor time: of four times as many clients, or of as many open
+ * files of another kind. A quadratic cost would show as a ratio of 16 and more.
+ */
+#include "harness.h"
+
+#include <spawn.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "gate.h"
+
+#define FEW	2000
+#define MANY	(4 * FEW)
+#define CYCLES	5000
+
+FIXTURE(cost) {
+	int fd;
+	__u32 gate;
+};
+
+FIXTURE_SETUP(cost)
+{
+	struct weir_gate_config config = gate_config(WEIR_KEY_NONE, 1000000);
+	struct rlimit files = { MANY + 100, MANY + 100 };
+
+	objects_wipe();
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
+	self->fd = client_open(O_RDWR);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, gate_create(self->fd, OURS "gate", &config, &self->gate));
+}
+
+FIXTURE_TEARDOWN(cost)
+{
+	close(self->fd);
+	objects_wipe();
+}
+
+/* Of this process, or of its children that were waited for. */
+static __u64 cpu_time(int who)
+{
+	struct rusage usage;
+
+	getrusage(who, &usage);
+	return (usage.ru_stime.tv_sec + usage.ru_utime.tv_sec) * 1000000ULL +
+	       usage.ru_stime.tv_usec + usage.ru_utime.tv_usec;
+}
+
+/* So many clients that hold a permit each; the number of the first. */
+static int holders(int n)
+{
+	int first = -1;
+
+	for (int i = 0; i < n; i++) {
+		__u32 gate;
+		int fd = gate_enter(&gate);
+
+		gate_take(fd, gate, 1);
+		if (first < 0)
+			first = fd;
+	}
+	return first;
+}
+
+static void close_all(int first, int n)
+{
+	if (syscall(SYS_close_range, first, first + n - 1, 0))
+		abort();
+}
+
+/* Microseconds, at best of three times, to close so many. */
+static __u64 closing(FIXTURE_DATA(cost) *self, int n)
+{
+	__u64 best = ~0ULL;
+
+	for (int i = 0; i < 3; i++) {
+		int first = holders(n);
+		__u64 before = cpu_time(RUSAGE_SELF);
+
+		close_all(first, n);
+		before = cpu_time(RUSAGE_SELF) - before;
+		best = before < best ? before : best;
+		if (gate_in_use(self->fd, self->gate))
+			abort();
+	}
+	return best + 1;
+}
+
+TEST_F_TIMEOUT(cost, closing_is_linear, 300)
+{
+	__u64 few = closing(self, FEW), many = closing(self, MANY);
+
+	TH_LOG("%d clients: %llu us, %d clients: %llu us", FEW, (unsigned long long)few,
+	       MANY, (unsigned long long)many);
+	EXPECT_GT(9 * few, many);
+}
+
+/* Microseconds of children that have all descriptors until they become another program. */
+static __u64 spawning(void)
+{
+	char *command[] = { "/bin/true", NULL };
+	__u64 best = ~0ULL;
+
+	for (int i = 0; i < 5; i++) {
+		__u64 before = cpu_time(RUSAGE_CHILDREN);
+		pid_t pid;
+
+		if (posix_spawn(&pid, command[0], NULL, NULL, command, NULL))
+			abort();
+		waitpid(pid, NULL, 0);
+		before = cpu_time(RUSAGE_CHILDREN) - before;
+		best = before < best ? before : best;
+	}
+	return best + 1;
+}
+
+/* A program that is started beside clients pays no more than beside other files. */
+TEST_F_TIMEOUT(cost, spawn_beside_holders, 300)
+{
+	__u64 beside_files, beside_clients;
+	int first = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	for (int i = 1; i < MANY; i++)
+		ASSERT_LE(0, open("/dev/null", O_RDONLY | O_CLOEXEC));
+	beside_files = spawning();
+	close_all(first, MANY);
+	first = holders(MANY);
+	beside_clients = spawning();
+	TH_LOG("beside %d files: %llu us, beside %d clients: %llu us", MANY,
+	       (unsigned long long)beside_files, MANY, (unsigned long long)beside_clients);
+	EXPECT_EQ(MANY, gate_in_use(self->fd, self->gate));
+	close_all(first, MANY);
+	EXPECT_GT(4 * beside_files, beside_clients);
+}
+
+/* kB that the kernel cannot take back. */
+static long slab(void)
+{
+	FILE *file = fopen("/proc/meminfo", "r");
+	char line[128];
+	long kb = -1;
+
+	while (fgets(line, sizeof(line), file))
+		sscanf(line, "SUnreclaim: %ld", &kb);
+	fclose(file);
+	return kb;
+}
+
+static void make_use_and_delete(FIXTURE_DATA(cost) *self, int client)
+{
+	struct weir_gate_config config = gate_config(WEIR_KEY_NONE, 1);
+	__u32 gate, mine;
+
+	if (gate_create(self->fd, OURS "brief", &config, &gate) ||
+	    object_open(client, WEIR_KIND_GATE, OURS "brief", WEIR_RIGHT_USE, &mine))
+		abort();
+	gate_take(client, mine, 1);
+	/* the holder has no handle any more when the gate goes */
+	if (handle_close(client, mine) || object_delete(self->fd, gate) ||
+	    handle_close(self->fd, gate))
+		abort();
+}
+
+/* A client that uses objects which are deleted all its life keeps nothing of them. */
+TEST_F_TIMEOUT(cost, deleted_objects_leave_nothing, 300)
+{
+	const char *kernel = getenv("WEIR_KERNEL");
+	long before, after = 0;
+	int client = client_open(O_RDWR);
+
+	if (kernel && !strcmp(kernel, "debug"))
+		SKIP(return, "what is freed stays in quarantine");
+	for (int i = 0; i < CYCLES / 10; i++)
+		make_use_and_delete(self, client);
+	sleep(2);
+	before = slab();
+	for (int i = 0; i < CYCLES; i++)
+		make_use_and_delete(self, client);
+	/* a worker frees them */
+	for (int i = 0; i < 40; i++) {
+		usleep(250000);
+		after = slab();
+		if (after - before < 2048)
+			break;
+	}
+	TH_LOG("%ld kB before, %ld kB after %d gates", before, after, CYCLES);
+	EXPECT_GT(2048, after - before);
+	close(client);
+}
+
+TEST_HARNESS_MAIN
