@@ -213,6 +213,8 @@ int main(void)
 
 	tap_begin("a fair gate: in order of arrival, one wake-up each");
 	show_the_polling(hall, waiters);
+	/* so that the library can tell that nobody else could give back what this one has */
+	weir_tag_set(1);
 	weir = service_connect();
 	gate = service_gate(weir, GATE, &config);
 	if (weir_gate_try(gate, NULL, PERMITS, NULL) != WEIR_ALLOWED)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Rosters, by calls of the scenarios' own. See roster.h. */
+/* Rosters, by calls of the scenarios' own on clients of the library. See roster.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,14 +22,20 @@ static int call(const struct roster *r, unsigned long request, void *arg)
 
 /* ------------------------------------------------------------ the roster itself */
 
+static bool roster_connect(struct roster *r)
+{
+	r->weir = weir_open(0);
+	r->fd = r->weir ? weir_fd(r->weir) : -1;
+	return r->weir;
+}
+
 static int roster_open(struct roster *r, const char *name, uint64_t *id)
 {
 	struct weir_open args = { .size = sizeof(args), .kind = WEIR_KIND_ROSTER,
 				  .rights = WEIR_RIGHT_ALL };
 	int ret;
 
-	r->fd = open(WEIR_DEVICE, O_RDWR | O_CLOEXEC);
-	if (r->fd < 0)
+	if (!roster_connect(r))
 		return -errno;
 	snprintf(args.name, sizeof(args.name), "%s", name);
 	ret = call(r, WEIR_IOC_OPEN, &args);
@@ -62,7 +68,8 @@ uint64_t roster_id(const char *name)
 
 void roster_leave(struct roster *r)
 {
-	close(r->fd);
+	weir_close(r->weir);
+	r->weir = NULL;
 	r->fd = -1;
 }
 
@@ -87,9 +94,8 @@ struct roster roster_make(const char *name, uint64_t max, uint64_t ttl)
 
 	if (r.fd >= 0 && !roster_end(&r))
 		tap_bail("cannot delete the old roster %s", name);
-	r.fd = open(WEIR_DEVICE, O_RDWR | O_CLOEXEC);
 	snprintf(args.name, sizeof(args.name), "%s", name);
-	if (r.fd < 0 || call(&r, WEIR_IOC_CREATE, &args))
+	if (!roster_connect(&r) || call(&r, WEIR_IOC_CREATE, &args))
 		tap_bail("cannot create roster %s", name);
 	r.handle = args.handle;
 	return r;

@@ -16,13 +16,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <linux/weir.h>
+#include <weir.h>
 
 /* Of a lease's @left, or as its ttl: for ever. */
 #define FOR_EVER	WEIR_NEVER
 
 struct roster {
-	int fd;			/* a client, -1 if there is none */
+	struct weir *weir;	/* a client, of each process its own; NULL if there is none */
+	int fd;			/* its descriptor, or -1 */
 	uint32_t handle;
 };
 

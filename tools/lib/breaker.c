@@ -18,7 +18,7 @@ static struct weir_breaker *breaker_new(struct weir *weir, uint32_t handle)
 
 	if (!breaker)
 		return NULL;
-	breaker->fd = weir->fd;
+	breaker->weir = weir__use(weir);
 	breaker->handle = handle;
 	breaker->key_type = -1;
 	if (weir_breaker_get_config(breaker, &config) == 0) {
@@ -26,7 +26,7 @@ static struct weir_breaker *breaker_new(struct weir *weir, uint32_t handle)
 	} else if (errno != EACCES) {
 		int error = errno;
 
-		free(breaker);
+		weir__free(breaker->weir, breaker);
 		errno = error;
 		return NULL;
 	}
@@ -45,7 +45,7 @@ static struct weir_breaker *breaker_create(struct weir *weir, const char *name,
 		return NULL;
 	breaker = breaker_new(weir, create.handle);
 	if (!breaker)
-		weir__close_handle(weir->fd, create.handle);
+		weir__close_handle(weir->file.fd, create.handle);
 	return breaker;
 }
 
@@ -75,7 +75,7 @@ WEIR_API struct weir_breaker *weir_breaker_open(struct weir *weir, const char *n
 		return NULL;
 	breaker = breaker_new(weir, handle);
 	if (!breaker)
-		weir__close_handle(weir->fd, handle);
+		weir__close_handle(weir->file.fd, handle);
 	return breaker;
 }
 
@@ -88,13 +88,13 @@ WEIR_API void weir_breaker_close(struct weir_breaker *breaker)
 {
 	if (!breaker)
 		return;
-	weir__close_handle(breaker->fd, breaker->handle);
-	free(breaker);
+	weir__close_handle(breaker->weir->file.fd, breaker->handle);
+	weir__free(breaker->weir, breaker);
 }
 
 WEIR_API int weir_breaker_delete(struct weir_breaker *breaker)
 {
-	return weir__delete(breaker->fd, breaker->handle);
+	return weir__delete(breaker->weir->file.fd, breaker->handle);
 }
 
 WEIR_API uint32_t weir_breaker_handle(const struct weir_breaker *breaker)
@@ -110,13 +110,13 @@ WEIR_API int weir_breaker_key_type(const struct weir_breaker *breaker)
 WEIR_API int weir_breaker_get_config(struct weir_breaker *breaker,
 				     struct weir_breaker_config *config)
 {
-	return weir__get(breaker->fd, breaker->handle, config, NULL);
+	return weir__get(breaker->weir->file.fd, breaker->handle, config, NULL);
 }
 
 WEIR_API int weir_breaker_get_stats(struct weir_breaker *breaker,
 				    struct weir_breaker_stats *stats)
 {
-	return weir__get(breaker->fd, breaker->handle, NULL, stats);
+	return weir__get(breaker->weir->file.fd, breaker->handle, NULL, stats);
 }
 
 WEIR_API int weir_op_breaker(struct weir_op *op, const struct weir_breaker *breaker,
@@ -128,6 +128,8 @@ WEIR_API int weir_op_breaker(struct weir_op *op, const struct weir_breaker *brea
 	op->opcode = (uint16_t)opcode;
 	op->handle = breaker->handle;
 	op->arg = arg;
+	if (opcode == WEIR_OP_ALLOW || opcode == WEIR_OP_REPORT)
+		op->tag = weir__tag;
 	return weir__op_key(op, breaker->key_type, key);
 }
 
@@ -150,7 +152,7 @@ WEIR_API void weir_op_breaker_answer(const struct weir_op *op,
 static int breaker_perform(struct weir_breaker *breaker, struct weir_op *op,
 			   struct weir_breaker_answer *answer)
 {
-	if (weir__perform(breaker->fd, op) < 0)
+	if (weir__perform(breaker->weir->file.fd, op) < 0)
 		return -1;
 	if (answer)
 		weir_op_breaker_answer(op, answer);

@@ -27,6 +27,7 @@ WEIR_API const char *weir_lib_version(void)
 WEIR_API struct weir *weir_open(int flags)
 {
 	struct weir *weir;
+	int error;
 
 	if (flags & ~WEIR_OPEN_READONLY) {
 		errno = EINVAL;
@@ -35,37 +36,76 @@ WEIR_API struct weir *weir_open(int flags)
 	weir = malloc(sizeof(*weir));
 	if (!weir)
 		return NULL;
-	weir->fd = open(WEIR_DEVICE, O_CLOEXEC |
-			(flags & WEIR_OPEN_READONLY ? O_RDONLY : O_RDWR));
-	if (weir->fd < 0) {
-		int error = errno;
+	weir->uses = 1;
+	weir->file.fd = open(WEIR_DEVICE, O_CLOEXEC |
+			     (flags & WEIR_OPEN_READONLY ? O_RDONLY : O_RDWR));
+	if (weir->file.fd >= 0 && weir__file_add(&weir->file) == 0)
+		return weir;
+	error = errno;
+	if (weir->file.fd >= 0)
+		close(weir->file.fd);
+	free(weir);
+	errno = error;
+	return NULL;
+}
 
-		free(weir);
-		errno = error;
-		return NULL;
-	}
+struct weir *weir__use(struct weir *weir)
+{
+	__atomic_add_fetch(&weir->uses, 1, __ATOMIC_RELAXED);
 	return weir;
 }
 
-WEIR_API void weir_close(struct weir *weir)
+void weir__unuse(struct weir *weir)
 {
 	int error = errno;
 
-	if (!weir)
+	if (__atomic_sub_fetch(&weir->uses, 1, __ATOMIC_ACQ_REL))
 		return;
-	close(weir->fd);
+	weir__file_close(&weir->file);
 	free(weir);
 	errno = error;
 }
 
+void weir__free(struct weir *weir, void *object)
+{
+	int error = errno;
+
+	free(object);
+	weir__unuse(weir);
+	errno = error;
+}
+
+WEIR_API void weir_close(struct weir *weir)
+{
+	if (weir)
+		weir__unuse(weir);
+}
+
 WEIR_API int weir_fd(const struct weir *weir)
 {
-	return weir->fd;
+	return weir->file.fd;
+}
+
+_Thread_local uint32_t weir__tag;
+
+WEIR_API uint32_t weir_tag_set(uint32_t tag)
+{
+	uint32_t before = weir__tag;
+
+	weir__tag = tag;
+	return before;
+}
+
+WEIR_API int weir_tag_drop(struct weir *weir, uint32_t tag)
+{
+	struct weir_drop drop = { .size = sizeof(drop), .tag = tag };
+
+	return weir__ioctl(weir->file.fd, WEIR_IOC_DROP, &drop);
 }
 
 WEIR_API int weir_get_info(struct weir *weir, struct weir_info *info)
 {
-	return weir__ioctl(weir->fd, WEIR_IOC_INFO, info);
+	return weir__ioctl(weir->file.fd, WEIR_IOC_INFO, info);
 }
 
 WEIR_API int weir_submit(struct weir *weir, struct weir_op *ops,
@@ -77,7 +117,7 @@ WEIR_API int weir_submit(struct weir *weir, struct weir_op *ops,
 		.ops = (uintptr_t)ops,
 	};
 
-	if (ioctl(weir->fd, WEIR_IOC_SUBMIT, &submit) < 0)
+	if (ioctl(weir->file.fd, WEIR_IOC_SUBMIT, &submit) < 0)
 		return -1;
 	return (int)submit.done;
 }
@@ -93,7 +133,7 @@ WEIR_API int weir_transaction(struct weir *weir, struct weir_op *ops,
 	};
 	unsigned int i;
 
-	if (weir__ioctl(weir->fd, WEIR_IOC_SUBMIT, &submit) < 0)
+	if (weir__ioctl(weir->file.fd, WEIR_IOC_SUBMIT, &submit) < 0)
 		return -1;
 	for (i = 0; i < count && (!ops[i].result || ops[i].result == -ECANCELED);)
 		i++;

@@ -13,7 +13,7 @@ static struct weir_counter *counter_new(struct weir *weir)
 	struct weir_counter *counter = calloc(1, sizeof(*counter));
 
 	if (counter)
-		counter->fd = weir->fd;
+		counter->weir = weir__use(weir);
 	return counter;
 }
 
@@ -30,7 +30,7 @@ static int counter_learn(struct weir_counter *counter)
 	};
 	unsigned int i;
 
-	if (weir__get(counter->fd, counter->handle, &config, NULL) < 0)
+	if (weir__get(counter->weir->file.fd, counter->handle, &config, NULL) < 0)
 		return errno == EACCES ? 0 : -1;
 	counter->type = (int)config.type;
 	counter->nfields = config.nfields;
@@ -91,7 +91,7 @@ static int counter_make(struct weir *weir, struct weir_counter *counter,
 		return 0;
 	}
 	if (counter_learn(counter) < 0) {
-		weir__close_handle(counter->fd, counter->handle);
+		weir__close_handle(counter->weir->file.fd, counter->handle);
 		return -1;
 	}
 	return 0;
@@ -115,7 +115,7 @@ static struct weir_counter *counter_create(struct weir *weir, const char *name,
 			 mode) < 0) {
 		int error = errno;
 
-		free(counter);
+		weir__free(counter->weir, counter);
 		errno = error;
 		return NULL;
 	}
@@ -158,13 +158,13 @@ WEIR_API struct weir_counter *weir_counter_open(struct weir *weir,
 		       &counter->handle) < 0)
 		goto fail;
 	if (counter_learn(counter) < 0) {
-		weir__close_handle(counter->fd, counter->handle);
+		weir__close_handle(counter->weir->file.fd, counter->handle);
 		goto fail;
 	}
 	return counter;
 fail:
 	error = errno;
-	free(counter);
+	weir__free(counter->weir, counter);
 	errno = error;
 	return NULL;
 }
@@ -180,7 +180,7 @@ WEIR_API struct weir_counter *weir_counter_adopt(struct weir *weir,
 	if (counter_learn(counter) < 0) {
 		int error = errno;
 
-		free(counter);
+		weir__free(counter->weir, counter);
 		errno = error;
 		return NULL;
 	}
@@ -191,13 +191,13 @@ WEIR_API void weir_counter_close(struct weir_counter *counter)
 {
 	if (!counter)
 		return;
-	weir__close_handle(counter->fd, counter->handle);
-	free(counter);
+	weir__close_handle(counter->weir->file.fd, counter->handle);
+	weir__free(counter->weir, counter);
 }
 
 WEIR_API int weir_counter_delete(struct weir_counter *counter)
 {
-	return weir__delete(counter->fd, counter->handle);
+	return weir__delete(counter->weir->file.fd, counter->handle);
 }
 
 WEIR_API uint32_t weir_counter_handle(const struct weir_counter *counter)
@@ -251,7 +251,7 @@ WEIR_API int weir_counter_add(struct weir_counter *counter, unsigned int index,
 	struct weir_op op;
 
 	weir_op_add(&op, counter, index, amount);
-	return weir__perform(counter->fd, &op);
+	return weir__perform(counter->weir->file.fd, &op);
 }
 
 WEIR_API int weir_counter_add_named(struct weir_counter *counter,
@@ -282,7 +282,7 @@ WEIR_API int weir_counter_add_many(struct weir_counter *counter, uint64_t mask,
 		op.flags = WEIR_OP_PTR;
 		op.ptr = (uintptr_t)amounts;
 	}
-	return weir__perform(counter->fd, &op);
+	return weir__perform(counter->weir->file.fd, &op);
 }
 
 /* READ or TAKE of all fields: the number of fields, or -1. */
@@ -297,7 +297,7 @@ static int counter_fetch(struct weir_counter *counter, enum weir_opcode opcode,
 		.ptr = (uintptr_t)values,
 	};
 
-	if (weir__perform(counter->fd, &op) < 0)
+	if (weir__perform(counter->weir->file.fd, &op) < 0)
 		return -1;
 	return (int)op.value;
 }
@@ -323,7 +323,7 @@ WEIR_API int weir_counter_read_field(struct weir_counter *counter,
 		.arg = index,
 	};
 
-	if (weir__perform(counter->fd, &op) < 0)
+	if (weir__perform(counter->weir->file.fd, &op) < 0)
 		return -1;
 	*value = op.value;
 	return 0;
@@ -346,7 +346,7 @@ static int histogram_fetch(struct weir_counter *counter, enum weir_opcode opcode
 		errno = counter->type ? EOPNOTSUPP : EACCES;
 		return -1;
 	}
-	return weir__perform(counter->fd, &op);
+	return weir__perform(counter->weir->file.fd, &op);
 }
 
 WEIR_API int weir_counter_read_histogram(struct weir_counter *counter,
@@ -371,7 +371,7 @@ WEIR_API int weir_counter_load_histogram(struct weir_counter *counter,
 		.length = sizeof(*histogram),
 	};
 
-	return weir__ioctl(counter->fd, WEIR_IOC_LOAD, &load);
+	return weir__ioctl(counter->weir->file.fd, WEIR_IOC_LOAD, &load);
 }
 
 WEIR_API void weir_op_observe(struct weir_op *op, const struct weir_counter *counter,
@@ -392,7 +392,7 @@ WEIR_API int weir_counter_observe(struct weir_counter *counter, uint64_t value,
 	struct weir_op op;
 
 	weir_op_observe(&op, counter, value, times);
-	return weir__perform(counter->fd, &op);
+	return weir__perform(counter->weir->file.fd, &op);
 }
 
 WEIR_API int weir_counter_next(struct weir_counter *counter, uint64_t count,
@@ -408,7 +408,7 @@ WEIR_API int weir_counter_next(struct weir_counter *counter, uint64_t count,
 		errno = EINVAL;
 		return -1;
 	}
-	if (weir__perform(counter->fd, &op) < 0)
+	if (weir__perform(counter->weir->file.fd, &op) < 0)
 		return -1;
 	*first = (uint64_t)op.value;
 	return 0;

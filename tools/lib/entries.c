@@ -66,7 +66,7 @@ static int entries_fill(struct weir_entries *entries)
 
 	if (entries->cursor == WEIR_NEVER)
 		return 0;
-	filled = weir__dump(limiter->fd, limiter->handle, entries->flags,
+	filled = weir__dump(limiter->weir->file.fd, limiter->handle, entries->flags,
 			    &entries->cursor, entries->buffer,
 			    sizeof(entries->buffer));
 	if (filled < 0)
@@ -126,7 +126,7 @@ WEIR_API void weir_entries_close(struct weir_entries *entries)
 WEIR_API long weir_limiter_dump(struct weir_limiter *limiter, uint64_t *cursor,
 				void *buffer, size_t size)
 {
-	return weir__dump(limiter->fd, limiter->handle, 0, cursor, buffer, size);
+	return weir__dump(limiter->weir->file.fd, limiter->handle, 0, cursor, buffer, size);
 }
 
 WEIR_API int weir_limiter_load(struct weir_limiter *limiter, const void *records,
@@ -143,7 +143,7 @@ WEIR_API int weir_limiter_load(struct weir_limiter *limiter, const void *records
 			.length = size - done,
 		};
 
-		if (weir__ioctl(limiter->fd, WEIR_IOC_LOAD, &load) < 0)
+		if (weir__ioctl(limiter->weir->file.fd, WEIR_IOC_LOAD, &load) < 0)
 			return -1;
 		done += load.length;
 	}

@@ -14,7 +14,7 @@
 #define EVENTS_BUFFER 16384
 
 struct weir_events {
-	int fd;
+	struct weir__file file;
 	size_t filled;
 	size_t at;
 	_Alignas(8) unsigned char buffer[EVENTS_BUFFER];
@@ -47,12 +47,13 @@ WEIR_API struct weir_events *weir_events_open(uint64_t from)
 		return NULL;
 	events->filled = 0;
 	events->at = 0;
-	events->fd = open(WEIR_DEVICE, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (events->fd < 0 || events_seek(events->fd, from) < 0) {
+	events->file.fd = open(WEIR_DEVICE, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (events->file.fd < 0 || events_seek(events->file.fd, from) < 0 ||
+	    weir__file_add(&events->file) < 0) {
 		int error = errno;
 
-		if (events->fd >= 0)
-			close(events->fd);
+		if (events->file.fd >= 0)
+			close(events->file.fd);
 		free(events);
 		errno = error;
 		return NULL;
@@ -90,7 +91,7 @@ static int64_t now_ms(void)
 /* Wait until @deadline (ms, -1: for ever): 1 readable, 0 timed out, -1 error. */
 static int events_wait(struct weir_events *events, int64_t deadline)
 {
-	struct pollfd pollfd = { .fd = events->fd, .events = POLLIN };
+	struct pollfd pollfd = { .fd = events->file.fd, .events = POLLIN };
 	int64_t left = -1;
 	int ret;
 
@@ -112,7 +113,7 @@ WEIR_API int weir_events_next(struct weir_events *events,
 	int64_t deadline = timeout > 0 ? now_ms() + timeout : timeout;
 
 	while (events->at >= events->filled) {
-		ssize_t got = read(events->fd, events->buffer,
+		ssize_t got = read(events->file.fd, events->buffer,
 				   sizeof(events->buffer));
 		int ret;
 
@@ -136,7 +137,7 @@ WEIR_API int weir_events_next(struct weir_events *events,
 
 WEIR_API int weir_events_fd(const struct weir_events *events)
 {
-	return events->fd;
+	return events->file.fd;
 }
 
 WEIR_API void weir_events_key(const struct weir_event *event,
@@ -166,7 +167,7 @@ WEIR_API int weir_emit(struct weir *weir, const char *tag, const void *bytes,
 	}
 	if (tag)
 		strcpy(emit.tag, tag);
-	if (weir__ioctl(weir->fd, WEIR_IOC_EMIT, &emit) < 0)
+	if (weir__ioctl(weir->file.fd, WEIR_IOC_EMIT, &emit) < 0)
 		return -1;
 	if (seq)
 		*seq = emit.seq;
@@ -179,7 +180,7 @@ WEIR_API void weir_events_close(struct weir_events *events)
 
 	if (!events)
 		return;
-	close(events->fd);
+	weir__file_close(&events->file);
 	free(events);
 	errno = error;
 }

@@ -18,7 +18,7 @@ static struct weir_gate *gate_new(struct weir *weir, uint32_t handle)
 
 	if (!gate)
 		return NULL;
-	gate->fd = weir->fd;
+	gate->weir = weir__use(weir);
 	gate->handle = handle;
 	gate->key_type = -1;
 	if (weir_gate_get_config(gate, &config) == 0) {
@@ -26,7 +26,7 @@ static struct weir_gate *gate_new(struct weir *weir, uint32_t handle)
 	} else if (errno != EACCES) {
 		int error = errno;
 
-		free(gate);
+		weir__free(gate->weir, gate);
 		errno = error;
 		return NULL;
 	}
@@ -45,7 +45,7 @@ static struct weir_gate *gate_create(struct weir *weir, const char *name,
 		return NULL;
 	gate = gate_new(weir, create.handle);
 	if (!gate)
-		weir__close_handle(weir->fd, create.handle);
+		weir__close_handle(weir->file.fd, create.handle);
 	return gate;
 }
 
@@ -74,7 +74,7 @@ WEIR_API struct weir_gate *weir_gate_open(struct weir *weir, const char *name,
 		return NULL;
 	gate = gate_new(weir, handle);
 	if (!gate)
-		weir__close_handle(weir->fd, handle);
+		weir__close_handle(weir->file.fd, handle);
 	return gate;
 }
 
@@ -87,13 +87,13 @@ WEIR_API void weir_gate_close(struct weir_gate *gate)
 {
 	if (!gate)
 		return;
-	weir__close_handle(gate->fd, gate->handle);
-	free(gate);
+	weir__close_handle(gate->weir->file.fd, gate->handle);
+	weir__free(gate->weir, gate);
 }
 
 WEIR_API int weir_gate_delete(struct weir_gate *gate)
 {
-	return weir__delete(gate->fd, gate->handle);
+	return weir__delete(gate->weir->file.fd, gate->handle);
 }
 
 WEIR_API uint32_t weir_gate_handle(const struct weir_gate *gate)
@@ -109,19 +109,19 @@ WEIR_API int weir_gate_key_type(const struct weir_gate *gate)
 WEIR_API int weir_gate_get_config(struct weir_gate *gate,
 				  struct weir_gate_config *config)
 {
-	return weir__get(gate->fd, gate->handle, config, NULL);
+	return weir__get(gate->weir->file.fd, gate->handle, config, NULL);
 }
 
 WEIR_API int weir_gate_get_stats(struct weir_gate *gate,
 				 struct weir_gate_stats *stats)
 {
-	return weir__get(gate->fd, gate->handle, NULL, stats);
+	return weir__get(gate->weir->file.fd, gate->handle, NULL, stats);
 }
 
 WEIR_API int weir_gate_set(struct weir_gate *gate, uint64_t mask,
 			   const struct weir_gate_config *config)
 {
-	return weir__set(gate->fd, gate->handle, mask, config);
+	return weir__set(gate->weir->file.fd, gate->handle, mask, config);
 }
 
 WEIR_API int weir_gate_resize(struct weir_gate *gate, uint32_t permits)
@@ -143,6 +143,7 @@ WEIR_API int weir_op_gate(struct weir_op *op, const struct weir_gate *gate,
 	op->opcode = (uint16_t)opcode;
 	op->handle = gate->handle;
 	op->n = permits;
+	op->tag = weir__tag;
 	return weir__op_key(op, gate->key_type, key);
 }
 
@@ -179,7 +180,7 @@ static int gate_acquisition(struct weir_op *op, struct weir_gate *gate,
 	if (weir_op_gate(op, gate, WEIR_OP_ACQUIRE, key, permits) < 0)
 		return -1;
 	if (timeout && timeout != WEIR_NEVER &&
-	    weir__ioctl(gate->fd, WEIR_IOC_INFO, &info) < 0)
+	    weir__ioctl(gate->weir->file.fd, WEIR_IOC_INFO, &info) < 0)
 		return -1;
 	if (timeout) {
 		op->arg = info.now + timeout;
@@ -198,7 +199,7 @@ WEIR_API int weir_gate_acquire(struct weir_gate *gate, const struct weir_key *ke
 	if (gate_acquisition(&op, gate, key, permits, timeout) < 0)
 		return -1;
 	/* a signal is for the caller to know of: he may want to stop */
-	return gate_told(&op, weir__perform_once(gate->fd, &op), answer);
+	return gate_told(&op, weir__perform_once(gate->weir->file.fd, &op), answer);
 }
 
 WEIR_API int weir_gate_queue(struct weir_gate *gate, const struct weir_key *key,
@@ -210,7 +211,7 @@ WEIR_API int weir_gate_queue(struct weir_gate *gate, const struct weir_key *key,
 	if (gate_acquisition(&op, gate, key, permits, timeout) < 0)
 		return -1;
 	op.flags |= WEIR_OP_QUEUE;
-	return gate_told(&op, weir__perform(gate->fd, &op), answer);
+	return gate_told(&op, weir__perform(gate->weir->file.fd, &op), answer);
 }
 
 WEIR_API int weir_gate_cancel(struct weir_gate *gate, const struct weir_key *key,
@@ -220,7 +221,7 @@ WEIR_API int weir_gate_cancel(struct weir_gate *gate, const struct weir_key *key
 
 	if (weir_op_gate(&op, gate, WEIR_OP_CANCEL, key, 0) < 0)
 		return -1;
-	return gate_told(&op, weir__perform(gate->fd, &op), answer);
+	return gate_told(&op, weir__perform(gate->weir->file.fd, &op), answer);
 }
 
 WEIR_API int weir_gate_try(struct weir_gate *gate, const struct weir_key *key,
@@ -236,7 +237,7 @@ WEIR_API int weir_gate_release(struct weir_gate *gate, const struct weir_key *ke
 
 	if (weir_op_gate(&op, gate, WEIR_OP_RELEASE, key, permits) < 0)
 		return -1;
-	return gate_told(&op, weir__perform(gate->fd, &op), answer) < 0 ? -1 : 0;
+	return gate_told(&op, weir__perform(gate->weir->file.fd, &op), answer) < 0 ? -1 : 0;
 }
 
 WEIR_API int weir_gate_state(struct weir_gate *gate, const struct weir_key *key,
@@ -246,5 +247,5 @@ WEIR_API int weir_gate_state(struct weir_gate *gate, const struct weir_key *key,
 
 	if (weir_op_gate(&op, gate, WEIR_OP_GATE_STATE, key, 0) < 0)
 		return -1;
-	return gate_told(&op, weir__perform(gate->fd, &op), answer) < 0 ? -1 : 0;
+	return gate_told(&op, weir__perform(gate->weir->file.fd, &op), answer) < 0 ? -1 : 0;
 }

@@ -10,16 +10,23 @@
 /* The library is built with -fvisibility=hidden; this much is public. */
 #define WEIR_API __attribute__((visibility("default")))
 
-struct weir {
+/*
+ * An open file of the device. In a child of fork() it is replaced by one of the child's own
+ * under the same number; if that fails @fd is -1.
+ */
+struct weir__file {
 	int fd;
+	struct weir__file *next, **link;
 };
 
-/*
- * Objects remember the descriptor rather than the client: that is all they need,
- * and saves a load for each operation.
- */
+/* Objects use their client, so it lives until the last of them is closed. */
+struct weir {
+	struct weir__file file;
+	unsigned int uses;
+};
+
 struct weir_counter {
-	int fd;
+	struct weir *weir;
 	uint32_t handle;
 	int type;			/* 0: not known */
 	unsigned int nfields;		/* 0: not known */
@@ -27,28 +34,42 @@ struct weir_counter {
 };
 
 struct weir_limiter {
-	int fd;
+	struct weir *weir;
 	uint32_t handle;
 	int key_type;			/* -1: not known */
 };
 
 struct weir_gate {
-	int fd;
+	struct weir *weir;
 	uint32_t handle;
 	int key_type;			/* -1: not known */
 };
 
 struct weir_breaker {
-	int fd;
+	struct weir *weir;
 	uint32_t handle;
 	int key_type;			/* -1: not known */
 };
 
 struct weir_roster {
-	int fd;
+	struct weir *weir;
 	uint32_t handle;
 	int key_type;			/* -1: not known */
 };
+
+/* An open file joins those that a child of fork() replaces; 0, or -1 and an errno. */
+int weir__file_add(struct weir__file *file);
+void weir__file_close(struct weir__file *file);
+
+/* One more, and one fewer, user of a client; the last one frees it, leaving errno alone. */
+struct weir *weir__use(struct weir *weir);
+void weir__unuse(struct weir *weir);
+
+/* Free an object, and stop using its client; errno stays. */
+void weir__free(struct weir *weir, void *object);
+
+/* The holder that this thread's operations act for; see weir_tag_set(). */
+extern _Thread_local uint32_t weir__tag;
 
 /* ioctl() that starts anew after a signal */
 int weir__ioctl(int fd, unsigned long request, void *argument);

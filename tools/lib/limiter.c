@@ -12,7 +12,7 @@ static struct weir_limiter *limiter_new(struct weir *weir)
 	struct weir_limiter *limiter = calloc(1, sizeof(*limiter));
 
 	if (limiter) {
-		limiter->fd = weir->fd;
+		limiter->weir = weir__use(weir);
 		limiter->key_type = -1;
 	}
 	return limiter;
@@ -50,13 +50,13 @@ static struct weir_limiter *limiter_create(struct weir *weir, const char *name,
 	if (create.created) {
 		limiter->key_type = (int)config->key_type;
 	} else if (limiter_learn(limiter) < 0) {
-		weir__close_handle(limiter->fd, limiter->handle);
+		weir__close_handle(limiter->weir->file.fd, limiter->handle);
 		goto fail;
 	}
 	return limiter;
 fail:
 	error = errno;
-	free(limiter);
+	weir__free(limiter->weir, limiter);
 	errno = error;
 	return NULL;
 }
@@ -91,13 +91,13 @@ WEIR_API struct weir_limiter *weir_limiter_open(struct weir *weir,
 		       &limiter->handle) < 0)
 		goto fail;
 	if (limiter_learn(limiter) < 0) {
-		weir__close_handle(limiter->fd, limiter->handle);
+		weir__close_handle(limiter->weir->file.fd, limiter->handle);
 		goto fail;
 	}
 	return limiter;
 fail:
 	error = errno;
-	free(limiter);
+	weir__free(limiter->weir, limiter);
 	errno = error;
 	return NULL;
 }
@@ -113,7 +113,7 @@ WEIR_API struct weir_limiter *weir_limiter_adopt(struct weir *weir,
 	if (limiter_learn(limiter) < 0) {
 		int error = errno;
 
-		free(limiter);
+		weir__free(limiter->weir, limiter);
 		errno = error;
 		return NULL;
 	}
@@ -124,13 +124,13 @@ WEIR_API void weir_limiter_close(struct weir_limiter *limiter)
 {
 	if (!limiter)
 		return;
-	weir__close_handle(limiter->fd, limiter->handle);
-	free(limiter);
+	weir__close_handle(limiter->weir->file.fd, limiter->handle);
+	weir__free(limiter->weir, limiter);
 }
 
 WEIR_API int weir_limiter_delete(struct weir_limiter *limiter)
 {
-	return weir__delete(limiter->fd, limiter->handle);
+	return weir__delete(limiter->weir->file.fd, limiter->handle);
 }
 
 WEIR_API uint32_t weir_limiter_handle(const struct weir_limiter *limiter)
@@ -146,19 +146,19 @@ WEIR_API int weir_limiter_key_type(const struct weir_limiter *limiter)
 WEIR_API int weir_limiter_get_config(struct weir_limiter *limiter,
 				     struct weir_limiter_config *config)
 {
-	return weir__get(limiter->fd, limiter->handle, config, NULL);
+	return weir__get(limiter->weir->file.fd, limiter->handle, config, NULL);
 }
 
 WEIR_API int weir_limiter_get_stats(struct weir_limiter *limiter,
 				    struct weir_limiter_stats *stats)
 {
-	return weir__get(limiter->fd, limiter->handle, NULL, stats);
+	return weir__get(limiter->weir->file.fd, limiter->handle, NULL, stats);
 }
 
 WEIR_API int weir_limiter_set(struct weir_limiter *limiter, uint64_t mask,
 			      const struct weir_limiter_config *config)
 {
-	return weir__set(limiter->fd, limiter->handle, mask, config);
+	return weir__set(limiter->weir->file.fd, limiter->handle, mask, config);
 }
 
 WEIR_API int weir_op_limiter(struct weir_op *op,
@@ -205,7 +205,7 @@ static int limiter_perform(struct weir_limiter *limiter, enum weir_opcode opcode
 	struct weir_op op;
 
 	if (weir_op_limiter(&op, limiter, opcode, key, n) < 0 ||
-	    weir__perform(limiter->fd, &op) < 0)
+	    weir__perform(limiter->weir->file.fd, &op) < 0)
 		return -1;
 	if (answer)
 		weir_op_answer(&op, answer);
@@ -228,13 +228,13 @@ WEIR_API int weir_limiter_wait(struct weir_limiter *limiter,
 	struct weir_op op;
 
 	if (weir_op_limiter(&op, limiter, WEIR_OP_RESERVE, key, cost) < 0 ||
-	    weir__ioctl(limiter->fd, WEIR_IOC_INFO, &info) < 0)
+	    weir__ioctl(limiter->weir->file.fd, WEIR_IOC_INFO, &info) < 0)
 		return -1;
 	op.arg = info.now + timeout;
 	if (op.arg < timeout)
 		op.arg = UINT64_MAX;
 	/* a signal is reported to the caller, which may want to stop */
-	if (weir__perform_once(limiter->fd, &op) < 0)
+	if (weir__perform_once(limiter->weir->file.fd, &op) < 0)
 		return -1;
 	if (answer)
 		weir_op_answer(&op, answer);

@@ -45,7 +45,7 @@ static int members_fill(struct weir_members *members)
 
 	if (members->cursor == WEIR_NEVER)
 		return 0;
-	filled = weir__dump(roster->fd, roster->handle, 0, &members->cursor,
+	filled = weir__dump(roster->weir->file.fd, roster->handle, 0, &members->cursor,
 			    members->buffer, sizeof(members->buffer));
 	if (filled < 0)
 		return -1;

@@ -23,7 +23,7 @@ static int name_copy(char *to, const char *name)
 
 WEIR_API int weir_create(struct weir *weir, struct weir_create *create)
 {
-	return weir__ioctl(weir->fd, WEIR_IOC_CREATE, create);
+	return weir__ioctl(weir->file.fd, WEIR_IOC_CREATE, create);
 }
 
 int weir__create(struct weir *weir, struct weir_create *create,
@@ -51,7 +51,7 @@ int weir__open(struct weir *weir, enum weir_kind kind, const char *name,
 
 	if (name_copy(open.name, name) < 0)
 		return -1;
-	if (weir__ioctl(weir->fd, WEIR_IOC_OPEN, &open) < 0)
+	if (weir__ioctl(weir->file.fd, WEIR_IOC_OPEN, &open) < 0)
 		return -1;
 	*handle = open.handle;
 	return 0;
@@ -100,7 +100,7 @@ int weir__set(int fd, uint32_t handle, uint64_t mask, const void *config)
 #define OBJECTS_BUFFER 16384
 
 struct weir_objects {
-	int fd;
+	struct weir *weir;
 	uint32_t kind;
 	uint64_t cursor;
 	size_t filled;
@@ -115,7 +115,7 @@ WEIR_API struct weir_objects *weir_objects_open(struct weir *weir,
 
 	if (!objects)
 		return NULL;
-	objects->fd = weir->fd;
+	objects->weir = weir__use(weir);
 	objects->kind = kind;
 	objects->cursor = 0;
 	objects->filled = 0;
@@ -134,7 +134,7 @@ static int objects_fill(struct weir_objects *objects)
 		.length = sizeof(objects->buffer),
 	};
 
-	if (weir__ioctl(objects->fd, WEIR_IOC_LIST, &list) < 0)
+	if (weir__ioctl(objects->weir->file.fd, WEIR_IOC_LIST, &list) < 0)
 		return -1;
 	objects->cursor = list.cursor;
 	objects->filled = list.length;
@@ -168,5 +168,7 @@ WEIR_API int weir_objects_next(struct weir_objects *objects,
 
 WEIR_API void weir_objects_close(struct weir_objects *objects)
 {
-	free(objects);
+	if (!objects)
+		return;
+	weir__free(objects->weir, objects);
 }

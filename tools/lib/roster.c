@@ -18,7 +18,7 @@ static struct weir_roster *roster_new(struct weir *weir, uint32_t handle)
 
 	if (!roster)
 		return NULL;
-	roster->fd = weir->fd;
+	roster->weir = weir__use(weir);
 	roster->handle = handle;
 	roster->key_type = -1;
 	if (weir_roster_get_config(roster, &config) == 0) {
@@ -26,7 +26,7 @@ static struct weir_roster *roster_new(struct weir *weir, uint32_t handle)
 	} else if (errno != EACCES) {
 		int error = errno;
 
-		free(roster);
+		weir__free(roster->weir, roster);
 		errno = error;
 		return NULL;
 	}
@@ -45,7 +45,7 @@ static struct weir_roster *roster_create(struct weir *weir, const char *name,
 		return NULL;
 	roster = roster_new(weir, create.handle);
 	if (!roster)
-		weir__close_handle(weir->fd, create.handle);
+		weir__close_handle(weir->file.fd, create.handle);
 	return roster;
 }
 
@@ -74,7 +74,7 @@ WEIR_API struct weir_roster *weir_roster_open(struct weir *weir, const char *nam
 		return NULL;
 	roster = roster_new(weir, handle);
 	if (!roster)
-		weir__close_handle(weir->fd, handle);
+		weir__close_handle(weir->file.fd, handle);
 	return roster;
 }
 
@@ -87,13 +87,13 @@ WEIR_API void weir_roster_close(struct weir_roster *roster)
 {
 	if (!roster)
 		return;
-	weir__close_handle(roster->fd, roster->handle);
-	free(roster);
+	weir__close_handle(roster->weir->file.fd, roster->handle);
+	weir__free(roster->weir, roster);
 }
 
 WEIR_API int weir_roster_delete(struct weir_roster *roster)
 {
-	return weir__delete(roster->fd, roster->handle);
+	return weir__delete(roster->weir->file.fd, roster->handle);
 }
 
 WEIR_API uint32_t weir_roster_handle(const struct weir_roster *roster)
@@ -115,7 +115,7 @@ static int roster_get(struct weir_roster *roster, void *config, void *stats)
 		.stats = (uintptr_t)stats,
 	};
 
-	return weir__ioctl(roster->fd, WEIR_IOC_GET, &get);
+	return weir__ioctl(roster->weir->file.fd, WEIR_IOC_GET, &get);
 }
 
 WEIR_API int weir_roster_get_config(struct weir_roster *roster,
@@ -144,6 +144,7 @@ static int op_fill(struct weir_op *op, struct weir_lease *lease,
 	memset(op, 0, offsetof(struct weir_op, result));
 	op->opcode = (uint16_t)opcode;
 	op->handle = roster->handle;
+	op->tag = weir__tag;
 	if (weir__op_key(op, roster->key_type, key) < 0)
 		return -1;
 	*lease = (struct weir_lease){
@@ -189,7 +190,7 @@ WEIR_API void weir_op_roster_answer(const struct weir_op *op,
 static int roster_perform(struct weir_roster *roster, struct weir_op *op,
 			  struct weir_roster_answer *answer)
 {
-	int ret = weir__perform(roster->fd, op);
+	int ret = weir__perform(roster->weir->file.fd, op);
 
 	if (answer && (ret == 0 || errno == EEXIST || errno == ESTALE))
 		weir_op_roster_answer(op, answer);

@@ -113,7 +113,7 @@ static int rules_call(struct weir_limiter *limiter, const struct weir_rule *rule
 		.rules = (uintptr_t)rules,
 	};
 
-	if (weir__ioctl(limiter->fd, WEIR_IOC_RULES, &args) < 0)
+	if (weir__ioctl(limiter->weir->file.fd, WEIR_IOC_RULES, &args) < 0)
 		return -1;
 	return (int)args.count;
 }

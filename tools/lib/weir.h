@@ -54,18 +54,26 @@ extern "C" {
  *	are passed in are copied, or used during the call only. *_close(NULL) does
  *	nothing. No *_close() changes errno.
  *
- * Order of closing. Objects and iterators are closed before the client they
- *	came from. (An event stream is an open file of its own.)
+ * Order of closing. An object keeps its client, so they may be closed in any order; the
+ *	client's descriptor is closed with the last of them. Iterators over keys and leases
+ *	are closed before their object. (An event stream is an open file of its own.)
  *
  * Threads. Any number of threads may use one client and its objects at once: an
  *	object never changes after it was opened. Closing is the exception: nobody
  *	else may be using what is closed. An iterator (objects, entries, members, events)
  *	is for one thread at a time.
  *
- * fork() and exec(). A child shares the client with its parent, handles
- *	included, and both may use it; the kernel's side ends with the last of
- *	them. exec() closes it. Permits of a gate and what is queued for them, probes of
- *	a breaker and leases of a roster are not shared: see there.
+ * fork() and exec(). A child of fork() has clients and event streams of its own in the
+ *	place of its parent's, under the same descriptor numbers and with the same handles:
+ *	it holds nothing that its parent holds, and keeps none of it. If that cannot be
+ *	arranged (no descriptors, no memory) its calls fail with EBADF. Descriptors that
+ *	the program has made itself with dup(), and children of a clone() that runs no
+ *	pthread_atfork() handlers, share the parent's client. exec() closes it.
+ *
+ * Holders. What a client holds (permits of a gate and what is queued for them, probes of a
+ *	breaker, leases of a roster) belongs to the client and a tag: <linux/weir.h>,
+ *	"Holders". Programs whose activities must not release, or wait for, what others of
+ *	the same client hold choose tags with weir_tag_set().
  *
  * Signals. Calls on objects start anew when a signal interrupts them, and
  *	none of them sleeps for anything but memory and other changes of the same
@@ -116,8 +124,26 @@ const char *weir_lib_version(void);
 struct weir *weir_open(int flags);
 #define WEIR_OPEN_READONLY	0x1
 
-/** weir_close() - give back every handle of a client, and the client */
+/**
+ * weir_close() - close a client
+ *
+ * With the last of its objects its handles go, and what it holds comes back.
+ */
 void weir_close(struct weir *weir);
+
+/**
+ * weir_tag_set() - choose the holder that this thread's operations act for
+ * @tag: any number; 0, until it is set, is for programs that need no others
+ *
+ * Each thread has a tag of its own, for all clients. weir_op_gate(), weir_op_breaker() and
+ * weir_op_roster() put it into &weir_op.tag.
+ *
+ * Return: the tag before.
+ */
+uint32_t weir_tag_set(uint32_t tag);
+
+/** weir_tag_drop() - take back all that a client holds under @tag; 0 or -1 */
+int weir_tag_drop(struct weir *weir, uint32_t tag);
 
 /**
  * weir_fd() - a client's descriptor, for ioctls of one's own
@@ -830,9 +856,9 @@ void weir_entries_close(struct weir_entries *entries);
  * ---------------------------------------------------------------------------
  * Gates
  *
- * Permits belong to this client in this process: <linux/weir.h>, "Who holds a permit".
- * Its threads share them, a child of fork() has none of them. What is not released
- * comes back when the client is closed, or the process ends, however it does.
+ * Permits belong to this client and the thread's tag: <linux/weir.h>, "Holders". A child of
+ * fork() has none of them. What is not released comes back when the client is closed, or
+ * the process ends, however it does.
  */
 
 /**
@@ -919,12 +945,11 @@ struct weir_gate_answer {
  * Strictly first come, first served, and all or nothing: while others wait for the key,
  * nobody gets permits before them.
  *
- * Return: WEIR_ALLOWED: they are this process's. WEIR_LIMITED: not in time, or too many
+ * Return: WEIR_ALLOWED: they are this holder's. WEIR_LIMITED: not in time, or too many
  *	wait; WEIR_FULL: the key is new, and max_keys are in use. -1: E2BIG, it never has so
- *	many; EDEADLK, it would wait for what this process holds, which has no other
- *	thread that could release it; EINTR, a signal
- *	ended the wait; ENODEV, the gate was deleted; EBADF, another thread closed the
- *	client. Then nothing was taken.
+ *	many; EDEADLK, with a tag other than 0: it would wait for what the same tag holds;
+ *	EINTR, a signal ended the wait; ENODEV, the gate was deleted. Then nothing was
+ *	taken.
  */
 int weir_gate_acquire(struct weir_gate *gate, const struct weir_key *key,
 		      uint32_t permits, uint64_t timeout,
@@ -947,14 +972,15 @@ int weir_gate_try(struct weir_gate *gate, const struct weir_key *key,
  *	case WEIR_ALLOWED: go_ahead(); break;
  *	case WEIR_QUEUED: when_writable(weir_fd(weir), ask_again); break;
  *
- * Readiness is the client's as this process has it, for all its keys: who queues for many
- * asks for each of them then, by weir_submit(), or opens a client for each. One that was
- * told how it ended is gone: asked once more it is a new one.
+ * Each tag has one at each key. Readiness is the client's, for all its keys and tags: a
+ * program that queues for many asks for each of them then, by weir_submit(), or opens a
+ * client for each. One that was told how it ended is gone: asked once more it is a new one.
  *
- * Return: WEIR_ALLOWED: they are this process's. WEIR_QUEUED: not yet. WEIR_LIMITED: not in
+ * Return: WEIR_ALLOWED: they are this holder's. WEIR_QUEUED: not yet. WEIR_LIMITED: not in
  *	time, or too many wait; WEIR_FULL: the key is new, and max_keys are in use. -1: E2BIG,
  *	it never has so many; EINVAL, something else is queued: for another number;
- *	ENODEV, the gate was deleted; EBADF, another thread closed the client.
+ *	EDEADLK, as weir_gate_acquire(); EMFILE, the client has WEIR_REQUESTS_MAX queued;
+ *	ENODEV, the gate was deleted.
  */
 int weir_gate_queue(struct weir_gate *gate, const struct weir_key *key,
 		    uint32_t permits, uint64_t timeout,
@@ -964,7 +990,7 @@ int weir_gate_queue(struct weir_gate *gate, const struct weir_key *key,
  * weir_gate_cancel() - end what weir_gate_queue() has queued (USE)
  *
  * Return: WEIR_NONE, which is 0: it is out of the queue, and has got nothing. It had ended
- *	before: WEIR_ALLOWED: it was granted, and the permits are this process's;
+ *	before: WEIR_ALLOWED: it was granted, and the permits are this holder's;
  *	WEIR_LIMITED: its time was up. -1: ENOENT, there is none; else as
  *	weir_gate_queue().
  */
@@ -1010,7 +1036,7 @@ void weir_op_gate_answer(const struct weir_op *op, struct weir_gate_answer *answ
  *	}
  *
  * When a breaker opens and closes stands in <linux/weir.h>, "How a breaker decides". A
- * probe belongs to this client in this process, as a permit does: it has failed when
+ * probe belongs to this client and the thread's tag, as a permit does: it has failed when
  * the client is closed, or the process ends, without a report.
  */
 
@@ -1094,13 +1120,13 @@ struct weir_breaker_answer {
 
 /**
  * weir_breaker_allow() - ask whether to make a call (USE)
- * @flags: 0, or WEIR_ALLOW_DETACHED: a probe is nobody's, so it outlives this process,
+ * @flags: 0, or WEIR_ALLOW_DETACHED: a probe is nobody's, so it outlives this client,
  *	and anybody may report it
  *
  * While the breaker is closed this takes no lock and writes nothing but a total.
  *
  * Return: WEIR_ALLOWED: make it, and report with the ticket. WEIR_LIMITED: do not. -1:
- *	ENODEV, the breaker was deleted; ENOMEM; EBADF, another thread closed the client.
+ *	ENODEV, the breaker was deleted; ENOMEM.
  */
 int weir_breaker_allow(struct weir_breaker *breaker, const struct weir_key *key,
 		       uint64_t flags, struct weir_breaker_answer *answer);
@@ -1112,7 +1138,7 @@ int weir_breaker_allow(struct weir_breaker *breaker, const struct weir_key *key,
  *
  * Return: 0: it counts; 1: it comes too late and counts nothing, for the breaker has
  *	changed its state since, or an hour has gone by. -1: ENOENT, no such ticket was
- *	given, or it is half-open and no probe is out that this process could report;
+ *	given, or it is half-open and no probe is out that this holder could report;
  *	ENOSPC, the key is new, and max_keys are in use; ENODEV; ENOMEM.
  */
 int weir_breaker_report(struct weir_breaker *breaker, const struct weir_key *key,
@@ -1170,8 +1196,8 @@ void weir_op_breaker_answer(const struct weir_op *op,
  *	else
  *		perror("jobs");
  *
- * A lease belongs to this client in this process, as a permit does: it ends when the
- * client is closed, or the process, however it does. A detached one is nobody's.
+ * A lease belongs to this client and the thread's tag, as a permit does: it ends when the
+ * client is closed, or the process ends, however it does. A detached one is nobody's.
  * <linux/weir.h>, "Who has a lease", tells the rest.
  */
 
@@ -1223,7 +1249,7 @@ int weir_roster_get_stats(struct weir_roster *roster,
  * @version: its version: no other lease of the roster has had or will have it
  * @left: ns it lasts still, or WEIR_NEVER
  * @length: bytes of its value, 0..WEIR_VALUE_MAX
- * @mine: 1 if it is this client's in this process, else 0
+ * @mine: 1 if it is this holder's, else 0
  * @detached: 1 if it is nobody's, else 0
  * @pid: its owner, or of a detached one who made it: process as the initial
  *	namespace numbers it
@@ -1252,12 +1278,12 @@ struct weir_roster_answer {
  *	and tells of the lease that is in the way
  *
  * All may fail with ENODEV, the roster was deleted; those that make a lease or a value with
- * ENOMEM. EBADF: another thread closed the client meanwhile.
+ * ENOMEM.
  */
 
 /**
  * weir_roster_claim() - make a lease, if the key has none (USE)
- * @flags: 0: it is this process's; or WEIR_LEASE_DETACHED: it outlives it
+ * @flags: 0: it is this holder's; or WEIR_LEASE_DETACHED: it outlives it
  *
  * Of any number of callers at once exactly one gets it.
  *
@@ -1268,7 +1294,7 @@ int weir_roster_claim(struct weir_roster *roster, const struct weir_key *key,
 		      uint64_t flags, struct weir_roster_answer *answer);
 
 /**
- * weir_roster_put() - the same, also over one that is this process's, or detached (USE)
+ * weir_roster_put() - the same, also over one that is this holder's, or detached (USE)
  *
  * That one gets the new value, version, time and owner in one step, so that who looks
  * finds the old or the new one.
@@ -1303,7 +1329,7 @@ int weir_roster_replace(struct weir_roster *roster, const struct weir_key *key,
 
 /**
  * weir_roster_touch() - let a lease last @ttl from now, longer or shorter (USE)
- * @version: only if it has this one, whosever it is; 0: this process's, or a detached one
+ * @version: only if it has this one, whosever it is; 0: this holder's, or a detached one
  *
  * Errors: ENOENT: there is none any more; ESTALE: it has another version; EEXIST, of
  * version 0: it is another one's.

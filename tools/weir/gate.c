@@ -245,8 +245,9 @@ static bool enter(const struct args *args, struct weir_gate *gate,
 }
 
 /*
- * The permit lives as long as a descriptor does. This one stays open in the command, out
- * of the way of the numbers that scripts choose for their own.
+ * The permit lives as long as the open file. A descriptor stays open in the command, out of
+ * the way of the numbers that scripts choose for their own; processes that the command
+ * leaves behind keep it too, as they keep a lock of flock(1).
  */
 static void keep_open(const struct weir *weir)
 {

@@ -13,5 +13,6 @@ extern struct weir *weir;
 
 void test_gates(void);
 void test_breakers(void);
+void test_fork(void);
 
 #endif /* LIBWEIR_DEVICE_H */

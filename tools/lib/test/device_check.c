@@ -502,6 +502,7 @@ int main(void)
 	test_threads();
 	test_gates();
 	test_breakers();
+	test_fork();
 	weir_close(weir);
 	return tap_done();
 }
