@@ -8,14 +8,11 @@
 
 #include "../src/core/event.h"
 #include "../src/core/registry.h"
-#include "../src/core/user.h"
 
 #define weir_event_key			limiter_copy_event_key
 #define weir_event_object		limiter_copy_event
 #define weir_registry_change		limiter_copy_change
 #define weir_registry_find		limiter_copy_find
-#define weir_user_get			limiter_copy_get
-#define weir_user_put			limiter_copy_put
 #undef copy_to_user
 #define copy_to_user(to, from, n)	(memcpy((__force void *)(to), from, n), 0)
 
@@ -47,23 +44,7 @@ static struct weir_object *weir_registry_find(u32 kind, const char *name)
 	return NULL;
 }
 
-static int weir_user_get(void *to, size_t size, u64 from, size_t min_size)
-{
-	memcpy(to, (void *)(uintptr_t)from, size);
-	return 0;
-}
-
-static int weir_user_put(const void *from, size_t size, u64 to)
-{
-	memcpy((void *)(uintptr_t)to, from, size);
-	return 0;
-}
-
-/* no sysfs here */
-int weir_limiter_sysfs_add(struct weir_object *o)
-{
-	return 0;
-}
+struct attribute *weir_limiter_attrs[1];
 
 struct limiter_copy limiter_copy;
 
@@ -86,13 +67,13 @@ int weir_limiter_load(struct weir_object *o, struct weir_load *args)
 #include "../src/limiter/limiter_ops.c"
 #include "../src/limiter/limiter_rules.c"
 #include "../src/limiter/rules.c"
-#include "../src/core/view.c"
 #include "../src/table/op.c"
 #include "../src/table/wait.c"
 
 int limiter_try(const struct weir_limiter_config *config, struct weir_limiter **l)
 {
-	struct weir_object *o = limiter_create((uintptr_t)config);
+	struct weir_limiter_config copy = *config;
+	struct weir_object *o = limiter_create(&copy);
 	int err;
 
 	if (IS_ERR(o))
@@ -143,7 +124,7 @@ void limiter_copy_exit(struct kunit *test)
 int limiter_set_config(struct weir_limiter *l,
 		       const struct weir_limiter_config *config, u64 mask)
 {
-	return limiter_set(&l->obj, mask, (uintptr_t)config);
+	return limiter_set(&l->obj, mask, config);
 }
 
 const struct weir_limiter_config *limiter_config(struct weir_limiter *l)

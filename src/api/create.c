@@ -15,6 +15,7 @@
 #include "api/kinds.h"
 #include "core/registry.h"
 #include "core/user.h"
+#include "core/view.h"
 
 static int args_check(const struct weir_create *args)
 {
@@ -39,6 +40,7 @@ static int group_choose(const struct weir_create *args, kgid_t *gid)
 /* A new object without storage, not visible, with one reference of each kind. */
 static struct weir_object *object_make(const struct weir_create *args)
 {
+	u64 config[WEIR_VIEW_WORDS];
 	const struct weir_kind_ops *ops;
 	struct weir_object *o;
 	kgid_t gid;
@@ -48,7 +50,10 @@ static struct weir_object *object_make(const struct weir_create *args)
 	if (err)
 		return ERR_PTR(err);
 	ops = weir_kind_find(args->kind);
-	o = ops->create(args->config);
+	err = weir_view_take(&ops->config, config, args->config);
+	if (err)
+		return ERR_PTR(err);
+	o = ops->create(config);
 	if (IS_ERR(o))
 		return o;
 	o->ops = ops;

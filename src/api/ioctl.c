@@ -22,6 +22,7 @@
 #include "core/quota.h"
 #include "core/registry.h"
 #include "core/user.h"
+#include "core/view.h"
 
 union ioctl_args {
 	u32 size;
@@ -122,6 +123,7 @@ static int close_run(struct weir_client *c, union ioctl_args *args, u64 user)
 static int set_run(struct weir_client *c, union ioctl_args *args, u64 user)
 {
 	struct weir_set *set = &args->set;
+	u64 config[WEIR_VIEW_WORDS];
 	struct weir_object *o;
 	int err = -EOPNOTSUPP;
 
@@ -129,7 +131,8 @@ static int set_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	if (IS_ERR(o))
 		return PTR_ERR(o);
 	if (o->ops->set)
-		err = o->ops->set(o, set->mask, set->config);
+		err = weir_view_take(&o->ops->config, config, set->config) ?:
+		      o->ops->set(o, set->mask, config);
 	weir_object_put(o);
 	return err;
 }
@@ -143,7 +146,8 @@ static int get_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	o = weir_handle_object(c, get->handle, WEIR_RIGHT_OBSERVE);
 	if (IS_ERR(o))
 		return PTR_ERR(o);
-	err = o->ops->get(o, get->config, get->stats);
+	err = o->ops->get ? o->ops->get(o, get->config, get->stats) :
+			    weir_view_get(o, get->config, get->stats);
 	weir_object_put(o);
 	return err;
 }

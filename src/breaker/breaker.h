@@ -11,8 +11,7 @@
 #include <linux/percpu.h>
 
 #include "lib/circuit.h"
-#include "table/key.h"
-#include "core/object.h"
+#include "table/keyed.h"
 #include "table/op.h"
 
 /* ns: the longest time a breaker can be open, except for ever */
@@ -35,18 +34,14 @@ struct weir_breaker_totals {
  *
  * @circuit: the configuration, prepared
  * @config: as the user gave it, defaults filled in
- * @spec: the type of the keys
- * @totals: per CPU
- * @table: the keys that have an entry
  */
 struct weir_breaker {
-	struct weir_object		obj;
+	WEIR_KEYED(struct weir_breaker_totals);
 	struct weir_circuit_config	circuit;
 	struct weir_breaker_config	config;
-	struct weir_key_spec		spec;
-	struct weir_breaker_totals __percpu *totals;
-	struct weir_table		table;
 };
+
+WEIR_KEYED_ASSERT(weir_breaker);
 
 int weir_breaker_try(struct weir_object *o, struct weir_op *op, const u8 *bytes);
 int weir_breaker_op(struct weir_client *c, struct weir_object *o, struct weir_op *op,
@@ -54,7 +49,6 @@ int weir_breaker_op(struct weir_client *c, struct weir_object *o, struct weir_op
 void weir_breaker_give_back(struct weir_object *o, struct weir_grant *g);
 u64 weir_breaker_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word,
 			 u64 now);
-void weir_breaker_stats_read(struct weir_breaker *b, struct weir_breaker_stats *stats);
 u32 weir_breaker_state(struct weir_breaker *b);
 
 int weir_breaker_op_try(struct weir_client *c, struct weir_object *o,

@@ -6,8 +6,6 @@
 
 #include "breaker/breaker.h"
 #include "core/sysfs.h"
-#include "core/user.h"
-#include "core/view.h"
 
 #define CONFIG_MIN_SIZE	offsetofend(struct weir_breaker_config, reserved)
 #define STATS_MIN_SIZE	offsetofend(struct weir_breaker_stats, full)
@@ -94,139 +92,58 @@ static void circuit_init(struct weir_circuit_config *circuit,
 	weir_circuit_prepare(circuit, c->within);
 }
 
-static void breaker_evicted(struct weir_table *t, unsigned int n, bool for_room)
-{
-}
-
 static const struct weir_table_ops breaker_table_ops = {
 	.idle_at = weir_breaker_idle_at,
-	.evicted = breaker_evicted,
 };
 
-static struct weir_object *breaker_create(u64 user_config)
+static struct weir_object *breaker_create(void *view)
 {
-	struct weir_breaker_config config;
+	struct weir_breaker_config *config = view;
 	struct weir_breaker *b;
-	int err;
+	int err = config_check(config);
 
-	err = weir_user_get(&config, sizeof(config), user_config, CONFIG_MIN_SIZE);
-	if (!err)
-		err = config_check(&config);
 	if (err)
 		return ERR_PTR(err);
-	b = kzalloc(sizeof(*b), GFP_KERNEL_ACCOUNT);
+	b = weir_keyed_new(sizeof(*b), config->key_type, config->max_keys,
+			   config->prefix4, config->prefix6);
 	if (!b)
 		return ERR_PTR(-ENOMEM);
-	b->config = config;
-	b->obj.quota_keys = config.max_keys;
-	circuit_init(&b->circuit, &config);
-	weir_key_spec_init(&b->spec, config.key_type, config.prefix4, config.prefix6);
+	b->config = *config;
+	circuit_init(&b->circuit, config);
 	return &b->obj;
 }
 
-static int breaker_build(struct weir_object *o)
+/* &weir_kind_ops.stats: the totals, each by itself exact */
+static void stats_read(struct weir_object *o, void *to)
 {
+	struct weir_breaker_stats *stats = to;
 	struct weir_breaker *b = weir_breaker(o);
-
-	b->totals = alloc_percpu_gfp(struct weir_breaker_totals,
-				     GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	if (!b->totals)
-		return -ENOMEM;
-	return weir_table_init(&b->table, o->quota_keys, &breaker_table_ops);
-}
-
-static void breaker_release(struct weir_object *o)
-{
-	struct weir_breaker *b = weir_breaker(o);
-
-	weir_table_destroy(&b->table);
-	free_percpu(b->totals);
-}
-
-/**
- * weir_breaker_stats_read - the totals, each by itself exact
- * @b: the breaker
- * @stats: all members except the size are filled in
- */
-void weir_breaker_stats_read(struct weir_breaker *b, struct weir_breaker_stats *stats)
-{
+	struct weir_breaker_totals sum;
 	u32 size = stats->size;
-	int cpu;
 
 	*stats = (struct weir_breaker_stats){
 		.size = size,
 		.keys = weir_table_keys(&b->table),
 		.max_keys = READ_ONCE(b->table.max_keys),
 	};
-	for_each_possible_cpu(cpu) {
-		struct weir_breaker_totals *t = per_cpu_ptr(b->totals, cpu);
-
-		stats->allowed += READ_ONCE(t->allowed);
-		stats->rejected += READ_ONCE(t->rejected);
-		stats->succeeded += READ_ONCE(t->succeeded);
-		stats->failed += READ_ONCE(t->failed);
-		stats->late += READ_ONCE(t->late);
-		stats->lost += READ_ONCE(t->lost);
-		stats->opened += READ_ONCE(t->opened);
-		stats->full += READ_ONCE(t->full);
-	}
+	weir_keyed_sum(o, &sum);
+	stats->allowed = sum.allowed;
+	stats->rejected = sum.rejected;
+	stats->succeeded = sum.succeeded;
+	stats->failed = sum.failed;
+	stats->late = sum.late;
+	stats->lost = sum.lost;
+	stats->opened = sum.opened;
+	stats->full = sum.full;
 }
 
+/* &weir_kind_ops.config */
 static void config_read(struct weir_object *o, void *to)
 {
 	*(struct weir_breaker_config *)to = weir_breaker(o)->config;
 }
 
-static void stats_read(struct weir_object *o, void *to)
-{
-	weir_breaker_stats_read(weir_breaker(o), to);
-}
-
-static int breaker_get(struct weir_object *o, u64 user_config, u64 user_stats)
-{
-	static const struct weir_view config = {
-		sizeof(struct weir_breaker_config), CONFIG_MIN_SIZE, config_read
-	};
-	static const struct weir_view stats = {
-		sizeof(struct weir_breaker_stats), STATS_MIN_SIZE, stats_read
-	};
-
-	return weir_view_get(o, &config, user_config, &stats, user_stats);
-}
-
-static u64 breaker_keys(struct weir_object *o)
-{
-	return weir_table_keys(&weir_breaker(o)->table);
-}
-
 /* ------------------------------------------------------------ /sys/kernel/weir/breakers */
-
-enum breaker_stat {
-	ALLOWED,
-	REJECTED,
-	SUCCESSES,
-	FAILURES,
-	LATE,
-	LOST,
-	OPENED,
-	KEYS,
-	MAX_KEYS,
-	FULL,
-};
-
-static ssize_t stat_show(struct weir_object *o, unsigned int index, char *buffer)
-{
-	struct weir_breaker_stats s = {};
-	const u64 *values[] = {
-		[ALLOWED] = &s.allowed, [REJECTED] = &s.rejected,
-		[SUCCESSES] = &s.succeeded, [FAILURES] = &s.failed, [LATE] = &s.late,
-		[LOST] = &s.lost, [OPENED] = &s.opened, [KEYS] = &s.keys,
-		[MAX_KEYS] = &s.max_keys, [FULL] = &s.full,
-	};
-
-	weir_breaker_stats_read(weir_breaker(o), &s);
-	return sysfs_emit(buffer, "%llu\n", *values[index]);
-}
 
 static ssize_t state_show(struct weir_object *o, unsigned int index, char *buffer)
 {
@@ -239,16 +156,16 @@ static ssize_t state_show(struct weir_object *o, unsigned int index, char *buffe
 	return sysfs_emit(buffer, "%s\n", names[weir_breaker_state(weir_breaker(o))]);
 }
 
-static WEIR_ATTRIBUTE(allowed, stat_show, ALLOWED);
-static WEIR_ATTRIBUTE(rejected, stat_show, REJECTED);
-static WEIR_ATTRIBUTE(successes, stat_show, SUCCESSES);
-static WEIR_ATTRIBUTE(failures, stat_show, FAILURES);
-static WEIR_ATTRIBUTE(late, stat_show, LATE);
-static WEIR_ATTRIBUTE(lost, stat_show, LOST);
-static WEIR_ATTRIBUTE(opened, stat_show, OPENED);
-static WEIR_ATTRIBUTE(keys, stat_show, KEYS);
-static WEIR_ATTRIBUTE(max_keys, stat_show, MAX_KEYS);
-static WEIR_ATTRIBUTE(full, stat_show, FULL);
+static WEIR_STAT(allowed, weir_breaker_stats, allowed);
+static WEIR_STAT(rejected, weir_breaker_stats, rejected);
+static WEIR_STAT(successes, weir_breaker_stats, succeeded);
+static WEIR_STAT(failures, weir_breaker_stats, failed);
+static WEIR_STAT(late, weir_breaker_stats, late);
+static WEIR_STAT(lost, weir_breaker_stats, lost);
+static WEIR_STAT(opened, weir_breaker_stats, opened);
+static WEIR_STAT(keys, weir_breaker_stats, keys);
+static WEIR_STAT(max_keys, weir_breaker_stats, max_keys);
+static WEIR_STAT(full, weir_breaker_stats, full);
 static WEIR_ATTRIBUTE(state, state_show, 0);
 
 /* The first file exists for plain breakers only: otherwise each key has a state of its own. */
@@ -278,12 +195,15 @@ static int breaker_sysfs_add(struct weir_object *o)
 const struct weir_kind_ops weir_breaker_ops = {
 	.kind		= WEIR_KIND_BREAKER,
 	.dir		= "breakers",
+	.config		= { sizeof(struct weir_breaker_config), CONFIG_MIN_SIZE, config_read },
+	.stats		= { sizeof(struct weir_breaker_stats), STATS_MIN_SIZE, stats_read },
 	.create		= breaker_create,
-	.build		= breaker_build,
-	.release	= breaker_release,
-	.get		= breaker_get,
+	.table_ops	= &breaker_table_ops,
+	.totals_size	= sizeof(struct weir_breaker_totals),
+	.build		= weir_keyed_build,
+	.release	= weir_keyed_release,
 	.give_back	= weir_breaker_give_back,
-	.keys		= breaker_keys,
+	.keys		= weir_keyed_keys,
 	.sysfs_add	= breaker_sysfs_add,
 	.opcodes	= weir_breaker_opcodes,
 	.check		= weir_op_check_key,

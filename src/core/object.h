@@ -25,6 +25,7 @@
 
 #include <uapi/linux/weir.h>
 
+struct attribute;
 struct weir_object;
 struct weir_dump_buffer;
 struct weir_quota;
@@ -33,6 +34,7 @@ struct kobj_type;
 struct weir_client;
 struct weir_grant;
 struct weir_op_desc;
+struct weir_table_ops;
 struct weir_op_run;
 
 /* Nothing was done: perform the operation again from a context that may sleep. */
@@ -41,21 +43,41 @@ struct weir_op_run;
 /* Above the number of every kind. */
 #define WEIR_KINDS	8
 
+#define WEIR_VIEW_WORDS	32	/* u64 that any view takes at most */
+
+/**
+ * struct weir_view - a struct by which users configure or see an object
+ * @size: of it; its first member is a __u32 with its size
+ * @min_size: in the first version of the ABI
+ * @read: fill it in, but for the size; NULL: it is not seen by that. Context: RCU read side,
+ *	alive; or a show function of sysfs.
+ */
+struct weir_view {
+	size_t	size;
+	size_t	min_size;
+	void	(*read)(struct weir_object *o, void *to);
+};
+
 /**
  * struct weir_kind_ops - one kind of object
  * @kind: enum weir_kind
  * @dir: folder in sysfs
- * @sysfs_add: say which files the object's folder has (sysfs.h). May sleep.
- * @create: a new object from the user's config, without what takes much memory.
- *	It sets type and quota_keys, the caller the rest of the common part. May
- *	sleep. Error pointer on failure.
+ * @attrs: files of an object's folder (sysfs.h)
+ * @sysfs_add: say which files the folder of this object has; NULL: @attrs. May sleep.
+ * @config: the struct that configures an object (view.h)
+ * @stats: the struct with its totals
+ * @create: a new object from @config's struct, without what takes much memory.
+ *	It sets type and quota_keys, the caller the rest of the common part. May change
+ *	the struct. May sleep. Error pointer on failure.
+ * @table_ops: keyed objects: what their table must know of its entries (table/keyed.h)
+ * @totals_size: keyed objects: of the kind's struct of totals
  * @build: the rest, once the owner's account is charged for it. May sleep. 0 or
  *	-ENOMEM.
  * @release: free the storage, phase 3 above; or of an object that never was
  *	visible what there is of it. May sleep.
- * @set: WEIR_IOC_SET; NULL for EOPNOTSUPP. This and the next two hold the header
- *	alone: see weir_object_alive().
- * @get: WEIR_IOC_GET
+ * @set: WEIR_IOC_SET, with @config's struct; NULL for EOPNOTSUPP. This and the next two
+ *	hold the header alone: see weir_object_alive().
+ * @get: WEIR_IOC_GET, if @config and @stats do not say all of it; or NULL
  * @dump: WEIR_IOC_DUMP; NULL for EOPNOTSUPP
  * @dump_right: WEIR_RIGHT_OBSERVE if that is enough for @dump; else it takes ADMIN
  * @rules: WEIR_IOC_RULES; NULL for EOPNOTSUPP
@@ -84,11 +106,16 @@ struct weir_op_run;
 struct weir_kind_ops {
 	enum weir_kind kind;
 	const char *dir;
+	struct attribute **attrs;
 	int (*sysfs_add)(struct weir_object *o);
-	struct weir_object *(*create)(u64 config);
+	struct weir_view config;
+	struct weir_view stats;
+	struct weir_object *(*create)(void *config);
+	const struct weir_table_ops *table_ops;
+	size_t totals_size;
 	int (*build)(struct weir_object *o);
 	void (*release)(struct weir_object *o);
-	int (*set)(struct weir_object *o, u64 mask, u64 config);
+	int (*set)(struct weir_object *o, u64 mask, const void *config);
 	int (*get)(struct weir_object *o, u64 config, u64 stats);
 	int (*dump)(struct weir_object *o, struct weir_dump *args);
 	u32 dump_right;

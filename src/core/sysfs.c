@@ -81,7 +81,8 @@ int weir_sysfs_add(struct weir_object *o)
 	o->node = node;
 	atomic_inc(&nodes);
 	kobject_init(&node->kobj, &node_type);
-	err = o->ops->sysfs_add(o);
+	node->group.attrs = o->ops->attrs;
+	err = o->ops->sysfs_add ? o->ops->sysfs_add(o) : 0;
 	if (!err)
 		err = kobject_add(&node->kobj, dirs[o->ops->kind], "%s", o->name);
 	if (!err)

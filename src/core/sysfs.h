@@ -51,6 +51,11 @@ struct weir_attribute {
 int weir_sysfs_add(struct weir_object *o);
 void weir_sysfs_remove(struct weir_object *o);
 
+/* A file with a total: a u64 member of the kind's struct of totals. */
+#define WEIR_STAT(_name, _struct, _member)				\
+	WEIR_ATTRIBUTE(_name, weir_stat_show, offsetof(struct _struct, _member))
+
+ssize_t weir_stat_show(struct weir_object *o, unsigned int offset, char *buffer);
 int weir_sysfs_kind_add(const struct weir_kind_ops *ops);
 int weir_sysfs_mod_init(void);
 void weir_sysfs_mod_exit(void);

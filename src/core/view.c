@@ -1,64 +1,70 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* An object's configuration and totals, for users. See view.h. */
+/* Structs by which users configure and see objects. See view.h. */
 
 #include <linux/bug.h>
+#include <linux/sysfs.h>
 
-#include "core/object.h"
+#include "core/sysfs.h"
 #include "core/user.h"
 #include "core/view.h"
 
-/* Room for any of them; each begins with its size. */
-union viewed {
-	u32				size;
-	struct weir_limiter_config	limiter_config;
-	struct weir_limiter_stats	limiter_stats;
-	struct weir_gate_config		gate_config;
-	struct weir_gate_stats		gate_stats;
-	struct weir_breaker_config	breaker_config;
-	struct weir_breaker_stats	breaker_stats;
-	struct weir_roster_config	roster_config;
-	struct weir_roster_stats	roster_stats;
-};
+/**
+ * weir_view_take - copy in the struct that configures an object
+ * @view: the kind's
+ * @to: u64[WEIR_VIEW_WORDS]
+ * @user: the user's
+ *
+ * Context: may sleep. Return: 0, -EINVAL, -E2BIG, -EFAULT.
+ */
+int weir_view_take(const struct weir_view *view, u64 *to, u64 user)
+{
+	if (WARN_ON_ONCE(view->size > WEIR_VIEW_WORDS * sizeof(*to)))
+		return -EINVAL;
+	return weir_user_get(to, view->size, user, view->min_size);
+}
 
 static int view_get(struct weir_object *o, const struct weir_view *view, u64 user)
 {
-	union viewed v;
-	u32 size;
-	int err;
+	u64 v[WEIR_VIEW_WORDS];
+	u32 *size = (u32 *)v, user_size;
+	int err = weir_view_take(view, v, user);
 
-	if (WARN_ON_ONCE(view->size > sizeof(v)))
-		return -EINVAL;
-	err = weir_user_get(&v, view->size, user, view->min_size);
 	if (err)
 		return err;
-	size = v.size;
+	user_size = *size;
 	rcu_read_lock();
 	if (weir_object_alive(o))
-		view->read(o, &v);
+		view->read(o, v);
 	else
 		err = -ENODEV;
 	rcu_read_unlock();
-	v.size = size;
-	return err ?: weir_user_put(&v, view->size, user);
+	*size = user_size;
+	return err ?: weir_user_put(v, view->size, user);
 }
 
 /**
- * weir_view_get - &weir_kind_ops.get
+ * weir_view_get - WEIR_IOC_GET of an object that &weir_kind_ops.config and stats describe
  * @o: the object
- * @config: how to read its configuration
- * @user_config: where the user wants it, or 0
- * @stats: how to read its totals
- * @user_stats: where the user wants them, or 0
+ * @user_config: where the user wants its configuration, or 0
+ * @user_stats: where the user wants its totals, or 0
  *
  * Context: may sleep; the header is held.
  * Return: 0, -EINVAL, -E2BIG, -EFAULT, -ENODEV.
  */
-int weir_view_get(struct weir_object *o, const struct weir_view *config, u64 user_config,
-		  const struct weir_view *stats, u64 user_stats)
+int weir_view_get(struct weir_object *o, u64 user_config, u64 user_stats)
 {
-	int err = user_config ? view_get(o, config, user_config) : 0;
+	int err = user_config ? view_get(o, &o->ops->config, user_config) : 0;
 
 	if (!err && user_stats)
-		err = view_get(o, stats, user_stats);
+		err = view_get(o, &o->ops->stats, user_stats);
 	return err;
+}
+
+/* &weir_attribute.show of WEIR_STAT(): @offset is the total's in the struct of totals. */
+ssize_t weir_stat_show(struct weir_object *o, unsigned int offset, char *buffer)
+{
+	u64 stats[WEIR_VIEW_WORDS] = {};
+
+	o->ops->stats.read(o, stats);
+	return sysfs_emit(buffer, "%llu\n", stats[offset / sizeof(u64)]);
 }

@@ -11,6 +11,8 @@
 #include "core/sysfs.h"
 #include "core/user.h"
 
+#define CONFIG_MIN_SIZE	offsetofend(struct weir_counter_config, start)
+
 static int config_check(struct weir_counter_config *config)
 {
 	if (config->reserved)
@@ -64,27 +66,23 @@ static int names_fill(struct weir_counter *c,
 	return names_check(c->names, config->nfields);
 }
 
-static struct weir_object *counter_create(u64 user_config)
+static struct weir_object *counter_create(void *view)
 {
-	struct weir_counter_config config;
+	struct weir_counter_config *config = view;
 	struct weir_counter *c;
 	unsigned int nfields;
-	int err;
+	int err = config_check(config);
 
-	err = weir_user_get(&config, sizeof(config), user_config,
-			    offsetofend(struct weir_counter_config, start));
-	if (!err)
-		err = config_check(&config);
 	if (err)
 		return ERR_PTR(err);
-	nfields = config.nfields ?: config.type != WEIR_COUNTER_HISTOGRAM;
+	nfields = config->nfields ?: config->type != WEIR_COUNTER_HISTOGRAM;
 	c = kzalloc(struct_size(c, names, nfields), GFP_KERNEL_ACCOUNT);
 	if (!c)
 		return ERR_PTR(-ENOMEM);
-	c->obj.type = config.type;
+	c->obj.type = config->type;
 	c->nfields = nfields;
-	atomic64_set(&c->last, config.start);
-	err = names_fill(c, &config);
+	atomic64_set(&c->last, config->start);
+	err = names_fill(c, config);
 	if (err) {
 		kfree(c);
 		return ERR_PTR(err);
@@ -148,8 +146,7 @@ static int counter_get(struct weir_object *o, u64 user_config, u64 stats)
 		return -EOPNOTSUPP;
 	if (!user_config)
 		return 0;
-	err = weir_user_get(&config, sizeof(config), user_config,
-			    offsetofend(struct weir_counter_config, start));
+	err = weir_user_get(&config, sizeof(config), user_config, CONFIG_MIN_SIZE);
 	if (err)
 		return err;
 	if (config.reserved)
@@ -272,6 +269,7 @@ static int counter_sysfs_add(struct weir_object *o)
 const struct weir_kind_ops weir_counter_ops = {
 	.kind		= WEIR_KIND_COUNTER,
 	.dir		= "counters",
+	.config		= { sizeof(struct weir_counter_config), CONFIG_MIN_SIZE },
 	.create		= counter_create,
 	.build		= counter_build,
 	.release	= counter_release,

@@ -16,8 +16,7 @@
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
 
-#include "table/key.h"
-#include "core/object.h"
+#include "table/keyed.h"
 #include "table/op.h"
 
 /* Totals; one copy per CPU, only ever added to on that CPU. */
@@ -40,31 +39,27 @@ struct weir_gate_totals {
  * @permits:	W: of each key
  * @queue_max:	W: acquisitions that may wait for each key; 0: any number
  * @config:	I: as the user gave it, defaults filled in
- * @spec:	I: what keys are
- * @totals:	I: per CPU
  * @set_lock:	one live change at a time
  * @lock:	inside the entry's lock
  * @waiters:	G: all sleeping callers, of every key
  * @async:	G: all requests, of every key, until they are gone
  * @deadlines:	G: those of them that wait and have a deadline, by that
  * @timer:	G to start: for the first of them
- * @table:	the keys that have permits out, or are waited for
  */
 struct weir_gate {
-	struct weir_object		obj;
+	WEIR_KEYED(struct weir_gate_totals);
 	u32				permits;
 	u32				queue_max;
 	struct weir_gate_config		config;
-	struct weir_key_spec		spec;
-	struct weir_gate_totals __percpu *totals;
 	struct mutex			set_lock;	/* one change at a time */
 	spinlock_t			lock;		/* the lists, deadlines, timer */
 	struct list_head		waiters;
 	struct list_head		async;
 	struct rb_root_cached		deadlines;
 	struct hrtimer			timer;
-	struct weir_table		table;
 };
+
+WEIR_KEYED_ASSERT(weir_gate);
 
 int weir_gate_op(struct weir_client *c, struct weir_object *o, struct weir_op *op,
 		 const u8 *bytes);
@@ -77,7 +72,6 @@ void weir_gate_give_back(struct weir_object *o, struct weir_grant *grant);
 void weir_gate_kick(struct weir_gate *g);
 u64 weir_gate_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word,
 		      u64 now);
-void weir_gate_stats_read(struct weir_gate *g, struct weir_gate_stats *stats);
 
 int weir_gate_op_run(struct weir_client *c, struct weir_object *o, struct weir_op_run *r);
 

@@ -8,12 +8,11 @@
 #include "gate/gate_async.h"
 #include "core/registry.h"
 #include "core/sysfs.h"
-#include "core/user.h"
-#include "core/view.h"
 
 #define KEYS_A_BUCKET	8	/* how long max_keys may make the chains */
 
 #define CONFIG_MIN_SIZE	offsetofend(struct weir_gate_config, prefix6)
+#define STATS_MIN_SIZE	offsetofend(struct weir_gate_stats, full)
 #define SET_ALL		(WEIR_SET_PERMITS | WEIR_SET_MAX_KEYS | WEIR_SET_QUEUE_MAX)
 
 /* Check a configuration and fill in its defaults. */
@@ -39,34 +38,25 @@ u64 weir_gate_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word
 	return now;
 }
 
-static void gate_evicted(struct weir_table *t, unsigned int n, bool for_room)
-{
-}
-
 static const struct weir_table_ops gate_table_ops = {
 	.idle_at = weir_gate_idle_at,
-	.evicted = gate_evicted,
 };
 
-static struct weir_object *gate_create(u64 user_config)
+static struct weir_object *gate_create(void *view)
 {
-	struct weir_gate_config config;
+	struct weir_gate_config *config = view;
 	struct weir_gate *g;
-	int err;
+	int err = config_check(config);
 
-	err = weir_user_get(&config, sizeof(config), user_config, CONFIG_MIN_SIZE);
-	if (!err)
-		err = config_check(&config);
 	if (err)
 		return ERR_PTR(err);
-	g = kzalloc(sizeof(*g), GFP_KERNEL_ACCOUNT);
+	g = weir_keyed_new(sizeof(*g), config->key_type, config->max_keys,
+			   config->prefix4, config->prefix6);
 	if (!g)
 		return ERR_PTR(-ENOMEM);
-	g->config = config;
-	g->permits = config.permits;
-	g->queue_max = config.queue_max;
-	g->obj.quota_keys = config.max_keys;
-	weir_key_spec_init(&g->spec, config.key_type, config.prefix4, config.prefix6);
+	g->config = *config;
+	g->permits = config->permits;
+	g->queue_max = config->queue_max;
 	mutex_init(&g->set_lock);
 	spin_lock_init(&g->lock);
 	INIT_LIST_HEAD(&g->waiters);
@@ -77,24 +67,12 @@ static struct weir_object *gate_create(u64 user_config)
 	return &g->obj;
 }
 
-static int gate_build(struct weir_object *o)
-{
-	struct weir_gate *g = weir_gate(o);
-
-	g->totals = alloc_percpu_gfp(struct weir_gate_totals,
-				     GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	if (!g->totals)
-		return -ENOMEM;
-	return weir_table_init(&g->table, o->quota_keys, &gate_table_ops);
-}
-
 static void gate_release(struct weir_object *o)
 {
 	struct weir_gate *g = weir_gate(o);
 
 	hrtimer_cancel(&g->timer);
-	weir_table_destroy(&g->table);
-	free_percpu(g->totals);
+	weir_keyed_release(o);
 }
 
 /* The configuration that is in force. */
@@ -138,40 +116,37 @@ static int gate_change(struct weir_gate *g, const struct weir_gate_config *new,
 	return 0;
 }
 
-static int gate_set(struct weir_object *o, u64 mask, u64 user_config)
+static int gate_set(struct weir_object *o, u64 mask, const void *config)
 {
 	struct weir_gate *g = weir_gate(o);
-	struct weir_gate_config new;
+	const struct weir_gate_config *new = config;
 	int err;
 
-	err = weir_user_get(&new, sizeof(new), user_config, CONFIG_MIN_SIZE);
-	if (err)
-		return err;
-	if (!mask || mask & ~SET_ALL || memchr_inv(new.reserved, 0, sizeof(new.reserved)))
+	if (!mask || mask & ~SET_ALL || memchr_inv(new->reserved, 0, sizeof(new->reserved)))
 		return -EINVAL;
 	if (!weir_object_live_get(o))
 		return -ENODEV;
 	err = mutex_lock_interruptible(&g->set_lock);
 	if (!err) {
-		err = gate_change(g, &new, mask);
+		err = gate_change(g, new, mask);
 		mutex_unlock(&g->set_lock);
 	}
 	weir_object_live_put(o);
 	return err;
 }
 
-/**
- * weir_gate_stats_read - the totals, each by itself exact
- * @g: the gate
- * @stats: all but the size is filled in
+/*
+ * &weir_kind_ops.stats: the totals, each by itself exact.
  *
  * What is in use and who waits are sums of differences: exact when nobody acquires
  * or releases at that moment. Else they may come out below nothing, which is told as 0.
  */
-void weir_gate_stats_read(struct weir_gate *g, struct weir_gate_stats *stats)
+static void stats_read(struct weir_object *o, void *to)
 {
+	struct weir_gate_stats *stats = to;
+	struct weir_gate *g = weir_gate(o);
+	struct weir_gate_totals sum;
 	u32 size = stats->size;
-	int cpu;
 
 	*stats = (struct weir_gate_stats){
 		.size = size,
@@ -179,42 +154,22 @@ void weir_gate_stats_read(struct weir_gate *g, struct weir_gate_stats *stats)
 		.keys = weir_table_keys(&g->table),
 		.max_keys = READ_ONCE(g->table.max_keys),
 	};
-	for_each_possible_cpu(cpu) {
-		struct weir_gate_totals *t = per_cpu_ptr(g->totals, cpu);
-
-		stats->in_use += READ_ONCE(t->in_use);
-		stats->waiting += READ_ONCE(t->waiting);
-		stats->acquired += READ_ONCE(t->acquired);
-		stats->refused += READ_ONCE(t->refused);
-		stats->timeouts += READ_ONCE(t->timeouts);
-		stats->reclaimed += READ_ONCE(t->reclaimed);
-		stats->full += READ_ONCE(t->full);
-	}
+	weir_keyed_sum(o, &sum);
+	stats->in_use = sum.in_use;
+	stats->waiting = sum.waiting;
+	stats->acquired = sum.acquired;
+	stats->refused = sum.refused;
+	stats->timeouts = sum.timeouts;
+	stats->reclaimed = sum.reclaimed;
+	stats->full = sum.full;
 	stats->in_use = max_t(s64, stats->in_use, 0);
 	stats->waiting = max_t(s64, stats->waiting, 0);
 }
 
+/* &weir_kind_ops.config */
 static void config_read(struct weir_object *o, void *to)
 {
 	*(struct weir_gate_config *)to = config_now(weir_gate(o));
-}
-
-static void stats_read(struct weir_object *o, void *to)
-{
-	weir_gate_stats_read(weir_gate(o), to);
-}
-
-static int gate_get(struct weir_object *o, u64 user_config, u64 user_stats)
-{
-	static const struct weir_view config = {
-		sizeof(struct weir_gate_config), CONFIG_MIN_SIZE, config_read
-	};
-	static const struct weir_view stats = {
-		sizeof(struct weir_gate_stats),
-		offsetofend(struct weir_gate_stats, full), stats_read
-	};
-
-	return weir_view_get(o, &config, user_config, &stats, user_stats);
 }
 
 static void gate_on_delete(struct weir_object *o)
@@ -222,50 +177,18 @@ static void gate_on_delete(struct weir_object *o)
 	weir_gate_kick(weir_gate(o));
 }
 
-static u64 gate_keys(struct weir_object *o)
-{
-	return weir_table_keys(&weir_gate(o)->table);
-}
-
 /* ------------------------------------------------------------ /sys/kernel/weir/gates */
 
-enum gate_stat {
-	PERMITS,
-	IN_USE,
-	WAITING,
-	ACQUIRED,
-	REFUSED,
-	TIMEOUTS,
-	RECLAIMED,
-	KEYS,
-	MAX_KEYS,
-	FULL,
-};
-
-static ssize_t stat_show(struct weir_object *o, unsigned int index, char *buffer)
-{
-	struct weir_gate_stats s = {};
-	const u64 *values[] = {
-		[PERMITS] = &s.permits, [IN_USE] = &s.in_use, [WAITING] = &s.waiting,
-		[ACQUIRED] = &s.acquired, [REFUSED] = &s.refused,
-		[TIMEOUTS] = &s.timeouts, [RECLAIMED] = &s.reclaimed,
-		[KEYS] = &s.keys, [MAX_KEYS] = &s.max_keys, [FULL] = &s.full,
-	};
-
-	weir_gate_stats_read(weir_gate(o), &s);
-	return sysfs_emit(buffer, "%llu\n", *values[index]);
-}
-
-static WEIR_ATTRIBUTE(permits, stat_show, PERMITS);
-static WEIR_ATTRIBUTE(in_use, stat_show, IN_USE);
-static WEIR_ATTRIBUTE(waiting, stat_show, WAITING);
-static WEIR_ATTRIBUTE(acquired, stat_show, ACQUIRED);
-static WEIR_ATTRIBUTE(refused, stat_show, REFUSED);
-static WEIR_ATTRIBUTE(timeouts, stat_show, TIMEOUTS);
-static WEIR_ATTRIBUTE(reclaimed, stat_show, RECLAIMED);
-static WEIR_ATTRIBUTE(keys, stat_show, KEYS);
-static WEIR_ATTRIBUTE(max_keys, stat_show, MAX_KEYS);
-static WEIR_ATTRIBUTE(full, stat_show, FULL);
+static WEIR_STAT(permits, weir_gate_stats, permits);
+static WEIR_STAT(in_use, weir_gate_stats, in_use);
+static WEIR_STAT(waiting, weir_gate_stats, waiting);
+static WEIR_STAT(acquired, weir_gate_stats, acquired);
+static WEIR_STAT(refused, weir_gate_stats, refused);
+static WEIR_STAT(timeouts, weir_gate_stats, timeouts);
+static WEIR_STAT(reclaimed, weir_gate_stats, reclaimed);
+static WEIR_STAT(keys, weir_gate_stats, keys);
+static WEIR_STAT(max_keys, weir_gate_stats, max_keys);
+static WEIR_STAT(full, weir_gate_stats, full);
 
 static struct attribute *gate_attrs[] = {
 	&weir_attr_permits.attr,
@@ -281,24 +204,21 @@ static struct attribute *gate_attrs[] = {
 	NULL,
 };
 
-static int gate_sysfs_add(struct weir_object *o)
-{
-	o->node->group.attrs = gate_attrs;
-	return 0;
-}
-
 const struct weir_kind_ops weir_gate_ops = {
 	.kind		= WEIR_KIND_GATE,
 	.dir		= "gates",
+	.config		= { sizeof(struct weir_gate_config), CONFIG_MIN_SIZE, config_read },
+	.stats		= { sizeof(struct weir_gate_stats), STATS_MIN_SIZE, stats_read },
 	.create		= gate_create,
-	.build		= gate_build,
+	.table_ops	= &gate_table_ops,
+	.totals_size	= sizeof(struct weir_gate_totals),
+	.build		= weir_keyed_build,
 	.release	= gate_release,
 	.set		= gate_set,
-	.get		= gate_get,
 	.on_delete	= gate_on_delete,
 	.give_back	= weir_gate_give_back,
-	.keys		= gate_keys,
-	.sysfs_add	= gate_sysfs_add,
+	.keys		= weir_keyed_keys,
+	.attrs		= gate_attrs,
 	.opcodes	= weir_gate_opcodes,
 	.check		= weir_op_check_key,
 	.run		= weir_gate_op_run,

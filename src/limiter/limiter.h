@@ -152,7 +152,6 @@ void weir_limiter_ruled_count(struct weir_limiter_call *call);
 int weir_limiter_rules(struct weir_object *o, struct weir_rules *args);
 int weir_limiter_dump(struct weir_object *o, struct weir_dump *args);
 int weir_limiter_load(struct weir_object *o, struct weir_load *args);
-int weir_limiter_sysfs_add(struct weir_object *o);
 
 int weir_limiter_op_key(struct weir_object *o, struct weir_op_run *r);
 void weir_limiter_op_prefetch(struct weir_object *o, const struct weir_op_run *r,
@@ -162,6 +161,7 @@ int weir_limiter_op_try(struct weir_client *c, struct weir_object *o,
 int weir_limiter_op_run(struct weir_client *c, struct weir_object *o,
 			struct weir_op_run *r);
 
+extern struct attribute *weir_limiter_attrs[];
 extern const struct weir_op_desc weir_limiter_opcodes[];
 extern const struct weir_kind_ops weir_limiter_ops;
 

@@ -11,8 +11,6 @@
 #include "limiter/limiter.h"
 #include "core/registry.h"
 #include "limiter/rules.h"
-#include "core/user.h"
-#include "core/view.h"
 #include "table/wait.h"
 
 #define PERIOD_MAX	(100 * WEIR_NSEC_PER_DAY)
@@ -22,6 +20,7 @@
 #define KEYS_A_BUCKET	8	/* how long max_keys may make the chains */
 
 #define CONFIG_MIN_SIZE	offsetofend(struct weir_limiter_config, ban)
+#define STATS_MIN_SIZE	offsetofend(struct weir_limiter_stats, full)
 
 static bool within_limits(u64 value, u64 least, u64 most)
 {
@@ -144,22 +143,19 @@ static int limiter_init(struct weir_limiter *l,
 	return 0;
 }
 
-static struct weir_object *limiter_create(u64 user_config)
+static struct weir_object *limiter_create(void *view)
 {
-	struct weir_limiter_config config;
+	struct weir_limiter_config *config = view;
 	struct weir_limiter *l, *candidate;
-	int err;
+	int err = config_check(config);
 
-	err = weir_user_get(&config, sizeof(config), user_config, CONFIG_MIN_SIZE);
-	if (!err)
-		err = config_check(&config);
 	if (err)
 		return ERR_PTR(err);
-	candidate = weir_candidate_get(&config, NULL, config.key_type);
+	candidate = weir_candidate_get(config, NULL, config->key_type);
 	if (IS_ERR(candidate))
 		return ERR_CAST(candidate);
 	l = kzalloc(sizeof(*l), GFP_KERNEL_ACCOUNT);
-	err = l ? limiter_init(l, &config, candidate) : -ENOMEM;
+	err = l ? limiter_init(l, config, candidate) : -ENOMEM;
 	if (!err)
 		return &l->obj;
 	kfree(l);
@@ -290,29 +286,26 @@ void weir_limiter_full_over(struct weir_limiter *l, unsigned int leaving)
 		WRITE_ONCE(l->full_told, 0);
 }
 
-static int limiter_set(struct weir_object *o, u64 mask, u64 user_config)
+static int limiter_set(struct weir_object *o, u64 mask, const void *config)
 {
 	struct weir_limiter *l = weir_limiter(o);
 	struct weir_limiter *candidate = NULL;
-	struct weir_limiter_config new;
+	const struct weir_limiter_config *new = config;
 	int err;
 
-	err = weir_user_get(&new, sizeof(new), user_config, CONFIG_MIN_SIZE);
-	if (err)
-		return err;
-	if (!mask || mask & ~SET_ALL || new.flags & ~WEIR_LIMITER_SHADOW)
+	if (!mask || mask & ~SET_ALL || new->flags & ~WEIR_LIMITER_SHADOW)
 		return -EINVAL;
 	if (!weir_object_live_get(o))
 		return -ENODEV;
 	if (mask & WEIR_SET_CANDIDATE)
-		candidate = weir_candidate_get(&new, l, l->key_type);
+		candidate = weir_candidate_get(new, l, l->key_type);
 	if (IS_ERR(candidate)) {
 		weir_object_live_put(o);
 		return PTR_ERR(candidate);
 	}
 	err = mutex_lock_interruptible(&l->set_lock);
 	if (!err) {
-		err = limiter_change(l, &new, mask, &candidate);
+		err = limiter_change(l, new, mask, &candidate);
 		mutex_unlock(&l->set_lock);
 	}
 	weir_candidate_put(candidate);
@@ -372,19 +365,6 @@ static void stats_read(struct weir_object *o, void *to)
 	weir_limiter_stats_read(weir_limiter(o), to);
 }
 
-static int limiter_get(struct weir_object *o, u64 user_config, u64 user_stats)
-{
-	static const struct weir_view config = {
-		sizeof(struct weir_limiter_config), CONFIG_MIN_SIZE, config_read
-	};
-	static const struct weir_view stats = {
-		sizeof(struct weir_limiter_stats),
-		offsetofend(struct weir_limiter_stats, full), stats_read
-	};
-
-	return weir_view_get(o, &config, user_config, &stats, user_stats);
-}
-
 static void limiter_on_delete(struct weir_object *o)
 {
 	weir_wait_kick_all(weir_limiter(o));
@@ -398,17 +378,18 @@ static u64 limiter_keys(struct weir_object *o)
 const struct weir_kind_ops weir_limiter_ops = {
 	.kind		= WEIR_KIND_LIMITER,
 	.dir		= "limiters",
+	.config		= { sizeof(struct weir_limiter_config), CONFIG_MIN_SIZE, config_read },
+	.stats		= { sizeof(struct weir_limiter_stats), STATS_MIN_SIZE, stats_read },
 	.create		= limiter_create,
 	.build		= limiter_build,
 	.release	= limiter_release,
 	.set		= limiter_set,
-	.get		= limiter_get,
 	.dump		= weir_limiter_dump,
 	.rules		= weir_limiter_rules,
 	.load		= weir_limiter_load,
 	.on_delete	= limiter_on_delete,
 	.keys		= limiter_keys,
-	.sysfs_add	= weir_limiter_sysfs_add,
+	.attrs		= weir_limiter_attrs,
 	.opcodes	= weir_limiter_opcodes,
 	.check		= weir_op_check_key,
 	.key		= weir_limiter_op_key,

@@ -4,27 +4,6 @@
 #include "limiter/limiter.h"
 #include "core/sysfs.h"
 
-enum {
-	ALLOWED, LIMITED, BANNED, STRIKES, BANS, KEYS, MAX_KEYS, EVICTED, EXPIRED,
-	FULL, STRICTER, LOOSER, MISSED
-};
-
-static ssize_t stat_show(struct weir_object *o, unsigned int index, char *buffer)
-{
-	struct weir_limiter_stats s = {};
-	const u64 *values[] = {
-		[ALLOWED] = &s.allowed, [LIMITED] = &s.limited,
-		[BANNED] = &s.banned, [STRIKES] = &s.strikes, [BANS] = &s.bans,
-		[KEYS] = &s.keys, [MAX_KEYS] = &s.max_keys,
-		[EVICTED] = &s.evicted, [EXPIRED] = &s.expired, [FULL] = &s.full,
-		[STRICTER] = &s.stricter, [LOOSER] = &s.looser,
-		[MISSED] = &s.missed,
-	};
-
-	weir_limiter_stats_read(weir_limiter(o), &s);
-	return sysfs_emit(buffer, "%llu\n", *values[index]);
-}
-
 static ssize_t algorithm_show(struct weir_object *o, unsigned int index,
 			      char *buffer)
 {
@@ -78,21 +57,21 @@ static ssize_t burst_show(struct weir_object *o, unsigned int index, char *buffe
 static WEIR_ATTRIBUTE(algorithm, algorithm_show, 0);
 static WEIR_ATTRIBUTE(rate, rate_show, 0);
 static WEIR_ATTRIBUTE(burst, burst_show, 0);
-static WEIR_ATTRIBUTE(allowed, stat_show, ALLOWED);
-static WEIR_ATTRIBUTE(limited, stat_show, LIMITED);
-static WEIR_ATTRIBUTE(banned, stat_show, BANNED);
-static WEIR_ATTRIBUTE(strikes, stat_show, STRIKES);
-static WEIR_ATTRIBUTE(bans, stat_show, BANS);
-static WEIR_ATTRIBUTE(keys, stat_show, KEYS);
-static WEIR_ATTRIBUTE(max_keys, stat_show, MAX_KEYS);
-static WEIR_ATTRIBUTE(evicted, stat_show, EVICTED);
-static WEIR_ATTRIBUTE(expired, stat_show, EXPIRED);
-static WEIR_ATTRIBUTE(full, stat_show, FULL);
-static WEIR_ATTRIBUTE(stricter, stat_show, STRICTER);
-static WEIR_ATTRIBUTE(looser, stat_show, LOOSER);
-static WEIR_ATTRIBUTE(missed, stat_show, MISSED);
+static WEIR_STAT(allowed, weir_limiter_stats, allowed);
+static WEIR_STAT(limited, weir_limiter_stats, limited);
+static WEIR_STAT(banned, weir_limiter_stats, banned);
+static WEIR_STAT(strikes, weir_limiter_stats, strikes);
+static WEIR_STAT(bans, weir_limiter_stats, bans);
+static WEIR_STAT(keys, weir_limiter_stats, keys);
+static WEIR_STAT(max_keys, weir_limiter_stats, max_keys);
+static WEIR_STAT(evicted, weir_limiter_stats, evicted);
+static WEIR_STAT(expired, weir_limiter_stats, expired);
+static WEIR_STAT(full, weir_limiter_stats, full);
+static WEIR_STAT(stricter, weir_limiter_stats, stricter);
+static WEIR_STAT(looser, weir_limiter_stats, looser);
+static WEIR_STAT(missed, weir_limiter_stats, missed);
 
-static struct attribute *limiter_attrs[] = {
+struct attribute *weir_limiter_attrs[] = {
 	&weir_attr_algorithm.attr,
 	&weir_attr_rate.attr,
 	&weir_attr_burst.attr,
@@ -111,9 +90,3 @@ static struct attribute *limiter_attrs[] = {
 	&weir_attr_missed.attr,
 	NULL,
 };
-
-int weir_limiter_sysfs_add(struct weir_object *o)
-{
-	o->node->group.attrs = limiter_attrs;
-	return 0;
-}

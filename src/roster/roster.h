@@ -15,8 +15,7 @@
 
 #include <linux/percpu.h>
 
-#include "table/key.h"
-#include "core/object.h"
+#include "table/keyed.h"
 #include "table/op.h"
 #include "lib/term.h"
 
@@ -36,20 +35,16 @@ struct weir_roster_totals {
  *
  * @ttl: ns that leases last, or WEIR_NEVER
  * @config: as the user gave it, defaults filled in
- * @spec: what keys are
- * @totals: per CPU
  * @version: the one given last
- * @table: the leases
  */
 struct weir_roster {
-	struct weir_object		obj;
+	WEIR_KEYED(struct weir_roster_totals);
 	u64				ttl;
 	struct weir_roster_config	config;
-	struct weir_key_spec		spec;
-	struct weir_roster_totals __percpu *totals;
 	atomic64_t			version;
-	struct weir_table		table;
 };
+
+WEIR_KEYED_ASSERT(weir_roster);
 
 /**
  * struct weir_tenure - a lease, as an entry leads to it
@@ -102,7 +97,6 @@ void weir_roster_give_back(struct weir_object *o, struct weir_grant *g);
 u64 weir_roster_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word,
 			u64 now);
 void weir_roster_dropped(struct weir_table *t, struct weir_entry *e);
-void weir_roster_stats_read(struct weir_roster *r, struct weir_roster_stats *stats);
 
 int weir_claim_prepare(struct weir_claim *claim, const struct weir_op_lease *lease);
 void weir_claim_make(struct weir_claim *claim, struct weir_entry *e, bool linked);

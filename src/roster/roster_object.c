@@ -9,8 +9,6 @@
 #include "table/dump.h"
 #include "roster/roster.h"
 #include "core/sysfs.h"
-#include "core/user.h"
-#include "core/view.h"
 
 #define CONFIG_MIN_SIZE	offsetofend(struct weir_roster_config, reserved)
 #define STATS_MIN_SIZE	offsetofend(struct weir_roster_stats, full)
@@ -30,54 +28,26 @@ static int config_check(struct weir_roster_config *c)
 	return weir_key_config(c->key_type, &c->max_keys, &c->prefix4, &c->prefix6);
 }
 
-static void roster_evicted(struct weir_table *t, unsigned int n, bool for_room)
-{
-}
-
 static const struct weir_table_ops roster_table_ops = {
 	.idle_at = weir_roster_idle_at,
-	.evicted = roster_evicted,
 	.dropped = weir_roster_dropped,
 };
 
-static struct weir_object *roster_create(u64 user_config)
+static struct weir_object *roster_create(void *view)
 {
-	struct weir_roster_config config;
+	struct weir_roster_config *config = view;
 	struct weir_roster *r;
-	int err;
+	int err = config_check(config);
 
-	err = weir_user_get(&config, sizeof(config), user_config, CONFIG_MIN_SIZE);
-	if (!err)
-		err = config_check(&config);
 	if (err)
 		return ERR_PTR(err);
-	r = kzalloc(sizeof(*r), GFP_KERNEL_ACCOUNT);
+	r = weir_keyed_new(sizeof(*r), config->key_type, config->max_keys,
+			   config->prefix4, config->prefix6);
 	if (!r)
 		return ERR_PTR(-ENOMEM);
-	r->config = config;
-	r->ttl = config.ttl ?: WEIR_NEVER;
-	r->obj.quota_keys = config.max_keys;
-	weir_key_spec_init(&r->spec, config.key_type, config.prefix4, config.prefix6);
+	r->config = *config;
+	r->ttl = config->ttl ?: WEIR_NEVER;
 	return &r->obj;
-}
-
-static int roster_build(struct weir_object *o)
-{
-	struct weir_roster *r = weir_roster(o);
-
-	r->totals = alloc_percpu_gfp(struct weir_roster_totals,
-				     GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	if (!r->totals)
-		return -ENOMEM;
-	return weir_table_init(&r->table, o->quota_keys, &roster_table_ops);
-}
-
-static void roster_release(struct weir_object *o)
-{
-	struct weir_roster *r = weir_roster(o);
-
-	weir_table_destroy(&r->table);
-	free_percpu(r->totals);
 }
 
 /* Those that have run out are no members: end some of them, if there are any. */
@@ -90,17 +60,17 @@ static void members_settle(struct weir_roster *r)
 			break;
 }
 
-/**
- * weir_roster_stats_read - the totals, each by itself exact
- * @r: the roster
- * @stats: all but the size is filled in
+/*
+ * &weir_kind_ops.stats: the totals, each by itself exact.
  *
  * Context: RCU read side, alive.
  */
-void weir_roster_stats_read(struct weir_roster *r, struct weir_roster_stats *stats)
+static void stats_read(struct weir_object *o, void *to)
 {
+	struct weir_roster_stats *stats = to;
+	struct weir_roster *r = weir_roster(o);
+	struct weir_roster_totals sum;
 	u32 size = stats->size;
-	int cpu;
 
 	members_settle(r);
 	*stats = (struct weir_roster_stats){
@@ -108,44 +78,20 @@ void weir_roster_stats_read(struct weir_roster *r, struct weir_roster_stats *sta
 		.members = weir_table_keys(&r->table),
 		.max_keys = READ_ONCE(r->table.max_keys),
 	};
-	for_each_possible_cpu(cpu) {
-		struct weir_roster_totals *t = per_cpu_ptr(r->totals, cpu);
-
-		stats->claimed += READ_ONCE(t->claimed);
-		stats->refused += READ_ONCE(t->refused);
-		stats->replaced += READ_ONCE(t->replaced);
-		stats->removed += READ_ONCE(t->removed);
-		stats->lost += READ_ONCE(t->lost);
-		stats->expired += READ_ONCE(t->expired);
-		stats->full += READ_ONCE(t->full);
-	}
+	weir_keyed_sum(o, &sum);
+	stats->claimed = sum.claimed;
+	stats->refused = sum.refused;
+	stats->replaced = sum.replaced;
+	stats->removed = sum.removed;
+	stats->lost = sum.lost;
+	stats->expired = sum.expired;
+	stats->full = sum.full;
 }
 
+/* &weir_kind_ops.config */
 static void config_read(struct weir_object *o, void *to)
 {
 	*(struct weir_roster_config *)to = weir_roster(o)->config;
-}
-
-static void stats_read(struct weir_object *o, void *to)
-{
-	weir_roster_stats_read(weir_roster(o), to);
-}
-
-static int roster_get(struct weir_object *o, u64 user_config, u64 user_stats)
-{
-	static const struct weir_view config = {
-		sizeof(struct weir_roster_config), CONFIG_MIN_SIZE, config_read
-	};
-	static const struct weir_view stats = {
-		sizeof(struct weir_roster_stats), STATS_MIN_SIZE, stats_read
-	};
-
-	return weir_view_get(o, &config, user_config, &stats, user_stats);
-}
-
-static u64 roster_keys(struct weir_object *o)
-{
-	return weir_table_keys(&weir_roster(o)->table);
 }
 
 /* ------------------------------------------------------------ WEIR_IOC_DUMP */
@@ -205,41 +151,15 @@ static int roster_dump(struct weir_object *o, struct weir_dump *args)
 
 /* ------------------------------------------------------------ /sys/kernel/weir/rosters */
 
-enum roster_stat {
-	MEMBERS,
-	MAX,
-	CLAIMED,
-	REFUSED,
-	REPLACED,
-	REMOVED,
-	LOST,
-	EXPIRED,
-	FULL,
-};
-
-static ssize_t stat_show(struct weir_object *o, unsigned int index, char *buffer)
-{
-	struct weir_roster_stats s = {};
-	const u64 *values[] = {
-		[MEMBERS] = &s.members, [MAX] = &s.max_keys, [CLAIMED] = &s.claimed,
-		[REFUSED] = &s.refused, [REPLACED] = &s.replaced,
-		[REMOVED] = &s.removed, [LOST] = &s.lost, [EXPIRED] = &s.expired,
-		[FULL] = &s.full,
-	};
-
-	weir_roster_stats_read(weir_roster(o), &s);
-	return sysfs_emit(buffer, "%llu\n", *values[index]);
-}
-
-static WEIR_ATTRIBUTE(members, stat_show, MEMBERS);
-static WEIR_ATTRIBUTE(max, stat_show, MAX);
-static WEIR_ATTRIBUTE(claimed, stat_show, CLAIMED);
-static WEIR_ATTRIBUTE(refused, stat_show, REFUSED);
-static WEIR_ATTRIBUTE(replaced, stat_show, REPLACED);
-static WEIR_ATTRIBUTE(removed, stat_show, REMOVED);
-static WEIR_ATTRIBUTE(lost, stat_show, LOST);
-static WEIR_ATTRIBUTE(expired, stat_show, EXPIRED);
-static WEIR_ATTRIBUTE(full, stat_show, FULL);
+static WEIR_STAT(members, weir_roster_stats, members);
+static WEIR_STAT(max, weir_roster_stats, max_keys);
+static WEIR_STAT(claimed, weir_roster_stats, claimed);
+static WEIR_STAT(refused, weir_roster_stats, refused);
+static WEIR_STAT(replaced, weir_roster_stats, replaced);
+static WEIR_STAT(removed, weir_roster_stats, removed);
+static WEIR_STAT(lost, weir_roster_stats, lost);
+static WEIR_STAT(expired, weir_roster_stats, expired);
+static WEIR_STAT(full, weir_roster_stats, full);
 
 static struct attribute *roster_attrs[] = {
 	&weir_attr_members.attr,
@@ -254,24 +174,21 @@ static struct attribute *roster_attrs[] = {
 	NULL,
 };
 
-static int roster_sysfs_add(struct weir_object *o)
-{
-	o->node->group.attrs = roster_attrs;
-	return 0;
-}
-
 const struct weir_kind_ops weir_roster_ops = {
 	.kind		= WEIR_KIND_ROSTER,
 	.dir		= "rosters",
+	.config		= { sizeof(struct weir_roster_config), CONFIG_MIN_SIZE, config_read },
+	.stats		= { sizeof(struct weir_roster_stats), STATS_MIN_SIZE, stats_read },
 	.create		= roster_create,
-	.build		= roster_build,
-	.release	= roster_release,
-	.get		= roster_get,
+	.table_ops	= &roster_table_ops,
+	.totals_size	= sizeof(struct weir_roster_totals),
+	.build		= weir_keyed_build,
+	.release	= weir_keyed_release,
 	.dump		= roster_dump,
 	.dump_right	= WEIR_RIGHT_OBSERVE,
 	.give_back	= weir_roster_give_back,
-	.keys		= roster_keys,
-	.sysfs_add	= roster_sysfs_add,
+	.keys		= weir_keyed_keys,
+	.attrs		= roster_attrs,
 	.opcodes	= weir_roster_opcodes,
 	.check		= weir_roster_op_check,
 	.try		= weir_roster_op_try,

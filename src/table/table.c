@@ -175,7 +175,7 @@ static u64 group_scan(void *arg, unsigned int group, u64 now)
 			least = min(least, bucket_scan(scan, i, now));
 	rcu_read_unlock();
 	/* in this order: who sees the slots free sees them counted */
-	if (scan->dropped > before)
+	if (scan->dropped > before && t->ops->evicted)
 		t->ops->evicted(t, scan->dropped - before, scan->for_room);
 	weir_table_release_slots(t, scan->dropped - before);
 	return least;

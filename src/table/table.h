@@ -59,7 +59,8 @@ struct weir_key {
  * @idle_at: when the entry, whose stripe is locked, will with @word be equal to a
  *	fresh one; @now if it is. Called under RCU.
  * @evicted: @n idle entries were dropped, to make room or in the course of time; their
- *	slots are released after that. Called with the expiry's lock held.
+ *	slots are released after that. Called with the expiry's lock held. NULL: it
+ *	does not matter.
  * @dropped: an entry whose stripe is locked is about to go, or is freed with the table:
  *	let go of what it leads to. NULL: it leads to nothing. Called under RCU, or when
  *	nobody else has the table.
