@@ -227,7 +227,7 @@ static void roster_agrees_with_model(struct kunit *test)
 	roster_model_check_sum(test, &sum, i);
 }
 
-/* Who was told a version before a key was given up can do nothing with it after that. */
+/* A version that was returned before a key was removed has no effect on later leases. */
 static void roster_versions_outlive_keys(struct kunit *test)
 {
 	static const u16 opcodes[] = { WEIR_OP_REPLACE, WEIR_OP_TOUCH, WEIR_OP_REMOVE };

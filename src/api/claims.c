@@ -2,9 +2,9 @@
 /*
  * WEIR_SUBMIT_ALL: several CLAIMs, of one roster or of several, all or none.
  *
- * What the leases take is there before; then all keys are locked (multi_lock.h), and it
- * is decided. So nobody sees some of the leases alone: who finds one finds, or waits
- * for, the entries of the others. A submission that fails has held no place.
+ * Everything that the leases need is allocated first; then all keys are locked (multi_lock.h)
+ * and the decision is made. No reader sees only some of the leases: after finding one it finds
+ * the others, or waits for their entries. A submission that fails has held no slot.
  */
 
 #include <linux/err.h>
@@ -59,7 +59,7 @@ static int fail(struct claims *cs, unsigned int which, int err)
 	return err;
 }
 
-/* Somebody has it: he is told who. */
+/* The key has a lease: fill in its owner. */
 static int item_taken(struct claims *cs, unsigned int which, const struct weir_tenure *l)
 {
 	struct weir_claim *claim = &cs->items[which].claim;
@@ -154,7 +154,7 @@ static int items_check(struct claims *cs)
 	return 0;
 }
 
-/* Who is going to be refused need not have memory, nor locks. */
+/* A claim that will be refused needs neither memory nor locks. */
 static int items_free(struct claims *cs)
 {
 	struct weir_claim *claim;
@@ -249,7 +249,7 @@ static int decide(struct claims *cs)
 	return 0;
 }
 
-/* -ENOSPC is not told yet. Under RCU. */
+/* One attempt under RCU. -ENOSPC is not reported yet. */
 static int attempt(struct claims *cs)
 {
 	unsigned int i;
@@ -267,7 +267,10 @@ static int attempt(struct claims *cs)
 
 /* ------------------------------------------------------------ all of it */
 
-/* There was no room: AGAIN, or the first that found none has failed. */
+/*
+ * There was no room. Return: AGAIN if there is room now; otherwise the first op without room
+ * has failed.
+ */
 static int room(struct claims *cs, unsigned int tries)
 {
 	struct weir_multi_key *k = cs->roomless;
@@ -280,7 +283,7 @@ static int room(struct claims *cs, unsigned int tries)
 	return fail(cs, i, -ENOSPC);
 }
 
-/* 0: the results tell all. Or -ERESTARTSYS, and nothing happened. */
+/* Return: 0, and the results are complete; or -ERESTARTSYS, and nothing happened. */
 static int perform(struct claims *cs)
 {
 	unsigned int tries = 0;
@@ -322,8 +325,8 @@ static int run(struct claims *cs, struct weir_op __user *ops)
 /**
  * weir_claims_run - perform CLAIMs, all or none
  * @c: the client
- * @ops: the user's
- * @count: of them
+ * @ops: the user's ops
+ * @count: their number
  *
  * Context: may sleep.
  * Return: @count; -EINVAL: too many; -EFAULT; -ENOMEM; -ERESTARTSYS.

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Asking breakers, and telling them what became of it.
+ * Requests to breakers, and reports of outcomes.
  *
- * A key without an entry is closed, and nothing counts. What closed and open breakers are
- * asked, and what a closed one is told of successes by number, takes no lock and writes
- * nothing but a total. The rest is done under the entry's lock, and so in one step for
- * whoever looks.
+ * A key without an entry is closed, with no counted calls. Requests to closed and open
+ * breakers, and reports of success to a closed breaker that counts by number, take no lock and
+ * write only a total. Everything else is done under the entry's lock, in one step for
+ * observers.
  *
- * A probe belongs to the holder that was admitted (grant.h), so that it has failed when
- * the holder is gone; a detached probe is nobody's, and is waited for as long as the
- * breaker waits for any. The entry counts those that are held, and is not dropped before
- * all are reported or lost, even if they are late: a grant leads to its entry.
+ * A probe belongs to the holder that was admitted (grant.h), so it has failed when the holder
+ * is gone. A detached probe has no holder, and lasts as long as the breaker waits for probes.
+ * The entry counts the probes with a holder, and is not dropped before all of them are reported
+ * or lost, even if they are late: a grant points to its entry.
  */
 
 #include <linux/err.h>
@@ -33,7 +33,7 @@
  * @new: memory for a grant
  * @grant: the holder's, or NULL; only while the entry is locked
  * @s: the key's state, while the entry is locked
- * @moves: what has happened to it
+ * @moves: the state changes made so far
  */
 struct breaker_call {
 	struct weir_breaker	*b;
@@ -75,7 +75,7 @@ static u64 idle_at(const struct weir_breaker *b, const struct weir_entry *e,
 	return weir_circuit_idle_at(&b->circuit, *s, now);
 }
 
-/* Events of what has happened, and the total. Entry locked, so they come in order. */
+/* Emit the events of the state changes, and count. The entry is locked, so they are in order. */
 static void moves_tell(struct weir_breaker *b, const struct weir_entry *e,
 		       const struct weir_circuit *s,
 		       const struct weir_circuit_moves *moves, u64 now)
@@ -92,7 +92,7 @@ static void moves_tell(struct weir_breaker *b, const struct weir_entry *e,
 		left = 0;
 		if (moves->to[i] == WEIR_CIRCUIT_OPEN) {
 			this_cpu_inc(b->totals->opened);
-			/* of one that has ended already nothing is left */
+			/* only the last of several open periods has not ended yet */
 			if (i == moves->n - 1)
 				left = s->at == WEIR_NEVER ? -1 :
 				       s->at > now ? s->at - now : 0;
@@ -164,7 +164,7 @@ static void answer_view(struct weir_op *op, const struct weir_circuit_view *view
 	}
 }
 
-/* What a report came to, if nobody had to be asked for more. */
+/* Fill in the answer to a report that needed no entry. */
 static void answer_counted(struct breaker_call *call, enum weir_circuit_call what, u32 is)
 {
 	call->op->state = is;
@@ -181,7 +181,7 @@ static enum weir_circuit_call call_of(const struct weir_op *op)
 	return op->n - WEIR_CALL_OK;
 }
 
-/* A key without an entry; the clock was read before that was found. */
+/* Perform the operation on a key without an entry. The clock was read before the look-up. */
 static int absent_op(struct breaker_call *call)
 {
 	struct weir_circuit_view view;
@@ -193,7 +193,7 @@ static int absent_op(struct breaker_call *call)
 		answer_allowed(call, WEIR_CIRCUIT_CLOSED, ticket);
 		return 0;
 	case WEIR_OP_REPORT:
-		/* no entry is made for what was never given */
+		/* no entry is made for an invalid ticket */
 		if (op->arg && !weir_circuit_is_ticket(0, call->now, op->arg))
 			return -ENOENT;
 		if (!weir_circuit_is_moot(&call->b->circuit, 0, call->now,
@@ -207,7 +207,7 @@ static int absent_op(struct breaker_call *call)
 		answer_view(op, &view);
 		return 0;
 	default:
-		/* RESET, too: what was admitted before shall be late */
+		/* RESET, too: reports of earlier calls must be late */
 		return NO_ENTRY;
 	}
 }
@@ -264,7 +264,7 @@ static int try_op(struct breaker_call *call)
 {
 	struct weir_entry *e;
 
-	/* before it is looked for: who opens it meanwhile does so later */
+	/* read before the look-up: a concurrent TRIP has a later time */
 	call->now = weir_table_now(&call->b->table);
 	e = weir_table_find(&call->b->table, &call->key);
 	return e ? unlocked_op(call, e) : absent_op(call);
@@ -287,7 +287,8 @@ static int call_check(struct breaker_call *call, const u8 *bytes)
  * @op: checked; its result half zeroed, and filled in here
  * @bytes: the key
  *
- * Cost beside finding the key: two readings of a word and one of the clock.
+ * Cost beside finding the key: two readings of the word and one of the clock.
+ *
  * Context: RCU read side.
  * Return: 0, -EINVAL, -ENOENT, or WEIR_OP_MUST_SLEEP: nothing happened.
  */

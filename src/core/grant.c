@@ -20,7 +20,7 @@ void weir_grant_discard(struct weir_grant *new)
 	kfree(new);
 }
 
-/* The order of the tree: the grants of one tag stand together. */
+/* Order of the tree: the grants of one tag are adjacent. */
 static int grant_compare(const struct weir_grant *g, u32 tag, const struct weir_object *o,
 			 const struct weir_entry *e)
 {
@@ -83,12 +83,12 @@ struct weir_grant *weir_grant_find(struct weir_client *c, u32 tag,
 }
 
 /**
- * weir_grant_get - the same; it is made if there is none
+ * weir_grant_get - the same, and create the grant if there is none
  * @c: the holder's client; the caller keeps it open
- * @tag: its tag
+ * @tag: the holder's tag
  * @o: the object, alive
  * @e: the key's entry, locked
- * @new: from weir_grant_new(); NULL goes there if it is used
+ * @new: from weir_grant_new(); set to NULL if it was used
  *
  * Cannot fail. weir_grant_put() must follow under the same lock if nothing was granted.
  */
@@ -216,11 +216,11 @@ static void grant_unpin(struct weir_client *c, struct weir_grant *g, bool leave)
 }
 
 /*
- * Take back one grant, the first that is not before @from, which moves on. @all: of
- * whatever tag. False: there is none.
+ * Take back one grant, the first that is not before @from, which advances. @all: of any tag.
+ * Return: false if there is none.
  *
- * A dead object gets nothing back. But a request that is queued there must leave the
- * queue, and as long as it is set the dying object keeps its storage.
+ * Nothing is given back to a dead object. But a request that is queued there must leave the
+ * queue, and while it is set the dying object keeps its storage.
  */
 static bool grant_step(struct weir_client *c, struct weir_grant *from, bool all)
 {
@@ -259,10 +259,7 @@ void weir_grant_drop_tag(struct weir_client *c, u32 tag)
 		cond_resched();
 }
 
-/*
- * The file has gone, and with it all its holders. Nobody adds grants any more.
- * Context: may sleep.
- */
+/* The file and all its holders are gone; no grant is added any more. Context: may sleep. */
 void weir_grant_close(struct weir_client *c)
 {
 	struct weir_grant from = {};
@@ -275,10 +272,11 @@ void weir_grant_close(struct weir_client *c)
 
 /**
  * weir_grant_object_end - end all grants of an object
- * @o: the object, in phase 3 of its death: nobody uses its storage, and no request is
- *	queued there
+ * @o: the object, in phase 3 of its death: its storage is unused, and no request is queued
+ *	there
  *
- * So this is alone with the object's list, and only clients that close are at the trees.
+ * Only this function uses the object's list then, and only closing clients use the trees.
+ *
  * Context: may sleep.
  */
 void weir_grant_object_end(struct weir_object *o)

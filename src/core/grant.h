@@ -2,17 +2,18 @@
 /*
  * Grants: what one holder has of one key.
  *
- * A holder is a client (an open file) and a tag. A grant exists while the holder has
- * something of the key or has a queued request for it. It ends in one of four ways:
- *  - the holder gives back the last of it;
- *  - the object ends it (weir_grant_drop()), a lease that expires, say;
- *  - its tag is dropped, or the last reference to the open file is gone: then
- *    &weir_kind_ops.give_back takes it back;
- *  - its object dies: a worker ends all grants of the object before it frees the storage.
+ * A holder is a client (an open file) and a tag. A grant exists while the holder has something
+ * of the key or a queued request for it. It ends in one of four ways:
  *
- * A grant is in two places: in its client's tree, to be found by its holder, and in its
- * object's list, to end with the object. Whoever takes it off that list frees it, unless
- * a walker over the tree has it pinned: then that walker does.
+ * - the holder gives back the last of it;
+ * - the object ends it (weir_grant_drop()), for example when a lease expires;
+ * - its tag is dropped, or the last reference to the open file is gone: then
+ *   &weir_kind_ops.give_back takes it back;
+ * - its object is deleted: a worker ends all grants of the object before it frees the storage.
+ *
+ * A grant is in two places: in its client's tree, where its holder finds it, and in its
+ * object's list, with which it ends. The task that takes it off that list frees it, unless a
+ * walker over the tree has it pinned: then that walker frees it.
  */
 #ifndef _WEIR_GRANT_H
 #define _WEIR_GRANT_H
@@ -31,17 +32,18 @@ struct weir_request;
  *
  * C: the client's lock. E: the entry's lock. O: the object's grant_lock. I: constant.
  *
- * @node:	C: in the client's tree while @client is set
- * @client:	C to write: whose tree. NULL: the grant has left the tree. Under RCU a
- *		client that is read here stays.
- * @object:	I: good while the grant is in the tree or the list, and under RCU after that
- * @entry:	I: the key's; good under RCU while @object is alive or @request is set
- * @all:	O: in the object's list
- * @n:		E: what the holder has, in units of the kind of object
- * @tag:	I: the holder's
- * @pins:	C: walkers that use the grant
- * @ticket:	E: breakers: of the last probe
- * @request:	E to write: a queued request that is not collected; READ_ONCE()
+ * @node:  C: in the client's tree while @client is set
+ * @client:        C to write: the client whose tree has it. NULL: the grant has left the
+ *	tree. Under RCU a client that is read here stays.
+ * @object:        I: valid while the grant is in the tree or the list, and under RCU after
+ *	that
+ * @entry: I: the key's entry; valid under RCU while @object is alive or @request is set
+ * @all:   O: in the object's list
+ * @n:             E: what the holder has, in units of the object's kind
+ * @tag:   I: the holder's
+ * @pins:  C: number of walkers that use the grant
+ * @ticket:        E: breakers: of the last probe
+ * @request:       E to write: a queued request that is not collected; READ_ONCE()
  */
 struct weir_grant {
 	struct rb_node		node;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Waking those who poll. */
+/* Waking pollers. */
 #ifndef _WEIR_POLLERS_H
 #define _WEIR_POLLERS_H
 

@@ -14,10 +14,10 @@
 #include "core/request.h"
 
 /*
- * Clients of which requests have ended under the entry lock that this CPU holds. It holds
- * one at a time, with softirqs off, and detaches the list before it drops the lock. A
- * client stands in one such list at a time: the CPU that wakes it counts all requests
- * that have ended by then.
+ * Clients with requests that have ended under the entry lock that this CPU holds. A CPU holds
+ * one such lock at a time, with softirqs disabled, and detaches the list before it drops the
+ * lock. A client is in one such list at a time: the CPU that wakes it counts all requests that
+ * have ended by then.
  */
 static DEFINE_PER_CPU(struct weir_client *, wake_list);
 
@@ -97,11 +97,11 @@ void weir_request_drop(struct weir_grant *g)
 }
 
 /**
- * weir_request_orphan - the object is dead, and its storage will go
+ * weir_request_orphan - the object is dead, and its storage will be freed
  * @g: the grant, whose request has ended
  *
- * If the handle is closed nobody can ask any more. Closing takes the handle out before
- * it locks the client, so one of the two finds the request.
+ * If the handle is closed, the request cannot be collected any more. Closing removes the handle
+ * before it locks the client, so one of the two finds the request.
  *
  * Context: the entry is locked; RCU read side.
  */
@@ -128,10 +128,10 @@ void weir_request_orphan(struct weir_grant *g)
 }
 
 /**
- * weir_request_told_dead - an operation was answered ENODEV, or the handle is closed
+ * weir_request_told_dead - an operation returned ENODEV, or the handle is closed
  * @c: the client
  * @h: the handle
- * @told: the requests that were made with it go there, for weir_request_free()
+ * @told: gets the requests that were made with it, for weir_request_free()
  */
 void weir_request_told_dead(struct weir_client *c, struct weir_handle *h,
 			    struct list_head *told)

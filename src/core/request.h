@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Requests: what a holder has asked for without sleeping until it is there.
+ * Requests: what a holder has asked for without sleeping until it is granted.
  *
- * A request belongs to a grant (grant.h), one at most to each. Its life:
- *  1. It waits, in a queue of the object, whose locks say when that is over. It may be
- *     cancelled: then it is gone, and nothing is told.
- *  2. It has ended, well or not: poll() on the client's file tells POLLOUT.
- *  3. It is collected through its grant, or goes with the grant. If its object dies first
- *     it leaves the grant and stays with the handle it was made with, until an operation
- *     with that handle is answered ENODEV or the handle is closed.
+ * A request belongs to a grant (grant.h), which has at most one. Its life:
+ *
+ *  1. It waits, in a queue of the object, whose locks decide when that is over. It may be
+ *     cancelled: then it is gone without a report.
+ *  2. It has ended, granted or not: poll() on the client's file reports POLLOUT.
+ *  3. It is collected through its grant, or goes with the grant. If its object dies first, it
+ *     leaves the grant and stays with the handle it was made with, until an operation with that
+ *     handle returns ENODEV or the handle is closed.
  */
 #ifndef _WEIR_REQUEST_H
 #define _WEIR_REQUEST_H
@@ -27,11 +28,11 @@ struct weir_handle;
  *
  * C: the client's lock. E: the entry's lock. I: constant.
  *
- * @node:	C: in the handle's list, once the object is dead
- * @client:	I
- * @handle:	I: number of the handle that the request was made with
- * @ended:	E to write, once; READ_ONCE()
- * @rcu:	whoever found the request in a queue may still look at it
+ * @node:  C: in the handle's list, once the object is dead
+ * @client:        I
+ * @handle:        I: number of the handle that the request was made with
+ * @ended: E to write, once; READ_ONCE()
+ * @rcu:   a task that found the request in a queue may still look at it
  */
 struct weir_request {
 	struct list_head	node;

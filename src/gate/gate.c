@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Giving permits out, and taking them back.
+ * Acquiring and releasing permits.
  *
- * A key's permits in use and its queue are in its entry, under the entry's lock. The task
- * that gives permits back grants them to the first of the queue at once, and to the next
- * as long as they suffice. So each waiter is woken once, when it has what it wants, and
- * none is overtaken: a caller that finds a queue joins its end, however little it wants.
- * Requests that do not sleep stand in the same queue: gate_async.h.
+ * A key's held permits and its queue are in its entry, under the entry's lock. A task that
+ * releases permits grants them to the first waiter at once, and to the next ones as long as
+ * they suffice. Each waiter is therefore woken once, when it has its permits, and none is
+ * overtaken: a caller that finds a queue joins its end, however few permits it wants.
+ * Asynchronous requests are in the same queue: gate_async.h.
  *
- * Cost beside finding the key: memory for a grant, two walks down the client's tree of
- * grants, one lock and one unlock of the entry, of the object's list of grants, and the
- * count that keeps the gate. A caller that must wait: one sleep, one wake-up.
+ * Cost beside finding the key: memory for a grant, two walks down the client's tree of grants,
+ * one lock and one unlock of the entry, of the object's list of grants, and the count that
+ * keeps the gate. A caller that must wait: one sleep, one wake-up.
  */
 
 #include <linux/err.h>
@@ -29,18 +29,17 @@
 
 /**
  * struct gate_waiter - one acquisition, on the caller's stack
- *
- * @op: what it wants
+ * @op: the operation
  * @c: the caller's client
  * @g: the gate
  * @key: hashed
  * @task: to be woken
- * @new: memory for a grant; while the caller is in the queue the task that grants uses it
+ * @new: memory for a grant; while the caller is in the queue, the granting task uses it
  * @async: memory for a request; only if the caller does not sleep
  * @grant: the holder's, or NULL; only while the entry is locked
  * @place: in the queue
- * @granted: the holder has the permits, and this is in no queue
- * @kicked: the caller shall look again; @g->lock to write
+ * @granted: the holder has the permits, and @place is in no queue
+ * @kicked: the caller must look again; written under @g->lock
  */
 struct gate_waiter {
 	struct weir_op		*op;
@@ -58,7 +57,7 @@ struct gate_waiter {
 
 /* ------------------------------------------------------------ in the entry's lock */
 
-/* The first of the queue, if he fits: he stands in it no more, and has the permits. */
+/* Dequeue the first waiter if its permits are free, and charge them. Return: its place, or NULL. */
 static struct weir_gate_place *next_of(struct weir_gate *g, struct weir_entry *e)
 {
 	struct weir_gate_turn *turn;
@@ -67,7 +66,7 @@ static struct weir_gate_place *next_of(struct weir_gate *g, struct weir_entry *e
 	return turn ? container_of(turn, struct weir_gate_place, turn) : NULL;
 }
 
-/* What the caller is told; @e NULL: of a key without an entry. */
+/* Fill in the answer; @e is NULL for a key without an entry. */
 static void answer(struct gate_waiter *w, const struct weir_entry *e, int verdict)
 {
 	u32 permits = READ_ONCE(w->g->permits);
@@ -78,7 +77,7 @@ static void answer(struct gate_waiter *w, const struct weir_entry *e, int verdic
 	w->op->held = w->grant ? w->grant->n : 0;
 }
 
-/* @n permits went out; the caller notes to whom. Entry locked. */
+/* Account @n granted permits; the caller records the holder. Must hold the entry's lock. */
 void weir_gate_out(struct weir_gate *g, u32 n)
 {
 	this_cpu_add(g->totals->in_use, n);
@@ -92,7 +91,7 @@ void weir_gate_take_out(struct weir_gate *g, struct weir_grant *to, u32 n)
 	WRITE_ONCE(to->n, to->n + n);
 }
 
-/* A place stands in the entry's queue no more. */
+/* Account a place that has left the queue of the entry. */
 static void left(struct weir_gate *g, struct weir_gate_place *p)
 {
 	spin_lock(&g->lock);
@@ -116,7 +115,7 @@ static void wake(struct gate_waiter *w)
 	struct task_struct *task = w->task;
 
 	get_task_struct(task);
-	/* with this @w is his again: pairs with the acquire in look_again() */
+	/* from here on the waiter owns @w: pairs with the acquire in look_again() */
 	smp_store_release(&w->granted, true);
 	wake_up_process(task);
 	put_task_struct(task);
@@ -171,8 +170,8 @@ static void unlock(struct weir_gate *g, struct weir_entry *e, u64 word)
 }
 
 /*
- * Let go of the entry; from here on it may be idle, and then a worker is told, unless
- * he knows of one already. Under RCU.
+ * Unlock the entry. It may be idle from here on; then the sweep is kicked, unless it knows of
+ * an earlier one. Must hold rcu_read_lock().
  */
 void weir_gate_unlock(struct weir_gate *g, struct weir_entry *e, u64 hash, u64 word)
 {
@@ -194,8 +193,8 @@ static bool waits_for_itself(const struct gate_waiter *w)
 }
 
 /*
- * Into the queue: 0, and he may be out of it again, having got what he wants. After the
- * look at the gate under its lock weir_gate_kick() finds who has joined. -ENODEV, -E2BIG.
+ * Enqueue. Return: 0, and the place may already have been granted and dequeued again; -ENODEV;
+ * -E2BIG. The gate is checked under its lock, after which weir_gate_kick() finds this place.
  */
 int weir_gate_join(struct weir_gate *g, struct weir_gate_place *p, struct weir_entry *e,
 		   u32 n)
@@ -226,8 +225,9 @@ static bool sleeps(const struct gate_waiter *w)
 }
 
 /*
- * Each of those who sleep is a thread. Who does not needs only an open file, so for him
- * there is an end, also of the time that the entry is locked when all are served.
+ * A sleeping waiter costs a thread, an asynchronous request only an open file. The number of
+ * the latter is therefore limited, and with it the time for which the entry is locked when all
+ * are served.
  */
 static u32 most_waiting(const struct gate_waiter *w)
 {
@@ -289,7 +289,7 @@ static int decide(struct gate_waiter *w, struct weir_entry *e, u64 *word)
 
 /* ------------------------------------------------------------ acquire */
 
-/* The answer to what was decided; a sleeping caller may have another one by now. */
+/* Fill in the answer for a decision; for a sleeping caller it may have changed by now. */
 static void tell(struct gate_waiter *w, const struct weir_entry *e, int ret)
 {
 	static const u8 verdicts[] = {
@@ -328,7 +328,7 @@ static int look(struct gate_waiter *w)
 	return ret;
 }
 
-/* The key is new: as look(). WEIR_GATE_AGAIN also if its place went to another one. */
+/* As look(), for a new key. WEIR_GATE_AGAIN also if another key took the slot. */
 static int look_new(struct gate_waiter *w)
 {
 	struct weir_table *t = &w->g->table;
@@ -384,7 +384,7 @@ static bool doze(struct gate_waiter *w)
 	return in_time;
 }
 
-/* Why he has to leave the queue, or WEIR_GATE_SLEEP. Entry locked, not granted. */
+/* The reason to leave the queue, or WEIR_GATE_SLEEP. Must hold the entry's lock; not granted. */
 static int reason_to_leave(const struct gate_waiter *w, bool in_time)
 {
 	if (!weir_object_alive(&w->g->obj))
@@ -398,7 +398,10 @@ static int reason_to_leave(const struct gate_waiter *w, bool in_time)
 	return in_time ? WEIR_GATE_SLEEP : WEIR_GATE_REFUSED;
 }
 
-/* He woke up. Under RCU, so that the entry is there unless he has been granted. */
+/*
+ * After a wake-up. Must hold rcu_read_lock(), so that the entry exists unless the permits were
+ * granted.
+ */
 static int look_again(struct gate_waiter *w, bool in_time)
 {
 	struct weir_gate *g = w->g;
@@ -409,11 +412,11 @@ static int look_again(struct gate_waiter *w, bool in_time)
 	/* pairs with the release in wake() */
 	if (smp_load_acquire(&w->granted))
 		return WEIR_GATE_GRANTED;
-	/* while he is in the queue the entry is not idle, so nobody drops it */
+	/* an entry with waiters is not idle, so it is not dropped */
 	if (!weir_table_lock(&g->table, e, &word))
 		return WEIR_GATE_GRANTED;
 	if (!w->granted) {
-		/* in the lock: what he was kicked for is to be seen from here on */
+		/* clear @kicked under the lock: changes before this are visible from here on */
 		spin_lock(&g->lock);
 		WRITE_ONCE(w->kicked, false);
 		spin_unlock(&g->lock);
@@ -423,7 +426,7 @@ static int look_again(struct gate_waiter *w, bool in_time)
 	ret = w->granted ? WEIR_GATE_GRANTED : reason_to_leave(w, in_time);
 	if (ret != WEIR_GATE_GRANTED && ret != WEIR_GATE_SLEEP) {
 		weir_gate_leave(g, &w->place);
-		/* he stood before others who may fit */
+		/* waiters behind this one may fit now */
 		weir_gate_hand_on(g, e);
 		answer(w, e, WEIR_LIMITED);
 		if (ret == WEIR_GATE_REFUSED)
@@ -506,7 +509,7 @@ static int release(struct gate_waiter *w)
 	return ret;
 }
 
-/* Cancel the request, or collect what it came to. -ENOENT: there is none. */
+/* Cancel the request, or collect its result. -ENOENT: there is none. */
 static int cancel(struct gate_waiter *w)
 {
 	struct weir_entry *e;
@@ -547,7 +550,7 @@ static int acquire_op(struct gate_waiter *w)
 {
 	int err;
 
-	/* without memory what has ended can be collected still */
+	/* without memory, an ended request can still be collected */
 	w->new = weir_grant_new();
 	if (!sleeps(w))
 		w->async = weir_async_new();
@@ -629,7 +632,7 @@ void weir_gate_kick(struct weir_gate *g)
 {
 	LIST_HEAD(all);
 
-	/* callers may leave from there as well; whoever joins now has seen the change */
+	/* waiters may leave meanwhile; a caller that joins now has seen the change */
 	spin_lock_bh(&g->lock);
 	list_splice_init(&g->waiters, &all);
 	spin_unlock_bh(&g->lock);

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Acquisitions that stand in a gate's queue while their holder does other things. See
- * gate_async.h.
+ * Acquisitions that wait in a gate's queue while their holder does not sleep. See gate_async.h.
  *
- * While a grant has a request that is not collected its entry must stay, or the holder
- * would not find it again. So the entry's word, which is of no other use at gates, counts
- * them: with any the entry is not idle.
+ * An entry must stay while a grant has an uncollected request, because the holder finds the
+ * request through it. The entry's word, which gates do not use otherwise, counts these
+ * requests: while it is not 0 the entry is not idle.
  *
- * Cost beside that of an acquisition: memory, and with a deadline a walk down the tree of
- * the gate's deadlines. A grant: one wake-up of each poller of the client's file.
+ * Cost beside that of an acquisition: memory, and with a deadline a walk down the tree of the
+ * gate's deadlines. A grant: one wake-up of each poller of the client's file.
  */
 
 #include <linux/err.h>
@@ -183,15 +182,15 @@ int weir_async_begin(struct weir_gate *g, struct weir_client *c, struct weir_gra
 }
 
 /**
- * weir_async_collect - how the request stands
+ * weir_async_collect - get the state of a request
  * @g: the gate
  * @grant: the holder's
- * @n: how many it is thought to be for
+ * @n: number of permits that the caller expects it to be for
  * @word: the entry's
  *
- * If it has ended it is collected by this. Context: entry locked, RCU read side.
- * Return: WEIR_GATE_QUEUED, WEIR_GATE_GRANTED, WEIR_GATE_TIMED_OUT; -ENOENT: there is
- * none; -EINVAL: it is for another number; -E2BIG, -EDEADLK, -ENODEV.
+ * Collects the request if it has ended. Context: entry locked, RCU read side.
+ * Return: WEIR_GATE_QUEUED, WEIR_GATE_GRANTED, WEIR_GATE_TIMED_OUT; -ENOENT: there is none;
+ *	-EINVAL: it is for another number; -E2BIG, -EDEADLK, -ENODEV.
  */
 int weir_async_collect(struct weir_gate *g, struct weir_grant *grant, u32 n, u64 *word)
 {
@@ -210,15 +209,15 @@ int weir_async_collect(struct weir_gate *g, struct weir_grant *grant, u32 n, u64
 }
 
 /**
- * weir_async_cancel - take the request back
+ * weir_async_cancel - cancel a request
  * @g: the gate
  * @e: the entry, locked
  * @grant: the holder's
  * @word: the entry's
  *
- * Those behind it get what is free. Context: RCU read side.
- * Return: WEIR_GATE_CANCELLED; or it had ended, and is collected: as
- * weir_async_collect(). -ENOENT: there is none.
+ * Grants free permits to the waiters behind it. Context: RCU read side.
+ * Return: WEIR_GATE_CANCELLED; or, if the request had ended and is now collected, as
+ *	weir_async_collect(). -ENOENT: there is none.
  */
 int weir_async_cancel(struct weir_gate *g, struct weir_entry *e, struct weir_grant *grant,
 		      u64 *word)
@@ -336,7 +335,7 @@ void weir_async_kick(struct weir_gate *g)
 	} while (a);
 }
 
-/* The first request whose time is up, or NULL. */
+/* The first request whose deadline has passed, or NULL. */
 static struct weir_async *first_due(struct weir_gate *g)
 {
 	struct weir_async *a;
@@ -350,9 +349,9 @@ static struct weir_async *first_due(struct weir_gate *g)
 }
 
 /*
- * &weir_gate.timer: end the requests whose time is up. Whoever adds one that is first
- * starts the timer under the gate's lock, and so does this before it is over: no deadline
- * is forgotten. Context: softirq; freeing the gate waits for it.
+ * &weir_gate.timer: end the requests whose deadline has passed. Adding a request that is first
+ * starts the timer under the gate's lock, even while this function runs, so no deadline is
+ * missed. Context: softirq; freeing the gate waits for it.
  */
 enum hrtimer_restart weir_async_timer(struct hrtimer *timer)
 {

@@ -2,14 +2,16 @@
 /*
  * Queues of a gate: places of sleeping callers (gate.c) and of requests (gate_async.c).
  *
- * A request is a queued acquisition: it belongs to a grant, as request.h says, and
- * stands in the queue among the others. It leaves the queue
- *  - granted, when permits come back;
- *  - too late, by the gate's timer;
- *  - because the gate changed or died, by the task that changed or deleted it;
- *  - cancelled, by its holder or with it.
- * All do so under the entry's lock. As long as a request is at the gate a dying gate keeps
- * its storage (object.h): phase 1 is not over before all have left.
+ * A request is a queued acquisition: it belongs to a grant, as request.h says, and waits in the
+ * queue among the others. It leaves the queue
+ *
+ * - granted, when permits come back;
+ * - timed out, by the gate's timer;
+ * - because the gate changed or died, by the task that changed or deleted it;
+ * - cancelled, by its holder or with it.
+ *
+ * All of this happens under the entry's lock. As long as a request is at the gate, a dying gate
+ * keeps its storage (object.h): phase 1 is not over before all requests have left.
  */
 #ifndef _WEIR_GATE_ASYNC_H
 #define _WEIR_GATE_ASYNC_H
@@ -26,7 +28,7 @@ enum weir_gate_answer {
 	WEIR_GATE_GRANTED,
 	WEIR_GATE_REFUSED,	/* not now */
 	WEIR_GATE_SLEEP,	/* in the queue */
-	WEIR_GATE_QUEUED,	/* in the queue, and nobody sleeps */
+	WEIR_GATE_QUEUED,	/* in the queue, without a sleeping task */
 	WEIR_GATE_TIMED_OUT,	/* refused, and counted when it was */
 	WEIR_GATE_CANCELLED,
 	WEIR_GATE_NO_ENTRY,	/* one must be made */
@@ -35,12 +37,11 @@ enum weir_gate_answer {
 
 /**
  * struct weir_gate_place - a place in the queue of a key
- *
  * @turn: in the queue of the key, or in none; entry's lock
- * @async: nobody sleeps: it is in a &struct weir_async
- * @e: the entry; constant, there while @turn is in its queue
- * @all: in @waiters of the gate while @turn is in its queue, or in @async until the
- *	request is gone; the gate's lock
+ * @async: it is part of a &struct weir_async; no task sleeps for it
+ * @e: the entry; constant, valid while @turn is in its queue
+ * @all: in @waiters of the gate while @turn is in its queue, or in @async until the request
+ *	is gone; the gate's lock
  */
 struct weir_gate_place {
 	struct weir_gate_turn	turn;

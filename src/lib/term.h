@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What decides about a lease: its version, until when it lasts, and whose it is.
+ * The rules for a lease: its version, when it expires, and its owner.
  *
- * A new value is a new lease with a new version, and its predecessor's owner and time or
- * ones of its own. So who names a version names one value, and of two of a roster, of
- * whatever keys, the later one has the greater version.
+ * A new value is a new lease with a new version. It keeps the owner and the time of its
+ * predecessor, or gets its own. A version therefore identifies one value, and of two leases of
+ * a roster, of any keys, the later one has the higher version.
  *
- * A pure algorithm (pure.h), but for the number that versions are counted by. An entry
- * leads to one lease at a time, and whoever changes that has it locked: so a term is
- * constant but for @expires.
+ * A pure algorithm (pure.h), except for the number from which versions are taken. An entry
+ * points to one lease at a time, which is changed only under the entry's lock; a term is
+ * therefore constant except for @expires.
  */
 #ifndef _WEIR_TERM_H
 #define _WEIR_TERM_H
@@ -23,17 +23,17 @@
 struct weir_grant;
 
 /**
- * struct weir_term - of a lease
+ * struct weir_term - version, time and owner of a lease
  *
- * I: set before the entry leads to it, then constant. E: written under the entry's lock,
- * read under RCU with READ_ONCE().
+ * I: set before the entry points to the lease, then constant. E: written under the entry's
+ * lock, read under RCU with READ_ONCE().
  *
- * @version:	I
- * @expires:	E: ns since the table's epoch, or WEIR_TERM_FOREVER
- * @grant:	I: the owner's, NULL of a detached one. Good under the entry's lock while the
- *		roster is alive.
- * @client:	I: the owner's, to be compared and never followed
- * @tag:	I: the owner's
+ * @version:       I
+ * @expires:       E: ns since the table's epoch, or WEIR_TERM_FOREVER
+ * @grant: I: the owner's, NULL for a detached lease. Valid under the entry's lock while the
+ *	roster is alive.
+ * @client:        I: the owner's; compared, never followed
+ * @tag:   I: the owner's
  */
 struct weir_term {
 	u64			version;
@@ -43,20 +43,20 @@ struct weir_term {
 	u32			tag;
 };
 
-/* When it runs out. */
+/* When the lease expires. */
 static inline u64 weir_term_expires(const struct weir_term *t)
 {
 	/* pairs with the WRITE_ONCE() in weir_term_touch() */
 	return READ_ONCE(t->expires);
 }
 
-/* Whether it has not run out at @now. */
+/* Whether the lease has not expired at @now. */
 static inline bool weir_term_lasts(const struct weir_term *t, u64 now)
 {
 	return weir_term_expires(t) > now;
 }
 
-/* How long one lasts still that runs out then; WEIR_NEVER: until it is given up. */
+/* ns until a lease with this end expires; WEIR_NEVER: it does not expire. */
 static inline u64 weir_term_left(u64 expires, u64 now)
 {
 	if (expires == WEIR_TERM_FOREVER)
@@ -64,7 +64,7 @@ static inline u64 weir_term_left(u64 expires, u64 now)
 	return expires > now ? expires - now : 0;
 }
 
-/* When one ends that begins at @now. @ttl: ns, WEIR_NEVER, or 0: as @usual. */
+/* The end of a lease that begins at @now. @ttl: ns, WEIR_NEVER, or 0: use @usual. */
 static inline u64 weir_term_until(u64 ttl, u64 usual, u64 now)
 {
 	ttl = ttl ? ttl : usual;
@@ -78,28 +78,29 @@ static inline bool weir_term_is_of(const struct weir_term *t, const void *client
 	return t->client && t->client == client && t->tag == tag;
 }
 
-/* Whether they may do with it what only its owner may. */
+/* Whether they may do what only the owner may: they are the owner, or the lease is detached. */
 static inline bool weir_term_is_open_to(const struct weir_term *t, const void *client,
 					u32 tag)
 {
 	return !t->client || weir_term_is_of(t, client, tag);
 }
 
-/* Whether an operation makes a lease where there is none. */
+/* Whether an operation makes a lease if there is none. */
 static inline bool weir_term_makes(u32 opcode)
 {
 	return opcode == WEIR_OP_CLAIM || opcode == WEIR_OP_PUT;
 }
 
 /**
- * weir_term_admit - whether an operation may be done to a key
- * @t: of the key's lease, which lasts; NULL: it has none
+ * weir_term_admit - check whether an operation is allowed on a key
+ * @t: of the key's live lease; NULL: it has none
  * @opcode: CLAIM, PUT, REPLACE, TOUCH or REMOVE
  * @n: the operation's
  * @client: the caller's
  * @tag: the caller's
  *
- * Return: 0, -ENOENT, -EEXIST: it is another one's, or -ESTALE: it is of another version.
+ * Return: 0, -ENOENT, -EEXIST: another holder has the lease, or -ESTALE: it has another
+ *	version.
  */
 static inline int weir_term_admit(const struct weir_term *t, u32 opcode, u64 n,
 				  const void *client, u32 tag)
@@ -113,14 +114,14 @@ static inline int weir_term_admit(const struct weir_term *t, u32 opcode, u64 n,
 	return weir_term_is_open_to(t, client, tag) ? 0 : -EEXIST;
 }
 
-/* A lease begins, that of the next version; its owner is set, if it has one. */
+/* Begin a lease with the next version; the caller has set the owner, if it has one. */
 static inline void weir_term_begin(struct weir_term *t, atomic64_t *versions, u64 until)
 {
 	t->version = atomic64_inc_return(versions);
 	t->expires = until;
 }
 
-/* It begins in place of @old: only the version is another one. */
+/* Begin a lease in place of @old: only the version differs. */
 static inline void weir_term_succeed(struct weir_term *t, atomic64_t *versions,
 				     const struct weir_term *old)
 {
@@ -128,7 +129,7 @@ static inline void weir_term_succeed(struct weir_term *t, atomic64_t *versions,
 	t->version = atomic64_inc_return(versions);
 }
 
-/* Let it last until then: whether that is earlier than it was. */
+/* Set the end of the lease. Return: whether it is earlier than before. */
 static inline bool weir_term_touch(struct weir_term *t, u64 until)
 {
 	u64 before = t->expires;

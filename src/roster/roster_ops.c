@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Operations of rosters: what their opcodes take, and what comes by a struct weir_lease. */
+/* Operations of rosters: their opcodes, and the copies of a struct weir_lease. */
 
 #include <linux/uaccess.h>
 

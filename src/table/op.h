@@ -9,7 +9,7 @@
 #include "core/object.h"
 #include "table/table.h"
 
-/* What comes from the user, and what goes to the user. */
+/* The half that is copied in, and the half that is copied out. */
 #define WEIR_OP_IN	offsetof(struct weir_op, result)
 #define WEIR_OP_OUT	(sizeof(struct weir_op) - WEIR_OP_IN)
 
@@ -21,15 +21,15 @@
 
 /**
  * struct weir_op_desc - an opcode
- * @kind: objects it is for
+ * @kind: kind of object
  * @opcode: enum weir_opcode
- * @right: WEIR_RIGHT_* that it takes
- * @flags: WEIR_OP_* that it accepts
+ * @right: WEIR_RIGHT_* required
+ * @flags: WEIR_OP_* accepted
  * @traits: WEIR_OPF_*
  * @n_min: the least @n
- * @n_max: the greatest
+ * @n_max: the greatest @n
  * @arg_min: the least @arg
- * @arg_max: the greatest
+ * @arg_max: the greatest @arg
  */
 struct weir_op_desc {
 	const struct weir_kind_ops *kind;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * gate - gates as objects: configuration, operations that need not wait, every errno
+ * gate - gates as objects: configuration, operations without a wait, every errno
  *
- * gate_wait is about waiting, gate_owner about who holds.
+ * gate_wait tests waiting, gate_owner tests holders.
  */
 #include "harness.h"
 
@@ -157,7 +157,7 @@ TEST_F(calls, stats)
 	EXPECT_EQ(3, s.keys);
 	EXPECT_EQ(3, s.max_keys);
 	EXPECT_EQ(1, s.full);
-	/* a wait whose time is up: here with what another file holds */
+	/* a wait that times out: for permits held by another file */
 	close(self->fd);
 	self->fd = client_open(O_RDWR);
 	ASSERT_EQ(0, object_open(self->fd, WEIR_KIND_GATE, OURS "keyed", WEIR_RIGHT_ALL,
@@ -174,7 +174,7 @@ TEST_F(calls, stats)
 	EXPECT_EQ(2, s.refused);
 }
 
-/* What is malformed is told before anything is done. */
+/* A malformed op is refused before anything is done. */
 TEST_F(calls, op_refused)
 {
 	struct weir_op good = op_make(WEIR_OP_ACQUIRE, self->gate, 1), bad;
@@ -236,7 +236,7 @@ TEST_F(calls, impossible)
 	EXPECT_EQ(WEIR_ALLOWED, gate_get_as(self->fd, 1, self->gate, NULL, 3, 0));
 	EXPECT_EQ(-EDEADLK, gate_run_as(self->fd, 1, &op, WEIR_OP_ACQUIRE, self->gate, NULL,
 					3, WEIR_NEVER));
-	/* a caller that does not wait is told that there are none, as any other */
+	/* a caller that does not wait is answered "limited", as any other */
 	EXPECT_EQ(WEIR_LIMITED, gate_get_as(self->fd, 1, self->gate, NULL, 3, 0));
 	EXPECT_EQ(2, gate_free(self->fd, self->gate, NULL));
 }
@@ -346,7 +346,7 @@ TEST_F(calls, keys_of_text)
 	EXPECT_EQ(-EINVAL, op_run(self->fd, &op));
 }
 
-/* A full table takes a new key as soon as another one has nothing out. */
+/* A full table accepts a new key as soon as another key has no held permits. */
 TEST_F(calls, full)
 {
 	const __u64 *const keys[] = { &A, &B, &C };
@@ -368,7 +368,7 @@ TEST_F(calls, full)
 	EXPECT_EQ(WEIR_ALLOWED, gate_try(self->fd, self->keyed, &A, 1));
 }
 
-/* Keys of whom nobody holds anything go in the course of time. */
+/* Keys without held permits are dropped in the background. */
 TEST_F(calls, swept)
 {
 	EXPECT_EQ(WEIR_ALLOWED, gate_try(self->fd, self->keyed, &A, 1));
@@ -454,7 +454,7 @@ TEST_F(calls, quota)
 	EXPECT_EQ(0, gate_set(self->fd, gate, WEIR_SET_MAX_KEYS, &c));
 }
 
-/* A deleted gate is nobody's, and its name is free; permits of it are nothing. */
+/* After a delete the name is free, and permits of the gate are gone. */
 TEST_F(calls, deleted)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_NONE, 1);

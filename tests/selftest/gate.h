@@ -145,7 +145,7 @@ static inline bool gate_answers(const struct weir_op *op, __u32 verdict, __u64 l
 	return false;
 }
 
-/* All permits that are out of a plain gate, at which nobody does anything now. */
+/* All permits held of a plain gate without operations in progress. */
 static inline __u64 gate_in_use(int fd, __u32 gate)
 {
 	struct weir_op op = gate_state(fd, gate, NULL);
@@ -156,7 +156,7 @@ static inline __u64 gate_in_use(int fd, __u32 gate)
 	return op.limit - op.remaining;
 }
 
-/* A file of one's own, and the gate that tests call "gate" in it. */
+/* Open a file of our own, and the gate that tests call "gate" in it. */
 static inline int gate_enter(__u32 *gate)
 {
 	return object_enter(WEIR_KIND_GATE, OURS "gate", gate);
@@ -170,7 +170,7 @@ static inline void gate_take(int fd, __u32 gate, __s64 n)
 
 /* ------------------------------------------------------------ who waits */
 
-/* One who waits, and what he tells; in memory that is shared with him. */
+/* A waiter and its results, in memory shared with it. */
 struct visitor {
 	_Atomic int ready, done, leave;
 	int result;		/* of the call, or of the op */
@@ -190,7 +190,7 @@ static inline void visitor_noted(int sig)
 	(void)sig;
 }
 
-/* Acquires, tells, and holds until told to leave. */
+/* Acquires, stores the result, and holds until told to leave. */
 static inline void visitor_visit(struct visitors *all, int i, int fd, __u32 gate,
 				 const __u64 *key, __s64 n, __u64 until)
 {
@@ -237,7 +237,7 @@ static inline void visitor_wait(struct visitors *all, int i, int fd, __u32 gate,
 	until_asleep(all->visitor[i].pid);
 }
 
-/* Until his call is over. */
+/* Wait until its call is over. */
 static inline struct visitor *visitor_served(struct visitors *all, int i)
 {
 	while (!all->visitor[i].done)
@@ -245,7 +245,7 @@ static inline struct visitor *visitor_served(struct visitors *all, int i)
 	return &all->visitor[i];
 }
 
-/* He goes; what he has is back when this returns. */
+/* Kill it; its permits are back when this returns. */
 static inline void visitor_end(struct visitors *all, int i)
 {
 	all->visitor[i].leave = 1;

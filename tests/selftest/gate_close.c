@@ -134,7 +134,7 @@ TEST_F(close, while_waiting_with_a_message_under_way)
 	EXPECT_EQ(0, gate_stats(self->fd, self->gate).reclaimed);
 }
 
-/* One thread acquires, one closes the descriptor. What the first is told it has, it has. */
+/* One thread acquires, one closes the descriptor: permits that were reported are held. */
 TEST_F(close, told_is_had)
 {
 	unsigned int late = 0, seed = 1;
@@ -175,7 +175,7 @@ TEST_F(close, told_is_had)
 	TH_LOG("%u of %u found no file", late, ROUNDS);
 }
 
-/* One thread closes what was the last descriptor, one has received the file and acquires. */
+/* One thread closes the last descriptor, one has received the file and acquires. */
 TEST_F(close, received_again)
 {
 	unsigned int seed = 2;
@@ -203,7 +203,7 @@ TEST_F(close, received_again)
 	}
 }
 
-/* Two threads acquire, one closes its descriptor of the two: nobody takes the other's. */
+/* Two threads acquire, one closes its descriptor of the two: neither loses permits of the other. */
 TEST_F(close, two_acquire)
 {
 	unsigned int seed = 3;

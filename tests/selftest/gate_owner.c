@@ -147,7 +147,7 @@ TEST_F(owner, killed_with_a_child)
 	EXPECT_EQ(3, gate_stats(self->fd, self->gate).reclaimed);
 }
 
-/* A message under way keeps the file, and whoever receives it is the same holder. */
+/* A message in flight keeps the file, and its receiver is the same holder. */
 TEST_F(owner, killed_with_a_message_under_way)
 {
 	int fd;
@@ -165,7 +165,7 @@ TEST_F(owner, killed_with_a_message_under_way)
 	EXPECT_EQ(6, gate_stats(self->fd, self->gate).reclaimed);
 }
 
-/* A message that nobody receives goes with its socket. */
+/* A message that is never received goes with its socket. */
 TEST_F(owner, message_never_received)
 {
 	begin(self, IN_SOCKET);
@@ -191,7 +191,7 @@ TEST_F(owner, killed_with_io_uring)
 	EXPECT_EQ(3, gate_stats(self->fd, self->gate).reclaimed);
 }
 
-/* Waiting or holding, by whatever signal, and by exit as well. */
+/* Waiting or holding, killed by any signal, or by exit. */
 TEST_F(owner, other_deaths)
 {
 	static const int signals[] = { SIGTERM, SIGSEGV, SIGABRT, 0 };
@@ -380,7 +380,7 @@ TEST_F(owner, dup_client)
 	gate_take(two, self->gate, 2);
 	close(one);
 	EXPECT_EQ(6, gate_in_use(self->fd, self->gate));
-	/* handles of the one are not the other's, and numbers go on as they did */
+	/* the clients' handles are separate, and numbering continues */
 	ASSERT_EQ(0, object_open(two, WEIR_KIND_GATE, OURS "gate", WEIR_RIGHT_USE, &other));
 	EXPECT_EQ(-EBADF, gate_try(self->fd, other, NULL, 1));
 	EXPECT_EQ(0, handle_close(two, self->gate));
@@ -390,7 +390,7 @@ TEST_F(owner, dup_client)
 	EXPECT_EQ(3, gate_stats(self->fd, self->gate).reclaimed);
 }
 
-/* Rights, mode and place in the stream of events are those of the original. */
+/* Rights, mode and position in the event stream are those of the original. */
 TEST_F(owner, dup_client_is_no_more)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_NONE, 1);
@@ -437,7 +437,7 @@ TEST_F(owner, dup_client_of_many)
 	}
 }
 
-/* No descriptor left: told before anything is done. */
+/* Without a free descriptor the call fails before anything is done. */
 TEST_F(owner, dup_client_without_room)
 {
 	struct rlimit full, before;

@@ -92,7 +92,7 @@ TEST_F(gate_poll, at_once)
 	ASSERT_EQ(0, queue_run(self->me, &op, self->mine, NULL, 4, WEIR_NEVER));
 	EXPECT_TRUE(gate_answers(&op, WEIR_ALLOWED, PERMITS, 6, 0, 4));
 	EXPECT_FALSE(told(self->me));
-	/* there is nothing to collect: this is another one */
+	/* there is nothing to collect: this is a new request */
 	ASSERT_EQ(0, queue_run(self->me, &op, self->mine, NULL, 4, WEIR_NEVER));
 	EXPECT_TRUE(gate_answers(&op, WEIR_ALLOWED, PERMITS, 2, 0, 8));
 	EXPECT_EQ(-ENOENT, queue_cancel(self->me, self->mine, NULL));
@@ -129,7 +129,7 @@ TEST_F(gate_poll, in_turn)
 	give(self, 1);
 	EXPECT_EQ(0, waiting(self));
 	EXPECT_TRUE(told(self->me));
-	/* they are his, collected or not */
+	/* the permits are held, collected or not */
 	EXPECT_EQ(4, gate_state(self->me, self->mine, NULL).held);
 	EXPECT_EQ(-EINVAL, mine(self, 3));
 	EXPECT_TRUE(told(self->me));
@@ -144,7 +144,7 @@ TEST_F(gate_poll, in_turn)
 	EXPECT_EQ(10, stats.in_use);
 }
 
-/* Who has not even collected them may give them back. */
+/* A holder may release permits before it has collected the request. */
 TEST_F(gate_poll, released_before_it_is_collected)
 {
 	take(self, PERMITS);
@@ -283,7 +283,7 @@ TEST_F(gate_poll, order)
 	EXPECT_TRUE(told(fd[0]));
 	EXPECT_EQ(5, waiting(self));
 	EXPECT_EQ(0, gate_release(fd[0], gate[0], NULL, 3));
-	/* 3 are free: enough for the third and the fourth, who are not first */
+	/* 3 are free: enough for the third and the fourth, but they are not first */
 	EXPECT_FALSE(told(fd[2]));
 	EXPECT_EQ(WEIR_LIMITED, queue(self->me, self->mine, NULL, 1, 0));
 	EXPECT_EQ(3, gate_free(self->fd, self->gate, NULL));
@@ -341,7 +341,7 @@ TEST_F(gate_poll, not_by_aio)
 	syscall(SYS_io_destroy, aio);
 }
 
-/* It does not sleep anyway; who would, does not. */
+/* A queued request does not sleep anyway; with O_NONBLOCK, other requests do not either. */
 TEST_F(gate_poll, nonblock)
 {
 	struct weir_op op;
@@ -365,7 +365,7 @@ TEST_F(gate_poll, no_deadlock)
 
 	gate_take(self->me, self->mine, 8);
 	EXPECT_EQ(WEIR_QUEUED, mine(self, 5));
-	/* 8 held and 5 to come leave none, but others may share the tag */
+	/* 8 held and 5 wanted can never be granted, but other holders may share the tag */
 	EXPECT_EQ(0, gate_run(self->me, &op, WEIR_OP_ACQUIRE, self->mine, NULL, 1,
 			      later(self, 20 * MS)));
 	EXPECT_EQ(WEIR_LIMITED, op.verdict);
@@ -374,7 +374,7 @@ TEST_F(gate_poll, no_deadlock)
 	EXPECT_EQ(9, gate_state(self->me, self->mine, NULL).held);
 	EXPECT_EQ(WEIR_ALLOWED, mine(self, 5));
 	EXPECT_EQ(0, gate_release(self->me, self->mine, NULL, 9));
-	/* 3 held and 5 to come leave 2, when another one is gone */
+	/* 3 held and 5 wanted leave 2, when the other one is gone */
 	gate_take(self->me, self->mine, 3);
 	take(self, 5);
 	EXPECT_EQ(WEIR_QUEUED, mine(self, 5));
@@ -437,7 +437,10 @@ static long sleeps(const struct poller *p)
 	return n;
 }
 
-/* Who is granted is woken when he is; nobody else is, nor who waits for events. */
+/*
+ * Only the client whose request was granted is woken; neither other clients nor those that wait
+ * for events.
+ */
 TEST_F(gate_poll, wakes_one)
 {
 	struct poller granted, other, events;
@@ -476,7 +479,7 @@ TEST_F(gate_poll, wakes_one)
 	close(fd);
 }
 
-/* Each grant is an edge, collected or not; what was told once is told no more. */
+/* Each grant is an edge, collected or not; each is reported once. */
 TEST_F(gate_poll, edges)
 {
 	static const __u64 keys[] = { 1, 2, 3 };
@@ -518,7 +521,7 @@ TEST_F(gate_poll, deadline)
 	take(self, 4);
 	ASSERT_EQ(WEIR_QUEUED, queue(self->me, self->mine, NULL, 7,
 				     later(self, 300 * MS)));
-	/* behind it, and enough for him */
+	/* behind it, with enough permits for it */
 	sleeper(self, 0, 6);
 	told_wait(self->me);
 	EXPECT_LE(300 * MS, now_ns() - since);
@@ -531,14 +534,14 @@ TEST_F(gate_poll, deadline)
 	ASSERT_EQ(0, queue_run(self->me, &op, self->mine, NULL, 7, WEIR_NEVER));
 	EXPECT_TRUE(gate_answers(&op, WEIR_LIMITED, PERMITS, 0, 0, 0));
 	EXPECT_FALSE(told(self->me));
-	/* it was counted when it was late, not when that was told */
+	/* it was counted at its deadline, not when that was reported */
 	s = gate_stats(self->fd, self->gate);
 	EXPECT_EQ(1, s.timeouts);
 	EXPECT_EQ(1, s.refused);
 	EXPECT_EQ(-ENOENT, queue_cancel(self->me, self->mine, NULL));
 }
 
-/* One that is due before those that were there; and those that are gone disturb nobody. */
+/* A new first deadline; and requests that are gone have no effect. */
 TEST_F(gate_poll, deadlines)
 {
 	static const __u64 keys[] = { 1, 2, 3, 4 };
@@ -585,7 +588,7 @@ TEST_F(gate_poll, cancel)
 	sleeper(self, 0, 1);
 	before = gate_stats(self->fd, self->gate);
 	ASSERT_EQ(0, gate_run(self->me, &op, WEIR_OP_CANCEL, self->mine, NULL, 0, 0));
-	/* and who stood behind has what is free */
+	/* and the waiter behind it has the free permits */
 	EXPECT_TRUE(gate_answers(&op, WEIR_NONE, PERMITS, 0, 0, 0));
 	EXPECT_EQ(0, visitor_served(self->all, 0)->result);
 	EXPECT_EQ(0, waiting(self));
@@ -597,7 +600,7 @@ TEST_F(gate_poll, cancel)
 	EXPECT_EQ(9, gate_free(self->fd, self->gate, NULL));
 }
 
-/* Too late: then it is his, and he is told. */
+/* Too late to cancel: it was granted, and the answer says so. */
 TEST_F(gate_poll, cancel_too_late)
 {
 	struct weir_op op;

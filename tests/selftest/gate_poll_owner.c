@@ -2,8 +2,8 @@
 /*
  * gate_poll_owner - queued acquisitions whose holder, handle or gate goes or changes
  *
- * The test's own file holds what is out, and has the gate; "me" is a client of its own.
- * What a process had that dies is back when waitpid() returns.
+ * The test's own file holds the other permits, and created the gate; "me" is another client.
+ * Permits of a dead process are back when waitpid() returns.
  */
 #include "harness.h"
 
@@ -83,8 +83,8 @@ static __u32 waiting(FIXTURE_DATA(poll_owner) *self)
 }
 
 /*
- * All but one permit are out; @fd has queued for 4, and somebody asleep behind it wants 1.
- * Where it is granted so is he, and nothing else is out.
+ * All permits but one are held; @fd has queued for 4, and a sleeper behind it wants 1. When the
+ * request is granted, so is the sleeper, and no other permits are held.
  */
 static void arrange(FIXTURE_DATA(poll_owner) *self, int fd, __u32 gate, bool granted)
 {
@@ -96,7 +96,7 @@ static void arrange(FIXTURE_DATA(poll_owner) *self, int fd, __u32 gate, bool gra
 		give(self, PERMITS - 1);
 }
 
-/* Its holder is gone: nothing is left of it, and who stood behind has got his. */
+/* Its holder is gone: nothing of it is left, and the waiter behind it was granted. */
 static void undone(struct __test_metadata *_metadata, FIXTURE_DATA(poll_owner) *self,
 		   bool granted)
 {
@@ -191,7 +191,7 @@ static pid_t queued_child(FIXTURE_DATA(poll_owner) *self, bool dup)
 	return pid;
 }
 
-/* By whatever signal. */
+/* By any signal. */
 TEST_F(poll_owner, killed)
 {
 	static const int signals[] = { SIGKILL, SIGTERM, SIGSEGV };
@@ -216,12 +216,12 @@ TEST_F(poll_owner, killed)
 		self->all->visitor[0].pid = 0;
 		give(self, variant->granted ? 6 : 7);
 	}
-	/* the sleeper's come back by his death as well */
+	/* the sleeper's permits come back by its death as well */
 	EXPECT_EQ(6 * ((variant->granted ? 4 : 0) + 3),
 		  gate_stats(self->fd, self->gate).reclaimed);
 }
 
-/* A duplicate has nothing of what the original queued; nor is it told of that. */
+/* A duplicate has no requests of the original, and poll does not report them to it. */
 static int duplicate_looks(FIXTURE_DATA(poll_owner) *self, int copy, bool granted)
 {
 	if (told(copy) || gate_state(copy, self->mine, NULL).held)
@@ -287,14 +287,14 @@ TEST_F(poll_owner, tags)
 	EXPECT_EQ(6, gate_in_use(self->fd, self->gate));
 }
 
-/* A tag that holds too much to be granted more is told so; tag 0 is not. */
+/* A tag that holds too much for its request fails with EDEADLK; tag 0 does not. */
 TEST_F(poll_owner, tag_would_wait_for_itself)
 {
 	ASSERT_EQ(WEIR_ALLOWED, gate_get_as(self->me, 7, self->mine, NULL, 6, 0));
 	EXPECT_EQ(-EDEADLK, mine_as(self, 7, 5));
 	EXPECT_EQ(WEIR_QUEUED, mine_as(self, 8, 5));
 	EXPECT_EQ(WEIR_QUEUED, mine_as(self, 7, 4));
-	/* 6 held and 4 to come leave none */
+	/* 6 held and 4 wanted can never be granted */
 	EXPECT_EQ(-EDEADLK, gate_get_as(self->me, 7, self->mine, NULL, 1, WEIR_NEVER));
 	EXPECT_EQ(2, waiting(self));
 	/* fewer permits: 6 held leave 3 */
@@ -307,7 +307,7 @@ TEST_F(poll_owner, tag_would_wait_for_itself)
 	EXPECT_EQ(WEIR_ALLOWED, mine_as(self, 8, 5));
 }
 
-/* So many that are not collected, and no more, whatever their tags and keys. */
+/* The number of uncollected requests is limited, across tags and keys. */
 TEST_F(poll_owner, cap)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_U64, 1);
@@ -332,7 +332,7 @@ TEST_F(poll_owner, cap)
 	EXPECT_EQ(WEIR_QUEUED, queue_as(self->me, 9999, other, &key[0], 1, WEIR_NEVER));
 	EXPECT_EQ(-EMFILE, queue_as(self->me, 5, other, &key[0], 1, WEIR_NEVER));
 	ASSERT_EQ(0, gate_release(self->fd, gate, &key[0], 1));
-	/* what has ended counts until it is collected */
+	/* an ended request counts until it is collected */
 	EXPECT_EQ(-EMFILE, queue_as(self->me, 5, other, &key[0], 1, WEIR_NEVER));
 	EXPECT_EQ(WEIR_ALLOWED, queue_as(self->me, 0, other, &key[0], 1, WEIR_NEVER));
 	EXPECT_EQ(WEIR_QUEUED, queue_as(self->me, 5, other, &key[0], 1, WEIR_NEVER));
@@ -341,8 +341,8 @@ TEST_F(poll_owner, cap)
 /* ------------------------------------------------------------ sharing a file */
 
 /*
- * Shares the file, and sleeps in an epoll of its own until it is told of something.
- * EPOLLEXCLUSIVE: with others that have the file it asks to be woken one at a time.
+ * Shares the file, and sleeps in an epoll of its own. With EPOLLEXCLUSIVE it asks to be woken
+ * one at a time.
  */
 static pid_t exclusive_child(FIXTURE_DATA(poll_owner) *self)
 {
@@ -436,7 +436,7 @@ TEST_F(poll_owner, exec)
 
 /* ------------------------------------------------------------ the gate */
 
-/* However it stands, and whoever asks: each is told once, by what he asks. */
+/* In every state, and for every caller: the deletion is reported once, by the next operation. */
 TEST_F(poll_owner, deletion)
 {
 	__u32 again, other;
@@ -455,10 +455,10 @@ TEST_F(poll_owner, deletion)
 	ASSERT_EQ(0, object_delete(self->fd, self->gate));
 	EXPECT_TRUE(told(self->me));
 	EXPECT_TRUE(told(second));
-	/* who asks for something else may have to be told of this still */
+	/* another operation on the gate reports it, too */
 	EXPECT_EQ(-ENODEV, gate_release(second, other, NULL, 1));
 	EXPECT_TRUE(told(second));
-	/* nor does another handle tell of it */
+	/* another handle does not report it either */
 	EXPECT_EQ(-ENODEV, queue_cancel(self->me, again, NULL));
 	EXPECT_TRUE(told(self->me));
 	EXPECT_EQ(-ENODEV, mine(self, 4));
@@ -468,7 +468,7 @@ TEST_F(poll_owner, deletion)
 	close(second);
 }
 
-/* One answer stands for all keys; and who gives his handle back needs none. */
+/* One answer covers all keys; a caller that closes its handle needs none. */
 TEST_F(poll_owner, deletion_with_keys)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_U64, 1);
@@ -497,7 +497,10 @@ TEST_F(poll_owner, deletion_with_keys)
 	close(second);
 }
 
-/* It is the client's: another handle does as well. Without any, there is no more to tell. */
+/*
+ * A request belongs to the client: another handle can collect it. Without any handle nothing is
+ * reported.
+ */
 TEST_F(poll_owner, handle_closed)
 {
 	__u32 again;
@@ -519,7 +522,7 @@ TEST_F(poll_owner, handle_closed)
 	EXPECT_FALSE(told(self->me));
 }
 
-/* More permits: all for whom there are some now. */
+/* More permits: all requests that fit now are granted. */
 TEST_F(poll_owner, more_permits)
 {
 	__u32 other;
@@ -541,7 +544,7 @@ TEST_F(poll_owner, more_permits)
 	close(second);
 }
 
-/* Too few for ever: he is told, and who stood behind does not wait for him. */
+/* Too few permits for ever: the request fails, and the waiter behind it does not wait for it. */
 TEST_F(poll_owner, fewer_permits)
 {
 	struct weir_gate_stats s;
@@ -550,7 +553,7 @@ TEST_F(poll_owner, fewer_permits)
 	ASSERT_EQ(0, gate_resize(self->fd, self->gate, 3));
 	EXPECT_TRUE(told(self->me));
 	if (variant->granted) {
-		/* who has them has them */
+		/* held permits stay held */
 		EXPECT_EQ(WEIR_ALLOWED, mine(self, 4));
 		EXPECT_EQ(4, gate_state(self->me, self->mine, NULL).held);
 		EXPECT_FALSE(told(self->me));
@@ -571,7 +574,7 @@ TEST_F(poll_owner, fewer_permits)
 
 /* ------------------------------------------------------------ room for keys */
 
-/* What is to be collected keeps its key, granted or not; what was collected does not. */
+/* An uncollected request keeps its key, granted or not; a collected one does not. */
 TEST_F(poll_owner, keeps_its_key)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_U64, 1);
@@ -600,7 +603,7 @@ TEST_F(poll_owner, keeps_its_key)
 	ASSERT_EQ(0, gate_run(self->me, &op, WEIR_OP_CANCEL, other, &b, 0, 0));
 	EXPECT_TRUE(gate_answers(&op, WEIR_ALLOWED, 1, 1, 0, 0));
 	EXPECT_EQ(WEIR_ALLOWED, gate_try(self->fd, gate, &a, 1));
-	/* nor does one that was taken back, or whose holder is gone */
+	/* nor does a cancelled one, or one whose holder is gone */
 	ASSERT_EQ(WEIR_QUEUED, queue(self->me, other, &a, 1, WEIR_NEVER));
 	ASSERT_EQ(0, gate_release(self->fd, gate, &a, 1));
 	EXPECT_EQ(WEIR_FULL, gate_try(self->fd, gate, &b, 1));

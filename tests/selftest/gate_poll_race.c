@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * gate_poll_race - many who queue and poll at once, and who go while they are served
+ * gate_poll_race - many that queue and poll at the same time, and go while they are served
  *
- * In the end nothing is out, nobody waits, and what was granted is what somebody was told
- * or had no time to be told.
+ * At the end no permits are held, nothing waits, and the number of grants is that of reported
+ * grants plus those whose holder was killed before the report.
  */
 #include "harness.h"
 
@@ -51,7 +51,7 @@ FIXTURE_TEARDOWN(poll_race)
 	objects_wipe();
 }
 
-/* Nothing is left of whatever was done. */
+/* Nothing may be left. */
 static void all_over(struct __test_metadata *_metadata, FIXTURE_DATA(poll_race) *self)
 {
 	struct weir_gate_stats s = gate_stats(self->fd, self->gate);
@@ -70,7 +70,7 @@ static void all_over(struct __test_metadata *_metadata, FIXTURE_DATA(poll_race) 
 
 /* ------------------------------------------------------------ order */
 
-/* A thousand, one thread, one epoll: each is told in his turn, and nobody before. */
+/* A thousand requests, one thread, one epoll: each is reported in its turn, and none early. */
 TEST_F(poll_race, a_thousand)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_NONE, 1);
@@ -108,7 +108,7 @@ TEST_F(poll_race, a_thousand)
 	close(epoll);
 }
 
-/* So many may queue for a key, and no more; then all are let in at once. */
+/* The maximum number of requests for a key, and no more; then all are granted at once. */
 TEST_F(poll_race, the_most)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_NONE, 1);
@@ -148,7 +148,7 @@ TEST_F(poll_race, the_most)
 	EXPECT_EQ(1, gate_in_use(self->fd, gate));
 }
 
-/* A thousand keys of one file: all are told of by that, and asked for in one go. */
+/* A thousand keys of one file: one descriptor reports them all, and one call collects them. */
 TEST_F(poll_race, a_thousand_keys)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_U64, 1);
@@ -202,7 +202,7 @@ static __u64 until(int fd, unsigned int chance)
 	return chance % 3 ? WEIR_NEVER : info_get(fd).now + 20000 + chance % 16 * 20000;
 }
 
-/* By whatever way: what the end was, or a negative errno. */
+/* Acquire in a random way. Return: the outcome, or a negative errno. */
 static int visit(int fd, __u32 gate, const __u64 *key, long n, unsigned int *seed)
 {
 	int ret = queue(fd, gate, key, n, until(fd, next(seed)));
@@ -221,7 +221,7 @@ static int visit(int fd, __u32 gate, const __u64 *key, long n, unsigned int *see
 			if (!told_in(fd, 60000))
 				return -ETIME;
 			ret = queue(fd, gate, key, n, WEIR_NEVER);
-			/* told, so it has ended: this holder has no other */
+			/* poll has reported an end, and this holder has no other request */
 			if (ret == WEIR_QUEUED)
 				return -EPROTO;
 		}
@@ -265,7 +265,7 @@ static int steady(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-/* Lives until it is shot, and tells of what it was granted when it was told. */
+/* Works until it is killed, and counts reported grants. */
 static void short_lived(void *arg, unsigned int me, unsigned int seed)
 {
 	FIXTURE_DATA(poll_race) *self = arg;
@@ -309,7 +309,7 @@ TEST_F_TIMEOUT(poll_race, storm, 400)
 	EXPECT_LT(0, a->taken_back);
 	EXPECT_LT(0, a->late);
 	EXPECT_EQ(STEADY * TURNS, a->granted + a->taken_back + a->late);
-	/* each that was shot may have been granted what it had no time to tell */
+	/* a killed process may have been granted permits without a report */
 	EXPECT_LE(a->granted + a->short_granted, s.acquired);
 	EXPECT_GE(a->granted + a->short_granted + shot, s.acquired);
 	EXPECT_GE(shot * PERMITS, s.reclaimed);
@@ -322,7 +322,7 @@ TEST_F_TIMEOUT(poll_race, storm, 400)
 	crowd_free(crowd);
 }
 
-/* Nobody dies, so each grant was told: by those who ask, and those who would not wait. */
+/* No process dies, so each grant is reported: to those that collect, or to those that cancel. */
 TEST_F(poll_race, cancel_while_granted)
 {
 	struct account *a = self->account;
@@ -467,7 +467,7 @@ TEST_F(poll_race, close_while_queueing)
 
 /* ------------------------------------------------------------ the gate goes */
 
-/* One gate made, used and deleted under everybody's feet, by one name. */
+/* One name, again and again: a gate is created, used and deleted while others use it. */
 static int make_and_delete(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_U64, 2);
@@ -493,7 +493,7 @@ static int make_and_delete(struct crowd *crowd, unsigned int me, void *arg)
 		if (ret < 0 && ret != -ENODEV)
 			return 2;
 		crowd->seat[me].done += ret == WEIR_ALLOWED;
-		/* who holds and who waits: both lose it */
+		/* holders and waiters: both lose it */
 		if (i % 2)
 			object_delete(fd, create.handle);
 		else if (ret == WEIR_ALLOWED)
@@ -501,7 +501,7 @@ static int make_and_delete(struct crowd *crowd, unsigned int me, void *arg)
 		if (handle_close(fd, create.handle))
 			return 3;
 	}
-	/* all was told */
+	/* nothing is left to report */
 	return told(fd) ? 5 : 0;
 }
 
@@ -514,7 +514,7 @@ TEST_F(poll_race, deletion)
 	crowd_free(crowd);
 }
 
-/* One changes the number of permits all the while; what is too many by then is told so. */
+/* One process changes the number of permits all the while; requests that became impossible fail. */
 static int squeeze(struct crowd *crowd, unsigned int me, void *arg)
 {
 	FIXTURE_DATA(poll_race) *self = arg;

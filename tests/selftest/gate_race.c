@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * gate_race - a storm at a gate of few keys: never too many, and nothing left
+ * gate_race - many processes at a gate of few keys: never too many permits, and nothing left
  *
- * Half of the crowd are shot and replaced again and again, whatever they do at that
- * moment. The others write down what they hold while they hold it, which must never be
- * more than there is, and get back what the dead had.
+ * Half of the processes are killed and replaced again and again, at random points. The others
+ * record what they hold while they hold it; the sum must never exceed the permits, and permits
+ * of the dead come back.
  */
 #include "harness.h"
 
@@ -107,7 +107,7 @@ static int steady(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-/* Lives until it is shot, and tells of what it was granted when it was told. */
+/* Works until it is killed, and counts reported grants. */
 static void short_lived(void *arg, unsigned int me, unsigned int seed)
 {
 	FIXTURE_DATA(gate_race) *self = arg;
@@ -158,7 +158,7 @@ TEST_F_TIMEOUT(gate_race, storm, 400)
 	EXPECT_EQ(0, a->too_many);
 	EXPECT_EQ(a->granted, a->released);
 	EXPECT_LT(0, a->granted);
-	/* each that was shot may have been granted what it had no time to tell */
+	/* a killed process may have been granted permits without a report */
 	EXPECT_LE(a->granted + a->short_granted, s.acquired);
 	EXPECT_GE(a->granted + a->short_granted + shot, s.acquired);
 	EXPECT_GE(shot * PERMITS, s.reclaimed);
@@ -172,7 +172,7 @@ TEST_F_TIMEOUT(gate_race, storm, 400)
 	crowd_free(crowd);
 }
 
-/* One gate made, used and deleted under everybody's feet, by one name. */
+/* One name, again and again: a gate is created, used and deleted while others use it. */
 static int make_and_delete(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_U64, 2);
@@ -194,7 +194,7 @@ static int make_and_delete(struct crowd *crowd, unsigned int me, void *arg)
 		if (ret && ret != -ENODEV)
 			return 2;
 		crowd->seat[me].done += !ret;
-		/* who holds and who waits: both lose it */
+		/* holders and waiters: both lose it */
 		if (i % 2)
 			object_delete(fd, create.handle);
 		else

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * gate_wait - waiting for permits: in what order, what ends it, and who wakes whom
+ * gate_wait - waiting for permits: the order, what ends a wait, and which waiters wake
  *
- * Those who wait are processes that share the test's open file, and so are holders of
- * their own. Where somebody must not be served, he sleeps in the call: what could have
- * served him is then over.
+ * Waiters are processes with files of their own, and so are separate holders. Where a waiter
+ * must not be served, the test checks that it sleeps in the call: anything that could have
+ * served it is then over.
  */
 #include "harness.h"
 
@@ -81,7 +81,7 @@ static __u32 waiting(FIXTURE_DATA(gate_wait) *self)
 {
 	__u32 n = gate_state(self->fd, self->gate, NULL).waiting;
 
-	/* with nobody coming or going the total is the same */
+	/* without operations in progress the total is exact */
 	return n == gate_stats(self->fd, self->gate).waiting ? n : ~0U;
 }
 
@@ -102,7 +102,7 @@ TEST_F(gate_wait, order)
 	give(self, 1);
 	served(self, 0);
 	leave(self, 0);
-	/* 3 are free: enough for the third and the fourth, who are not first */
+	/* 3 are free: enough for the third and the fourth, but they are not first */
 	for (int i = 1; i < 6; i++)
 		EXPECT_TRUE(is_asleep(self, i));
 	EXPECT_EQ(3, gate_free(self->fd, self->gate, NULL));
@@ -123,14 +123,14 @@ TEST_F(gate_wait, order)
 		EXPECT_EQ(0, v->result);
 		EXPECT_TRUE(gate_answers(&v->op, WEIR_ALLOWED, PERMITS, remaining[i], 0,
 					 wants[i]));
-		/* one to go to sleep; two if he was disturbed on the way there */
+		/* one sleep; two if it was disturbed on the way */
 		EXPECT_GE(2, v->sleeps);
 	}
 	EXPECT_EQ(0, waiting(self));
 	EXPECT_EQ(7, gate_stats(self->fd, self->gate).acquired);
 }
 
-/* Who comes while others wait does not get past them, whether he waits or not. */
+/* A newcomer does not overtake waiters, whether it waits or not. */
 TEST_F(gate_wait, no_barging)
 {
 	struct weir_op op;
@@ -168,7 +168,7 @@ TEST_F(gate_wait, deadline)
 	EXPECT_EQ(4, s.in_use);
 }
 
-/* He whose time is up stood before others who fit: now they do. */
+/* When the first waiter times out, waiters behind it may fit. */
 TEST_F(gate_wait, deadline_of_the_first)
 {
 	take(self, 4);
@@ -193,7 +193,7 @@ TEST_F(gate_wait, signals)
 	begin(self, 1, 4);
 	begin(self, 2, 1);
 	begin(self, 3, 2);
-	/* from the middle: nobody gains by it */
+	/* from the middle: no waiter gains by it */
 	kill(self->all->visitor[1].pid, SIGUSR1);
 	EXPECT_EQ(-EINTR, served(self, 1)->result);
 	EXPECT_TRUE(is_asleep(self, 0));
@@ -207,13 +207,13 @@ TEST_F(gate_wait, signals)
 	leave(self, 1);
 	leave(self, 2);
 	leave(self, 3);
-	/* nothing was taken by those who went */
+	/* the waiters that left have taken nothing */
 	EXPECT_EQ(7, gate_stats(self->fd, self->gate).in_use);
 	EXPECT_EQ(3, gate_stats(self->fd, self->gate).reclaimed);
 	EXPECT_EQ(0, waiting(self));
 }
 
-/* Stopped and continued he waits on, at the end. */
+/* Stopped and continued, it keeps waiting, at the end. */
 TEST_F(gate_wait, stopped)
 {
 	int status;
@@ -234,7 +234,7 @@ TEST_F(gate_wait, stopped)
 	EXPECT_EQ(0, served(self, 0)->result);
 }
 
-/* Of a batch what was done before the signal is done. */
+/* The ops of a batch before the signal are done. */
 static void *interrupt(void *arg)
 {
 	until_asleep(*(pid_t *)arg);
@@ -302,7 +302,7 @@ TEST_F(gate_wait, queue_max)
 			      WEIR_NEVER));
 	EXPECT_TRUE(gate_answers(&op, WEIR_LIMITED, PERMITS, 0, 0, 0));
 	EXPECT_EQ(2, waiting(self));
-	/* who waits already does so, whatever it is then */
+	/* present waiters stay, whatever the limit is now */
 	config.queue_max = 1;
 	ASSERT_EQ(0, gate_set(self->fd, self->gate, WEIR_SET_QUEUE_MAX, &config));
 	EXPECT_EQ(2, waiting(self));
@@ -317,16 +317,16 @@ TEST_F(gate_wait, resize)
 	begin(self, 0, 2);
 	begin(self, 1, 9);
 	begin(self, 2, 3);
-	/* more permits are those of who waits, in order */
+	/* additional permits go to the waiters, in order */
 	ASSERT_EQ(0, gate_resize(self->fd, self->gate, 12));
 	EXPECT_EQ(0, served(self, 0)->result);
 	EXPECT_TRUE(is_asleep(self, 1));
-	/* never so many: it is told so; who came after it moves up */
+	/* more than the gate has: it fails; the waiter behind it moves up */
 	ASSERT_EQ(0, gate_resize(self->fd, self->gate, 8));
 	EXPECT_EQ(-E2BIG, served(self, 1)->result);
 	EXPECT_TRUE(is_asleep(self, 2));
 	EXPECT_EQ(1, waiting(self));
-	/* 12 are out of 8: nobody gets one before 7 are back */
+	/* 12 of 8 are held: none is granted before 7 are back */
 	give(self, 6);
 	EXPECT_TRUE(is_asleep(self, 2));
 	EXPECT_EQ(2, gate_free(self->fd, self->gate, NULL));
@@ -336,7 +336,7 @@ TEST_F(gate_wait, resize)
 	EXPECT_EQ(8, gate_stats(self->fd, self->gate).in_use);
 }
 
-/* Also who would fit but for those who stand before him, and go as he does. */
+/* Also waiters that would fit but are behind others. */
 TEST_F(gate_wait, deletion)
 {
 	take(self, 8);
@@ -348,7 +348,7 @@ TEST_F(gate_wait, deletion)
 		EXPECT_EQ(-ENODEV, served(self, i)->result);
 }
 
-/* A holder that only itself could help is told at once; tag 0 never is. */
+/* A holder that only itself could help fails at once; tag 0 never does. */
 TEST_F(gate_wait, deadlock)
 {
 	__u64 soon;
@@ -368,7 +368,7 @@ TEST_F(gate_wait, deadlock)
 	EXPECT_EQ(0, waiting(self));
 }
 
-/* What became impossible while he waited. */
+/* A request that becomes impossible while it waits. */
 static void holds_and_wants(FIXTURE_DATA(gate_wait) *self, __s64 has)
 {
 	struct visitor *v = &self->all->visitor[0];
@@ -505,7 +505,7 @@ struct model {
 	__s64 n[16];
 };
 
-/* The head goes in as long as it fits; who can never fit goes away. */
+/* Grant to the head as long as it fits; a head that can never fit fails. */
 static void model_serve(struct model *m)
 {
 	int kept = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* queued - acquisitions that nobody sleeps for, and poll() for their end */
+/* queued - asynchronous acquisitions, and poll() for their end */
 #ifndef _WEIR_SELFTEST_QUEUED_H
 #define _WEIR_SELFTEST_QUEUED_H
 
@@ -52,7 +52,7 @@ static inline int queue_cancel(int fd, __u32 gate, const __u64 *key)
 	return ret ?: (int)op.verdict;
 }
 
-/* What poll() tells of permits within that time: both of its bits, or neither. */
+/* What poll() reports about requests within that time: both of its bits, or neither. */
 static inline bool told_in(int fd, int ms)
 {
 	struct pollfd one = { .fd = fd, .events = WRITABLE };
@@ -90,7 +90,7 @@ static inline void epoll_join(int epoll, int fd, __u32 events)
 		abort();
 }
 
-/* The one file that is told of, or -1; -2: several. */
+/* The one file that epoll reports, or -1; -2: several. */
 static inline int epoll_told(int epoll, int ms)
 {
 	struct epoll_event event[2];

@@ -78,7 +78,7 @@ TEST_F(batch, all)
 	EXPECT_EQ(2 * MANY, members(self->fd, self->r));
 }
 
-/* Wherever the one stands that is taken. */
+/* At any position of the key that is taken. */
 TEST_F(batch, none)
 {
 	const unsigned int at[] = { 0, 1, MANY / 2, MANY - 1 };
@@ -118,7 +118,7 @@ TEST_F(batch, twice)
 	EXPECT_EQ(-EINVAL, claims_run(self->fd, self->ops, MANY + 1));
 }
 
-/* The places of one roster come back when the other has none. */
+/* Slots reserved in one roster are released when the other has none. */
 TEST_F(batch, two_rosters)
 {
 	for (unsigned int i = 0; i < MANY; i++)
@@ -138,7 +138,7 @@ TEST_F(batch, two_rosters)
 	EXPECT_EQ(MANY + MANY / 2, members(self->fd, self->r));
 }
 
-/* All come back when he dies, each lost once. */
+/* All leases end when the owner dies, each with one event. */
 TEST_F(batch, owner_dies)
 {
 	int ready[2], status;
@@ -171,7 +171,7 @@ TEST_F(batch, owner_dies)
 	close(ready[1]);
 }
 
-/* A key comes and goes in the smaller roster until he is told to stop. */
+/* Claim and remove a key in the smaller roster until told to stop. */
 static int churn(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct weir_op claim, remove;
@@ -192,7 +192,7 @@ static int churn(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-/* What can never fit is refused, whatever room others make meanwhile. */
+/* A submission that can never fit is refused, even if others make room meanwhile. */
 TEST_F(batch, never_fits)
 {
 	struct crowd *crowd = crowd_make(1);
@@ -289,7 +289,7 @@ struct shared {
 	_Atomic long made, not_made, bad;
 };
 
-/* Keys that others want, too, from either end; all or none are his. */
+/* Keys that others want, too, from either end; all or none are claimed. */
 static int racer(struct crowd *crowd, unsigned int me, void *arg)
 {
 	static struct weir_op ops[MANY];

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * roster_owner - whose a lease is, and that it goes with him: once, and in time
+ * roster_owner - the owner of a lease, which ends with it: once, and in time
  *
- * What a process had that dies is gone when waitpid() returns: so that is tested right
- * after that, without any sleep, and the next claim wins.
+ * Leases of a dead process are gone when waitpid() returns. That is tested right after
+ * waitpid(), without any sleep, and the next claim succeeds.
  */
 #include "harness.h"
 
@@ -106,14 +106,14 @@ TEST_F(owner, killed)
 	EXPECT_EQ(0, roster_stats(self->fd, self->r).expired);
 }
 
-/* Whatever else ends: put again, it is another lease, of another holder. */
+/* After any kind of end, a new lease of the key belongs to its new holder. */
 TEST_F(owner, successor)
 {
 	struct weir_op op;
 	__u32 r;
 	int fd = roster_enter(OURS "owner", &r);
 
-	/* removed by another, made nobody's by himself, given a value by another */
+	/* removed by another client, detached by its owner, given a value by another client */
 	ASSERT_EQ(0, lease_run(fd, &op, WEIR_OP_CLAIM, r, "a", 0, 0));
 	ASSERT_EQ(0, lease_run(self->fd, &op, WEIR_OP_REMOVE, self->r, "a", op.version, 0));
 	ASSERT_EQ(0, lease_claim(self->fd, self->r, "a"));
@@ -122,7 +122,7 @@ TEST_F(owner, successor)
 	ASSERT_EQ(0, lease_run(fd, &op, WEIR_OP_CLAIM, r, "c", 0, 0));
 	ASSERT_EQ(0, lease_run_value(self->fd, &op, WEIR_OP_REPLACE, self->r, "c", "v", 1,
 				     op.version, 0));
-	/* his own, again and again */
+	/* its own lease, again and again */
 	for (int i = 0; i < 100; i++) {
 		ASSERT_EQ(0, lease_claim(fd, r, "d"));
 		ASSERT_EQ(0, lease_remove(fd, r, "d"));
@@ -180,7 +180,7 @@ static int lease_run_as(int fd, __u32 tag, struct weir_op *op, __u16 opcode, __u
 	return lease_op(fd, op);
 }
 
-/* The tag is part of the owner, and told. */
+/* The tag is part of the owner, and is reported. */
 TEST_F(owner, tags)
 {
 	struct weir_op op;
@@ -267,7 +267,7 @@ TEST_F(owner, deleted)
 	EXPECT_EQ(0, leases_lost(self->events, "", 0));
 }
 
-/* Leases that ran out leave nothing with a holder who lives on: all of them come and go. */
+/* Expired leases leave nothing with a holder that lives on: all of them come and go. */
 TEST_F(owner, holds_end)
 {
 	struct weir_op op;
