@@ -19,6 +19,7 @@ extern struct kunit_suite weir_circuit_model_suite;
 extern struct kunit_suite weir_gate_model_suite;
 extern struct kunit_suite weir_roster_model_suite;
 extern struct kunit_suite weir_cidr_suite;
+extern struct kunit_suite weir_dump_order_suite;
 extern struct kunit_suite weir_histogram_suite;
 
 /* kernel code */

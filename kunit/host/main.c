@@ -28,6 +28,7 @@ static struct kunit_suite *const suites[] = {
 	&weir_gate_model_suite,
 	&weir_roster_model_suite,
 	&weir_cidr_suite,
+	&weir_dump_order_suite,
 	&weir_histogram_suite,
 };
 

@@ -1,39 +1,112 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* WEIR_IOC_DUMP: the entries of a table, each exactly once. */
 
+#include <linux/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/siphash.h>
 #include <linux/slab.h>
+#include <linux/sort.h>
 #include <linux/uaccess.h>
 
-#include "table/dump.h"
 #include "core/object.h"
+#include "lib/dump_order.h"
+#include "table/dump.h"
 #include "table/table.h"
 
 #define CHUNK		4096	/* bytes gathered before they are copied out */
-#define BUCKETS_A_GO	1024	/* looked at before others may run */
+#define WINDOW		1024	/* positions found by one look at a region */
+#define BUCKETS_A_GO	16	/* looked at before others may run */
+#define ENTRIES_A_GO	64	/* shown before others may run */
 
-/* Gather from one bucket. False if the chunk is full before its end. */
-static bool bucket_fill(struct weir_dump_walk *d, unsigned int bucket)
+/**
+ * struct window - the first positions of a region that are not shown yet
+ * @order: of the table
+ * @from: position to begin with
+ * @last: last one that was looked for: of those up to here none is missing
+ * @n: positions found
+ * @at: of those, shown
+ * @position: ascending
+ */
+struct window {
+	struct weir_dump_order order;
+	u64 from;
+	u64 last;
+	unsigned int n;
+	unsigned int at;
+	u64 position[WINDOW];
+};
+
+static int position_cmp(const void *a, const void *b)
 {
-	struct weir_entry *e;
-	u64 hash;
+	const u64 *x = a, *y = b;
 
-	while ((e = weir_table_next(d->t, bucket, d->from, &hash))) {
-		if (d->room - d->filled < d->record_max)
-			return false;
-		d->fill(d, e);
-		d->from = hash + 1;
-		if (!d->from)
-			break;
-	}
-	return true;
+	return *x < *y ? -1 : *x > *y;
 }
 
-/* Gather from some buckets, and move on: 0 or -ENODEV. */
-static int chunk_fill(struct weir_dump_walk *d)
+static void window_sort(struct window *w)
+{
+	sort(w->position, w->n, sizeof(*w->position), position_cmp, NULL);
+}
+
+/* weir_table_visit(): add an entry; if there are too many, look for fewer. */
+static void window_add(void *arg, u64 hash)
+{
+	struct window *w = arg;
+	u64 position = weir_dump_position(&w->order, hash);
+
+	if (position < w->from || position > w->last)
+		return;
+	w->position[w->n++] = position;
+	if (w->n < WINDOW)
+		return;
+	window_sort(w);
+	w->n /= 2;
+	/* greater than the one before it, so not below @from */
+	w->last = w->position[w->n] - 1;
+}
+
+/* Look at some buckets from @first on: 0 or -ENODEV. */
+static int buckets_visit(struct weir_dump_walk *d, struct window *w, unsigned int first)
+{
+	unsigned int i;
+	int err = -ENODEV;
+
+	rcu_read_lock();
+	if (weir_object_alive(d->o)) {
+		err = 0;
+		for (i = first; i < first + BUCKETS_A_GO; i++)
+			weir_table_visit(d->t, i, window_add, w);
+	}
+	rcu_read_unlock();
+	return err;
+}
+
+/* Find the first positions from @from on in its region: 0 or -ENODEV. */
+static int window_fill(struct weir_dump_walk *d, struct window *w)
+{
+	u64 region = w->from & ~w->order.mask;
+	unsigned int first = weir_table_bucket(d->t, region), i;
+	int err = 0;
+
+	w->last = region | w->order.mask;
+	w->n = 0;
+	w->at = 0;
+	/* a region has a multiple of BUCKETS_A_GO */
+	for (i = 0; i < 1U << w->order.within && !err; i += BUCKETS_A_GO) {
+		err = buckets_visit(d, w, first + i);
+		cond_resched();
+	}
+	window_sort(w);
+	return err;
+}
+
+/* Put what the window shows into the chunk, as far as there is room: 0 or -ENODEV. */
+static int chunk_fill(struct weir_dump_walk *d, struct window *w)
 {
 	struct weir_table *t = d->t;
-	unsigned int bucket = weir_table_bucket(t, d->from), n;
+	struct weir_entry *e;
+	unsigned int n;
+	u64 hash, found;
 
 	d->filled = 0;
 	d->count = 0;
@@ -42,17 +115,34 @@ static int chunk_fill(struct weir_dump_walk *d)
 		rcu_read_unlock();
 		return -ENODEV;
 	}
-	for (n = 0; n < BUCKETS_A_GO && bucket_fill(d, bucket); n++) {
-		d->end = ++bucket == t->nbuckets;
-		if (d->end)
-			break;
-		d->from = (u64)bucket << t->shift;
+	for (n = 0; n < ENTRIES_A_GO && w->at < w->n &&
+	     d->room - d->filled >= d->record_max; n++) {
+		hash = weir_dump_hash(&w->order, w->position[w->at++]);
+		e = weir_table_next(t, weir_table_bucket(t, hash), hash, &found);
+		/* else it has gone meanwhile */
+		if (e && found == hash)
+			d->fill(d, e);
 	}
 	rcu_read_unlock();
 	return 0;
 }
 
-static int walk_run(struct weir_dump_walk *d, struct weir_dump *args, u64 length)
+/* Where to go on; sets @end after the last position. */
+static u64 window_next(struct weir_dump_walk *d, const struct window *w)
+{
+	if (w->at < w->n)
+		return w->position[w->at];
+	d->end = w->last == U64_MAX;
+	return w->last + 1;
+}
+
+static u32 cursor_mix(const void *key, u64 in)
+{
+	return siphash_1u64(in, key);
+}
+
+static int walk_run(struct weir_dump_walk *d, struct window *w, struct weir_dump *args,
+		    u64 length)
 {
 	u8 __user *to = u64_to_user_ptr(args->buffer);
 	int err;
@@ -61,14 +151,18 @@ static int walk_run(struct weir_dump_walk *d, struct weir_dump *args, u64 length
 		d->room = min_t(u64, CHUNK, length - args->length);
 		if (d->room < d->record_max)
 			break;
-		err = chunk_fill(d);
+		err = w->at < w->n ? 0 : window_fill(d, w);
+		if (!err)
+			err = chunk_fill(d, w);
 		if (err)
 			return err;
 		if (copy_to_user(to + args->length, d->chunk, d->filled))
 			return -EFAULT;
 		args->length += d->filled;
 		args->count += d->count;
-		args->cursor = d->end ? WEIR_NEVER : d->from;
+		w->from = window_next(d, w);
+		args->cursor = d->end ? WEIR_NEVER :
+			       weir_cursor_make(w->from, cursor_mix, &d->t->cursor_key);
 		if (signal_pending(current))
 			break;
 		cond_resched();
@@ -87,20 +181,27 @@ static int walk_run(struct weir_dump_walk *d, struct weir_dump *args, u64 length
 int weir_dump_run(struct weir_dump_walk *d, struct weir_dump *args)
 {
 	u64 length = args->length;
-	int err;
+	struct window *w;
+	int err = -ENOMEM;
 
 	if (args->buffer % 8)
 		return -EINVAL;
 	if (length < d->least)
 		return -EMSGSIZE;
-	d->from = args->cursor;
 	d->end = args->cursor == WEIR_NEVER;
 	d->chunk = kmalloc(CHUNK, GFP_KERNEL_ACCOUNT);
-	if (!d->chunk)
-		return -ENOMEM;
-	args->length = 0;
-	args->count = 0;
-	err = walk_run(d, args, length);
+	w = kvmalloc(sizeof(*w), GFP_KERNEL_ACCOUNT);
+	if (d->chunk && w) {
+		w->order = weir_dump_order(d->t->shift);
+		w->from = args->cursor ? weir_cursor_position(args->cursor, cursor_mix,
+							      &d->t->cursor_key) : 0;
+		w->n = 0;
+		w->at = 0;
+		args->length = 0;
+		args->count = 0;
+		err = walk_run(d, w, args, length);
+	}
+	kvfree(w);
 	kfree(d->chunk);
 	return err;
 }

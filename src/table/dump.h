@@ -19,7 +19,6 @@ struct weir_table;
  * @least: room that the user must give, no less than that
  * @fill: put the record of one entry, or none, at @chunk + @filled, and move @filled and
  *	@count on. Called under RCU.
- * @from: least hash still to be shown
  * @end: there are no more
  * @chunk: records gathered
  * @room: bytes they may take
@@ -33,7 +32,6 @@ struct weir_dump_walk {
 	size_t			record_max;
 	size_t			least;
 	void			(*fill)(struct weir_dump_walk *d, struct weir_entry *e);
-	u64			from;
 	bool			end;
 	u8			*chunk;
 	size_t			room;

@@ -391,6 +391,16 @@ void weir_table_drop(struct weir_table *t, struct weir_entry *e,
 	weir_stripe_unlock(&t->stripes[e->stripe]);
 }
 
+/* Call @see with the hash of each entry in a bucket. Context: RCU read side. */
+void weir_table_visit(struct weir_table *t, unsigned int bucket,
+		      void (*see)(void *arg, u64 hash), void *arg)
+{
+	struct weir_entry *e;
+
+	for (e = chain_next(&t->buckets[bucket]); e; e = chain_next(&e->next))
+		see(arg, weir_table_hash_of(t, e));
+}
+
 /**
  * weir_table_next - iterate over a bucket in the order of hashes
  * @t: the table
@@ -450,6 +460,7 @@ int weir_table_init(struct weir_table *t, u64 max_keys,
 	t->epoch = ktime_get_boottime_ns();
 	get_random_bytes(&t->hash_key, sizeof(t->hash_key));
 	get_random_bytes(&t->hash_key_8, sizeof(t->hash_key_8));
+	get_random_bytes(&t->cursor_key, sizeof(t->cursor_key));
 	t->buckets = kvcalloc(t->nbuckets, sizeof(*t->buckets),
 			      GFP_KERNEL_ACCOUNT);
 	t->stripes = kvmalloc_array(1U << stripe_bits, sizeof(*t->stripes),

@@ -12,8 +12,8 @@
  * The array is sized once, for a load of at most one entry a bucket: growing
  * tables stall for milliseconds just when a flood of new keys arrives. Keys are
  * placed by SipHash with a random key, so nobody can aim at one bucket. A
- * bucket is chosen by the hash's top bits, and a dump goes in the order of
- * hashes, so a hash is a place to go on from whatever came and went.
+ * bucket is chosen by the hash's top bits. What a dump tells of hashes is said
+ * in dump_order.h.
  */
 #ifndef _WEIR_TABLE_H
 #define _WEIR_TABLE_H
@@ -85,6 +85,7 @@ struct weir_table_ops {
  * @epoch:	I: CLOCK_BOOTTIME that the table's times count from
  * @hash_key:	I: random
  * @hash_key_8:	I: random, for keys of 5 to 16 bytes
+ * @cursor_key:	I: random, for the cursors of a dump
  * @ops:	I
  * @memcg:	I: charged for entries, its creator's; or NULL
  * @max_keys:	W: entries at most
@@ -103,6 +104,7 @@ struct weir_table {
 	u64			epoch;
 	siphash_key_t		hash_key;
 	siphash_key_t		hash_key_8;
+	siphash_key_t		cursor_key;
 	const struct weir_table_ops *ops;
 	struct mem_cgroup	*memcg;
 	u64			max_keys;
@@ -138,6 +140,8 @@ void weir_table_release_slots(struct weir_table *t, unsigned int n);
 void weir_table_drop(struct weir_table *t, struct weir_entry *e,
 		     bool (*wanted)(struct weir_entry *e, void *arg), void *arg);
 int weir_table_remove(struct weir_table *t, const struct weir_key *key);
+void weir_table_visit(struct weir_table *t, unsigned int bucket,
+		      void (*see)(void *arg, u64 hash), void *arg);
 struct weir_entry *weir_table_next(struct weir_table *t, unsigned int bucket,
 				   u64 from, u64 *hash);
 void weir_table_reconfigured(struct weir_table *t);

@@ -289,4 +289,81 @@ TEST_F(dump, of_texts)
 	EXPECT_EQ(WEIR_KEY_MAX, dump_walk(self->fd, l, 0, 8192, nobody, NULL));
 }
 
+/* One call with the least buffer; how many records it gave, or an errno. */
+static int dump_some(int fd, __u32 l, __u64 *cursor, __u64 *keys)
+{
+	__u64 buffer[512 / sizeof(__u64)];
+	struct weir_dump dump = { .size = sizeof(dump), .handle = l, .cursor = *cursor,
+				  .buffer = address(buffer), .length = sizeof(buffer) };
+	struct weir_entry_info *info = (void *)buffer;
+	int ret = call(fd, WEIR_IOC_DUMP, &dump);
+
+	if (ret)
+		return ret;
+	for (__u32 i = 0; i < dump.count; i++) {
+		memcpy(&keys[i], info->key, sizeof(*keys));
+		info = (void *)info + info->size;
+	}
+	*cursor = dump.cursor;
+	return dump.count;
+}
+
+static bool is_among(__u64 key, const __u64 *keys, int n)
+{
+	while (n--)
+		if (keys[n] == key)
+			return true;
+	return false;
+}
+
+/*
+ * Of cursors that are places in the order of the dump, a slightly smaller one leads to what
+ * was just shown, and they grow from call to call. Of random numbers both are chance.
+ */
+TEST_F(dump, cursors_tell_nothing)
+{
+	__u64 cursor = 0, before, near, keys[16], found[16];
+	int calls = 0, grown = 0, hits = 0, n;
+
+	stable_fill(_metadata, self);
+	while (cursor != WEIR_NEVER) {
+		before = cursor;
+		n = dump_some(self->fd, self->l, &cursor, keys);
+		ASSERT_LE(0, n);
+		if (!n || cursor == WEIR_NEVER)
+			continue;
+		calls++;
+		grown += cursor > before;
+		/* twice the distance of two keys */
+		near = cursor - 2 * (WEIR_NEVER / STABLE);
+		if (dump_some(self->fd, self->l, &near, found) > 0)
+			hits += is_among(found[0], keys, n);
+	}
+	ASSERT_LT(200, calls);
+	/* 1 or 2 are expected */
+	EXPECT_GT(20, hits);
+	/* half of them, and six standard deviations if there are 200 */
+	EXPECT_LT(calls * 2 / 7, grown);
+	EXPECT_GT(calls * 5 / 7, grown);
+}
+
+/* Any number is a cursor: it leads somewhere, and from there a walk comes to the end. */
+TEST_F(dump, any_number_is_a_cursor)
+{
+	static const __u64 cursors[] = { 1, 2, 0x7fffffff, 0x80000000, 1ULL << 63,
+					 WEIR_NEVER - 1 };
+	__u64 cursor, keys[16];
+	int n, shown;
+
+	stable_fill(_metadata, self);
+	for (size_t i = 0; i < ARRAY_SIZE(cursors); i++) {
+		cursor = cursors[i];
+		for (shown = 0; cursor != WEIR_NEVER; shown += n) {
+			n = dump_some(self->fd, self->l, &cursor, keys);
+			ASSERT_LE(0, n);
+		}
+		EXPECT_GE(STABLE, shown);
+	}
+}
+
 TEST_HARNESS_MAIN

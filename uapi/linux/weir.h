@@ -1027,7 +1027,8 @@ struct weir_lease_info {
  *	will do: to see who is there is what it is for.
  * @flags: WEIR_DUMP_BANNED: only those that are banned now (limiters)
  * @count: out: records filled
- * @cursor: 0 to begin; out: where the next call goes on, WEIR_NEVER at the end
+ * @cursor: 0 to begin; out: where the next call goes on, WEIR_NEVER at the end. It is
+ *	opaque: a number that no call returned leads to some place
  * @buffer: pointer to room for &struct weir_entry_info records, at least 512
  *	bytes, 8-aligned; of a roster for &struct weir_lease_info, at least 1024 bytes
  * @length: its bytes; out: bytes filled. It may be 0 before the end, after a

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The order in which a table is dumped, and the cursors that user space gets.
+ *
+ * A dump must not reveal where a key lies: with that, keys can be chosen that fill one
+ * chain. So entries are not shown in the order of their buckets. The buckets stand in
+ * regions of up to 4096 neighbours, and the entries of a region are shown in the order of
+ * their *positions*: a position is the hash with the bits that choose the bucket within the
+ * region moved to the low end. The other bits do not depend on the bucket, so the order
+ * within a region is random. It tells of a key which region it is in, no more; a table of
+ * up to 4096 buckets has only one.
+ *
+ * A hash and a position determine each other, and a key's hash does not change. So a
+ * position is a place to go on from, whatever is added and removed meanwhile.
+ *
+ * A cursor is a position, encrypted with a key of the table. A cursor that was not made
+ * here decrypts to another position, and so does no harm.
+ */
+#ifndef _WEIR_DUMP_ORDER_H
+#define _WEIR_DUMP_ORDER_H
+
+#include "lib/pure.h"
+
+#define WEIR_REGION_BITS	12
+
+/**
+ * struct weir_dump_order - how hashes become positions
+ * @shift: 64 less the bits of a bucket's number
+ * @within: bits of a bucket's number within its region
+ * @mask: the bits of a position that are not its region's number
+ */
+struct weir_dump_order {
+	unsigned int shift;
+	unsigned int within;
+	u64 mask;
+};
+
+/* @shift: 64 less the bits of a bucket's number, of which there are at least 1. */
+static inline struct weir_dump_order weir_dump_order(unsigned int shift)
+{
+	unsigned int bits = 64 - shift;
+	unsigned int within = bits < WEIR_REGION_BITS ? bits : WEIR_REGION_BITS;
+
+	return (struct weir_dump_order){
+		.shift = shift,
+		.within = within,
+		.mask = U64_MAX >> (bits - within),
+	};
+}
+
+static inline u64 weir_dump_position(const struct weir_dump_order *o, u64 hash)
+{
+	u64 low = hash & o->mask;
+
+	return (hash & ~o->mask) | ((low << o->within) & o->mask) | low >> o->shift;
+}
+
+static inline u64 weir_dump_hash(const struct weir_dump_order *o, u64 position)
+{
+	u64 low = position & o->mask;
+
+	return (position & ~o->mask) | low >> o->within |
+	       ((low << o->shift) & o->mask);
+}
+
+/*
+ * A Feistel cipher of four rounds over two halves of 32 bits. @mix must be a keyed
+ * pseudorandom function.
+ */
+static inline u64 weir_cursor_encrypt(u64 word, u32 (*mix)(const void *key, u64 in),
+				      const void *key)
+{
+	u32 left = word >> 32, right = word, next;
+	u64 round;
+
+	for (round = 0; round < 4; round++) {
+		next = left ^ mix(key, round << 32 | right);
+		left = right;
+		right = next;
+	}
+	return (u64)left << 32 | right;
+}
+
+static inline u64 weir_cursor_decrypt(u64 word, u32 (*mix)(const void *key, u64 in),
+				      const void *key)
+{
+	u32 left = word >> 32, right = word, before;
+	u64 round;
+
+	for (round = 4; round-- > 0;) {
+		before = right ^ mix(key, round << 32 | left);
+		right = left;
+		left = before;
+	}
+	return (u64)left << 32 | right;
+}
+
+/**
+ * weir_cursor_make - the cursor of a position
+ * @position: not 0, where every dump begins
+ *
+ * 0 and WEIR_NEVER mean begin and end, so words are encrypted until they are neither. That
+ * is a permutation of all others. U64_MAX has no cursor: the position before it is taken,
+ * whose entry, if a table has one there, is then shown twice.
+ */
+static inline u64 weir_cursor_make(u64 position, u32 (*mix)(const void *key, u64 in),
+				   const void *key)
+{
+	u64 cursor = min(position, U64_MAX - 1);
+
+	do {
+		cursor = weir_cursor_encrypt(cursor, mix, key);
+	} while (!cursor || cursor == WEIR_NEVER);
+	return cursor;
+}
+
+/* The position of a cursor, which is neither 0 nor WEIR_NEVER. */
+static inline u64 weir_cursor_position(u64 cursor, u32 (*mix)(const void *key, u64 in),
+				       const void *key)
+{
+	do {
+		cursor = weir_cursor_decrypt(cursor, mix, key);
+	} while (!cursor || cursor == WEIR_NEVER);
+	return cursor;
+}
+
+#endif /* _WEIR_DUMP_ORDER_H */
