@@ -103,7 +103,27 @@ run weir events --from "$from" --json
 json_is '[.type, .key, .version, .reason]' "[\"lease-lost\",\"k\",$version,\"holder\"]" 'an event tells of it'
 run weir events --from "$from"
 output_like "lease-lost roster cli\\.text key k version $version: its owner is gone\$" 'in words'
-is 'sleep' "$(</proc/"${child% }"/comm)" 'what becomes of the command is another matter'
+until [[ ! -e /proc/${child% } || $(task_state "${child% }") == Z ]]; do :; done
+is 0 0 'the command ends with it'
+
+# gone PID: it has ended
+gone() {
+	[[ ! -e /proc/$1 || $(task_state "$1" 2>/dev/null) == [ZX] ]]
+}
+for loss in KILL SIGUSR1; do
+	begin --on-loss $loss -- bash -c 'trap "" TERM; echo ready; while :; do sleep 0.01; done'
+	child=$(</proc/"$pid"/task/"$pid"/children)
+	kill -KILL "$pid"
+	wait "$pid" 2>/dev/null
+	until gone "${child% }"; do :; done
+	is 0 0 "by the signal of --on-loss $loss"
+done
+begin --on-loss ignore -- bash -c 'echo ready; exec sleep 1000'
+child=$(</proc/"$pid"/task/"$pid"/children)
+kill -KILL "$pid"
+wait "$pid" 2>/dev/null
+sleep 0.5
+is 'sleep' "$(</proc/"${child% }"/comm)" 'or not, if that is ignore'
 kill "${child% }"
 
 # --------------------------------------------------------------- signals are handed on
@@ -152,13 +172,15 @@ is 0 "$(stat cli.text members)" 'and it is given back all the same'
 # -------------------------------------------------------------------------- it is lost
 remove='weir roster remove cli.text k --version $WEIR_LEASE_VERSION'
 run weir roster claim cli.text k -- bash -c "$remove; exit 3"
-all_is 3 '' "weir: roster 'cli.text': key 'k': the lease is lost: it was removed, or ran out" 'removed, which is said at the end; the status is the command'"'"'s'
+all_is 124 '' "weir: roster 'cli.text': key 'k': the lease is lost: it was removed, or ran out" 'removed, which is said at the end, and by the status'
+run weir roster claim cli.text k --on-loss ignore -- bash -c "$remove; exit 3"
+all_is 3 '' "weir: roster 'cli.text': key 'k': the lease is lost: it was removed, or ran out" 'with --on-loss ignore the status is the command'"'"'s'
 run weir roster claim cli.text k -- bash -c "$remove; weir roster put cli.text k another >/dev/null"
 sed -i 's/process [0-9]* of/process N of/' "$work/err"
-all_is 0 '' "weir: roster 'cli.text': key 'k': the lease is lost: nobody's, process N of root put it there" 'so is that there is another'
+all_is 124 '' "weir: roster 'cli.text': key 'k': the lease is lost: nobody's, process N of root put it there" 'so is that there is another'
 prints another roster get cli.text k
 prints '' roster remove cli.text k
-begin --ttl 3s -- bash -c "trap 'exit 4' TERM; $remove; weir roster put cli.text k another; while :; do sleep 0.01; done"
+begin --ttl 3s --on-loss ignore -- bash -c "trap 'exit 4' TERM; $remove; weir roster put cli.text k another; while :; do sleep 0.01; done"
 until grep -q lost "$work/said"; do :; done
 # that may be said when the command has removed the one and not yet put the other
 until weir roster get cli.text k >"$work/next" 2>&1; do :; done
@@ -170,14 +192,22 @@ is '4 1' "$? $(grep -c lost "$work/said")" 'the command goes on, and it is said 
 prints another roster get cli.text k
 prints '' roster remove cli.text k
 
+# with a time, the command is told when it is lost
+for loss in TERM SIGUSR1; do
+	begin --ttl 1s --on-loss $loss -- bash -c "trap 'echo told; exit 4' ${loss#SIG}; $remove; echo ready; while :; do sleep 0.01; done"
+	ended_saying 124 "ready
+weir: roster 'cli.text': key 'k': the lease is lost: it was removed, or ran out
+told" "the command gets SIG${loss#SIG}"
+done
+begin --ttl 1s -- bash -c "$remove; echo ready; exec sleep 1000"
+ended 124 'and ends by it; the status tells the loss'
+
 # stopped for longer than the TTL, while the command goes on
 begin --ttl 4s -- bash -c "trap 'exit 5' TERM; echo ready; while :; do sleep 0.01; done"
 kill -STOP "$pid"
 until weir roster claim cli.text k next >"$work/next" 2>&1; do :; done
 kill -CONT "$pid"
-until grep -q lost "$work/said"; do :; done
-kill -TERM "$pid"
-ended_saying 5 "ready
+ended_saying 124 "ready
 weir: roster 'cli.text': key 'k': the lease is lost: nobody's, process N of root put it there" 'stopped too long, it has lost the lease'
 prints next roster get cli.text k
 prints '' roster remove cli.text k
@@ -207,6 +237,9 @@ result $? 'never two at a time' <"$work/alone.said"
 # -------------------------------------------------------------- wrong command lines
 refuses 'roster claim: a command is missing behind --' roster claim cli.text k --
 refuses 'roster claim: NAME is missing before --' roster claim -- cli.text k
+refuses 'roster claim: --on-loss is for a claim with a command' roster claim cli.text k --on-loss TERM
+refuses "--on-loss 'FOO': must be ignore, or a signal such as TERM or KILL" roster claim cli.text k --on-loss FOO -- echo no
+refuses "--on-loss '': must be ignore, or a signal such as TERM or KILL" roster claim cli.text k --on-loss= -- echo no
 refuses 'roster claim: --json is for a claim without a command' roster claim cli.text k --json -- echo no
 refuses "roster 'cli.text': a key is missing: it has keys of type text" roster claim cli.text -- echo no
 refuses "roster 'cli.text': too many arguments, from 'c' on" roster claim cli.text a b c -- echo no
@@ -216,6 +249,6 @@ is 0 "$(stat cli.text members)" 'none of them made a lease'
 
 # ------------------------------------------------------------- deleted while it runs
 run weir roster claim cli.text k -- weir roster delete cli.text
-all_is 0 '' "weir: roster 'cli.text': key 'k': the lease is lost: was deleted meanwhile" 'the command ends as it ends'
+all_is 124 '' "weir: roster 'cli.text': key 'k': the lease is lost: was deleted meanwhile" 'the status tells the loss'
 
 end_tests

@@ -63,7 +63,7 @@ static int call(struct weir_breaker *breaker, const char *name,
 			say_key("breaker", name, key, breaker_refusal(&answer, text));
 		return verdict < 0 ? EXIT_ERROR : EXIT_NO;
 	}
-	child = child_start(command, &signals);
+	child = child_start(command, &signals, 0);
 	if (child < 0) {
 		status = say_cannot_run(command[0], errno);
 		report(breaker, name, key, answer.ticket, WEIR_CALL_WITHDRAWN);

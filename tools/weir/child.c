@@ -73,6 +73,16 @@ static void hand_on(pid_t child, int number, const siginfo_t *info)
 
 /* ---- the command ---------------------------------------------------------------- */
 
+/* In the child: get @orphaned when @parent dies, or now if it is dead. */
+static void follow(pid_t parent, int orphaned)
+{
+	if (!orphaned)
+		return;
+	prctl(PR_SET_PDEATHSIG, orphaned);
+	if (getppid() != parent)
+		raise(orphaned);
+}
+
 /* In the child: execute the command, or report the error. */
 static void become(char **command, const struct child_signals *signals, int told)
 {
@@ -90,16 +100,18 @@ static void become(char **command, const struct child_signals *signals, int told
  * exec() closes the client and the pipe in the child. Until then the child holds nothing: a
  * child of fork() has no probes and no leases.
  */
-pid_t child_start(char **command, const struct child_signals *signals)
+pid_t child_start(char **command, const struct child_signals *signals, int orphaned)
 {
 	int error = 0, told[2];
-	pid_t child;
+	pid_t child, parent = getpid();
 
 	if (pipe2(told, O_CLOEXEC) < 0)
 		return -1;
 	child = fork();
-	if (child == 0)
+	if (child == 0) {
+		follow(parent, orphaned);
 		become(command, signals, told[1]);
+	}
 	if (child < 0)
 		error = errno;
 	close(told[1]);

@@ -37,9 +37,10 @@ void child_signals_hold(struct child_signals *signals);
 
 /*
  * Start the command. Return: its pid, or -1 and errno if it cannot be run. It inherits no
- * close-on-exec descriptors, and has the signal state from before child_signals_hold().
+ * close-on-exec descriptors, and has the signal state from before child_signals_hold(). If
+ * this process dies, the command gets the signal @orphaned; 0: none.
  */
-pid_t child_start(char **command, const struct child_signals *signals);
+pid_t child_start(char **command, const struct child_signals *signals, int orphaned);
 
 /* Wait until the command ends. Return: its status, as from waitpid(). @chore may be NULL. */
 int child_await(pid_t child, const struct child_signals *signals,

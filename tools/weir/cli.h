@@ -19,6 +19,7 @@
 #define EXIT_YES	0	/* allowed, found, done */
 #define EXIT_NO		1	/* limited, banned, full, absent */
 #define EXIT_ERROR	2	/* usage, permission, no device... */
+#define EXIT_LOST	124	/* of roster claim: the lease was lost */
 #define EXIT_CANNOT_RUN	126	/* of run: as env(1) has them */
 #define EXIT_NOT_FOUND	127
 
@@ -298,6 +299,8 @@ json_t *answer_json(const char *name, const struct weir_key *key,
 void answer_print(const struct weir_answer *answer, bool by_this);
 /* The verdict without shadow mode. */
 unsigned int answer_unshadowed(const struct weir_answer *answer);
+/* Die if @cost is more than the limit, so that no wait would help. */
+void cost_check(const char *name, const struct weir_answer *answer, uint64_t cost);
 /* Check (with --wait, if given) or peek, and print the answer. Return: the exit status. */
 int check_run(const struct args *args, struct weir_limiter *limiter,
 	      const char *name, const struct weir_key *key, uint64_t cost,

@@ -111,6 +111,14 @@ static const struct option claim_options[] = {
 	{ 0 }
 };
 
+static const struct option claim_run_options[] = {
+	{ .name = TTL,
+	  .help = "TTL of the lease, 1ns to 3650d, or never: until it is removed; default: the TTL of the roster" },
+	{ .name = "--on-loss", .value = "SIGNAL",
+	  .help = "signal that COMMAND gets when the lease is lost or this command dies, such as TERM (the default) or KILL; ignore: none" },
+	{ 0 }
+};
+
 static const struct option get_options[] = {
 	{ .name = "--raw",
 	  .help = "print the bytes of the value unchanged, without a newline" },
@@ -157,10 +165,12 @@ static const struct command commands[] = {
 		.summary = "claim a key: make its lease if it has none, for good or while a command runs",
 		.details = "KEY is given if and only if the roster has keys. Exactly one of several concurrent claims of a key succeeds. If the key has a lease already, the command prints its owner and exits with status 1; also if there is no room. VALUE is 0 to 255 bytes; '-' reads it from standard input.\n\n"
 			"Without COMMAND the lease is detached: no process holds it, and it outlives this command. It ends when it is removed or when its TTL (--ttl, or the roster's) expires; without a TTL it lasts until it is removed.\n\n"
-			"With COMMAND it belongs to this command, which waits for COMMAND, gives the lease back, and ends as COMMAND did. If this command is killed, even by SIGKILL, the lease ends at once, whatever becomes of COMMAND. If the lease has a time, it is renewed whenever a third of that is over, so --ttl is how long it may outlive a command that is stopped. If it is lost while COMMAND runs, because somebody removed it or this command was stopped for too long, that is said when it is noticed: when it is renewed, or at the end; and COMMAND goes on.\n\n"
-			"COMMAND has the lease's version in its environment, WEIR_LEASE_VERSION: each later lease of the roster has a greater one. Signals that this command gets meanwhile (HUP, INT, QUIT, TERM, USR1, USR2, TSTP) are handed on, but for those of a terminal, which reach COMMAND anyway. If COMMAND cannot be run: 126, or 127 if there is none.",
+			"With COMMAND the lease belongs to this command, which waits for COMMAND, gives the lease back, and ends as COMMAND did. A lease with a TTL is renewed after each third of it.\n\n"
+			"The lease is lost if another process removes it, or if this command is stopped (SIGSTOP) or gets no processor for longer than the TTL. That is noticed at the next renewal, after SIGCONT, or when COMMAND ends; without a TTL only when COMMAND ends. Then a message is printed, COMMAND gets the signal --on-loss, and the exit status is 124. With --on-loss ignore COMMAND runs on, and its status is the exit status.\n\n"
+			"If this command is killed, even by SIGKILL, the lease ends at once, and COMMAND gets the signal --on-loss, unless it changed its user or is a setuid program. While this command is stopped COMMAND runs on, also without the lease: a COMMAND that must not do so compares versions where it writes.\n\n"
+			"COMMAND has the version of the lease in its environment, WEIR_LEASE_VERSION: each later lease of the roster has a greater one. Signals that this command receives meanwhile (HUP, INT, QUIT, TERM, USR1, USR2, TSTP) are passed on, except signals from the terminal, which reach COMMAND anyway. If COMMAND cannot be run, the exit status is 126, or 127 if it is not found.",
 		.complete = "roster", .prints = true,
-		.options = claim_options, .run = roster_claim_run,
+		.options = claim_run_options, .run = roster_claim_run,
 	},
 	{
 		.verb = "put", .operands = "NAME [KEY] VALUE",

@@ -2,8 +2,10 @@
 /* weir roster claim: a lease, and a command that runs while the lease lasts */
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "child.h"
 #include "cli.h"
@@ -16,16 +18,41 @@
  * @q: the roster and the key
  * @ttl: as given on the command line
  * @version: last known version
+ * @on_loss: signal for the command when the lease is lost; 0: none
+ * @child: the command; 0: not running
  * @lost: the lease is lost, and that was reported
  */
 struct held {
 	const struct lease_question *q;
 	uint64_t ttl;
 	uint64_t version;
+	int on_loss;
+	pid_t child;
 	bool lost;
 };
 
-/* Report once that the lease is lost, with the reason from errno. */
+/* A signal by its name, with or without SIG; 0: ignore. */
+static int on_loss_take(const struct args *args)
+{
+	const char *text = args_option(args, "--on-loss"), *name = text, *known;
+	int number;
+
+	if (!text)
+		return SIGTERM;
+	if (!strcmp(text, "ignore"))
+		return 0;
+	if (!strncmp(name, "SIG", 3))
+		name += 3;
+	for (number = 1; number < NSIG; number++) {
+		known = sigabbrev_np(number);
+		if (known && !strcmp(known, name))
+			return number;
+	}
+	die("--on-loss '%s': must be ignore, or a signal such as TERM or KILL",
+	    printable(text));
+}
+
+/* Report once that the lease is lost, with the reason from errno, and signal the command. */
 static void say_lost(struct held *held, const struct weir_roster_answer *answer)
 {
 	char whose[WHOSE_MAX], text[WHOSE_MAX + 32];
@@ -39,6 +66,8 @@ static void say_lost(struct held *held, const struct weir_roster_answer *answer)
 	else
 		snprintf(text, sizeof(text), "the lease is lost: %s", reason(errno));
 	say_key("roster", held->q->name, &held->q->key, text);
+	if (held->child && held->on_loss)
+		kill(held->child, held->on_loss);
 }
 
 /*
@@ -83,7 +112,8 @@ static uint64_t renew(void *arg)
 
 /*
  * Run the command under the lease. Return: the exit status; if a signal ended the command, this
- * process ends by the same signal.
+ * process ends by the same signal. A lost lease has a status of its own, because the command may
+ * have run without the lease.
  */
 static int held_run(struct held *held, char **command, uint64_t left,
 		    const struct child_signals *signals)
@@ -99,20 +129,24 @@ static int held_run(struct held *held, char **command, uint64_t left,
 	snprintf(version, sizeof(version), "%llu", (unsigned long long)held->version);
 	if (setenv("WEIR_LEASE_VERSION", version, 1))
 		die("out of memory");
-	child = child_start(command, signals);
+	child = child_start(command, signals, held->on_loss);
 	if (child < 0) {
 		status = say_cannot_run(command[0], errno);
 		held_do(held, true, &answer);
 		return status;
 	}
+	held->child = child;
 	status = child_await(child, signals, &chore);
+	held->child = 0;
 	held_do(held, true, &answer);
-	return child_end_as(status);
+	return held->lost && held->on_loss ? EXIT_LOST : child_end_as(status);
 }
 
 static int claim_and_run(struct lease_question *q, char **command)
 {
-	struct held held = { .q = q, .ttl = roster_ttl(q->args) };
+	struct held held = {
+		.q = q, .ttl = roster_ttl(q->args), .on_loss = on_loss_take(q->args),
+	};
 	struct weir_roster_answer answer;
 	struct child_signals signals;
 	struct lease_value value;
@@ -137,8 +171,11 @@ int roster_claim_run(const struct args *args)
 		die_usage(args, "roster claim: NAME is missing before --");
 	if (args->parted && args->json)
 		die_usage(args, "roster claim: --json is for a claim without a command");
+	if (!args->parted && args_option(args, "--on-loss"))
+		die_usage(args, "roster claim: --on-loss is for a claim with a command");
 	/* check the command line before anything is opened */
 	roster_ttl(args);
+	on_loss_take(args);
 	lease_ask(&q, args, args->before, 0, WEIR_RIGHT_USE);
 	if (!args->parted)
 		return lease_claim_detached(&q);
