@@ -50,6 +50,8 @@ struct stream {
 	struct cred *cred;
 	struct file file;
 	u64 cursor;
+	wait_queue_head_t pollers;
+	struct weir_event_poller poller;
 	u8 *buffer;
 	ssize_t length;
 	ssize_t at;
@@ -80,6 +82,8 @@ static int event_kunit_init(struct kunit *test)
 		return -ENOMEM;
 	s->cred->cap_effective = CAP_FULL_SET;
 	s->file.f_cred = s->cred;
+	init_waitqueue_head(&s->pollers);
+	weir_event_poller_init(&s->poller, &s->pollers);
 	return 0;
 }
 
@@ -91,6 +95,8 @@ static void event_kunit_exit(struct kunit *test)
 		return;
 	if (s->cred)
 		put_cred(s->cred);
+	if (s->poller.pollers)
+		weir_event_poller_end(&s->poller);
 	weir_event_mod_exit();
 	test->priv = NULL;
 }
@@ -127,7 +133,7 @@ static void event_empty(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, 0, stream_read(s, BUFFER_SIZE));
 	KUNIT_EXPECT_EQ(test, 0, s->cursor);
-	KUNIT_EXPECT_EQ(test, 0, weir_event_poll(&s->file, NULL, &s->cursor));
+	KUNIT_EXPECT_EQ(test, 0, weir_event_poll(&s->file, NULL, &s->cursor, &s->poller));
 	weir_event_range(&first, &next);
 	KUNIT_EXPECT_EQ(test, 0, first);
 	KUNIT_EXPECT_EQ(test, 0, next);
@@ -169,7 +175,7 @@ static void event_members(struct kunit *test)
 	weir_event_key(&s->object, WEIR_EVENT_BANNED, WEIR_KEY_U64, "12345678", 8,
 		       5000, 3);
 	KUNIT_EXPECT_EQ(test, EPOLLIN | EPOLLRDNORM,
-			weir_event_poll(&s->file, NULL, &s->cursor));
+			weir_event_poll(&s->file, NULL, &s->cursor, &s->poller));
 	e = stream_next(s);
 	KUNIT_ASSERT_NOT_NULL(test, e);
 	KUNIT_EXPECT_EQ(test, WEIR_EVENT_BANNED, e->type);
@@ -181,7 +187,7 @@ static void event_members(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, WEIR_KEY_U64, e->key_type);
 	KUNIT_EXPECT_STREQ(test, "login", e->name);
 	KUNIT_EXPECT_NULL(test, stream_next(s));
-	KUNIT_EXPECT_EQ(test, 0, weir_event_poll(&s->file, NULL, &s->cursor));
+	KUNIT_EXPECT_EQ(test, 0, weir_event_poll(&s->file, NULL, &s->cursor, &s->poller));
 }
 
 /* Of a user's own: no byte of what stood in that slot before is left, either. */
@@ -386,7 +392,7 @@ static void event_is_seen_by(struct kunit *test)
 	tell(s, 1);
 	tell(s, 2);
 	KUNIT_EXPECT_EQ(test, row->sees ? EPOLLIN | EPOLLRDNORM : 0,
-			weir_event_poll(&s->file, NULL, &s->cursor));
+			weir_event_poll(&s->file, NULL, &s->cursor, &s->poller));
 	KUNIT_EXPECT_EQ(test, row->sees ? 0 : 2, s->cursor);
 	KUNIT_EXPECT_EQ(test, row->sees ? 2 * sizeof(struct weir_event) : 0,
 			stream_read(s, BUFFER_SIZE));

@@ -95,7 +95,8 @@ static __poll_t device_poll(struct file *file, poll_table *wait)
 	struct weir_client *c = file->private_data;
 
 	poll_wait(file, &c->pollers, wait);
-	return weir_event_poll(file, wait, &c->event_next) | weir_request_poll(c);
+	return weir_event_poll(file, wait, &c->event_next, &c->event_poller) |
+	       weir_request_poll(c);
 }
 
 /**

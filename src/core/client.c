@@ -145,6 +145,7 @@ struct weir_client *weir_client_open(struct file *file)
 	spin_lock_init(&c->lock);
 	c->grants = RB_ROOT;
 	init_waitqueue_head(&c->pollers);
+	weir_event_poller_init(&c->event_poller, &c->pollers);
 	c->file = file;
 	c->writable = file->f_mode & FMODE_WRITE;
 	weir_event_range(&first, &c->event_next);
@@ -218,6 +219,7 @@ void weir_client_close(struct weir_client *c)
 	LIST_HEAD(told);
 
 	weir_grant_close(c);
+	weir_event_poller_end(&c->event_poller);
 	xa_for_each(&c->handles, id, h) {
 		weir_request_told_dead(c, h, &told);
 		weir_object_put(h->object);

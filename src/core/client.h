@@ -15,6 +15,8 @@
 #include <linux/wait.h>
 #include <linux/xarray.h>
 
+#include "core/event.h"
+
 struct file;
 struct weir_object;
 
@@ -50,6 +52,7 @@ struct weir_handle {
  * @nr:		handles there are or are about to be, at most WEIR_HANDLES_MAX
  * @writable:	the file was opened for writing; constant
  * @event_lock:	one reader at a time
+ * @event_poller: enqueues @pollers for the next event
  * @event_next:	number of the next event to read; written under @event_lock with
  *		WRITE_ONCE(), and by poll() with cmpxchg(), which moves it past
  *		what this reader may not see
@@ -70,6 +73,7 @@ struct weir_client {
 	atomic_t nr;
 	bool writable;
 	struct mutex event_lock;	/* one reader at a time */
+	struct weir_event_poller event_poller;
 	u64 event_next;
 	struct file *file;
 	spinlock_t lock;		/* grants, requests */

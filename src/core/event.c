@@ -308,25 +308,63 @@ void weir_event_wake(void)
 	weir_pollers_wake(&readers, EPOLLIN | EPOLLRDNORM);
 }
 
+/* Called with the lock of the queue: leave the queue, and wake the pollers. */
+static int poller_wake(wait_queue_entry_t *wait, unsigned int mode, int flags, void *key)
+{
+	struct weir_event_poller *p = container_of(wait, struct weir_event_poller, wait);
+
+	list_del_init(&wait->entry);
+	weir_pollers_wake(p->pollers, EPOLLIN | EPOLLRDNORM);
+	return 0;
+}
+
+static void poller_arm(struct weir_event_poller *p)
+{
+	spin_lock_irq(&readers.lock);
+	if (list_empty(&p->wait.entry))
+		__add_wait_queue(&readers, &p->wait);
+	spin_unlock_irq(&readers.lock);
+}
+
 /**
  * weir_event_poll - whether a read would find an event
  * @file: the credentials of its opener decide
  * @wait: of poll()
  * @cursor: moved past records that this reader may not see, unless another thread moved it
+ * @poller: of the file; the caller has called poll_wait() with its pollers. epoll polls again
+ *	when the events it waits for are changed, so no poll for input is missed.
  */
-__poll_t weir_event_poll(struct file *file, poll_table *wait, u64 *cursor)
+__poll_t weir_event_poll(struct file *file, poll_table *wait, u64 *cursor,
+			 struct weir_event_poller *poller)
 {
 	u64 old = READ_ONCE(*cursor), at = old;
 	struct event_slot slot;
 	bool found;
 
-	poll_wait(file, &readers, wait);
+	if (!(poll_requested_events(wait) & (EPOLLIN | EPOLLRDNORM)))
+		return 0;
+	poller_arm(poller);
 	/* enqueue first, then look; pairs with wq_has_sleeper() in weir_event_key() */
 	smp_mb();
 	found = ring_find(&at, file->f_cred, &slot);
 	if (at != old)
 		cmpxchg(cursor, old, at);
 	return found ? EPOLLIN | EPOLLRDNORM : 0;
+}
+
+void weir_event_poller_init(struct weir_event_poller *p, wait_queue_head_t *pollers)
+{
+	init_waitqueue_func_entry(&p->wait, poller_wake);
+	INIT_LIST_HEAD(&p->wait.entry);
+	p->pollers = pollers;
+}
+
+/* Call when the file is closed. */
+void weir_event_poller_end(struct weir_event_poller *p)
+{
+	spin_lock_irq(&readers.lock);
+	list_del_init(&p->wait.entry);
+	spin_unlock_irq(&readers.lock);
 }
 
 int weir_event_mod_init(void)

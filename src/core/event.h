@@ -12,10 +12,22 @@
 
 #include <linux/poll.h>
 #include <linux/types.h>
+#include <linux/wait.h>
 
 struct cred;
 struct weir_key;
 struct weir_object;
+
+/**
+ * struct weir_event_poller - enqueues the pollers of one file for the next event
+ * @wait: in the queue of readers after a poll for input, until the next event. A file that is
+ *	not polled for input is not in the queue, and an event does nothing to it.
+ * @pollers: woken by that event
+ */
+struct weir_event_poller {
+	wait_queue_entry_t wait;
+	wait_queue_head_t *pollers;
+};
 
 void weir_event_object(const struct weir_object *o, u32 type, s64 value,
 		       s64 more);
@@ -29,7 +41,10 @@ ssize_t weir_event_read(u64 *cursor, const struct cred *reader,
 			char __user *buffer, size_t length);
 int weir_event_wait(const u64 *cursor);
 void weir_event_wake(void);
-__poll_t weir_event_poll(struct file *file, poll_table *wait, u64 *cursor);
+__poll_t weir_event_poll(struct file *file, poll_table *wait, u64 *cursor,
+			 struct weir_event_poller *poller);
+void weir_event_poller_init(struct weir_event_poller *p, wait_queue_head_t *pollers);
+void weir_event_poller_end(struct weir_event_poller *p);
 
 int weir_event_mod_init(void);
 void weir_event_mod_exit(void);

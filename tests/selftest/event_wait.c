@@ -4,6 +4,9 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/epoll.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "asleep.h"
@@ -118,6 +121,122 @@ TEST_F(event, seek_wakes_a_reader)
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(128 + WEIR_EVENT_CREATED, WEXITSTATUS(status));
 	close(fd);
+}
+
+static bool trace_write(const char *file, const char *text)
+{
+	char path[128];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "/sys/kernel/tracing/%s", file);
+	fd = open(path, O_WRONLY | O_APPEND);
+	ret = write(fd, text, strlen(text));
+	close(fd);
+	return ret == (int)strlen(text);
+}
+
+/* How often epoll was called back since the probe was made. */
+static long wakes_counted(void)
+{
+	FILE *file = fopen("/sys/kernel/tracing/kprobe_profile", "r");
+	char name[64];
+	long hits, missed, found = -1;
+
+	while (file && fscanf(file, "%63s %ld %ld", name, &hits, &missed) == 3)
+		if (!strcmp(name, "wakes"))
+			found = hits + missed;
+	if (file)
+		fclose(file);
+	return found;
+}
+
+static bool wakes_count(void)
+{
+	mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL);
+	return trace_write("kprobe_events", "p:weir/wakes ep_poll_callback") &&
+	       trace_write("events/weir/wakes/enable", "1");
+}
+
+static void wakes_count_no_more(void)
+{
+	trace_write("events/weir/wakes/enable", "0");
+	trace_write("kprobe_events", "-:weir/wakes");
+}
+
+#define POLLERS	1000
+#define EMITS	1000
+
+static int emit_one(int fd)
+{
+	struct weir_emit emit = { .size = sizeof(emit), .length = 1, .data = address("x") };
+
+	return call(fd, WEIR_IOC_EMIT, &emit);
+}
+
+/* A client that polls for output alone costs events nothing, until it polls for input. */
+TEST_F(event, output_pollers_are_not_called)
+{
+	struct epoll_event ev = { .events = EPOLLOUT };
+	struct rlimit limit = { 2 * POLLERS, 2 * POLLERS };
+	int set = epoll_create1(0), fd[POLLERS];
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	for (int i = 0; i < POLLERS; i++) {
+		fd[i] = client_open(O_RDWR);
+		ASSERT_LE(0, fd[i]);
+		ev.data.u32 = i;
+		ASSERT_EQ(0, epoll_ctl(set, EPOLL_CTL_ADD, fd[i], &ev));
+	}
+	EXPECT_EQ(0, epoll_wait(set, &ev, 1, 0));
+	if (!wakes_count())
+		SKIP(return, "no kprobes in this kernel");
+	for (int i = 0; i < EMITS; i++)
+		ASSERT_EQ(0, emit_one(self->fd));
+	EXPECT_EQ(0, epoll_wait(set, &ev, 1, 300));
+	EXPECT_EQ(0, wakes_counted());
+	/* one that changes its mind is told of what came before, and of what comes */
+	ev.events = EPOLLIN;
+	ev.data.u32 = 7;
+	ASSERT_EQ(0, epoll_ctl(set, EPOLL_CTL_MOD, fd[7], &ev));
+	EXPECT_EQ(1, epoll_wait(set, &ev, 1, 0));
+	EXPECT_EQ(7, ev.data.u32);
+	ASSERT_EQ((off_t)info_get(fd[7]).event_next,
+		  lseek(fd[7], info_get(fd[7]).event_next, SEEK_SET));
+	EXPECT_EQ(0, epoll_wait(set, &ev, 1, 0));
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, emit_one(self->fd));
+		EXPECT_EQ(1, epoll_wait(set, &ev, 1, -1));
+		EXPECT_EQ(7, ev.data.u32);
+		lseek(fd[7], info_get(fd[7]).event_next, SEEK_SET);
+		EXPECT_EQ(0, epoll_wait(set, &ev, 1, 0));
+	}
+	/* lseek wakes, too: two for each round, and one for the first */
+	EXPECT_GE(7, wakes_counted());
+	wakes_count_no_more();
+	for (int i = 0; i < POLLERS; i++)
+		close(fd[i]);
+	close(set);
+}
+
+/* Edge-triggered: each event is told once, though the reader polls no more in between. */
+TEST_F(event, edge_triggered)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLET };
+	int set = epoll_create1(0);
+	struct record r;
+
+	ASSERT_EQ(0, epoll_ctl(set, EPOLL_CTL_ADD, self->reader, &ev));
+	for (int i = 0; i < 50; i++) {
+		ASSERT_EQ(0, emit_one(self->fd));
+		ASSERT_EQ(1, epoll_wait(set, &ev, 1, 10000));
+		EXPECT_EQ(EPOLLIN, ev.events);
+		/* every other one stays unread, and the next is told all the same */
+		if (i % 2)
+			continue;
+		while (!record_read(self->reader, &r))
+			;
+	}
+	close(set);
 }
 
 TEST_HARNESS_MAIN
