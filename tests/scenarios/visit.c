@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Addresses by the million, and what they cost the kernel. See visit.h. */
 
+#include <endian.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -43,7 +44,8 @@ unsigned int visit(struct weir *weir, struct weir_limiter *limiter, uint32_t fir
 	unsigned int good = 0, batch = 0;
 
 	for (uint32_t i = 0; i < keys; i++) {
-		const uint32_t address = first + i;
+		/* the same addresses on every machine */
+		const uint32_t address = htole32(first + i);
 
 		memcpy(key.bytes, &address, sizeof(address));
 		if (weir_op_limiter(&ops[batch++], limiter, opcode, &key, n))

@@ -11,6 +11,11 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
+/* The headers of Linux 6.1 do not have it. */
+#ifndef __aligned_s64
+#define __aligned_s64	__s64 __attribute__((aligned(8)))
+#endif
+
 /**
  * DOC: Overview
  *
