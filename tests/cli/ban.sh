@@ -26,6 +26,8 @@ prints '' ban lift cli.ip 192.0.2.7
 answers 1 "weir: limiter 'cli.ip': key '192.0.2.7': is not banned" ban lift cli.ip 192.0.2.7
 answers 1 "weir: limiter 'cli.ip': key '192.0.2.99': is not banned" ban lift cli.ip 192.0.2.99
 prints 'allowed, 4 of 5 left' check cli.ip:192.0.2.7
+refuses 'ban add: the duration is missing, as in: weir ban add cli.ip 192.0.2.1 1h' ban add cli.ip 192.0.2.1
+refuses "key '198.51.100.0/24': not a single address; for blocks see 'weir limiter deny'" ban add cli.ip 198.51.100.0/24 1h
 prints 'banned for 10m' ban add cli.none 10m
 prints '' ban lift cli.none
 answers 1 "weir: limiter 'cli.none': is not banned" ban lift cli.none

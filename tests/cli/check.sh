@@ -35,7 +35,7 @@ status_is 1 'a ban decides'
 json_is '[.verdict, .decided, (.checks[] | [.name, .key, .verdict, .remaining, .strikes, .banned_now])]' '["banned",1,["cli.all",null,"banned",2,0,false],["cli.user","ann","banned",0,0,true],["cli.user","bob","banned",3,0,false]]' 'every check tells of its own key'
 run weir check cli.all cli.user:bob --json
 json_is '[.verdict, .decided, (.checks | length)]' '["allowed",null,2]' 'nobody decides what is allowed'
-answers 1 'cli.all: limited, and always: the limit is 5' check --cost 6 cli.all cli.ip:::1
+refuses "limiter 'cli.all': --cost 6 is never allowed: the limit is 5" check --cost 6 cli.all cli.ip:::1
 refuses "limiter 'cli.gone': no such object" check cli.all cli.gone
 refuses 'check: at most 16 at a time' check cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all
 prints 'allowed, 1 of 5 left' limiter peek cli.all
@@ -46,7 +46,7 @@ prints 'allowed, 0 of 1 left' check cli.fast
 prints 'allowed, 0 of 1 left' check --wait 10s cli.fast
 prints 'allowed, 0 of 1 left' limiter check --wait 10s cli.fast
 answers 1 'limited, try again in 50d' check --wait 10s cli.ip:2001:db8::9
-answers 1 'limited, and always: the limit is 1' check --wait 10s --cost 2 cli.fast
+refuses "limiter 'cli.fast': --cost 2 is never allowed: the limit is 1" check --wait 10s --cost 2 cli.fast
 run timeout --signal INT 1 weir check --wait 90d cli.ip:2001:db8::9
 status_is 124 'Ctrl-C ends the wait'
 answers 1 'limited, try again in 50d' check cli.ip:2001:db8::9

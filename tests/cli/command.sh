@@ -44,6 +44,18 @@ for words in --help 'limiter --help' 'limiter create --help' 'list --help' 'limi
 	output_like "^Usage: weir ${words% }" "weir $words--help says how"
 done
 
+# The short and the verbal forms of help.
+for words in '--help:-h' '--help:help' 'limiter --help:help limiter' 'limiter --help:limiter -h' \
+	'limiter --help:limiter help' 'limiter create --help:help limiter create' 'list --help:help list' \
+	'--version:-V'; do
+	# shellcheck disable=SC2086
+	wanted=$(weir ${words%:*})
+	# shellcheck disable=SC2086
+	prints "$wanted" ${words#*:}
+done
+refuses "no such command: 'chec'" help chec
+refuses "limiter: no such verb: 'chec'" help limiter chec
+
 # A failed write of the output is an error, whatever the answer was.
 for words in 'list' 'list --json' 'status' 'check cli.l:a' 'counter read cli.c' 'limiter keys cli.l' '--help' '--version'; do
 	command="weir $words >/dev/full"

@@ -33,9 +33,10 @@ status_is 0 'show of a banned key is no question: status 0'
 output_like $'^banned for (2h|1h59m)\nwhy ' 'show of a banned key begins as peek does'
 
 run weir limiter check cli.ip 192.0.2.8 --cost 3 --json
-status_is 1 'a cost above the limit is limited'
+status_is 2 'a cost above the limit is an error'
+stderr_is "weir: limiter 'cli.ip': --cost 3 is never allowed: the limit is 2" 'which is said'
 json_is '.retry_after_ns' null 'and never is null'
-answers 1 'limited, and always: the limit is 2' limiter peek cli.ip 192.0.2.9 --cost 3
+refuses "limiter 'cli.ip': --cost 3 is never allowed: the limit is 2" limiter peek cli.ip 192.0.2.9 --cost 3
 prints 'allowed, 0 of 2 left' limiter check cli.ip --cost 2 192.0.2.9
 prints 'allowed, 1 of 2 left' limiter refund cli.ip 192.0.2.9 1
 prints 'allowed, 2 of 2 left' limiter refund cli.ip 192.0.2.9 100
@@ -81,7 +82,6 @@ json_is .untracked true 'untracked, in JSON'
 
 # What is refused
 refuses "key 'bob': not an IPv4 or IPv6 address" limiter check cli.ip bob
-refuses "key '192.0.2.0/24': not an IPv4 or IPv6 address" limiter check cli.ip 192.0.2.0/24
 refuses "key '-1': not a number from 0 to 2^64-1" limiter check cli.u64 -1
 refuses "key '18446744073709551616': not a number from 0 to 2^64-1" limiter check cli.u64 18446744073709551616
 refuses "key '': must have 1 to 255 bytes" limiter check cli.text ''
@@ -91,6 +91,7 @@ refuses 'a key is missing: the limiter has keys of type ip' limiter check cli.ip
 refuses "key '1': the limiter has no keys" limiter check cli.none 1
 refuses 'limiter refund: the limiter has no keys; wants NAME N' limiter refund cli.none 1 1
 refuses 'limiter strike: the limiter has no keys; wants NAME [N]' limiter strike cli.none 1 1
+refuses "key '192.0.2.0/24': not a single address; for blocks see 'weir limiter deny'" limiter check cli.ip 192.0.2.0/24
 refuses "--cost '0': must be from 1 to 4294967295" limiter check cli.none --cost 0
 refuses "--cost 'x': not a whole number" limiter peek cli.none --cost=x
 refuses "N '0': must be from 1 to 4294967295" limiter refund cli.ip 192.0.2.7 0

@@ -68,6 +68,7 @@ refuses "--ban '1us': must be 1 to 8 durations from 1ms to 3650d" limiter create
 refuses "--ban '1s,1s,1s,1s,1s,1s,1s,1s,1s': must be 1 to 8 durations from 1ms to 3650d" limiter create cli.x --rate 5/s --strikes 3 --ban 1s,1s,1s,1s,1s,1s,1s,1s,1s
 refuses "--within '10': not a duration such as 250ms, 5s, 10m, 24h or 1h30m" limiter create cli.x --rate 5/s --within 10
 refuses "--within '101d': must be from 1ms to 100d" limiter create cli.x --rate 5/s --within 101d
+refuses '--within needs --strikes: how many of them lead to a ban?' limiter create cli.x --rate 5/s --within 10m
 refuses "--forget-after '3651d': must be from 0s to 3650d" limiter create cli.x --rate 5/s --forget-after 3651d
 refuses "--ban-jitter '366d': must be from 0s to 365d" limiter create cli.x --rate 5/s --ban-jitter 366d
 refuses "--burst: a window has none" limiter create cli.x --rate 5/s --burst 6 --algorithm window

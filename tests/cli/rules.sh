@@ -38,7 +38,9 @@ answers 1 'banned, by a rule' check cli.ip:172.16.255.255
 run weir limiter rules cli.ip
 output_like 'deny   10.1.0.0/16' 'a file is read'
 
-refuses "'192.0.2.7/24': not an address or block such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32" limiter allow cli.ip 192.0.2.7/24
+refuses "'192.0.2.7/24': has bits set beyond its prefix; the block is 192.0.2.0/24" limiter allow cli.ip 192.0.2.7/24
+refuses "'10.0.0.1/8': has bits set beyond its prefix; the block is 10.0.0.0/8" limiter deny cli.ip 10.0.0.1/8
+refuses "'2001:db8::7/32': has bits set beyond its prefix; the block is 2001:db8::/32" limiter deny cli.ip 2001:db8::7/32
 refuses "'192.0.2.0/33': not an address or block such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32" limiter deny cli.ip 192.0.2.0/33
 refuses "'x': not an address or block such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32" limiter deny cli.ip x
 refuses "limiter 'cli.text': its keys are no addresses; see --key ip" limiter deny cli.text 10.0.0.0/8

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli.h"
 
@@ -27,6 +28,9 @@ void key_parse(struct weir_key *key, int type, const char *text)
 		die("key '%s': not a number from 0 to 2^64-1",
 		    printable(text));
 	case WEIR_KEY_IP:
+		if (strchr(text, '/'))
+			die("key '%s': not a single address; for blocks see 'weir limiter deny'",
+			    printable(text));
 		die("key '%s': not an IPv4 or IPv6 address", printable(text));
 	default:
 		die("key '%s': must have 1 to %d bytes", printable(text),
@@ -185,6 +189,13 @@ void answer_print(const struct weir_answer *answer, bool by_this)
 	putchar('\n');
 }
 
+void cost_check(const char *name, const struct weir_answer *answer, uint64_t cost)
+{
+	if (answer->verdict == WEIR_LIMITED && cost > answer->limit)
+		die("limiter '%s': --cost %llu is never allowed: the limit is %llu", name,
+		    (unsigned long long)cost, (unsigned long long)answer->limit);
+}
+
 int check_run(const struct args *args, struct weir_limiter *limiter,
 	      const char *name, const struct weir_key *key, uint64_t cost,
 	      bool peek)
@@ -205,7 +216,8 @@ int check_run(const struct args *args, struct weir_limiter *limiter,
 		die_key(name, key);
 	if (args->json)
 		json_print(answer_json(name, key, &answer));
-	else
+	cost_check(name, &answer, cost);
+	if (!args->json)
 		answer_print(&answer, true);
 	return verdict == WEIR_ALLOWED ? EXIT_YES : EXIT_NO;
 }

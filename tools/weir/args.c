@@ -127,6 +127,11 @@ static void args_check(const struct args *args)
 				  option[i].name);
 }
 
+static bool is_help(const char *word)
+{
+	return !strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help");
+}
+
 /*
  * Find the command in the first words. Return: the number of words it takes; 0: help was
  * printed.
@@ -144,12 +149,29 @@ static int command_take(struct args *args, int argc, char **argv)
 	if (!verb)
 		die_usage(args, "%s: what about it? a verb is missing",
 			  args->object->name);
-	if (!strcmp(verb, "--help") && argc == 2) {
+	if (is_help(verb) && argc == 2) {
 		help_object(args->object);
 		return 0;
 	}
 	die_usage(args, "%s: no such verb: '%s'", args->object->name,
 		  printable(verb));
+}
+
+/* Print the help of a command: help COMMAND [VERB]. */
+static int help_about(struct args *args, int argc, char **argv)
+{
+	args->object = object_find(argv[0]);
+	if (!args->object)
+		die_usage(args, "no such command: '%s'", printable(argv[0]));
+	args->command = command_find(args->object, argc > 1 ? argv[1] : NULL);
+	if (args->command)
+		help_command(args->object, args->command);
+	else if (argc > 1)
+		die_usage(args, "%s: no such verb: '%s'", args->object->name,
+			  printable(argv[1]));
+	else
+		help_object(args->object);
+	return EXIT_YES;
 }
 
 int args_run(int argc, char **argv)
@@ -159,11 +181,13 @@ int args_run(int argc, char **argv)
 
 	if (!argc)
 		die_usage(&args, "a command is missing");
-	if (argc == 1 && !strcmp(argv[0], "--help")) {
+	if (argc == 1 && is_help(argv[0])) {
 		help_all();
 		return EXIT_YES;
 	}
-	if (argc == 1 && !strcmp(argv[0], "--version")) {
+	if (!strcmp(argv[0], "help"))
+		return help_about(&args, argc - 1, argv + 1);
+	if (argc == 1 && (!strcmp(argv[0], "--version") || !strcmp(argv[0], "-V"))) {
 		printf("weir %s\n", weir_lib_version());
 		return EXIT_YES;
 	}

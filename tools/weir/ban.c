@@ -13,6 +13,18 @@ static int list_run(const struct args *args)
 	return keys_list(args, args->operands[0], true, NULL, 0);
 }
 
+/* With one operand beside NAME, the duration or the key is missing: which one? */
+static void add_check(const struct args *args, const struct weir_limiter *limiter)
+{
+	const char *text = args->operands[1];
+	uint64_t ns;
+
+	if (args->count == 2 && weir_limiter_key_type(limiter) != WEIR_KEY_NONE &&
+	    weir_parse_duration(text, &ns) < 0)
+		die_usage(args, "ban add: the duration is missing, as in: weir ban add %s %s 1h",
+			  args->operands[0], printable(text));
+}
+
 static int add_run(const struct args *args)
 {
 	const char *name = args->operands[0];
@@ -24,6 +36,7 @@ static int add_run(const struct args *args)
 	uint64_t ns;
 	int used = 1;
 
+	add_check(args, limiter);
 	used += key_take(limiter, args->count - 2, args->operands + 1, &key);
 	if (args->count != used + 1)
 		die_usage(args, "ban add: the limiter has no keys; wants NAME T");

@@ -81,6 +81,7 @@ static int run_all(const struct args *args, struct weir *weir, struct item *item
 		   uint64_t cost)
 {
 	struct weir_op ops[WEIR_TRANSACTION_CHECKS];
+	struct weir_answer answer;
 	unsigned int decided = 0;
 	int i, verdict;
 
@@ -93,7 +94,9 @@ static int run_all(const struct args *args, struct weir *weir, struct item *item
 		die_key(items[decided].name, &items[decided].key);
 	if (args->json)
 		json_print(items_json(items, ops, args->count, decided));
-	else
+	weir_op_answer(&ops[decided], &answer);
+	cost_check(items[decided].name, &answer, cost);
+	if (!args->json)
 		items_print(items, ops, args->count, decided);
 	return verdict == WEIR_ALLOWED ? EXIT_YES : EXIT_NO;
 }

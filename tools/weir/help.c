@@ -108,8 +108,8 @@ void help_all(void)
 	for (i = 0; i < nobjects; i++)
 		for (j = 0; j < objects[i]->ncommands; j++)
 			list_command(objects[i], &objects[i]->commands[j]);
-	puts("\n  weir --help\n      print this help\n"
-	     "  weir --version\n      print the version\n\n"
+	puts("\n  weir --help, -h, help [COMMAND [VERB]]\n      print this help, or that of a command\n"
+	     "  weir --version, -V\n      print the version\n\n"
 	     "'weir COMMAND --help' tells the options of a command, weir(1) all there is.");
 }
 

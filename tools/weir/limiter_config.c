@@ -152,6 +152,8 @@ static void config_check(const struct args *args,
 	const char *rate = args_option(args, "--rate");
 
 	ladder_check(config);
+	if (args_option(args, "--within") && !config->strikes)
+		die("--within needs --strikes: how many of them lead to a ban?");
 	if (config->algorithm != WEIR_ALGORITHM_BUCKET) {
 		if (config->tokens >= 1 << 27 || config->period < 10000000)
 			die("--rate '%s': a window has 1 to 134217727 tokens in at least 10ms",

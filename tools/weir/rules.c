@@ -17,14 +17,38 @@ struct gathered {
 	unsigned int count;
 };
 
+/* Suggest the block that has the address @text, if that is all that is wrong with it. */
+static void refuse_host_bits(const char *text)
+{
+	char shown[RULE_ROOM], address[RULE_ROOM];
+	const char *slash = strchr(text, '/');
+	struct weir_rule rule;
+	uint64_t prefix;
+	unsigned int bit;
+
+	if (!slash || snprintf(address, sizeof(address), "%.*s", (int)(slash - text),
+			       text) >= (int)sizeof(address))
+		return;
+	if (weir_rule_parse(&rule, address, WEIR_RULE_DENY) < 0 ||
+	    weir_parse_u64(slash + 1, &prefix) < 0 || prefix > rule.addr_len * 8U)
+		return;
+	rule.prefix = (uint8_t)prefix;
+	for (bit = rule.prefix; bit < rule.addr_len * 8U; bit++)
+		rule.addr[bit / 8] &= (uint8_t)~(0x80 >> bit % 8);
+	weir_rule_format(&rule, shown, sizeof(shown));
+	die("'%s': has bits set beyond its prefix; the block is %s", printable(text), shown);
+}
+
 static void gather(struct gathered *all, const char *text,
 		   enum weir_rule_action action)
 {
 	if (all->count == WEIR_RULES_MAX)
 		die("more than %d blocks at a time", WEIR_RULES_MAX);
-	if (weir_rule_parse(&all->rules[all->count], text, action) < 0)
+	if (weir_rule_parse(&all->rules[all->count], text, action) < 0) {
+		refuse_host_bits(text);
 		die("'%s': not an address or block such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32",
 		    printable(text));
+	}
 	all->count++;
 }
 
