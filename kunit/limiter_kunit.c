@@ -42,6 +42,31 @@ static void check_verdict(struct kunit *test, const struct weir_op *op, u32 verd
 	KUNIT_EXPECT_EQ(test, reset_after, op->reset_after);
 }
 
+/* SET has all entries examined anew if they may be idle sooner, and only then. */
+static void limiter_set_and_bounds(struct kunit *test)
+{
+	static const u64 sooner = WEIR_SET_RATE | WEIR_SET_BURST | WEIR_SET_WITHIN |
+				  WEIR_SET_FORGET_AFTER;
+	struct weir_limiter *l = limiter_new(test, &plain);
+	struct weir_limiter_config config = plain;
+	struct weir_op op;
+	u64 bit, bound;
+
+	for (bit = WEIR_SET_RATE; bit <= WEIR_SET_BAN_JITTER; bit <<= 1) {
+		if (bit == 0x200)
+			continue;
+		KUNIT_ASSERT_EQ(test, 0, limiter_op(l, &op, WEIR_OP_CHECK, bit, 1));
+		/* raises the bounds to what there is */
+		while (weir_table_step(&l->table))
+			;
+		bound = weir_expiry_root(&l->table.expiry);
+		KUNIT_ASSERT_NE(test, 0, bound);
+		KUNIT_ASSERT_EQ(test, 0, limiter_set_config(l, &config, bit));
+		KUNIT_EXPECT_EQ_MSG(test, bit & sooner ? 0 : bound,
+				    weir_expiry_root(&l->table.expiry), "bit %#llx", bit);
+	}
+}
+
 static void limiter_verdicts(struct kunit *test)
 {
 	struct weir_limiter *l = limiter_new(test, &plain);
@@ -465,6 +490,7 @@ static void limiter_early_caller(struct kunit *test)
 }
 
 static struct kunit_case limiter_cases[] = {
+	KUNIT_CASE(limiter_set_and_bounds),
 	KUNIT_CASE(limiter_verdicts),
 	KUNIT_CASE(limiter_absent_key),
 	KUNIT_CASE(limiter_totals),

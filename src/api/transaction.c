@@ -36,6 +36,7 @@
  * @held: @o's storage is held
  * @call: CHECK: arguments for the limiter
  * @k: CHECK: its key
+ * @s: CHECK: what becomes of that
  * @retry_after: CHECK: ns until it fits together with those before it
  * @shadow: CHECK: refused by a limiter in shadow mode, which does not affect the others
  * @candidate: CHECK: the limiter's candidate, if that needs an entry for the key, too
@@ -47,6 +48,7 @@ struct tx_item {
 	bool			shadow;
 	struct weir_limiter_call call;
 	struct weir_multi_key	*k;
+	struct tx_key		*s;
 	u64			retry_after;
 	struct weir_limiter	*candidate;
 };
@@ -133,9 +135,10 @@ static int item_locate(struct transaction *tx, struct tx_item *it)
 		.key = &it->run.key,
 	};
 	it->k = weir_multi_add(&tx->lock, &l->table, &it->run.key);
-	state_of(tx, it->k)->call = &it->call;
-	state_of(tx, it->k)->tries = 0;
-	state_of(tx, it->k)->full = false;
+	it->s = state_of(tx, it->k);
+	it->s->call = &it->call;
+	it->s->tries = 0;
+	it->s->full = false;
 	return 0;
 }
 
@@ -183,6 +186,8 @@ static void release(struct transaction *tx)
 {
 	unsigned int i;
 
+	if (!tx->held)
+		return;
 	weir_multi_discard(&tx->lock);
 	for (i = 0; i < tx->count; i++)
 		if (tx->items[i].held)
@@ -240,8 +245,7 @@ static void begin(struct transaction *tx)
 		it->retry_after = 0;
 		it->shadow = false;
 	}
-	for (k = tx->lock.keys; k < tx->lock.keys + tx->lock.count; k++) {
-		s = state_of(tx, k);
+	for (k = tx->lock.keys, s = tx->states; k < tx->lock.keys + tx->lock.count; k++, s++) {
 		s->before = WEIR_EXPIRY_NEVER;
 		if (k->e)
 			s->before = weir_limiter_idle_at(k->t, k->e, k->word, s->call->now);
@@ -268,10 +272,10 @@ static bool entry_want(struct transaction *tx, struct weir_multi_key *k)
 }
 
 /* Whether its rate would allow it, after those before it. */
-static bool rate_fits(struct transaction *tx, struct tx_item *it)
+static bool rate_fits(struct tx_item *it)
 {
-	struct tx_key *s = state_of(tx, it->k);
 	const struct weir_policy *p = it->call.p;
+	struct tx_key *s = it->s;
 	struct weir_decision d = {};
 
 	weir_rate_decide(&p->rate, s->after, it->call.now, it->run.op.n, &d);
@@ -294,13 +298,13 @@ static bool item_fits(struct transaction *tx, struct tx_item *it)
 
 	if (it->run.key.rule)
 		return it->run.key.rule == WEIR_RULE_ALLOW;
-	if (!e && state_of(tx, it->k)->full)
+	if (!e && it->s->full)
 		return (u64)it->run.op.n <= p->rate.limit &&
 		       p->config.when_full == WEIR_FULL_ALLOW;
 	/* waiters come first */
 	if (e && (weir_entry_queued(e) || e->ban_until > it->call.now))
 		return false;
-	fits = rate_fits(tx, it);
+	fits = rate_fits(it);
 	if (fits || p->strikes)
 		fits &= entry_want(tx, it->k);
 	return fits;
@@ -356,18 +360,17 @@ static int entries_link(struct transaction *tx, const struct tx_item *refused)
 }
 
 /* Refuse a CHECK. @word: its key's state. */
-static void item_refuse(struct transaction *tx, struct tx_item *it, u64 word)
+static void item_refuse(struct tx_item *it, u64 word)
 {
 	struct weir_entry none = {};	/* without strikes nothing is kept of it */
-	struct weir_multi_key *k = it->k;
 
 	if (it->run.key.rule) {
 		weir_limiter_ruled_count(&it->call);
-	} else if (!k->e && state_of(tx, k)->full) {
+	} else if (!it->k->e && it->s->full) {
 		weir_limiter_full_count(&it->call);
 	} else {
-		state_of(tx, k)->call = &it->call;	/* which may lay a ban */
-		weir_limiter_refuse_locked(&it->call, k->e ?: &none, word,
+		it->s->call = &it->call;	/* which may lay a ban */
+		weir_limiter_refuse_locked(&it->call, it->k->e ?: &none, word,
 					   it->retry_after);
 	}
 }
@@ -390,7 +393,7 @@ static void refuse(struct transaction *tx, struct tx_item *refused)
 	u32 verdict;
 
 	tx->decider = refused - tx->items;
-	item_refuse(tx, refused, refused->k->word);
+	item_refuse(refused, refused->k->word);
 	verdict = refused->run.op.verdict;
 	for (it = tx->items; it < tx->items + tx->count; it++) {
 		if (is_check(it) && it != refused)
@@ -402,10 +405,10 @@ static void refuse(struct transaction *tx, struct tx_item *refused)
 	}
 }
 
-static void item_charge(struct transaction *tx, struct tx_item *it)
+static void item_charge(struct tx_item *it)
 {
 	if (it->shadow)
-		item_refuse(tx, it, it->k->word);
+		item_refuse(it, it->k->word);
 	else if (it->run.key.rule)
 		weir_limiter_ruled_count(&it->call);
 	else if (it->k->e)
@@ -420,7 +423,7 @@ static void charge(struct transaction *tx)
 
 	for (it = tx->items; it < tx->items + tx->count; it++) {
 		if (is_check(it)) {
-			item_charge(tx, it);
+			item_charge(it);
 		} else {
 			weir_counter_op_add(&it->run, weir_counter(it->o));
 			it->run.op.verdict = WEIR_ALLOWED;
@@ -443,8 +446,7 @@ static int decide(struct transaction *tx, struct tx_item **refused)
 		refuse(tx, *refused);
 	else
 		charge(tx);
-	for (k = tx->lock.keys; k < tx->lock.keys + tx->lock.count; k++) {
-		s = state_of(tx, k);
+	for (k = tx->lock.keys, s = tx->states; k < tx->lock.keys + tx->lock.count; k++, s++) {
 		if (k->e)
 			weir_limiter_changed(s->call, k->e, k->word, s->before);
 	}
@@ -550,7 +552,12 @@ static int perform(struct transaction *tx)
 
 static int item_get(struct tx_item *it, struct weir_op __user *user)
 {
-	*it = (struct tx_item){};
+	/* one by one: the rest is set before it is read, and there is much of it */
+	it->run.data = NULL;
+	it->o = NULL;
+	it->held = false;
+	it->k = NULL;
+	it->candidate = NULL;
 	if (weir_op_get(&it->run, user))
 		return -EFAULT;
 	weir_op_clear(&it->run);
@@ -644,7 +651,7 @@ static int run_large(struct transaction *tx, struct weir_op __user *ops)
 int weir_transaction_run(struct weir_client *c, struct weir_op __user *ops,
 			 u32 count)
 {
-	struct transaction tx = { .client = c, .count = count };
+	struct transaction tx;
 	u16 opcode;
 
 	BUILD_BUG_ON(WEIR_TRANSACTION_MAX > WEIR_MULTI_MAX);
@@ -655,5 +662,8 @@ int weir_transaction_run(struct weir_client *c, struct weir_op __user *ops,
 		return weir_claims_run(c, ops, count);
 	if (count > WEIR_TRANSACTION_MAX)
 		return -EINVAL;
+	tx.client = c;
+	tx.count = count;
+	tx.held = false;
 	return count <= TX_SMALL ? run_small(&tx, ops) : run_large(&tx, ops);
 }

@@ -16,15 +16,10 @@ void weir_multi_init(struct weir_multi_lock *m, struct weir_multi_key *keys)
 	lockdep_init_map(&m->dep_map, "weir_multi_lock", &class, 0);
 }
 
-static spinlock_t *stripe_of(const struct weir_multi_key *k)
-{
-	return weir_table_stripe(k->t, k->key->hash);
-}
-
 static int key_compare(const struct weir_multi_key *a, const struct weir_multi_key *b)
 {
-	if (stripe_of(a) != stripe_of(b))
-		return stripe_of(a) < stripe_of(b) ? -1 : 1;
+	if (a->stripe != b->stripe)
+		return a->stripe < b->stripe ? -1 : 1;
 	if (a->key->hash != b->key->hash)
 		return a->key->hash < b->key->hash ? -1 : 1;
 	if (a->key->len != b->key->len)
@@ -48,7 +43,10 @@ struct weir_multi_key *weir_multi_add(struct weir_multi_lock *m, struct weir_tab
 	unsigned int i, at = m->count;
 	int order;
 
-	*k = (struct weir_multi_key){ .t = t, .key = key };
+	k->t = t;
+	k->key = key;
+	k->stripe = weir_table_stripe(t, key->hash);
+	k->new = NULL;
 	for (; at; at--) {
 		order = key_compare(&m->keys[m->order[at - 1]], k);
 		if (!order)
@@ -102,7 +100,7 @@ void weir_multi_lock(struct weir_multi_lock *m)
 	lock_map_acquire(&m->dep_map);
 	local_bh_disable();
 	for (i = 0; i < m->count; i++) {
-		stripe = stripe_of(&m->keys[m->order[i]]);
+		stripe = m->keys[m->order[i]].stripe;
 		if (stripe != last)
 			stripe_lock(stripe, m);
 		last = stripe;
@@ -197,7 +195,7 @@ void weir_multi_unlock(struct weir_multi_lock *m)
 		if (k->e)
 			weir_entry_end(k->e, k->word);
 	while (i--) {
-		stripe = stripe_of(&m->keys[m->order[i]]);
+		stripe = m->keys[m->order[i]].stripe;
 		if (stripe != last)
 			stripe_unlock(stripe);
 		last = stripe;

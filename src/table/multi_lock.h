@@ -22,6 +22,7 @@
  * struct weir_multi_key - one key
  * @t: its table
  * @key: hashed
+ * @stripe: its lock
  * @new: from weir_entry_alloc(), linked if there is no entry; or NULL
  * @e: while locked: its entry, or NULL
  * @word: while locked: the entry's state, stored by weir_multi_unlock(); the caller sets it
@@ -33,6 +34,7 @@
 struct weir_multi_key {
 	struct weir_table	*t;
 	const struct weir_key	*key;
+	spinlock_t		*stripe;
 	struct weir_entry	*new;
 	struct weir_entry	*e;
 	u64			word;

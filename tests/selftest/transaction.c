@@ -278,6 +278,45 @@ TEST_F(transaction, one_place)
 	EXPECT_EQ(9, ops[0].remaining);
 }
 
+/* Room for many new keys is made of idle entries, and not of each other's. */
+TEST_F(transaction, room_for_many)
+{
+	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
+	struct weir_op ops[WEIR_TRANSACTION_CHECKS], op;
+	__u64 key = 0;
+	__u32 small;
+
+	config.period = 10000000;	/* all is idle 10 ms later */
+	config.max_keys = WEIR_TRANSACTION_CHECKS;
+	ASSERT_EQ(0, limiter_create(self->fd, OURS "small", &config, &small));
+	for (; key < WEIR_TRANSACTION_CHECKS; key++)
+		ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_CHECK, small, 1, &key, 8));
+	for (int round = 0; round < 20; round++) {
+		usleep(20000);
+		for (int i = 0; i < WEIR_TRANSACTION_CHECKS; i++)
+			ops[i] = check_of(small, 10, key++);
+		ASSERT_EQ(0, run(self, ops, WEIR_TRANSACTION_CHECKS));
+		ASSERT_EQ(WEIR_ALLOWED, ops[0].verdict);
+		ASSERT_GE(WEIR_TRANSACTION_CHECKS, totals(self, small).keys);
+	}
+}
+
+/* A flood of new keys that is refused by another one's limit makes no entry. */
+TEST_F(transaction, refused_makes_no_entry)
+{
+	struct weir_op ops[2], op;
+
+	ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_CHECK, self->all, 10, NULL, 0));
+	for (__u64 key = 0; key < 1000; key++) {
+		ops[0] = check_of(self->user, 1, key);
+		ops[1] = op_make(WEIR_OP_CHECK, self->all, 1);
+		ASSERT_EQ(0, run(self, ops, 2));
+		ASSERT_EQ(WEIR_LIMITED, ops[0].verdict);
+	}
+	EXPECT_EQ(0, totals(self, self->user).keys);
+	EXPECT_EQ(0, totals(self, self->user).evicted + totals(self, self->user).expired);
+}
+
 TEST_F(transaction, largest)
 {
 	struct weir_op ops[WEIR_TRANSACTION_MAX + 1];
