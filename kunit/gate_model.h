@@ -38,7 +38,7 @@ struct gate_model_call {
 	u32 holder;
 	u32 fate;
 	bool kicked;
-	struct weir_gate_turn turn;
+	struct weir_turn turn;
 	bool queued;
 	u32 granted;
 };
@@ -159,7 +159,7 @@ static inline void gate_real_granted(struct gate_model *m, struct gate_model_cal
 static inline void gate_real_serve(struct gate_model *m)
 {
 	struct gate_model_call *call;
-	struct weir_gate_turn *turn;
+	struct weir_turn *turn;
 
 	while ((turn = weir_gate_queue_next(&m->real, m->permits))) {
 		call = container_of(turn, struct gate_model_call, turn);
@@ -233,7 +233,7 @@ static inline void gate_model_compare_queue(struct gate_model *m)
 {
 	struct gate_model_call *call = m->calls;
 	struct kunit *test = m->test;
-	struct weir_gate_turn *turn;
+	struct weir_turn *turn;
 
 	list_for_each_entry(turn, &m->real.waiters, node) {
 		while (call < m->calls + m->ncalls && call->fate != GATE_WAITS)

@@ -17,7 +17,7 @@
 #include "core/registry.h"
 #include "table/sweep.h"
 #include "core/sysfs.h"
-#include "table/wait.h"
+#include "limiter/reserve.h"
 
 static const struct {
 	int (*init)(void);
@@ -25,7 +25,7 @@ static const struct {
 } parts[] = {
 	{ weir_event_mod_init,		weir_event_mod_exit },
 	{ weir_entry_mod_init,		weir_entry_mod_exit },
-	{ weir_wait_mod_init,		weir_wait_mod_exit },
+	{ weir_reserve_mod_init,	weir_reserve_mod_exit },
 	{ weir_sweep_mod_init,		weir_sweep_mod_exit },
 	{ weir_sysfs_mod_init,		weir_sysfs_mod_exit },
 	{ weir_kinds_mod_init,		weir_kinds_mod_exit },

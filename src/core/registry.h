@@ -13,7 +13,7 @@
  *	stripe of a table	spinlock, BH	links and entries of its buckets; transactions
  *						and such claims hold several, in the order of
  *						their addresses (multi_lock.h)
- *	waiters' bucket		spinlock, BH	queues of those who wait for tokens
+ *	limiter->wait_lock	spinlock, BH	the RESERVEs that wait; wakes them
  *	gate->lock		spinlock, BH	places in queues, deadlines; wakes callers, starts
  *						the timer
  *	client->lock		spinlock, BH	grants and requests of one open file

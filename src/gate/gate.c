@@ -60,7 +60,7 @@ struct gate_waiter {
 /* Dequeue the first waiter if its permits are free, and charge them. Return: its place, or NULL. */
 static struct weir_gate_place *next_of(struct weir_gate *g, struct weir_entry *e)
 {
-	struct weir_gate_turn *turn;
+	struct weir_turn *turn;
 
 	turn = weir_gate_queue_next(&e->queue, READ_ONCE(g->permits));
 	return turn ? container_of(turn, struct weir_gate_place, turn) : NULL;

@@ -290,7 +290,7 @@ static void look_again(struct weir_async *a)
 	if (!weir_table_lock(&g->table, e, &word))
 		return;
 	weir_gate_hand_on(g, e);
-	if (weir_gate_turn_waits(&a->place.turn))
+	if (weir_turn_waits(&a->place.turn))
 		leave_if_due(g, e, a);
 	/* what is left of it outlives the gate, without an entry or a grant */
 	if (!weir_object_alive(&g->obj) && !list_empty(&a->place.all)) {

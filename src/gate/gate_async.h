@@ -44,7 +44,7 @@ enum weir_gate_answer {
  *	is gone; the gate's lock
  */
 struct weir_gate_place {
-	struct weir_gate_turn	turn;
+	struct weir_turn	turn;
 	bool			async;
 	struct weir_entry	*e;
 	struct list_head	all;

@@ -13,9 +13,7 @@
 #ifndef _WEIR_GATE_QUEUE_H
 #define _WEIR_GATE_QUEUE_H
 
-#include <linux/list.h>
-
-#include "lib/pure.h"
+#include "lib/queue.h"
 
 /**
  * struct weir_gate_queue - the queue of one key
@@ -29,20 +27,10 @@ struct weir_gate_queue {
 	struct list_head	waiters;
 };
 
-/**
- * struct weir_gate_turn - one waiter
- * @node: in the queue, or empty
- * @n: permits that it wants, 1 or more
- */
-struct weir_gate_turn {
-	struct list_head	node;
-	u32			n;
-};
-
 /* Initialise the queue of a new key; it is zeroed. */
 static inline void weir_gate_queue_init(struct weir_gate_queue *q)
 {
-	INIT_LIST_HEAD(&q->waiters);
+	weir_queue_init(&q->waiters);
 }
 
 /* The number of free permits, of @permits in all. */
@@ -61,7 +49,7 @@ static inline bool weir_gate_queue_fits(const struct weir_gate_queue *q, u32 per
 /* Take @n permits at once, if they are free and there are no waiters. */
 static inline bool weir_gate_queue_take(struct weir_gate_queue *q, u32 permits, u32 n)
 {
-	if (!list_empty(&q->waiters) || !weir_gate_queue_fits(q, permits, n))
+	if (!weir_queue_is_empty(&q->waiters) || !weir_gate_queue_fits(q, permits, n))
 		return false;
 	q->in_use += n;
 	return true;
@@ -81,37 +69,28 @@ static inline bool weir_gate_queue_holds_up(u32 permits, u32 held, u32 n)
 
 /* Append a waiter to the queue. */
 static inline void weir_gate_queue_join(struct weir_gate_queue *q,
-					struct weir_gate_turn *turn, u32 n)
+					struct weir_turn *turn, u32 n)
 {
-	turn->n = n;
-	list_add_tail(&turn->node, &q->waiters);
+	weir_queue_join(&q->waiters, turn, n);
 	q->nwaiters++;
 }
 
 /* Remove a waiter from any position. Waiters behind it may now fit: call weir_gate_queue_next(). */
 static inline void weir_gate_queue_leave(struct weir_gate_queue *q,
-					 struct weir_gate_turn *turn)
+					 struct weir_turn *turn)
 {
-	list_del_init(&turn->node);
+	weir_queue_leave(turn);
 	q->nwaiters--;
-}
-
-/* Whether a waiter that has joined is still in the queue. */
-static inline bool weir_gate_turn_waits(const struct weir_gate_turn *turn)
-{
-	return !list_empty(&turn->node);
 }
 
 /*
  * Grant to the first waiter if its permits are free, and dequeue it. Return: the waiter, or
  * NULL.
  */
-static inline struct weir_gate_turn *
-weir_gate_queue_next(struct weir_gate_queue *q, u32 permits)
+static inline struct weir_turn *weir_gate_queue_next(struct weir_gate_queue *q, u32 permits)
 {
-	struct weir_gate_turn *turn;
+	struct weir_turn *turn = weir_queue_first(&q->waiters);
 
-	turn = list_first_entry_or_null(&q->waiters, struct weir_gate_turn, node);
 	if (!turn || !weir_gate_queue_fits(q, permits, turn->n))
 		return NULL;
 	weir_gate_queue_leave(q, turn);
@@ -128,7 +107,7 @@ static inline void weir_gate_queue_back(struct weir_gate_queue *q, u32 n)
 /* Whether no permit is held and there are no waiters: equal to a fresh key. */
 static inline bool weir_gate_queue_is_idle(const struct weir_gate_queue *q)
 {
-	return !q->in_use && list_empty(&q->waiters);
+	return !q->in_use && weir_queue_is_empty(&q->waiters);
 }
 
 #endif /* _WEIR_GATE_QUEUE_H */

@@ -13,7 +13,7 @@
 
 #include "limiter/candidate.h"
 #include "limiter/limiter.h"
-#include "table/wait.h"
+#include "limiter/reserve.h"
 
 /* What a check of @cost finds, behind all that wait already. */
 static void state_peek(const struct weir_policy *p, const struct weir_entry *e,
@@ -27,7 +27,7 @@ static void state_peek(const struct weir_policy *p, const struct weir_entry *e,
 	d->allowed = false;
 	d->remaining = 0;
 	d->retry_after = max(1ULL, weir_rate_wait(&p->rate, word, now,
-						  weir_wait_tokens(e) + cost));
+						  weir_reserve_tokens(e) + cost));
 }
 
 /**
@@ -335,7 +335,7 @@ void weir_limiter_changed(const struct weir_limiter_call *call,
 	/* the first waiter must look again, unless the only change is a refusal */
 	if (weir_entry_queued(e) && (changes_more(call->op->opcode) ||
 				     call->op->out_flags & WEIR_OUT_BANNED_NOW))
-		weir_wait_kick(e);
+		weir_reserve_kick(e);
 	weir_entry_changed(e);
 }
 

@@ -60,7 +60,7 @@ struct weir_limiter_totals {
 /**
  * struct weir_limiter - a limiter
  *
- * I: set at creation, then constant. S: written under @set_lock, read under RCU.
+ * I: set at creation, then constant. S: written under @set_lock, read under RCU. W: @wait_lock.
  *
  * @policy:	S
  * @rules:	S: NULL if there are none
@@ -70,6 +70,9 @@ struct weir_limiter_totals {
  * @mask6:	I: an IPv6 key's
  * @full_told:	the event TABLE_FULL was sent; xchg() and WRITE_ONCE()
  * @set_lock:	one live change at a time
+ * @wait_lock:	protects @waiting and @wait_round; inside the entry's lock
+ * @waiting:	W: the RESERVEs that wait (reserve.c)
+ * @wait_round:	W: how often all of them were woken
  * @table:	the entries
  */
 struct weir_limiter {
@@ -82,6 +85,9 @@ struct weir_limiter {
 	u64				mask6[2];
 	int				full_told;
 	struct mutex			set_lock; /* one change at a time */
+	spinlock_t			wait_lock; /* who waits */
+	struct list_head		waiting;
+	u32				wait_round;
 	struct weir_table		table;
 };
 

@@ -11,7 +11,7 @@
 #include "limiter/limiter.h"
 #include "core/registry.h"
 #include "limiter/rules.h"
-#include "table/wait.h"
+#include "limiter/reserve.h"
 
 #define PERIOD_MAX	(100 * WEIR_NSEC_PER_DAY)
 #define BAN_MIN		((u64)NSEC_PER_MSEC)
@@ -140,6 +140,8 @@ static int limiter_init(struct weir_limiter *l,
 	weir_key_mask(&l->mask4, sizeof(u32), config->prefix4);
 	weir_key_mask(l->mask6, sizeof(l->mask6), config->prefix6);
 	mutex_init(&l->set_lock);
+	spin_lock_init(&l->wait_lock);
+	INIT_LIST_HEAD(&l->waiting);
 	return 0;
 }
 
@@ -266,7 +268,7 @@ static int limiter_change(struct weir_limiter *l,
 	if (mask & WEIR_SET_CANDIDATE)
 		*candidate = old->candidate;
 	kfree(old);
-	weir_wait_kick_all(l);
+	weir_reserve_kick_all(l);
 	if (mask & SET_SOONER)
 		weir_table_reconfigured(&l->table);
 	return 0;
@@ -367,7 +369,7 @@ static void stats_read(struct weir_object *o, void *to)
 
 static void limiter_on_delete(struct weir_object *o)
 {
-	weir_wait_kick_all(weir_limiter(o));
+	weir_reserve_kick_all(weir_limiter(o));
 }
 
 static u64 limiter_keys(struct weir_object *o)

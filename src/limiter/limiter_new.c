@@ -7,7 +7,7 @@
 #include "limiter/candidate.h"
 #include "core/event.h"
 #include "limiter/limiter.h"
-#include "table/wait.h"
+#include "limiter/reserve.h"
 
 /* A caller that may not sleep is answered "full" after losing the last slot this often. */
 #define ATOMIC_TRIES	4
@@ -135,7 +135,7 @@ int weir_limiter_op_new(struct weir_limiter *l, struct weir_op *op,
 	int err;
 
 	if (op->opcode == WEIR_OP_RESERVE)
-		return weir_wait_run(l, op, key);
+		return weir_reserve_run(l, op, key);
 	do {
 		err = slow_op(&call, gfp);
 	} while (err == WEIR_OP_MUST_SLEEP && (may_sleep || ++lost < ATOMIC_TRIES));

@@ -9,7 +9,7 @@
 #include "limiter/limiter.h"
 #include "core/registry.h"
 #include "limiter/rules.h"
-#include "table/wait.h"
+#include "limiter/reserve.h"
 
 #define BUCKETS_A_GO	1024	/* looked at before others may run */
 
@@ -131,7 +131,7 @@ static int rules_set(struct weir_limiter *l, const struct weir_rules *args,
 	/* when we return nobody decides by the old rules any more */
 	synchronize_rcu();
 	weir_rules_free(old);
-	weir_wait_kick_all(l);
+	weir_reserve_kick_all(l);
 	if (set)
 		lift_allowed(l, set);
 	return 0;

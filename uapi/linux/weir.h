@@ -1206,9 +1206,10 @@ struct weir_rules {
  * @WEIR_OP_LIFT: (ADMIN) end the ban, and forget the strikes; ENOENT if there is no ban
  * @WEIR_OP_FORGET: (ADMIN) drop the entry; ENOENT if there is none
  * @WEIR_OP_RESERVE: (USE) as CHECK, but wait until the tokens are there or the ban is over, up
- *	to the time @arg (CLOCK_BOOTTIME, ns; 1 or more). Those who wait for one key are
- *	served in order of arrival; until then nobody else gets tokens of that key, and
- *	they are told so: "limited", nothing remaining. Nothing is charged before it is due.
+ *	to the time @arg (CLOCK_BOOTTIME, ns; 1 or more). The waiters of one key are
+ *	served in order of arrival, as soon as their tokens are due, whether the waiter
+ *	gets a processor or not; until then no other operation gets tokens of that key:
+ *	"limited", nothing remaining. Nothing is charged before it is due.
  *	"limited" or "banned" at once if it could not be due by then (but a ban can be
  *	lifted, so that is waited for), if the cost is above the limit, or if too many
  *	tokens are waited for (queue_max); else when the time is up. Counted, and

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A strict first-in, first-out queue of requests for an amount each. Only the first is
+ * served, so none overtakes another, however little it wants.
+ *
+ * A pure algorithm (pure.h): who sleeps and who is woken, and what protects the queue, is
+ * the caller's concern: gates (gate_queue.h) and RESERVE (reserve.c).
+ */
+#ifndef _WEIR_QUEUE_H
+#define _WEIR_QUEUE_H
+
+#include <linux/list.h>
+
+#include "lib/pure.h"
+
+/**
+ * struct weir_turn - a request in a queue
+ * @node: in the queue, or empty
+ * @n: what it wants, 1 or more
+ */
+struct weir_turn {
+	struct list_head	node;
+	u32			n;
+};
+
+static inline void weir_queue_init(struct list_head *queue)
+{
+	INIT_LIST_HEAD(queue);
+}
+
+static inline bool weir_queue_is_empty(const struct list_head *queue)
+{
+	return list_empty(queue);
+}
+
+/* The one to be served next, or NULL. */
+static inline struct weir_turn *weir_queue_first(struct list_head *queue)
+{
+	return list_first_entry_or_null(queue, struct weir_turn, node);
+}
+
+/* To the end of the queue. */
+static inline void weir_queue_join(struct list_head *queue, struct weir_turn *turn, u32 n)
+{
+	turn->n = n;
+	list_add_tail(&turn->node, queue);
+}
+
+/* Out of the queue, wherever it stands: the next one may be served then. */
+static inline void weir_queue_leave(struct weir_turn *turn)
+{
+	list_del_init(&turn->node);
+}
+
+/* Whether a request that has joined once is in the queue still. */
+static inline bool weir_turn_waits(const struct weir_turn *turn)
+{
+	return !list_empty(&turn->node);
+}
+
+#endif /* _WEIR_QUEUE_H */

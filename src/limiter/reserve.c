@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * WEIR_OP_RESERVE: a check that waits for its turn.
+ *
+ * The waiters of a key stand in a queue, in order of arrival. The entry says that there is
+ * one: a check that finds it is refused, or it would overtake them. A timer of the queue
+ * expires when the tokens of the first are due, or when a waiter's deadline has come. It
+ * charges the first, writes its answer, and wakes it, and goes on with the next; so
+ * a waiter that gets no processor delays nobody, and each is woken once. Whatever
+ * else changes the key (refund, lift, forget) lets the timer expire at once. After a new
+ * configuration, new rules, or the limiter's end all waiters are woken to look for
+ * themselves.
+ *
+ * One expiry of the timer serves 64 waiters at most, and the timer expires again soon if
+ * there are more: so the entry is locked for a bounded time.
+ *
+ * A queue exists while it has waiters, and its entry is not dropped meanwhile. Queues are
+ * found by entry in a hash table.
+ *
+ * Cost: memory for a queue, a timer, one sleep, one wake-up. Keys that nobody waits for
+ * pay one load, of a cache line they have at hand.
+ */
+
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "limiter/reserve.h"
+#include "limiter/reserve_queue.h"
+
+/* Whether a new waiter cannot be served in time, or too many wait already. */
+static bool is_hopeless(const struct weir_reserve_waiter *w, const struct weir_entry *e,
+			const struct weir_reserve_queue *q, u64 word)
+{
+	const struct weir_limiter_call *call = &w->call;
+	u64 tokens = (q ? q->tokens : 0) + call->op->n, wait;
+	u32 most = call->p->config.queue_max;
+
+	if (most && tokens > most)
+		return true;
+	if (e->ban_until > call->now)
+		return false;	/* it may be lifted at any time */
+	wait = weir_rate_wait(&call->p->rate, word, call->now, tokens);
+	return wait > w->deadline - min(w->deadline, weir_reserve_time(call));
+}
+
+/* ------------------------------------------------------------ the waiter */
+
+/* What is left to do after a look at the key. */
+#define SLEEP		1	/* it is in the queue */
+#define NO_ENTRY	2	/* one must be made */
+#define NO_QUEUE	3	/* the same */
+
+/* Decide for a new waiter. The entry is locked. 0, SLEEP, NO_QUEUE, -ENODEV, -ENOMEM. */
+static int arrive(struct weir_reserve_waiter *w, struct weir_entry *e, u64 *word)
+{
+	struct weir_reserve_queue *q = weir_entry_queued(e) ? weir_reserve_queue_find(e) : NULL;
+	struct weir_decision d;
+	enum weir_reserve_outcome outcome;
+	int err;
+
+	if (!weir_object_alive(&w->call.l->obj))
+		return -ENODEV;
+	weir_reserve_peek(w, *word, &d);
+	outcome = w->call.key->rule ? WEIR_RESERVE_RULED : weir_reserve_decide(w, e, &d, !q);
+	if (outcome == WEIR_RESERVE_WAIT && is_hopeless(w, e, q, *word))
+		outcome = WEIR_RESERVE_REFUSE;
+	if (outcome != WEIR_RESERVE_WAIT) {
+		weir_reserve_answer(w, e, word, outcome, &d);
+		return 0;
+	}
+	if (!q && !w->spare)
+		return NO_QUEUE;
+	err = weir_reserve_join(w, q, e, &d);
+	return err ?: SLEEP;
+}
+
+/* The first look at the key, under RCU. As arrive(), or NO_ENTRY. */
+static int look(struct weir_reserve_waiter *w)
+{
+	struct weir_limiter_call *call = &w->call;
+	struct weir_table *t = &call->l->table;
+	struct weir_entry *e;
+	u64 word, before;
+	int ret;
+
+	weir_limiter_key_rule(call->l, call->key);
+	do {
+		e = weir_table_find(t, call->key);
+		if (!e)		/* then nobody waits for it */
+			return NO_ENTRY;
+	} while (!weir_table_lock(t, e, &word));
+	weir_limiter_now(call);
+	before = weir_limiter_idle_at(t, e, word, call->now);
+	ret = arrive(w, e, &word);
+	weir_limiter_unlock(call, e, word, before);
+	return ret;
+}
+
+/*
+ * Look again, after a kick or a signal. The entry is locked; the waiter is in the queue.
+ * 0: it has its verdict; SLEEP; -ENODEV, -EINTR.
+ */
+static int reconsider(struct weir_reserve_waiter *w, struct weir_entry *e, u64 *word)
+{
+	enum weir_reserve_outcome outcome = WEIR_RESERVE_WAIT;
+	struct weir_decision d;
+	int ret = SLEEP;
+
+	weir_limiter_key_rule(w->call.l, w->call.key);
+	weir_reserve_peek(w, *word, &d);
+	if (!weir_object_alive(&w->call.l->obj))
+		ret = -ENODEV;
+	else if (w->call.key->rule)
+		outcome = WEIR_RESERVE_RULED;
+	else
+		outcome = weir_reserve_decide(w, e, &d, weir_reserve_first(w->queue) == w);
+	if (ret == SLEEP && outcome == WEIR_RESERVE_WAIT && signal_pending(current))
+		ret = -EINTR;
+	if (ret == SLEEP && outcome == WEIR_RESERVE_WAIT)
+		return SLEEP;
+	weir_reserve_leave(w, e);
+	if (ret != SLEEP)
+		return ret;
+	weir_reserve_answer(w, e, word, outcome, &d);
+	return 0;
+}
+
+/* Under RCU: so the entry is there as long as the waiter is in the queue. */
+static int look_again(struct weir_reserve_waiter *w)
+{
+	struct weir_limiter_call *call = &w->call;
+	struct weir_table *t = &call->l->table;
+	struct weir_entry *e = w->e;
+	u64 word;
+	int ret = 0;
+
+	/* pairs with the release in wake() */
+	if (smp_load_acquire(&w->done))
+		return 0;
+	if (!weir_table_lock(t, e, &word)) {
+		/* pairs with the release in weir_entry_unlock(), by which it died */
+		smp_acquire__after_ctrl_dep();
+		return 0;
+	}
+	if (w->done) {
+		weir_table_unlock(t, e, word);
+		return 0;
+	}
+	spin_lock(&call->l->wait_lock);
+	w->kicked = false;
+	spin_unlock(&call->l->wait_lock);
+	weir_limiter_now(call);
+	ret = reconsider(w, e, &word);
+	/* the next one may have become the first */
+	if (ret != SLEEP && weir_entry_queued(e))
+		weir_reserve_kick(e);
+	weir_limiter_unlock(call, e, word, WEIR_EXPIRY_NEVER);
+	return ret;
+}
+
+/* The timer wakes it when it is done, at its deadline at the latest. */
+static int sleep_until_done(struct weir_reserve_waiter *w)
+{
+	int ret;
+
+	do {
+		for (;;) {
+			set_current_state(TASK_INTERRUPTIBLE);
+			if (READ_ONCE(w->done) || READ_ONCE(w->kicked) ||
+			    signal_pending(current))
+				break;
+			schedule();
+		}
+		__set_current_state(TASK_RUNNING);
+		rcu_read_lock();
+		ret = look_again(w);
+		rcu_read_unlock();
+	} while (ret == SLEEP);
+	return ret;
+}
+
+/* No room for the key: the verdict says so. */
+static int no_room(struct weir_reserve_waiter *w)
+{
+	int err;
+
+	rcu_read_lock();
+	weir_limiter_now(&w->call);
+	err = weir_limiter_full_count(&w->call);
+	rcu_read_unlock();
+	return err;
+}
+
+static int reserve(struct weir_reserve_waiter *w)
+{
+	int ret;
+
+	for (;;) {
+		rcu_read_lock();
+		ret = look(w);
+		rcu_read_unlock();
+		if (ret == SLEEP)
+			return sleep_until_done(w);
+		if (ret == NO_ENTRY) {
+			ret = weir_limiter_entry_make(w->call.l, w->call.key);
+			if (ret == -ENOSPC)
+				return no_room(w);
+		} else if (ret == NO_QUEUE) {
+			w->spare = weir_reserve_queue_new();
+			ret = w->spare ? 0 : -ENOMEM;
+		} else {
+			return ret;
+		}
+		if (ret)
+			return ret;
+	}
+}
+
+/**
+ * weir_reserve_run - perform a WEIR_OP_RESERVE
+ * @l: the limiter
+ * @op: checked; its result half zeroed, and filled in here
+ * @key: hashed
+ *
+ * Context: may sleep, until op->arg; weir_object_live_get() holds the storage.
+ * Return: 0, -EINTR, -ENODEV, -ENOMEM; unless 0 nothing happened.
+ */
+int weir_reserve_run(struct weir_limiter *l, struct weir_op *op, struct weir_key *key)
+{
+	struct weir_reserve_waiter w = {
+		.call = { .l = l, .op = op, .key = key },
+		.deadline = op->arg,
+		.task = current,
+	};
+	int err = reserve(&w);
+
+	kfree(w.spare);
+	return err;
+}

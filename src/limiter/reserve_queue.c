@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The queues of RESERVE, and the timer that serves them. See reserve.c. */
+
+#include <linux/rcupdate.h>
+#include <linux/rhashtable.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+
+#include "limiter/reserve.h"
+#include "limiter/reserve_queue.h"
+
+#define BATCH		64	/* waiters served, or woken, under one hold of a lock */
+#define PAUSE_NS	(20 * NSEC_PER_USEC)	/* until the next batch */
+#define SLACK_NS	(50 * NSEC_PER_USEC)
+
+static struct rhashtable queues;
+
+static const struct rhashtable_params queues_params = {
+	.head_offset		= offsetof(struct weir_reserve_queue, node),
+	.key_offset		= offsetof(struct weir_reserve_queue, e),
+	.key_len		= sizeof_field(struct weir_reserve_queue, e),
+	.automatic_shrinking	= true,
+};
+
+/* ------------------------------------------------------------ queues; entry locked */
+
+struct weir_reserve_queue *weir_reserve_queue_find(const struct weir_entry *e)
+{
+	return rhashtable_lookup_fast(&queues, &e, queues_params);
+}
+
+static struct weir_reserve_waiter *soonest_of(const struct weir_reserve_queue *q)
+{
+	return rb_entry(rb_first_cached(&q->deadlines), struct weir_reserve_waiter,
+			by_deadline);
+}
+
+/* @at: CLOCK_BOOTTIME */
+static void timer_start(struct weir_reserve_queue *q, u64 at)
+{
+	hrtimer_start_range_ns(&q->timer, ns_to_ktime(min_t(u64, at, KTIME_MAX)),
+			       at ? SLACK_NS : 0, HRTIMER_MODE_ABS_SOFT);
+}
+
+static bool is_sooner(struct rb_node *a, const struct rb_node *b)
+{
+	return rb_entry(a, struct weir_reserve_waiter, by_deadline)->deadline <
+	       rb_entry(b, struct weir_reserve_waiter, by_deadline)->deadline;
+}
+
+/* The limiter is tested for its end in the lock: after that kick_all() finds the waiter. */
+static int waiting_add(struct weir_reserve_waiter *w)
+{
+	struct weir_limiter *l = w->call.l;
+	int err = 0;
+
+	spin_lock(&l->wait_lock);
+	if (weir_object_alive(&l->obj)) {
+		w->round = l->wait_round;
+		list_add_tail(&w->all, &l->waiting);
+	} else {
+		err = -ENODEV;
+	}
+	spin_unlock(&l->wait_lock);
+	return err;
+}
+
+static void waiting_del(struct weir_reserve_waiter *w)
+{
+	spin_lock(&w->call.l->wait_lock);
+	list_del(&w->all);
+	spin_unlock(&w->call.l->wait_lock);
+}
+
+/*
+ * Nobody waits any more. Its timer may have expired already, and be waiting for the
+ * entry's lock: it is a softirq, so in an RCU read side from before that.
+ */
+static void queue_end(struct weir_reserve_queue *q, struct weir_entry *e)
+{
+	weir_entry_flag(e, WEIR_CHANGE_QUEUED, false);
+	rhashtable_remove_fast(&queues, &q->node, queues_params);
+	q->over = true;
+	hrtimer_try_to_cancel(&q->timer);
+	kfree_rcu(q, rcu);
+}
+
+/* The spare one is of use: NULL if there is no memory to make it known. */
+static struct weir_reserve_queue *queue_begin(struct weir_reserve_waiter *w, struct weir_entry *e)
+{
+	struct weir_reserve_queue *q = w->spare;
+
+	q->e = e;
+	q->l = w->call.l;
+	q->hash = w->call.key->hash;
+	if (rhashtable_insert_fast(&queues, &q->node, queues_params))
+		return NULL;
+	w->spare = NULL;
+	weir_entry_flag(e, WEIR_CHANGE_QUEUED, true);
+	return q;
+}
+
+/* Leave the queue, which may end by that. */
+void weir_reserve_leave(struct weir_reserve_waiter *w, struct weir_entry *e)
+{
+	struct weir_reserve_queue *q = w->queue;
+
+	weir_queue_leave(&w->turn);
+	rb_erase_cached(&w->by_deadline, &q->deadlines);
+	q->tokens -= w->turn.n;
+	w->queue = NULL;
+	waiting_del(w);
+	if (weir_queue_is_empty(&q->waiters))
+		queue_end(q, e);
+}
+
+/**
+ * weir_reserve_kick - a key has changed: its first waiter may be served
+ * @e: its entry, locked
+ *
+ * Context: process or softirq.
+ */
+void weir_reserve_kick(const struct weir_entry *e)
+{
+	struct weir_reserve_queue *q = weir_reserve_queue_find(e);
+
+	if (q)
+		timer_start(q, 0);
+}
+
+/* The tokens that callers wait for. @e is locked. */
+u64 weir_reserve_tokens(const struct weir_entry *e)
+{
+	struct weir_reserve_queue *q = weir_reserve_queue_find(e);
+
+	return q ? q->tokens : 0;
+}
+
+/* ------------------------------------------------------------ deciding; entry locked */
+
+/* @first: nobody waits before it. @d: for @w->call.now */
+enum weir_reserve_outcome weir_reserve_decide(const struct weir_reserve_waiter *w,
+					      const struct weir_entry *e,
+					      const struct weir_decision *d, bool first)
+{
+	const struct weir_limiter_call *call = &w->call;
+
+	if (first && d->allowed && e->ban_until <= call->now)
+		return WEIR_RESERVE_CHARGE;
+	if (d->retry_after == WEIR_NEVER || weir_reserve_time(call) >= w->deadline ||
+	    call->p->shadow)
+		return WEIR_RESERVE_REFUSE;
+	return WEIR_RESERVE_WAIT;
+}
+
+/* Fill in the answer of a waiter that is in no queue. */
+void weir_reserve_answer(struct weir_reserve_waiter *w, struct weir_entry *e, u64 *word,
+			 enum weir_reserve_outcome outcome,
+			 const struct weir_decision *d)
+{
+	w->call.turn = outcome == WEIR_RESERVE_CHARGE;
+	if (outcome == WEIR_RESERVE_RULED)
+		weir_limiter_ruled_count(&w->call);
+	else if (outcome == WEIR_RESERVE_CHARGE)
+		*word = weir_limiter_check_locked(&w->call, e, *word);
+	else
+		weir_limiter_refuse_locked(&w->call, e, *word, d->retry_after);
+}
+
+/* When the timer must expire next, CLOCK_BOOTTIME. The first does not fit now. */
+static u64 next_due(const struct weir_reserve_queue *q, const struct weir_entry *e,
+		    const struct weir_reserve_waiter *first, const struct weir_decision *d)
+{
+	u64 wait = d->retry_after, now = first->call.now, due;
+
+	if (e->ban_until > now)
+		wait = max(wait, e->ban_until - now);
+	if (check_add_overflow(weir_reserve_time(&first->call), wait, &due))
+		due = U64_MAX;
+	return min(due, soonest_of(q)->deadline);
+}
+
+/**
+ * weir_reserve_join - join the queue of a key
+ * @w: it waits for nothing yet
+ * @q: the queue, or NULL: there is none
+ * @e: the entry, locked
+ * @d: for @w->call.now, which does not let it pass
+ *
+ * Return: 0, -ENODEV or -ENOMEM.
+ */
+int weir_reserve_join(struct weir_reserve_waiter *w, struct weir_reserve_queue *q,
+		      struct weir_entry *e, const struct weir_decision *d)
+{
+	bool is_first = !q;
+	int err;
+
+	q = q ?: queue_begin(w, e);
+	if (!q)
+		return -ENOMEM;
+	w->queue = q;
+	w->e = e;
+	err = waiting_add(w);
+	if (err) {
+		if (is_first)
+			queue_end(q, e);
+		return err;
+	}
+	weir_queue_join(&q->waiters, &w->turn, w->call.op->n);
+	rb_add_cached(&w->by_deadline, &q->deadlines, is_sooner);
+	q->tokens += w->turn.n;
+	if (is_first)
+		timer_start(q, next_due(q, e, w, d));
+	else if (soonest_of(q) == w)
+		timer_start(q, 0);	/* it is set for a later deadline */
+	return 0;
+}
+
+/* ------------------------------------------------------------ the timer */
+
+/* It is in no queue and has its answer: from here on its stack may be gone. */
+static void wake(struct weir_reserve_waiter *w)
+{
+	struct task_struct *task = w->task;
+
+	get_task_struct(task);
+	/* pairs with the acquire in sleep_until_done() */
+	smp_store_release(&w->done, true);
+	wake_up_process(task);
+	put_task_struct(task);
+}
+
+/* Take a waiter out of its queue and answer it. */
+static void serve(struct weir_reserve_waiter *w, struct weir_entry *e, u64 *word,
+		  enum weir_reserve_outcome outcome, const struct weir_decision *d)
+{
+	weir_reserve_leave(w, e);
+	weir_reserve_answer(w, e, word, outcome, d);
+	wake(w);
+}
+
+/*
+ * Serve one waiter: the first if its turn has come, else one whose time is up. False, and
+ * the timer is started, if there is none such.
+ */
+static bool serve_one(struct weir_reserve_queue *q, struct weir_entry *e, u64 *word)
+{
+	struct weir_reserve_waiter *w = weir_reserve_first(q);
+	struct weir_decision d;
+	enum weir_reserve_outcome outcome;
+	u64 due;
+
+	weir_limiter_now(&w->call);
+	weir_reserve_peek(w, *word, &d);
+	outcome = weir_reserve_decide(w, e, &d, true);
+	if (outcome == WEIR_RESERVE_WAIT) {
+		due = next_due(q, e, w, &d);
+		if (due > weir_reserve_time(&w->call)) {
+			timer_start(q, due);
+			return false;
+		}
+		w = soonest_of(q);
+		weir_limiter_now(&w->call);
+		weir_reserve_peek(w, *word, &d);
+		outcome = WEIR_RESERVE_REFUSE;
+	}
+	serve(w, e, word, outcome, &d);
+	return true;
+}
+
+/* Serve up to BATCH waiters. The entry is locked. */
+static void serve_batch(struct weir_reserve_queue *q, struct weir_entry *e, u64 *word)
+{
+	unsigned int served = 0;
+
+	while (!q->over && served < BATCH && serve_one(q, e, word))
+		served++;
+	if (!q->over && served == BATCH)
+		timer_start(q, ktime_get_boottime_ns() + PAUSE_NS);
+}
+
+static enum hrtimer_restart timer_expired(struct hrtimer *timer)
+{
+	struct weir_reserve_queue *q = container_of(timer, struct weir_reserve_queue, timer);
+	struct weir_op op = { .opcode = WEIR_OP_RESERVE };
+	struct weir_key key = { .hash = q->hash };
+	struct weir_limiter_call call = { .l = q->l, .op = &op, .key = &key };
+	struct weir_entry *e = q->e;
+	u64 word;
+
+	rcu_read_lock();
+	/* dead: then the queue is over */
+	if (weir_table_lock(&q->l->table, e, &word)) {
+		if (q->over) {
+			weir_table_unlock(&q->l->table, e, word);
+		} else {
+			serve_batch(q, e, &word);
+			weir_limiter_now(&call);
+			/* while it was waited for, it was never idle */
+			weir_limiter_unlock(&call, e, word, WEIR_EXPIRY_NEVER);
+		}
+	}
+	rcu_read_unlock();
+	return HRTIMER_NORESTART;
+}
+
+/* A queue for a waiter to bring, or NULL. May sleep. */
+struct weir_reserve_queue *weir_reserve_queue_new(void)
+{
+	struct weir_reserve_queue *q = kzalloc(sizeof(*q), GFP_KERNEL_ACCOUNT);
+
+	if (!q)
+		return NULL;
+	weir_queue_init(&q->waiters);
+	q->deadlines = RB_ROOT_CACHED;
+	weir_hrtimer_setup(&q->timer, timer_expired, CLOCK_BOOTTIME, HRTIMER_MODE_ABS_SOFT);
+	return q;
+}
+
+/* ------------------------------------------------------------ all of a limiter */
+
+/* Wake up to BATCH waiters that have not been in this round. False: there are no more. */
+static bool kick_batch(struct weir_limiter *l, u32 round)
+{
+	struct weir_reserve_waiter *w;
+	unsigned int i;
+
+	for (i = 0; i < BATCH; i++) {
+		w = list_first_entry_or_null(&l->waiting, struct weir_reserve_waiter, all);
+		if (!w || w->round == round)
+			return false;
+		w->round = round;
+		list_move_tail(&w->all, &l->waiting);
+		/* pairs with the READ_ONCE() in sleep_until_done() */
+		WRITE_ONCE(w->kicked, true);
+		wake_up_process(w->task);
+		/* if the first gets no processor, the timer looks for it */
+		timer_start(w->queue, 0);
+	}
+	return true;
+}
+
+/**
+ * weir_reserve_kick_all - all keys of a limiter have changed, or it is dead: all look
+ * @l: the limiter; nobody decides by what it was before any more
+ *
+ * Context: process; may sleep.
+ */
+void weir_reserve_kick_all(struct weir_limiter *l)
+{
+	bool more;
+	u32 round;
+
+	spin_lock_bh(&l->wait_lock);
+	round = ++l->wait_round;
+	spin_unlock_bh(&l->wait_lock);
+	do {
+		spin_lock_bh(&l->wait_lock);
+		more = kick_batch(l, round);
+		spin_unlock_bh(&l->wait_lock);
+		cond_resched();
+	} while (more);
+}
+
+int weir_reserve_mod_init(void)
+{
+	return rhashtable_init(&queues, &queues_params);
+}
+
+/* Context: nobody waits any more, for no file is open. */
+void weir_reserve_mod_exit(void)
+{
+	/* a timer that has expired is a softirq */
+	synchronize_rcu();
+	WARN_ON_ONCE(atomic_read(&queues.nelems));
+	rhashtable_destroy(&queues);
+}
