@@ -28,7 +28,7 @@ API	= $(DESTDIR)$(PREFIX)/src/weir-api
 SUB	= $(MAKE) --no-print-directory O=$(O)
 KSELFTEST = $(shell tests/vm/kernels path debug source)/tools/testing/selftests
 
-.PHONY: all modules tools tests test bench check demo shell install uninstall
+.PHONY: all modules tools tests test torture bench check demo shell install uninstall
 .PHONY: dkms clean help
 .DEFAULT_GOAL := all
 
@@ -46,6 +46,7 @@ tests:						## the test programs
 	@$(if $(wildcard tests/selftest/Makefile),\
 		$(SUB) -C tests/selftest KSELFTEST=$(KSELFTEST))
 	@$(if $(wildcard tests/scenarios/Makefile),$(SUB) -C tests/scenarios)
+	@$(if $(wildcard tests/serial/Makefile),$(SUB) -C tests/serial)
 
 ##@ Trying and testing, in emulated machines; these install what they need
 
@@ -61,6 +62,10 @@ shell:						## a root shell there; KERNEL=6.1
 test:						## every test; ends in one line
 	@scripts/bootstrap test
 	@tests/run $(TESTARGS)
+
+torture:					## serial orders for as long as is wanted
+	@scripts/bootstrap test
+	@tests/torture $(TORTUREARGS)
 
 bench:						## what operations cost, beside their peers
 	@scripts/bootstrap bench
