@@ -262,7 +262,7 @@ static int try_op(struct weir_client *c, struct weir_roster *r, struct weir_op *
  * Return: 0; an error; or WEIR_OP_MUST_SLEEP: nothing happened.
  */
 int weir_roster_try(struct weir_client *c, struct weir_object *o, struct weir_op *op,
-		      const u8 *bytes, struct weir_op_lease *lease)
+		    const u8 *bytes, struct weir_op_lease *lease)
 {
 	struct weir_roster *r = weir_roster(o);
 	struct weir_key key;

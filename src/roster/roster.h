@@ -88,7 +88,7 @@ struct weir_claim {
 };
 
 int weir_roster_try(struct weir_client *c, struct weir_object *o, struct weir_op *op,
-		      const u8 *bytes, struct weir_op_lease *lease);
+		    const u8 *bytes, struct weir_op_lease *lease);
 int weir_roster_op(struct weir_client *c, struct weir_object *o, struct weir_op *op,
 		   const u8 *bytes, const struct weir_op_lease *lease);
 int weir_roster_key(struct weir_roster *r, const struct weir_op *op, const u8 *bytes,

@@ -172,7 +172,8 @@ TEST_F(owner, message_never_received)
 	visitor_kill(self->all, 0);
 	close(self->pair[1]);
 	close(self->pair[0]);
-	self->pair[0] = self->pair[1] = -1;
+	self->pair[0] = -1;
+	self->pair[1] = -1;
 	/* sockets that still have files in flight are collected by a worker */
 	while (gate_in_use(self->fd, self->gate))
 		usleep(1000);

@@ -86,7 +86,7 @@ WEIR_API int weir_fd(const struct weir *weir)
 	return weir->file.fd;
 }
 
-_Thread_local uint32_t weir__tag;
+__thread uint32_t weir__tag;
 
 WEIR_API uint32_t weir_tag_set(uint32_t tag)
 {

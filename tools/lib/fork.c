@@ -46,13 +46,19 @@ static void file_replace(struct weir__file *file)
 	file->fd = -1;
 }
 
+static void done_forget(void)
+{
+	done[0] = -1;
+	done[1] = -1;
+}
+
 static void before_fork(void)
 {
 	int error = errno;
 
 	pthread_mutex_lock(&lock);
 	if (files && pipe2(done, O_CLOEXEC) < 0)
-		done[0] = done[1] = -1;
+		done_forget();
 	errno = error;
 }
 
@@ -67,7 +73,7 @@ static void after_fork(void)
 		while (poll(&child, 1, CHILD_WAIT) < 0 && errno == EINTR)
 			;
 		close(done[0]);
-		done[0] = done[1] = -1;
+		done_forget();
 	}
 	pthread_mutex_unlock(&lock);
 	errno = error;
@@ -84,7 +90,7 @@ static void in_child(void)
 		(void)!write(done[1], "", 1);
 		close(done[0]);
 		close(done[1]);
-		done[0] = done[1] = -1;
+		done_forget();
 	}
 	pthread_mutex_unlock(&lock);
 	errno = error;

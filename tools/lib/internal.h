@@ -69,7 +69,7 @@ void weir__unuse(struct weir *weir);
 void weir__free(struct weir *weir, void *object);
 
 /* The holder that this thread's operations act for; see weir_tag_set(). */
-extern _Thread_local uint32_t weir__tag;
+extern __thread uint32_t weir__tag;
 
 /* ioctl() that starts anew after a signal */
 int weir__ioctl(int fd, unsigned long request, void *argument);
