@@ -283,7 +283,7 @@ static void event_does_not_fit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 2, s->cursor);
 }
 
-/* A reader that fell behind is told how far, exactly, once. */
+/* A reader that has fallen behind is told once how many events it lost, exactly. */
 static void event_overrun(struct kunit *test)
 {
 	struct stream *s = test->priv;
@@ -348,12 +348,12 @@ static void event_fault(struct kunit *test)
 }
 
 /**
- * struct seer_row - who may see an object's events
+ * struct seer_row - which reader may see an object's events
  * @name: of the row
  * @uid: the reader's
- * @gid: his group
+ * @gid: the reader's group
  * @mode: the object's
- * @sees: it
+ * @sees: the reader sees the event
  */
 struct seer_row {
 	const char *name;
@@ -426,7 +426,7 @@ static void event_is_seen_by_group(struct kunit *test)
 	}
 }
 
-/* Who comes too late with news of an object tells nobody. */
+/* After the event of its deletion no event of an object is emitted. */
 static void event_ends(struct kunit *test)
 {
 	struct stream *s = test->priv;
@@ -446,13 +446,13 @@ static void event_ends(struct kunit *test)
 #define TOLD	3000
 
 /**
- * struct flow - what a crowd tells and reads
+ * struct flow - what a crowd emits and reads
  * @s: the reader
- * @writing: members that tell still
+ * @writing: number of members that still emit
  * @seen: events read
- * @lost: events said to be lost
- * @wrong: what must not be
- * @last: value of each writer's last event read
+ * @lost: events reported as lost
+ * @wrong: number of violations
+ * @last: value of the last event read of each writer
  */
 struct flow {
 	struct stream *s;
@@ -499,7 +499,10 @@ static void flow_work(unsigned int index, void *arg)
 	} while (i);
 }
 
-/* Several tell at once, one reads: in order, whole, and losses add up. */
+/*
+ * Several members emit at the same time, one reads: events are in order and whole, and losses
+ * add up.
+ */
 static void event_crowd(struct kunit *test)
 {
 	struct flow *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
@@ -515,8 +518,8 @@ static void event_crowd(struct kunit *test)
 #define WAKES	50
 
 /*
- * Member 0 sleeps for each event; member 1 tells of one when it was read. A read
- * may find the next one, too: the cursor says when all were read.
+ * Member 0 sleeps for each event; member 1 emits the next one when it was read. A read may
+ * already return the next one: the cursor says when all were read.
  */
 static void wake_work(unsigned int index, void *arg)
 {

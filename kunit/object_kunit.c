@@ -72,12 +72,12 @@ static void object_name_must_end(struct kunit *test)
 }
 
 /**
- * struct right_row - who asks and what he may
+ * struct right_row - a user and its rights
  * @name: of the row
- * @uid: who asks
- * @gid: his group
+ * @uid: the user
+ * @gid: the user's group
  * @mode: the object's
- * @capable: he has CAP_SYS_ADMIN
+ * @capable: the user has CAP_SYS_ADMIN
  * @rights: wanted
  */
 struct right_row {

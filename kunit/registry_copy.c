@@ -127,7 +127,7 @@ int object_register(u32 kind, const char *name, unsigned int uid, u64 keys,
 	return 0;
 }
 
-/* Let all that is dying come to its end. */
+/* Wait until all deleted objects are freed. */
 void registry_settle(void)
 {
 	rcu_barrier();

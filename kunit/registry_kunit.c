@@ -160,7 +160,7 @@ static void registry_phases_of_death(struct kunit *test)
 	rcu_read_lock();
 	weir_object_live_put(o);
 	KUNIT_EXPECT_FALSE(test, weir_object_live_get(o));
-	/* who found it under RCU before may still be using the storage */
+	/* a task that found it under RCU before may still use the storage */
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&registry_copy.released));
 	rcu_read_unlock();
 	registry_settle();
@@ -178,7 +178,7 @@ static void quota_objects_of_user(struct kunit *test)
 	for (; name[0] < 'd'; name[0]++)
 		KUNIT_ASSERT_EQ(test, 0, object_register(COUNTER, name, 1, 0, NULL));
 	KUNIT_EXPECT_EQ(test, -EDQUOT, object_register(COUNTER, "x", 1, 0, NULL));
-	/* that one exists is told first, and another user has his own */
+	/* the existing name is checked first, and another user has an account of its own */
 	KUNIT_EXPECT_EQ(test, -EEXIST, object_register(COUNTER, "a", 1, 0, NULL));
 	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "x", 2, 0, NULL));
 	KUNIT_EXPECT_EQ(test, 0, delete_by_name(COUNTER, "a"));
@@ -378,7 +378,7 @@ static void create_work(unsigned int index, void *arg)
 		err = object_register(COUNTER, name, index, 0, NULL);
 		r->won[index] += !err;
 		r->wrong[index] += err && err != -EEXIST;
-		/* whoever won, it is there now */
+		/* whoever was first, the object exists now */
 		r->wrong[index] += !exists(COUNTER, name);
 	}
 }
@@ -441,7 +441,7 @@ static void quota_is_exact(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, total(r->wrong));
 }
 
-/* Names come and go; readers meet whole objects, and those that stay, once. */
+/* Names are created and deleted; readers find complete objects, and permanent ones once. */
 static void churn_work(unsigned int index, void *arg)
 {
 	struct rivals *r = arg;

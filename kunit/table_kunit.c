@@ -242,10 +242,10 @@ static void table_bounded_search(struct kunit *test)
 }
 
 /**
- * struct rival - somebody who takes a place just when we do
+ * struct rival - another caller that takes a slot at the same time
  * @f: the table
- * @key: he comes with
- * @entry: he has ready; NULL once it is linked
+ * @key: its key
+ * @entry: its new entry; NULL once it is linked
  */
 struct rival {
 	struct fixture *f;

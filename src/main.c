@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * weir: counting and limiting, exactly, for every process on a host.
+ * weir: counting and limiting exactly, for every process on a host.
  *
- * This file is the map: what there is, from the bottom up. Nothing calls
- * upwards. docs/architecture.md has the reasons.
+ * This file lists the parts, from the bottom up. A part calls only parts below it.
+ * docs/architecture.md has the reasons.
  */
 
 #include <linux/init.h>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What other modules call: include/linux/weir.h.
+ * The functions that other modules call: include/linux/weir.h.
  *
- * A reference is one to the object's header, as a handle is, and one to this module.
- * So a deleted object's memory goes when the grace period is over, whoever still has
- * a reference; who checks finds out under RCU, and writes nothing that is shared.
+ * A reference holds the object's header, as a handle does, and this module. The memory of a
+ * deleted object is therefore freed after the grace period, whatever references remain. A check
+ * detects the deletion under RCU, without a write to shared memory.
  */
 
 #include <linux/err.h>
@@ -20,7 +20,7 @@
 #include "limiter/limiter.h"
 #include "core/registry.h"
 
-/* The object of that name, with a reference to its header and to this module. */
+/* The object of that name, with references to its header and to this module. */
 static struct weir_object *object_get(u32 kind, const char *name)
 {
 	char padded[WEIR_NAME_SIZE];
@@ -41,7 +41,7 @@ static struct weir_object *object_get(u32 kind, const char *name)
 static void object_put(struct weir_object *o)
 {
 	weir_object_put(o);
-	/* last: the caller is linked with us, so its own reference is still there */
+	/* last: the caller is linked with this module, so its own reference still exists */
 	module_put(THIS_MODULE);
 }
 
@@ -60,7 +60,7 @@ void weir_limiter_put(struct weir_limiter *limiter)
 }
 EXPORT_SYMBOL_GPL(weir_limiter_put);
 
-/* Under RCU, which is enough: nothing here sleeps. */
+/* RCU is enough here, because nothing sleeps. */
 static __always_inline int limiter_op(struct weir_limiter *l, struct weir_op *op,
 				      const void *bytes, unsigned int len)
 {
@@ -125,7 +125,7 @@ void weir_gate_put(struct weir_gate *gate)
 }
 EXPORT_SYMBOL_GPL(weir_gate_put);
 
-/* As limiter_op(): @act is done to the key, under RCU. */
+/* As limiter_op(): performs @act on the key, under RCU. */
 static __always_inline int gate_op(struct weir_gate *g, const void *bytes,
 				   unsigned int len, u32 permits,
 				   int (*act)(struct weir_gate *g,
@@ -179,7 +179,7 @@ int weir_counter_field(const struct weir_counter *counter, const char *name)
 {
 	unsigned int i;
 
-	/* they are with the header, which the reference keeps */
+	/* the names belong to the header, which the reference keeps */
 	for (i = 0; i < counter->nfields; i++)
 		if (!strcmp(counter->names[i], name))
 			return i;

@@ -27,8 +27,8 @@ void weir_ops_add(const struct weir_kind_ops *kind)
 }
 
 /**
- * weir_op_check - what can be said of an op without its object
- * @r: the op; with WEIR_OP_PTR what it points to is copied in
+ * weir_op_check - check an op without its object
+ * @r: the op; with WEIR_OP_PTR the data it points to is copied in
  *
  * Context: may sleep. Return: 0, -EINVAL, -EFAULT.
  */

@@ -282,7 +282,7 @@ static bool rate_fits(struct tx_item *it)
 	s->after = d.word;
 	if (d.allowed)
 		s->asked += it->run.op.n;
-	else	/* when would all of them fit that want this key? */
+	else	/* the time until all operations on this key fit together */
 		weir_rate_peek(&p->rate, it->k->word, it->call.now,
 			       s->asked + it->run.op.n, &d);
 	it->retry_after = d.retry_after;
@@ -567,7 +567,7 @@ static int item_get(struct tx_item *it, struct weir_op __user *user)
 	return it->run.data ? 0 : -ENOMEM;
 }
 
-/* What can be said without the objects. */
+/* Check the ops as far as that is possible without their objects. */
 static int items_check(struct transaction *tx)
 {
 	unsigned int i;

@@ -50,7 +50,7 @@ void weir_registry_assert_held(void)
 	lockdep_assert_held(&mutex);
 }
 
-/* Phase 3 of an object's death goes on here: it may sleep and take long. */
+/* Run phase 3 of an object's death in a worker: it may sleep and take long. */
 void weir_registry_queue(struct work_struct *work)
 {
 	queue_work(queue, work);
@@ -93,11 +93,12 @@ struct weir_object *weir_registry_find(u32 kind, const char *name)
 
 /**
  * weir_registry_next - iterate over objects in the order of their numbers
- * @cursor: number to begin with; out: the number of the one returned
+ * @cursor: number to begin with; out: the number of the returned object
  * @kind: enum weir_kind, or WEIR_KIND_ANY
  *
- * Numbers are never used again, so one that exists throughout is met once.
- * Return: with a reference to its header, or NULL at the end.
+ * Numbers are never reused, so an object that exists throughout is returned once.
+ *
+ * Return: the object with a reference to its header, or NULL at the end.
  */
 struct weir_object *weir_registry_next(u64 *cursor, u32 kind)
 {
@@ -283,7 +284,7 @@ int weir_registry_publish(struct weir_object *o)
 	return 0;
 }
 
-/* Objects that exist: those under construction are charged, but do not. */
+/* The number of existing objects; those under construction are charged but do not count. */
 u64 weir_registry_objects(void)
 {
 	return READ_ONCE(nr_visible);
@@ -304,10 +305,10 @@ static void object_unlink(struct weir_object *o)
 }
 
 /**
- * weir_registry_delete - end an object
+ * weir_registry_delete - delete an object
  * @o: the object; the caller has a reference
  *
- * Return: 0, or -ENODEV if somebody was faster.
+ * Return: 0, or -ENODEV if another caller was first.
  */
 int weir_registry_delete(struct weir_object *o)
 {
@@ -357,7 +358,7 @@ int weir_registry_mod_init(void)
 	return queue ? 0 : -ENOMEM;
 }
 
-/* Context: no file is open any more, so nobody else creates or deletes. */
+/* Context: no file is open any more, so nothing else creates or deletes. */
 void weir_registry_mod_exit(void)
 {
 	struct weir_object *o;

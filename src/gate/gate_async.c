@@ -138,13 +138,13 @@ static void async_drop(struct weir_async *a, u64 *word)
 }
 
 /**
- * weir_async_begin - into the queue, without sleep
+ * weir_async_begin - enqueue a request, without sleeping
  * @g: the gate
  * @c: the caller's client
  * @grant: the holder's, without a request
  * @e: the entry, locked
- * @new: from weir_async_new(); NULL goes there if it was used
- * @op: how many, and until when
+ * @new: from weir_async_new(); set to NULL if it was used
+ * @op: the number of permits, and the deadline
  * @word: the entry's
  *
  * Return: WEIR_GATE_QUEUED; WEIR_GATE_GRANTED after all; -ENODEV, -E2BIG, -EMFILE.
@@ -259,7 +259,7 @@ static int reason_to_leave(const struct weir_gate *g, const struct weir_async *a
 	return a->until > ktime_get_boottime_ns() ? WEIR_GATE_QUEUED : WEIR_GATE_TIMED_OUT;
 }
 
-/* Entry locked, and the request is in its queue: out of it, if there is a reason. */
+/* Dequeue the request if there is a reason to. Entry lock held; the request is queued. */
 static void leave_if_due(struct weir_gate *g, struct weir_entry *e, struct weir_async *a)
 {
 	int ret = reason_to_leave(g, a);
@@ -359,7 +359,7 @@ enum hrtimer_restart weir_async_timer(struct hrtimer *timer)
 	struct weir_async *a;
 	unsigned int i;
 
-	/* while it is in the tree it is at its gate */
+	/* a request in the tree of deadlines keeps its gate */
 	for (i = 0; i < TIMER_STEP; i++) {
 		rcu_read_lock();
 		a = first_due(g);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A limiter's candidate: found, told of, and asked what the live one was asked.
+ * A limiter's candidate: look-up by name, mirroring of operations, comparison.
  *
- * Cost for a limiter that has none: one branch. With one, each mirrored operation goes
- * the slow way, which counts itself in the live one's storage, and is done twice.
+ * Cost for a limiter without a candidate: one branch. With one, each mirrored operation takes
+ * the slow path, which holds the live limiter's storage by a count, and is performed twice.
  */
 
 #include <linux/err.h>
@@ -45,14 +45,14 @@ struct weir_limiter *weir_candidate_get(const struct weir_limiter_config *config
 	return ERR_PTR(err);
 }
 
-/* Give it back: a policy that named it is gone, or never came to be. NULL is none. */
+/* Drop the reference of a policy that is gone or was never published. NULL is allowed. */
 void weir_candidate_put(struct weir_limiter *candidate)
 {
 	if (candidate)
 		weir_object_put(&candidate->obj);
 }
 
-/* Its name into @config, if it lives. Context: RCU read side. */
+/* Write the candidate's name to @config, if it is alive. Context: RCU read side. */
 void weir_candidate_tell(const struct weir_policy *p,
 			 struct weir_limiter_config *config)
 {
@@ -61,7 +61,7 @@ void weir_candidate_tell(const struct weir_policy *p,
 		       sizeof(config->candidate));
 }
 
-/* The same operation. A RESERVE has waited already, or need not: it asks but once. */
+/* The same operation. A RESERVE becomes a CHECK: the live one has waited already, or need not. */
 static struct weir_op mirrored(const struct weir_op *op)
 {
 	return (struct weir_op){
@@ -70,13 +70,13 @@ static struct weir_op mirrored(const struct weir_op *op)
 	};
 }
 
-/* In shadow mode too it is what was decided that counts. */
+/* The decision without shadow mode. */
 static bool allowed(const struct weir_op *op)
 {
 	return op->verdict == WEIR_ALLOWED && !(op->out_flags & WEIR_OUT_SHADOW);
 }
 
-/* Count what came of it, and tell in the live one's answer if that was otherwise. */
+/* Count the difference of the two decisions, and flag it in the live limiter's answer. */
 static void compare(struct weir_limiter *candidate, const struct weir_op *its,
 		    int err, struct weir_op *op)
 {
@@ -92,12 +92,12 @@ static void compare(struct weir_limiter *candidate, const struct weir_op *its,
 }
 
 /**
- * weir_candidate_op - do to the candidate what was done to the live one
- * @p: the live one's policy
- * @op: done; WEIR_OUT_CANDIDATE is added to its result
- * @key: its key, of which the bytes as they came count
- * @err: what @op came to. What the live one had no entry or room for is for the
- *	candidate all the same: it may have.
+ * weir_candidate_op - perform an operation of the live limiter on the candidate
+ * @p: the live limiter's policy
+ * @op: performed; WEIR_OUT_CANDIDATE may be added to its result
+ * @key: its key, of which the raw bytes are used
+ * @err: the result of @op. An operation for which the live limiter has no entry or no room
+ *	is mirrored, too: the candidate may have both.
  *
  * Context: process or softirq, in an RCU read side; no entry is locked.
  * Return: NULL, or the candidate: then weir_candidate_op_slow() must follow.
@@ -126,11 +126,11 @@ struct weir_limiter *weir_candidate_op(const struct weir_policy *p,
 }
 
 /**
- * weir_candidate_op_slow - the same, where it needs a new entry
+ * weir_candidate_op_slow - the same, where the candidate needs a new entry
  * @candidate: from weir_candidate_op()
- * @op: as there
- * @key: as there
- * @gfp: as of weir_limiter_op_slow()
+ * @op: as for weir_candidate_op()
+ * @key: as for weir_candidate_op()
+ * @gfp: as for weir_limiter_op_slow()
  */
 void weir_candidate_op_slow(struct weir_limiter *candidate, struct weir_op *op,
 			    const struct weir_key *key, gfp_t gfp)

@@ -2,9 +2,9 @@
 /*
  * One operation on one key of a roster.
  *
- * To find a lease, and to be told that somebody else has it, takes no lock and writes
- * nothing but a total. What changes or ends one is done with its entry locked. Memory is asked for
- * before, and only where none of this has refused.
+ * Finding a lease, and being refused because of one, takes no lock and writes only a total. A
+ * lease is changed or ended with its entry locked. Memory is allocated before that, and only if
+ * the operation has not been refused by then.
  */
 
 #include <linux/err.h>
@@ -88,7 +88,10 @@ static int get(struct weir_op *op, const struct weir_tenure *l, u64 now,
 	return 0;
 }
 
-/* May what is no GET be done to @l, which lasts at @now, or is NULL? Answers if not. */
+/*
+ * Check whether a modifying op is allowed on lease @l (NULL: there is no live lease). Fills in
+ * the answer if not.
+ */
 static int admit(struct weir_roster *r, struct weir_op *op, const struct weir_tenure *l,
 		 u64 now, const struct weir_client *c)
 {
@@ -168,7 +171,7 @@ static int remove_one(struct weir_roster *r, struct weir_op *op, struct weir_cli
 	return rm.err;
 }
 
-/* GET of an entry that somebody was at. */
+/* GET of an entry that was locked. */
 static int get_locked(struct weir_roster *r, struct weir_op *op, struct weir_client *c,
 		      struct weir_entry *e, struct weir_op_lease *lease)
 {
@@ -250,15 +253,16 @@ static int try_op(struct weir_client *c, struct weir_roster *r, struct weir_op *
 }
 
 /**
- * weir_roster_try - perform an operation, if it takes no memory
+ * weir_roster_try - perform an operation, if it needs no memory
  * @c: the client
  * @o: the roster
  * @op: checked; its result half zeroed, and filled in here
  * @bytes: the key
- * @lease: with WEIR_OP_PTR the value, or where it goes; else NULL
+ * @lease: with WEIR_OP_PTR the value, or its destination; otherwise NULL
  *
- * Cost beside finding the key: one reading of the clock, and the lease's cache line.
- * Context: RCU read side, alive.
+ * Cost beside finding the key: one clock reading, and the lease's cache line.
+ *
+ * Context: RCU read side, object alive.
  * Return: 0; an error; or WEIR_OP_MUST_SLEEP: nothing happened.
  */
 int weir_roster_try(struct weir_client *c, struct weir_object *o, struct weir_op *op,
@@ -433,7 +437,7 @@ static bool death_ends(struct weir_entry *e, void *arg)
 	struct death *d = arg;
 	struct weir_tenure *l = weir_tenure_locked(e);
 
-	/* it may have ended before, and another one begun */
+	/* the lease may have ended, and another one begun */
 	if (!d->g->n || l->term.grant != d->g)
 		return false;
 	weir_tenure_lost(d->r, e, l, weir_table_now(&d->r->table));
@@ -449,7 +453,7 @@ void weir_roster_give_back(struct weir_object *o, struct weir_grant *g)
 	weir_table_drop(&d.r->table, g->entry, death_ends, &d);
 }
 
-/* &weir_table_ops.idle_at: what has run out is as good as absent. */
+/* &weir_table_ops.idle_at: an expired lease is equal to none. */
 u64 weir_roster_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word,
 			u64 now)
 {

@@ -172,7 +172,7 @@ static int walk_run(struct weir_dump_walk *d, struct window *w, struct weir_dump
 
 /**
  * weir_dump_run - walk over a table, for &weir_kind_ops.dump
- * @d: what over, and how a record is made
+ * @d: the table, and the function that makes a record
  * @args: the ioctl's struct, its flags checked; results are filled in
  *
  * Context: may sleep; the header is held.

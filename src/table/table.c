@@ -12,9 +12,9 @@
 #include "table/sweep.h"
 
 /*
- * No two keys may have one hash by construction: a dump goes by hashes. So the length is
- * hashed, too, and of each secret all messages differ: hash_key's are of 8 bytes (up to
- * four, and their number) or of 17 and more, hash_key_8's of 8 or of 24.
+ * Two keys with the same hash would break a dump, which goes by hashes. The length is therefore
+ * hashed, too, and all messages hashed with one secret differ: those of hash_key have 8 bytes
+ * (up to four, and their number) or 17 and more, those of hash_key_8 have 8 or 24.
  */
 static u64 hash_bytes(const struct weir_table *t, const u8 *data,
 		      unsigned int len)
@@ -31,25 +31,25 @@ static u64 hash_bytes(const struct weir_table *t, const u8 *data,
 	return siphash(data, len, &t->hash_key);
 }
 
-/* Cost: SipHash-2-4 of one word for a number or an IPv4 address, else of three. */
+/* Cost: SipHash-2-4 of one word for a number or an IPv4 address, otherwise of three. */
 void weir_key_hash(const struct weir_table *t, struct weir_key *key)
 {
 	key->hash = hash_bytes(t, key->data, key->len);
 }
 
-/* The hash of an entry's key. Context: as for weir_table_find(), or entry locked. */
+/* The hash of an entry's key. Context: as for weir_table_find(), or the entry locked. */
 u64 weir_table_hash_of(const struct weir_table *t, const struct weir_entry *e)
 {
 	return hash_bytes(t, e->key, e->key_len);
 }
 
-/* Have the cache fetch what weir_table_find() will read: the bucket. */
+/* Prefetch the hash bucket that weir_table_find() will read. */
 void weir_table_prefetch(const struct weir_table *t, const struct weir_key *key)
 {
 	prefetch(&t->buckets[weir_table_bucket(t, key->hash)]);
 }
 
-/* And, once that is there, its first entry. Context: any. */
+/* Prefetch the first entry of the chain, once the hash bucket is in the cache. Context: any. */
 void weir_table_prefetch_entry(const struct weir_table *t, const struct weir_key *key)
 {
 	prefetch(rcu_access_pointer(t->buckets[weir_table_bucket(t, key->hash)]));
@@ -60,8 +60,8 @@ void weir_table_prefetch_entry(const struct weir_table *t, const struct weir_key
  * @t: the table
  * @key: hashed
  *
- * Context: RCU read side; the entry is good until its end, but may be dead.
- * Cost: the bucket's cache line and one for each entry of the chain; no write.
+ * Context: RCU read side; the entry is valid until its end, but may be dead.
+ * Cost: the hash bucket's cache line and one for each entry of the chain; no write.
  */
 struct weir_entry *weir_table_find(struct weir_table *t,
 				   const struct weir_key *key)
@@ -70,12 +70,13 @@ struct weir_entry *weir_table_find(struct weir_table *t,
 }
 
 /**
- * weir_table_reserve_slots - slots below the cap for new entries, all or none
+ * weir_table_reserve_slots - reserve slots below the cap for new entries, all or none
  * @t: the table
  * @n: how many
  *
  * Exact at any concurrency.
- * Context: the stripes locked in which the entries are going to be linked.
+ *
+ * Context: the stripes in which the entries will be linked are locked.
  */
 bool weir_table_reserve_slots(struct weir_table *t, unsigned int n)
 {
@@ -95,7 +96,7 @@ void weir_table_release_slots(struct weir_table *t, unsigned int n)
 {
 	if (!n)
 		return;
-	/* what was counted of them comes first: pairs with weir_limiter_stats_read() */
+	/* entries are counted before their slots are free: pairs with weir_limiter_stats_read() */
 	smp_mb__before_atomic();
 	atomic64_sub(n, &t->nr);
 }
@@ -124,11 +125,11 @@ static bool entry_expire(struct weir_table *t, struct weir_entry *e, u64 now, u6
 }
 
 /**
- * struct scan - what group_scan() is for, and what it did
+ * struct scan - arguments and results of group_scan()
  * @t: the table
- * @for_room: to make room, not in the course of time
- * @seen: entries examined
- * @dropped: entries
+ * @for_room: called to make room, not by the sweep
+ * @seen: number of entries examined
+ * @dropped: number of entries dropped
  */
 struct scan {
 	struct weir_table *t;
@@ -137,7 +138,7 @@ struct scan {
 	unsigned int dropped;
 };
 
-/* Drop the idle entries of one bucket; the least idle time of the others. */
+/* Drop the idle entries of one hash bucket. Return: the earliest idle time of the others. */
 static u64 bucket_scan(struct scan *scan, unsigned int bucket, u64 now)
 {
 	struct weir_table *t = scan->t;
@@ -201,17 +202,17 @@ static bool table_has_room(const struct weir_table *t, unsigned int n)
 }
 
 /**
- * weir_table_room - whether the table has room, if need be that of idle entries
+ * weir_table_room - whether the table has room, after dropping idle entries
  * @t: the table
- * @n: for so many new entries
+ * @n: for this many new entries
  *
- * If there is too little it drops idle entries, which changes nothing for anybody. The search is
- * bounded: it ends with the group in which it has seen WEIR_ROOM_ENTRIES entries, and
- * the next one goes on behind that. So an idle entry may be overlooked.
+ * If there is too little room it drops idle entries, which changes no answer. The search is
+ * bounded: it ends with the group in which it has seen WEIR_ROOM_ENTRIES entries, and the next
+ * search continues after that group. An idle entry may therefore be missed.
  *
- * Context: process or softirq, RCU or not; no stripe locked.
+ * Context: process or softirq, with or without RCU; no stripe locked.
  * Cost: one read if nothing can be idle.
- * Return: false if there is no room, and too little of what was examined is idle.
+ * Return: false if there is no room, and too few of the examined entries are idle.
  */
 bool weir_table_room(struct weir_table *t, unsigned int n)
 {
@@ -227,12 +228,13 @@ bool weir_table_room(struct weir_table *t, unsigned int n)
 }
 
 /**
- * weir_table_refuses - whether a key has no entry and can get none
+ * weir_table_refuses - whether a key has no entry and cannot get one
  * @t: the table
  * @key: hashed
  *
- * There is no room in the table, or the key's chain is as long as a chain may be. In a
- * full table it is so at one moment.
+ * True if the table has no room, or the key's chain has its maximum length. For a full table
+ * the answer is that of one moment.
+ *
  * Context: RCU read side, process or softirq; no stripe locked.
  * Cost: the key's chain once more; in a full table also its stripe's lock.
  */
@@ -276,7 +278,7 @@ struct weir_entry *weir_table_new(struct weir_table *t,
 	return e ?: ERR_PTR(-ENOMEM);
 }
 
-/* An entry that was not linked after all. */
+/* Free an entry that was not linked. */
 void weir_table_discard(struct weir_entry *new)
 {
 	weir_entry_free(new);
@@ -286,14 +288,15 @@ void weir_table_discard(struct weir_entry *new)
  * weir_table_link - the entry of a key, a new one if there is none
  * @t: the table
  * @key: hashed
- * @new: from weir_table_new(); linked, or freed if somebody was faster
+ * @new: from weir_table_new(); linked, or freed if another CPU was first
  * @fresh: word of a new entry
  * @word: out: the entry's word
  *
  * If the entry is @new, weir_table_settle() must come before the unlock.
+ *
  * Context: RCU read side.
- * Return: the entry, locked as by weir_table_lock(). Or NULL: the last slot, or the
- * last one of the chain, went to another key; @new is still the caller's.
+ * Return: the entry, locked as by weir_table_lock(). Or NULL: the last slot of the table, or
+ *	of the chain, went to another key; @new still belongs to the caller.
  */
 struct weir_entry *weir_table_link(struct weir_table *t,
 				   const struct weir_key *key,
@@ -337,7 +340,7 @@ void weir_table_settle(struct weir_table *t, u64 hash, u64 idle_at)
  * @key: hashed
  *
  * Context: RCU read side.
- * Return: 0, -ENOENT, or -EBUSY: somebody waits for it, so it stays.
+ * Return: 0, -ENOENT, or -EBUSY: it has waiters, so it stays.
  */
 int weir_table_remove(struct weir_table *t, const struct weir_key *key)
 {
@@ -402,15 +405,16 @@ void weir_table_visit(struct weir_table *t, unsigned int bucket,
 }
 
 /**
- * weir_table_next - iterate over a bucket in the order of hashes
+ * weir_table_next - iterate over a hash bucket in the order of hashes
  * @t: the table
- * @bucket: which one
- * @from: least hash wanted
- * @hash: out: hash of the entry returned
+ * @bucket: index of the hash bucket
+ * @from: lowest hash wanted
+ * @hash: out: hash of the returned entry
  *
- * A key present throughout is met exactly once, because a hash stays.
+ * A key that is present throughout is visited exactly once, because its hash does not change.
+ *
  * Context: RCU read side.
- * Return: the entry with the least hash not below @from, or NULL.
+ * Return: the entry with the lowest hash not below @from, or NULL.
  */
 struct weir_entry *weir_table_next(struct weir_table *t, unsigned int bucket,
 				   u64 from, u64 *hash)
@@ -428,7 +432,7 @@ struct weir_entry *weir_table_next(struct weir_table *t, unsigned int bucket,
 	return best;
 }
 
-/* Idle times may have come nearer: look at everything anew. */
+/* Idle times may have become earlier: all entries must be examined again. */
 void weir_table_reconfigured(struct weir_table *t)
 {
 	weir_expiry_reset(&t->expiry);
@@ -439,9 +443,10 @@ void weir_table_reconfigured(struct weir_table *t)
  * weir_table_init - make an empty table
  * @t: zeroed
  * @max_keys: 1..WEIR_KEYS_MAX
- * @ops: what it must know of its entries
+ * @ops: functions of the object's kind for its entries
  *
- * The current task's memory cgroup is charged for it, and for its entries.
+ * The table and its entries are charged to the current task's memory cgroup.
+ *
  * Context: may sleep. Return: 0 or -ENOMEM.
  */
 int weir_table_init(struct weir_table *t, u64 max_keys,
@@ -482,11 +487,12 @@ int weir_table_init(struct weir_table *t, u64 max_keys,
 
 /**
  * weir_table_destroy - free everything
- * @t: the table; zeroed is fine, too
+ * @t: the table; may be zeroed
  *
- * Nobody can find the table any more and a grace period is over, so entries are
- * freed at once. Those killed before are freed by their own callbacks.
- * Context: may sleep; seconds for ten million entries.
+ * The table is no longer reachable and a grace period is over, so linked entries are freed at
+ * once. Entries killed before are freed by their own callbacks.
+ *
+ * Context: may sleep; takes seconds for ten million entries.
  */
 void weir_table_destroy(struct weir_table *t)
 {

@@ -92,7 +92,7 @@ TEST_F(roster, claim)
 	EXPECT_EQ(getpid(), op.pid);
 	EXPECT_EQ(geteuid(), op.uid);
 	EXPECT_EQ(WEIR_OUT_MINE, op.out_flags);
-	/* to whoever comes, himself as well */
+	/* for every caller, including the owner */
 	ASSERT_EQ(-EEXIST, lease_run(self->other, &op, WEIR_OP_CLAIM, self->r2, "a", 0, 0));
 	EXPECT_EQ(first, op.version);
 	EXPECT_EQ(getpid(), op.pid);
@@ -145,11 +145,11 @@ TEST_F(roster, put)
 				     HOUR));
 	EXPECT_EQ(2, op.version);
 	EXPECT_EQ(HOUR, op.left);
-	/* another one's */
+	/* another holder's */
 	ASSERT_EQ(-EEXIST, lease_run_value(self->other, &op, WEIR_OP_PUT, self->r2, "a", "no", 3,
 					   0, 0));
 	EXPECT_EQ(2, op.version);
-	/* made nobody's, and so the other's to put */
+	/* detached now, so the other may put it */
 	ASSERT_EQ(0, lease_run(self->fd, &op, WEIR_OP_PUT, self->r, "a", WEIR_LEASE_DETACHED,
 			       0));
 	EXPECT_EQ(3, op.version);
@@ -175,7 +175,7 @@ TEST_F(roster, replace)
 
 	EXPECT_EQ(-ENOENT, lease_run(self->fd, &op, WEIR_OP_REPLACE, self->r, "a", 1, 0));
 	ASSERT_EQ(0, lease_run(self->fd, &op, WEIR_OP_CLAIM, self->r, "a", 0, HOUR));
-	/* anybody may, who knows the version; owner and time stay */
+	/* any caller may, with the version; owner and time stay */
 	ASSERT_EQ(0, lease_run_value(self->other, &op, WEIR_OP_REPLACE, self->r2, "a", "new", 4,
 				     1, 0));
 	EXPECT_EQ(2, op.version);
@@ -210,7 +210,7 @@ TEST_F(roster, touch)
 	EXPECT_EQ(-ESTALE, lease_run(self->other, &op, WEIR_OP_TOUCH, self->r2, "a", 2, HOUR));
 	EXPECT_EQ(0, lease_run(self->other, &op, WEIR_OP_TOUCH, self->r2, "a", 1, HOUR));
 	EXPECT_EQ(HOUR, op.left);
-	/* 0: as the roster says, which is for ever */
+	/* 0: the roster's default, which is for ever */
 	EXPECT_EQ(0, lease_run(self->fd, &op, WEIR_OP_TOUCH, self->r, "a", 0, 0));
 	EXPECT_EQ(WEIR_NEVER, op.left);
 }
@@ -229,7 +229,7 @@ TEST_F(roster, remove)
 	EXPECT_EQ(1, op.version);
 	EXPECT_EQ(-ENOENT, lease_find(self->fd, self->r, "a"));
 	EXPECT_EQ(0, roster_stats(self->fd, self->r).members);
-	/* a number is never used again: who knows the old one does nothing to the new one */
+	/* versions are never reused: the old one has no effect on the new lease */
 	ASSERT_EQ(0, lease_run(self->fd, &op, WEIR_OP_CLAIM, self->r, "a", 0, 0));
 	EXPECT_EQ(2, op.version);
 	EXPECT_EQ(-ESTALE, lease_run(self->other, &op, WEIR_OP_REMOVE, self->r2, "a", 1, 0));
@@ -340,7 +340,7 @@ TEST_F(roster, full)
 	EXPECT_EQ(-ENOSPC, lease_run(self->fd, &op, WEIR_OP_PUT, self->r, "e", 0, 0));
 	EXPECT_EQ(2, roster_stats(self->fd, self->r).full);
 	EXPECT_EQ(4, roster_stats(self->fd, self->r).members);
-	/* that is no matter for who has one */
+	/* a full roster does not affect an existing lease */
 	EXPECT_EQ(0, lease_run(self->fd, &op, WEIR_OP_PUT, self->r, "a", 0, 0));
 	EXPECT_EQ(-EEXIST, lease_claim(self->other, self->r2, "b"));
 	ASSERT_EQ(0, lease_remove(self->fd, self->r, "c"));
@@ -352,7 +352,7 @@ static void sleep_ns(__u64 ns)
 	usleep(ns / 1000 + 1);
 }
 
-/* What ran out is absent to all, at once, though nobody has noticed it. */
+/* An expired lease is absent for all callers at once, even before it is dropped. */
 TEST_F(roster, expiry)
 {
 	static const char *const keys[] = { "a", "b", "c", "d" };
@@ -382,7 +382,7 @@ TEST_F(roster, expiry)
 	self->fd = client_open(O_RDWR);
 }
 
-/* Nobody comes near: the sweep drops them by itself. */
+/* Without any access the sweep drops them. */
 TEST_F(roster, swept)
 {
 	int events = client_open(O_RDONLY);
@@ -551,7 +551,7 @@ TEST_F(roster, delete)
 	ASSERT_EQ(0, object_delete(self->fd, self->r));
 	EXPECT_EQ(-ENODEV, lease_claim(self->fd, self->r, "c"));
 	EXPECT_EQ(-ENODEV, lease_find(self->other, self->r2, "a"));
-	/* the roster's end is told, not each lease's */
+	/* there is an event for the end of the roster, not for each lease */
 	EXPECT_EQ(0, handle_close(self->fd, self->r));
 	EXPECT_EQ(0, leases_lost(events, "", 0));
 	close(events);

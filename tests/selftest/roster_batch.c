@@ -209,10 +209,10 @@ TEST_F(batch, never_fits)
 }
 
 /**
- * struct closer - who closes a descriptor that is in use
- * @fd: it
- * @spin: how long he waits before
- * @go: begin
+ * struct closer - a thread that closes a descriptor in use
+ * @fd: the descriptor
+ * @spin: how long it waits before
+ * @go: start
  */
 struct closer {
 	int fd;

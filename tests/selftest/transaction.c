@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* transaction - WEIR_SUBMIT_ALL: all ops, or none, and who decided */
+/* transaction - WEIR_SUBMIT_ALL: all ops or none, and the op that decided */
 #include "harness.h"
 
 #include "client.h"
@@ -165,7 +165,7 @@ TEST_F(transaction, none)
 	EXPECT_EQ(2, left(self, self->user, ALICE));
 	EXPECT_EQ(10, left(self, self->all, 0));
 	EXPECT_EQ(0, counted(self));
-	/* who did not decide counts nothing, and has no entry for it */
+	/* a key that did not decide counts nothing, and has no entry because of it */
 	EXPECT_EQ(0, totals(self, self->address).allowed);
 	EXPECT_EQ(0, totals(self, self->address).limited);
 	EXPECT_EQ(0, totals(self, self->address).keys);
@@ -470,7 +470,7 @@ TEST_F(transaction, bad_memory)
 	struct weir_op copy[OPS];
 
 	login(self, copy, 1);
-	/* the last one's input, then its output, lie behind the edge */
+	/* first the input, then the output of the last op lies beyond the edge */
 	for (size_t gone = 8; gone <= sizeof(*ops); gone += 8) {
 		ops = (void *)((char *)pane_before(&pane, sizeof(copy)) + gone);
 		pane_protect(&pane, PROT_READ | PROT_WRITE);
@@ -520,7 +520,7 @@ TEST_F(transaction, full)
 	EXPECT_EQ(WEIR_OUT_UNTRACKED, ops[1].out_flags);
 	EXPECT_EQ(2, counted(self));
 	EXPECT_EQ(8, left(self, self->user, ALICE));
-	/* what is allowed untracked is not counted if another one refuses */
+	/* an untracked check is not counted if another one refuses */
 	key = totals(self, small).allowed;
 	ops[0] = check_of(small, 1, 2);
 	ops[1] = check_of(self->user, 11, ALICE);
@@ -595,9 +595,8 @@ TEST_F(transaction, no_deadlock)
 }
 
 /*
- * Two keys with room for one caller at a time, who gives back what he was charged:
- * the last token is fought for all the while. A charge of one key alone would
- * never come back.
+ * Two keys with room for one caller at a time; callers refund their charges. The last token is
+ * contended all the time. A charge of one key alone would never come back.
  */
 static int last_token(struct crowd *crowd, unsigned int me, void *arg)
 {

@@ -62,7 +62,7 @@ static void before_fork(void)
 	errno = error;
 }
 
-/* Also if there is no child: then nothing comes, but the other end is closed. */
+/* Wait until the child is done. After a failed fork(), poll() returns: the pipe is closed. */
 static void after_fork(void)
 {
 	struct pollfd child = { .fd = done[0], .events = POLLIN };

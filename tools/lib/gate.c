@@ -138,7 +138,7 @@ WEIR_API int weir_op_gate(struct weir_op *op, const struct weir_gate *gate,
 			  enum weir_opcode opcode, const struct weir_key *key,
 			  uint32_t permits)
 {
-	/* The kernel writes the second half, and does not read it. */
+	/* The kernel writes the second half and does not read it. */
 	memset(op, 0, offsetof(struct weir_op, result));
 	op->opcode = (uint16_t)opcode;
 	op->handle = gate->handle;
@@ -198,7 +198,7 @@ WEIR_API int weir_gate_acquire(struct weir_gate *gate, const struct weir_key *ke
 
 	if (gate_acquisition(&op, gate, key, permits, timeout) < 0)
 		return -1;
-	/* a signal is for the caller to know of: he may want to stop */
+	/* a signal is reported to the caller, which may want to stop */
 	return gate_told(&op, weir__perform_once(gate->weir->file.fd, &op), answer);
 }
 
