@@ -15,7 +15,7 @@
 
 #define CHUNK		4096	/* bytes gathered before they are copied out */
 #define WINDOW		1024	/* positions found by one look at a region */
-#define BUCKETS_A_GO	16	/* looked at before others may run */
+#define VISIT_BUCKETS	16	/* looked at before others may run */
 #define ENTRIES_A_GO	64	/* shown before others may run */
 
 /**
@@ -74,7 +74,7 @@ static int buckets_visit(struct weir_dump_walk *d, struct window *w, unsigned in
 	rcu_read_lock();
 	if (weir_object_alive(d->o)) {
 		err = 0;
-		for (i = first; i < first + BUCKETS_A_GO; i++)
+		for (i = first; i < first + VISIT_BUCKETS; i++)
 			weir_table_visit(d->t, i, window_add, w);
 	}
 	rcu_read_unlock();
@@ -91,8 +91,8 @@ static int window_fill(struct weir_dump_walk *d, struct window *w)
 	w->last = region | w->order.mask;
 	w->n = 0;
 	w->at = 0;
-	/* a region has a multiple of BUCKETS_A_GO */
-	for (i = 0; i < 1U << w->order.within && !err; i += BUCKETS_A_GO) {
+	/* a region has a multiple of VISIT_BUCKETS */
+	for (i = 0; i < 1U << w->order.within && !err; i += VISIT_BUCKETS) {
 		err = buckets_visit(d, w, first + i);
 		cond_resched();
 	}
