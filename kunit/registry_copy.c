@@ -85,6 +85,8 @@ struct weir_object *object_new(u32 kind, const char *name, unsigned int uid,
 	o->id = weir_registry_number();
 	refcount_set(&o->live, 1);
 	kref_init(&o->ref);
+	spin_lock_init(&o->grant_lock);
+	INIT_LIST_HEAD(&o->grants);
 	strscpy(o->name, name, sizeof(o->name));
 	return o;
 }
