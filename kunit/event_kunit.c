@@ -40,7 +40,8 @@ static unsigned long copy_to_test(void *to, const void *from, unsigned long n)
  * @object: mode 0600
  * @cred: an administrator's
  * @file: opened with them
- * @cursor: of the reader
+ * @ns: of the object's owner
+ * @reader: of its stream
  * @buffer: what was read
  * @length: bytes in it
  * @at: next byte to look at
@@ -49,9 +50,9 @@ struct stream {
 	struct weir_object object;
 	struct cred *cred;
 	struct file file;
-	u64 cursor;
+	struct weir_namespace ns;
+	struct weir_event_reader reader;
 	wait_queue_head_t pollers;
-	struct weir_event_poller poller;
 	u8 *buffer;
 	ssize_t length;
 	ssize_t at;
@@ -67,23 +68,26 @@ static int event_kunit_init(struct kunit *test)
 	if (!s || weir_event_mod_init())
 		return -ENOMEM;
 	test->priv = s;
-	ring_next = 0;
 	copies_until_fault = 0;
 	atomic64_set(&kunit_clock, 777);
 	s->object.ops = &stream_kind;
 	s->object.id = 42;
 	s->object.uid = KUIDT_INIT(OWNER);
 	s->object.gid = KGIDT_INIT(GROUP);
+	s->object.owner = KUIDT_INIT(OWNER);
+	s->object.ns = &s->ns;
 	s->object.mode = 0600;
+	s->ns.owner = KUIDT_INIT(OWNER);
+	weir_event_stream_init(&s->ns.events);
+	weir_event_reader_init(&s->reader, &s->ns.events, &s->pollers);
 	strscpy(s->object.name, "login", sizeof(s->object.name));
 	s->buffer = kunit_kzalloc(test, BUFFER_SIZE, GFP_KERNEL);
 	s->cred = prepare_creds();
-	if (!s->buffer || !s->cred)
+	if (!s->buffer || !s->cred || weir_event_stream_begin(&s->ns.events))
 		return -ENOMEM;
 	s->cred->cap_effective = CAP_FULL_SET;
 	s->file.f_cred = s->cred;
 	init_waitqueue_head(&s->pollers);
-	weir_event_poller_init(&s->poller, &s->pollers);
 	return 0;
 }
 
@@ -95,8 +99,9 @@ static void event_kunit_exit(struct kunit *test)
 		return;
 	if (s->cred)
 		put_cred(s->cred);
-	if (s->poller.pollers)
-		weir_event_poller_end(&s->poller);
+	if (s->reader.stream)
+		weir_event_reader_end(&s->reader);
+	weir_event_stream_exit(&s->ns.events);
 	weir_event_mod_exit();
 	test->priv = NULL;
 }
@@ -109,9 +114,22 @@ static void tell(struct stream *s, s64 value)
 static ssize_t stream_read(struct stream *s, size_t length)
 {
 	s->at = 0;
-	s->length = weir_event_read(&s->cursor, s->cred, (char __user *)s->buffer,
+	s->length = weir_event_read(&s->reader, s->cred, (char __user *)s->buffer,
 				    length);
 	return s->length;
+}
+
+static __poll_t stream_poll(struct stream *s)
+{
+	return weir_event_poll(&s->reader, s->cred, NULL);
+}
+
+/* The number of the record, or U64_MAX. */
+static u64 emit(struct stream *s, const char *tag, const u8 *data, unsigned int len)
+{
+	u64 seq;
+
+	return weir_event_emit(&s->ns, current_euid(), tag, data, len, &seq) ? U64_MAX : seq;
 }
 
 /* The next record; NULL: nothing to read. */
@@ -132,9 +150,9 @@ static void event_empty(struct kunit *test)
 	u64 first, next;
 
 	KUNIT_EXPECT_EQ(test, 0, stream_read(s, BUFFER_SIZE));
-	KUNIT_EXPECT_EQ(test, 0, s->cursor);
-	KUNIT_EXPECT_EQ(test, 0, weir_event_poll(&s->file, NULL, &s->cursor, &s->poller));
-	weir_event_range(&first, &next);
+	KUNIT_EXPECT_EQ(test, 0, s->reader.next);
+	KUNIT_EXPECT_EQ(test, 0, stream_poll(s));
+	weir_event_range(&s->ns.events, &first, &next);
 	KUNIT_EXPECT_EQ(test, 0, first);
 	KUNIT_EXPECT_EQ(test, 0, next);
 }
@@ -151,7 +169,7 @@ static void event_record(struct kunit *test)
 	for (i = 0; i < RING_SIZE; i++)
 		weir_event_key(&s->object, WEIR_EVENT_BANNED, WEIR_KEY_TEXT, key,
 			       sizeof(key), 1, 1);
-	s->cursor = RING_SIZE;
+	s->reader.next = RING_SIZE;
 	for (len = 0; len <= WEIR_KEY_MAX; len++) {
 		weir_event_key(&s->object, WEIR_EVENT_BANNED, WEIR_KEY_TEXT, key,
 			       len, 5000, 3);
@@ -175,7 +193,7 @@ static void event_members(struct kunit *test)
 	weir_event_key(&s->object, WEIR_EVENT_BANNED, WEIR_KEY_U64, "12345678", 8,
 		       5000, 3);
 	KUNIT_EXPECT_EQ(test, EPOLLIN | EPOLLRDNORM,
-			weir_event_poll(&s->file, NULL, &s->cursor, &s->poller));
+			stream_poll(s));
 	e = stream_next(s);
 	KUNIT_ASSERT_NOT_NULL(test, e);
 	KUNIT_EXPECT_EQ(test, WEIR_EVENT_BANNED, e->type);
@@ -187,7 +205,7 @@ static void event_members(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, WEIR_KEY_U64, e->key_type);
 	KUNIT_EXPECT_STREQ(test, "login", e->name);
 	KUNIT_EXPECT_NULL(test, stream_next(s));
-	KUNIT_EXPECT_EQ(test, 0, weir_event_poll(&s->file, NULL, &s->cursor, &s->poller));
+	KUNIT_EXPECT_EQ(test, 0, stream_poll(s));
 }
 
 /* Of a user's own: no byte of what stood in that slot before is left, either. */
@@ -203,10 +221,10 @@ static void event_emitted(struct kunit *test)
 	for (i = 0; i < RING_SIZE; i++)
 		weir_event_key(&s->object, WEIR_EVENT_BANNED, WEIR_KEY_TEXT, data,
 			       sizeof(data), 1, 1);
-	s->cursor = RING_SIZE;
+	s->reader.next = RING_SIZE;
 	for (len = 1; len <= WEIR_RECORD_MAX; len++) {
 		KUNIT_ASSERT_EQ(test, RING_SIZE + len - 1,
-				weir_event_emit(tag, data, len));
+				emit(s, tag, data, len));
 		e = stream_next(s);
 		KUNIT_ASSERT_NOT_NULL(test, e);
 		KUNIT_ASSERT_EQ(test, WEIR_EVENT_RECORD, e->type);
@@ -226,21 +244,24 @@ static void event_emitted(struct kunit *test)
 	}
 }
 
-/* It is seen by its own user, and by who sees all; no group makes a difference. */
+/* Its own user, the owner and an administrator see it; no group makes a difference. */
 static void event_emitted_is_seen_by(struct kunit *test)
 {
 	static const char tag[WEIR_NAME_SIZE];
 	struct stream *s = test->priv;
 
-	weir_event_emit(tag, "x", 1);
+	emit(s, tag, "x", 1);
 	KUNIT_EXPECT_NOT_NULL(test, stream_next(s));
 	s->cred->cap_effective = CAP_EMPTY_SET;
 	s->cred->egid = current_egid();
 	s->cred->euid = KUIDT_INIT(STRANGER);
-	s->cursor = 0;
+	s->reader.next = 0;
 	KUNIT_EXPECT_NULL(test, stream_next(s));
 	s->cred->euid = current_euid();
-	s->cursor = 0;
+	s->reader.next = 0;
+	KUNIT_EXPECT_NOT_NULL(test, stream_next(s));
+	s->cred->euid = KUIDT_INIT(OWNER);
+	s->reader.next = 0;
 	KUNIT_EXPECT_NOT_NULL(test, stream_next(s));
 }
 
@@ -260,7 +281,7 @@ static void event_small_buffer(struct kunit *test)
 		e = (const struct weir_event *)s->buffer;
 		KUNIT_ASSERT_EQ(test, i * fit, e[0].value);
 		KUNIT_ASSERT_EQ(test, (i + 1) * fit - 1, e[fit - 1].value);
-		KUNIT_ASSERT_EQ(test, (i + 1) * fit, s->cursor);
+		KUNIT_ASSERT_EQ(test, (i + 1) * fit, s->reader.next);
 	}
 	KUNIT_EXPECT_EQ(test, 0, stream_read(s, WEIR_EVENT_SIZE_MAX));
 }
@@ -276,11 +297,11 @@ static void event_does_not_fit(struct kunit *test)
 		       2, 0);
 	KUNIT_EXPECT_EQ(test, sizeof(struct weir_event),
 			stream_read(s, WEIR_EVENT_SIZE_MAX));
-	KUNIT_EXPECT_EQ(test, 1, s->cursor);
+	KUNIT_EXPECT_EQ(test, 1, s->reader.next);
 	KUNIT_EXPECT_EQ(test, sizeof(struct weir_event) + ALIGN(WEIR_KEY_MAX, 8),
 			stream_read(s, WEIR_EVENT_SIZE_MAX));
 	KUNIT_EXPECT_EQ(test, 2, ((struct weir_event *)s->buffer)->value);
-	KUNIT_EXPECT_EQ(test, 2, s->cursor);
+	KUNIT_EXPECT_EQ(test, 2, s->reader.next);
 }
 
 /* A reader that has fallen behind is told once how many events it lost, exactly. */
@@ -296,7 +317,7 @@ static void event_overrun(struct kunit *test)
 		n = round < 4 ? RING_SIZE - 1 + round : prng_below(&p, 3 * RING_SIZE);
 		for (lost = told + n; told < lost; told++)
 			tell(s, told);
-		weir_event_range(&first, &n);
+		weir_event_range(&s->ns.events, &first, &n);
 		KUNIT_ASSERT_EQ(test, told, n);
 		KUNIT_ASSERT_EQ(test, told > RING_SIZE ? told - RING_SIZE : 0, first);
 		lost = expected < first ? first - expected : 0;
@@ -329,19 +350,19 @@ static void event_fault(struct kunit *test)
 		tell(s, i);
 	copies_until_fault = 1;
 	KUNIT_EXPECT_EQ(test, -EFAULT, stream_read(s, BUFFER_SIZE));
-	KUNIT_EXPECT_EQ(test, 0, s->cursor);
+	KUNIT_EXPECT_EQ(test, 0, s->reader.next);
 	copies_until_fault = 4;
 	KUNIT_EXPECT_EQ(test, 3 * sizeof(struct weir_event), stream_read(s, BUFFER_SIZE));
-	KUNIT_EXPECT_EQ(test, 3, s->cursor);
+	KUNIT_EXPECT_EQ(test, 3, s->reader.next);
 	KUNIT_EXPECT_EQ(test, 7 * sizeof(struct weir_event), stream_read(s, BUFFER_SIZE));
 	KUNIT_EXPECT_EQ(test, 3, ((struct weir_event *)s->buffer)->value);
 	/* the record of a loss, too */
-	s->cursor = 0;
+	s->reader.next = 0;
 	for (i = 0; i < RING_SIZE; i++)
 		tell(s, i);
 	copies_until_fault = 1;
 	KUNIT_EXPECT_EQ(test, -EFAULT, stream_read(s, BUFFER_SIZE));
-	KUNIT_EXPECT_EQ(test, 0, s->cursor);
+	KUNIT_EXPECT_EQ(test, 0, s->reader.next);
 	KUNIT_EXPECT_GT(test, stream_read(s, BUFFER_SIZE), 0);
 	KUNIT_EXPECT_EQ(test, WEIR_EVENT_LOST, ((struct weir_event *)s->buffer)->type);
 	KUNIT_EXPECT_EQ(test, 10, ((struct weir_event *)s->buffer)->value);
@@ -392,12 +413,37 @@ static void event_is_seen_by(struct kunit *test)
 	tell(s, 1);
 	tell(s, 2);
 	KUNIT_EXPECT_EQ(test, row->sees ? EPOLLIN | EPOLLRDNORM : 0,
-			weir_event_poll(&s->file, NULL, &s->cursor, &s->poller));
-	KUNIT_EXPECT_EQ(test, row->sees ? 0 : 2, s->cursor);
+			stream_poll(s));
+	KUNIT_EXPECT_EQ(test, row->sees ? 0 : 2, s->reader.next);
 	KUNIT_EXPECT_EQ(test, row->sees ? 2 * sizeof(struct weir_event) : 0,
 			stream_read(s, BUFFER_SIZE));
 	/* what is hidden is skipped, not looked at for ever */
-	KUNIT_EXPECT_EQ(test, 2, s->cursor);
+	KUNIT_EXPECT_EQ(test, 2, s->reader.next);
+}
+
+/* With the right to observe alone a record has no key; what else it says is there. */
+static void event_shows_key(struct kunit *test)
+{
+	struct stream *s = test->priv;
+	const struct weir_event *e;
+	unsigned int mode;
+
+	s->cred->cap_effective = CAP_EMPTY_SET;
+	s->cred->euid = KUIDT_INIT(STRANGER);
+	s->cred->egid = KGIDT_INIT(STRANGER);
+	for (mode = 0; mode < 8; mode++) {
+		s->object.mode = mode;
+		weir_event_key(&s->object, WEIR_EVENT_BANNED, WEIR_KEY_U64, "12345678", 8,
+			       5000, 3);
+		e = stream_next(s);
+		KUNIT_ASSERT_EQ(test, !!(mode & 4), !!e);
+		if (!e)
+			continue;
+		KUNIT_EXPECT_EQ(test, 5000, e->value);
+		KUNIT_EXPECT_EQ(test, WEIR_KEY_U64, e->key_type);
+		KUNIT_EXPECT_EQ(test, mode & 1 ? 8 : 0, e->data_len);
+		KUNIT_EXPECT_EQ(test, sizeof(*e) + (mode & 1 ? 8 : 0), e->size);
+	}
 }
 
 /* One of many groups, the first and the last of them too. */
@@ -439,7 +485,7 @@ static void event_ends(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, WEIR_EVENT_CHANGED, stream_next(s)->type);
 	KUNIT_EXPECT_EQ(test, WEIR_EVENT_DELETED, stream_next(s)->type);
 	KUNIT_EXPECT_NULL(test, stream_next(s));
-	KUNIT_EXPECT_EQ(test, 2, s->cursor);
+	KUNIT_EXPECT_EQ(test, 2, s->reader.next);
 }
 
 #define WRITERS	3
@@ -527,15 +573,15 @@ static void wake_work(unsigned int index, void *arg)
 	int i;
 
 	if (!index) {
-		while (s->cursor < WAKES) {
-			weir_event_wait(&s->cursor);
+		while (s->reader.next < WAKES) {
+			weir_event_wait(&s->reader);
 			stream_read(s, BUFFER_SIZE);
 		}
 		return;
 	}
 	for (i = 1; i <= WAKES; i++) {
 		tell(s, i);
-		while (READ_ONCE(s->cursor) < i)
+		while (READ_ONCE(s->reader.next) < i)
 			cond_resched();
 	}
 }
@@ -545,7 +591,7 @@ static void event_wakes_sleeper(struct kunit *test)
 	struct stream *s = test->priv;
 
 	crowd_run(test, 2, wake_work, s);
-	KUNIT_EXPECT_EQ(test, WAKES, s->cursor);
+	KUNIT_EXPECT_EQ(test, WAKES, s->reader.next);
 }
 
 static struct kunit_case event_cases[] = {
@@ -559,6 +605,7 @@ static struct kunit_case event_cases[] = {
 	KUNIT_CASE(event_overrun),
 	KUNIT_CASE(event_fault),
 	KUNIT_CASE_PARAM(event_is_seen_by, seer_gen_params),
+	KUNIT_CASE(event_shows_key),
 	KUNIT_CASE(event_is_seen_by_group),
 	KUNIT_CASE(event_ends),
 	KUNIT_CASE(event_crowd),

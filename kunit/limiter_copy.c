@@ -3,16 +3,18 @@
 
 #include "limiter_copy.h"
 
+#include <linux/cred.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "../src/core/client.h"
 #include "../src/core/event.h"
 #include "../src/core/registry.h"
 
 #define weir_event_key			limiter_copy_event_key
 #define weir_event_object		limiter_copy_event
 #define weir_registry_change		limiter_copy_change
-#define weir_registry_find		limiter_copy_find
+#define weir_registry_resolve		limiter_copy_resolve
 #undef copy_to_user
 #define copy_to_user(to, from, n)	(memcpy((__force void *)(to), from, n), 0)
 
@@ -31,7 +33,7 @@ static void weir_event_object(const struct weir_object *o, u32 type, s64 value,
 	weir_event_key(o, type, WEIR_KEY_NONE, NULL, 0, value, more);
 }
 
-static int weir_registry_change(struct weir_object *o, u64 keys, u64 mask)
+static int weir_registry_change(struct weir_object *o, u64 keys, u64 mask, bool admin)
 {
 	if (!limiter_copy.quota)
 		weir_event_object(o, WEIR_EVENT_CHANGED, mask, 0);
@@ -39,7 +41,7 @@ static int weir_registry_change(struct weir_object *o, u64 keys, u64 mask)
 }
 
 /* candidates are for the selftests */
-static struct weir_object *weir_registry_find(u32 kind, const char *name)
+static struct weir_object *weir_registry_resolve(kuid_t owner, u32 kind, const char *name)
 {
 	return NULL;
 }
@@ -71,10 +73,20 @@ int weir_limiter_load(struct weir_object *o, struct weir_load *args)
 #include "../src/limiter/reserve.c"
 #include "../src/limiter/reserve_queue.c"
 
+/* A client of the current task's; candidates are not asked for. */
+static struct weir_client *copy_client(void)
+{
+	static struct weir_namespace ns;
+	static struct weir_client client = { .ns = &ns };
+
+	client.cred = current_cred();
+	return &client;
+}
+
 int limiter_try(const struct weir_limiter_config *config, struct weir_limiter **l)
 {
 	struct weir_limiter_config copy = *config;
-	struct weir_object *o = limiter_create(&copy);
+	struct weir_object *o = limiter_create(copy_client(), &copy);
 	int err;
 
 	if (IS_ERR(o))
@@ -125,7 +137,7 @@ void limiter_copy_exit(struct kunit *test)
 int limiter_set_config(struct weir_limiter *l,
 		       const struct weir_limiter_config *config, u64 mask)
 {
-	return limiter_set(&l->obj, mask, config);
+	return limiter_set(copy_client(), &l->obj, mask, config);
 }
 
 const struct weir_limiter_config *limiter_config(struct weir_limiter *l)

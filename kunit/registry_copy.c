@@ -8,6 +8,7 @@
 #include <linux/xarray.h>
 
 #define weir_event_object	registry_copy_event
+void weir_event_object(const struct weir_object *o, u32 type, s64 value, s64 more);
 #define weir_sysfs_add		registry_copy_sysfs_add
 #define weir_sysfs_remove	registry_copy_sysfs_remove
 
@@ -25,8 +26,12 @@ static int xa_reserve_or_fail(struct xarray *xa, unsigned long index, gfp_t gfp)
 #define xa_reserve	xa_reserve_or_fail
 
 #include "../src/core/registry.c"
-#include "../src/core/quota.c"
+#undef queue
+#define queue namespace_queue
+#include "../src/core/namespace.c"
+#undef queue
 #include "../src/core/object.c"
+#include "../src/core/cred.c"
 
 struct registry_copy registry_copy = {
 	.max_objects = &max_objects,
@@ -56,6 +61,13 @@ void weir_sysfs_remove(struct weir_object *o)
 	atomic_dec(&registry_copy.nodes);
 }
 
+/* Others come in between. */
+static int build(struct weir_object *o)
+{
+	cond_resched();
+	return 0;
+}
+
 static void count_release(struct weir_object *o)
 {
 	atomic_inc(&registry_copy.released);
@@ -63,10 +75,10 @@ static void count_release(struct weir_object *o)
 
 static const struct weir_kind_ops kinds[] = {
 	[WEIR_KIND_COUNTER] = {
-		.kind = WEIR_KIND_COUNTER, .release = count_release,
+		.kind = WEIR_KIND_COUNTER, .build = build, .release = count_release,
 	},
 	[WEIR_KIND_LIMITER] = {
-		.kind = WEIR_KIND_LIMITER, .release = count_release,
+		.kind = WEIR_KIND_LIMITER, .build = build, .release = count_release,
 	},
 };
 
@@ -78,8 +90,14 @@ struct weir_object *object_new(u32 kind, const char *name, unsigned int uid,
 
 	if (!o)
 		return NULL;
+	o->ns = weir_namespace_get(KUIDT_INIT(uid));
+	if (!o->ns) {
+		kfree(o);
+		return NULL;
+	}
 	o->ops = &kinds[kind];
 	o->uid = KUIDT_INIT(uid);
+	o->owner = o->uid;
 	o->gid = KGIDT_INIT(uid);
 	o->quota_keys = keys;
 	o->id = weir_registry_number();
@@ -94,6 +112,7 @@ struct weir_object *object_new(u32 kind, const char *name, unsigned int uid,
 /* One that was never registered. */
 void object_drop(struct weir_object *o)
 {
+	weir_namespace_put(o->ns);
 	kfree(o);
 }
 
@@ -109,16 +128,8 @@ int object_register(u32 kind, const char *name, unsigned int uid, u64 keys,
 
 	if (!o)
 		return -ENOMEM;
-	err = weir_registry_begin(o);
+	err = weir_registry_add(o, false);
 	if (err) {
-		object_drop(o);
-		return err;
-	}
-	cond_resched();		/* others find it under construction */
-	kref_get(&o->ref);
-	err = weir_registry_publish(o);
-	if (err) {
-		weir_registry_abandon(o);
 		object_drop(o);
 		return err;
 	}
@@ -136,9 +147,16 @@ void registry_settle(void)
 	flush_workqueue(queue);
 }
 
-bool registry_has_accounts(void)
+/* Whether others than root have something. */
+bool registry_has_owners(void)
 {
-	return !list_empty(&accounts);
+	struct weir_namespace *ns;
+	bool found = false;
+	int i;
+
+	hash_for_each(namespaces, i, ns, hash)
+		found |= ns != root;
+	return found;
 }
 
 int registry_copy_init(struct kunit *test)
@@ -153,7 +171,7 @@ int registry_copy_init(struct kunit *test)
 	max_objects_per_uid = 1000;
 	max_keys = 10000000;
 	max_keys_per_uid = 1000000;
-	return weir_registry_mod_init();
+	return weir_namespace_mod_init() ?: weir_registry_mod_init();
 }
 
 /* The end of the module deletes what a test left, and nothing remains. */
@@ -161,7 +179,9 @@ void registry_copy_exit(struct kunit *test)
 {
 	weir_registry_mod_exit();
 	KUNIT_EXPECT_EQ(test, 0, weir_registry_objects());
-	KUNIT_EXPECT_FALSE(test, registry_has_accounts());
+	KUNIT_EXPECT_FALSE(test, registry_has_owners());
+	weir_namespace_mod_exit();
+	KUNIT_EXPECT_TRUE(test, hash_empty(namespaces));
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&registry_copy.nodes));
 	KUNIT_EXPECT_EQ(test, atomic_read(&registry_copy.created),
 			atomic_read(&registry_copy.released));

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The registry (src/core/registry.c, src/core/quota.c, src/core/object.c) for tests: without
+ * The registry (src/core/registry.c, src/core/namespace.c, src/core/object.c) for tests: without
  * sysfs, with events that are counted, and steps that can be made to fail.
  */
 #ifndef _WEIR_KUNIT_REGISTRY_COPY_H
 #define _WEIR_KUNIT_REGISTRY_COPY_H
 
 #include "../src/core/object.h"
-#include "../src/core/quota.h"
+#include "../src/core/namespace.h"
 #include "../src/core/registry.h"
 
 #include <kunit/test.h>
@@ -43,7 +43,7 @@ extern struct registry_copy registry_copy;
 int registry_copy_init(struct kunit *test);
 void registry_copy_exit(struct kunit *test);
 void registry_settle(void);
-bool registry_has_accounts(void);
+bool registry_has_owners(void);
 struct weir_object *object_new(u32 kind, const char *name, unsigned int uid,
 			       u64 keys);
 void object_drop(struct weir_object *o);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Names, numbers and accounts (src/core/registry.c, src/core/quota.c). */
+/* Names, numbers and caps (src/core/registry.c, src/core/namespace.c). */
 
-#include <linux/delay.h>
 #include <linux/slab.h>
 
 #include "crowd.h"
@@ -13,18 +12,24 @@
 #define LIMITER	WEIR_KIND_LIMITER
 #define MEMBERS	4
 
-static bool exists(u32 kind, const char *name)
+static bool exists_of(unsigned int uid, u32 kind, const char *name)
 {
-	struct weir_object *o = weir_registry_find(kind, name);
+	struct weir_object *o = weir_registry_find(KUIDT_INIT(uid), kind, name);
 
 	if (o)
 		weir_object_put(o);
 	return o;
 }
 
+/* Of user 1, as most objects here. */
+static bool exists(u32 kind, const char *name)
+{
+	return exists_of(1, kind, name);
+}
+
 static int delete_by_name(u32 kind, const char *name)
 {
-	struct weir_object *o = weir_registry_find(kind, name);
+	struct weir_object *o = weir_registry_find(KUIDT_INIT(1), kind, name);
 	int err;
 
 	if (!o)
@@ -56,7 +61,7 @@ static void registry_names(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "a", 1, 0, NULL));
 	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "b", 1, 0, NULL));
-	KUNIT_EXPECT_EQ(test, -EEXIST, object_register(COUNTER, "a", 2, 0, NULL));
+	KUNIT_EXPECT_EQ(test, -EEXIST, object_register(COUNTER, "a", 1, 0, NULL));
 	/* a name is unique within its kind */
 	KUNIT_EXPECT_EQ(test, 0, object_register(LIMITER, "a", 1, 5, NULL));
 	KUNIT_EXPECT_TRUE(test, exists(COUNTER, "a"));
@@ -66,8 +71,41 @@ static void registry_names(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, delete_by_name(COUNTER, "a"));
 	KUNIT_EXPECT_FALSE(test, exists(COUNTER, "a"));
 	KUNIT_EXPECT_TRUE(test, exists(LIMITER, "a"));
-	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "a", 2, 0, NULL));
+	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "a", 1, 0, NULL));
 	KUNIT_EXPECT_EQ(test, 3, weir_registry_objects());
+}
+
+/* The owner of the object that the name means to a user; 9999: there is none. */
+static unsigned int meant(unsigned int uid, const char *name)
+{
+	struct weir_object *o = weir_registry_resolve(KUIDT_INIT(uid), COUNTER, name);
+	unsigned int owner = 9999;
+
+	if (o) {
+		owner = __kuid_val(o->owner);
+		weir_object_put(o);
+	}
+	return owner;
+}
+
+/* A name is unique within its owner, and means one's own object or else root's. */
+static void registry_owners(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "a", 1, 0, NULL));
+	KUNIT_EXPECT_EQ(test, 1, meant(1, "a"));
+	KUNIT_EXPECT_EQ(test, 9999, meant(2, "a"));
+	KUNIT_EXPECT_EQ(test, 9999, meant(0, "a"));
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&registry_copy.nodes));
+	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "a", 0, 0, NULL));
+	KUNIT_EXPECT_EQ(test, -EEXIST, object_register(COUNTER, "a", 0, 0, NULL));
+	/* sysfs shows root's alone */
+	KUNIT_EXPECT_EQ(test, 1, atomic_read(&registry_copy.nodes));
+	KUNIT_EXPECT_EQ(test, 1, meant(1, "a"));
+	KUNIT_EXPECT_EQ(test, 0, meant(2, "a"));
+	KUNIT_EXPECT_EQ(test, 0, meant(0, "a"));
+	KUNIT_EXPECT_EQ(test, 0, delete_by_name(COUNTER, "a"));
+	KUNIT_EXPECT_EQ(test, 0, meant(1, "a"));
+	KUNIT_EXPECT_EQ(test, 1, weir_registry_objects());
 }
 
 static void registry_delete_once(struct kunit *test)
@@ -78,7 +116,7 @@ static void registry_delete_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, weir_registry_delete(o));
 	KUNIT_EXPECT_TRUE(test, o->dead);
 	KUNIT_EXPECT_EQ(test, -ENODEV, weir_registry_delete(o));
-	KUNIT_EXPECT_EQ(test, -ENODEV, weir_registry_change(o, 1, 0));
+	KUNIT_EXPECT_EQ(test, -ENODEV, weir_registry_change(o, 1, 0, false));
 	weir_object_put(o);
 }
 
@@ -133,15 +171,16 @@ static void registry_failure_undone(struct kunit *test)
 	bool in_order;
 
 	registry_copy.sysfs_fails = true;
-	KUNIT_EXPECT_EQ(test, -ENOMEM, object_register(COUNTER, "a", 1, 7, NULL));
+	KUNIT_EXPECT_EQ(test, -ENOMEM, object_register(COUNTER, "a", 0, 7, NULL));
 	registry_copy.sysfs_fails = false;
 	registry_copy.xarray_fails = true;
 	KUNIT_EXPECT_EQ(test, -ENOMEM, object_register(COUNTER, "a", 1, 7, NULL));
 	registry_copy.xarray_fails = false;
 	KUNIT_EXPECT_FALSE(test, exists(COUNTER, "a"));
+	KUNIT_EXPECT_FALSE(test, exists_of(0, COUNTER, "a"));
 	KUNIT_EXPECT_EQ(test, 0, count(WEIR_KIND_ANY, &in_order));
 	KUNIT_EXPECT_EQ(test, 0, weir_registry_objects());
-	KUNIT_EXPECT_FALSE(test, registry_has_accounts());
+	KUNIT_EXPECT_FALSE(test, registry_has_owners());
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&registry_copy.nodes));
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&registry_copy.created));
 	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "a", 1, 7, NULL));
@@ -183,7 +222,7 @@ static void quota_objects_of_user(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "x", 2, 0, NULL));
 	KUNIT_EXPECT_EQ(test, 0, delete_by_name(COUNTER, "a"));
 	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "a", 1, 0, NULL));
-	/* none at all: no account either */
+	/* none at all: no namespace either */
 	*registry_copy.max_objects_per_uid = 0;
 	KUNIT_EXPECT_EQ(test, -EDQUOT, object_register(COUNTER, "z", 3, 0, NULL));
 	KUNIT_EXPECT_EQ(test, 4, weir_registry_objects());
@@ -198,7 +237,51 @@ static void quota_objects_of_host(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, delete_by_name(COUNTER, "a"));
 	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "c", 3, 0, NULL));
 	KUNIT_EXPECT_EQ(test, 2, weir_registry_objects());
-	KUNIT_EXPECT_EQ(test, 2, weir_quota_objects_max());
+}
+
+static int register_as_admin(const char *name, unsigned int uid, u64 keys)
+{
+	struct weir_object *o = object_new(LIMITER, name, uid, keys);
+	int err;
+
+	if (!o)
+		return -ENOMEM;
+	err = weir_registry_add(o, true);
+	if (err)
+		object_drop(o);
+	else
+		weir_object_put(o);
+	return err;
+}
+
+/* A sixteenth of the host's caps is kept for administrators, whoever else is there. */
+static void quota_reserve(struct kunit *test)
+{
+	char name[WEIR_NAME_SIZE];
+	unsigned int i;
+
+	*registry_copy.max_objects = 32;
+	*registry_copy.max_keys = 64;
+	for (i = 0; i < 30; i++) {
+		snprintf(name, sizeof(name), "name-%u", i);
+		KUNIT_ASSERT_EQ(test, 0, object_register(LIMITER, name, i, 2, NULL));
+	}
+	KUNIT_EXPECT_EQ(test, -ENOSPC, object_register(COUNTER, "x", 1, 0, NULL));
+	KUNIT_EXPECT_EQ(test, 0, register_as_admin("x", 0, 4));
+	KUNIT_EXPECT_EQ(test, -ENOSPC, register_as_admin("y", 0, 1));
+	KUNIT_EXPECT_EQ(test, 0, register_as_admin("y", 7, 0));
+	KUNIT_EXPECT_EQ(test, -ENOSPC, register_as_admin("z", 0, 0));
+	KUNIT_EXPECT_EQ(test, 0, delete_by_name(LIMITER, "name-1"));
+	/* what others have of it is not theirs to have again */
+	KUNIT_EXPECT_EQ(test, -ENOSPC, object_register(COUNTER, "x", 1, 0, NULL));
+	KUNIT_EXPECT_EQ(test, 0, register_as_admin("z", 0, 2));
+	/* nor does the cap of an owner bind an administrator */
+	*registry_copy.max_objects = 1000;
+	*registry_copy.max_keys = 1000;
+	*registry_copy.max_objects_per_uid = 0;
+	*registry_copy.max_keys_per_uid = 0;
+	KUNIT_EXPECT_EQ(test, -EDQUOT, object_register(LIMITER, "a", 1, 1, NULL));
+	KUNIT_EXPECT_EQ(test, 0, register_as_admin("a", 1, 100));
 }
 
 static void quota_keys(struct kunit *test)
@@ -211,14 +294,14 @@ static void quota_keys(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EDQUOT, object_register(LIMITER, "b", 1, U64_MAX, NULL));
 	KUNIT_EXPECT_EQ(test, 0, object_register(LIMITER, "b", 1, 40, NULL));
 	KUNIT_EXPECT_EQ(test, 0, object_register(LIMITER, "c", 2, 100, NULL));
-	KUNIT_EXPECT_EQ(test, -EDQUOT, weir_registry_change(o, 61, 0));
-	KUNIT_EXPECT_EQ(test, 0, weir_registry_change(o, 10, 0));
+	KUNIT_EXPECT_EQ(test, -EDQUOT, weir_registry_change(o, 61, 0, false));
+	KUNIT_EXPECT_EQ(test, 0, weir_registry_change(o, 10, 0, false));
 	KUNIT_EXPECT_EQ(test, 0, object_register(LIMITER, "d", 1, 50, NULL));
-	KUNIT_EXPECT_EQ(test, -EDQUOT, weir_registry_change(o, 11, 0));
+	KUNIT_EXPECT_EQ(test, -EDQUOT, weir_registry_change(o, 11, 0, false));
 	/* a cap that was lowered: less is possible, more is not; no wrap */
 	*registry_copy.max_keys_per_uid = 5;
-	KUNIT_EXPECT_EQ(test, 0, weir_registry_change(o, 9, 0));
-	KUNIT_EXPECT_EQ(test, -EDQUOT, weir_registry_change(o, 10, 0));
+	KUNIT_EXPECT_EQ(test, 0, weir_registry_change(o, 9, 0, false));
+	KUNIT_EXPECT_EQ(test, -EDQUOT, weir_registry_change(o, 10, 0, false));
 	KUNIT_EXPECT_EQ(test, -EDQUOT, object_register(LIMITER, "e", 3, U64_MAX, NULL));
 	weir_object_put(o);
 }
@@ -227,15 +310,15 @@ static void quota_keys_of_host(struct kunit *test)
 {
 	struct weir_object *o;
 
-	*registry_copy.max_keys = 100;
+	*registry_copy.max_keys = 106;	/* 6 of which are kept */
 	KUNIT_ASSERT_EQ(test, 0, object_register(LIMITER, "a", 1, 60, &o));
 	KUNIT_EXPECT_EQ(test, -ENOSPC, object_register(LIMITER, "b", 2, 41, NULL));
 	KUNIT_EXPECT_EQ(test, 0, object_register(LIMITER, "b", 2, 40, NULL));
-	KUNIT_EXPECT_EQ(test, -ENOSPC, weir_registry_change(o, 61, 0));
-	KUNIT_EXPECT_EQ(test, 0, weir_registry_change(o, 59, 0));
+	KUNIT_EXPECT_EQ(test, -ENOSPC, weir_registry_change(o, 61, 0, false));
+	KUNIT_EXPECT_EQ(test, 0, weir_registry_change(o, 59, 0, false));
 	KUNIT_EXPECT_EQ(test, 0, object_register(LIMITER, "c", 3, 1, NULL));
 	KUNIT_EXPECT_EQ(test, 0, delete_by_name(LIMITER, "b"));
-	KUNIT_EXPECT_EQ(test, 0, weir_registry_change(o, 99, 0));
+	KUNIT_EXPECT_EQ(test, 0, weir_registry_change(o, 99, 0, false));
 	/* what needs no keys is not kept out by a cap that was lowered */
 	*registry_copy.max_keys = 5;
 	*registry_copy.max_keys_per_uid = 5;
@@ -243,107 +326,6 @@ static void quota_keys_of_host(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOSPC, object_register(LIMITER, "d", 9, 1, NULL));
 	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "d", 1, 0, NULL));
 	weir_object_put(o);
-}
-
-/**
- * struct rivalry - two that want one name, one before the other
- * @publish: an object comes of what the first builds
- * @slow: not before the other has got what it wanted
- * @begun: the first one builds
- * @done: the other has its answer
- * @first: what the first was told
- * @second: what the other was told
- */
-struct rivalry {
-	bool publish;
-	bool slow;
-	bool begun;
-	bool done;
-	int first;
-	int second;
-};
-
-static int first_build(struct rivalry *r, struct weir_object *o)
-{
-	int err = weir_registry_begin(o);
-
-	WRITE_ONCE(r->begun, true);
-	if (err)
-		return err;
-	if (r->slow)
-		while (!READ_ONCE(r->done))
-			usleep_range(1000, 2000);
-	else
-		msleep(20);	/* for the other to be asleep, as a rule */
-	if (!r->publish) {
-		weir_registry_abandon(o);
-		return 0;
-	}
-	kref_get(&o->ref);
-	err = weir_registry_publish(o);
-	if (err)
-		weir_registry_abandon(o);
-	return err;
-}
-
-static void rivalry_work(unsigned int index, void *arg)
-{
-	struct rivalry *r = arg;
-	struct weir_object *o;
-
-	if (index) {
-		while (!READ_ONCE(r->begun))
-			usleep_range(1000, 2000);
-		r->second = object_register(COUNTER, "a", 2, 0, NULL);
-		WRITE_ONCE(r->done, true);
-		return;
-	}
-	o = object_new(COUNTER, "a", 1, 0);
-	if (!o) {
-		r->first = -ENOMEM;
-		WRITE_ONCE(r->begun, true);
-		return;
-	}
-	r->first = first_build(r, o);
-	if (r->publish && !r->first)
-		weir_object_put(o);
-	else
-		object_drop(o);
-}
-
-/* Who comes second learns what comes of what the first one builds. */
-static void registry_waits(struct kunit *test)
-{
-	struct rivalry *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, r);
-	crowd_run(test, 2, rivalry_work, r);
-	KUNIT_EXPECT_EQ(test, 0, r->first);
-	KUNIT_EXPECT_EQ(test, 0, r->second);
-	KUNIT_EXPECT_TRUE(test, exists(COUNTER, "a"));
-	KUNIT_EXPECT_EQ(test, 1, atomic_read(&registry_copy.created));
-	KUNIT_EXPECT_EQ(test, 0, delete_by_name(COUNTER, "a"));
-	*r = (struct rivalry){ .publish = true };
-	crowd_run(test, 2, rivalry_work, r);
-	KUNIT_EXPECT_EQ(test, 0, r->first);
-	KUNIT_EXPECT_EQ(test, -EEXIST, r->second);
-	KUNIT_EXPECT_EQ(test, 2, atomic_read(&registry_copy.created));
-	KUNIT_EXPECT_EQ(test, 1, weir_registry_objects());
-}
-
-/* But not for ever: then the name is for who is ready first. */
-static void registry_waits_no_longer(struct kunit *test)
-{
-	struct rivalry *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, r);
-	r->publish = true;
-	r->slow = true;
-	crowd_run(test, 2, rivalry_work, r);
-	KUNIT_EXPECT_EQ(test, 0, r->second);
-	KUNIT_EXPECT_EQ(test, -EEXIST, r->first);
-	KUNIT_EXPECT_EQ(test, 1, atomic_read(&registry_copy.created));
-	KUNIT_EXPECT_EQ(test, 1, weir_registry_objects());
 }
 
 /**
@@ -375,7 +357,7 @@ static void create_work(unsigned int index, void *arg)
 
 	for (i = 0; i < 300; i++) {
 		snprintf(name, sizeof(name), "name-%d", i);
-		err = object_register(COUNTER, name, index, 0, NULL);
+		err = object_register(COUNTER, name, 1, 0, NULL);
 		r->won[index] += !err;
 		r->wrong[index] += err && err != -EEXIST;
 		/* whoever was first, the object exists now */
@@ -462,7 +444,7 @@ static void churn_work(unsigned int index, void *arg)
 			}
 			r->wrong[index] += n != 20;
 		} else if (index == 1) {
-			o = weir_registry_find(COUNTER, name);
+			o = weir_registry_find(KUIDT_INIT(1), COUNTER, name);
 			r->wrong[index] += o && strcmp(o->name, name);
 			if (o)
 				weir_object_put(o);
@@ -491,6 +473,7 @@ static void registry_churn(struct kunit *test)
 
 static struct kunit_case registry_cases[] = {
 	KUNIT_CASE(registry_names),
+	KUNIT_CASE(registry_owners),
 	KUNIT_CASE(registry_delete_once),
 	KUNIT_CASE(registry_iterates),
 	KUNIT_CASE(registry_numbers_are_new),
@@ -498,10 +481,9 @@ static struct kunit_case registry_cases[] = {
 	KUNIT_CASE(registry_phases_of_death),
 	KUNIT_CASE(quota_objects_of_user),
 	KUNIT_CASE(quota_objects_of_host),
+	KUNIT_CASE(quota_reserve),
 	KUNIT_CASE(quota_keys),
 	KUNIT_CASE(quota_keys_of_host),
-	KUNIT_CASE(registry_waits),
-	KUNIT_CASE(registry_waits_no_longer),
 	KUNIT_CASE(registry_one_winner),
 	KUNIT_CASE(quota_is_exact),
 	KUNIT_CASE(registry_churn),

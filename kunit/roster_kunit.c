@@ -8,6 +8,8 @@
 
 #include <linux/slab.h>
 
+#include <linux/cred.h>
+
 #include "../src/core/client.h"
 #include "../src/core/event.h"
 #include "../src/core/grant.h"
@@ -92,6 +94,7 @@ static int real_op(struct roster_model *m, u32 holder, u32 key, struct weir_op *
 	u64 bytes = key;
 	int err;
 
+	c->cred = current_cred();
 	op->key_len = sizeof(bytes);
 	op->tag = holder % 2;
 	if (op->opcode != WEIR_OP_TOUCH && op->opcode != WEIR_OP_REMOVE) {

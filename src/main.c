@@ -14,6 +14,7 @@
 #include "core/event.h"
 #include "api/ioctl.h"
 #include "api/kinds.h"
+#include "core/namespace.h"
 #include "core/registry.h"
 #include "table/sweep.h"
 #include "core/sysfs.h"
@@ -24,6 +25,7 @@ static const struct {
 	void (*exit)(void);
 } parts[] = {
 	{ weir_event_mod_init,		weir_event_mod_exit },
+	{ weir_namespace_mod_init,	weir_namespace_mod_exit },
 	{ weir_entry_mod_init,		weir_entry_mod_exit },
 	{ weir_reserve_mod_init,	weir_reserve_mod_exit },
 	{ weir_sweep_mod_init,		weir_sweep_mod_exit },

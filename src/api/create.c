@@ -3,63 +3,107 @@
  * WEIR_IOC_CREATE: everything that can fail happens before the object is visible.
  */
 
-#include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/err.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/user_namespace.h>
 
-#include "core/client.h"
 #include "api/ioctl.h"
 #include "api/kinds.h"
+#include "core/client.h"
+#include "core/cred.h"
+#include "core/namespace.h"
 #include "core/registry.h"
 #include "core/user.h"
 #include "core/view.h"
 
+/**
+ * struct creation - a CREATE under way
+ * @c: the client
+ * @args: its struct
+ * @user: where that came from
+ * @uid: the user that the object will be of
+ * @gid: its group
+ * @ns: the namespace that it goes into; a reference
+ * @admin: the client has CAP_SYS_ADMIN
+ */
+struct creation {
+	struct weir_client *c;
+	struct weir_create *args;
+	u64 user;
+	kuid_t uid;
+	kgid_t gid;
+	struct weir_namespace *ns;
+	bool admin;
+};
+
 static int args_check(const struct weir_create *args)
 {
 	if (args->flags & ~WEIR_CREATE_EXISTING_OK || args->reserved ||
-	    args->rights & ~WEIR_RIGHT_ALL || args->mode & ~0666U ||
+	    args->rights & ~WEIR_RIGHT_ALL || args->mode & ~0777U ||
 	    args->kind == WEIR_KIND_ANY || !weir_name_valid(args->name))
 		return -EINVAL;
 	return weir_kind_find(args->kind) ? 0 : -EOPNOTSUPP;
 }
 
-static int group_choose(const struct weir_create *args, kgid_t *gid)
+static int group_choose(struct creation *cr)
 {
-	*gid = current_egid();
-	if (args->gid == WEIR_GID_DEFAULT)
+	const struct cred *cred = cr->c->cred;
+
+	cr->gid = cred->egid;
+	if (cr->args->gid == WEIR_GID_DEFAULT)
 		return 0;
-	*gid = make_kgid(current_user_ns(), args->gid);
-	if (!gid_valid(*gid))
+	cr->gid = make_kgid(current_user_ns(), cr->args->gid);
+	if (!gid_valid(cr->gid))
 		return -EINVAL;
-	return in_group_p(*gid) || capable(CAP_SYS_ADMIN) ? 0 : -EACCES;
+	return cr->admin || weir_cred_in_group(cred, cr->gid) ? 0 : -EACCES;
+}
+
+/* Whose it will be: by default the opener's, by whose credentials all is decided. */
+static int owner_choose(struct creation *cr)
+{
+	kuid_t owner = cr->c->ns->owner;
+
+	cr->uid = cr->c->cred->euid;
+	if (cr->args->owner != WEIR_OWNER_DEFAULT) {
+		owner = weir_owner_named(cr->args->owner);
+		if (!uid_valid(owner))
+			return -EINVAL;
+		if (!uid_eq(owner, cr->c->ns->owner)) {
+			if (!cr->admin)
+				return -EACCES;
+			cr->uid = owner;
+		}
+	}
+	cr->ns = weir_namespace_get(owner);
+	return cr->ns ? 0 : -ENOMEM;
 }
 
 /* A new object without storage, not visible, with one reference of each kind. */
-static struct weir_object *object_make(const struct weir_create *args)
+static struct weir_object *object_make(const struct creation *cr)
 {
+	const struct weir_create *args = cr->args;
 	u64 config[WEIR_VIEW_WORDS];
 	const struct weir_kind_ops *ops;
 	struct weir_object *o;
-	kgid_t gid;
 	int err;
 
-	err = group_choose(args, &gid);
-	if (err)
-		return ERR_PTR(err);
 	ops = weir_kind_find(args->kind);
 	err = weir_view_take(&ops->config, config, args->config);
 	if (err)
 		return ERR_PTR(err);
-	o = ops->create(config);
+	o = ops->create(cr->c, config);
 	if (IS_ERR(o))
 		return o;
 	o->ops = ops;
 	o->mode = args->mode;
-	o->uid = current_euid();
-	o->gid = gid;
+	o->uid = cr->uid;
+	o->gid = cr->gid;
+	o->owner = cr->ns->owner;
+	refcount_inc(&cr->ns->ref);
+	o->ns = cr->ns;
 	o->id = weir_registry_number();
 	refcount_set(&o->live, 1);
 	kref_init(&o->ref);
@@ -70,33 +114,35 @@ static struct weir_object *object_make(const struct weir_create *args)
 }
 
 /* Tell the caller which object has the name, before it has it if it is new. */
-static int winner_tell(struct weir_create *args, const struct weir_object *o,
-		       bool created, u64 user)
+static int winner_tell(const struct creation *cr, const struct weir_object *o,
+		       bool created)
 {
-	args->id = o->id;
-	args->owner = from_kuid_munged(current_user_ns(), o->uid);
-	args->created = created;
-	return weir_user_put(args, sizeof(*args), user);
+	struct weir_create args = *cr->args;
+
+	args.id = o->id;
+	args.owner = from_kuid_munged(current_user_ns(), o->owner);
+	args.created = created;
+	return weir_user_put(&args, sizeof(args), cr->user);
 }
 
 /*
  * The name exists. @o is returned with its reference if the caller may have it,
  * else put.
  */
-static struct weir_object *existing_open(struct weir_create *args,
-					 struct weir_object *o, u64 user)
+static struct weir_object *existing_open(const struct creation *cr,
+					 struct weir_object *o)
 {
-	u32 handle = args->handle;
+	u32 handle = cr->args->handle;
 	int err;
 
-	if (!(args->flags & WEIR_CREATE_EXISTING_OK)) {
-		args->handle = 0;
-		err = winner_tell(args, o, false, user) ?: -EEXIST;
-		args->handle = handle;
-	} else if (!weir_object_may(o, args->rights)) {
+	if (!(cr->args->flags & WEIR_CREATE_EXISTING_OK)) {
+		cr->args->handle = 0;
+		err = winner_tell(cr, o, false) ?: -EEXIST;
+		cr->args->handle = handle;
+	} else if (!weir_object_may(o, cr->c->cred, cr->args->rights)) {
 		err = -EACCES;
 	} else {
-		err = winner_tell(args, o, false, user);
+		err = winner_tell(cr, o, false);
 	}
 	if (!err)
 		return o;
@@ -108,55 +154,46 @@ static struct weir_object *existing_open(struct weir_create *args,
 static void object_unmake(struct weir_object *o)
 {
 	o->ops->release(o);
+	weir_namespace_put(o->ns);
 	kfree(o);
 }
 
-/*
- * Build @o and make it visible: 0, and the caller has a reference, too. -EEXIST:
- * somebody was faster. Then and after any other error it is as before.
- */
-static int object_build(struct weir_object *o)
+/* The object that is in the way of a new one, or will do instead of it; or NULL. */
+static struct weir_object *existing_find(const struct creation *cr)
 {
-	int err = weir_registry_begin(o);
+	const struct weir_create *args = cr->args;
 
-	if (err)
-		return err;
-	err = o->ops->build(o);
-	if (!err) {
-		kref_get(&o->ref);	/* ours; the first is the registry's */
-		err = weir_registry_publish(o);
-	}
-	if (err)
-		weir_registry_abandon(o);
-	return err;
+	if (args->flags & WEIR_CREATE_EXISTING_OK && args->owner == WEIR_OWNER_DEFAULT)
+		return weir_registry_resolve(cr->ns->owner, args->kind, args->name);
+	return weir_registry_find(cr->ns->owner, args->kind, args->name);
 }
 
 /*
  * The object by that name, made if there is none, with a reference. What is told
- * to the caller is told before: others may wait for what he builds, and must not
+ * to the caller is told before: others may wait for what it builds, and must not
  * wait for a user's page.
  */
-static struct weir_object *object_get(struct weir_create *args, u64 user)
+static struct weir_object *object_get(const struct creation *cr)
 {
-	struct weir_object *o, *new;
+	struct weir_object *o;
 	int err;
 
 	for (;;) {
-		o = weir_registry_find(args->kind, args->name);
+		o = existing_find(cr);
 		if (o)
-			return existing_open(args, o, user);
-		new = object_make(args);
-		if (IS_ERR(new))
-			return new;
-		err = winner_tell(args, new, true, user);
+			return existing_open(cr, o);
+		o = object_make(cr);
+		if (IS_ERR(o))
+			return o;
+		err = winner_tell(cr, o, true);
 		if (!err)
-			err = object_build(new);
+			err = weir_registry_add(o, cr->admin);
 		if (!err)
-			return new;
-		object_unmake(new);
+			return o;
+		object_unmake(o);
 		if (err != -EEXIST)
 			return ERR_PTR(err);
-		/* who took the name may be gone when we look: try again */
+		/* the one that took the name may be gone by then: try again */
 		if (signal_pending(current))
 			return ERR_PTR(-ERESTARTSYS);
 	}
@@ -166,7 +203,6 @@ static void results_clear(struct weir_create *args)
 {
 	args->handle = 0;
 	args->id = 0;
-	args->owner = 0;
 	args->created = 0;
 }
 
@@ -179,6 +215,29 @@ static int results_undo(struct weir_create *args, u64 user, int err)
 	return err;
 }
 
+static int object_create(struct creation *cr)
+{
+	struct weir_handle *h = NULL;
+	struct weir_object *o;
+
+	if (cr->args->rights)
+		h = weir_handle_reserve(cr->c, cr->args->rights);
+	if (IS_ERR(h))
+		return PTR_ERR(h);
+	cr->args->handle = h ? h->id : 0;
+	o = object_get(cr);
+	if (IS_ERR(o)) {
+		if (h)
+			weir_handle_cancel(cr->c, h);
+		return PTR_ERR(o);
+	}
+	if (h)
+		weir_handle_bind(cr->c, h, o);
+	else
+		weir_object_put(o);
+	return 0;
+}
+
 /**
  * weir_create_run - handle WEIR_IOC_CREATE
  * @c: the client
@@ -187,30 +246,22 @@ static int results_undo(struct weir_create *args, u64 user, int err)
  */
 int weir_create_run(struct weir_client *c, struct weir_create *args, u64 user)
 {
-	struct weir_handle *h = NULL;
-	struct weir_object *o;
+	struct creation cr = { .c = c, .args = args, .user = user };
 	int err;
 
+	if (weir_client_lacks(c, WEIR_RESTRICT_CREATE))
+		return -EPERM;
 	if (!c->writable)
 		return -EACCES;
 	err = args_check(args);
 	if (err)
 		return err;
 	results_clear(args);
-	if (args->rights)
-		h = weir_handle_reserve(c, args->rights);
-	if (IS_ERR(h))
-		return results_undo(args, user, PTR_ERR(h));
-	args->handle = h ? h->id : 0;
-	o = object_get(args, user);
-	if (IS_ERR(o)) {
-		if (h)
-			weir_handle_cancel(c, h);
-		return results_undo(args, user, PTR_ERR(o));
+	cr.admin = weir_client_admin(c);
+	err = group_choose(&cr) ?: owner_choose(&cr);
+	if (!err) {
+		err = object_create(&cr);
+		weir_namespace_put(cr.ns);
 	}
-	if (h)
-		weir_handle_bind(c, h, o);
-	else
-		weir_object_put(o);
-	return 0;
+	return err ? results_undo(args, user, err) : 0;
 }

@@ -46,21 +46,25 @@ static ssize_t device_read(struct file *file, char __user *buffer, size_t length
 			   loff_t *ppos)
 {
 	struct weir_client *c = file->private_data;
+	struct weir_event_reader *r;
 	bool nonblock = file->f_flags & O_NONBLOCK;
 	ssize_t n;
 
 	if (length < WEIR_EVENT_SIZE_MAX)
 		return -EINVAL;
 	for (;;) {
+		if (weir_client_lacks(c, WEIR_RESTRICT_EVENTS))
+			return -EPERM;
 		if (mutex_lock_interruptible(&c->event_lock))
 			return -ERESTARTSYS;
-		n = weir_event_read(&c->event_next, file->f_cred, buffer, length);
+		r = c->events;
+		n = weir_event_read(r, c->cred, buffer, length);
 		mutex_unlock(&c->event_lock);
 		if (n)
 			return n;
 		if (nonblock)
 			return -EAGAIN;
-		n = weir_event_wait(&c->event_next);
+		n = weir_event_wait(r);
 		/* where events come without end that it may not see, nothing waits */
 		if (!n && signal_pending(current))
 			n = -ERESTARTSYS;
@@ -72,31 +76,37 @@ static ssize_t device_read(struct file *file, char __user *buffer, size_t length
 static loff_t device_llseek(struct file *file, loff_t offset, int whence)
 {
 	struct weir_client *c = file->private_data;
+	struct weir_event_reader *r;
 	loff_t err = 0;
 	u64 first, next;
 
+	if (weir_client_lacks(c, WEIR_RESTRICT_EVENTS))
+		return -EPERM;
 	if (mutex_lock_interruptible(&c->event_lock))
 		return -ERESTARTSYS;
-	weir_event_range(&first, &next);
+	r = c->events;
+	weir_event_range(r->stream, &first, &next);
 	if (whence == SEEK_CUR && !offset)
-		err = READ_ONCE(c->event_next);
+		err = READ_ONCE(r->next);
 	else if (whence != SEEK_SET || offset < 0 || offset > next)
 		err = -EINVAL;
 	else
-		WRITE_ONCE(c->event_next, offset);
+		WRITE_ONCE(r->next, offset);
 	mutex_unlock(&c->event_lock);
 	if (!err)
-		weir_event_wake();
+		weir_event_wake(r->stream);
 	return err ?: offset;
 }
 
 static __poll_t device_poll(struct file *file, poll_table *wait)
 {
 	struct weir_client *c = file->private_data;
+	__poll_t events = 0;
 
 	poll_wait(file, &c->pollers, wait);
-	return weir_event_poll(file, wait, &c->event_next, &c->event_poller) |
-	       weir_request_poll(c);
+	if (!weir_client_lacks(c, WEIR_RESTRICT_EVENTS))
+		events = weir_event_poll(weir_client_reader(c), c->cred, wait);
+	return events | weir_request_poll(c);
 }
 
 /**

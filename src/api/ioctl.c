@@ -13,13 +13,15 @@
 #include <linux/string.h>
 #include <linux/timekeeping.h>
 #include <linux/uaccess.h>
+#include <linux/user_namespace.h>
 
-#include "core/client.h"
-#include "core/event.h"
-#include "core/grant.h"
 #include "api/ioctl.h"
 #include "api/kinds.h"
-#include "core/quota.h"
+#include "core/client.h"
+#include "core/cred.h"
+#include "core/event.h"
+#include "core/grant.h"
+#include "core/namespace.h"
 #include "core/registry.h"
 #include "core/user.h"
 #include "core/view.h"
@@ -40,6 +42,8 @@ union ioctl_args {
 	struct weir_emit emit;
 	struct weir_drop drop;
 	struct weir_dup_client dup_client;
+	struct weir_stream stream;
+	struct weir_restrict restriction;
 };
 
 static int info_run(struct weir_client *c, union ioctl_args *args, u64 user)
@@ -61,9 +65,9 @@ static int info_run(struct weir_client *c, union ioctl_args *args, u64 user)
 		.handles_max = WEIR_HANDLES_MAX,
 		.keys_max = WEIR_KEYS_MAX,
 		.objects = weir_registry_objects(),
-		.objects_max = weir_quota_objects_max(),
 	};
-	weir_event_range(&info->event_first, &info->event_next);
+	weir_namespace_info(c->ns, weir_client_admin(c), info);
+	weir_event_range(weir_client_reader(c)->stream, &info->event_first, &info->event_next);
 	strscpy(info->version, THIS_MODULE->version, sizeof(info->version));
 	return weir_user_put(info, sizeof(*info), user);
 }
@@ -79,13 +83,14 @@ static int open_object(struct weir_client *c, struct weir_open *args,
 	struct weir_handle *h;
 	int err;
 
-	if (!weir_object_may(o, args->rights))
+	if (!weir_object_may(o, c->cred, args->rights))
 		return -EACCES;
 	h = weir_handle_reserve(c, args->rights);
 	if (IS_ERR(h))
 		return PTR_ERR(h);
 	args->handle = h->id;
 	args->id = o->id;
+	args->owner = from_kuid_munged(current_user_ns(), o->owner);
 	err = weir_user_put(args, sizeof(*args), user);
 	if (err)
 		weir_handle_cancel(c, h);
@@ -94,19 +99,35 @@ static int open_object(struct weir_client *c, struct weir_open *args,
 	return err;
 }
 
+/*
+ * An object by name. Without a number here the owner has no object that could be named
+ * so.
+ */
+static struct weir_object *object_find(struct weir_client *c, const struct weir_open *args)
+{
+	kuid_t owner;
+
+	if (args->owner == WEIR_OWNER_DEFAULT)
+		return weir_registry_resolve(c->ns->owner, args->kind, args->name);
+	owner = weir_owner_named(args->owner);
+	return uid_valid(owner) ? weir_registry_find(owner, args->kind, args->name) : NULL;
+}
+
 static int open_run(struct weir_client *c, union ioctl_args *args, u64 user)
 {
 	struct weir_open *open = &args->open;
 	struct weir_object *o;
 	int err;
 
-	if (open->flags || open->reserved || !open->rights ||
+	if (open->flags || !open->rights ||
 	    open->rights & ~WEIR_RIGHT_ALL || open->kind == WEIR_KIND_ANY ||
 	    !weir_name_valid(open->name))
 		return -EINVAL;
-	if (open->rights & ~WEIR_RIGHT_OBSERVE && !c->writable)
+	if (weir_client_lacks(c, WEIR_RESTRICT_OPEN))
+		return -EPERM;
+	if (open->rights & (WEIR_RIGHT_USE | WEIR_RIGHT_ADMIN) && !c->writable)
 		return -EACCES;
-	o = weir_registry_find(open->kind, open->name);
+	o = object_find(c, open);
 	if (!o)
 		return -ENOENT;
 	err = open_object(c, open, o, user);
@@ -132,7 +153,7 @@ static int set_run(struct weir_client *c, union ioctl_args *args, u64 user)
 		return PTR_ERR(o);
 	if (o->ops->set)
 		err = weir_view_take(&o->ops->config, config, set->config) ?:
-		      o->ops->set(o, set->mask, config);
+		      o->ops->set(c, o, set->mask, config);
 	weir_object_put(o);
 	return err;
 }
@@ -175,12 +196,20 @@ static void list_fill(struct weir_object_info *info, struct weir_object *o)
 		.uid = from_kuid_munged(current_user_ns(), o->uid),
 		.gid = from_kgid_munged(current_user_ns(), o->gid),
 		.id = o->id,
+		.owner = from_kuid_munged(current_user_ns(), o->owner),
 	};
 	memcpy(info->name, o->name, sizeof(info->name));
 	rcu_read_lock();
 	if (o->ops->keys && weir_object_alive(o))
 		info->keys = o->ops->keys(o);
 	rcu_read_unlock();
+}
+
+/* Whether to list an object of those of @owner, or of all if that is no valid one. */
+static bool list_wants(struct weir_client *c, const struct weir_object *o, kuid_t owner)
+{
+	return (!uid_valid(owner) || uid_eq(o->owner, owner)) &&
+	       weir_object_may(o, c->cred, WEIR_RIGHT_OBSERVE);
 }
 
 static int list_run(struct weir_client *c, union ioctl_args *args, u64 user)
@@ -190,11 +219,18 @@ static int list_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	struct weir_object_info info;
 	struct weir_object *o;
 	u64 length = list->length;
+	kuid_t owner = INVALID_UID;
 	bool seen;
 
-	if (list->reserved ||
-	    (list->kind != WEIR_KIND_ANY && !weir_kind_find(list->kind)))
+	if (list->kind != WEIR_KIND_ANY && !weir_kind_find(list->kind))
 		return -EINVAL;
+	if (weir_client_lacks(c, WEIR_RESTRICT_LIST))
+		return -EPERM;
+	if (list->owner != WEIR_OWNER_DEFAULT) {
+		owner = weir_owner_named(list->owner);
+		if (!uid_valid(owner))
+			return -EINVAL;
+	}
 	if (length < sizeof(info))
 		return -EMSGSIZE;
 	list->length = 0;
@@ -204,7 +240,7 @@ static int list_run(struct weir_client *c, union ioctl_args *args, u64 user)
 		if (!o)
 			break;
 		list->cursor++;
-		seen = weir_object_may_observe(o);
+		seen = list_wants(c, o, owner);
 		if (seen)
 			list_fill(&info, o);
 		weir_object_put(o);
@@ -223,26 +259,13 @@ static int list_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	return weir_user_put(list, sizeof(*list), user);
 }
 
-/* A kind says which right it takes to dump an object; ADMIN is always enough. */
-static struct weir_object *dump_object(struct weir_client *c, u32 handle)
-{
-	struct weir_object *o = weir_handle_object(c, handle, WEIR_RIGHT_ADMIN);
-
-	if (o != ERR_PTR(-EACCES))
-		return o;
-	o = weir_handle_object(c, handle, WEIR_RIGHT_OBSERVE);
-	if (IS_ERR(o) || o->ops->dump_right == WEIR_RIGHT_OBSERVE)
-		return o;
-	weir_object_put(o);
-	return ERR_PTR(-EACCES);
-}
-
 static int dump_run(struct weir_client *c, union ioctl_args *args, u64 user)
 {
 	struct weir_dump *dump = &args->dump;
-	struct weir_object *o = dump_object(c, dump->handle);
+	struct weir_object *o;
 	int err = -EOPNOTSUPP;
 
+	o = weir_handle_object(c, dump->handle, WEIR_RIGHT_KEYS);
 	if (IS_ERR(o))
 		return PTR_ERR(o);
 	if (o->ops->dump)
@@ -292,11 +315,14 @@ static int emit_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	struct weir_emit *emit = &args->emit;
 	u8 data[WEIR_RECORD_MAX];
 	u64 seq;
+	int err;
 
 	if (!emit->length || emit->length > sizeof(data) ||
 	    (memchr_inv(emit->tag, 0, sizeof(emit->tag)) &&
 	     !weir_name_valid(emit->tag)))
 		return -EINVAL;
+	if (weir_client_lacks(c, WEIR_RESTRICT_EMIT))
+		return -EPERM;
 	if (!c->writable)
 		return -EACCES;
 	if (copy_from_user(data, u64_to_user_ptr(emit->data), emit->length))
@@ -304,7 +330,9 @@ static int emit_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	/* see that the number can be told before there is one */
 	if (put_user(0, &to->seq))
 		return -EFAULT;
-	seq = weir_event_emit(emit->tag, data, emit->length);
+	err = weir_event_emit(c->ns, c->cred->euid, emit->tag, data, emit->length, &seq);
+	if (err)
+		return err;
 	return put_user(seq, &to->seq) ? -EFAULT : 0;
 }
 
@@ -319,6 +347,32 @@ static int dup_client_run(struct weir_client *c, union ioctl_args *args, u64 use
 	u32 flags = args->dup_client.flags;
 
 	return flags & ~WEIR_DUP_CLOEXEC ? -EINVAL : weir_device_dup(c, flags);
+}
+
+static int stream_run(struct weir_client *c, union ioctl_args *args, u64 user)
+{
+	kuid_t owner = c->ns->owner;
+
+	if (weir_client_lacks(c, WEIR_RESTRICT_EVENTS))
+		return -EPERM;
+	if (args->stream.owner != WEIR_OWNER_DEFAULT)
+		owner = weir_owner_named(args->stream.owner);
+	return uid_valid(owner) ? weir_client_events(c, owner) : -ENOENT;
+}
+
+static int restrict_run(struct weir_client *c, union ioctl_args *args, u64 user)
+{
+	const struct weir_restrict *r = &args->restriction;
+	int err = 0;
+
+	if (r->flags & ~WEIR_RESTRICT_ALL || r->rights & ~WEIR_RIGHT_ALL ||
+	    (!r->handle && r->rights))
+		return -EINVAL;
+	if (r->handle)
+		err = weir_handle_narrow(c, r->handle, r->rights);
+	if (!err)
+		weir_client_restrict(c, r->flags);
+	return err;
 }
 
 /**
@@ -344,20 +398,22 @@ struct ioctl_desc {
 	}
 
 static const struct ioctl_desc ioctls[] = {
-	IOCTL(WEIR_IOC_INFO,	weir_info,	version,	info_run),
+	IOCTL(WEIR_IOC_INFO,	weir_info,	own_keys_max,	info_run),
 	IOCTL(WEIR_IOC_CREATE,	weir_create,	name,		create_run),
 	IOCTL(WEIR_IOC_OPEN,	weir_open,	name,		open_run),
 	IOCTL(WEIR_IOC_CLOSE,	weir_close,	handle,		close_run),
 	IOCTL(WEIR_IOC_SET,	weir_set,	config,		set_run),
 	IOCTL(WEIR_IOC_GET,	weir_get,	stats,		get_run),
 	IOCTL(WEIR_IOC_DELETE,	weir_delete,	handle,		delete_run),
-	IOCTL(WEIR_IOC_LIST,	weir_list,	reserved,	list_run),
+	IOCTL(WEIR_IOC_LIST,	weir_list,	owner,	list_run),
 	IOCTL(WEIR_IOC_DUMP,	weir_dump,	length,		dump_run),
 	IOCTL(WEIR_IOC_RULES,	weir_rules,	rules,		rules_run),
 	IOCTL(WEIR_IOC_LOAD,	weir_load,	length,		load_run),
 	IOCTL(WEIR_IOC_EMIT,	weir_emit,	tag,		emit_run),
 	IOCTL(WEIR_IOC_DROP,	weir_drop,	tag,		drop_run),
 	IOCTL(WEIR_IOC_DUP_CLIENT, weir_dup_client, flags,	dup_client_run),
+	IOCTL(WEIR_IOC_STREAM,	weir_stream,	owner,		stream_run),
+	IOCTL(WEIR_IOC_RESTRICT, weir_restrict,	rights,		restrict_run),
 };
 
 /**

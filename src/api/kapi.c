@@ -31,7 +31,8 @@ static struct weir_object *object_get(u32 kind, const char *name)
 		return ERR_PTR(-EINVAL);
 	if (!try_module_get(THIS_MODULE))
 		return ERR_PTR(-ENODEV);
-	o = weir_registry_find(kind, padded);
+	/* root's alone: a name that a user takes must mean nothing here */
+	o = weir_registry_find(GLOBAL_ROOT_UID, kind, padded);
 	if (o)
 		return o;
 	module_put(THIS_MODULE);

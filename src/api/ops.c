@@ -64,7 +64,7 @@ struct weir_object *weir_op_object(const struct weir_handle *h, struct weir_op_r
 		return ERR_PTR(-EBADF);
 	if (h->object->ops != kind)
 		return ERR_PTR(-EOPNOTSUPP);
-	if (!(h->rights & r->desc->right))
+	if (!(READ_ONCE(h->rights) & r->desc->right))
 		return ERR_PTR(-EACCES);
 	if (!weir_object_alive(h->object))
 		return ERR_PTR(-ENODEV);

@@ -21,7 +21,7 @@
 static inline void weir_abi_check(void)
 {
 #define SIZE(type, size) BUILD_BUG_ON(sizeof(struct type) != (size))
-	SIZE(weir_info, 96);
+	SIZE(weir_info, 144);
 	SIZE(weir_counter_config, 40);
 	SIZE(weir_histogram, 7712);
 	SIZE(weir_limiter_config, 216);
@@ -40,7 +40,7 @@ static inline void weir_abi_check(void)
 	SIZE(weir_set, 24);
 	SIZE(weir_get, 24);
 	SIZE(weir_delete, 8);
-	SIZE(weir_object_info, 104);
+	SIZE(weir_object_info, 112);
 	SIZE(weir_list, 40);
 	SIZE(weir_entry_info, 40);
 	SIZE(weir_dump, 40);
@@ -53,6 +53,8 @@ static inline void weir_abi_check(void)
 	SIZE(weir_emit, 88);
 	SIZE(weir_drop, 8);
 	SIZE(weir_dup_client, 8);
+	SIZE(weir_stream, 8);
+	SIZE(weir_restrict, 16);
 #undef SIZE
 
 /* no hole: a member begins where the one before it ends */
@@ -74,8 +76,10 @@ static inline void weir_abi_check(void)
 	NEXT(weir_lease_info, tag, version);
 	NEXT(weir_create, owner, config);
 	NEXT(weir_create, reserved, name);
-	NEXT(weir_open, reserved, id);
+	NEXT(weir_open, owner, id);
 	NEXT(weir_object_info, gid, id);
+	NEXT(weir_object_info, owner, reserved);
+	NEXT(weir_info, version, total_keys);
 	NEXT(weir_entry_info, bans, remaining);
 	NEXT(weir_op, plan, tag);
 	NEXT(weir_op, tag, key);

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Open files and their handles. See client.h. */
 
+#include <linux/cred.h>
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "core/client.h"
+#include "core/cred.h"
 #include "core/event.h"
 #include "core/grant.h"
+#include "core/namespace.h"
 #include "core/object.h"
 #include "core/request.h"
 
 /**
  * weir_handle_reserve - a handle whose number leads nowhere yet
  * @c: the client
- * @rights: that it will have
+ * @rights: that it will have; ADMIN implies all
  *
  * So that what can fail has failed before an object becomes visible.
  * Return: the handle, to be bound or cancelled; -EMFILE, -ENOMEM.
@@ -27,7 +30,9 @@ struct weir_handle *weir_handle_reserve(struct weir_client *c, u32 rights)
 
 	if (!h)
 		return ERR_PTR(-ENOMEM);
-	*h = (struct weir_handle){ .rights = rights };
+	*h = (struct weir_handle){
+		.rights = rights & WEIR_RIGHT_ADMIN ? WEIR_RIGHT_ALL : rights,
+	};
 	INIT_LIST_HEAD(&h->requests);
 	if (!atomic_add_unless(&c->nr, 1, WEIR_HANDLES_MAX)) {
 		err = -EMFILE;
@@ -61,6 +66,19 @@ void weir_handle_bind(struct weir_client *c, struct weir_handle *h,
 	h->object = o;
 	/* its place is there already: this allocates nothing, and so cannot fail */
 	WARN_ON_ONCE(xa_is_err(xa_store(&c->handles, h->id, h, 0)));
+}
+
+/* Keep of a handle's rights no more than @rights: 0 or -EBADF. */
+int weir_handle_narrow(struct weir_client *c, u32 id, u32 rights)
+{
+	struct weir_handle *h;
+
+	xa_lock(&c->handles);
+	h = xa_load(&c->handles, id);
+	if (h)
+		WRITE_ONCE(h->rights, h->rights & rights);
+	xa_unlock(&c->handles);
+	return h ? 0 : -EBADF;
 }
 
 int weir_handle_close(struct weir_client *c, u32 id)
@@ -101,7 +119,7 @@ struct weir_object *weir_handle_object(struct weir_client *c, u32 id, u32 rights
 	h = weir_handle_find(c, id);
 	if (!h)
 		o = ERR_PTR(-EBADF);
-	else if (rights & ~h->rights)
+	else if (rights & ~READ_ONCE(h->rights))
 		o = ERR_PTR(-EACCES);
 	else if (!weir_object_alive(h->object))
 		o = ERR_PTR(-ENODEV);
@@ -136,19 +154,24 @@ void weir_handle_told_dead(struct weir_client *c, u32 id)
 struct weir_client *weir_client_open(struct file *file)
 {
 	struct weir_client *c = kzalloc(sizeof(*c), GFP_KERNEL_ACCOUNT);
-	u64 first;
 
 	if (!c)
 		return NULL;
+	c->ns = weir_namespace_get(weir_cred_owner(file->f_cred));
+	if (!c->ns) {
+		kfree(c);
+		return NULL;
+	}
+	c->cred = get_cred(file->f_cred);
 	xa_init_flags(&c->handles, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	mutex_init(&c->event_lock);
 	spin_lock_init(&c->lock);
 	c->grants = RB_ROOT;
 	init_waitqueue_head(&c->pollers);
-	weir_event_poller_init(&c->event_poller, &c->pollers);
 	c->file = file;
 	c->writable = file->f_mode & FMODE_WRITE;
-	weir_event_range(&first, &c->event_next);
+	c->events = &c->own_events;
+	weir_event_reader_init(c->events, &c->ns->events, &c->pollers);
 	return c;
 }
 
@@ -166,7 +189,7 @@ static struct weir_handle *handle_copy(struct weir_client *from, unsigned long *
 	} while (h && !kref_get_unless_zero(&h->object->ref) && ++*id);
 	if (h) {
 		*new = (struct weir_handle){
-			.object = h->object, .id = h->id, .rights = h->rights,
+			.object = h->object, .id = h->id, .rights = READ_ONCE(h->rights),
 		};
 		INIT_LIST_HEAD(&new->requests);
 	}
@@ -175,6 +198,20 @@ static struct weir_handle *handle_copy(struct weir_client *from, unsigned long *
 		return new;
 	kfree(new);
 	return NULL;
+}
+
+/* The places in the streams, too; a choice that is made meanwhile may be missed. */
+static void client_copy_events(struct weir_client *to, struct weir_client *from)
+{
+	atomic_set(&to->restricted, atomic_read(&from->restricted));
+	WRITE_ONCE(to->own_events.next, READ_ONCE(from->own_events.next));
+	if (weir_client_reader(from) == &from->own_events)
+		return;
+	refcount_inc(&from->other_ns->ref);
+	to->other_ns = from->other_ns;
+	weir_event_reader_init(&to->other_events, from->other_events.stream, &to->pollers);
+	to->other_events.next = READ_ONCE(from->other_events.next);
+	to->events = &to->other_events;
 }
 
 /**
@@ -191,7 +228,7 @@ int weir_client_copy(struct weir_client *to, struct weir_client *from)
 	int err = 0;
 
 	to->next = READ_ONCE(from->next);
-	to->event_next = READ_ONCE(from->event_next);
+	client_copy_events(to, from);
 	while (!err) {
 		h = handle_copy(from, &id);
 		if (IS_ERR_OR_NULL(h))
@@ -211,6 +248,57 @@ int weir_client_copy(struct weir_client *to, struct weir_client *from)
 	return err;
 }
 
+/* Choose @ns, of which the caller has a reference, unless another was chosen before. */
+static int other_events_set(struct weir_client *c, struct weir_namespace *ns)
+{
+	if (c->other_ns)
+		return c->other_ns == ns ? -EEXIST : -EBUSY;
+	weir_event_reader_init(&c->other_events, &ns->events, &c->pollers);
+	c->other_ns = ns;
+	return 0;
+}
+
+/**
+ * weir_client_events - choose the stream of events that a client reads
+ * @c: the client
+ * @owner: of the stream
+ *
+ * Context: may sleep. Return: 0, -EBUSY (another one beside its own was chosen before),
+ * -ENOMEM, -ERESTARTSYS.
+ */
+int weir_client_events(struct weir_client *c, kuid_t owner)
+{
+	struct weir_event_reader *r = &c->own_events;
+	struct weir_namespace *ns = NULL;
+	int err = 0;
+
+	if (!uid_eq(owner, c->ns->owner)) {
+		r = &c->other_events;
+		ns = weir_namespace_get(owner);
+		if (!ns)
+			return -ENOMEM;
+	}
+	if (mutex_lock_interruptible(&c->event_lock)) {
+		weir_namespace_put(ns);
+		return -ERESTARTSYS;
+	}
+	if (ns)
+		err = other_events_set(c, ns);
+	if (err != -EBUSY)
+		/* pairs with the acquire in weir_client_reader() */
+		smp_store_release(&c->events, r);
+	mutex_unlock(&c->event_lock);
+	if (err)
+		weir_namespace_put(ns);
+	return err == -EBUSY ? err : 0;
+}
+
+/* There is no way back. */
+void weir_client_restrict(struct weir_client *c, u32 powers)
+{
+	atomic_or(powers, &c->restricted);
+}
+
 /* The last reference to the file has gone: nobody else is here. */
 void weir_client_close(struct weir_client *c)
 {
@@ -219,7 +307,9 @@ void weir_client_close(struct weir_client *c)
 	LIST_HEAD(told);
 
 	weir_grant_close(c);
-	weir_event_poller_end(&c->event_poller);
+	weir_event_reader_end(&c->own_events);
+	if (c->other_ns)
+		weir_event_reader_end(&c->other_events);
 	xa_for_each(&c->handles, id, h) {
 		weir_request_told_dead(c, h, &told);
 		weir_object_put(h->object);
@@ -228,5 +318,8 @@ void weir_client_close(struct weir_client *c)
 	}
 	weir_request_free(&told);
 	xa_destroy(&c->handles);
+	weir_namespace_put(c->other_ns);
+	weir_namespace_put(c->ns);
+	put_cred(c->cred);
 	kfree_rcu(c, rcu);
 }

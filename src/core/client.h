@@ -15,8 +15,10 @@
 #include <linux/wait.h>
 #include <linux/xarray.h>
 
+#include "core/cred.h"
 #include "core/event.h"
 
+struct cred;
 struct file;
 struct weir_object;
 
@@ -26,7 +28,7 @@ struct weir_object;
  * struct weir_handle - a client's reference to an object
  * @object:	holds a reference to its header
  * @id:		its number
- * @rights:	WEIR_RIGHT_*, decided when the handle was made
+ * @rights:	WEIR_RIGHT_*, decided when the handle was made; bits are only ever cleared
  * @told_dead:	an operation was answered ENODEV, or the handle is closed; the client's
  *		lock, as for the next two
  * @nr_requests: of @requests
@@ -51,11 +53,15 @@ struct weir_handle {
  *		handed out upwards and so one closed is long unused.
  * @nr:		handles there are or are about to be, at most WEIR_HANDLES_MAX
  * @writable:	the file was opened for writing; constant
+ * @cred:	credentials of the open, by which all is decided; constant
+ * @ns:		namespace of the user that opened the file; constant
+ * @restricted:	WEIR_RESTRICT_* powers given up; bits are only ever set
  * @event_lock:	one reader at a time
- * @event_poller: enqueues @pollers for the next event
- * @event_next:	number of the next event to read; written under @event_lock with
- *		WRITE_ONCE(), and by poll() with cmpxchg(), which moves it past
- *		what this reader may not see
+ * @own_events:	place in the stream of @ns
+ * @other_events: place in another stream, once one was chosen; written under
+ *		@event_lock. A poller may wait there until the file is released.
+ * @other_ns:	its namespace; the same
+ * @events:	the one of the two that is read; written under @event_lock
  * @file:	constant; there as long as the client is
  * @lock:	the members down to @wake_next, and what grant.h and request.h say; inside
  *		an entry's lock
@@ -72,9 +78,14 @@ struct weir_client {
 	u32 next;
 	atomic_t nr;
 	bool writable;
+	const struct cred *cred;
+	struct weir_namespace *ns;
+	atomic_t restricted;
 	struct mutex event_lock;	/* one reader at a time */
-	struct weir_event_poller event_poller;
-	u64 event_next;
+	struct weir_event_reader own_events;
+	struct weir_event_reader other_events;
+	struct weir_namespace *other_ns;
+	struct weir_event_reader *events;
 	struct file *file;
 	spinlock_t lock;		/* grants, requests */
 	struct rb_root grants;
@@ -89,14 +100,36 @@ struct weir_client {
 struct weir_client *weir_client_open(struct file *file);
 int weir_client_copy(struct weir_client *to, struct weir_client *from);
 void weir_client_close(struct weir_client *c);
+int weir_client_events(struct weir_client *c, kuid_t owner);
+void weir_client_restrict(struct weir_client *c, u32 powers);
 
 struct weir_handle *weir_handle_reserve(struct weir_client *c, u32 rights);
 void weir_handle_cancel(struct weir_client *c, struct weir_handle *h);
 void weir_handle_bind(struct weir_client *c, struct weir_handle *h,
 		      struct weir_object *o);
+int weir_handle_narrow(struct weir_client *c, u32 id, u32 rights);
 int weir_handle_close(struct weir_client *c, u32 id);
 void weir_handle_told_dead(struct weir_client *c, u32 id);
 struct weir_object *weir_handle_object(struct weir_client *c, u32 id, u32 rights);
+
+/* Whether it has CAP_SYS_ADMIN. */
+static inline bool weir_client_admin(const struct weir_client *c)
+{
+	return weir_cred_admin(c->cred);
+}
+
+/* The stream that is read. */
+static inline struct weir_event_reader *weir_client_reader(struct weir_client *c)
+{
+	/* pairs with the release in weir_client_events(): so its members are seen */
+	return smp_load_acquire(&c->events);
+}
+
+/* Whether a power was given up. */
+static inline bool weir_client_lacks(const struct weir_client *c, u32 powers)
+{
+	return atomic_read(&c->restricted) & powers;
+}
 
 /* Context: RCU read side. */
 static inline struct weir_handle *weir_handle_find(struct weir_client *c, u32 id)

@@ -1,72 +1,123 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The ring of events and its readers. See event.h. */
+/* Rings of events and their readers. See event.h. */
 
 #include <linux/atomic.h>
-#include <linux/bsearch.h>
 #include <linux/cred.h>
 #include <linux/mm.h>
+#include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/timekeeping.h>
 #include <linux/uaccess.h>
+#include <linux/user_namespace.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include "core/cred.h"
 #include "core/event.h"
+#include "core/namespace.h"
 #include "core/object.h"
 #include "core/pollers.h"
 
-#define RING_BITS	12
+#define RING_BITS	10
 #define RING_SIZE	BIT_ULL(RING_BITS)
 
 /**
- * struct event_slot - one record in the ring
- * @uid: owner of the object, or the emitter; this and the next two decide which readers may
- *	see it
+ * struct event_slot - one record kept
+ * @uid: of the object, or of the client that emitted it
+ * @owner: of the stream; this and the next two decide with @uid who may read it
  * @gid: group of the object
- * @mode: mode of the object
- * @event: the record
- * @data: its key, or the emitted text
+ * @mode: its mode
+ * @pid: the process that emitted it, or NULL
+ * @event: the record; what it has of uids and processes is filled in for each reader
+ * @data: its key, or what was emitted
  */
 struct event_slot {
 	kuid_t uid;
+	kuid_t owner;
 	kgid_t gid;
 	u16 mode;
+	struct pid *pid;
 	struct weir_event event;
 	u8 data[ALIGN(WEIR_KEY_MAX, 8)];
 };
 
-static struct event_slot *ring;		/* protected by ring_lock */
-static u64 ring_next;			/* protected by ring_lock: number of the next event */
-static DEFINE_SPINLOCK(ring_lock);	/* taken with interrupts disabled */
-static DECLARE_WAIT_QUEUE_HEAD(readers);
-
 static struct workqueue_struct *queue;
 
-/*
- * Runs in a worker because there may be thousands of readers, and the writer holds a lock of
- * the table.
- */
 static void readers_wake(struct work_struct *work)
 {
-	weir_pollers_wake(&readers, EPOLLIN | EPOLLRDNORM);
+	weir_event_wake(container_of(work, struct weir_event_stream, wake));
 }
 
-static DECLARE_WORK(readers_work, readers_wake);
-
-static u64 ring_first(void)
+void weir_event_stream_init(struct weir_event_stream *s)
 {
-	return ring_next > RING_SIZE ? ring_next - RING_SIZE : 0;
+	spin_lock_init(&s->lock);
+	init_waitqueue_head(&s->readers);
+	INIT_WORK(&s->wake, readers_wake);
 }
 
-/* The next slot, with an event that has no object. Must hold ring_lock. */
-static struct event_slot *slot_begin(u32 type, s64 value, s64 more)
+/**
+ * weir_event_stream_begin - have memory for records
+ * @s: the stream
+ *
+ * Before anything is put into it. Context: may sleep. Return: 0 or -ENOMEM.
+ */
+int weir_event_stream_begin(struct weir_event_stream *s)
 {
-	struct event_slot *slot = &ring[ring_next & (RING_SIZE - 1)];
+	struct event_slot *ring;
 
+	/* pairs with the release below */
+	if (smp_load_acquire(&s->ring))
+		return 0;
+	ring = kvcalloc(RING_SIZE, sizeof(*ring), GFP_KERNEL_ACCOUNT);
+	if (!ring)
+		return -ENOMEM;
+	spin_lock_irq(&s->lock);
+	if (!s->ring) {
+		/* pairs with the acquire above */
+		smp_store_release(&s->ring, ring);
+		ring = NULL;
+	}
+	spin_unlock_irq(&s->lock);
+	kvfree(ring);
+	return 0;
+}
+
+/* Context: may sleep; neither writers nor readers are left. */
+void weir_event_stream_exit(struct weir_event_stream *s)
+{
+	unsigned int i;
+
+	cancel_work_sync(&s->wake);
+	for (i = 0; s->ring && i < RING_SIZE; i++)
+		put_pid(s->ring[i].pid);
+	kvfree(s->ring);
+}
+
+static u64 ring_first(const struct weir_event_stream *s)
+{
+	return s->next > RING_SIZE ? s->next - RING_SIZE : 0;
+}
+
+static struct event_slot *slot_at(const struct weir_event_stream *s, u64 seq)
+{
+	return &s->ring[seq & (RING_SIZE - 1)];
+}
+
+/*
+ * The next slot, with an event that has no object. Must hold the lock. The caller puts
+ * *@old after it has released the lock.
+ */
+static struct event_slot *slot_begin(struct weir_event_stream *s, u32 type, s64 value,
+				     s64 more, struct pid **old)
+{
+	struct event_slot *slot = slot_at(s, s->next);
+
+	*old = slot->pid;
+	slot->pid = NULL;
 	slot->event = (struct weir_event){
 		.size = sizeof(slot->event),
 		.type = type,
-		.seq = ring_next,
+		.seq = s->next,
 		.time = ktime_get_boottime_ns(),
 		.value = value,
 		.more = more,
@@ -77,6 +128,7 @@ static struct event_slot *slot_begin(u32 type, s64 value, s64 more)
 static void slot_own(struct event_slot *slot, const struct weir_object *o)
 {
 	slot->uid = o->uid;
+	slot->owner = o->owner;
 	slot->gid = o->gid;
 	slot->mode = o->mode;
 	slot->event.id = o->id;
@@ -85,25 +137,25 @@ static void slot_own(struct event_slot *slot, const struct weir_object *o)
 }
 
 /* Publish the event in @slot. This is the last step. */
-static void slot_end(struct event_slot *slot, u32 key_type, const u8 *data,
-		     unsigned int len)
+static void slot_end(struct weir_event_stream *s, struct event_slot *slot, u32 key_type,
+		     const u8 *data, unsigned int len)
 {
 	slot->event.key_type = key_type;
 	slot->event.data_len = len;
 	slot->event.size += ALIGN(len, 8);
 	memset(slot->data, 0, sizeof(slot->data));
 	memcpy(slot->data, data, len);
-	WRITE_ONCE(ring_next, ring_next + 1);
+	WRITE_ONCE(s->next, s->next + 1);
 }
 
-static void readers_tell(void)
+static void readers_tell(struct weir_event_stream *s)
 {
 	/*
-	 * wq_has_sleeper() has the barrier that pairs with set_current_state() of the waiters
-	 * and with the barrier in weir_event_poll()
+	 * wq_has_sleeper() has the barrier that pairs with set_current_state() of a
+	 * waiting task, and with the one in weir_event_poll()
 	 */
-	if (wq_has_sleeper(&readers))
-		queue_work(queue, &readers_work);
+	if (wq_has_sleeper(&s->readers))
+		queue_work(queue, &s->wake);
 }
 
 /**
@@ -116,26 +168,29 @@ static void readers_tell(void)
  * @value: see enum weir_event_type
  * @more: see enum weir_event_type
  *
- * After the event of an object's deletion no event of it is emitted: a caller that still works
- * on it in an RCU read side comes too late.
+ * Nothing is told of an object after its end was: an operation that still works on it in
+ * an RCU read side comes too late.
  *
- * Context: any except NMI; any lock of the table may be held.
+ * Context: any but NMI, any lock of the table held; RCU read side, or the storage is held.
  */
 void weir_event_key(const struct weir_object *o, u32 type, u32 key_type,
 		    const u8 *key, unsigned int len, s64 value, s64 more)
 {
+	struct weir_event_stream *s = &o->ns->events;
 	struct event_slot *slot;
+	struct pid *old = NULL;
 	unsigned long flags;
 
-	spin_lock_irqsave(&ring_lock, flags);
-	/* @dead is set before ring_lock is taken for the event of the deletion */
+	spin_lock_irqsave(&s->lock, flags);
+	/* @dead is set before the lock is taken for the event of the deletion */
 	if (!READ_ONCE(o->dead) || type == WEIR_EVENT_DELETED) {
-		slot = slot_begin(type, value, more);
+		slot = slot_begin(s, type, value, more, &old);
 		slot_own(slot, o);
-		slot_end(slot, key_type, key, len);
+		slot_end(s, slot, key_type, key, len);
 	}
-	spin_unlock_irqrestore(&ring_lock, flags);
-	readers_tell();
+	spin_unlock_irqrestore(&s->lock, flags);
+	put_pid(old);
+	readers_tell(s);
 }
 
 void weir_event_object(const struct weir_object *o, u32 type, s64 value, s64 more)
@@ -144,112 +199,120 @@ void weir_event_object(const struct weir_object *o, u32 type, s64 value, s64 mor
 }
 
 /**
- * weir_event_emit - put a record of the current user into the stream
+ * weir_event_emit - put a record of a user's into a stream
+ * @ns: the user's namespace
+ * @uid: the user
  * @tag: a name, or empty; zero-filled to WEIR_NAME_SIZE
  * @data: the record
  * @len: its bytes, up to WEIR_RECORD_MAX
+ * @seq: out: its number
  *
- * Context: process. Return: its number.
+ * Context: may sleep. Return: 0 or -ENOMEM.
  */
-u64 weir_event_emit(const char *tag, const u8 *data, unsigned int len)
+int weir_event_emit(struct weir_namespace *ns, kuid_t uid, const char *tag,
+		    const u8 *data, unsigned int len, u64 *seq)
 {
-	kuid_t uid = current_euid();
+	struct weir_event_stream *s = &ns->events;
 	struct event_slot *slot;
-	u64 seq;
+	struct pid *old;
+	int err;
 
-	spin_lock_irq(&ring_lock);
-	slot = slot_begin(WEIR_EVENT_RECORD, from_kuid(&init_user_ns, uid),
-			  task_tgid_nr(current));
-	/* readable as an event of an object of this user with mode 0600 */
+	err = weir_event_stream_begin(s);
+	if (err)
+		return err;
+	spin_lock_irq(&s->lock);
+	slot = slot_begin(s, WEIR_EVENT_RECORD, 0, 0, &old);
+	/* readable as an event of an object of this user with mode 0500 */
 	slot->uid = uid;
+	slot->owner = ns->owner;
 	slot->gid = INVALID_GID;
-	slot->mode = 0400;
+	slot->mode = 0500;
+	slot->pid = get_pid(task_tgid(current));
 	memcpy(slot->event.name, tag, sizeof(slot->event.name));
-	seq = slot->event.seq;
-	slot_end(slot, WEIR_KEY_TEXT, data, len);
-	spin_unlock_irq(&ring_lock);
-	readers_tell();
-	return seq;
+	*seq = slot->event.seq;
+	slot_end(s, slot, WEIR_KEY_TEXT, data, len);
+	spin_unlock_irq(&s->lock);
+	put_pid(old);
+	readers_tell(s);
+	return 0;
 }
 
-/* Numbers of the oldest event kept, and of the next event. */
-void weir_event_range(u64 *first, u64 *next)
+/* Numbers of the oldest event kept and of the next one to come. */
+void weir_event_range(struct weir_event_stream *s, u64 *first, u64 *next)
 {
-	spin_lock_irq(&ring_lock);
-	*first = ring_first();
-	*next = ring_next;
-	spin_unlock_irq(&ring_lock);
-}
-
-static int gid_compare(const void *key, const void *item)
-{
-	const kgid_t *a = key, *b = item;
-
-	return gid_gt(*a, *b) ? 1 : gid_lt(*a, *b) ? -1 : 0;
-}
-
-static bool cred_in_group(const struct cred *cred, kgid_t gid)
-{
-	const struct group_info *groups = cred->group_info;
-
-	return gid_eq(cred->egid, gid) ||
-	       bsearch(&gid, groups->gid, groups->ngroups, sizeof(gid), gid_compare);
+	spin_lock_irq(&s->lock);
+	*first = ring_first(s);
+	*next = s->next;
+	spin_unlock_irq(&s->lock);
 }
 
 /*
- * Whether the opener of the file may observe the event's object. A file that is passed on shows
- * no more than before; see weir_object_may().
+ * Whether a reader may see it, and if so without the key where it may not see that. By
+ * the credentials of the open, so that a file passed on shows no more than before; see
+ * weir_object_may().
  */
-static bool slot_readable(const struct event_slot *slot, const struct cred *cred,
-			  bool all)
+static bool slot_show(struct event_slot *slot, const struct cred *cred)
 {
-	unsigned int bits = slot->mode;
+	u32 rights = weir_rights_by_mode(slot->uid, slot->owner, slot->gid, slot->mode,
+					 cred);
 
-	if (all)
+	if ((~rights & (WEIR_RIGHT_OBSERVE | WEIR_RIGHT_KEYS)) && weir_cred_admin(cred))
 		return true;
-	if (uid_eq(cred->euid, slot->uid))
-		bits >>= 6;
-	else if (cred_in_group(cred, slot->gid))
-		bits >>= 3;
-	return bits & 4;
+	if (!(rights & WEIR_RIGHT_OBSERVE))
+		return false;
+	if (!(rights & WEIR_RIGHT_KEYS)) {
+		slot->event.size = sizeof(slot->event);
+		slot->event.data_len = 0;
+	}
+	return true;
 }
 
-/* Copy the record at @cursor, or one that says how many were lost there. */
-static bool ring_copy(u64 cursor, struct event_slot *out)
+/* What depends on the reader's namespaces. */
+static void slot_translate(struct event_slot *slot)
+{
+	struct weir_event *e = &slot->event;
+
+	if (e->type == WEIR_EVENT_CREATED || e->type == WEIR_EVENT_RECORD)
+		e->value = from_kuid_munged(current_user_ns(), slot->uid);
+	if (e->type == WEIR_EVENT_RECORD)
+		e->more = pid_vnr(slot->pid);
+}
+
+/* Copy the record at @cursor, or one that tells what was lost there. */
+static bool ring_copy(struct weir_event_stream *s, u64 cursor, struct event_slot *out)
 {
 	bool found;
 
-	spin_lock_irq(&ring_lock);
-	found = cursor < ring_next;
-	if (found && cursor >= ring_first())
-		*out = ring[cursor & (RING_SIZE - 1)];
-	else if (found)
+	spin_lock_irq(&s->lock);
+	found = cursor < s->next;
+	if (found && cursor >= ring_first(s)) {
+		*out = *slot_at(s, cursor);
+		slot_translate(out);
+	} else if (found) {
 		out->event = (struct weir_event){
 			.size = sizeof(out->event),
 			.type = WEIR_EVENT_LOST,
 			.seq = cursor,
 			.time = ktime_get_boottime_ns(),
-			.value = ring_first() - cursor,
+			.value = ring_first(s) - cursor,
 		};
-	spin_unlock_irq(&ring_lock);
+	}
+	spin_unlock_irq(&s->lock);
 	return found;
 }
 
 /*
  * The next record that this reader may see. The cursor moves to it, past hidden records. The
- * lock is taken once for each record, because there may be thousands.
+ * lock is taken once for each record, because there may be hundreds.
  */
-static bool ring_find(u64 *cursor, const struct cred *cred, struct event_slot *out)
+static bool ring_find(struct weir_event_stream *s, u64 *cursor, const struct cred *cred,
+		      struct event_slot *out)
 {
-	bool all = cap_raised(cred->cap_effective, CAP_SYS_ADMIN) &&
-		   cred->user_ns == &init_user_ns;
-
-	u64 end = READ_ONCE(ring_next);
+	u64 end = READ_ONCE(s->next);
 
 	/* stop at @end: later events wake the waiters, and the loop must terminate */
-	while (*cursor < end && ring_copy(*cursor, out)) {
-		if (out->event.type == WEIR_EVENT_LOST ||
-		    slot_readable(out, cred, all))
+	while (*cursor < end && ring_copy(s, *cursor, out)) {
+		if (out->event.type == WEIR_EVENT_LOST || slot_show(out, cred))
 			return true;
 		(*cursor)++;
 		cond_resched();
@@ -264,107 +327,117 @@ static u64 record_end(const struct weir_event *e)
 
 /**
  * weir_event_read - copy records to a user
- * @cursor: number of the reader's next event; the caller serialises its users
- * @reader: credentials with which the file was opened
- * @buffer: destination
+ * @r: the reader; the caller serialises calls for it
+ * @cred: credentials the file was opened with
+ * @buffer: where to
  * @length: at least WEIR_EVENT_SIZE_MAX
  *
  * Return: bytes copied, 0 if there are no events, or -EFAULT. A record that could not be
  *	copied stays unread.
  */
-ssize_t weir_event_read(u64 *cursor, const struct cred *reader,
+ssize_t weir_event_read(struct weir_event_reader *r, const struct cred *cred,
 			char __user *buffer, size_t length)
 {
 	struct event_slot slot;
 	size_t filled = 0;
-	u64 at = READ_ONCE(*cursor);
+	u64 at = READ_ONCE(r->next);
 
 	while (length - filled >= sizeof(slot.event) &&
-	       ring_find(&at, reader, &slot) && slot.event.size <= length - filled) {
-		/* in the slot, data follows event without a gap */
+	       ring_find(r->stream, &at, cred, &slot) &&
+	       slot.event.size <= length - filled) {
+		/* data follows event in the slot, without a gap */
 		if (copy_to_user(buffer + filled, &slot.event, slot.event.size))
 			return filled ? filled : -EFAULT;
 		filled += slot.event.size;
 		at = record_end(&slot.event);
-		WRITE_ONCE(*cursor, at);
+		WRITE_ONCE(r->next, at);
 		if (signal_pending(current))
 			break;
 	}
 	if (!filled)
-		WRITE_ONCE(*cursor, at);	/* skip records that this reader may not see */
+		WRITE_ONCE(r->next, at);	/* past what this reader may not see */
 	return filled;
 }
 
-/* Sleep until there may be an event at the cursor. Return: 0 or -ERESTARTSYS. */
-int weir_event_wait(const u64 *cursor)
+/* Sleep until there may be something for the reader: 0 or -ERESTARTSYS. */
+int weir_event_wait(const struct weir_event_reader *r)
 {
-	return wait_event_interruptible(readers,
-					READ_ONCE(*cursor) != READ_ONCE(ring_next));
+	return wait_event_interruptible(r->stream->readers,
+					READ_ONCE(r->next) != READ_ONCE(r->stream->next));
 }
 
-/* A cursor was set back: wake its readers, because there may be an event for them. */
-void weir_event_wake(void)
+/* There are events, or a reader was set back, so that there may be something for it. */
+void weir_event_wake(struct weir_event_stream *s)
 {
-	weir_pollers_wake(&readers, EPOLLIN | EPOLLRDNORM);
+	weir_pollers_wake(&s->readers, EPOLLIN | EPOLLRDNORM);
 }
 
 /* Called with the lock of the queue: leave the queue, and wake the pollers. */
 static int poller_wake(wait_queue_entry_t *wait, unsigned int mode, int flags, void *key)
 {
-	struct weir_event_poller *p = container_of(wait, struct weir_event_poller, wait);
+	struct weir_event_reader *r = container_of(wait, struct weir_event_reader, wait);
 
 	list_del_init(&wait->entry);
-	weir_pollers_wake(p->pollers, EPOLLIN | EPOLLRDNORM);
+	weir_pollers_wake(r->pollers, EPOLLIN | EPOLLRDNORM);
 	return 0;
 }
 
-static void poller_arm(struct weir_event_poller *p)
+/* Begin with the next event to come. @pollers: of the file. */
+void weir_event_reader_init(struct weir_event_reader *r, struct weir_event_stream *s,
+			    wait_queue_head_t *pollers)
 {
-	spin_lock_irq(&readers.lock);
-	if (list_empty(&p->wait.entry))
-		__add_wait_queue(&readers, &p->wait);
-	spin_unlock_irq(&readers.lock);
+	u64 first;
+
+	r->stream = s;
+	r->pollers = pollers;
+	init_waitqueue_func_entry(&r->wait, poller_wake);
+	INIT_LIST_HEAD(&r->wait.entry);
+	weir_event_range(s, &first, &r->next);
+}
+
+static void reader_arm(struct weir_event_reader *r)
+{
+	wait_queue_head_t *readers = &r->stream->readers;
+
+	spin_lock_irq(&readers->lock);
+	if (list_empty(&r->wait.entry))
+		__add_wait_queue(readers, &r->wait);
+	spin_unlock_irq(&readers->lock);
 }
 
 /**
- * weir_event_poll - whether a read would find an event
- * @file: the credentials of its opener decide
+ * weir_event_poll - whether a read would find something
+ * @r: the reader; moved past what it may not see, unless something else moved it
+ * @cred: credentials the file was opened with
  * @wait: of poll()
- * @cursor: moved past records that this reader may not see, unless another thread moved it
- * @poller: of the file; the caller has called poll_wait() with its pollers. epoll polls again
- *	when the events it waits for are changed, so no poll for input is missed.
+ *
+ * The caller has called poll_wait() with the reader's pollers. epoll polls again when the
+ * events it waits for are changed, so no poll for input is missed.
  */
-__poll_t weir_event_poll(struct file *file, poll_table *wait, u64 *cursor,
-			 struct weir_event_poller *poller)
+__poll_t weir_event_poll(struct weir_event_reader *r, const struct cred *cred,
+			 poll_table *wait)
 {
-	u64 old = READ_ONCE(*cursor), at = old;
+	u64 old = READ_ONCE(r->next), at = old;
 	struct event_slot slot;
 	bool found;
 
 	if (!(poll_requested_events(wait) & (EPOLLIN | EPOLLRDNORM)))
 		return 0;
-	poller_arm(poller);
-	/* enqueue first, then look; pairs with wq_has_sleeper() in weir_event_key() */
+	reader_arm(r);
+	/* enqueue first, then look; pairs with wq_has_sleeper() in readers_tell() */
 	smp_mb();
-	found = ring_find(&at, file->f_cred, &slot);
+	found = ring_find(r->stream, &at, cred, &slot);
 	if (at != old)
-		cmpxchg(cursor, old, at);
+		cmpxchg(&r->next, old, at);
 	return found ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
-void weir_event_poller_init(struct weir_event_poller *p, wait_queue_head_t *pollers)
-{
-	init_waitqueue_func_entry(&p->wait, poller_wake);
-	INIT_LIST_HEAD(&p->wait.entry);
-	p->pollers = pollers;
-}
-
 /* Call when the file is closed. */
-void weir_event_poller_end(struct weir_event_poller *p)
+void weir_event_reader_end(struct weir_event_reader *r)
 {
-	spin_lock_irq(&readers.lock);
-	list_del_init(&p->wait.entry);
-	spin_unlock_irq(&readers.lock);
+	spin_lock_irq(&r->stream->readers.lock);
+	list_del_init(&r->wait.entry);
+	spin_unlock_irq(&r->stream->readers.lock);
 }
 
 int weir_event_mod_init(void)
@@ -374,19 +447,11 @@ int weir_event_mod_init(void)
 	BUILD_BUG_ON(sizeof(struct weir_event) +
 		     sizeof_field(struct event_slot, data) != WEIR_EVENT_SIZE_MAX);
 	BUILD_BUG_ON(sizeof_field(struct event_slot, data) < WEIR_RECORD_MAX);
-	ring = kvcalloc(RING_SIZE, sizeof(*ring), GFP_KERNEL);
-	if (!ring)
-		return -ENOMEM;
-	queue = alloc_workqueue("weir_event", WQ_UNBOUND, 1);
-	if (!queue) {
-		kvfree(ring);
-		return -ENOMEM;
-	}
-	return 0;
+	queue = alloc_workqueue("weir_event", WQ_UNBOUND, 0);
+	return queue ? 0 : -ENOMEM;
 }
 
 void weir_event_mod_exit(void)
 {
 	destroy_workqueue(queue);
-	kvfree(ring);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The event stream: the last 4096 transitions and user records, numbered without a gap.
+ * Event streams, one for each namespace: the last 1024 transitions of its objects and
+ * records of its user, numbered without gap.
  *
  * Writers put records into a ring under a spinlock. Transitions are rare, so this costs little;
  * and because writers hold the entry's lock, events have the order of the state changes they
@@ -11,40 +12,74 @@
 #define _WEIR_EVENT_H
 
 #include <linux/poll.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
+#include <linux/uidgid.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 struct cred;
-struct weir_key;
+struct event_slot;
+struct weir_namespace;
 struct weir_object;
 
 /**
- * struct weir_event_poller - enqueues the pollers of one file for the next event
- * @wait: in the queue of readers after a poll for input, until the next event. A file that is
- *	not polled for input is not in the queue, and an event does nothing to it.
+ * struct weir_event_stream - a ring of records
+ *
+ * @lock:	taken with interrupts off
+ * @ring:	set once, under @lock, before the first record; NULL: there is none
+ * @next:	number of the next record; written under @lock
+ * @readers:	tasks that wait
+ * @wake:	wakes them: not done by the writer, which may hold a lock of a table
+ */
+struct weir_event_stream {
+	spinlock_t lock;
+	struct event_slot *ring;
+	u64 next;
+	wait_queue_head_t readers;
+	struct work_struct wake;
+};
+
+/**
+ * struct weir_event_reader - a place in a stream
+ * @stream: constant
+ * @next: number of the next record to read; written by the one reader at a time with
+ *	WRITE_ONCE(), and by poll() with cmpxchg(), which moves it past what this reader
+ *	may not see
+ * @wait: in the queue of the stream's readers after a poll for input, until the next event.
+ *	A file that is not polled for input is not in the queue, and an event does nothing to
+ *	it.
  * @pollers: woken by that event
  */
-struct weir_event_poller {
+struct weir_event_reader {
+	struct weir_event_stream *stream;
+	u64 next;
 	wait_queue_entry_t wait;
 	wait_queue_head_t *pollers;
 };
+
+void weir_event_stream_init(struct weir_event_stream *s);
+int weir_event_stream_begin(struct weir_event_stream *s);
+void weir_event_stream_exit(struct weir_event_stream *s);
 
 void weir_event_object(const struct weir_object *o, u32 type, s64 value,
 		       s64 more);
 void weir_event_key(const struct weir_object *o, u32 type, u32 key_type,
 		    const u8 *key, unsigned int len, s64 value, s64 more);
 
-u64 weir_event_emit(const char *tag, const u8 *data, unsigned int len);
+int weir_event_emit(struct weir_namespace *ns, kuid_t uid, const char *tag,
+		    const u8 *data, unsigned int len, u64 *seq);
 
-void weir_event_range(u64 *first, u64 *next);
-ssize_t weir_event_read(u64 *cursor, const struct cred *reader,
+void weir_event_range(struct weir_event_stream *s, u64 *first, u64 *next);
+void weir_event_reader_init(struct weir_event_reader *r, struct weir_event_stream *s,
+			    wait_queue_head_t *pollers);
+void weir_event_reader_end(struct weir_event_reader *r);
+ssize_t weir_event_read(struct weir_event_reader *r, const struct cred *cred,
 			char __user *buffer, size_t length);
-int weir_event_wait(const u64 *cursor);
-void weir_event_wake(void);
-__poll_t weir_event_poll(struct file *file, poll_table *wait, u64 *cursor,
-			 struct weir_event_poller *poller);
-void weir_event_poller_init(struct weir_event_poller *p, wait_queue_head_t *pollers);
-void weir_event_poller_end(struct weir_event_poller *p);
+int weir_event_wait(const struct weir_event_reader *r);
+void weir_event_wake(struct weir_event_stream *s);
+__poll_t weir_event_poll(struct weir_event_reader *r, const struct cred *cred,
+			 poll_table *wait);
 
 int weir_event_mod_init(void);
 void weir_event_mod_exit(void);

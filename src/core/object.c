@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Phases 2 to 4 of an object's death, and who may do what. See object.h. */
 
-#include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/ctype.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/user_namespace.h>
 
+#include "core/cred.h"
 #include "core/grant.h"
+#include "core/namespace.h"
 #include "core/object.h"
 #include "core/registry.h"
 
@@ -32,6 +32,7 @@ static void object_release_work(struct work_struct *work)
 
 	weir_grant_object_end(o);
 	o->ops->release(o);
+	weir_namespace_put(o->ns);
 	weir_object_put(o);
 }
 
@@ -49,43 +50,44 @@ void weir_object_live_put(struct weir_object *o)
 		call_rcu(&o->rcu, object_release_rcu);
 }
 
-/* What mode and ids give the current task, as they do for a file. */
-static u32 rights_by_mode(const struct weir_object *o)
+/**
+ * weir_rights_by_mode - what mode and ids give to a user, as they do for a file
+ * @uid: the user that made the object
+ * @owner: the owner of the namespace
+ * @gid: the object's group
+ * @mode: its mode
+ * @cred: credentials of the user
+ */
+u32 weir_rights_by_mode(kuid_t uid, kuid_t owner, kgid_t gid, unsigned int mode,
+			const struct cred *cred)
 {
-	unsigned int bits = o->mode;
 	u32 rights = 0;
 
-	if (uid_eq(current_euid(), o->uid)) {
-		bits >>= 6;
+	if (uid_eq(cred->euid, uid) || uid_eq(cred->euid, owner)) {
+		mode >>= 6;
 		rights |= WEIR_RIGHT_ADMIN;
-	} else if (in_group_p(o->gid)) {
-		bits >>= 3;
+	} else if (weir_cred_in_group(cred, gid)) {
+		mode >>= 3;
 	}
-	if (bits & 4)
+	if (mode & 4)
 		rights |= WEIR_RIGHT_OBSERVE;
-	if (bits & 2)
+	if (mode & 2)
 		rights |= WEIR_RIGHT_USE;
+	if (mode & 1)
+		rights |= WEIR_RIGHT_KEYS;
 	return rights;
 }
 
 /**
- * weir_object_may - whether the current task may have rights to an object
+ * weir_object_may - whether credentials give rights to an object
  * @o: the object
+ * @cred: of the client's open
  * @rights: WEIR_RIGHT_*
- *
- * The capability is asked for last: only where it decides should it be noted
- * that it was used, or that it was missing.
  */
-bool weir_object_may(const struct weir_object *o, u32 rights)
+bool weir_object_may(const struct weir_object *o, const struct cred *cred, u32 rights)
 {
-	return !(rights & ~rights_by_mode(o)) || capable(CAP_SYS_ADMIN);
-}
-
-/* The same for who walks over all objects: not to see one is no incident. */
-bool weir_object_may_observe(const struct weir_object *o)
-{
-	return rights_by_mode(o) & WEIR_RIGHT_OBSERVE ||
-	       ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
+	return !(rights & ~weir_rights_by_mode(o->uid, o->owner, o->gid, o->mode, cred)) ||
+	       weir_cred_admin(cred);
 }
 
 /* 1 to 63 characters, NUL-terminated, zero-filled; the first is alphanumeric. */

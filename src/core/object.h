@@ -28,8 +28,9 @@
 struct attribute;
 struct weir_object;
 struct weir_dump_buffer;
-struct weir_quota;
+struct weir_namespace;
 struct weir_sysfs_node;
+struct cred;
 struct kobj_type;
 struct weir_client;
 struct weir_grant;
@@ -71,7 +72,7 @@ struct weir_view {
  *	the struct. May sleep. Error pointer on failure.
  * @table_ops: keyed objects: what their table must know of its entries (table/keyed.h)
  * @totals_size: keyed objects: of the kind's struct of totals
- * @build: the rest, once the owner's account is charged for it. May sleep. 0 or
+ * @build: the rest, once the owner's namespace is charged for it. May sleep. 0 or
  *	-ENOMEM.
  * @release: free the storage, phase 3 above; or of an object that never was
  *	visible what there is of it. May sleep.
@@ -79,7 +80,6 @@ struct weir_view {
  *	hold the header alone: see weir_object_alive().
  * @get: WEIR_IOC_GET, if @config and @stats do not say all of it; or NULL
  * @dump: WEIR_IOC_DUMP; NULL for EOPNOTSUPP
- * @dump_right: WEIR_RIGHT_OBSERVE if that is enough for @dump; else it takes ADMIN
  * @rules: WEIR_IOC_RULES; NULL for EOPNOTSUPP
  * @load: WEIR_IOC_LOAD; NULL for EOPNOTSUPP
  * @on_delete: the object is dead: wake all that wait for it; NULL if none can. Phase 1 is
@@ -110,15 +110,15 @@ struct weir_kind_ops {
 	int (*sysfs_add)(struct weir_object *o);
 	struct weir_view config;
 	struct weir_view stats;
-	struct weir_object *(*create)(void *config);
+	struct weir_object *(*create)(struct weir_client *c, void *config);
 	const struct weir_table_ops *table_ops;
 	size_t totals_size;
 	int (*build)(struct weir_object *o);
 	void (*release)(struct weir_object *o);
-	int (*set)(struct weir_object *o, u64 mask, const void *config);
+	int (*set)(struct weir_client *c, struct weir_object *o, u64 mask,
+		   const void *config);
 	int (*get)(struct weir_object *o, u64 config, u64 stats);
 	int (*dump)(struct weir_object *o, struct weir_dump *args);
-	u32 dump_right;
 	int (*rules)(struct weir_object *o, struct weir_rules *args);
 	int (*load)(struct weir_object *o, struct weir_load *args);
 	void (*on_delete)(struct weir_object *o);
@@ -143,21 +143,21 @@ struct weir_kind_ops {
  * @ops:	I: the kind
  * @type:	I: enum weir_counter_type or weir_algorithm
  * @mode:	I: permission bits
- * @uid:	I: owner
+ * @uid:	I: the user that made it
+ * @owner:	I: of its namespace; in most cases @uid
  * @gid:	I: group
  * @id:		I: number, never used again
  * @dead:	MR: phase 1 has begun; WRITE_ONCE(), READ_ONCE()
  * @live:	A: uses of the storage, see above
  * @ref:	A: uses of the header: one for as long as live is not 0, and handles
- * @claimed:	M: not visible yet, but the name is this object's
- * @hash:	MR: in the registry's chain for the name; before that, M: in its list
- *		of those under construction
+ * @hash:	MR: in the registry's chain for the name
  * @grant_lock:	inside an entry's lock
  * @grants:	@grant_lock: what holders have of it, until phase 3
- * @quota:	M: the owner's account, until phase 1
- * @quota_keys:	M: keys taken from it; before that, to be taken
- * @node:	its folder in sysfs: made before the object is visible; M: removed in
- *		phase 1
+ * @ns:		I: the owner's namespace, a reference until phase 3
+ * @quota_keys: M: keys that the namespace is charged for, until phase 1; before the
+ *		object is visible, is to be charged for
+ * @node:	its folder in sysfs, if it is root's: made before the object is visible; M:
+ *		removed in phase 1
  * @rcu:	phase 2 to 3
  * @work:	phase 3
  * @free_rcu:	phase 4
@@ -168,8 +168,8 @@ struct weir_object {
 	u32			type;
 	u16			mode;
 	bool			dead;
-	bool			claimed;
 	kuid_t			uid;
+	kuid_t			owner;
 	kgid_t			gid;
 	u64			id;
 	refcount_t		live;
@@ -177,7 +177,7 @@ struct weir_object {
 	struct hlist_node	hash;
 	spinlock_t		grant_lock;	/* grants */
 	struct list_head	grants;
-	struct weir_quota	*quota;
+	struct weir_namespace	*ns;
 	u64			quota_keys;
 	struct weir_sysfs_node	*node;
 	union {
@@ -190,8 +190,9 @@ struct weir_object {
 
 void weir_object_put(struct weir_object *o);
 void weir_object_live_put(struct weir_object *o);
-bool weir_object_may(const struct weir_object *o, u32 rights);
-bool weir_object_may_observe(const struct weir_object *o);
+u32 weir_rights_by_mode(kuid_t uid, kuid_t owner, kgid_t gid, unsigned int mode,
+			const struct cred *cred);
+bool weir_object_may(const struct weir_object *o, const struct cred *cred, u32 rights);
 bool weir_name_valid(const char *name);
 
 /* Keep the storage over a sleep; false if phase 3 has begun. */

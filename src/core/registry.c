@@ -6,19 +6,14 @@
 #include <linux/random.h>
 #include <linux/siphash.h>
 #include <linux/string.h>
-#include <linux/wait.h>
 #include <linux/xarray.h>
 
 #include "core/event.h"
-#include "core/quota.h"
+#include "core/namespace.h"
 #include "core/registry.h"
 #include "core/sysfs.h"
 
 #define REGISTRY_BITS 12
-#define NURSERIES 64
-
-/* How long a creator lets another one of the same name go first. */
-#define COURTESY	HZ
 
 /*
  * M: mutex held to write. Readers of by_name and by_id are in an RCU read side.
@@ -30,19 +25,6 @@ static atomic64_t last_id = ATOMIC64_INIT(0);
 static u64 nr_visible;					/* M; WRITE_ONCE() */
 static siphash_key_t hash_key __ro_after_init;
 
-/**
- * struct nursery - objects under construction, of some names
- * @list: M: them
- * @left: M: how many have left it; WRITE_ONCE(), READ_ONCE()
- * @wait: for one to leave
- */
-struct nursery {
-	struct hlist_head list;
-	unsigned long left;
-	wait_queue_head_t wait;
-};
-
-static struct nursery nurseries[NURSERIES];
 static struct workqueue_struct *queue;
 
 void weir_registry_assert_held(void)
@@ -56,39 +38,59 @@ void weir_registry_queue(struct work_struct *work)
 	queue_work(queue, work);
 }
 
-static u32 name_hash(u32 kind, const char *name)
+static u32 name_hash(kuid_t owner, u32 kind, const char *name)
 {
-	return siphash(name, strlen(name), &hash_key) + kind;
+	return siphash(name, strlen(name), &hash_key) + kind +
+	       hash_32(__kuid_val(owner), 32);
 }
 
-static struct weir_object *name_find(u32 kind, const char *name)
+static struct weir_object *name_find(kuid_t owner, u32 kind, const char *name)
 {
 	struct weir_object *o;
 
-	hash_for_each_possible_rcu(by_name, o, hash, name_hash(kind, name),
+	hash_for_each_possible_rcu(by_name, o, hash, name_hash(owner, kind, name),
 				   lockdep_is_held(&mutex))
-		if (o->ops->kind == kind && !strcmp(o->name, name))
+		if (o->ops->kind == kind && uid_eq(o->owner, owner) &&
+		    !strcmp(o->name, name))
 			return o;
 	return NULL;
 }
 
 /**
- * weir_registry_find - an object by name
+ * weir_registry_find - an object by owner and name
+ * @owner: of its namespace
  * @kind: enum weir_kind
  * @name: a valid one
  *
  * Return: with a reference to its header, or NULL.
  */
-struct weir_object *weir_registry_find(u32 kind, const char *name)
+struct weir_object *weir_registry_find(kuid_t owner, u32 kind, const char *name)
 {
 	struct weir_object *o;
 
 	rcu_read_lock();
-	o = name_find(kind, name);
+	o = name_find(owner, kind, name);
 	if (o && !kref_get_unless_zero(&o->ref))
 		o = NULL;
 	rcu_read_unlock();
 	return o;
+}
+
+/**
+ * weir_registry_resolve - the object that a plain name means to a user
+ * @owner: of the user's namespace
+ * @kind: enum weir_kind
+ * @name: a valid one
+ *
+ * Return: the user's own or else root's, with a reference to its header, or NULL.
+ */
+struct weir_object *weir_registry_resolve(kuid_t owner, u32 kind, const char *name)
+{
+	struct weir_object *o = weir_registry_find(owner, kind, name);
+
+	if (o || uid_eq(owner, GLOBAL_ROOT_UID))
+		return o;
+	return weir_registry_find(GLOBAL_ROOT_UID, kind, name);
 }
 
 /**
@@ -118,170 +120,92 @@ struct weir_object *weir_registry_next(u64 *cursor, u32 kind)
 	return o;
 }
 
-static bool name_is(const struct weir_object *o, const struct weir_object *as)
-{
-	return o->ops->kind == as->ops->kind && !strcmp(o->name, as->name);
-}
-
-static struct nursery *nursery_of(const struct weir_object *o)
-{
-	return &nurseries[name_hash(o->ops->kind, o->name) % NURSERIES];
-}
-
-/* Another object of that name under construction, or, if asked for, at its end. */
-static bool has_rival(const struct weir_object *o, bool claimed)
-{
-	struct weir_object *rival;
-
-	hlist_for_each_entry(rival, &nursery_of(o)->list, hash)
-		if (rival != o && name_is(rival, o) &&
-		    (rival->claimed || !claimed))
-			return true;
-	return false;
-}
-
-/*
- * With the mutex, until no object of that name is under construction; at most
- * @ticks. Return: what is left of them, 0 if there is one still, or -ERESTARTSYS.
- */
-static long rival_wait(const struct weir_object *o, bool claimed, long ticks)
-{
-	struct nursery *n = nursery_of(o);
-	unsigned long seen;
-
-	while (ticks > 0 && has_rival(o, claimed)) {
-		seen = n->left;
-		mutex_unlock(&mutex);
-		ticks = wait_event_interruptible_timeout(n->wait,
-							 READ_ONCE(n->left) != seen,
-							 ticks);
-		mutex_lock(&mutex);
-	}
-	return ticks;
-}
-
-static int account_take(struct weir_object *o, struct weir_quota **spare)
-{
-	struct weir_quota *q;
-
-	if (rival_wait(o, false, COURTESY) < 0)
-		return -ERESTARTSYS;
-	if (name_find(o->ops->kind, o->name))
-		return -EEXIST;
-	q = weir_quota_take(spare, o->quota_keys);
-	if (IS_ERR(q))
-		return PTR_ERR(q);
-	o->quota = q;
-	hlist_add_head(&o->hash, &nursery_of(o)->list);
-	return 0;
-}
-
 /* A number for a new object, never used before or again. */
 u64 weir_registry_number(void)
 {
 	return atomic64_inc_return(&last_id);
 }
 
-/**
- * weir_registry_begin - an object is about to be built
- * @o: the object, with name, owner and number
- *
- * Charges the owner's account. Of many who want one name the first builds, and the
- * others wait here for what comes of it: nobody builds what he cannot keep. But
- * who builds may be slow, or made slow by the limits of his cgroup, so they wait
- * for a second only; then it is a race again, which weir_registry_publish()
- * decides.
- *
- * Context: may sleep.
- * Return: 0: weir_registry_publish() or weir_registry_abandon() must follow.
- * -EEXIST, -EDQUOT, -ENOSPC, -ENOMEM, -ERESTARTSYS: nothing has changed.
- */
-int weir_registry_begin(struct weir_object *o)
+static int object_charge(struct weir_object *o, bool admin)
 {
-	struct weir_quota *spare = weir_quota_new(o->uid);
-	int err;
-
-	if (!spare)
-		return -ENOMEM;
-	err = xa_reserve(&by_id, o->id, GFP_KERNEL_ACCOUNT);
-	if (!err) {
-		mutex_lock(&mutex);
-		err = account_take(o, &spare);
-		mutex_unlock(&mutex);
-		if (err)
-			xa_release(&by_id, o->id);
-	}
-	weir_quota_free(spare);
-	return err;
-}
-
-static void nursery_leave(struct weir_object *o)
-{
-	struct nursery *n = nursery_of(o);
-
-	lockdep_assert_held(&mutex);
-	hlist_del(&o->hash);
-	WRITE_ONCE(n->left, n->left + 1);
-	wake_up_all(&n->wait);
-}
-
-/* Give up what was begun: of @o nothing was ever seen. */
-void weir_registry_abandon(struct weir_object *o)
-{
-	mutex_lock(&mutex);
-	nursery_leave(o);
-	weir_quota_give(o->quota, o->quota_keys);
-	o->quota = NULL;
-	mutex_unlock(&mutex);
-	xa_release(&by_id, o->id);
-}
-
-/* Make the name this object's: 0, -EEXIST or -ERESTARTSYS. */
-static int name_claim(struct weir_object *o)
-{
-	int err = 0;
+	int err = -EEXIST;
 
 	mutex_lock(&mutex);
-	if (rival_wait(o, true, MAX_SCHEDULE_TIMEOUT) < 0)
-		err = -ERESTARTSYS;
-	else if (name_find(o->ops->kind, o->name))
-		err = -EEXIST;
-	else
-		o->claimed = true;
+	if (!name_find(o->owner, o->ops->kind, o->name))
+		err = weir_namespace_charge(o->ns, o->quota_keys, admin);
 	mutex_unlock(&mutex);
 	return err;
 }
 
-/**
- * weir_registry_publish - make an object visible
- * @o: complete; its references are the caller's until then
- *
- * Its folder in sysfs comes a moment before the object itself. The name is claimed
- * for as long as it takes to make that.
- *
- * Context: may sleep. Return: 0: the registry has its own reference, the caller
- * keeps his. -EEXIST: somebody was faster; -ENOMEM, -ERESTARTSYS: nothing was seen
- * of it. After an error weir_registry_abandon() must follow.
- */
-int weir_registry_publish(struct weir_object *o)
+static void object_uncharge(struct weir_object *o)
 {
-	int err = name_claim(o);
-
-	if (!err)
-		err = weir_sysfs_add(o);
-	if (err)
-		return err;
 	mutex_lock(&mutex);
-	nursery_leave(o);
-	/* its place is there already: this allocates nothing, and so cannot fail */
+	weir_namespace_uncharge(o->ns, o->quota_keys);
+	mutex_unlock(&mutex);
+}
+
+/* Cannot fail: the object is complete, and its place in by_id is reserved. */
+static void object_publish(struct weir_object *o)
+{
+	kref_get(&o->ref);	/* the caller's; the first is the registry's */
+	mutex_lock(&mutex);
 	WARN_ON_ONCE(xa_is_err(xa_store(&by_id, o->id, o, 0)));
 	/* first the event: what others do to the object comes after it */
-	weir_event_object(o, WEIR_EVENT_CREATED,
-			  from_kuid(&init_user_ns, o->uid), 0);
-	hash_add_rcu(by_name, &o->hash, name_hash(o->ops->kind, o->name));
+	weir_event_object(o, WEIR_EVENT_CREATED, 0, 0);
+	hash_add_rcu(by_name, &o->hash, name_hash(o->owner, o->ops->kind, o->name));
 	WRITE_ONCE(nr_visible, nr_visible + 1);
 	mutex_unlock(&mutex);
-	return 0;
+}
+
+/* Its storage, and what shows it; nobody else makes one of that name meanwhile. */
+static int object_build(struct weir_object *o)
+{
+	int err;
+
+	lockdep_assert_held(&o->ns->creating);
+	err = weir_event_stream_begin(&o->ns->events);
+	if (!err)
+		err = xa_reserve(&by_id, o->id, GFP_KERNEL_ACCOUNT);
+	if (err)
+		return err;
+	err = o->ops->build(o);
+	/* users who may come and go as they please leave no traces in sysfs */
+	if (!err && uid_eq(o->owner, GLOBAL_ROOT_UID))
+		err = weir_sysfs_add(o);
+	if (err)
+		xa_release(&by_id, o->id);
+	return err;
+}
+
+/**
+ * weir_registry_add - build an object and make it visible
+ * @o: with name, owner, number and namespace, and one reference of each kind
+ * @admin: for a client with CAP_SYS_ADMIN
+ *
+ * Objects of one owner are built one at a time. So of several creators of one name only
+ * one builds, and the owner's caps count nothing that comes to nothing.
+ *
+ * Context: may sleep. No user memory may be touched, and so nothing be awaited that a
+ * user can hold up.
+ * Return: 0, and the caller has a reference, too. -EEXIST, -EDQUOT, -ENOSPC, -ENOMEM,
+ * -ERESTARTSYS: nothing was seen of it; what was built is left to &weir_kind_ops.release.
+ */
+int weir_registry_add(struct weir_object *o, bool admin)
+{
+	int err;
+
+	if (mutex_lock_interruptible(&o->ns->creating))
+		return -ERESTARTSYS;
+	err = object_charge(o, admin);
+	if (!err) {
+		err = object_build(o);
+		if (err)
+			object_uncharge(o);
+		else
+			object_publish(o);
+	}
+	mutex_unlock(&o->ns->creating);
+	return err;
 }
 
 /* The number of existing objects; those under construction are charged but do not count. */
@@ -298,9 +222,9 @@ static void object_unlink(struct weir_object *o)
 	hash_del_rcu(&o->hash);
 	xa_erase(&by_id, o->id);
 	WRITE_ONCE(nr_visible, nr_visible - 1);
-	weir_sysfs_remove(o);
-	weir_quota_give(o->quota, o->quota_keys);
-	o->quota = NULL;
+	if (o->node)
+		weir_sysfs_remove(o);
+	weir_namespace_uncharge(o->ns, o->quota_keys);
 	weir_event_object(o, WEIR_EVENT_DELETED, 0, 0);
 }
 
@@ -330,15 +254,15 @@ int weir_registry_delete(struct weir_object *o)
 
 /*
  * An object is about to change: charge another number of keys to its owner, and
- * tell readers. 0, -EDQUOT, -ENOSPC or -ENODEV.
+ * tell readers. @admin as in weir_registry_add(). 0, -EDQUOT, -ENOSPC or -ENODEV.
  */
-int weir_registry_change(struct weir_object *o, u64 keys, u64 mask)
+int weir_registry_change(struct weir_object *o, u64 keys, u64 mask, bool admin)
 {
 	int err = -ENODEV;
 
 	mutex_lock(&mutex);
 	if (!o->dead)
-		err = weir_quota_change(o->quota, o->quota_keys, keys);
+		err = weir_namespace_recharge(o->ns, o->quota_keys, keys, admin);
 	if (!err) {
 		o->quota_keys = keys;
 		weir_event_object(o, WEIR_EVENT_CHANGED, mask, 0);
@@ -349,10 +273,6 @@ int weir_registry_change(struct weir_object *o, u64 keys, u64 mask)
 
 int weir_registry_mod_init(void)
 {
-	unsigned int i;
-
-	for (i = 0; i < NURSERIES; i++)
-		init_waitqueue_head(&nurseries[i].wait);
 	get_random_bytes(&hash_key, sizeof(hash_key));
 	queue = alloc_workqueue("weir_release", WQ_UNBOUND, 0);
 	return queue ? 0 : -ENOMEM;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The registry: all objects by kind and name, and by number. Look-ups take no
+ * The registry: all objects by owner, kind and name, and by number. Look-ups take no
  * lock. Creating and deleting take one mutex, which makes "exactly one winner"
  * and exact caps simple.
  *
  * LOCK ORDER, outer to inner (docs/locking.md says why):
  *
  *	set_lock		mutex		of a limiter or gate: one live change at a time
- *	registry mutex		mutex		names, numbers, accounts
+ *	namespace->creating	mutex		one object of an owner is made
+ *	registry mutex		mutex		names, numbers, caps
  *	(sysfs)					taken inside it, to remove a folder
  *	expiry->lock		spinlock, BH	raising bounds
  *	stripe of a table	spinlock, BH	links and entries of its buckets; transactions
@@ -22,8 +23,8 @@
  *	counter->lock		spinlock, BH	base values; inside taking alone
  *	event ring		spinlock, IRQ	records; wakes readers when released
  *
- * No memory is asked for with any of them held but set_lock, and no user's memory
- * is touched. Below the mutexes nothing sleeps. No show function of sysfs takes a
+ * No memory is asked for with any of them held but set_lock and creating, and no user's
+ * memory is touched. Below the mutexes nothing sleeps. No show function of sysfs takes a
  * mutex but taking, whose holder waits for nothing, so a folder can be removed under
  * the registry's.
  */
@@ -34,13 +35,12 @@
 
 u64 weir_registry_number(void);
 u64 weir_registry_objects(void);
-int weir_registry_begin(struct weir_object *o);
-void weir_registry_abandon(struct weir_object *o);
-int weir_registry_publish(struct weir_object *o);
+int weir_registry_add(struct weir_object *o, bool admin);
 int weir_registry_delete(struct weir_object *o);
-struct weir_object *weir_registry_find(u32 kind, const char *name);
+struct weir_object *weir_registry_find(kuid_t owner, u32 kind, const char *name);
+struct weir_object *weir_registry_resolve(kuid_t owner, u32 kind, const char *name);
 struct weir_object *weir_registry_next(u64 *cursor, u32 kind);
-int weir_registry_change(struct weir_object *o, u64 keys, u64 mask);
+int weir_registry_change(struct weir_object *o, u64 keys, u64 mask, bool admin);
 void weir_registry_queue(struct work_struct *work);
 void weir_registry_assert_held(void);
 

@@ -66,7 +66,7 @@ static int names_fill(struct weir_counter *c,
 	return names_check(c->names, config->nfields);
 }
 
-static struct weir_object *counter_create(void *view)
+static struct weir_object *counter_create(struct weir_client *client, void *view)
 {
 	struct weir_counter_config *config = view;
 	struct weir_counter *c;

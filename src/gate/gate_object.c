@@ -5,6 +5,7 @@
 #include <linux/slab.h>
 
 #include "compat/hrtimer.h"
+#include "core/client.h"
 #include "gate/gate_async.h"
 #include "core/registry.h"
 #include "core/sysfs.h"
@@ -42,7 +43,7 @@ static const struct weir_table_ops gate_table_ops = {
 	.idle_at = weir_gate_idle_at,
 };
 
-static struct weir_object *gate_create(void *view)
+static struct weir_object *gate_create(struct weir_client *client, void *view)
 {
 	struct weir_gate_config *config = view;
 	struct weir_gate *g;
@@ -86,8 +87,9 @@ static struct weir_gate_config config_now(const struct weir_gate *g)
 	return c;
 }
 
+/* @admin: as in weir_registry_add() */
 static int gate_change(struct weir_gate *g, const struct weir_gate_config *new,
-		       u64 mask)
+		       u64 mask, bool admin)
 {
 	struct weir_gate_config c = config_now(g);
 	int err;
@@ -103,7 +105,7 @@ static int gate_change(struct weir_gate *g, const struct weir_gate_config *new,
 	if (!err && c.max_keys > KEYS_A_BUCKET * (u64)g->table.nbuckets)
 		err = -ERANGE;
 	if (!err)
-		err = weir_registry_change(&g->obj, c.max_keys, mask);
+		err = weir_registry_change(&g->obj, c.max_keys, mask, admin);
 	if (err)
 		return err;
 	WRITE_ONCE(g->permits, c.permits);
@@ -116,7 +118,8 @@ static int gate_change(struct weir_gate *g, const struct weir_gate_config *new,
 	return 0;
 }
 
-static int gate_set(struct weir_object *o, u64 mask, const void *config)
+static int gate_set(struct weir_client *client, struct weir_object *o, u64 mask,
+		    const void *config)
 {
 	struct weir_gate *g = weir_gate(o);
 	const struct weir_gate_config *new = config;
@@ -128,7 +131,7 @@ static int gate_set(struct weir_object *o, u64 mask, const void *config)
 		return -ENODEV;
 	err = mutex_lock_interruptible(&g->set_lock);
 	if (!err) {
-		err = gate_change(g, new, mask);
+		err = gate_change(g, new, mask, weir_client_admin(client));
 		mutex_unlock(&g->set_lock);
 	}
 	weir_object_live_put(o);

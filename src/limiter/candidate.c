@@ -9,22 +9,29 @@
 #include <linux/err.h>
 #include <linux/string.h>
 
+#include "core/client.h"
+#include "core/namespace.h"
 #include "limiter/candidate.h"
 #include "core/registry.h"
 
 /**
  * weir_candidate_get - the limiter that a configuration names as candidate
- * @config: the user's
+ * @c: the client, which must have USE on it
+ * @config: the client's
  * @live: whose candidate it shall be, or NULL if that is made only now
  * @key_type: of @live
  *
- * Context: may sleep; the current task must have USE on it.
+ * The name is one of the owner's of @live, or of the client's, or else of root's.
+ *
+ * Context: may sleep.
  * Return: with a reference to its header; NULL: none is named; ERR_PTR(): -EINVAL (no
- * name, @live itself, or other keys), -ENOENT, -EACCES.
+ * name, @live itself, or other keys), -ENOENT, -EACCES, -EPERM.
  */
-struct weir_limiter *weir_candidate_get(const struct weir_limiter_config *config,
+struct weir_limiter *weir_candidate_get(const struct weir_client *c,
+					const struct weir_limiter_config *config,
 					const struct weir_limiter *live, u32 key_type)
 {
+	kuid_t owner = live ? live->obj.owner : c->ns->owner;
 	struct weir_object *o;
 	int err = 0;
 
@@ -32,10 +39,12 @@ struct weir_limiter *weir_candidate_get(const struct weir_limiter_config *config
 		return NULL;
 	if (!weir_name_valid(config->candidate))
 		return ERR_PTR(-EINVAL);
-	o = weir_registry_find(WEIR_KIND_LIMITER, config->candidate);
+	if (weir_client_lacks(c, WEIR_RESTRICT_OPEN))
+		return ERR_PTR(-EPERM);
+	o = weir_registry_resolve(owner, WEIR_KIND_LIMITER, config->candidate);
 	if (!o)
 		return ERR_PTR(-ENOENT);
-	if (!weir_object_may(o, WEIR_RIGHT_USE))
+	if (!weir_object_may(o, c->cred, WEIR_RIGHT_USE))
 		err = -EACCES;
 	else if (weir_limiter(o) == live || weir_limiter(o)->key_type != key_type)
 		err = -EINVAL;

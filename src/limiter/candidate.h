@@ -14,7 +14,8 @@
 
 #include "limiter/limiter.h"
 
-struct weir_limiter *weir_candidate_get(const struct weir_limiter_config *config,
+struct weir_limiter *weir_candidate_get(const struct weir_client *c,
+					const struct weir_limiter_config *config,
 					const struct weir_limiter *live, u32 key_type);
 void weir_candidate_put(struct weir_limiter *candidate);
 void weir_candidate_tell(const struct weir_policy *p,

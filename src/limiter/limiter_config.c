@@ -9,6 +9,7 @@
 #include "lib/jitter.h"
 #include "table/key.h"
 #include "limiter/limiter.h"
+#include "core/client.h"
 #include "core/registry.h"
 #include "limiter/rules.h"
 #include "limiter/reserve.h"
@@ -145,7 +146,7 @@ static int limiter_init(struct weir_limiter *l,
 	return 0;
 }
 
-static struct weir_object *limiter_create(void *view)
+static struct weir_object *limiter_create(struct weir_client *client, void *view)
 {
 	struct weir_limiter_config *config = view;
 	struct weir_limiter *l, *candidate;
@@ -153,7 +154,7 @@ static struct weir_object *limiter_create(void *view)
 
 	if (err)
 		return ERR_PTR(err);
-	candidate = weir_candidate_get(config, NULL, config->key_type);
+	candidate = weir_candidate_get(client, config, NULL, config->key_type);
 	if (IS_ERR(candidate))
 		return ERR_CAST(candidate);
 	l = kzalloc(sizeof(*l), GFP_KERNEL_ACCOUNT);
@@ -231,11 +232,12 @@ static void config_merge(struct weir_limiter_config *c,
 
 /*
  * @candidate: the new one, if @mask has it; out: the one that it took the place of. Its
- * reference is the caller's to give back, whatever we return.
+ * reference is the caller's to give back, whatever we return. @admin: as in
+ * weir_registry_add().
  */
 static int limiter_change(struct weir_limiter *l,
 			  const struct weir_limiter_config *new, u64 mask,
-			  struct weir_limiter **candidate)
+			  struct weir_limiter **candidate, bool admin)
 {
 	struct weir_policy *old, *p;
 	struct weir_limiter_config config;
@@ -255,7 +257,7 @@ static int limiter_change(struct weir_limiter *l,
 	if (IS_ERR(p))
 		return PTR_ERR(p);
 	p->candidate = mask & WEIR_SET_CANDIDATE ? *candidate : old->candidate;
-	err = weir_registry_change(&l->obj, config.max_keys, mask);
+	err = weir_registry_change(&l->obj, config.max_keys, mask, admin);
 	if (err) {
 		kfree(p);
 		return err;
@@ -288,7 +290,8 @@ void weir_limiter_full_over(struct weir_limiter *l, unsigned int leaving)
 		WRITE_ONCE(l->full_told, 0);
 }
 
-static int limiter_set(struct weir_object *o, u64 mask, const void *config)
+static int limiter_set(struct weir_client *client, struct weir_object *o, u64 mask,
+		       const void *config)
 {
 	struct weir_limiter *l = weir_limiter(o);
 	struct weir_limiter *candidate = NULL;
@@ -300,14 +303,14 @@ static int limiter_set(struct weir_object *o, u64 mask, const void *config)
 	if (!weir_object_live_get(o))
 		return -ENODEV;
 	if (mask & WEIR_SET_CANDIDATE)
-		candidate = weir_candidate_get(new, l, l->key_type);
+		candidate = weir_candidate_get(client, new, l, l->key_type);
 	if (IS_ERR(candidate)) {
 		weir_object_live_put(o);
 		return PTR_ERR(candidate);
 	}
 	err = mutex_lock_interruptible(&l->set_lock);
 	if (!err) {
-		err = limiter_change(l, new, mask, &candidate);
+		err = limiter_change(l, new, mask, &candidate, weir_client_admin(client));
 		mutex_unlock(&l->set_lock);
 	}
 	weir_candidate_put(candidate);

@@ -122,7 +122,7 @@ static int rules_set(struct weir_limiter *l, const struct weir_rules *args,
 				changes, args->count);
 	if (IS_ERR(set))
 		return PTR_ERR(set);
-	err = weir_registry_change(&l->obj, l->obj.quota_keys, WEIR_SET_RULES);
+	err = weir_registry_change(&l->obj, l->obj.quota_keys, WEIR_SET_RULES, false);
 	if (err) {
 		weir_rules_free(set);
 		return err;

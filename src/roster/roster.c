@@ -8,6 +8,7 @@
  */
 
 #include <linux/err.h>
+#include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -291,11 +292,12 @@ static void replace(struct weir_claim *claim, struct weir_entry *e,
 	struct weir_roster *r = claim->r;
 
 	weir_term_succeed(&new->term, &r->version, &old->term);
-	new->pid = old->pid;
+	put_pid(new->pid);
+	new->pid = get_pid(old->pid);
 	new->uid = old->uid;
 	weir_tenure_put(new, e);
 	claim->new = NULL;
-	kfree_rcu(old, rcu);
+	weir_tenure_free_rcu(old);
 	this_cpu_inc(r->totals->replaced);
 	weir_tenure_answer(claim->op, new, claim->now, claim->c);
 }
@@ -410,7 +412,7 @@ int weir_roster_op(struct weir_client *c, struct weir_object *o, struct weir_op 
 	if (weir_term_makes(op->opcode)) {
 		ret = weir_claim_prepare(&claim, lease);
 	} else {
-		claim.new = weir_tenure_new(claim.r, lease);
+		claim.new = weir_tenure_new(claim.r, c, lease);
 		ret = claim.new ? 0 : -ENOMEM;
 	}
 	if (!ret)

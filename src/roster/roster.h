@@ -52,15 +52,15 @@ WEIR_KEYED_ASSERT(weir_roster);
  * I: set before the entry leads to it, then constant.
  *
  * @term:	version, time and owner
- * @pid:	I: of the owner; of a detached one, of who made it
- * @uid:	I: the same
+ * @pid:	I: the process that made it; a reference
+ * @uid:	I: the user of the client that made it
  * @rcu:	when no entry leads to it any more
  * @length:	I: of @value
  * @value:	I
  */
 struct weir_tenure {
 	struct weir_term	term;
-	pid_t			pid;
+	struct pid		*pid;
 	kuid_t			uid;
 	struct rcu_head		rcu;
 	u32			length;
@@ -101,8 +101,10 @@ void weir_roster_dropped(struct weir_table *t, struct weir_entry *e);
 int weir_claim_prepare(struct weir_claim *claim, const struct weir_op_lease *lease);
 void weir_claim_make(struct weir_claim *claim, struct weir_entry *e, bool linked);
 void weir_claim_discard(struct weir_claim *claim);
-struct weir_tenure *weir_tenure_new(struct weir_roster *r,
+struct weir_tenure *weir_tenure_new(struct weir_roster *r, const struct weir_client *c,
 				    const struct weir_op_lease *lease);
+void weir_tenure_free(struct weir_tenure *l);
+void weir_tenure_free_rcu(struct weir_tenure *l);
 void weir_tenure_put(struct weir_tenure *new, struct weir_entry *e);
 void weir_tenure_end(struct weir_roster *r, struct weir_tenure *old);
 void weir_tenure_lost(struct weir_roster *r, struct weir_entry *e,

@@ -8,6 +8,7 @@
 
 #include <linux/cred.h>
 #include <linux/memcontrol.h>
+#include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -19,7 +20,7 @@
 #include "roster/roster.h"
 
 /* Charged as the entry is. NULL: no memory. May sleep. */
-struct weir_tenure *weir_tenure_new(struct weir_roster *r,
+struct weir_tenure *weir_tenure_new(struct weir_roster *r, const struct weir_client *c,
 				    const struct weir_op_lease *lease)
 {
 	u32 length = lease ? lease->length : 0;
@@ -33,13 +34,33 @@ struct weir_tenure *weir_tenure_new(struct weir_roster *r,
 	if (!l)
 		return NULL;
 	*l = (struct weir_tenure){
-		.pid = task_tgid_nr(current),
-		.uid = current_euid(),
+		.pid = get_pid(task_tgid(current)),
+		.uid = c->cred->euid,
 		.length = length,
 	};
 	if (length)
 		memcpy(l->value, lease->value, length);
 	return l;
+}
+
+/* One that no entry ever led to; NULL is none. */
+void weir_tenure_free(struct weir_tenure *l)
+{
+	if (!l)
+		return;
+	put_pid(l->pid);
+	kfree(l);
+}
+
+static void tenure_free_rcu(struct rcu_head *rcu)
+{
+	weir_tenure_free(container_of(rcu, struct weir_tenure, rcu));
+}
+
+/* One that no entry leads to any more. */
+void weir_tenure_free_rcu(struct weir_tenure *l)
+{
+	call_rcu(&l->rcu, tenure_free_rcu);
 }
 
 /* What the caller is told of a lease that lasts at @now. Under RCU. */
@@ -49,7 +70,7 @@ void weir_tenure_answer(struct weir_op *op, const struct weir_tenure *l, u64 now
 	op->version = l->term.version;
 	op->length = l->length;
 	op->left = weir_term_left(weir_term_expires(&l->term), now);
-	op->pid = l->pid;
+	op->pid = pid_vnr(l->pid);
 	op->uid = from_kuid_munged(current_user_ns(), l->uid);
 	op->owner_tag = l->term.tag;
 	if (!l->term.client)
@@ -71,7 +92,7 @@ void weir_tenure_end(struct weir_roster *r, struct weir_tenure *old)
 	/* of a dead roster all grants end at once: see weir_grant_object_end() */
 	if (old->term.grant && weir_object_alive(&r->obj))
 		weir_grant_drop(old->term.grant);
-	kfree_rcu(old, rcu);
+	weir_tenure_free_rcu(old);
 }
 
 /* The same, with an event. The entry is locked, so those of a key come in order. */
@@ -97,7 +118,7 @@ void weir_tenure_lost(struct weir_roster *r, struct weir_entry *e,
  */
 int weir_claim_prepare(struct weir_claim *claim, const struct weir_op_lease *lease)
 {
-	claim->new = weir_tenure_new(claim->r, lease);
+	claim->new = weir_tenure_new(claim->r, claim->c, lease);
 	if (!claim->new)
 		return -ENOMEM;
 	if (claim->op->n & WEIR_LEASE_DETACHED)
@@ -109,7 +130,7 @@ int weir_claim_prepare(struct weir_claim *claim, const struct weir_op_lease *lea
 /* What was not used. */
 void weir_claim_discard(struct weir_claim *claim)
 {
-	kfree(claim->new);
+	weir_tenure_free(claim->new);
 	weir_grant_discard(claim->memory);
 }
 

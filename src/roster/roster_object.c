@@ -3,6 +3,7 @@
 
 #include <linux/cred.h>
 #include <linux/err.h>
+#include <linux/pid.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -33,7 +34,7 @@ static const struct weir_table_ops roster_table_ops = {
 	.dropped = weir_roster_dropped,
 };
 
-static struct weir_object *roster_create(void *view)
+static struct weir_object *roster_create(struct weir_client *client, void *view)
 {
 	struct weir_roster_config *config = view;
 	struct weir_roster *r;
@@ -126,7 +127,7 @@ static void record_fill(struct weir_dump_walk *d, struct weir_entry *e)
 		.tag = l->term.tag,
 		.version = l->term.version,
 		.left = expires == WEIR_EXPIRY_NEVER ? WEIR_NEVER : expires - now,
-		.pid = l->pid,
+		.pid = pid_vnr(l->pid),
 		.uid = from_kuid_munged(current_user_ns(), l->uid),
 	};
 	padded_put(padded_put(info->data, e->key, e->key_len), l->value, l->length);
@@ -185,7 +186,6 @@ const struct weir_kind_ops weir_roster_ops = {
 	.build		= weir_keyed_build,
 	.release	= weir_keyed_release,
 	.dump		= roster_dump,
-	.dump_right	= WEIR_RIGHT_OBSERVE,
 	.give_back	= weir_roster_give_back,
 	.keys		= weir_keyed_keys,
 	.attrs		= roster_attrs,

@@ -36,11 +36,11 @@ full       0' breaker show cli.ip
 prints 'closed, 0 of 0 calls failed; the next time it opens for 5s' breaker show cli.ip 192.0.2.7
 run weir breaker show cli.ip 2001:db8::7 --json
 json_is . '{"name":"cli.ip","key":"2001:db8::7","state":"closed","now":{"left_ns":null,"step":0,"calls":0,"failures":0,"admitted":null,"succeeded":null}}' 'a key, in JSON'
-prints '' breaker create cli.plain --failures 9 --within 1s --open 1s --existing-ok
+prints "breaker 'cli.plain' existed; nothing was made" breaker create cli.plain --failures 9 --within 1s --open 1s --existing-ok
 run weir breaker show cli.plain --json
 json_is .failures 3 '--existing-ok leaves it as it is'
 run weir list breaker --json
-json_is '[.[] | select(.name | startswith("cli.")) | [.kind, .name, .type, .mode, .keys]]' '[["breaker","cli.plain",null,"0660",0],["breaker","cli.ip",null,"0600",0]]' 'list has breakers'
+json_is '[.[] | select(.name | startswith("cli.")) | [.kind, .name, .type, .mode, .keys]]' '[["breaker","cli.plain",null,"0760",0],["breaker","cli.ip",null,"0600",0]]' 'list has breakers'
 
 some='--within 1s --open 1s'
 # shellcheck disable=SC2086

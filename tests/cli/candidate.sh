@@ -63,7 +63,7 @@ refuses "limiter 'cli.text': cannot become the candidate: the kernel module refu
 run weir list limiter
 [[ $(grep -c 'cli\.' "$work/out") == 3 ]]
 result $? 'none of these made or deleted anything' <<<''
-prints '' limiter create cli.other --candidate-of cli.live --existing-ok
+prints "limiter 'cli.other' existed; nothing was made" limiter create cli.other --candidate-of cli.live --existing-ok
 run weir limiter show cli.live --json
 json_is .candidate.name '"cli.other"' 'one that exists may become it'
 

@@ -52,7 +52,7 @@ run weir counter read --json cli.seq
 json_is . '{"name":"cli.seq","type":"sequence","fields":{"value":14}}' 'read --json of a sequence'
 prints '15 4294967310' counter next cli.seq --count 4294967296
 
-prints '' counter create cli.web --existing-ok
+prints "counter 'cli.web' existed; nothing was made" counter create cli.web --existing-ok
 refuses "counter 'cli.web': exists already" counter create cli.web
 refuses "counter '.x': not a name: 1 to 63 of A-Z a-z 0-9 . _ -, first a letter or digit" counter create .x
 refuses "field 'b/c': not a name: 1 to 63 of A-Z a-z 0-9 . _ -, first a letter or digit" counter create cli.x a b/c
@@ -64,8 +64,8 @@ refuses '--first: only for --type sequence' counter create cli.x --first 2
 refuses 'a sequence has no fields' counter create cli.x a --type sequence
 refuses 'a histogram has no fields' counter create cli.x a --type histogram
 refuses "--type 'mean': must be sum, sequence or histogram" counter create cli.x --type mean
-refuses "--mode '0777': has only r (4) and w (2), as in 0664" counter create cli.x --mode 0777
-refuses "--mode '8': not octal digits such as 0660" counter create cli.x --mode 8
+refuses "--mode '1777': has only r (4), w (2) and x (1), as in 0764" counter create cli.x --mode 1777
+refuses "--mode '8': not octal digits such as 0760" counter create cli.x --mode 8
 refuses "--group 'no such': no such group" counter create cli.x --group 'no such'
 # shellcheck disable=SC2046
 refuses 'a counter has at most 64 fields' counter create cli.x $(seq 1 65)

@@ -25,7 +25,7 @@ full       0' gate show cli.ip
 prints '5 of 5 free, 0 waiting' gate show cli.ip 192.0.2.7
 run weir gate show cli.ip 2001:db8::7 --json
 json_is . '{"name":"cli.ip","key":"2001:db8::7","permits":5,"free":5,"waiting":0}' 'a key, in JSON'
-prints '' gate create cli.plain --permits 9 --existing-ok
+prints "gate 'cli.plain' existed; nothing was made" gate create cli.plain --permits 9 --existing-ok
 run weir gate show cli.plain --json
 json_is .permits 2 '--existing-ok leaves it as it is'
 run weir list gate --json

@@ -50,7 +50,7 @@ cleanup() {
 	local kind name
 
 	weir list 2>/dev/null | while read -r kind _ _ _ _ _ name; do
-		[[ $name != cli.* ]] || weir "$kind" delete "$name"
+		[[ ${name##*/} != cli.* ]] || weir "$kind" delete "$name"
 	done
 	rm -rf "$work"
 }

@@ -38,7 +38,7 @@ status_is 1 'and no more'
 run weir limiter show cli.window --json
 json_is '[.algorithm, .burst, .key_type, .max_keys, .prefix4]' '["window",10,"text",65536,null]' 'a window over text keys'
 
-prints '' limiter create cli.plain --rate 1/s --existing-ok
+prints "limiter 'cli.plain' existed; nothing was made" limiter create cli.plain --rate 1/s --existing-ok
 run weir limiter show cli.plain --json
 json_is .tokens 5 '--existing-ok leaves it as it is'
 refuses "limiter 'cli.plain': exists already" limiter create cli.plain --rate 5/s

@@ -20,16 +20,16 @@ status_is 0 'list succeeds'
 output_like '^KIND     TYPE      MODE OWNER      GROUP          KEYS  NAME' 'a line of headings'
 grep 'cli\.' "$work/out" >"$work/ours"
 cp "$work/ours" "$work/out"
-output_is 'counter  sum       0660 root       root              -  cli.sum
+output_is 'counter  sum       0760 root       root              -  cli.sum
 counter  sequence  0640 root       root              -  cli.seq
 limiter  bucket    0644 root       12345             2  cli.lim
-limiter  window    0660 root       root              0  cli.sum
+limiter  window    0760 root       root              0  cli.sum
 breaker  -         0600 root       root              1  cli.lim
 roster   -         0640 root       root              1  cli.lim' 'objects in the order of creation'
 
 run weir list --json
 status_is 0 'list --json succeeds'
-json_is '[.[] | select(.name | startswith("cli.")) | del(.id)]' '[{"kind":"counter","name":"cli.sum","type":"sum","mode":"0660","uid":0,"gid":0,"keys":null},{"kind":"counter","name":"cli.seq","type":"sequence","mode":"0640","uid":0,"gid":0,"keys":null},{"kind":"limiter","name":"cli.lim","type":"bucket","mode":"0644","uid":0,"gid":12345,"keys":2},{"kind":"limiter","name":"cli.sum","type":"window","mode":"0660","uid":0,"gid":0,"keys":0},{"kind":"breaker","name":"cli.lim","type":null,"mode":"0600","uid":0,"gid":0,"keys":1},{"kind":"roster","name":"cli.lim","type":null,"mode":"0640","uid":0,"gid":0,"keys":1}]' 'every member'
+json_is '[.[] | select(.name | startswith("cli.")) | del(.id)]' '[{"kind":"counter","name":"cli.sum","type":"sum","mode":"0760","owner":0,"uid":0,"gid":0,"keys":null},{"kind":"counter","name":"cli.seq","type":"sequence","mode":"0640","owner":0,"uid":0,"gid":0,"keys":null},{"kind":"limiter","name":"cli.lim","type":"bucket","mode":"0644","owner":0,"uid":0,"gid":12345,"keys":2},{"kind":"limiter","name":"cli.sum","type":"window","mode":"0760","owner":0,"uid":0,"gid":0,"keys":0},{"kind":"breaker","name":"cli.lim","type":null,"mode":"0600","owner":0,"uid":0,"gid":0,"keys":1},{"kind":"roster","name":"cli.lim","type":null,"mode":"0640","owner":0,"uid":0,"gid":0,"keys":1}]' 'every member'
 json_is '[.[].id] == ([.[].id] | sort | unique)' true 'ids rise'
 
 run weir list limiter --json

@@ -74,31 +74,86 @@ lets 'allowed, 4 of 5 left' check cli.open
 lets 'allowed, 5 of 5 left' limiter refund cli.open 1
 denies "limiter 'cli.open': permission denied: needs to be its owner or root" ban add cli.open 10m
 denies "limiter 'cli.open': permission denied: needs to be its owner or root" limiter set cli.open --rate 9/s
-denies "limiter 'cli.open': permission denied: needs to be its owner or root" limiter keys cli.open
+denies "limiter 'cli.open': permission denied: needs r and x in its mode" limiter keys cli.open
+denies "limiter 'cli.open': permission denied: needs r and x in its mode" ban list cli.open
+weir limiter create cli.keys --rate 5/100d --key text --mode 0705
+weir check cli.keys ann >/dev/null
+run as weir limiter keys cli.keys --json
+json_is '[.[].key]' '["ann"]' 'x is for keys'
 denies "limiter 'cli.open': permission denied: needs to be its owner or root" limiter forget cli.open
 
-# A user who may observe a roster may list its leases.
+# To observe a roster is to look at a lease whose key one knows; x is to see who is in it.
 weir roster create cli.hidden --max 5 --mode 0660
 weir roster create cli.shown --max 5 --mode 0664
-weir roster create cli.open --max 5 --mode 0666
+weir roster create cli.listed --max 5 --mode 0665
+weir roster put cli.listed ann here >/dev/null
+weir roster create cli.open --max 5 --mode 0667
 weir roster put cli.shown ann here >/dev/null
-denies "roster 'cli.hidden': permission denied: needs r in its mode" roster list cli.hidden
+denies "roster 'cli.hidden': permission denied: needs r and x in its mode" roster list cli.hidden
+denies "roster 'cli.shown': permission denied: needs r and x in its mode" roster list cli.shown
 lets here roster get cli.shown ann
-run as weir roster list cli.shown --json
-json_is '[.[].key]' '["ann"]' 'with r it can be listed'
+run as weir roster list cli.listed --json
+json_is '[.[].key]' '["ann"]' 'with r and x it can be listed'
 denies "roster 'cli.shown': permission denied: needs r and w in its mode" roster claim cli.shown bob
 denies "roster 'cli.shown': permission denied: needs r and w in its mode" roster claim cli.shown bob -- echo no
 denies "roster 'cli.shown': permission denied: needs r and w in its mode" roster remove cli.shown ann
 lets '[1]' roster claim cli.open bob -- sh -c "weir roster list cli.open --json | jq -c '[.[].version]'"
 denies "roster 'cli.open': permission denied: needs to be its owner or root" roster delete cli.open
 
-# User nobody owns the objects it creates.
+# What nobody makes is nobody's own, and in nobody's way.
 lets '' counter create cli.theirs
-denies "counter 'cli.open': exists already" counter create cli.open
-denies "counter 'cli.hidden': exists already" counter create cli.hidden
+run weir counter read cli.theirs
+all_is 2 '' "weir: counter 'cli.theirs': no such object" 'it is not root'"'"'s'
+prints 0 counter read nobody/cli.theirs
+prints 0 counter read 65534/cli.theirs
 denies "counter 'cli.x': permission denied: you are not in the group of --group" counter create cli.x --group root
+denies "counter 'root/cli.x': permission denied: only root creates for another user" counter create root/cli.x
 lets '' counter add cli.theirs 3
 lets 3 counter take cli.theirs
 lets '' counter delete cli.theirs
+refuses "counter 'none-such/cli.x': no such user: 'none-such'" counter read none-such/cli.x
+
+# A name that a user took first is not what root gets, nor what others find.
+lets '' limiter create cli.login --rate 1000000/s --mode 0666
+prints '' limiter create cli.login --rate 5/100d --mode 0664 --existing-ok
+prints "limiter 'cli.login' existed; nothing was made" limiter create cli.login --rate 5/100d --existing-ok
+prints 'allowed, 4 of 5 left' check cli.login
+lets 'allowed, 1000000 of 1000000 left' limiter peek cli.login
+lets 'allowed, 4 of 5 left' limiter peek root/cli.login
+lets '' limiter delete cli.login
+lets 'allowed, 4 of 5 left' limiter peek cli.login
+lets "limiter 'cli.login' of root existed; nothing was made" limiter create cli.login --rate 9/s --existing-ok
+run as weir list limiter --json
+json_is '[.[] | select(.name == "cli.login") | .owner]' '[0]' 'whose it is'
+
+# Root makes and sees what is another's.
+prints '' counter create nobody/cli.gift
+lets '' counter add cli.gift 7
+prints 7 counter read nobody/cli.gift
+run weir list
+[[ $(grep -o 'nobody/cli.gift' "$work/out") == nobody/cli.gift ]]
+result $? 'a list shows whose they are' <"$work/out"
+run as weir list
+[[ $(grep -o '[^ ]*cli.gift' "$work/out") == cli.gift ]]
+result $? 'but not of one'"'"'s own' <"$work/out"
+run weir save "$work/state"
+lets '' counter delete cli.gift
+weir list | while read -r kind _ _ _ _ _ name; do
+	[[ ${name##*/} != cli.* ]] || weir "$kind" delete "$name"
+done
+run weir restore "$work/state"
+lets 7 counter read cli.gift
+
+# Each has a stream of events.
+run as weir events --json
+jq -s 'map(select(.name == "cli.gift")) | length > 0' "$work/out" | grep -q true
+result $? 'of one'"'"'s own objects' <"$work/out"
+run weir events --json
+jq -s 'map(select(.name == "cli.gift")) | length == 0' "$work/out" | grep -q true
+result $? 'not of another'"'"'s' <"$work/out"
+run weir events --user nobody --json
+jq -s 'map(select(.name == "cli.gift")) | length > 0' "$work/out" | grep -q true
+result $? 'unless it is asked for' <"$work/out"
+refuses "--user 'none-such': no such user" events --user none-such
 
 end_tests

@@ -46,11 +46,11 @@ full       0' roster show cli.ip
 prints '' roster create cli.none --max 1 --key none --ttl never
 run weir roster show cli.none --json
 json_is '[.max, .ttl_ns, .key_type]' '[1,null,"none"]' 'never is no time'
-prints '' roster create cli.text --max 9 --existing-ok
+prints "roster 'cli.text' existed; nothing was made" roster create cli.text --max 9 --existing-ok
 run weir roster show cli.text --json
 json_is .max 3 '--existing-ok leaves it as it is'
 run weir list roster --json
-json_is '[.[] | select(.name | startswith("cli.")) | [.kind, .name, .type, .mode, .keys]]' '[["roster","cli.text",null,"0660",0],["roster","cli.ip",null,"0600",0],["roster","cli.none",null,"0660",0]]' 'list has rosters'
+json_is '[.[] | select(.name | startswith("cli.")) | [.kind, .name, .type, .mode, .keys]]' '[["roster","cli.text",null,"0760",0],["roster","cli.ip",null,"0600",0],["roster","cli.none",null,"0760",0]]' 'list has rosters'
 run cat /sys/kernel/weir/rosters/cli.text/max
 output_is 3 'so has sysfs'
 
@@ -228,7 +228,7 @@ refuses 'roster get: --raw and --json are two ways to print it' roster get cli.t
 refuses "roster: no such verb: 'set'" roster set cli.text --max 5
 answers 1 "weir: roster 'cli.text': key '\\x1b[2J': there is no lease" roster get cli.text $'\e[2J'
 refuses "roster 'cli.x': no such object" roster claim cli.x ann
-refuses "roster '../x': not a name: 1 to 63 of A-Z a-z 0-9 . _ -, first a letter or digit" roster claim ../x ann
+refuses "roster '../x': no such user: '..'" roster claim ../x ann
 prints first roster get cli.text ann
 is 2 "$(stat cli.text members)" 'none of this made a lease'
 

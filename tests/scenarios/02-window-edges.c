@@ -412,7 +412,7 @@ static void one_ban(struct weir *weir, unsigned int processes)
 		.strikes = STRIKES, .nbans = 1, .ban = { HOUR },
 	};
 	struct weir_limiter *login = service_limiter(weir, LIMITER, &config);
-	struct weir_events *events = weir_events_open(WEIR_EVENTS_NOW);
+	struct weir_events *events = weir_events_open(NULL, WEIR_EVENTS_NOW);
 	struct crowd *crowd = crowd_make(processes);
 	struct weir_limiter_stats stats;
 	uint64_t strikes = 0;

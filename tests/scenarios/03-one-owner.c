@@ -59,6 +59,7 @@ static int create(struct crowd *crowd, unsigned int me, void *arg)
 		.tokens = me + 1, .period = DAY,
 	};
 	struct weir_create create = {
+		.owner = WEIR_OWNER_DEFAULT,
 		.size = sizeof(create), .kind = WEIR_KIND_LIMITER,
 		.mode = 0660, .gid = WEIR_GID_DEFAULT,
 		.rights = WEIR_RIGHT_ALL, .config = (uintptr_t)&config,

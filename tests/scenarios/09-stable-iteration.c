@@ -148,7 +148,7 @@ static unsigned int leases_walk(const struct roster *r, unsigned int *others)
 static unsigned int objects_walk(struct weir *weir)
 {
 	static uint8_t seen[OBJECTS];
-	struct weir_objects *objects = weir_objects_open(weir, WEIR_KIND_COUNTER);
+	struct weir_objects *objects = weir_objects_open(weir, WEIR_KIND_COUNTER, NULL);
 	const struct weir_object_info *info;
 	unsigned int wrong = 0, i;
 

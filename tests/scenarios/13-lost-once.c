@@ -171,7 +171,7 @@ static void note_the_loss(struct ledger *ledger, const struct weir_event *e)
 static int monitor(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct ledger *ledger = arg;
-	struct weir_events *events = weir_events_open(ledger->at);
+	struct weir_events *events = weir_events_open(NULL, ledger->at);
 	const struct weir_event *e;
 
 	if (!events)
@@ -208,7 +208,7 @@ static unsigned int rounds_run(struct ledger *ledger, unsigned int rounds)
 /* The last monitor: reads what is left, up to what there is by now. */
 static void catch_up(struct ledger *ledger, uint64_t end)
 {
-	struct weir_events *events = weir_events_open(ledger->at);
+	struct weir_events *events = weir_events_open(NULL, ledger->at);
 	const struct weir_event *e;
 
 	while (events && ledger->at < end) {

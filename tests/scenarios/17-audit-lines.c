@@ -153,7 +153,7 @@ static void line_check(struct seat *seat, const struct weir_event *e, int64_t *l
 static int follow(struct crowd *crowd, unsigned int me, void *arg)
 {
 	const struct following *f = arg;
-	struct weir_events *events = weir_events_open(f->from);
+	struct weir_events *events = weir_events_open(NULL, f->from);
 	const uint64_t end = f->from + (uint64_t)WRITERS * lines;
 	struct seat *seat = &crowd->seat[me];
 	uint64_t next = f->from;

@@ -21,7 +21,7 @@
 #include "visit.h"
 
 #define WRITERS	4
-#define KEPT	4096
+#define KEPT	1024
 #define ROOM	(2L << 20)	/* what a kernel's memory moves by itself */
 
 static unsigned int each;
@@ -100,7 +100,7 @@ static int follow(struct crowd *crowd, unsigned int me, void *arg)
 {
 	const uint64_t from = *(uint64_t *)arg;
 	const uint64_t end = from + (uint64_t)WRITERS * each;
-	struct weir_events *events = weir_events_open(from);
+	struct weir_events *events = weir_events_open(NULL, from);
 	struct seat *seat = &crowd->seat[me];
 	uint32_t next[WRITERS] = { 0 };
 	const struct weir_event *e;

@@ -32,7 +32,8 @@ static bool roster_connect(struct roster *r)
 static int roster_open(struct roster *r, const char *name, uint64_t *id)
 {
 	struct weir_open args = { .size = sizeof(args), .kind = WEIR_KIND_ROSTER,
-				  .rights = WEIR_RIGHT_ALL };
+				  .rights = WEIR_RIGHT_ALL,
+				  .owner = WEIR_OWNER_DEFAULT };
 	int ret;
 
 	if (!roster_connect(r))
@@ -89,6 +90,7 @@ struct roster roster_make(const char *name, uint64_t max, uint64_t ttl)
 	struct weir_create args = { .size = sizeof(args), .kind = WEIR_KIND_ROSTER,
 				    .mode = 0660, .gid = WEIR_GID_DEFAULT,
 				    .rights = WEIR_RIGHT_ALL,
+				    .owner = WEIR_OWNER_DEFAULT,
 				    .config = address(&config) };
 	struct roster r = roster_enter(name);
 

@@ -109,7 +109,7 @@ struct weir_gate *service_gate(struct weir *weir, const char *name,
 
 unsigned int objects_named(struct weir *weir, const char *name)
 {
-	struct weir_objects *objects = weir_objects_open(weir, WEIR_KIND_ANY);
+	struct weir_objects *objects = weir_objects_open(weir, WEIR_KIND_ANY, NULL);
 	const struct weir_object_info *info;
 	unsigned int count = 0;
 

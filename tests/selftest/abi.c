@@ -32,7 +32,7 @@
 #include "client.h"
 #include "memory.h"
 
-_Static_assert(sizeof(struct weir_info) == 96, "weir_info");
+_Static_assert(sizeof(struct weir_info) == 144, "weir_info");
 _Static_assert(sizeof(struct weir_counter_config) == 40, "weir_counter_config");
 _Static_assert(sizeof(struct weir_histogram) == 7712, "weir_histogram");
 _Static_assert(sizeof(struct weir_histogram) == WEIR_HISTOGRAM_WORDS * 8, "all words");
@@ -44,7 +44,7 @@ _Static_assert(sizeof(struct weir_close) == 8, "weir_close");
 _Static_assert(sizeof(struct weir_set) == 24, "weir_set");
 _Static_assert(sizeof(struct weir_get) == 24, "weir_get");
 _Static_assert(sizeof(struct weir_delete) == 8, "weir_delete");
-_Static_assert(sizeof(struct weir_object_info) == 104, "weir_object_info");
+_Static_assert(sizeof(struct weir_object_info) == 112, "weir_object_info");
 _Static_assert(sizeof(struct weir_list) == 40, "weir_list");
 _Static_assert(sizeof(struct weir_entry_info) == 40, "weir_entry_info");
 _Static_assert(sizeof(struct weir_dump) == 40, "weir_dump");
@@ -56,6 +56,8 @@ _Static_assert(sizeof(struct weir_rules) == 24, "weir_rules");
 _Static_assert(sizeof(struct weir_load) == 40, "weir_load");
 _Static_assert(sizeof(struct weir_event) == 120, "weir_event");
 _Static_assert(sizeof(struct weir_emit) == 88, "weir_emit");
+_Static_assert(sizeof(struct weir_stream) == 8, "weir_stream");
+_Static_assert(sizeof(struct weir_restrict) == 16, "weir_restrict");
 _Static_assert(WEIR_EVENT_SIZE_MAX == sizeof(struct weir_event) + 256,
 	       "the longest key, padded to 8, fits in the longest record");
 
@@ -199,7 +201,8 @@ static void list_prepare(struct world *w, void *arg)
 	struct weir_list list = { .size = sizeof(list),
 				  .buffer = address(w->buffer),
 				  .length = sizeof(w->buffer),
-				  .count = POISON_U32 };
+				  .count = POISON_U32,
+				  .owner = WEIR_OWNER_DEFAULT };
 
 	memcpy(arg, &list, sizeof(list));
 }
@@ -243,6 +246,23 @@ static void emit_prepare(struct world *w, void *arg)
 	memcpy(arg, &emit, sizeof(emit));
 }
 
+static void stream_prepare(struct world *w, void *arg)
+{
+	struct weir_stream stream = { .size = sizeof(stream),
+				      .owner = WEIR_OWNER_DEFAULT };
+
+	(void)w;
+	memcpy(arg, &stream, sizeof(stream));
+}
+
+static void restrict_prepare(struct world *w, void *arg)
+{
+	struct weir_restrict restriction = { .size = sizeof(restriction) };
+
+	(void)w;
+	memcpy(arg, &restriction, sizeof(restriction));
+}
+
 static void nothing_undo(struct world *w, void *arg)
 {
 	(void)w;
@@ -266,6 +286,8 @@ static const struct command commands[] = {
 	ROW(SUBMIT, submit, true, nothing_undo),
 	ROW(RULES, rules, true, nothing_undo),
 	ROW(EMIT, emit, true, nothing_undo),
+	ROW(STREAM, stream, false, nothing_undo),
+	ROW(RESTRICT, restrict, false, nothing_undo),
 };
 
 FIXTURE(abi) {
@@ -294,6 +316,8 @@ VARIANT(dump, 8);
 VARIANT(submit, 9);
 VARIANT(rules, 10);
 VARIANT(emit, 11);
+VARIANT(stream, 12);
+VARIANT(restrict, 13);
 
 static struct state state_get(struct world *w)
 {
@@ -525,7 +549,7 @@ TEST(unknown_ioctls)
 	ASSERT_LE(0, fd);
 	before = info_get(fd);
 	size_write(arg, sizeof(arg));
-	for (unsigned int nr = _IOC_NR(WEIR_IOC_EMIT) + 1; nr < 256; nr++)
+	for (unsigned int nr = _IOC_NR(WEIR_IOC_RESTRICT) + 1; nr < 256; nr++)
 		EXPECT_EQ(-ENOTTY, call(fd, _IO(WEIR_IOC_MAGIC, nr), arg));
 	EXPECT_EQ(before.event_next, info_get(fd).event_next);
 	close(fd);

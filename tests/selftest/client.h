@@ -133,7 +133,7 @@ static inline struct weir_create create_make(__u32 kind, const char *name,
 	create.rights = WEIR_RIGHT_ALL;
 	create.config = address(config);
 	create.handle = POISON_U32;
-	create.owner = POISON_U32;
+	create.owner = WEIR_OWNER_DEFAULT;
 	create.created = POISON_U32;
 	create.id = POISON_U64;
 	snprintf(create.name, sizeof(create.name), "%s", name);
@@ -150,22 +150,33 @@ static inline struct weir_open open_make(__u32 kind, const char *name,
 	open.kind = kind;
 	open.rights = rights;
 	open.handle = POISON_U32;
+	open.owner = WEIR_OWNER_DEFAULT;
 	open.id = POISON_U64;
 	snprintf(open.name, sizeof(open.name), "%s", name);
 	return open;
 }
 
-static inline int object_open(int fd, __u32 kind, const char *name,
-			      __u32 rights, __u32 *handle)
+/* The object of that name that @owner has. */
+static inline int object_open_of(int fd, __u32 owner, __u32 kind, const char *name,
+				 __u32 rights, __u32 *handle)
 {
 	struct weir_open open = open_make(kind, name, rights);
-	int ret = call(fd, WEIR_IOC_OPEN, &open);
+	int ret;
+
+	open.owner = owner;
+	ret = call(fd, WEIR_IOC_OPEN, &open);
 
 	*handle = ret ? 0 : open.handle;
 	return ret;
 }
 
-/* Open a file of our own, and the object of that name in it. */
+static inline int object_open(int fd, __u32 kind, const char *name, __u32 rights,
+			      __u32 *handle)
+{
+	return object_open_of(fd, WEIR_OWNER_DEFAULT, kind, name, rights, handle);
+}
+
+/* A file of one's own, and the object of that name in it. */
 static inline int object_enter(__u32 kind, const char *name, __u32 *handle)
 {
 	int fd = client_open(O_RDWR);
@@ -244,16 +255,21 @@ static inline int object_delete(int fd, __u32 handle)
 }
 
 /* Delete by name: open for ADMIN, delete, give the handle back. */
-static inline int object_remove(int fd, __u32 kind, const char *name)
+static inline int object_remove_of(int fd, __u32 owner, __u32 kind, const char *name)
 {
 	__u32 handle;
-	int ret = object_open(fd, kind, name, WEIR_RIGHT_ADMIN, &handle);
+	int ret = object_open_of(fd, owner, kind, name, WEIR_RIGHT_ADMIN, &handle);
 
 	if (ret)
 		return ret;
 	ret = object_delete(fd, handle);
 	handle_close(fd, handle);
 	return ret;
+}
+
+static inline int object_remove(int fd, __u32 kind, const char *name)
+{
+	return object_remove_of(fd, WEIR_OWNER_DEFAULT, kind, name);
 }
 
 static inline int counter_create(int fd, const char *name, __u32 type,
@@ -428,7 +444,8 @@ static inline int list_page(int fd, __u32 kind, __u64 *cursor, void *buffer,
 {
 	struct weir_list list = { .size = sizeof(list), .kind = kind,
 				  .cursor = *cursor, .buffer = address(buffer),
-				  .length = length, .count = POISON_U32 };
+				  .length = length, .count = POISON_U32,
+				  .owner = WEIR_OWNER_DEFAULT };
 	int ret = call(fd, WEIR_IOC_LIST, &list);
 
 	*cursor = list.cursor;
@@ -437,7 +454,15 @@ static inline int list_page(int fd, __u32 kind, __u64 *cursor, void *buffer,
 	return ret;
 }
 
-/* Delete objects left behind by an aborted test. */
+/* Read the events of @owner from now on. */
+static inline int stream_choose(int fd, __u32 owner)
+{
+	struct weir_stream stream = { .size = sizeof(stream), .owner = owner };
+
+	return call(fd, WEIR_IOC_STREAM, &stream);
+}
+
+/* Delete whatever an aborted test left behind. */
 static inline void objects_wipe(void)
 {
 	struct weir_object_info found[64];
@@ -449,7 +474,8 @@ static inline void objects_wipe(void)
 			  &filled, &count) && filled)
 		for (__u32 i = 0; i < count; i++)
 			if (!strncmp(found[i].name, OURS, strlen(OURS)))
-				object_remove(fd, found[i].kind, found[i].name);
+				object_remove_of(fd, found[i].owner, found[i].kind,
+						 found[i].name);
 	close(fd);
 }
 

@@ -10,7 +10,7 @@
 
 #define ALICE	4501
 #define BOB	4502
-#define KEPT	4096
+#define KEPT	1024
 #define MOST	WEIR_RECORD_MAX
 
 FIXTURE(emit) {
@@ -207,35 +207,45 @@ static int emit_as(void *arg)
 	return emit(fd, "mine", 4, &seq) ?: getpid();
 }
 
-/* The author is the caller, not the opener of the file. */
+/* The user is the one that opened the file, the process the one that emits. */
 TEST_F(emit, by_whom)
 {
 	struct record r;
-	int pid = person_run(ALICE, ALICE, emit_as, NULL);
+	int pid;
 
+	EXPECT_EQ(0, stream_choose(self->reader, ALICE));
+	pid = person_run(ALICE, ALICE, emit_as, NULL);
 	ASSERT_LT(0, pid);
-	ASSERT_EQ(0, record_at(self->reader, self->from, &r));
+	ASSERT_EQ(0, record_at(self->reader, 0, &r));
 	EXPECT_EQ(ALICE, r.event.value);
 	EXPECT_EQ(pid, r.event.more);
+	EXPECT_TRUE(nothing_came(self));
 	pid = person_run(BOB, BOB, emit_as, &self->fd);
 	ASSERT_LT(0, pid);
-	ASSERT_EQ(0, record_at(self->reader, self->from + 1, &r));
-	EXPECT_EQ(BOB, r.event.value);
+	EXPECT_EQ(0, stream_choose(self->reader, WEIR_OWNER_DEFAULT));
+	ASSERT_EQ(0, record_at(self->reader, self->from, &r));
+	EXPECT_EQ(0, r.event.value);
 	EXPECT_EQ(pid, r.event.more);
 }
 
-/* A bitmap of the readable events from number @arg on; and poll's final position. */
+struct seer {
+	__u32 owner;
+	__u64 from;
+};
+
+/* The numbers of those seen, one bit each from @from on; and where poll ends up. */
 static int seen_as(void *arg)
 {
 	char buffer[WEIR_EVENT_SIZE_MAX] __attribute__((aligned(8)));
 	const struct weir_event *e = (void *)buffer;
-	__u64 from = *(__u64 *)arg;
+	const struct seer *seer = arg;
 	struct pollfd p = { .events = POLLIN };
 	int seen = 0;
 	ssize_t got;
 
 	p.fd = client_open(O_RDONLY | O_NONBLOCK);
-	if (p.fd < 0 || lseek(p.fd, from, SEEK_SET) < 0)
+	if (p.fd < 0 || stream_choose(p.fd, seer->owner) ||
+	    lseek(p.fd, seer->from, SEEK_SET) < 0)
 		return PERSON_FAILED;
 	while (poll(&p, 1, 0) == 1) {
 		got = read(p.fd, buffer, sizeof(buffer));
@@ -243,7 +253,7 @@ static int seen_as(void *arg)
 			return PERSON_FAILED;
 		for (ssize_t at = 0; at < got; at += e->size) {
 			e = (void *)(buffer + at);
-			seen |= 1 << (e->seq - from);
+			seen |= 1 << (e->seq - seer->from);
 		}
 		e = (void *)buffer;
 	}
@@ -251,19 +261,30 @@ static int seen_as(void *arg)
 	       seen : PERSON_FAILED;
 }
 
+/* Each user has a stream; of another's records only an administrator sees anything. */
 TEST_F(emit, who_sees_it)
 {
+	struct seer roots = { .owner = 0, .from = self->from };
+	struct seer alices = { .owner = ALICE };
+	struct seer own = { .owner = WEIR_OWNER_DEFAULT };
 	__u64 seq;
 
+	/* what keeps her stream */
+	EXPECT_EQ(0, stream_choose(self->reader, ALICE));
 	ASSERT_EQ(0, emit(self->fd, "root's", 6, &seq));
 	ASSERT_LT(0, person_run(ALICE, ALICE, emit_as, NULL));
 	ASSERT_LT(0, person_run(BOB, ALICE, emit_as, NULL));
 	ASSERT_LT(0, person_run(ALICE, BOB, emit_as, NULL));
-	EXPECT_EQ(0xf, seen_as(&self->from));
-	/* the user's own records only; the group makes no difference */
-	EXPECT_EQ(0xa, person_run(ALICE, BOB, seen_as, &self->from));
-	EXPECT_EQ(0x4, person_run(BOB, ALICE, seen_as, &self->from));
-	EXPECT_EQ(0, person_run(BOB + 1, ALICE, seen_as, &self->from));
+	EXPECT_EQ(0x1, seen_as(&roots));
+	EXPECT_EQ(0x3, seen_as(&alices));
+	/* of whatever group; nothing for the group's sake */
+	EXPECT_EQ(0x3, person_run(ALICE, BOB, seen_as, &alices));
+	EXPECT_EQ(0x3, person_run(ALICE, ALICE, seen_as, &own));
+	EXPECT_EQ(0, person_run(ALICE, BOB, seen_as, &roots));
+	EXPECT_EQ(0, person_run(BOB, ALICE, seen_as, &alices));
+	EXPECT_EQ(0, person_run(BOB, ALICE, seen_as, &roots));
+	/* his went with him: a namespace is there as long as somebody uses it */
+	EXPECT_EQ(0, person_run(BOB, ALICE, seen_as, &own));
 }
 
 /* It wakes a sleeping reader. */

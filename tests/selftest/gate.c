@@ -439,18 +439,19 @@ TEST_F(calls, set)
 /* max_keys counts towards what its owner may have. */
 TEST_F(calls, quota)
 {
-	__u64 before = parameter_get("max_keys_per_uid");
+	__u64 before = parameter_get("max_keys");
 	struct weir_gate_config c = gate_config(WEIR_KEY_U64, 2);
 	__u32 gate;
 
-	parameter_set("max_keys_per_uid", 10);
+	/* root is bound by the host's cap alone */
+	parameter_set("max_keys", 10);
 	c.max_keys = 7;		/* the fixture's have 4 */
-	EXPECT_EQ(-EDQUOT, gate_create(self->fd, OURS "quota", &c, &gate));
+	EXPECT_EQ(-ENOSPC, gate_create(self->fd, OURS "quota", &c, &gate));
 	c.max_keys = 6;
 	EXPECT_EQ(0, gate_create(self->fd, OURS "quota", &c, &gate));
 	c.max_keys = 7;
-	EXPECT_EQ(-EDQUOT, gate_set(self->fd, gate, WEIR_SET_MAX_KEYS, &c));
-	parameter_set("max_keys_per_uid", before);
+	EXPECT_EQ(-ENOSPC, gate_set(self->fd, gate, WEIR_SET_MAX_KEYS, &c));
+	parameter_set("max_keys", before);
 	EXPECT_EQ(0, gate_set(self->fd, gate, WEIR_SET_MAX_KEYS, &c));
 }
 

@@ -45,7 +45,7 @@ static const struct use uses[] = {
 	{ "GET", LIMITER, WEIR_RIGHT_OBSERVE, WEIR_IOC_GET, 0, 0, 0 },
 	{ "GET", SUM, WEIR_RIGHT_OBSERVE, WEIR_IOC_GET, 0, 0, 0 },
 	{ "SET", LIMITER, WEIR_RIGHT_ADMIN, WEIR_IOC_SET, 0, 0, 0 },
-	{ "DUMP", LIMITER, WEIR_RIGHT_ADMIN, WEIR_IOC_DUMP, 0, 0, 0 },
+	{ "DUMP", LIMITER, WEIR_RIGHT_KEYS, WEIR_IOC_DUMP, 0, 0, 0 },
 	{ "DELETE", SUM, WEIR_RIGHT_ADMIN, WEIR_IOC_DELETE, 0, 0, 0 },
 	{ "DELETE", LIMITER, WEIR_RIGHT_ADMIN, WEIR_IOC_DELETE, 0, 0, 0 },
 };
@@ -246,7 +246,7 @@ TEST_F(handle, short_of_rights)
 			ASSERT_EQ(0, object_open(self->fd, kinds[i], names[i],
 						 rights, &handles[i]));
 		for (size_t i = 0; i < ARRAY_SIZE(uses); i++) {
-			if (rights & uses[i].right)
+			if (rights & (uses[i].right | WEIR_RIGHT_ADMIN))
 				continue;
 			EXPECT_EQ(-EACCES, use_try(self->fd,
 						   handles[uses[i].object],
@@ -317,6 +317,8 @@ TEST_F(handle, read_only_file)
 					       WEIR_RIGHT_USE, &handle));
 		EXPECT_EQ(-EACCES, object_open(fd, kinds[i], names[i],
 					       WEIR_RIGHT_ADMIN, &handle));
+		EXPECT_EQ(0, object_open(fd, kinds[i], names[i],
+					 WEIR_RIGHT_KEYS, &handle));
 		EXPECT_EQ(0, object_open(fd, kinds[i], names[i],
 					 WEIR_RIGHT_OBSERVE, &handle));
 		if (i == SUM)
@@ -435,15 +437,9 @@ FIXTURE_TEARDOWN(mode)
 	device_chmod(self->device);
 }
 
-/* rw bits of owner, group and others as a number 0..63, and back */
-static __u32 mode_of(int i)
+static void mode_name(char *name, int mode)
 {
-	return (i & 3) << 1 | (i >> 2 & 3) << 4 | (i >> 4 & 3) << 7;
-}
-
-static void mode_name(char *name, int i)
-{
-	snprintf(name, WEIR_NAME_SIZE, OURS "handle-mode-%o", mode_of(i));
+	snprintf(name, WEIR_NAME_SIZE, OURS "handle-mode-%o", mode);
 }
 
 static int modes_create(void *arg)
@@ -454,13 +450,13 @@ static int modes_create(void *arg)
 	char name[WEIR_NAME_SIZE];
 
 	(void)arg;
-	for (int i = 0; i < 64; i++) {
+	for (int i = 0; i < 512; i++) {
 		struct weir_create create;
 		int ret;
 
 		mode_name(name, i);
 		create = create_make(WEIR_KIND_COUNTER, name, &config);
-		create.mode = mode_of(i);
+		create.mode = i;
 		create.rights = 0;
 		ret = call(fd, WEIR_IOC_CREATE, &create);
 		if (ret || create.handle || create.owner != OWNER)
@@ -483,8 +479,8 @@ static int modes_open(void *arg)
 	char name[WEIR_NAME_SIZE];
 	__u32 handle;
 
-	for (int i = 0; i < 64; i++) {
-		const __u32 bits = mode_of(i) >> class->shift & 7;
+	for (int i = 0; i < 512; i++) {
+		const __u32 bits = i >> class->shift & 7;
 		__u32 granted = 0;
 
 		mode_name(name, i);
@@ -492,15 +488,19 @@ static int modes_open(void *arg)
 			granted |= WEIR_RIGHT_OBSERVE;
 		if (bits & 2 || class->god)
 			granted |= WEIR_RIGHT_USE;
+		if (bits & 1 || class->god)
+			granted |= WEIR_RIGHT_KEYS;
 		if (class->owner || class->god)
 			granted |= WEIR_RIGHT_ADMIN;
 		for (__u32 wanted = 1; wanted <= WEIR_RIGHT_ALL; wanted++) {
-			int ret = object_open(fd, WEIR_KIND_COUNTER, name,
-					      wanted, &handle);
+			int ret = object_open_of(fd, OWNER, WEIR_KIND_COUNTER, name,
+						 wanted, &handle);
 
+			if (!ret)
+				handle_close(fd, handle);
 			if (ret == (wanted & ~granted ? -EACCES : 0))
 				continue;
-			printf("# mode %o rights %u: %d\n", mode_of(i), wanted,
+			printf("# mode %o rights %u: %d\n", i, wanted,
 			       ret);
 			wrong++;
 		}
@@ -542,11 +542,12 @@ TEST_F(mode, group_of_the_object)
 	__u32 group = MEMBER;
 
 	EXPECT_EQ(-EACCES, person_run(OWNER, GROUP, create_for_group, &group));
-	EXPECT_EQ(-ENOENT, object_remove(fd, WEIR_KIND_COUNTER,
-					 OURS "handle-gid"));
+	EXPECT_EQ(-ENOENT, object_remove_of(fd, OWNER, WEIR_KIND_COUNTER,
+					    OURS "handle-gid"));
 	group = GROUP;
 	EXPECT_EQ(0, person_run(OWNER, GROUP, create_for_group, &group));
-	EXPECT_EQ(0, object_remove(fd, WEIR_KIND_COUNTER, OURS "handle-gid"));
+	EXPECT_EQ(0, object_remove_of(fd, OWNER, WEIR_KIND_COUNTER,
+				      OURS "handle-gid"));
 	group = MEMBER;
 	EXPECT_EQ(0, create_for_group(&group));
 	close(fd);

@@ -15,7 +15,7 @@ FIXTURE(config) {
 	int fd;
 	struct weir_limiter_config c;
 	struct weir_info before;
-	__u64 keys_per_uid;
+	__u64 max_keys;
 };
 
 FIXTURE_SETUP(config)
@@ -25,14 +25,14 @@ FIXTURE_SETUP(config)
 	ASSERT_LE(0, self->fd);
 	self->c = limiter_config(WEIR_KEY_U64);
 	self->before = info_get(self->fd);
-	self->keys_per_uid = parameter_get("max_keys_per_uid");
-	parameter_set("max_keys_per_uid", 2 * WEIR_KEYS_MAX);
+	self->max_keys = parameter_get("max_keys");
+	parameter_set("max_keys", 2 * WEIR_KEYS_MAX);
 }
 
 FIXTURE_TEARDOWN(config)
 {
 	EXPECT_EQ(self->before.objects, info_get(self->fd).objects);
-	parameter_set("max_keys_per_uid", self->keys_per_uid);
+	parameter_set("max_keys", self->max_keys);
 	close(self->fd);
 	objects_wipe();
 }
@@ -420,7 +420,7 @@ TEST_F(config, set_refused)
 	bad.prefix4 = 24;
 	EXPECT_EQ(-EINVAL, limiter_set(self->fd, handle, 0x200, &bad));
 	EXPECT_EQ(-EINVAL, limiter_set(self->fd, handle, WEIR_SET_RATE | 0x200, &bad));
-	parameter_set("max_keys_per_uid", 65536);
+	parameter_set("max_keys", 65536);
 	bad.max_keys = 65537;
 	EXPECT_EQ(-EDQUOT, limiter_set(self->fd, handle, WEIR_SET_MAX_KEYS,
 				       &bad));

@@ -300,7 +300,7 @@ TEST_F(roster, get_fault)
 TEST_F(roster, rights)
 {
 	struct weir_op op;
-	__u32 see, use;
+	__u32 see, use, keys;
 	char buffer[1024] __attribute__((aligned(8)));
 	struct weir_dump dump = { .size = sizeof(dump), .buffer = address(buffer),
 				  .length = sizeof(buffer) };
@@ -321,7 +321,11 @@ TEST_F(roster, rights)
 		}
 		lease_remove(self->fd, use, "b");
 	}
+	ASSERT_EQ(0, object_open(self->fd, WEIR_KIND_ROSTER, OURS "roster", WEIR_RIGHT_KEYS,
+				 &keys));
 	dump.handle = see;
+	EXPECT_EQ(-EACCES, call(self->fd, WEIR_IOC_DUMP, &dump));
+	dump.handle = keys;
 	EXPECT_EQ(0, call(self->fd, WEIR_IOC_DUMP, &dump));
 	dump.handle = use;
 	dump.length = sizeof(buffer);

@@ -20,9 +20,13 @@ struct weir_events {
 	_Alignas(8) unsigned char buffer[EVENTS_BUFFER];
 };
 
-/* Set the starting position of a new stream. */
-static int events_seek(int fd, uint64_t from)
+/* Choose the stream, and move to where it is to begin. */
+static int events_begin(int fd, uint32_t owner, uint64_t from)
 {
+	struct weir_stream stream = { .size = sizeof(stream), .owner = owner };
+
+	if (owner != WEIR_OWNER_DEFAULT && weir__ioctl(fd, WEIR_IOC_STREAM, &stream) < 0)
+		return -1;
 	if (from == WEIR_EVENTS_NOW)
 		return 0;
 	if (from == WEIR_EVENTS_OLDEST) {
@@ -39,16 +43,20 @@ static int events_seek(int fd, uint64_t from)
 	return lseek(fd, (off_t)from, SEEK_SET) < 0 ? -1 : 0;
 }
 
-WEIR_API struct weir_events *weir_events_open(uint64_t from)
+WEIR_API struct weir_events *weir_events_open(const char *user, uint64_t from)
 {
-	struct weir_events *events = malloc(sizeof(*events));
+	uint32_t owner = WEIR_OWNER_DEFAULT;
+	struct weir_events *events;
 
+	if (user && weir_parse_user(user, &owner) < 0)
+		return NULL;
+	events = malloc(sizeof(*events));
 	if (!events)
 		return NULL;
 	events->filled = 0;
 	events->at = 0;
 	events->file.fd = open(WEIR_DEVICE, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (events->file.fd < 0 || events_seek(events->file.fd, from) < 0 ||
+	if (events->file.fd < 0 || events_begin(events->file.fd, owner, from) < 0 ||
 	    weir__file_add(&events->file) < 0) {
 		int error = errno;
 

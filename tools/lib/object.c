@@ -2,15 +2,61 @@
 /* Objects of any kind: making, opening, deleting and listing them. */
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
 
-/* Copy a name into the ABI's field, zero-filled; the kernel checks its letters. */
-static int name_copy(char *to, const char *name)
+/* The number of a user by name or number; -1: ENOENT, or what getpwnam_r() says. */
+WEIR_API int weir_parse_user(const char *user, uint32_t *uid)
 {
-	size_t length = strlen(name);
+	char buffer[1024], *end;
+	struct passwd entry, *found;
+	unsigned long number;
+	int error;
+
+	if (user[0] >= '0' && user[0] <= '9') {
+		errno = 0;
+		number = strtoul(user, &end, 10);
+		if (!*end && !errno && number < WEIR_OWNER_DEFAULT) {
+			*uid = (uint32_t)number;
+			return 0;
+		}
+	}
+	error = getpwnam_r(user, &entry, buffer, sizeof(buffer), &found);
+	if (!found) {
+		errno = error ? error : ENOENT;
+		return -1;
+	}
+	*uid = found->pw_uid;
+	return 0;
+}
+
+/*
+ * Copy NAME or USER/NAME into the ABI's fields, the name zero-filled; the kernel checks
+ * its letters.
+ */
+static int name_copy(char *to, uint32_t *owner, const char *name)
+{
+	const char *slash = strchr(name, '/');
+	char user[256];
+	size_t length;
+
+	*owner = WEIR_OWNER_DEFAULT;
+	if (slash) {
+		length = (size_t)(slash - name);
+		if (!length || length >= sizeof(user)) {
+			errno = EINVAL;
+			return -1;
+		}
+		memcpy(user, name, length);
+		user[length] = '\0';
+		if (weir_parse_user(user, owner) < 0)
+			return -1;
+		name = slash + 1;
+	}
+	length = strlen(name);
 
 	if (length >= WEIR_NAME_SIZE) {
 		errno = EINVAL;
@@ -35,7 +81,7 @@ int weir__create(struct weir *weir, struct weir_create *create,
 	create->mode = mode;
 	create->gid = WEIR_GID_DEFAULT;
 	create->config = (uintptr_t)config;
-	if (name_copy(create->name, name) < 0)
+	if (name_copy(create->name, &create->owner, name) < 0)
 		return -1;
 	return weir_create(weir, create);
 }
@@ -49,7 +95,7 @@ int weir__open(struct weir *weir, enum weir_kind kind, const char *name,
 		.rights = rights,
 	};
 
-	if (name_copy(open.name, name) < 0)
+	if (name_copy(open.name, &open.owner, name) < 0)
 		return -1;
 	if (weir__ioctl(weir->file.fd, WEIR_IOC_OPEN, &open) < 0)
 		return -1;
@@ -102,6 +148,7 @@ int weir__set(int fd, uint32_t handle, uint64_t mask, const void *config)
 struct weir_objects {
 	struct weir *weir;
 	uint32_t kind;
+	uint32_t owner;
 	uint64_t cursor;
 	size_t filled;
 	size_t at;
@@ -109,12 +156,18 @@ struct weir_objects {
 };
 
 WEIR_API struct weir_objects *weir_objects_open(struct weir *weir,
-						enum weir_kind kind)
+						enum weir_kind kind,
+						const char *user)
 {
-	struct weir_objects *objects = malloc(sizeof(*objects));
+	uint32_t owner = WEIR_OWNER_DEFAULT;
+	struct weir_objects *objects;
 
+	if (user && weir_parse_user(user, &owner) < 0)
+		return NULL;
+	objects = malloc(sizeof(*objects));
 	if (!objects)
 		return NULL;
+	objects->owner = owner;
 	objects->weir = weir__use(weir);
 	objects->kind = kind;
 	objects->cursor = 0;
@@ -132,6 +185,7 @@ static int objects_fill(struct weir_objects *objects)
 		.cursor = objects->cursor,
 		.buffer = (uintptr_t)objects->buffer,
 		.length = sizeof(objects->buffer),
+		.owner = objects->owner,
 	};
 
 	if (weir__ioctl(objects->weir->file.fd, WEIR_IOC_LIST, &list) < 0)

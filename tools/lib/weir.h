@@ -217,10 +217,12 @@ int weir_create(struct weir *weir, struct weir_create *create);
 /**
  * weir_objects_open() - begin to list the objects the caller may observe
  * @kind: WEIR_KIND_ANY or one kind
+ * @user: of this owner, by name or number; NULL: of all
  *
- * Return: an iterator for weir_objects_close(), or NULL (ENOMEM).
+ * Return: an iterator for weir_objects_close(), or NULL (ENOMEM, ENOENT: no such user).
  */
-struct weir_objects *weir_objects_open(struct weir *weir, enum weir_kind kind);
+struct weir_objects *weir_objects_open(struct weir *weir, enum weir_kind kind,
+				       const char *user);
 
 /**
  * weir_objects_next() - the next object
@@ -1414,7 +1416,8 @@ void weir_members_close(struct weir_members *members);
  */
 
 /**
- * weir_events_open() - open the event stream
+ * weir_events_open() - open a stream of events
+ * @user: of this owner, by name or number; NULL: of the caller's own objects
  * @from: number of the first event wanted, WEIR_EVENTS_OLDEST for the oldest that is
  *	kept, or WEIR_EVENTS_NOW for the next to come
  *
@@ -1423,7 +1426,7 @@ void weir_members_close(struct weir_members *members);
  * Return: a stream for weir_events_close(), or NULL: EINVAL if @from lies beyond
  *	the next event to come, otherwise as weir_open().
  */
-struct weir_events *weir_events_open(uint64_t from);
+struct weir_events *weir_events_open(const char *user, uint64_t from);
 #define WEIR_EVENTS_OLDEST	0xfffffffffffffffeULL
 #define WEIR_EVENTS_NOW		0xffffffffffffffffULL
 
@@ -1543,6 +1546,15 @@ const char *weir_event_type_name(int type);
  * -1 (EINVAL) for any other word.
  */
 int weir_parse_kind(const char *name);
+
+/**
+ * weir_parse_user() - the number of a user
+ * @user: a name or a number
+ * @uid: where to
+ *
+ * Return: 0, or -1: ENOENT (no such user), or an error of getpwnam_r().
+ */
+int weir_parse_user(const char *user, uint32_t *uid);
 int weir_parse_counter_type(const char *name);
 int weir_parse_algorithm(const char *name);
 int weir_parse_key_type(const char *name);

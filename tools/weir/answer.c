@@ -12,7 +12,7 @@ struct weir_limiter *limiter_open(struct weir *weir, const char *name,
 {
 	struct weir_limiter *limiter;
 
-	arg_name("limiter", name);
+	arg_object("limiter", name);
 	limiter = weir_limiter_open(weir, name, rights);
 	if (!limiter)
 		die_open("limiter", name, rights);

@@ -339,11 +339,11 @@ uint32_t arg_mode(const char *text)
 	unsigned long mode;
 
 	if (!length || length > 4 || text[length])
-		die("--mode '%s': not octal digits such as 0660",
+		die("--mode '%s': not octal digits such as 0760",
 		    printable(text));
 	mode = strtoul(text, NULL, 8);
-	if (mode & ~0666UL)
-		die("--mode '%s': has only r (4) and w (2), as in 0664",
+	if (mode & ~0777UL)
+		die("--mode '%s': has only r (4), w (2) and x (1), as in 0764",
 		    printable(text));
 	return (uint32_t)mode;
 }

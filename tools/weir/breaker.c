@@ -12,7 +12,7 @@ struct weir_breaker *breaker_open(struct weir *weir, const char *name,
 {
 	struct weir_breaker *breaker;
 
-	arg_name("breaker", name);
+	arg_object("breaker", name);
 	breaker = weir_breaker_open(weir, name, rights);
 	if (!breaker)
 		die_open("breaker", name, rights);

@@ -103,7 +103,7 @@ int breaker_create_run(const struct args *args)
 {
 	struct weir_breaker_config config = { .size = sizeof(config) };
 
-	arg_name("breaker", args->operands[0]);
+	arg_object("breaker", args->operands[0]);
 	config_take(args, &config);
 	return create_object(args, WEIR_KIND_BREAKER, &config);
 }

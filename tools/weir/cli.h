@@ -125,6 +125,22 @@ uint32_t arg_mode(const char *text);
 uint32_t arg_group(const char *text);
 const char *arg_name(const char *kind, const char *name);
 
+/* NAME or USER/NAME of an object: its name, and the owner, or WEIR_OWNER_DEFAULT. */
+const char *arg_owned(const char *kind, const char *text, uint32_t *owner);
+
+/* The same where libweir takes it apart: dies if it is none. */
+void arg_object(const char *kind, const char *text);
+
+/* A user's number as text, good until the next call. */
+const char *user_number(uint32_t uid);
+
+/* A user's name, or the number of one that has none; good until the next call. */
+const char *user_name(uint32_t uid);
+
+/* NAME of one's own object, USER/NAME of another's; good until the next call. */
+const char *full_name_of(uint32_t owner, const char *name);
+const char *full_name(const struct weir_object_info *info);
+
 /* ---- help.c, complete.c -------------------------------------------------------- */
 
 void help_all(void);
@@ -214,7 +230,7 @@ const char *key_show(const struct weir_key *key, char *buffer);
 
 /* Each for a row of the table: { .name = MODE_OPTION } */
 #define MODE_OPTION "--mode", .value = "MODE", \
-	.help = "octal permissions, as of a file: r (observe) and w (use); most commands need both. Only the owner and root may administer. Default 0660"
+	.help = "octal permissions, as of a file: r (observe), w (use) and x (see which keys there are); most commands need r and w. Only the owner and root may administer. Default 0760"
 #define GROUP_OPTION "--group", .value = "GROUP", \
 	.help = "the group for --mode; default: yours"
 #define EXISTING_OK_OPTION(kind) "--existing-ok", \
@@ -225,6 +241,9 @@ struct weir_create create_take(const struct args *args, enum weir_kind kind,
 			       const void *config);
 /* Parse them and create the object. Return: the exit status. */
 int create_object(const struct args *args, enum weir_kind kind, const void *config);
+
+/* If there was one already, say so, and whose. */
+void say_existed(const struct args *args, const struct weir_create *create);
 
 /* ---- key_config.c: the key type of an object ---------------------------------------------- */
 

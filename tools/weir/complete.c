@@ -39,9 +39,9 @@ static void offer_names(enum weir_kind kind, const char *typed)
 
 	if (!weir)
 		return;
-	list = weir_objects_open(weir, kind);
+	list = weir_objects_open(weir, kind, NULL);
 	while (list && weir_objects_next(list, &info) == 1)
-		offer(info->name, typed);
+		offer(full_name(info), typed);
 	weir_objects_close(list);
 	weir_close(weir);
 }

@@ -13,7 +13,7 @@ struct weir_counter *counter_open(struct weir *weir, const char *name,
 {
 	struct weir_counter *counter;
 
-	arg_name("counter", name);
+	arg_object("counter", name);
 	counter = weir_counter_open(weir, name, rights);
 	if (!counter)
 		die_open("counter", name, rights);
@@ -44,7 +44,7 @@ static int create_run(const struct args *args)
 	struct weir_counter_config config = { .size = sizeof(config) };
 	int type;
 
-	arg_name("counter", args->operands[0]);
+	arg_object("counter", args->operands[0]);
 	type = option_word(args, "--type", weir_parse_counter_type,
 			   "sum, sequence or histogram", WEIR_COUNTER_SUM);
 	if (type != WEIR_COUNTER_SUM && args->count > 1)

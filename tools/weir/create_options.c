@@ -1,25 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The options of create that all kinds share. */
 
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
+
+/* Keys are people's addresses and names: the group may see them if it is let. */
+#define DEFAULT_MODE 0760
 
 struct weir_create create_take(const struct args *args, enum weir_kind kind,
 			       const void *config)
 {
-	const char *name = arg_name(args->object->name, args->operands[0]);
 	struct weir_create create = { .size = sizeof(create), .kind = kind };
 	const char *group = args_option(args, "--group");
 	const char *mode = args_option(args, "--mode");
 
-	create.mode = mode ? arg_mode(mode) : 0660;
+	create.mode = mode ? arg_mode(mode) : DEFAULT_MODE;
 	create.gid = group ? arg_group(group) : WEIR_GID_DEFAULT;
 	create.flags = args_option(args, "--existing-ok") ?
 		       WEIR_CREATE_EXISTING_OK : 0;
 	create.config = (uintptr_t)config;
-	strcpy(create.name, name);
+	strcpy(create.name, arg_owned(args->object->name, args->operands[0],
+				      &create.owner));
 	return create;
+}
+
+void say_existed(const struct args *args, const struct weir_create *create)
+{
+	if (create->created)
+		return;
+	printf("%s '%s'", args->object->name, create->name);
+	if (create->owner != geteuid())
+		printf(" of %s", user_name(create->owner));
+	printf(" existed; nothing was made\n");
 }
 
 int create_object(const struct args *args, enum weir_kind kind, const void *config)
@@ -28,7 +43,8 @@ int create_object(const struct args *args, enum weir_kind kind, const void *conf
 	struct weir *weir = client_open(0);
 
 	if (weir_create(weir, &create) < 0)
-		die_create(args->object->name, create.name);
+		die_create(args->object->name, args->operands[0]);
+	say_existed(args, &create);
 	weir_close(weir);
 	return EXIT_YES;
 }

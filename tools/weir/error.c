@@ -62,7 +62,7 @@ const char *reason(int error)
 	case EDEADLK:
 		return "would wait for itself";
 	case EDQUOT:
-		return "the user's cap on objects or keys is reached";
+		return "the owner's cap on objects or keys is reached";
 	case EEXIST:
 		return "exists already";
 	case EINVAL:
@@ -83,6 +83,8 @@ const char *reason(int error)
 		return "this type of object does not do that";
 	case EOVERFLOW:
 		return "the sequence is at its end";
+	case EPERM:
+		return "the client was restricted";
 	case ERANGE:
 		return "these numbers together cannot be kept exactly";
 	default:
@@ -98,6 +100,9 @@ void die_object(const char *kind, const char *name)
 void die_create(const char *kind, const char *name)
 {
 	/* The call needs no rights, and the file is open for writing. */
+	if (errno == EACCES && strchr(name, '/'))
+		die("%s '%s': permission denied: only root creates for another user",
+		    kind, printable(name));
 	if (errno == EACCES)
 		die("%s '%s': permission denied: you are not in the group of --group",
 		    kind, printable(name));
@@ -108,6 +113,8 @@ static const char *rights_needed(unsigned int rights)
 {
 	if (rights & WEIR_RIGHT_ADMIN)
 		return "needs to be its owner or root";
+	if (rights & WEIR_RIGHT_KEYS)
+		return "needs r and x in its mode";
 	switch (rights & (WEIR_RIGHT_OBSERVE | WEIR_RIGHT_USE)) {
 	case WEIR_RIGHT_OBSERVE:
 		return "needs r in its mode";

@@ -313,6 +313,7 @@ static void follow(const struct args *args, struct weir_events *events)
 static int events_run(const struct args *args)
 {
 	const char *start = args_option(args, "--from");
+	const char *user = args_option(args, "--user");
 	bool following = args_option(args, "--follow");
 	uint64_t from = following ? WEIR_EVENTS_NOW : WEIR_EVENTS_OLDEST;
 	struct weir_events *events;
@@ -321,7 +322,9 @@ static int events_run(const struct args *args)
 		from = arg_u64("--from", start, 0, INT64_MAX);
 	/* For its error message, if there is no device. */
 	weir_close(client_open(WEIR_OPEN_READONLY));
-	events = weir_events_open(from);
+	events = weir_events_open(user, from);
+	if (!events && user && errno == ENOENT)
+		die("--user '%s': no such user", printable(user));
 	if (!events && errno == EINVAL)
 		die("--from '%s': that event is yet to come; 'weir status' tells how many there were",
 		    start);
@@ -338,6 +341,8 @@ static int events_run(const struct args *args)
 static const struct option options[] = {
 	{ .name = "--follow",
 	  .help = "print new events as they happen, until Ctrl-C; starts with the next event unless --from is given" },
+	{ .name = "--user", .value = "USER",
+	  .help = "of another user's objects, by name or number; your own unless given" },
 	{ .name = "--from", .value = "SEQ",
 	  .help = "start with event number SEQ, to continue an earlier run" },
 	{ 0 }
@@ -347,7 +352,7 @@ static const struct command commands[] = {
 	{
 		.operands = "",
 		.summary = "print events: bans, breakers that open and close, lost leases, created, changed and deleted objects, and records",
-		.details = "Prints the events that the kernel still has (the last 4096), oldest first, and exits. You see the events of objects that you may observe, and records of your own user (root: all).\n\n"
+		.details = "Every user has a stream of events, of which the kernel keeps the last 1024. The stream exists while the user has objects, or programs that use /dev/weir. This command prints the events that are kept, oldest first, and exits. In another user's stream you see the events of objects that you may observe, with the key if the mode gives you x, too. Records are shown to the user that emitted them and to root.\n\n"
 			"If events were dropped before they could be read, an event 'lost' says how many, with the number of the first; also if --from names an event that is gone. A program that remembers the number of the last event it has handled, and continues with the next one, therefore misses no event unnoticed.",
 		.prints = true,
 		.options = options,

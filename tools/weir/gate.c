@@ -16,7 +16,7 @@ static struct weir_gate *gate_open(struct weir *weir, const char *name,
 {
 	struct weir_gate *gate;
 
-	arg_name("gate", name);
+	arg_object("gate", name);
 	gate = weir_gate_open(weir, name, rights);
 	if (!gate)
 		die_open("gate", name, rights);
@@ -52,7 +52,7 @@ static int create_run(const struct args *args)
 	struct weir_gate_config config;
 	struct key_choice keys;
 
-	arg_name("gate", args->operands[0]);
+	arg_object("gate", args->operands[0]);
 	config = config_take(args);
 	keys = key_choose(args, config.max_keys);
 	config.key_type = keys.type;

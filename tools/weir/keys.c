@@ -138,9 +138,9 @@ static void list_all(const struct args *args, const char *name,
 int keys_list(const struct args *args, const char *name, bool banned,
 	      const char *prefix_text, uint64_t top_room)
 {
-	struct weir *weir = client_open(0);
+	struct weir *weir = client_open(WEIR_OPEN_READONLY);
 	struct weir_limiter *limiter = limiter_open(weir, name,
-				WEIR_RIGHT_OBSERVE | WEIR_RIGHT_ADMIN);
+				WEIR_RIGHT_OBSERVE | WEIR_RIGHT_KEYS);
 	struct weir_limiter_config config = { .size = sizeof(config) };
 	struct key_filter filter = { .text = prefix_text };
 	struct weir_entries *entries;

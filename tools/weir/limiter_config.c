@@ -217,7 +217,6 @@ static void create_as_candidate(struct weir *weir, struct weir_limiter *live,
 
 int limiter_create_run(const struct args *args)
 {
-	const char *name = arg_name("limiter", args->operands[0]);
 	const char *of = args_option(args, "--candidate-of");
 	struct weir_limiter_config config = {
 		.size = sizeof(config), .algorithm = WEIR_ALGORITHM_BUCKET,
@@ -241,9 +240,10 @@ int limiter_create_run(const struct args *args)
 	if (!weir)
 		weir = client_open(0);
 	if (weir_create(weir, &create) < 0)
-		die_create("limiter", name);
+		die_create("limiter", args->operands[0]);
 	if (live)
-		create_as_candidate(weir, live, name, create.created);
+		create_as_candidate(weir, live, create.name, create.created);
+	say_existed(args, &create);
 	weir_limiter_close(live);
 	weir_close(weir);
 	return EXIT_YES;

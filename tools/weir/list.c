@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -48,6 +47,7 @@ static json_t *info_json(const struct weir_object_info *info)
 						json_null());
 	json_add(json, "id", json_u64(info->id));
 	json_add(json, "mode", json_string(mode));
+	json_add(json, "owner", json_integer(info->owner));
 	json_add(json, "uid", json_integer(info->uid));
 	json_add(json, "gid", json_integer(info->gid));
 	json_add(json, "keys", info->kind == WEIR_KIND_COUNTER ? json_null() :
@@ -55,32 +55,19 @@ static json_t *info_json(const struct weir_object_info *info)
 	return json;
 }
 
-/* The name of a user or group, or the number if it has no name. */
-static const char *owner_show(const char *name, uint32_t number, char *buffer,
-			      size_t size)
-{
-	if (name)
-		snprintf(buffer, size, "%s", name);
-	else
-		snprintf(buffer, size, "%u", number);
-	return buffer;
-}
-
 static void info_text(const struct weir_object_info *info)
 {
-	const struct passwd *user = getpwuid(info->uid);
 	const struct group *group = getgrgid(info->gid);
-	char owner[33], owning[33], keys[24] = "-";
+	char number[12], keys[24] = "-";
 
-	owner_show(user ? user->pw_name : NULL, info->uid, owner,
-		   sizeof(owner));
-	owner_show(group ? group->gr_name : NULL, info->gid, owning,
-		   sizeof(owning));
+	snprintf(number, sizeof(number), "%u", info->gid);
 	if (info->kind != WEIR_KIND_COUNTER)
 		snprintf(keys, sizeof(keys), "%llu",
 			 (unsigned long long)info->keys);
-	printf("%-8s %-9s %04o %-10s %-10s %8s  %s\n", kind_name(info),
-	       type_name(info), info->mode, owner, owning, keys, info->name);
+	printf("%-8s %-9s %04o %-10s %-10s %8s  ", kind_name(info),
+	       type_name(info), info->mode, user_name(info->owner),
+	       group ? group->gr_name : number, keys);
+	puts(full_name(info));
 }
 
 static int list_run(const struct args *args)
@@ -99,7 +86,7 @@ static int list_run(const struct args *args)
 		kind = (enum weir_kind)ret;
 	}
 	weir = client_open(WEIR_OPEN_READONLY);
-	list = weir_objects_open(weir, kind);
+	list = weir_objects_open(weir, kind, NULL);
 	if (!list)
 		die("%s", reason(errno));
 	if (args->json)
@@ -128,7 +115,7 @@ static const struct command commands[] = {
 		.operands = "[KIND]",
 		.least = 0, .most = 1,
 		.summary = "list the objects you may observe",
-		.details = "KIND is counter, limiter, gate, breaker or roster; without it, all kinds are listed. The order is that of creation.",
+		.details = "KIND is counter, limiter, gate, breaker or roster; without it, all kinds are listed. The order is that of creation. OWNER is the user in whose namespace an object is. An object of another user is shown as USER/NAME; other commands take that as its name.",
 		.complete = "kind",
 		.prints = true,
 		.run = list_run,

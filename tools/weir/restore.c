@@ -206,23 +206,10 @@ static enum weir_kind kind_of(const struct state_section *section)
 	}
 }
 
-/*
- * Create an object as root for its former owner: the kernel takes the owner from the
- * caller's effective ids. Returns 0 or an errno.
- */
-static int create_as_owner(struct weir *weir, struct weir_create *create,
-			   const struct state_object *head)
+/* The object's name in the namespace that it goes into: its owner's, or the caller's. */
+static const char *owned_name(const struct state_object *head)
 {
-	bool root = geteuid() == 0;
-	int error = 0;
-
-	if (root && (setegid(head->gid) || seteuid(head->uid)))
-		die("cannot be user %u: %s", head->uid, strerror(errno));
-	if (weir_create(weir, create) < 0)
-		error = errno;
-	if (root && (seteuid(0) || setegid(0)))
-		die("cannot be root again: %s", strerror(errno));
-	return error;
+	return full_name_of(geteuid() ? geteuid() : head->uid, head->name);
 }
 
 /* False: an object of that name exists. */
@@ -232,14 +219,16 @@ static bool create(struct weir *weir, enum weir_kind kind,
 	struct weir_create args = {
 		.size = sizeof(args), .kind = kind, .mode = (uint16_t)head->mode,
 		.gid = geteuid() ? WEIR_GID_DEFAULT : head->gid,
+		.owner = geteuid() ? WEIR_OWNER_DEFAULT : head->uid,
 		.config = (uintptr_t)config,
 	};
 
 	memcpy(args.name, head->name, sizeof(args.name));
-	errno = create_as_owner(weir, &args, head);
-	if (errno && errno != EEXIST)
+	if (weir_create(weir, &args) == 0)
+		return true;
+	if (errno != EEXIST)
 		die_create(weir_kind_name((int)kind), head->name);
-	return !errno;
+	return false;
 }
 
 /* NULL: it exists. */
@@ -255,7 +244,7 @@ static struct weir_limiter *restore_limiter(struct weir *weir,
 	memset(config.candidate, 0, sizeof(config.candidate));
 	if (!create(weir, WEIR_KIND_LIMITER, head, &config))
 		return NULL;
-	limiter = weir_limiter_open(weir, head->name,
+	limiter = weir_limiter_open(weir, owned_name(head),
 				    WEIR_RIGHT_OBSERVE | WEIR_RIGHT_ADMIN);
 	if (!limiter)
 		die_object("limiter", head->name);
@@ -272,7 +261,7 @@ static void restore_candidate(struct weir *weir, const struct state_section *sec
 	config_get(section, &config);
 	if (!*config.candidate)
 		return;
-	limiter = weir_limiter_open(weir, head->name, WEIR_RIGHT_ADMIN);
+	limiter = weir_limiter_open(weir, owned_name(head), WEIR_RIGHT_ADMIN);
 	if (!limiter)
 		die_object("limiter", head->name);
 	if (weir_limiter_set(limiter, WEIR_SET_CANDIDATE, &config) < 0)
@@ -292,7 +281,7 @@ static bool restore_histogram(struct weir *weir, const struct state_object *head
 	memcpy(&histogram, head + 1, sizeof(histogram));
 	if (!create(weir, WEIR_KIND_COUNTER, head, &config))
 		return false;
-	counter = weir_counter_open(weir, head->name, WEIR_RIGHT_ADMIN);
+	counter = weir_counter_open(weir, owned_name(head), WEIR_RIGHT_ADMIN);
 	if (!counter || weir_counter_load_histogram(counter, &histogram) < 0)
 		die_object("counter", head->name);
 	weir_counter_close(counter);
@@ -321,7 +310,7 @@ static bool restore_fields(struct weir *weir, const struct state_object *head)
 		return false;
 	if (head->type == WEIR_COUNTER_SEQUENCE)
 		return true;
-	counter = weir_counter_open(weir, head->name, WEIR_RIGHT_USE);
+	counter = weir_counter_open(weir, owned_name(head), WEIR_RIGHT_USE);
 	all = head->nfields == 64 ? ~0ULL : (1ULL << head->nfields) - 1;
 	if (!counter || weir_counter_add_many(counter, all, values) < 0)
 		die_object("counter", head->name);
@@ -378,7 +367,7 @@ static void restore_part(struct weir_limiter *limiter,
 /* Delete an object that this restore made. */
 static void delete(struct weir *weir, const struct state_section *section)
 {
-	const char *name = ((const struct state_object *)payload(section))->name;
+	const char *name = owned_name(payload(section));
 	const unsigned int rights = WEIR_RIGHT_ADMIN;
 	int ret = -1;
 

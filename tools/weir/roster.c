@@ -11,7 +11,7 @@ struct weir_roster *roster_open(struct weir *weir, const char *name,
 {
 	struct weir_roster *roster;
 
-	arg_name("roster", name);
+	arg_object("roster", name);
 	roster = weir_roster_open(weir, name, rights);
 	if (!roster)
 		die_open("roster", name, rights);
@@ -44,29 +44,13 @@ static void keys_take(const struct args *args, struct weir_roster_config *config
 
 static int create_run(const struct args *args)
 {
-	const char *name = arg_name("roster", args->operands[0]);
 	struct weir_roster_config config = { .size = sizeof(config) };
-	struct weir_create create = { .size = sizeof(create) };
-	const char *mode = args_option(args, "--mode");
-	const char *group = args_option(args, "--group");
 	uint64_t ttl = roster_ttl(args);
-	struct weir *weir;
 
 	config.max_keys = arg_u64("--max", args_option(args, "--max"), 1, WEIR_KEYS_MAX);
 	config.ttl = ttl == WEIR_NEVER ? 0 : ttl;
 	keys_take(args, &config);
-	create.kind = WEIR_KIND_ROSTER;
-	create.mode = mode ? arg_mode(mode) : 0660;
-	create.gid = group ? arg_group(group) : WEIR_GID_DEFAULT;
-	create.flags = args_option(args, "--existing-ok") ?
-		       WEIR_CREATE_EXISTING_OK : 0;
-	create.config = (uintptr_t)&config;
-	strcpy(create.name, name);
-	weir = client_open(0);
-	if (weir_create(weir, &create) < 0)
-		die_create("roster", name);
-	weir_close(weir);
-	return EXIT_YES;
+	return create_object(args, WEIR_KIND_ROSTER, &config);
 }
 
 static int delete_run(const struct args *args)
@@ -97,7 +81,7 @@ static const struct option create_options[] = {
 	{ .name = "--prefix", .value = "BITS[,BITS]",
 	  .help = "leading bits of an IPv4 and of an IPv6 address that make the key; default 32,64" },
 	{ .name = "--mode", .value = "MODE",
-	  .help = "octal permissions, as of a file: r (observe) and w (use); most commands need both. Only the owner and root may administer. Default 0660" },
+	  .help = "octal permissions, as of a file: r (observe), w (use) and x (list the members); most commands need r and w. Only the owner and root may administer. Default 0760" },
 	{ .name = "--group", .value = "GROUP",
 	  .help = "the group for --mode; default: yours" },
 	{ .name = "--existing-ok",

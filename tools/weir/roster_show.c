@@ -178,7 +178,7 @@ int roster_list_run(const struct args *args)
 	struct weir_members *members;
 	struct weir_roster *roster;
 
-	roster = roster_open(weir, name, WEIR_RIGHT_OBSERVE);
+	roster = roster_open(weir, name, WEIR_RIGHT_OBSERVE | WEIR_RIGHT_KEYS);
 	if (weir_roster_get_config(roster, &config) < 0)
 		die_object("roster", name);
 	key_filter_take(&filter, "roster", name, &(struct key_choice){

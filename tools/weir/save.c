@@ -70,7 +70,7 @@ static struct state_object object_head(const struct weir_object_info *info)
 {
 	struct state_object head = {
 		.type = info->type, .mode = info->mode,
-		.uid = info->uid, .gid = info->gid,
+		.uid = info->owner, .gid = info->gid,
 	};
 
 	memcpy(head.name, info->name, sizeof(head.name));
@@ -119,17 +119,17 @@ static void save_limiter(struct saving *s, struct weir *weir,
 	struct state_object head = object_head(info);
 	struct weir_limiter *limiter;
 
-	limiter = weir_limiter_open(weir, info->name,
+	limiter = weir_limiter_open(weir, full_name(info),
 				    WEIR_RIGHT_OBSERVE | WEIR_RIGHT_ADMIN);
 	if (!limiter && errno == ENOENT)
 		return;		/* deleted meanwhile */
 	if (!limiter || weir_limiter_get_config(limiter, &config) < 0)
-		die_object("limiter", info->name);
+		die_object("limiter", full_name(info));
 	put_section(s, STATE_LIMITER, sizeof(head) + sizeof(config));
 	put(s, &head, sizeof(head));
 	put(s, &config, sizeof(config));
-	save_rules(s, limiter, info->name);
-	save_keys(s, limiter, info->name, buffer);
+	save_rules(s, limiter, full_name(info));
+	save_keys(s, limiter, full_name(info), buffer);
 	weir_limiter_close(limiter);
 }
 
@@ -140,7 +140,7 @@ static void save_histogram(struct saving *s, struct weir_counter *counter,
 	static struct weir_histogram histogram;
 
 	if (weir_counter_read_histogram(counter, &histogram) < 0)
-		die_object("counter", info->name);
+		die_object("counter", full_name(info));
 	put_section(s, STATE_COUNTER, sizeof(head) + sizeof(histogram));
 	put(s, &head, sizeof(head));
 	put(s, &histogram, sizeof(histogram));
@@ -155,7 +155,7 @@ static void save_fields(struct saving *s, struct weir_counter *counter,
 	unsigned int i, n;
 
 	if (weir_counter_read(counter, values, WEIR_FIELDS_MAX) < 0)
-		die_object("counter", info->name);
+		die_object("counter", full_name(info));
 	n = weir_counter_fields(counter);
 	for (i = 0; i < n; i++)
 		snprintf(names[i], sizeof(names[i]), "%s",
@@ -173,11 +173,11 @@ static void save_counter(struct saving *s, struct weir *weir,
 {
 	struct weir_counter *counter;
 
-	counter = weir_counter_open(weir, info->name, WEIR_RIGHT_OBSERVE);
+	counter = weir_counter_open(weir, full_name(info), WEIR_RIGHT_OBSERVE);
 	if (!counter && errno == ENOENT)
 		return;
 	if (!counter)
-		die_object("counter", info->name);
+		die_object("counter", full_name(info));
 	if (info->type == WEIR_COUNTER_HISTOGRAM)
 		save_histogram(s, counter, info);
 	else
@@ -193,11 +193,11 @@ static void save_gate(struct saving *s, struct weir *weir,
 	struct state_object head = object_head(info);
 	struct weir_gate *gate;
 
-	gate = weir_gate_open(weir, info->name, WEIR_RIGHT_OBSERVE);
+	gate = weir_gate_open(weir, full_name(info), WEIR_RIGHT_OBSERVE);
 	if (!gate && errno == ENOENT)
 		return;
 	if (!gate || weir_gate_get_config(gate, &config) < 0)
-		die_object("gate", info->name);
+		die_object("gate", full_name(info));
 	put_section(s, STATE_GATE, sizeof(head) + sizeof(config));
 	put(s, &head, sizeof(head));
 	put(s, &config, sizeof(config));
@@ -212,11 +212,11 @@ static void save_breaker(struct saving *s, struct weir *weir,
 	struct state_object head = object_head(info);
 	struct weir_breaker *breaker;
 
-	breaker = weir_breaker_open(weir, info->name, WEIR_RIGHT_OBSERVE);
+	breaker = weir_breaker_open(weir, full_name(info), WEIR_RIGHT_OBSERVE);
 	if (!breaker && errno == ENOENT)
 		return;
 	if (!breaker || weir_breaker_get_config(breaker, &config) < 0)
-		die_object("breaker", info->name);
+		die_object("breaker", full_name(info));
 	put_section(s, STATE_BREAKER, sizeof(head) + sizeof(config));
 	put(s, &head, sizeof(head));
 	put(s, &config, sizeof(config));
@@ -231,11 +231,11 @@ static void save_roster(struct saving *s, struct weir *weir,
 	struct state_object head = object_head(info);
 	struct weir_roster *roster;
 
-	roster = weir_roster_open(weir, info->name, WEIR_RIGHT_OBSERVE);
+	roster = weir_roster_open(weir, full_name(info), WEIR_RIGHT_OBSERVE);
 	if (!roster && errno == ENOENT)
 		return;
 	if (!roster || weir_roster_get_config(roster, &config) < 0)
-		die_object("roster", info->name);
+		die_object("roster", full_name(info));
 	put_section(s, STATE_ROSTER, sizeof(head) + sizeof(config));
 	put(s, &head, sizeof(head));
 	put(s, &config, sizeof(config));
@@ -294,7 +294,8 @@ static int run(const struct args *args)
 {
 	struct saving s = { .name = args->operands[0] };
 	struct weir *weir = client_open(0);
-	struct weir_objects *all = weir_objects_open(weir, WEIR_KIND_ANY);
+	const char *own = user_number(geteuid());
+	struct weir_objects *all = weir_objects_open(weir, WEIR_KIND_ANY, geteuid() ? own : NULL);
 	const struct weir_object_info *info;
 	unsigned int count = 0;
 	void *buffer = aligned_alloc(8, KEYS_ROOM);
@@ -334,7 +335,7 @@ static const struct command commands[] = {
 		.operands = "FILE",
 		.least = 1, .most = 1,
 		.summary = "write objects and their state to a file",
-		.details = "Saves all objects that you may observe (root: all): counters with their values; limiters with rules, the name of their candidate, and tokens, strikes and ban of each key; gates without held permits; breakers without state (a restored breaker is closed); rosters without leases, detached ones included. FILE is replaced when the new file is complete and on disk; if the command is interrupted, the old file stays. Each counter and each key is saved as of one moment, but not all as of the same moment. You must have the right to administer each saved limiter.",
+		.details = "Saves your own objects (root: those of all users): counters with their values; limiters with rules, the name of their candidate, and tokens, strikes and ban of each key; gates without held permits; breakers without state (a restored breaker is closed); rosters without leases, detached ones included. FILE is replaced when the new file is complete and on disk; if the command is interrupted, the old file stays. Each counter and each key is saved as of one moment, but not all as of the same moment.",
 		.prints = true, .run = run,
 	},
 };

@@ -43,6 +43,12 @@ static void status_json(const struct weir_info *info)
 	json_add(json, "features", features_json(info->features));
 	json_add(json, "objects", json_u64(info->objects));
 	json_add(json, "objects_max", json_u64(info->objects_max));
+	json_add(json, "total_keys", json_u64(info->total_keys));
+	json_add(json, "total_keys_max", json_u64(info->total_keys_max));
+	json_add(json, "own_objects", json_u64(info->own_objects));
+	json_add(json, "own_objects_max", json_u64(info->own_objects_max));
+	json_add(json, "own_keys", json_u64(info->own_keys));
+	json_add(json, "own_keys_max", json_u64(info->own_keys_max));
 	json_add(json, "event_first", json_u64(info->event_first));
 	json_add(json, "event_next", json_u64(info->event_next));
 	json_add(json, "now_ns", json_u64(info->now));
@@ -67,6 +73,13 @@ static void status_text(const struct weir_info *info)
 	printf("\nobjects   %llu of %llu\n",
 	       (unsigned long long)info->objects,
 	       (unsigned long long)info->objects_max);
+	printf("keys      %llu of %llu\n", (unsigned long long)info->total_keys,
+	       (unsigned long long)info->total_keys_max);
+	printf("yours     %llu of %llu objects, %llu of %llu keys\n",
+	       (unsigned long long)info->own_objects,
+	       (unsigned long long)info->own_objects_max,
+	       (unsigned long long)info->own_keys,
+	       (unsigned long long)info->own_keys_max);
 	printf("events    %llu so far, %llu kept\n",
 	       (unsigned long long)info->event_next,
 	       (unsigned long long)(info->event_next - info->event_first));

@@ -49,17 +49,18 @@
  *
  * ========== =================================================================
  * EACCES     the object's mode does not grant the rights asked for, the handle
- *            lacks the right the operation needs, or the file is not open for
- *            writing, which CREATE, EMIT and any right but OBSERVE need
+ *            lacks the right the operation needs, the owner asked for is another
+ *            user, or the file is not open for writing, which CREATE, EMIT and
+ *            the rights USE and ADMIN need
  * EAGAIN     read of an empty stream of events with O_NONBLOCK
  * EBADF      no such handle in this open file (never opened, or closed)
  * E2BIG      non-zero bytes behind the part of a struct the kernel knows, or a
  *            struct longer than a page; or, of an op: more permits than there are
  * ECANCELED  another op of the same all-or-nothing submission failed
  * EDEADLK    the holder would wait for what it holds itself, or queues for
- * EDQUOT     the user's cap on objects or keys (module parameters
+ * EDQUOT     the owner's cap on objects or keys (module parameters
  *            max_objects_per_uid, max_keys_per_uid) is reached
- * EEXIST     an object of that kind and name exists; or, of an op: another one has the
+ * EEXIST     the owner has an object of that kind and name; or, of an op: another one has the
  *            lease
  * EFAULT     a pointer leads to memory that cannot be read or written
  * EINTR      a signal came before anything was done
@@ -74,6 +75,7 @@
  * ENOMEM     out of memory, or over the memory cgroup's limit
  * ENOSPC     the host's cap on objects or keys (module parameters max_objects,
  *            max_keys) is reached; or, of an op: no room for a new key
+ * EPERM      the client was restricted (WEIR_IOC_RESTRICT)
  * ENOTTY     no such ioctl
  * EOPNOTSUPP understood, but this kind or type of object, or this version of
  *            the module, does not do it
@@ -108,7 +110,7 @@
 /**
  * enum weir_kind - kinds of object
  *
- * A name is unique within its kind: 1 to 63 of A-Z a-z 0-9 . _ - of which the
+ * A name is unique within its kind and owner: 1 to 63 of A-Z a-z 0-9 . _ - of which the
  * first is a letter or digit.
  */
 enum weir_kind {
@@ -121,18 +123,46 @@ enum weir_kind {
 };
 
 /**
+ * DOC: Owners
+ *
+ * Every user owns a namespace: the names of the objects in it, the caps on objects and
+ * keys, and a stream of events. An owner is a user of the host. A user namespace that
+ * such a user has made belongs to that user with all its ids. One that root has made
+ * (of a container, say) belongs to the id that is root in it; if that is the host's
+ * root, each id is a user of its own.
+ *
+ * A client acts as the user that opened the file: the credentials are those of the
+ * open, whatever process uses the file later. CAP_SYS_ADMIN counts in the initial user
+ * namespace alone. Uids and gids in structs are as the user namespace of the calling task
+ * numbers them; one without a number there reads as the overflow id (65534). A process
+ * number is as the pid namespace of the calling task has it, or 0 if the process is not
+ * in there.
+ *
+ * An @owner in a request is WEIR_OWNER_DEFAULT or a uid. By default a name means the
+ * opener's own object or else, if there is none, root's. CREATE puts the object into
+ * the opener's namespace. With CAP_SYS_ADMIN it can be put into another.
+ *
+ * Caps: an owner has at most max_objects_per_uid objects and max_keys_per_uid keys, the
+ * host at most max_objects and max_keys (module parameters). A sixteenth of the host's is
+ * kept for clients with CAP_SYS_ADMIN, to which the caps of an owner do not apply.
+ */
+#define WEIR_OWNER_DEFAULT	0xffffffffU
+
+/**
  * DOC: Rights
  *
- * OBSERVE: read totals, peek, see who is in a roster. USE: add, check, strike and all
- * that changes entries in the ordinary course. ADMIN: delete, set, ban, lift, forget,
- * dump keys. The object's mode works as a file's: its owner, group and others may
- * have r (OBSERVE) and w (USE). ADMIN is for the owner and CAP_SYS_ADMIN, which
- * has every right.
+ * OBSERVE: read totals and states, peek, look at a key that is known. USE: add, check,
+ * strike and all that changes entries in the ordinary course. KEYS: see which keys there
+ * are: DUMP, and the keys of events. ADMIN: delete, set, ban, lift, forget; a handle
+ * with it has every right. The object's mode works as a file's: its owner, group and
+ * others may have r (OBSERVE), w (USE) and x (KEYS). ADMIN is for the creator, the owner
+ * of the namespace and CAP_SYS_ADMIN, which has every right.
  */
 #define WEIR_RIGHT_OBSERVE	0x1
 #define WEIR_RIGHT_USE		0x2
 #define WEIR_RIGHT_ADMIN	0x4
-#define WEIR_RIGHT_ALL		0x7
+#define WEIR_RIGHT_KEYS		0x8
+#define WEIR_RIGHT_ALL		0xf
 
 /**
  * struct weir_info - WEIR_IOC_INFO: what this module is and can do
@@ -147,9 +177,15 @@ enum weir_kind {
  * @keys_max: out: WEIR_KEYS_MAX of the module
  * @objects: out: objects that exist now
  * @objects_max: out: the host's cap on them
- * @event_first: out: number of the oldest event still kept
- * @event_next: out: number the next event will have
+ * @event_first: out: number of the oldest event still kept, of the client's stream
+ * @event_next: out: number the next event of that stream will have
  * @version: out: the module's version, NUL-terminated
+ * @total_keys: out: sum of max_keys over all keyed objects
+ * @total_keys_max: out: the host's cap on that sum
+ * @own_objects: out: objects in the opener's namespace
+ * @own_objects_max: out: cap on them; with CAP_SYS_ADMIN the host's
+ * @own_keys: out: sum of max_keys over them
+ * @own_keys_max: out: cap on that sum; with CAP_SYS_ADMIN the host's
  */
 struct weir_info {
 	__u32		size;
@@ -166,6 +202,12 @@ struct weir_info {
 	__aligned_u64	event_first;
 	__aligned_u64	event_next;
 	char		version[16];
+	__aligned_u64	total_keys;
+	__aligned_u64	total_keys_max;
+	__aligned_u64	own_objects;
+	__aligned_u64	own_objects_max;
+	__aligned_u64	own_keys;
+	__aligned_u64	own_keys_max;
 };
 
 #define WEIR_FEATURE_COUNTER	0x1ULL
@@ -725,7 +767,7 @@ struct weir_lease {
  * @size: sizeof(struct weir_create)
  * @flags: WEIR_CREATE_* bits
  * @kind: enum weir_kind
- * @mode: permission bits, 0..0666 (no x); see Rights
+ * @mode: permission bits, 0..0777; see Rights
  * @gid: the object's group, one of the caller's (any for CAP_SYS_ADMIN);
  *	WEIR_GID_DEFAULT: the caller's effective one
  * @rights: WEIR_RIGHT_* wanted in the handle; 0: no handle is made
@@ -733,19 +775,24 @@ struct weir_lease {
  * @config: pointer to the kind's config struct
  * @id: out: the object's number, never used again; also set on EEXIST, where it
  *	is the number of the object that has the name
- * @owner: out: uid of the object's owner; also set on EEXIST
+ * @owner: WEIR_OWNER_DEFAULT: the opener's namespace; else the uid of an owner, which
+ *	must be the opener without CAP_SYS_ADMIN. out: the owner of the object's
+ *	namespace; also set on EEXIST
  * @created: out: 1 if this call made the object, 0 if it existed
  * @name: NUL-terminated, zero-filled to the end
  *
- * Of any number of concurrent calls for one name exactly one makes the object.
- * The others wait for it, but a second at most if it takes long to make (then they
- * try themselves, and who is ready first makes it). It is complete before anybody
- * can see it; its folder in sysfs may appear a moment earlier. After an error other
- * than EEXIST the out members are 0, or untouched.
+ * With WEIR_CREATE_EXISTING_OK an existing object is opened as OPEN does: by default the
+ * opener's own, or else root's. Without it only the owner's own object is in the way.
  *
- * Errors: EACCES (file not open for writing; a @gid the caller is not in;
- * EXISTING_OK and the object that exists does not grant the rights; no USE on a
- * candidate), EEXIST, ENOENT (no such candidate), EDQUOT, ENOSPC, EMFILE, ENOMEM,
+ * Of any number of concurrent calls for one name and owner exactly one makes the object.
+ * The others wait for it: the objects of one owner are made one after the other. An
+ * object is complete before it can be seen; the folder of one of root's in sysfs may
+ * appear a moment earlier. After an error other than EEXIST the out members are 0, or
+ * untouched.
+ *
+ * Errors: EACCES (file not open for writing; a @gid the opener is not in; another
+ * @owner; EXISTING_OK and the object that exists does not grant the rights; no USE on a
+ * candidate), EPERM, EEXIST, ENOENT (no such candidate), EDQUOT, ENOSPC, EMFILE, ENOMEM,
  * EINVAL, EINTR, ERANGE, EFAULT, E2BIG, EOPNOTSUPP (a kind or type this module does not
  * know).
  */
@@ -765,7 +812,7 @@ struct weir_create {
 	char		name[WEIR_NAME_SIZE];
 };
 
-/** WEIR_CREATE_EXISTING_OK: if the name exists, open that object as it is. */
+/** WEIR_CREATE_EXISTING_OK: if the name leads to an object, open that as it is. */
 #define WEIR_CREATE_EXISTING_OK	0x1
 #define WEIR_GID_DEFAULT	0xffffffffU
 
@@ -778,11 +825,12 @@ struct weir_create {
  * @kind: enum weir_kind
  * @rights: WEIR_RIGHT_* wanted, at least one; all or none are granted
  * @handle: out: the handle, never 0
- * @reserved: 0
+ * @owner: WEIR_OWNER_DEFAULT: the opener's own object of that name, or else root's; else
+ *	the uid of the owner. out: the owner of the object's namespace
  * @id: out: the object's number
  * @name: NUL-terminated, zero-filled to the end
  *
- * Errors: ENOENT, EACCES, EMFILE, ENOMEM, EINVAL, EFAULT, E2BIG.
+ * Errors: ENOENT, EACCES, EPERM, EMFILE, ENOMEM, EINVAL, EFAULT, E2BIG.
  */
 struct weir_open {
 	__u32		size;
@@ -790,7 +838,7 @@ struct weir_open {
 	__u32		kind;
 	__u32		rights;
 	__u32		handle;
-	__u32		reserved;
+	__u32		owner;
 	__aligned_u64	id;
 	char		name[WEIR_NAME_SIZE];
 };
@@ -928,11 +976,13 @@ struct weir_delete {
  * @kind: enum weir_kind
  * @type: enum weir_counter_type or enum weir_algorithm
  * @mode: permission bits
- * @uid: owner
+ * @uid: the user that made it
  * @gid: group
  * @id: its number; objects are listed in this order
  * @keys: entries now (0 for a counter)
  * @name: NUL-terminated
+ * @owner: the owner of its namespace
+ * @reserved: 0
  */
 struct weir_object_info {
 	__u32		size;
@@ -944,6 +994,8 @@ struct weir_object_info {
 	__aligned_u64	id;
 	__aligned_u64	keys;
 	char		name[WEIR_NAME_SIZE];
+	__u32		owner;
+	__u32		reserved;
 };
 
 /**
@@ -954,11 +1006,11 @@ struct weir_object_info {
  * @buffer: pointer to room for &struct weir_object_info records
  * @length: its bytes; out: bytes filled, 0 at the end
  * @count: out: records filled
- * @reserved: 0
+ * @owner: WEIR_OWNER_DEFAULT: of all owners; else the uid of one
  *
  * An object that exists from the first call to the last is listed exactly once.
  *
- * Errors: EINVAL, EMSGSIZE, EFAULT, E2BIG, EINTR.
+ * Errors: EINVAL, EPERM, EMSGSIZE, EFAULT, E2BIG, EINTR.
  */
 struct weir_list {
 	__u32		size;
@@ -967,7 +1019,7 @@ struct weir_list {
 	__aligned_u64	buffer;
 	__aligned_u64	length;
 	__u32		count;
-	__u32		reserved;
+	__u32		owner;
 };
 
 #define WEIR_IOC_LIST		_IO(WEIR_IOC_MAGIC, 0x07)
@@ -1007,9 +1059,9 @@ struct weir_entry_info {
  * @tag: the owner's
  * @version: its version
  * @left: ns it lasts still; WEIR_NEVER: until it is given up
- * @pid: the owner, or of a detached one who made it: process as the initial namespace
- *	numbers it
- * @uid: its effective uid
+ * @pid: process that made it, as the pid namespace of the reading task numbers it; 0 if it
+ *	is not in there
+ * @uid: the user of the client that made it
  * @data: the key as in &struct weir_op, padding to 8, the value
  */
 struct weir_lease_info {
@@ -1028,8 +1080,7 @@ struct weir_lease_info {
 /**
  * struct weir_dump - WEIR_IOC_DUMP: the entries of a keyed object
  * @size: sizeof(struct weir_dump)
- * @handle: handle with ADMIN: keys are people's addresses and names. Of a roster OBSERVE
- *	will do: to see who is there is what it is for.
+ * @handle: handle with KEYS: keys are people's addresses and names
  * @flags: WEIR_DUMP_BANNED: only those that are banned now (limiters)
  * @count: out: records filled
  * @cursor: 0 to begin; out: where the next call goes on, WEIR_NEVER at the end. It is
@@ -1420,9 +1471,9 @@ enum weir_verdict {
  * @length: rosters: bytes of its value
  * @left: rosters: ns it lasts still, or WEIR_NEVER. From the moment the clock was read,
  *	which may be before the lease was made, or touched, by as much as they are apart
- * @pid: rosters: its owner, or of a detached one who made it: process as the initial
- *	namespace numbers it
- * @uid: rosters: its effective uid
+ * @pid: rosters: process that made it, as the pid namespace of the calling task numbers
+ *	it; 0 if it is not in there
+ * @uid: rosters: the user of the client that made it
  *
  * All durations are rounded up. Errors in @result: EBADF, EACCES, ENODEV, EINVAL,
  * EFAULT, EOPNOTSUPP, ENOENT, ENOMEM, EMSGSIZE, EOVERFLOW, E2BIG, EDEADLK, EEXIST, ESTALE;
@@ -1575,16 +1626,21 @@ struct weir_submit {
  * waits for one if there is none (EAGAIN with O_NONBLOCK); poll() tells POLLIN (POLLOUT
  * has nothing to do with events: see "Queued acquisitions").
  * A buffer shorter than WEIR_EVENT_SIZE_MAX is refused (EINVAL). Events are
- * numbered from 0 without gap over the module's life. The file position is the
+ * numbered from 0 without gap for as long as the stream exists. The file position is the
  * number of the next event to read: it starts at the next event to come, and
  * lseek() with SEEK_SET moves it (EINVAL beyond the next event to come); pread()
  * fails with ESPIPE. Two threads reading one open file each get different events.
  *
- * The kernel keeps the last 4096. A reader that fell behind gets one record of
+ * Every namespace has a stream of its own. A client reads that of the opener, or the
+ * one chosen with WEIR_IOC_STREAM. A stream exists as long as the namespace has objects or
+ * clients; root's always does.
+ *
+ * The kernel keeps the last 1024 of each. A reader that fell behind gets one record of
  * type WEIR_EVENT_LOST that says how many are gone, those it may not see included,
  * then goes on with the oldest kept. Readers without CAP_SYS_ADMIN see only events
- * of objects they may observe, and of what was emitted only what their own user did;
- * the numbers of the others are skipped.
+ * of objects they may observe, the key only if they have KEYS, too (else @data_len is 0),
+ * and of what was emitted only what their own user did; the numbers of the others are
+ * skipped.
  *
  * Events tell transitions, never each violation. A ban that runs out makes no
  * event; the one that laid it says when. Besides, there is what programs emit: see
@@ -1600,7 +1656,10 @@ enum weir_event_type {
 	WEIR_EVENT_LIFTED	= 6,	/* name, key; value: ns it had to go */
 	/* name; value: max_keys. Once, until an eighth of them was free again */
 	WEIR_EVENT_TABLE_FULL	= 7,
-	/* data; value: uid of who emitted it, more: his process; name: the tag, or none */
+	/*
+	 * data; value: uid of the emitting client, more: the emitting process, or 0 if it
+	 * is not in the reader's pid namespace; name: the tag, or none
+	 */
 	WEIR_EVENT_RECORD	= 8,
 	/* name, key; value: ns it stays open, -1 for until it is reset; more: its step */
 	WEIR_EVENT_OPENED	= 9,
@@ -1662,15 +1721,15 @@ struct weir_event {
  * @seq: out: the number of the event
  * @tag: a name by the rules of object names, zero-filled to the end, or all zero
  *
- * Readers get a WEIR_EVENT_RECORD, whole, with the caller's effective uid and process
- * number (both as the initial namespaces have them): readers of the same user, and
- * those with CAP_SYS_ADMIN. Its order is that of its number: who emits one after
- * another's call has returned comes after him. Nobody waits for a reader, and what is
- * kept does not grow: who floods the stream makes slow readers lose events, and they are
- * told how many.
+ * The record goes into the stream of the opener's namespace. Readers get a
+ * WEIR_EVENT_RECORD, whole, with the client's uid and the caller's process number: readers
+ * of the same user, and those with CAP_SYS_ADMIN. Its order is that of its number: a
+ * record emitted after another call has returned comes after that one's. Nobody waits for
+ * a reader, and what is kept does not grow: a flood makes slow readers of this stream, and
+ * of no other, lose events, and they are told how many.
  *
- * Errors: EINVAL, EACCES (file not open for writing), EFAULT, E2BIG. After an EFAULT
- * it was not emitted, unless another thread of the caller unmapped the struct at that
+ * Errors: EINVAL, EACCES (file not open for writing), EPERM, ENOMEM, EFAULT, E2BIG. After
+ * an EFAULT it was not emitted, unless another thread of the caller unmapped the struct at that
  * moment.
  */
 struct weir_emit {
@@ -1722,5 +1781,59 @@ struct weir_dup_client {
 #define WEIR_DUP_CLOEXEC	0x1
 
 #define WEIR_IOC_DUP_CLIENT	_IO(WEIR_IOC_MAGIC, 0x0e)
+
+/**
+ * struct weir_stream - WEIR_IOC_STREAM: choose the stream of events to read
+ * @size: sizeof(struct weir_stream)
+ * @owner: WEIR_OWNER_DEFAULT: the opener's own; else the uid of an owner
+ *
+ * read(), lseek(), poll() and INFO go by that stream from then on, the file position is
+ * the next event to come, or, back at the opener's own, where it was left. A client can
+ * choose one stream besides its own. A call that polls or reads meanwhile may go by
+ * either. What the client may see of it is decided for each event.
+ *
+ * Errors: EBUSY (another one was chosen before), ENOENT (no such user here), EPERM,
+ * ENOMEM, EINVAL, EFAULT, E2BIG.
+ */
+struct weir_stream {
+	__u32		size;
+	__u32		owner;
+};
+
+#define WEIR_IOC_STREAM		_IO(WEIR_IOC_MAGIC, 0x0f)
+
+/**
+ * struct weir_restrict - WEIR_IOC_RESTRICT: give up powers of the client for good
+ * @size: sizeof(struct weir_restrict)
+ * @flags: WEIR_RESTRICT_* bits of the powers to give up, beside those given up before
+ * @handle: 0, or a handle whose rights are narrowed
+ * @rights: WEIR_RIGHT_* that @handle keeps of those it has; 0 without a handle
+ *
+ * So that a client can be handed to a less trusted process: a call that needs a power
+ * that was given up fails with EPERM. There is no way back. All descriptors of the open
+ * file, and clients that are made from it, have the same restriction.
+ *
+ * Errors: EBADF, EINVAL, EFAULT, E2BIG.
+ */
+struct weir_restrict {
+	__u32		size;
+	__u32		flags;
+	__u32		handle;
+	__u32		rights;
+};
+
+/** WEIR_RESTRICT_CREATE: no CREATE */
+#define WEIR_RESTRICT_CREATE	0x1
+/** WEIR_RESTRICT_OPEN: no OPEN, and no candidate by name in SET */
+#define WEIR_RESTRICT_OPEN	0x2
+/** WEIR_RESTRICT_LIST: no LIST */
+#define WEIR_RESTRICT_LIST	0x4
+/** WEIR_RESTRICT_EVENTS: no read(), lseek() and STREAM; poll() tells no events */
+#define WEIR_RESTRICT_EVENTS	0x8
+/** WEIR_RESTRICT_EMIT: no EMIT */
+#define WEIR_RESTRICT_EMIT	0x10
+#define WEIR_RESTRICT_ALL	0x1f
+
+#define WEIR_IOC_RESTRICT	_IO(WEIR_IOC_MAGIC, 0x10)
 
 #endif /* _UAPI_LINUX_WEIR_H */

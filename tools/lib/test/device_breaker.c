@@ -15,6 +15,7 @@ static void test_breaker_object(void)
 {
 	struct weir_breaker_config config = two_failures;
 	struct weir_create create = {
+		.owner = WEIR_OWNER_DEFAULT,
 		.size = sizeof(create), .kind = WEIR_KIND_BREAKER, .mode = 0600,
 		.gid = WEIR_GID_DEFAULT, .rights = WEIR_RIGHT_USE,
 		.flags = WEIR_CREATE_EXISTING_OK, .config = (uintptr_t)&config,

@@ -125,6 +125,7 @@ static void test_adopt(void)
 		.size = sizeof(config), .type = WEIR_COUNTER_SEQUENCE,
 	};
 	struct weir_create create = {
+		.owner = WEIR_OWNER_DEFAULT,
 		.size = sizeof(create), .kind = WEIR_KIND_COUNTER,
 		.mode = 0600, .gid = WEIR_GID_DEFAULT,
 		.rights = WEIR_RIGHT_ALL, .config = (uintptr_t)&config,
@@ -198,7 +199,7 @@ static void test_histogram(void)
 
 static void test_emit(void)
 {
-	struct weir_events *events = weir_events_open(WEIR_EVENTS_NOW);
+	struct weir_events *events = weir_events_open(NULL, WEIR_EVENTS_NOW);
 	struct weir *reader = weir_open(WEIR_OPEN_READONLY);
 	char bytes[WEIR_RECORD_MAX + 1] = "a line";
 	const struct weir_event *event;
@@ -366,7 +367,7 @@ static void test_objects(void)
 						       WEIR_COUNTER_SUM, NULL,
 						       0, 0600));
 	}
-	objects = weir_objects_open(weir, WEIR_KIND_COUNTER);
+	objects = weir_objects_open(weir, WEIR_KIND_COUNTER, NULL);
 	while ((ret = weir_objects_next(objects, &info)) == 1) {
 		ordered &= info->id > last;
 		last = info->id;
@@ -388,7 +389,7 @@ static void test_objects(void)
 
 static void test_events(struct weir_limiter *limiter)
 {
-	struct weir_events *events = weir_events_open(WEIR_EVENTS_NOW);
+	struct weir_events *events = weir_events_open(NULL, WEIR_EVENTS_NOW);
 	const struct weir_event *event;
 	struct weir_key key, told;
 	struct pollfd pollfd;
@@ -423,13 +424,13 @@ static void test_events(struct weir_limiter *limiter)
 	   event->type == WEIR_EVENT_LIFTED && event->seq == seq + 1,
 	   "and its end");
 	weir_events_close(events);
-	events = weir_events_open(seq);
+	events = weir_events_open(NULL, seq);
 	ok(events && weir_events_next(events, &event, 0) == 1 &&
 	   event->seq == seq, "from a number on");
 	weir_events_close(events);
-	ok(!weir_events_open(seq + 100) && errno == EINVAL,
+	ok(!weir_events_open(NULL, seq + 100) && errno == EINVAL,
 	   "not from one to come");
-	events = weir_events_open(WEIR_EVENTS_OLDEST);
+	events = weir_events_open(NULL, WEIR_EVENTS_OLDEST);
 	ok(events && weir_events_next(events, &event, 0) == 1 &&
 	   event->type != WEIR_EVENT_LOST, "from the oldest kept");
 	weir_events_close(events);

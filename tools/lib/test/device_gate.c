@@ -13,6 +13,7 @@ static void test_gate_object(void)
 		.size = sizeof(config), .key_type = WEIR_KEY_TEXT, .permits = 3,
 	};
 	struct weir_create create = {
+		.owner = WEIR_OWNER_DEFAULT,
 		.size = sizeof(create), .kind = WEIR_KIND_GATE, .mode = 0600,
 		.gid = WEIR_GID_DEFAULT, .rights = WEIR_RIGHT_USE,
 		.flags = WEIR_CREATE_EXISTING_OK, .config = (uintptr_t)&config,

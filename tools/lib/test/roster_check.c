@@ -31,6 +31,7 @@ static void test_object(void)
 {
 	struct weir_roster_config config = of_text;
 	struct weir_create create = {
+		.owner = WEIR_OWNER_DEFAULT,
 		.size = sizeof(create), .kind = WEIR_KIND_ROSTER, .mode = 0600,
 		.gid = WEIR_GID_DEFAULT, .rights = WEIR_RIGHT_USE,
 		.flags = WEIR_CREATE_EXISTING_OK, .config = (uintptr_t)&config,

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* See cred.h. What is decided goes by the credentials given, not by those of the task. */
+
+#include <linux/bsearch.h>
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/user_namespace.h>
+
+#include "core/cred.h"
+
+/*
+ * The user of the parent namespace to whom the ids of @ns belong. Root makes user
+ * namespaces for others, so of those it is the id that is root inside; if that is
+ * root itself, ids inside are those outside.
+ */
+static kuid_t namespace_owner(struct user_namespace *ns, kuid_t uid)
+{
+	kuid_t inner_root;
+
+	if (!uid_eq(ns->owner, GLOBAL_ROOT_UID))
+		return ns->owner;
+	inner_root = make_kuid(ns, 0);
+	if (uid_valid(inner_root) && !uid_eq(inner_root, GLOBAL_ROOT_UID))
+		return inner_root;
+	return uid;
+}
+
+/*
+ * The host user that a user of @ns counts as. However many ids and user namespaces a host
+ * user has, they are one owner. See "Owners" in uapi/linux/weir.h. Cost: a step for each
+ * level of user namespaces.
+ */
+static kuid_t owner_of(struct user_namespace *ns, kuid_t uid)
+{
+	for (; ns != &init_user_ns; ns = ns->parent)
+		uid = namespace_owner(ns, uid);
+	return uid;
+}
+
+/* The owner as which somebody with these credentials acts. */
+kuid_t weir_cred_owner(const struct cred *cred)
+{
+	return owner_of(cred->user_ns, cred->euid);
+}
+
+/* The owner that the current task means by a uid; not valid if it means nothing here. */
+kuid_t weir_owner_named(u32 uid)
+{
+	struct user_namespace *ns = current_user_ns();
+	kuid_t kuid = make_kuid(ns, uid);
+
+	return uid_valid(kuid) ? owner_of(ns, kuid) : kuid;
+}
+
+static int gid_compare(const void *key, const void *item)
+{
+	const kgid_t *a = key, *b = item;
+
+	return gid_gt(*a, *b) ? 1 : gid_lt(*a, *b) ? -1 : 0;
+}
+
+/* As in_group_p() does for the current task, but by the effective gid. */
+bool weir_cred_in_group(const struct cred *cred, kgid_t gid)
+{
+	const struct group_info *groups = cred->group_info;
+
+	return gid_eq(cred->egid, gid) ||
+	       bsearch(&gid, groups->gid, groups->ngroups, sizeof(gid), gid_compare);
+}
+
+/**
+ * weir_cred_admin - whether credentials have CAP_SYS_ADMIN on the host
+ * @cred: the credentials
+ *
+ * Ask last, where it decides: security modules are asked, too. That it is missing is
+ * not audited: most calls that ask go another way then.
+ */
+bool weir_cred_admin(const struct cred *cred)
+{
+	const struct cred *old;
+	bool admin;
+
+	if (cred->user_ns != &init_user_ns ||
+	    !cap_raised(cred->cap_effective, CAP_SYS_ADMIN))
+		return false;
+	old = override_creds(cred);
+	admin = ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
+	revert_creds(old);
+	return admin;
+}

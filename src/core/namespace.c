@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Namespaces and their caps. See namespace.h. */
+
+#include <linux/err.h>
+#include <linux/hashtable.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+
+#include "core/namespace.h"
+#include "core/registry.h"
+
+static ulong max_objects = 65536;
+module_param(max_objects, ulong, 0644);
+MODULE_PARM_DESC(max_objects, "objects on the host at most");
+
+static ulong max_objects_per_uid = 1024;
+module_param(max_objects_per_uid, ulong, 0644);
+MODULE_PARM_DESC(max_objects_per_uid, "objects of one owner at most, but for CAP_SYS_ADMIN");
+
+static ulong max_keys = 64 << 20;
+module_param(max_keys, ulong, 0644);
+MODULE_PARM_DESC(max_keys, "sum of max_keys over all keyed objects at most");
+
+static ulong max_keys_per_uid = 1 << 20;
+module_param(max_keys_per_uid, ulong, 0644);
+MODULE_PARM_DESC(max_keys_per_uid, "sum of max_keys over one owner's keyed objects at most, but for CAP_SYS_ADMIN");
+
+/* The part of the host's caps that is kept for CAP_SYS_ADMIN: one of so many. */
+#define RESERVED	16
+
+static DEFINE_HASHTABLE(namespaces, 8);	/* L; by owner */
+static DEFINE_SPINLOCK(table_lock);	/* L */
+static u64 objects_sum;			/* M; WRITE_ONCE() */
+static u64 keys_sum;			/* M; WRITE_ONCE() */
+static struct weir_namespace *root;	/* its reference is the module's */
+static struct workqueue_struct *queue;
+
+static void namespace_free(struct work_struct *work)
+{
+	struct weir_namespace *ns = container_of(to_rcu_work(work),
+						 struct weir_namespace, free);
+
+	weir_event_stream_exit(&ns->events);
+	kfree(ns);
+}
+
+static struct weir_namespace *namespace_new(kuid_t owner)
+{
+	struct weir_namespace *ns = kzalloc(sizeof(*ns), GFP_KERNEL_ACCOUNT);
+
+	if (!ns)
+		return NULL;
+	ns->owner = owner;
+	refcount_set(&ns->ref, 1);
+	mutex_init(&ns->creating);
+	weir_event_stream_init(&ns->events);
+	INIT_RCU_WORK(&ns->free, namespace_free);
+	return ns;
+}
+
+/* One whose last reference is going leaves the table before another is looked for. */
+static struct weir_namespace *table_find(kuid_t owner)
+{
+	struct weir_namespace *ns;
+
+	lockdep_assert_held(&table_lock);
+	hash_for_each_possible(namespaces, ns, hash, __kuid_val(owner))
+		if (uid_eq(ns->owner, owner))
+			return ns;
+	return NULL;
+}
+
+static struct weir_namespace *table_get(kuid_t owner, struct weir_namespace *new)
+{
+	struct weir_namespace *ns;
+
+	spin_lock(&table_lock);
+	ns = table_find(owner);
+	if (ns)
+		refcount_inc(&ns->ref);
+	else if (new)
+		hash_add(namespaces, &new->hash, __kuid_val(owner));
+	spin_unlock(&table_lock);
+	return ns ?: new;
+}
+
+/**
+ * weir_namespace_get - the namespace of an owner, which is made if there is none
+ * @owner: the owner, see weir_cred_owner()
+ *
+ * Context: may sleep. Return: with a reference, or NULL: no memory.
+ */
+struct weir_namespace *weir_namespace_get(kuid_t owner)
+{
+	struct weir_namespace *ns = table_get(owner, NULL), *new;
+
+	if (ns)
+		return ns;
+	new = namespace_new(owner);
+	if (!new)
+		return NULL;
+	ns = table_get(owner, new);
+	if (ns != new)
+		kfree(new);
+	return ns;
+}
+
+/* Context: process. NULL is none. */
+void weir_namespace_put(struct weir_namespace *ns)
+{
+	if (!ns || !refcount_dec_and_lock(&ns->ref, &table_lock))
+		return;
+	hash_del(&ns->hash);
+	spin_unlock(&table_lock);
+	/* writers of events that saw one of its objects alive are in an RCU read side */
+	queue_rcu_work(queue, &ns->free);
+}
+
+static u64 host_cap(u64 max, bool admin)
+{
+	return admin ? max : max - max / RESERVED;
+}
+
+static bool fits(u64 have, u64 more, u64 max)
+{
+	return !more || (have <= max && more <= max - have);
+}
+
+/* 0, -EDQUOT (the owner's cap) or -ENOSPC (the host's). */
+static int keys_check(const struct weir_namespace *ns, u64 more, bool admin)
+{
+	if (!admin && !fits(ns->keys, more, READ_ONCE(max_keys_per_uid)))
+		return -EDQUOT;
+	return fits(keys_sum, more, host_cap(READ_ONCE(max_keys), admin)) ? 0 : -ENOSPC;
+}
+
+static int objects_check(const struct weir_namespace *ns, bool admin)
+{
+	if (!admin && !fits(ns->objects, 1, READ_ONCE(max_objects_per_uid)))
+		return -EDQUOT;
+	return fits(objects_sum, 1, host_cap(READ_ONCE(max_objects), admin)) ? 0 : -ENOSPC;
+}
+
+/**
+ * weir_namespace_charge - one object more
+ * @ns: where
+ * @keys: that it can have
+ * @admin: for a client with CAP_SYS_ADMIN
+ *
+ * Context: registry mutex.
+ * Return: 0; -EDQUOT (the owner's cap), -ENOSPC (the host's): nothing has changed.
+ */
+int weir_namespace_charge(struct weir_namespace *ns, u64 keys, bool admin)
+{
+	int err;
+
+	weir_registry_assert_held();
+	err = objects_check(ns, admin) ?: keys_check(ns, keys, admin);
+	if (err)
+		return err;
+	WRITE_ONCE(ns->objects, ns->objects + 1);
+	WRITE_ONCE(ns->keys, ns->keys + keys);
+	WRITE_ONCE(keys_sum, keys_sum + keys);
+	WRITE_ONCE(objects_sum, objects_sum + 1);
+	return 0;
+}
+
+/* An object changes its number of keys: 0, -EDQUOT, -ENOSPC. Less always works. */
+int weir_namespace_recharge(struct weir_namespace *ns, u64 from, u64 to, bool admin)
+{
+	int err;
+
+	weir_registry_assert_held();
+	err = to > from ? keys_check(ns, to - from, admin) : 0;
+	if (err)
+		return err;
+	WRITE_ONCE(ns->keys, ns->keys + to - from);
+	WRITE_ONCE(keys_sum, keys_sum + to - from);
+	return 0;
+}
+
+void weir_namespace_uncharge(struct weir_namespace *ns, u64 keys)
+{
+	weir_registry_assert_held();
+	WRITE_ONCE(ns->objects, ns->objects - 1);
+	WRITE_ONCE(ns->keys, ns->keys - keys);
+	WRITE_ONCE(keys_sum, keys_sum - keys);
+	WRITE_ONCE(objects_sum, objects_sum - 1);
+}
+
+/* The caps, and what is in use. Without a lock: each number for itself. */
+void weir_namespace_info(struct weir_namespace *ns, bool admin, struct weir_info *info)
+{
+	u64 objects_max = READ_ONCE(max_objects), keys_max = READ_ONCE(max_keys);
+
+	info->objects_max = objects_max;
+	info->total_keys = READ_ONCE(keys_sum);
+	info->total_keys_max = keys_max;
+	info->own_objects = READ_ONCE(ns->objects);
+	info->own_keys = READ_ONCE(ns->keys);
+	info->own_objects_max = admin ? objects_max : READ_ONCE(max_objects_per_uid);
+	info->own_keys_max = admin ? keys_max : READ_ONCE(max_keys_per_uid);
+}
+
+int weir_namespace_mod_init(void)
+{
+	queue = alloc_workqueue("weir_namespace", WQ_UNBOUND, 0);
+	if (!queue)
+		return -ENOMEM;
+	root = weir_namespace_get(GLOBAL_ROOT_UID);
+	if (root && !weir_event_stream_begin(&root->events))
+		return 0;
+	weir_namespace_mod_exit();
+	return -ENOMEM;
+}
+
+/* Context: no client and no object is left. */
+void weir_namespace_mod_exit(void)
+{
+	weir_namespace_put(root);
+	root = NULL;
+	rcu_barrier();
+	destroy_workqueue(queue);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Namespaces: what one owner has. The names of an owner's objects are in the registry;
+ * here are the caps on objects and keys, and the stream of events.
+ *
+ * A namespace exists while it has objects (until their storage is freed) or clients.
+ * Root's exists as long as the module.
+ */
+#ifndef _WEIR_NAMESPACE_H
+#define _WEIR_NAMESPACE_H
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/uidgid.h>
+#include <linux/workqueue.h>
+
+#include "core/event.h"
+
+struct weir_info;
+
+/**
+ * struct weir_namespace - of one owner
+ *
+ * I: constant. M: registry mutex. L: the table's lock.
+ *
+ * @owner:	I: a user of the host
+ * @ref:	objects and clients
+ * @hash:	L: in the table of all namespaces
+ * @creating:	held while an object of this owner is made: at most one at a time, so
+ *		that of several creators of one name only one builds. Outside of the
+ *		registry mutex.
+ * @objects:	M: objects there are, or under construction
+ * @keys:	M: sum of their max_keys
+ * @events:	the stream
+ * @free:	when the last reference is gone
+ */
+struct weir_namespace {
+	kuid_t owner;
+	refcount_t ref;
+	struct hlist_node hash;
+	struct mutex creating;
+	u64 objects;
+	u64 keys;
+	struct weir_event_stream events;
+	struct rcu_work free;
+};
+
+struct weir_namespace *weir_namespace_get(kuid_t owner);
+void weir_namespace_put(struct weir_namespace *ns);
+int weir_namespace_charge(struct weir_namespace *ns, u64 keys, bool admin);
+int weir_namespace_recharge(struct weir_namespace *ns, u64 from, u64 to, bool admin);
+void weir_namespace_uncharge(struct weir_namespace *ns, u64 keys);
+void weir_namespace_info(struct weir_namespace *ns, bool admin, struct weir_info *info);
+
+int weir_namespace_mod_init(void);
+void weir_namespace_mod_exit(void);
+
+#endif /* _WEIR_NAMESPACE_H */
