@@ -11,7 +11,8 @@
 #include "limiter/rules.h"
 #include "limiter/reserve.h"
 
-#define BUCKETS_A_GO	1024	/* looked at before others may run */
+#define BUCKETS_A_GO	64	/* buckets between two reschedule points */
+#define COPY_STEP	64	/* rules copied between two reschedule points */
 
 /* What a rule says to an op, which then does nothing to the key's entry. */
 bool weir_limiter_by_rule(const struct weir_key *key, u32 opcode)
@@ -140,7 +141,9 @@ static int rules_set(struct weir_limiter *l, const struct weir_rules *args,
 /* The user's changes, for kvfree(); NULL: none. */
 static struct weir_rule *changes_get(const struct weir_rules *args)
 {
+	const struct weir_rule __user *from = u64_to_user_ptr(args->rules);
 	struct weir_rule *changes;
+	unsigned int i, n;
 
 	if (args->count > WEIR_RULES_MAX)
 		return ERR_PTR(-EINVAL);
@@ -149,11 +152,15 @@ static struct weir_rule *changes_get(const struct weir_rules *args)
 	changes = kvmalloc_array(args->count, sizeof(*changes), GFP_KERNEL_ACCOUNT);
 	if (!changes)
 		return ERR_PTR(-ENOMEM);
-	if (!copy_from_user(changes, u64_to_user_ptr(args->rules),
-			    args->count * sizeof(*changes)))
-		return changes;
-	kvfree(changes);
-	return ERR_PTR(-EFAULT);
+	for (i = 0; i < args->count; i += n) {
+		n = min_t(unsigned int, args->count - i, COPY_STEP);
+		if (copy_from_user(changes + i, from + i, n * sizeof(*changes))) {
+			kvfree(changes);
+			return ERR_PTR(-EFAULT);
+		}
+		cond_resched();
+	}
+	return changes;
 }
 
 /* As in rules_show(), user memory is touched without holding the storage. */

@@ -30,8 +30,11 @@ int weir_expiry_init(struct weir_expiry *x, unsigned int nbuckets)
 		return -ENOMEM;
 	for (i = 0; i < x->nlevels; i++)
 		x->level[i] = all + (size_t)x->level[i];
-	while (total--)
+	while (total--) {
 		atomic64_set(&all[total], WEIR_EXPIRY_NEVER);
+		if (total % 1024 == 0)
+			cond_resched();
+	}
 	spin_lock_init(&x->lock);
 	seqcount_spinlock_init(&x->seq, &x->lock);
 	return 0;
@@ -102,7 +105,7 @@ void weir_expiry_reset(struct weir_expiry *x)
 	for (level = 0; level < x->nlevels; level++) {
 		for (i = 0; i < n; i++) {
 			bound_lower(&x->level[level][i], 0);
-			if (i % 4096 == 4095)
+			if (i % 1024 == 1023)
 				cond_resched();
 		}
 		n = DIV_ROUND_UP(n, WEIR_GROUP_SIZE);

@@ -509,7 +509,7 @@ void weir_table_destroy(struct weir_table *t)
 				t->ops->dropped(t, e);
 			weir_entry_free(e);
 		}
-		if (i % 1024 == 1023)
+		if (i % 64 == 63)
 			cond_resched();
 	}
 	weir_expiry_destroy(&t->expiry);
