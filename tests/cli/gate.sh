@@ -47,6 +47,8 @@ refuses "key 'x': not an IPv4 or IPv6 address" gate show cli.ip x
 # run: the command's own status, output, signals
 run weir gate run cli.plain -- sh -c 'echo hello; echo words >&2; exit 7'
 all_is 7 'hello' 'words' 'status and output are those of the command'
+run weir gate run cli.plain -- bash -c 'dd bs=4096 count=1 <&100 2>&1 | grep -c "not permitted"'
+all_is 0 1 '' 'the descriptor that the command inherits gives it no events'
 run weir gate run cli.plain -- sh -c 'kill -TERM $$'
 status_is 143 'so is the signal it ends by'
 run weir gate run cli.plain -- sh -c 'weir gate show cli.plain --json | jq -c "[.stats.in_use, .permits]"'

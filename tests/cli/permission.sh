@@ -77,7 +77,7 @@ denies "limiter 'cli.open': permission denied: needs to be its owner or root" li
 denies "limiter 'cli.open': permission denied: needs r and x in its mode" limiter keys cli.open
 denies "limiter 'cli.open': permission denied: needs r and x in its mode" ban list cli.open
 weir limiter create cli.keys --rate 5/100d --key text --mode 0705
-weir check cli.keys ann >/dev/null
+weir check cli.keys:ann >/dev/null
 run as weir limiter keys cli.keys --json
 json_is '[.[].key]' '["ann"]' 'x is for keys'
 denies "limiter 'cli.open': permission denied: needs to be its owner or root" limiter forget cli.open

@@ -108,6 +108,29 @@ WEIR_API int weir_get_info(struct weir *weir, struct weir_info *info)
 	return weir__ioctl(weir->file.fd, WEIR_IOC_INFO, info);
 }
 
+static int client_restrict(struct weir *weir, unsigned int powers, uint32_t handle,
+			   unsigned int rights)
+{
+	struct weir_restrict restriction = {
+		.size = sizeof(restriction),
+		.flags = powers,
+		.handle = handle,
+		.rights = rights,
+	};
+
+	return weir__ioctl(weir->file.fd, WEIR_IOC_RESTRICT, &restriction);
+}
+
+WEIR_API int weir_restrict(struct weir *weir, unsigned int powers)
+{
+	return client_restrict(weir, powers, 0, 0);
+}
+
+WEIR_API int weir_restrict_handle(struct weir *weir, uint32_t handle, unsigned int rights)
+{
+	return client_restrict(weir, 0, handle, rights);
+}
+
 WEIR_API int weir_submit(struct weir *weir, struct weir_op *ops,
 			 unsigned int count)
 {

@@ -161,6 +161,26 @@ int weir_fd(const struct weir *weir);
 int weir_get_info(struct weir *weir, struct weir_info *info);
 
 /**
+ * weir_restrict() - give up powers of a client for good
+ * @powers: WEIR_RESTRICT_* bits
+ *
+ * Calls that need one of these powers fail with EPERM from then on, also in processes that
+ * inherit the descriptor.
+ *
+ * Return: 0 or -1.
+ */
+int weir_restrict(struct weir *weir, unsigned int powers);
+
+/**
+ * weir_restrict_handle() - narrow the rights of a handle for good
+ * @handle: the handle
+ * @rights: the rights that it keeps, of those it has
+ *
+ * Return: 0 or -1 (EBADF).
+ */
+int weir_restrict_handle(struct weir *weir, uint32_t handle, unsigned int rights);
+
+/**
  * weir_submit() - perform many operations with one system call
  * @ops: operations as <linux/weir.h> describes them, see weir_op_limiter() and
  *	weir_op_add(); their second halves are filled in

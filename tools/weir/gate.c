@@ -256,6 +256,14 @@ static void keep_open(const struct weir *weir)
 		die("cannot keep " WEIR_DEVICE " open: %s", strerror(errno));
 }
 
+/* What the command inherits keeps the permit, and gives it no access that it lacks. */
+static void give_up_powers(struct weir *weir, struct weir_gate *gate)
+{
+	if (weir_restrict(weir, WEIR_RESTRICT_ALL) < 0 ||
+	    weir_restrict_handle(weir, weir_gate_handle(gate), 0) < 0)
+		die("cannot restrict the descriptor of " WEIR_DEVICE ": %s", reason(errno));
+}
+
 static int run_run(const struct args *args)
 {
 	const char *name = args->operands[0];
@@ -271,6 +279,7 @@ static int run_run(const struct args *args)
 		     args->operands + 1);
 	if (!enter(args, gate, &key, &status))
 		return status;
+	give_up_powers(weir, gate);
 	keep_open(weir);
 	output_leave();
 	execvp(command[0], command);
