@@ -422,7 +422,7 @@ TEST_F(config, set_refused)
 	EXPECT_EQ(-EINVAL, limiter_set(self->fd, handle, WEIR_SET_RATE | 0x200, &bad));
 	parameter_set("max_keys", 65536);
 	bad.max_keys = 65537;
-	EXPECT_EQ(-EDQUOT, limiter_set(self->fd, handle, WEIR_SET_MAX_KEYS,
+	EXPECT_EQ(-ENOSPC, limiter_set(self->fd, handle, WEIR_SET_MAX_KEYS,
 				       &bad));
 	ASSERT_EQ(0, limiter_get(self->fd, handle, &seen));
 	EXPECT_EQ(0, memcmp(&before, &seen, sizeof(seen)));
