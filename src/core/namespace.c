@@ -4,8 +4,8 @@
 #include <linux/err.h>
 #include <linux/hashtable.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/slab.h>
-#include <linux/spinlock.h>
 
 #include "core/namespace.h"
 #include "core/registry.h"
@@ -30,7 +30,7 @@ MODULE_PARM_DESC(max_keys_per_uid, "sum of max_keys over one owner's keyed objec
 #define RESERVED	16
 
 static DEFINE_HASHTABLE(namespaces, 8);	/* L; by owner */
-static DEFINE_SPINLOCK(table_lock);	/* L */
+static DEFINE_MUTEX(table_lock);	/* L */
 static u64 objects_sum;			/* M; WRITE_ONCE() */
 static u64 keys_sum;			/* M; WRITE_ONCE() */
 static struct weir_namespace *root;	/* its reference is the module's */
@@ -75,13 +75,13 @@ static struct weir_namespace *table_get(kuid_t owner, struct weir_namespace *new
 {
 	struct weir_namespace *ns;
 
-	spin_lock(&table_lock);
+	mutex_lock(&table_lock);
 	ns = table_find(owner);
 	if (ns)
 		refcount_inc(&ns->ref);
 	else if (new)
 		hash_add(namespaces, &new->hash, __kuid_val(owner));
-	spin_unlock(&table_lock);
+	mutex_unlock(&table_lock);
 	return ns ?: new;
 }
 
@@ -109,10 +109,10 @@ struct weir_namespace *weir_namespace_get(kuid_t owner)
 /* Context: process. NULL is none. */
 void weir_namespace_put(struct weir_namespace *ns)
 {
-	if (!ns || !refcount_dec_and_lock(&ns->ref, &table_lock))
+	if (!ns || !refcount_dec_and_mutex_lock(&ns->ref, &table_lock))
 		return;
 	hash_del(&ns->hash);
-	spin_unlock(&table_lock);
+	mutex_unlock(&table_lock);
 	/* writers of events that saw one of its objects alive are in an RCU read side */
 	queue_rcu_work(queue, &ns->free);
 }
