@@ -14,9 +14,6 @@
 #ifndef CONFIG_64BIT
 #error "weir needs a 64-bit kernel: its counters are 64 bits wide"
 #endif
-#ifdef CONFIG_PREEMPT_RT
-#error "weir does not run on PREEMPT_RT kernels: its entry locks spin"
-#endif
 
 static inline void weir_abi_check(void)
 {
