@@ -90,7 +90,7 @@ extern "C" {
  *	rest first:	struct weir_info info = { .size = sizeof(info) };
  */
 
-#define LIBWEIR_VERSION		"0.1.0"
+#define LIBWEIR_VERSION		"0.2.0"
 
 struct weir;			/* a client */
 struct weir_counter;		/* a client's handle for a counter */
@@ -103,7 +103,7 @@ struct weir_entries;		/* iterates over the keys of a limiter */
 struct weir_members;		/* iterates over the leases of a roster */
 struct weir_events;		/* the event stream */
 
-/** weir_lib_version() - the library's version that is running, "0.1.0" */
+/** weir_lib_version() - the library's version that is running, "0.2.0" */
 const char *weir_lib_version(void);
 
 /*
