@@ -33,7 +33,7 @@ struct weir_object;
  * @wake:	wakes them: not done by the writer, which may hold a lock of a table
  */
 struct weir_event_stream {
-	spinlock_t lock;
+	spinlock_t lock;	/* the ring */
 	struct event_slot *ring;
 	u64 next;
 	wait_queue_head_t readers;

@@ -39,7 +39,7 @@ struct weir_namespace {
 	kuid_t owner;
 	refcount_t ref;
 	struct hlist_node hash;
-	struct mutex creating;
+	struct mutex creating;	/* one creation at a time */
 	u64 objects;
 	u64 keys;
 	struct weir_event_stream events;

@@ -34,7 +34,7 @@
 struct weir_multi_key {
 	struct weir_table	*t;
 	const struct weir_key	*key;
-	spinlock_t		*stripe;
+	spinlock_t		*stripe; /* of the key's bucket */
 	struct weir_entry	*new;
 	struct weir_entry	*e;
 	u64			word;

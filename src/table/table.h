@@ -97,7 +97,7 @@ struct weir_table_ops {
  */
 struct weir_table {
 	struct weir_entry __rcu	**buckets;
-	spinlock_t		*stripes;
+	spinlock_t		*stripes; /* chains and entries */
 	unsigned int		shift;
 	unsigned int		stripe_shift;
 	unsigned int		nbuckets;

@@ -326,16 +326,27 @@ TEST_F(gate_poll, queue_max)
 	close(fd);
 }
 
-TEST_F(gate_poll, not_by_aio)
+TEST_F(gate_poll, by_aio)
 {
+	struct timespec limit = { .tv_sec = 30 };
 	struct iocb poll = {
 		.aio_fildes = self->me, .aio_lio_opcode = IOCB_CMD_POLL,
 		.aio_buf = WRITABLE,
 	}, *all = &poll;
+	struct io_event event = { .res = 0 };
 	aio_context_t aio = 0;
 
-	if (syscall(SYS_io_setup, 1, &aio))
+	if (syscall(SYS_io_setup, 2, &aio))
 		SKIP(return, "io_setup: %s", strerror(errno));
+	take(self, PERMITS);
+	ASSERT_EQ(WEIR_QUEUED, mine(self, 1));
+	ASSERT_EQ(1, syscall(SYS_io_submit, aio, 1, &all));
+	give(self, 1);
+	ASSERT_EQ(1, syscall(SYS_io_getevents, aio, 1, 1, &event, &limit));
+	EXPECT_EQ(WRITABLE, event.res);
+	EXPECT_EQ(WEIR_ALLOWED, mine(self, 1));
+	/* aio joins one queue only, and events have another */
+	poll.aio_buf = WRITABLE | POLLIN;
 	EXPECT_EQ(-1, syscall(SYS_io_submit, aio, 1, &all));
 	EXPECT_EQ(EINVAL, errno);
 	syscall(SYS_io_destroy, aio);

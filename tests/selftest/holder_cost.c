@@ -103,7 +103,7 @@ TEST_F_TIMEOUT(cost, closing_is_linear, 300)
 /* Microseconds of children that have all descriptors until they become another program. */
 static __u64 spawning(void)
 {
-	char *command[] = { "/bin/true", NULL };
+	static char *const command[] = { "/bin/true", NULL };
 	__u64 best = ~0ULL;
 
 	for (int i = 0; i < 5; i++) {

@@ -1548,9 +1548,11 @@ int weir_parse_ladder(const char *text, struct weir_limiter_config *config);
 int weir_name_valid(const char *name);
 
 /*
- * The words for numbers, as the weir command and sysfs use them ("limiter", "sum",
- * "bucket", "ip", "refuse", "allowed", "half-open", "banned"), NULL for a number without
- * one ...
+ * Words for numbers, as the weir command and sysfs use them ("limiter", "sum", "bucket",
+ * "ip", "refuse", "allowed", "half-open", "banned"): weir_kind_name(),
+ * weir_counter_type_name(), weir_algorithm_name(), weir_key_type_name(),
+ * weir_when_full_name(), weir_verdict_name(), weir_breaker_state_name() and
+ * weir_event_type_name() return one; NULL if the number has none.
  */
 const char *weir_kind_name(int kind);
 const char *weir_counter_type_name(int type);
@@ -1562,8 +1564,9 @@ const char *weir_breaker_state_name(int state);
 const char *weir_event_type_name(int type);
 
 /*
- * ... and the numbers for words, those of enum weir_call too ("ok", "failed", "withdrawn");
- * -1 (EINVAL) for any other word.
+ * Numbers for words: weir_parse_kind(), weir_parse_counter_type(), weir_parse_algorithm(),
+ * weir_parse_key_type(), weir_parse_when_full() and weir_parse_call() (enum weir_call: "ok",
+ * "failed", "withdrawn") return one; -1 (EINVAL) for any other word.
  */
 int weir_parse_kind(const char *name);
 

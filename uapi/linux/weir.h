@@ -511,7 +511,8 @@ struct weir_limiter_stats {
  * end and was not collected: granted; not in time; impossible since the gate has lost
  * permits; or the gate is deleted. Each that ends wakes the pollers of that open file, and
  * no others. Processes had better have one each: what poll() tells may be of any tag.
- * (To poll by aio, that is IOCB_CMD_POLL, is refused: EINVAL.)
+ * (Polling by aio, IOCB_CMD_POLL, works for POLLOUT alone;
+ * together with POLLIN it is refused: EINVAL.)
  *
  * The same op again, with the same @n (else EINVAL), tells how it stands: "queued", its
  * place and deadline kept, whatever @arg says now; "allowed", once: granted; "limited",

@@ -77,8 +77,8 @@ sed -n 's/^\t\(weir_.*\);$/\1/p' "$top/tools/lib/libweir.map" | sort \
 	> "$work/map"
 nm -D --defined-only "$prefix/lib/libweir.so" |
 	sed -n 's/.* T \(.*\)@@WEIR_0.1$/\1/p' | sort > "$work/library"
-grep -oE 'weir_[a-z0-9_]+ \(\)' "$prefix/share/man/man3/libweir.3" |
-	sed 's/ ()//' | sort -u > "$work/man"
+grep -oE 'weir_[a-z0-9_]+(\\fR)?\(' "$prefix/share/man/man3/libweir.3" |
+	sed 's/[\\(].*//' | sort -u > "$work/man"
 same header map 'header and symbol map name the same functions'
 same map library 'the library exports exactly these'
 same header man 'libweir(3) names them all'
