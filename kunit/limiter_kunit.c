@@ -442,53 +442,6 @@ static void limiter_late_caller(struct kunit *test)
 	KUNIT_EXPECT_GT(test, n, 2);
 }
 
-/* A tenth of a second passes, and another takes 19 of the 20 that there are then. */
-static void spend_between(void *arg)
-{
-	struct late *late = arg;
-	struct weir_entry *e;
-	struct weir_op op;
-
-	rcu_read_lock();
-	e = weir_table_find(&late->l->table, &late->key);
-	if (e && !(atomic64_read(&e->word) & WEIR_ENTRY_LOCKED)) {
-		clock_forward(SECOND / 10);
-		op = (struct weir_op){ .opcode = WEIR_OP_CHECK, .n = 19 };
-		if (!weir_limiter_op(late->l, &op, &late->key) &&
-		    op.verdict == WEIR_ALLOWED)
-			late->others += 19;
-	}
-	rcu_read_unlock();
-}
-
-/*
- * At any reading of the clock: a caller that reads it before another is charged gets its
- * tokens, too.
- */
-static void limiter_early_caller(struct kunit *test)
-{
-	struct late late = { .l = limiter_new(test, &plain) };
-	u64 number, others = 0;
-	struct weir_op op;
-	int n, left = 0;
-
-	kunit_clock_points.work = spend_between;
-	kunit_clock_points.arg = &late;
-	for (n = 1; !left; n++) {
-		number = n;
-		late_for(&late, number);
-		limiter_op(late.l, &op, WEIR_OP_CHECK, number, 20);
-		clock_forward(SECOND * 19 / 10);
-		kunit_clock_points.left = n;
-		limiter_op(late.l, &op, WEIR_OP_CHECK, number, 1);
-		left = kunit_clock_points.left;
-		kunit_clock_points.left = 0;
-		KUNIT_EXPECT_EQ(test, WEIR_ALLOWED, op.verdict);
-		others += late.others;
-	}
-	KUNIT_EXPECT_LE(test, 19, others);
-}
-
 static struct kunit_case limiter_cases[] = {
 	KUNIT_CASE(limiter_set_and_bounds),
 	KUNIT_CASE(limiter_verdicts),
@@ -501,7 +454,6 @@ static struct kunit_case limiter_cases[] = {
 	KUNIT_CASE(limiter_dumps_each_once),
 	KUNIT_CASE(limiter_crowd_gets_the_burst),
 	KUNIT_CASE(limiter_late_caller),
-	KUNIT_CASE(limiter_early_caller),
 	{}
 };
 

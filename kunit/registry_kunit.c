@@ -27,9 +27,9 @@ static bool exists(u32 kind, const char *name)
 	return exists_of(1, kind, name);
 }
 
-static int delete_by_name(u32 kind, const char *name)
+static int delete_of(unsigned int uid, u32 kind, const char *name)
 {
-	struct weir_object *o = weir_registry_find(KUIDT_INIT(1), kind, name);
+	struct weir_object *o = weir_registry_find(KUIDT_INIT(uid), kind, name);
 	int err;
 
 	if (!o)
@@ -37,6 +37,11 @@ static int delete_by_name(u32 kind, const char *name)
 	err = weir_registry_delete(o);
 	weir_object_put(o);
 	return err;
+}
+
+static int delete_by_name(u32 kind, const char *name)
+{
+	return delete_of(1, kind, name);
 }
 
 /* Objects of @kind that an iteration meets; their numbers must rise. */
@@ -317,7 +322,7 @@ static void quota_keys_of_host(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOSPC, weir_registry_change(o, 61, 0, false));
 	KUNIT_EXPECT_EQ(test, 0, weir_registry_change(o, 59, 0, false));
 	KUNIT_EXPECT_EQ(test, 0, object_register(LIMITER, "c", 3, 1, NULL));
-	KUNIT_EXPECT_EQ(test, 0, delete_by_name(LIMITER, "b"));
+	KUNIT_EXPECT_EQ(test, 0, delete_of(2, LIMITER, "b"));
 	KUNIT_EXPECT_EQ(test, 0, weir_registry_change(o, 99, 0, false));
 	/* what needs no keys is not kept out by a cap that was lowered */
 	*registry_copy.max_keys = 5;
