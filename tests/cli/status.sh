@@ -11,7 +11,7 @@ output_like 'features  counter limiter events transaction histogram emit gate br
 
 run weir status --json
 status_is 0 'status --json succeeds'
-json_is 'keys_unsorted' '["version","abi_version","library_version","features","objects","objects_max","event_first","event_next","now_ns","batch_max","fields_max","key_max","keys_max","handles_max"]' 'its members'
+json_is 'keys_unsorted' '["version","abi_version","library_version","features","objects","objects_max","total_keys","total_keys_max","own_objects","own_objects_max","own_keys","own_keys_max","event_first","event_next","now_ns","batch_max","fields_max","key_max","keys_max","handles_max"]' 'its members'
 json_is '.abi_version' 1 'the ABI version is 1'
 json_is '.features' '["counter","limiter","events","transaction","histogram","emit","gate","breaker","roster"]' 'the features'
 json_is '[.batch_max, .fields_max, .key_max, .keys_max]' '[1024,64,255,16777216]' 'the limits'
