@@ -511,8 +511,7 @@ struct weir_limiter_stats {
  * end and was not collected: granted; not in time; impossible since the gate has lost
  * permits; or the gate is deleted. Each that ends wakes the pollers of that open file, and
  * no others. Processes had better have one each: what poll() tells may be of any tag.
- * (Polling by aio, IOCB_CMD_POLL, works for POLLOUT alone;
- * together with POLLIN it is refused: EINVAL.)
+ * Polling by aio, IOCB_CMD_POLL, works as well.
  *
  * The same op again, with the same @n (else EINVAL), tells how it stands: "queued", its
  * place and deadline kept, whatever @arg says now; "allowed", once: granted; "limited",
