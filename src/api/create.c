@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * WEIR_IOC_CREATE: everything that can fail happens before the object is visible.
- */
+/* WEIR_IOC_CREATE: everything that can fail is done before the object is visible. */
 
 #include <linux/cred.h>
 #include <linux/err.h>
@@ -126,8 +124,8 @@ static int winner_tell(const struct creation *cr, const struct weir_object *o,
 }
 
 /*
- * The name exists. @o is returned with its reference if the caller may have it,
- * else put.
+ * Handle an existing name. Return: @o with its reference if the caller may have it; otherwise
+ * the reference is dropped.
  */
 static struct weir_object *existing_open(const struct creation *cr,
 					 struct weir_object *o)
@@ -150,7 +148,7 @@ static struct weir_object *existing_open(const struct creation *cr,
 	return ERR_PTR(err);
 }
 
-/* One that never was visible. */
+/* Free an object that was never visible. */
 static void object_unmake(struct weir_object *o)
 {
 	o->ops->release(o);
@@ -206,7 +204,7 @@ static void results_clear(struct weir_create *args)
 	args->created = 0;
 }
 
-/* Results that came to nothing are taken back. EEXIST has some of its own. */
+/* Reset the results of a failed call. EEXIST has results of its own. */
 static int results_undo(struct weir_create *args, u64 user, int err)
 {
 	results_clear(args);
@@ -242,7 +240,7 @@ static int object_create(struct creation *cr)
  * weir_create_run - handle WEIR_IOC_CREATE
  * @c: the client
  * @args: its struct
- * @user: where that came from
+ * @user: the address of the user's struct
  */
 int weir_create_run(struct weir_client *c, struct weir_create *args, u64 user)
 {

@@ -18,7 +18,7 @@
 
 static int device_open(struct inode *inode, struct file *file)
 {
-	/* misc_open() has put the miscdevice there */
+	/* misc_open() has stored the miscdevice there */
 	file->private_data = weir_client_open(file);
 	if (!file->private_data)
 		return -ENOMEM;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The ioctls: one table says of each number how large its struct is and who
- * handles it, one dispatcher copies the struct in by the rules of user.c.
+ * The ioctls: a table has the struct size and the handler of each number, and one dispatcher
+ * copies the struct in by the rules of user.c.
  */
 
 #include <linux/compiler.h>
@@ -286,7 +286,7 @@ static int rules_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	if (o->ops->rules)
 		err = o->ops->rules(o, rules);
 	weir_object_put(o);
-	/* a change tells nothing, so there is nothing that could fail after it */
+	/* a change has no results, so nothing can fail after it */
 	if (err || !(rules->flags & WEIR_RULES_GET))
 		return err;
 	return weir_user_put(rules, sizeof(*rules), user);
@@ -301,7 +301,7 @@ static int load_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	o = weir_handle_object(c, load->handle, WEIR_RIGHT_ADMIN);
 	if (IS_ERR(o))
 		return PTR_ERR(o);
-	/* see that the result can be told before anything is done */
+	/* check that the result can be written before anything is done */
 	if (o->ops->load)
 		err = weir_user_put(load, sizeof(*load), user) ?:
 		      o->ops->load(o, load);
@@ -327,7 +327,7 @@ static int emit_run(struct weir_client *c, union ioctl_args *args, u64 user)
 		return -EACCES;
 	if (copy_from_user(data, u64_to_user_ptr(emit->data), emit->length))
 		return -EFAULT;
-	/* see that the number can be told before there is one */
+	/* check that the number can be written before there is one */
 	if (put_user(0, &to->seq))
 		return -EFAULT;
 	err = weir_event_emit(c->ns, c->cred->euid, emit->tag, data, emit->length, &seq);
@@ -378,9 +378,9 @@ static int restrict_run(struct weir_client *c, union ioctl_args *args, u64 user)
 /**
  * struct ioctl_desc - one ioctl
  * @cmd: its number
- * @size: of its struct here
- * @min_size: of its struct in the first version of the ABI
- * @run: handles it; writes its own results back
+ * @size: size of its struct in this version
+ * @min_size: size of its struct in the first version of the ABI
+ * @run: the handler; writes its own results back
  */
 struct ioctl_desc {
 	unsigned int cmd;
@@ -429,7 +429,7 @@ long weir_ioctl(struct weir_client *c, unsigned int cmd, unsigned long arg)
 	unsigned int nr = _IOC_NR(cmd);
 	int err;
 
-	/* by itself, for it is what all the others are made for */
+	/* checked first, because it is by far the most frequent */
 	if (likely(cmd == WEIR_IOC_SUBMIT))
 		return weir_submit_run(c, (struct weir_submit __user *)arg);
 	if (nr >= ARRAY_SIZE(ioctls))

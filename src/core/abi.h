@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The layout of the ABI, pinned at build time: every struct's size, and that its
- * members leave no hole that nobody checks.
+ * Build-time checks of the ABI: the size of every struct, and that its members leave no hole,
+ * which would escape the checks for zero.
  */
 #ifndef _WEIR_ABI_H
 #define _WEIR_ABI_H
@@ -54,7 +54,7 @@ static inline void weir_abi_check(void)
 	SIZE(weir_restrict, 16);
 #undef SIZE
 
-/* no hole: a member begins where the one before it ends */
+/* no hole: each member begins where the previous one ends */
 #define NEXT(type, member, next)					\
 	BUILD_BUG_ON(offsetofend(struct type, member) !=		\
 		     offsetof(struct type, next))

@@ -38,7 +38,7 @@ struct weir_handle *weir_handle_reserve(struct weir_client *c, u32 rights)
 		err = -EMFILE;
 		goto err_free;
 	}
-	/* 1 only says that numbers wrapped */
+	/* a return value of 1 only means that numbers have wrapped */
 	err = xa_alloc_cyclic(&c->handles, &h->id, NULL, XA_LIMIT(1, INT_MAX),
 			      &c->next, GFP_KERNEL_ACCOUNT);
 	if (err < 0)
@@ -59,12 +59,12 @@ void weir_handle_cancel(struct weir_client *c, struct weir_handle *h)
 	kfree(h);
 }
 
-/* Let a reserved handle lead to @o, whose reference goes to it. */
+/* Bind a reserved handle to @o; the caller's reference goes to the handle. */
 void weir_handle_bind(struct weir_client *c, struct weir_handle *h,
 		      struct weir_object *o)
 {
 	h->object = o;
-	/* its place is there already: this allocates nothing, and so cannot fail */
+	/* the slot exists already, so this allocates nothing and cannot fail */
 	WARN_ON_ONCE(xa_is_err(xa_store(&c->handles, h->id, h, 0)));
 }
 
@@ -86,7 +86,7 @@ int weir_handle_close(struct weir_client *c, u32 id)
 	struct weir_handle *h = NULL;
 	LIST_HEAD(told);
 
-	/* one that is reserved leads nowhere: it is not this caller's to close */
+	/* a reserved handle belongs to another call and must not be closed */
 	xa_lock(&c->handles);
 	if (xa_load(&c->handles, id))
 		h = __xa_erase(&c->handles, id);
@@ -105,10 +105,10 @@ int weir_handle_close(struct weir_client *c, u32 id)
  * weir_handle_object - the object of a handle, for a call that may sleep
  * @c: the client
  * @id: the handle
- * @rights: that the call needs
+ * @rights: rights that the call needs
  *
- * Return: it, not dead a moment ago, with a reference to its header, to be given
- * back by weir_object_put(); or an ERR_PTR(): -EBADF, -EACCES, -ENODEV.
+ * Return: the object, alive a moment ago, with a reference to its header for
+ *	weir_object_put(); or an ERR_PTR(): -EBADF, -EACCES, -ENODEV.
  */
 struct weir_object *weir_handle_object(struct weir_client *c, u32 id, u32 rights)
 {
@@ -124,7 +124,7 @@ struct weir_object *weir_handle_object(struct weir_client *c, u32 id, u32 rights
 	else if (!weir_object_alive(h->object))
 		o = ERR_PTR(-ENODEV);
 	else if (!kref_get_unless_zero(&h->object->ref))
-		o = ERR_PTR(-EBADF);	/* closed at this very moment */
+		o = ERR_PTR(-EBADF);	/* closed by another thread just now */
 	else
 		o = h->object;
 	rcu_read_unlock();
@@ -215,11 +215,11 @@ static void client_copy_events(struct weir_client *to, struct weir_client *from)
 }
 
 /**
- * weir_client_copy - give a client another one's handles and place in the event stream
- * @to: new, and nobody else's yet
+ * weir_client_copy - give a client the handles and the event position of another one
+ * @to: new, not visible to other tasks yet
  * @from: the client
  *
- * Context: may sleep. Return: 0; -ENOMEM, -EINTR: some handles may be there.
+ * Context: may sleep. Return: 0; -ENOMEM, -EINTR: some handles may have been copied.
  */
 int weir_client_copy(struct weir_client *to, struct weir_client *from)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Phases 2 to 4 of an object's death, and who may do what. See object.h. */
+/* Phases 2 to 4 of an object's death, and checks of rights. See object.h. */
 
 #include <linux/cred.h>
 #include <linux/ctype.h>
@@ -17,7 +17,7 @@ static void object_free(struct kref *ref)
 {
 	struct weir_object *o = container_of(ref, struct weir_object, ref);
 
-	/* whoever looked a handle up under RCU may still read the header */
+	/* a task that has found a handle under RCU may still read the header */
 	kfree_rcu(o, free_rcu);
 }
 
@@ -90,7 +90,7 @@ bool weir_object_may(const struct weir_object *o, const struct cred *cred, u32 r
 	       weir_cred_admin(cred);
 }
 
-/* 1 to 63 characters, NUL-terminated, zero-filled; the first is alphanumeric. */
+/* 1 to 63 characters, NUL-terminated and zero-filled; the first is alphanumeric. */
 bool weir_name_valid(const char *name)
 {
 	size_t len = strnlen(name, WEIR_NAME_SIZE), i;

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What all kinds of object have in common.
+ * The part that objects of all kinds share.
  *
  * An object dies in phases:
- *  1. unlinked (registry.c): dead is set, the name is free, sysfs is gone. Who
- *     finds it by handle from now on answers ENODEV.
- *  2. the registry's count in live is dropped. Operations that allocate hold one,
- *     too, others are in an RCU read side. Nobody does while it waits for a user's
- *     memory: what is paged in by a user would keep the storage for ever.
- *  3. live is 0 and a grace period is over: nobody uses the storage. A worker
- *     frees it: that may take seconds for millions of keys.
- *  4. the last handle goes: the header is freed.
+ *
+ *  1. unlinked (registry.c): dead is set, the name is free, the sysfs folder is removed.
+ *     From now on, look-ups by handle answer ENODEV.
+ *  2. the registry's count in live is dropped. Operations that allocate hold a count, too;
+ *     other operations are in an RCU read side. No operation holds one across an access to
+ *     user memory: a user that controls paging could keep the storage for ever.
+ *  3. live is 0 and a grace period is over: the storage is unused. A worker frees it, which
+ *     may take seconds for millions of keys.
+ *  4. the last handle is closed: the header is freed.
  */
 #ifndef _WEIR_OBJECT_H
 #define _WEIR_OBJECT_H
@@ -41,7 +42,7 @@ struct weir_op_run;
 /* Nothing was done: perform the operation again from a context that may sleep. */
 #define WEIR_OP_MUST_SLEEP	1
 
-/* Above the number of every kind. */
+/* Greater than the number of every kind. */
 #define WEIR_KINDS	8
 
 #define WEIR_VIEW_WORDS	32	/* u64 that any view takes at most */

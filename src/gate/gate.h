@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Gates: permits, plain or of each key, strictly first come first served.
+ * Gates: permits, plain or for each key, strictly first come, first served.
  *
- * gate_queue.h says whose turn it is, gate.c gives permits out and takes them back,
- * gate_async.c has requests that wait while their holder does not sleep, gate_module.c is
- * for other modules, gate_object.c makes, changes and shows gates, grant.h knows what
- * each holder has.
+ * gate_queue.h decides whose turn it is, gate.c acquires and releases permits, gate_async.c has
+ * requests that wait while their holder does not sleep, gate_module.c serves other modules,
+ * gate_object.c creates, changes and shows gates, grant.h records what each holder has.
  */
 #ifndef _WEIR_GATE_H
 #define _WEIR_GATE_H
@@ -19,7 +18,7 @@
 #include "table/keyed.h"
 #include "table/op.h"
 
-/* Totals; one copy per CPU, only ever added to on that CPU. */
+/* Totals; one copy for each CPU, which alone adds to it. */
 struct weir_gate_totals {
 	u64 acquired;
 	u64 refused;

@@ -111,9 +111,9 @@ static int gate_change(struct weir_gate *g, const struct weir_gate_config *new,
 	WRITE_ONCE(g->permits, c.permits);
 	WRITE_ONCE(g->queue_max, c.queue_max);
 	WRITE_ONCE(g->table.max_keys, c.max_keys);
-	/* those for whom there are permits now, and those for whom there never will be */
+	/* wake the waiters whose permits are free now, and those that can never be served */
 	weir_gate_kick(g);
-	/* after this nobody decides by what was before: all do it under RCU */
+	/* all decisions are made under RCU: after this none uses the old configuration */
 	synchronize_rcu();
 	return 0;
 }

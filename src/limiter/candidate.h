@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Candidates: another limiter that is asked what the live one is asked, to see what it
- * would say. See WEIR_SET_CANDIDATE in uapi/linux/weir.h for what is done to it.
+ * Candidates: a second limiter that sees the operations of the live one, to compare their
+ * decisions. See WEIR_SET_CANDIDATE in uapi/linux/weir.h for the operations that are mirrored.
  *
- * The link is in the live one's policy, and so is changed with it, under RCU. It holds
- * the candidate's header, as a handle does: not its storage. Whoever follows it does so
- * in an RCU read side, and only if the candidate is alive; who must sleep for it counts
- * himself in obj.live meanwhile. So two limiters may be each other's candidates and
- * both go when they are deleted; and a mirrored operation is never mirrored again.
+ * The link is in the live limiter's policy, so it changes with it, under RCU. It holds the
+ * candidate's header, as a handle does, but not its storage. It may be followed only in an RCU
+ * read side, and only if the candidate is alive; a caller that must sleep holds the storage by
+ * obj.live. Two limiters can therefore be each other's candidates and both go when they are
+ * deleted. A mirrored operation is never mirrored again.
  */
 #ifndef _WEIR_CANDIDATE_H
 #define _WEIR_CANDIDATE_H
@@ -26,7 +26,7 @@ struct weir_limiter *weir_candidate_op(const struct weir_policy *p,
 void weir_candidate_op_slow(struct weir_limiter *candidate, struct weir_op *op,
 			    const struct weir_key *key, gfp_t gfp);
 
-/* Whether what is done to a limiter is done to its candidate as well. */
+/* Whether an operation of a limiter is mirrored to its candidate. */
 static inline bool weir_candidate_mirrors(u32 opcode)
 {
 	switch (opcode) {

@@ -2,7 +2,7 @@
 /*
  * Limiters: a table of rate states by key, with strikes and bans.
  *
- * limiter_config.c makes and changes them, limiter.c decides, limiter_dump.c and
+ * limiter_config.c creates and changes them, limiter.c decides, limiter_dump.c and
  * limiter_sysfs.c show them.
  */
 #ifndef _WEIR_LIMITER_H
@@ -21,16 +21,16 @@ struct weir_limiter;
 /**
  * struct weir_policy - a limiter's configuration, prepared
  *
- * Constant once it is published: a live change publishes another. The members
- * that every check reads come first.
+ * Constant once it is published: a live change publishes another one. The members that every
+ * check reads come first.
  *
  * @rate: algorithm and numbers
- * @strikes: that make a ban, 0 for never
- * @shadow: decide and count, but allow everything
- * @candidate: asked whatever this limiter is asked, or NULL; see candidate.h
+ * @strikes: threshold of a ban, 0 for never
+ * @shadow: decide and count, but answer "allowed"
+ * @candidate: the limiter that mirrors this one, or NULL; see candidate.h
  * @score: how strikes fade
- * @forget_after: ns after a ban's end at which the ladder is forgotten
- * @config: all of it as the user gave it, defaults filled in, but for @candidate
+ * @forget_after: ns after a ban's end at which the ladder is reset
+ * @config: as the user gave it, defaults filled in, except @candidate
  */
 struct weir_policy {
 	struct weir_rate		rate;
@@ -42,7 +42,7 @@ struct weir_policy {
 	struct weir_limiter_config	config;
 };
 
-/* Totals; one copy per CPU, only ever added to on that CPU. */
+/* Totals; one copy for each CPU, which alone adds to it. */
 struct weir_limiter_totals {
 	u64 allowed;
 	u64 limited;
@@ -94,11 +94,11 @@ struct weir_limiter {
 /**
  * struct weir_limiter_call - one operation on one key
  * @l: the limiter
- * @p: its policy as of @now, kept by RCU
+ * @p: its policy as of @now, valid under RCU
  * @op: the operation; its result half is filled in
  * @key: the key
  * @now: ns since the table's epoch, read after the key's state
- * @turn: CHECK: who waits for this key waits behind it
+ * @turn: CHECK: the caller is at the head of the queue, so waiters do not refuse it
  */
 struct weir_limiter_call {
 	struct weir_limiter *l;
@@ -195,7 +195,7 @@ static inline void weir_limiter_now(struct weir_limiter_call *call)
 	} while (unlikely(rcu_access_pointer(call->l->policy) != call->p));
 }
 
-/* In shadow mode all is allowed. What was decided stands in the other members. */
+/* In shadow mode the verdict is "allowed". The other members keep the decision. */
 static inline void weir_limiter_shadow(const struct weir_policy *p, struct weir_op *op)
 {
 	if (!p->shadow || op->verdict == WEIR_ALLOWED)
@@ -204,7 +204,7 @@ static inline void weir_limiter_shadow(const struct weir_policy *p, struct weir_
 	op->out_flags |= WEIR_OUT_SHADOW;
 }
 
-/* The result half from a decision and the key's ban. */
+/* Fill in the result half from a decision and the key's ban. */
 static inline void weir_limiter_answer(struct weir_op *op,
 				       const struct weir_policy *p,
 				       const struct weir_decision *d,
@@ -228,7 +228,7 @@ static inline void weir_limiter_answer(struct weir_op *op,
 	weir_limiter_shadow(p, op);
 }
 
-/* Count what was decided, in shadow mode too. */
+/* Count the decision, in shadow mode too. */
 static inline void weir_limiter_count(struct weir_limiter *l, const struct weir_op *op)
 {
 	if (op->verdict == WEIR_ALLOWED && !(op->out_flags & WEIR_OUT_SHADOW))

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Limiters as objects: configuration checked, prepared, changed, shown. */
+/*
+ * Limiters as objects: configuration checks, preparation, live changes, configuration for
+ * readers.
+ */
 
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -18,7 +21,7 @@
 #define BAN_MIN		((u64)NSEC_PER_MSEC)
 #define BAN_MAX		(10 * WEIR_NSEC_PER_YEAR)
 #define WITHIN_DEFAULT	(600ULL * NSEC_PER_SEC)
-#define KEYS_A_BUCKET	8	/* how long max_keys may make the chains */
+#define KEYS_A_BUCKET	8	/* average chain length up to which max_keys can be raised */
 
 #define CONFIG_MIN_SIZE	offsetofend(struct weir_limiter_config, ban)
 #define STATS_MIN_SIZE	offsetofend(struct weir_limiter_stats, full)
@@ -85,7 +88,7 @@ static int config_check(struct weir_limiter_config *c)
 	return err;
 }
 
-/* @old: the policy it replaces, or NULL. @now: ns since the table's epoch. */
+/* @old: the policy that is replaced, or NULL. @now: ns since the table's epoch. */
 static struct weir_policy *policy_make(const struct weir_limiter_config *c,
 				       const struct weir_policy *old, u64 now)
 {
@@ -189,7 +192,7 @@ static void limiter_release(struct weir_object *o)
 	free_percpu(l->totals);
 }
 
-/* Take over into @c the members of @new that @mask names. */
+/* Copy the members in @mask from @new to @c. */
 static void config_merge(struct weir_limiter_config *c,
 			 const struct weir_limiter_config *new, u64 mask)
 {
@@ -265,7 +268,7 @@ static int limiter_change(struct weir_limiter *l,
 	rcu_assign_pointer(l->policy, p);
 	WRITE_ONCE(l->table.max_keys, config.max_keys);
 	WRITE_ONCE(l->full_told, 0);
-	/* when we return nobody decides by the old policy any more */
+	/* on return no caller uses the old policy any more */
 	synchronize_rcu();
 	if (mask & WEIR_SET_CANDIDATE)
 		*candidate = old->candidate;
@@ -277,8 +280,8 @@ static int limiter_change(struct weir_limiter *l,
 }
 
 /*
- * TABLE_FULL may be told again once an eighth is free: in a table that hovers
- * at its cap it would drown all other events. @leaving: keys about to go.
+ * TABLE_FULL may be sent again once an eighth of the table is free: in a table that stays near
+ * its cap it would displace all other events. @leaving: keys about to be dropped.
  */
 void weir_limiter_full_over(struct weir_limiter *l, unsigned int leaving)
 {
@@ -321,7 +324,7 @@ static int limiter_set(struct weir_client *client, struct weir_object *o, u64 ma
 /**
  * weir_limiter_stats_read - the totals, each by itself exact
  * @l: the limiter
- * @stats: all but the size is filled in
+ * @stats: all members except the size are filled in
  */
 void weir_limiter_stats_read(struct weir_limiter *l,
 			     struct weir_limiter_stats *stats)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* WEIR_IOC_RULES: the rules of a limiter, changed and shown; what a rule decides. */
+/* WEIR_IOC_RULES: change and read the rules of a limiter; decisions by a rule. */
 
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
@@ -14,7 +14,7 @@
 #define BUCKETS_A_GO	64	/* buckets between two reschedule points */
 #define COPY_STEP	64	/* rules copied between two reschedule points */
 
-/* What a rule says to an op, which then does nothing to the key's entry. */
+/* Whether a rule decides the op, which then does nothing to the key's entry. */
 bool weir_limiter_by_rule(const struct weir_key *key, u32 opcode)
 {
 	switch (opcode) {
@@ -31,7 +31,7 @@ bool weir_limiter_by_rule(const struct weir_key *key, u32 opcode)
 }
 
 /**
- * weir_limiter_ruled - fill in what a rule decides
+ * weir_limiter_ruled - fill in the answer of a rule
  * @call: the operation, of a key with a rule
  *
  * Context: RCU read side.
@@ -53,7 +53,7 @@ void weir_limiter_ruled(struct weir_limiter_call *call)
 	weir_limiter_shadow(call->p, op);
 }
 
-/* The bits of an entry's key that count. */
+/* Number of bits of an entry's key that count. */
 static unsigned int entry_prefix(const struct weir_limiter *l,
 				 const struct weir_entry *e)
 {
@@ -96,7 +96,7 @@ static void bucket_lift(struct weir_limiter *l, const struct weir_rule_set *set,
 			entry_lift(l, e, weir_table_hash_of(&l->table, e));
 }
 
-/* A rule that allows lifts the bans that there are. */
+/* Lift the present bans of keys that the new rules allow. */
 static void lift_allowed(struct weir_limiter *l, const struct weir_rule_set *set)
 {
 	unsigned int i;
@@ -129,7 +129,7 @@ static int rules_set(struct weir_limiter *l, const struct weir_rules *args,
 		return err;
 	}
 	rcu_assign_pointer(l->rules, set);
-	/* when we return nobody decides by the old rules any more */
+	/* on return no caller uses the old rules any more */
 	synchronize_rcu();
 	weir_rules_free(old);
 	weir_reserve_kick_all(l);
@@ -203,7 +203,7 @@ static struct weir_rule *rules_copy(struct weir_limiter *l, bool wanted, unsigne
 	return copy;
 }
 
-/* Copy the rules out, as many as there is room for, and tell how many there are. */
+/* Copy out the rules that fit, and report their total number. */
 static int rules_show(struct weir_limiter *l, struct weir_rules *args)
 {
 	struct weir_rule *copy = NULL;

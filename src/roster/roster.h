@@ -2,13 +2,13 @@
 /*
  * Rosters: leases by key, each with a value, a version, an owner and a time.
  *
- * An entry leads to its lease, which does not change but for its time: a new value is a new
- * lease in its place. So whoever finds one finds all of it, under RCU alone.
- * There is no entry without one but where it is locked, or when the table is freed.
+ * An entry points to its lease, which is constant except for its time: a new value is a new
+ * lease in its place. A reader therefore finds a whole lease, under RCU alone. An entry without
+ * a lease exists only while it is locked, or when the table is freed.
  *
- * term.h says what may be done to a lease, roster_lease.c makes and ends leases, roster.c
- * does one operation, claims.c several claims as one, roster_object.c makes and shows
- * rosters, grant.h knows whose leases are.
+ * term.h has the rules for operations on a lease, roster_lease.c makes and ends leases,
+ * roster.c performs one operation, claims.c several claims as one, roster_object.c creates and
+ * shows rosters, grant.h records the owners of leases.
  */
 #ifndef _WEIR_ROSTER_H
 #define _WEIR_ROSTER_H
@@ -19,7 +19,7 @@
 #include "table/op.h"
 #include "lib/term.h"
 
-/* Totals; one copy per CPU, only ever added to on that CPU. */
+/* Totals; one copy for each CPU, which alone adds to it. */
 struct weir_roster_totals {
 	u64 claimed;
 	u64 refused;
@@ -127,7 +127,7 @@ static inline struct weir_roster *weir_roster(struct weir_object *o)
 	return container_of(o, struct weir_roster, obj);
 }
 
-/* The lease of an entry that is locked, or that nobody else has. */
+/* The lease of an entry that is locked or private. */
 static inline struct weir_tenure *weir_tenure_locked(const struct weir_entry *e)
 {
 	return e->tenure;

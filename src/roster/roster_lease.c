@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Making leases and ending them: the entry is locked, what it takes is there already.
- *
- * Of each lease that is ended it is decided here, once, whether it is lost; for it is
- * ended once, under that lock, by whoever notices first.
+ * Making leases and ending them. The entry is locked, and all memory is allocated already. The
+ * step that ends a lease decides under that lock, once, whether the lease is lost.
  */
 
 #include <linux/cred.h>
@@ -95,7 +93,7 @@ void weir_tenure_end(struct weir_roster *r, struct weir_tenure *old)
 	weir_tenure_free_rcu(old);
 }
 
-/* The same, with an event. The entry is locked, so those of a key come in order. */
+/* The same, with an event. The entry is locked, so the events of a key are in order. */
 void weir_tenure_lost(struct weir_roster *r, struct weir_entry *e,
 		      struct weir_tenure *old, u64 now)
 {
@@ -127,7 +125,7 @@ int weir_claim_prepare(struct weir_claim *claim, const struct weir_op_lease *lea
 	return claim->memory ? 0 : -ENOMEM;
 }
 
-/* What was not used. */
+/* Free what was not used. */
 void weir_claim_discard(struct weir_claim *claim)
 {
 	weir_tenure_free(claim->new);

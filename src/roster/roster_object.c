@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Rosters as objects: configuration checked, shown, with the totals and the leases. */
+/* Rosters as objects: configuration checks, configuration, totals and leases for readers. */
 
 #include <linux/cred.h>
 #include <linux/err.h>
@@ -104,7 +104,7 @@ static void *padded_put(void *to, const void *from, size_t length)
 	return to + ALIGN(length, 8);
 }
 
-/* &weir_dump_walk.fill: the lease, if it has not run out. */
+/* &weir_dump_walk.fill: append the lease, unless it has expired. */
 static void record_fill(struct weir_dump_walk *d, struct weir_entry *e)
 {
 	struct weir_lease_info *info = (void *)(d->chunk + d->filled);

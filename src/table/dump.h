@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Walking over the entries of a table for a user. */
+/* Listing the entries of a table to a user. */
 #ifndef _WEIR_DUMP_H
 #define _WEIR_DUMP_H
 

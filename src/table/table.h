@@ -30,14 +30,14 @@ struct mem_cgroup;
 struct weir_table;
 
 /**
- * struct weir_key - a key, ready to be looked up
- * @hash: its place in the table, set by weir_key_hash()
+ * struct weir_key - a key, ready for a look-up
+ * @hash: its position in the table, set by weir_key_hash()
  * @len: bytes
- * @data: where they are: @words, for keys of up to 16 bytes
+ * @data: the bytes: @words, for keys of up to 16 bytes
  * @words: then the bytes, zero-filled
- * @raw: the key as it came, an address not cut to a prefix
+ * @raw: the key as given, with an address not cut to a prefix
  * @raw_len: its bytes
- * @rule: what a rule says to the whole address, enum weir_rule_action
+ * @rule: the rule for the whole address, enum weir_rule_action
  */
 struct weir_key {
 	u64		hash;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * libweir - counting and limiting, exactly, for every process on a host
+ * libweir - counting and limiting exactly, for every process on a host
  *
  * cc program.c $(pkg-config --cflags --libs libweir)
  */
@@ -36,11 +36,10 @@ extern "C" {
  *	case -1:		perror("login");		break;
  *	}
  *
- * A *client* (struct weir) is one open of /dev/weir. It has any number of
- * *objects* (struct weir_counter, struct weir_limiter, struct weir_gate, struct
- * weir_breaker, struct weir_roster), each a handle with rights that were decided when it
- * was opened. What they are and promise is told in <linux/weir.h>, whose structs, enums
- * and constants are used here as they are.
+ * A *client* (struct weir) is one open file of /dev/weir. It has any number of *objects*
+ * (struct weir_counter, struct weir_limiter, struct weir_gate, struct weir_breaker, struct
+ * weir_roster), each a handle with rights that were checked when it was opened. <linux/weir.h>
+ * describes the objects; its structs, enums and constants are used here.
  *
  * Errors. A function that returns int gives -1 for an error, one that returns a
  *	pointer gives NULL; errno says which, with the meanings in <linux/weir.h>,
@@ -103,7 +102,7 @@ struct weir_entries;		/* iterates over the keys of a limiter */
 struct weir_members;		/* iterates over the leases of a roster */
 struct weir_events;		/* the event stream */
 
-/** weir_lib_version() - the library's version that is running, "0.2.0" */
+/** weir_lib_version() - the version of the running library, such as "0.2.0" */
 const char *weir_lib_version(void);
 
 /*
@@ -113,13 +112,13 @@ const char *weir_lib_version(void);
 
 /**
  * weir_open() - open /dev/weir
- * @flags: 0, or WEIR_OPEN_READONLY for a client that observes only
+ * @flags: 0, or WEIR_OPEN_READONLY for a client that only observes
  *
  * The descriptor is close-on-exec.
  *
- * Return: a client for weir_close(), or NULL. ENOENT, ENXIO and ENODEV mean that the
- *	module is not loaded, EACCES that the caller is neither root nor in the
- *	device's group, EINVAL that @flags has unknown bits, ENOMEM.
+ * Return: a client for weir_close(), or NULL. ENOENT, ENXIO and ENODEV mean that the module
+ *	is not loaded, EACCES that the caller is neither root nor in the device's group, EINVAL
+ *	that @flags has unknown bits, ENOMEM.
  */
 struct weir *weir_open(int flags);
 #define WEIR_OPEN_READONLY	0x1
@@ -146,17 +145,17 @@ uint32_t weir_tag_set(uint32_t tag);
 int weir_tag_drop(struct weir *weir, uint32_t tag);
 
 /**
- * weir_fd() - a client's descriptor, for ioctls of one's own
+ * weir_fd() - a client's file descriptor, for ioctls of the caller's own
  *
- * It stays the client's. Reading it yields events, but see weir_events_open().
+ * It belongs to the client. Reading it returns events, but see weir_events_open().
  */
 int weir_fd(const struct weir *weir);
 
 /**
- * weir_get_info() - what the module is and can do
+ * weir_get_info() - version, features and limits of the module
  * @info: filled in; its size set by the caller
  *
- * Return: 0 or -1. ENOTTY: /dev/weir is something else.
+ * Return: 0 or -1. ENOTTY: /dev/weir is not the device.
  */
 int weir_get_info(struct weir *weir, struct weir_info *info);
 
@@ -186,30 +185,29 @@ int weir_restrict_handle(struct weir *weir, uint32_t handle, unsigned int rights
  *	weir_op_add(); their second halves are filled in
  * @count: 1..WEIR_BATCH_MAX
  *
- * This is the bare ioctl. Each op has its own outcome in its @result: 0 or a
- * negative errno.
+ * This is the bare ioctl. The @result of each op has its own outcome: 0 or a negative errno.
  *
- * Return: operations performed, from the first on: @count, or fewer if a signal or a
- *	bad pointer ended the batch early. -1 if none was: EFAULT, EINVAL, EINTR.
+ * Return: the number of operations performed, from the first on: @count, or fewer if a
+ *	signal or a bad pointer ended the batch early. -1 if none was: EFAULT, EINVAL, EINTR.
  */
 int weir_submit(struct weir *weir, struct weir_op *ops, unsigned int count);
 
 /**
  * weir_transaction() - perform operations with one system call, all or none
- * @ops: CHECKs, WEIR_TRANSACTION_CHECKS at most, and ADDs
+ * @ops: at most WEIR_TRANSACTION_CHECKS CHECKs, and ADDs
  * @count: 1..WEIR_TRANSACTION_MAX
- * @which: index of the op that decided: the first CHECK that was refused, or the one
- *	that failed; may be NULL. Untouched if the call itself fails.
+ * @which: set to the index of the op that decided: the first CHECK that was refused, or the
+ *	op that failed; may be NULL. Unchanged if the call itself fails.
  *
- * If every check is allowed, all are charged, in one step for whoever looks, and the
- * amounts added. Else nothing is; only the check that decided counts as refused, and
- * strikes. weir_op_answer() tells what each key has.
+ * If every check is allowed, all are charged and the amounts added, in one step for observers.
+ * Otherwise nothing is charged or added; only the check that decided counts as refused, and
+ * strikes. weir_op_answer() returns the answer of each key.
  *
- * Or @ops are CLAIMs of rosters, WEIR_CLAIMS_MAX at most: all leases are made, for whoever
- * looks at once, or none. weir_op_roster_answer() tells of each, and if one of
- * them is another's (EEXIST) whose.
+ * @ops can also be at most WEIR_CLAIMS_MAX CLAIMs of rosters: all leases are made, in one step
+ * for observers, or none. weir_op_roster_answer() returns the answer of each; if another holder
+ * has a lease (EEXIST), it describes that lease.
  *
- * Return: WEIR_ALLOWED; the verdict of the check that was refused; 0: all leases are made;
+ * Return: WEIR_ALLOWED; the verdict of the check that was refused; 0: all leases were made;
  *	or -1, and nothing happened: the errno of the op that failed (EBADF, EACCES, EINVAL,
  *	ENODEV, EOPNOTSUPP, ENOMEM, EEXIST, ENOSPC), or of the call (EFAULT, EINVAL).
  */
@@ -222,13 +220,12 @@ int weir_transaction(struct weir *weir, struct weir_op *ops, unsigned int count,
  */
 
 /**
- * weir_create() - create an object with every choice there is
- * @create: as <linux/weir.h> describes it, size included; filled in, on EEXIST too
- *	(@id and @owner of the object that has the name)
+ * weir_create() - create an object, with all options
+ * @create: as described in <linux/weir.h>, size included; filled in, also on EEXIST (@id and
+ *	@owner of the object that has the name)
  *
- * This is the bare ioctl. weir_counter_create() and weir_limiter_create() do the
- * same for the common case; weir_counter_adopt() and weir_limiter_adopt() make an
- * object of the handle.
+ * This is the bare ioctl. weir_counter_create() and weir_limiter_create() are simpler;
+ * weir_counter_adopt() and weir_limiter_adopt() make an object from the handle.
  *
  * Return: 0 or -1.
  */
@@ -246,10 +243,11 @@ struct weir_objects *weir_objects_open(struct weir *weir, enum weir_kind kind,
 
 /**
  * weir_objects_next() - the next object
- * @info: set to the object; the iterator's, good until the next call
+ * @info: set to the object's description, which belongs to the iterator and is valid until
+ *	the next call
  *
- * Objects come in the order of their creation; one that exists all the while
- * comes exactly once.
+ * Objects are returned in the order of their creation. An object that exists during the whole
+ * listing is returned exactly once.
  *
  * Return: 1 with an object, 0 at the end, -1 for an error.
  */
@@ -266,16 +264,16 @@ void weir_objects_close(struct weir_objects *objects);
 
 /**
  * weir_counter_create() - make a counter
- * @name: 1 to 63 of A-Z a-z 0-9 . _ - of which the first is a letter or digit
+ * @name: 1 to 63 characters of A-Z a-z 0-9 . _ - ; the first is a letter or a digit
  * @type: WEIR_COUNTER_SUM, WEIR_COUNTER_SEQUENCE or WEIR_COUNTER_HISTOGRAM
  * @fields: names of its fields, by the rules of @name; may be NULL if @nfields is 0
- * @nfields: 0 to 64; 0 makes one field called "value", all a sequence can have. A
- *	histogram has none.
- * @mode: permission bits as of a file: r (4) observe, w (2) use; 0660 is usual. The
- *	group is the caller's.
+ * @nfields: 0 to 64; 0 makes one field called "value", the only choice for a sequence. A
+ *	histogram has no fields.
+ * @mode: permission bits as of a file: r (4) observe, w (2) use; 0660 is usual. The group is
+ *	the caller's.
  *
- * Return: the counter with all rights, for weir_counter_close(), or NULL: EEXIST if
- *	there is one of that name.
+ * Return: the counter with all rights, for weir_counter_close(), or NULL: EEXIST if a
+ *	counter has that name.
  */
 struct weir_counter *weir_counter_create(struct weir *weir, const char *name,
 					 enum weir_counter_type type,
@@ -284,15 +282,14 @@ struct weir_counter *weir_counter_create(struct weir *weir, const char *name,
 					 unsigned int mode);
 
 /**
- * weir_counter_ensure() - open a counter, making it if there is none
+ * weir_counter_ensure() - open a counter, creating it if it does not exist
  * @rights: WEIR_RIGHT_* wanted
  *
- * Of all concurrent callers exactly one makes it, and all get the same one. A
- * counter that exists is opened as it is, whatever its fields are: ask with
- * weir_counter_field().
+ * Exactly one of several concurrent callers creates it, and all open the same one. An existing
+ * counter is opened unchanged, whatever its fields are: check them with weir_counter_field().
  *
- * Return: as weir_counter_create(), but EACCES instead of EEXIST if the
- *	existing one does not grant @rights.
+ * Return: as weir_counter_create(), but EACCES instead of EEXIST if the existing one does
+ *	not grant @rights.
  */
 struct weir_counter *weir_counter_ensure(struct weir *weir, const char *name,
 					 enum weir_counter_type type,
@@ -304,8 +301,8 @@ struct weir_counter *weir_counter_ensure(struct weir *weir, const char *name,
  * weir_counter_open() - open a counter
  * @rights: WEIR_RIGHT_* wanted, at least one; all are granted, or the call fails
  *
- * Fields have names in the library only with WEIR_RIGHT_OBSERVE. Without it they
- * are reached by number.
+ * The library knows the names of fields only with WEIR_RIGHT_OBSERVE. Without it, fields are
+ * accessed by number.
  *
  * Return: the counter, for weir_counter_close(), or NULL: ENOENT, EACCES...
  */
@@ -313,16 +310,16 @@ struct weir_counter *weir_counter_open(struct weir *weir, const char *name,
 				       unsigned int rights);
 
 /**
- * weir_counter_adopt() - make a counter object of a handle
- * @handle: of a counter, from weir_create() on the same client. The object owns
- *	it from now on; if the call fails the caller still does.
+ * weir_counter_adopt() - make a counter object from a handle
+ * @handle: of a counter, from weir_create() on the same client. The object owns it from now
+ *	on; if the call fails, the caller still does.
  */
 struct weir_counter *weir_counter_adopt(struct weir *weir, uint32_t handle);
 
-/** weir_counter_close() - give the handle back; the counter itself lives on */
+/** weir_counter_close() - close the handle; the counter itself stays */
 void weir_counter_close(struct weir_counter *counter);
 
-/** weir_counter_delete() - end the counter for everybody (ADMIN); then close it */
+/** weir_counter_delete() - delete the counter for all its users (ADMIN); close it afterwards */
 int weir_counter_delete(struct weir_counter *counter);
 
 /** weir_counter_handle() - the handle, for &struct weir_op */
@@ -331,10 +328,13 @@ uint32_t weir_counter_handle(const struct weir_counter *counter);
 /** weir_counter_type() - WEIR_COUNTER_SUM..., or 0 if not known (no OBSERVE) */
 int weir_counter_type(const struct weir_counter *counter);
 
-/** weir_counter_fields() - how many fields it has, or 0: none, or not known (no OBSERVE) */
+/** weir_counter_fields() - number of its fields; 0: none, or not known (no OBSERVE) */
 unsigned int weir_counter_fields(const struct weir_counter *counter);
 
-/** weir_counter_field_name() - name of field @index; the counter's; NULL if none */
+/**
+ * weir_counter_field_name() - name of field @index, which belongs to the counter; NULL if there
+ * is none
+ */
 const char *weir_counter_field_name(const struct weir_counter *counter,
 				    unsigned int index);
 
@@ -663,12 +663,11 @@ int weir_limiter_get_stats(struct weir_limiter *limiter,
  * weir_limiter_set() - change it while in use (ADMIN)
  * @mask: WEIR_SET_* bits: which members of @config to take over
  *
- * What all keys have spent, their strikes and their bans stay: &struct weir_set tells of
- * each member what that means. The key type and the prefix cannot be changed.
+ * Tokens spent, strikes and bans are kept: &struct weir_set says what that means for each
+ * member. The key type and the prefix cannot be changed.
  *
- * Return: 0 or -1: EINVAL, ERANGE, EDQUOT; of a candidate ENOENT (none of that name),
- *	EACCES (no USE on it). When it returns nobody decides by the old configuration any
- *	more.
+ * Return: 0 or -1: EINVAL, ERANGE, EDQUOT; for a candidate ENOENT (no such limiter), EACCES
+ *	(no USE on it). When it returns, no check uses the old configuration.
  */
 int weir_limiter_set(struct weir_limiter *limiter, uint64_t mask,
 		     const struct weir_limiter_config *config);
@@ -885,8 +884,8 @@ void weir_entries_close(struct weir_entries *entries);
 
 /**
  * weir_gate_create() - make a gate
- * @config: size, permits, and what is not to be the default; the rest 0
- * @mode: as for weir_counter_create(): observe is to see its state, use to acquire
+ * @config: size and permits; other members as needed; 0 selects a default
+ * @mode: as for weir_counter_create(): observe to read its state, use to acquire
  *
  * Return: the gate with all rights, for weir_gate_close(), or NULL: EEXIST...
  */
@@ -894,7 +893,7 @@ struct weir_gate *weir_gate_create(struct weir *weir, const char *name,
 				   const struct weir_gate_config *config,
 				   unsigned int mode);
 
-/** weir_gate_ensure() - open a gate, making it if there is none; see weir_counter_ensure() */
+/** weir_gate_ensure() - open a gate, creating it if it does not exist; see weir_counter_ensure() */
 struct weir_gate *weir_gate_ensure(struct weir *weir, const char *name,
 				   const struct weir_gate_config *config,
 				   unsigned int mode, unsigned int rights);
@@ -903,13 +902,13 @@ struct weir_gate *weir_gate_ensure(struct weir *weir, const char *name,
 struct weir_gate *weir_gate_open(struct weir *weir, const char *name,
 				 unsigned int rights);
 
-/** weir_gate_adopt() - make a gate object of a handle, as weir_counter_adopt() */
+/** weir_gate_adopt() - make a gate object from a handle, as weir_counter_adopt() */
 struct weir_gate *weir_gate_adopt(struct weir *weir, uint32_t handle);
 
-/** weir_gate_close() - give the handle back; permits are kept, they are the client's */
+/** weir_gate_close() - close the handle; permits belong to the client and are kept */
 void weir_gate_close(struct weir_gate *gate);
 
-/** weir_gate_delete() - end the gate for everybody (ADMIN); who waits gets ENODEV */
+/** weir_gate_delete() - delete the gate for all its users (ADMIN); waiters get ENODEV */
 int weir_gate_delete(struct weir_gate *gate);
 
 /** weir_gate_handle() - the handle, for &struct weir_op */
@@ -918,7 +917,7 @@ uint32_t weir_gate_handle(const struct weir_gate *gate);
 /** weir_gate_key_type() - WEIR_KEY_*, or -1 if not known (no OBSERVE) */
 int weir_gate_key_type(const struct weir_gate *gate);
 
-/** weir_gate_get_config() - what it is, defaults filled in (OBSERVE) */
+/** weir_gate_get_config() - its configuration, defaults filled in (OBSERVE) */
 int weir_gate_get_config(struct weir_gate *gate, struct weir_gate_config *config);
 
 /** weir_gate_get_stats() - its totals (OBSERVE) */
@@ -926,25 +925,26 @@ int weir_gate_get_stats(struct weir_gate *gate, struct weir_gate_stats *stats);
 
 /**
  * weir_gate_set() - change it while in use (ADMIN)
- * @mask: WEIR_SET_PERMITS, WEIR_SET_MAX_KEYS, WEIR_SET_QUEUE_MAX: which members of @config
+ * @mask: WEIR_SET_PERMITS, WEIR_SET_MAX_KEYS, WEIR_SET_QUEUE_MAX: the members of @config to
+ *	change
  *
- * What that means for who holds and who waits stands at &struct weir_set.
+ * &struct weir_set says what that means for holders and waiters.
  */
 int weir_gate_set(struct weir_gate *gate, uint64_t mask,
 		  const struct weir_gate_config *config);
 
-/** weir_gate_resize() - weir_gate_set() of @permits, 1..WEIR_PERMITS_MAX */
+/** weir_gate_resize() - set the number of permits, 1..WEIR_PERMITS_MAX; see weir_gate_set() */
 int weir_gate_resize(struct weir_gate *gate, uint32_t permits);
 
 /**
- * struct weir_gate_answer - how a key of a gate stands
- * @verdict: of an acquisition: WEIR_ALLOWED, WEIR_LIMITED, WEIR_FULL or WEIR_QUEUED; else
- *	WEIR_NONE
+ * struct weir_gate_answer - the state of a key of a gate
+ * @verdict: of an acquisition: WEIR_ALLOWED, WEIR_LIMITED, WEIR_FULL or WEIR_QUEUED;
+ *	otherwise WEIR_NONE
  * @held: permits that this holder has
- * @waiting: acquisitions that wait; by weir_gate_state() alone, else 0
+ * @waiting: waiting acquisitions; only from weir_gate_state(), otherwise 0
  * @reserved: 0
- * @limit: permits the key has
- * @remaining: of which this many are free
+ * @limit: number of permits of the key
+ * @remaining: free permits
  */
 struct weir_gate_answer {
 	uint32_t	verdict;
@@ -955,23 +955,21 @@ struct weir_gate_answer {
 	uint64_t	remaining;
 };
 
-/*
- * Operations on one key: @key and @answer are as those of limiters.
- */
+/* Operations on one key; @key and @answer as for limiters. */
 
 /**
- * weir_gate_acquire() - take permits, waiting for them if need be (USE)
+ * weir_gate_acquire() - acquire permits, waiting for them if necessary (USE)
  * @permits: 1..2^32-1
- * @timeout: ns at most; 0: do not wait; WEIR_NEVER: wait for ever
+ * @timeout: ns to wait at most; 0: do not wait; WEIR_NEVER: wait for ever
  *
- * Strictly first come, first served, and all or nothing: while others wait for the key,
- * nobody gets permits before them.
+ * Strictly first come, first served, and all or nothing: a caller never overtakes the waiters
+ * of the key.
  *
- * Return: WEIR_ALLOWED: they are this holder's. WEIR_LIMITED: not in time, or too many
- *	wait; WEIR_FULL: the key is new, and max_keys are in use. -1: E2BIG, it never has so
- *	many; EDEADLK, with a tag other than 0: it would wait for what the same tag holds;
- *	EINTR, a signal ended the wait; ENODEV, the gate was deleted. Then nothing was
- *	taken.
+ * Return: WEIR_ALLOWED: the permits are this holder's. WEIR_LIMITED: not in time, or too
+ *	many waiters; WEIR_FULL: the key is new, and max_keys are in use. -1: E2BIG, the gate has
+ *	fewer permits; EDEADLK, with a tag other than 0: it would wait for permits of the same
+ *	tag; EINTR, a signal ended the wait; ENODEV, the gate was deleted. On error nothing was
+ *	acquired.
  */
 int weir_gate_acquire(struct weir_gate *gate, const struct weir_key *key,
 		      uint32_t permits, uint64_t timeout,
@@ -982,26 +980,26 @@ int weir_gate_try(struct weir_gate *gate, const struct weir_key *key,
 		  uint32_t permits, struct weir_gate_answer *answer);
 
 /**
- * weir_gate_queue() - take permits, or a place in the queue, without sleeping (USE)
+ * weir_gate_queue() - acquire permits, or a place in the queue, without sleeping (USE)
  * @permits: 1..2^32-1
- * @timeout: ns from now at most; WEIR_NEVER: no deadline. Of what is queued already, and
- *	asked for again, it says nothing.
+ * @timeout: ns from now; WEIR_NEVER: no deadline. Ignored when a queued request is repeated.
  *
- * For programs that wait by poll(), as <linux/weir.h>, "Queued acquisitions", tells. Who
- * is told WEIR_QUEUED asks again, for as many, when weir_fd() is writable (POLLOUT):
+ * For programs that wait by poll(); see <linux/weir.h>, "Queued acquisitions". After
+ * WEIR_QUEUED, repeat the call with the same @permits when weir_fd() is writable (POLLOUT):
  *
  *	switch (weir_gate_queue(gate, &key, 1, WEIR_NEVER, NULL)) {
  *	case WEIR_ALLOWED: go_ahead(); break;
  *	case WEIR_QUEUED: when_writable(weir_fd(weir), ask_again); break;
  *
- * Each tag has one at each key. Readiness is the client's, for all its keys and tags: a
- * program that queues for many asks for each of them then, by weir_submit(), or opens a
- * client for each. One that was told how it ended is gone: asked once more it is a new one.
+ * Each tag has at most one request for each key. POLLOUT is reported for the client, for all
+ * its keys and tags: a program that queues for many keys asks for each of them then, by
+ * weir_submit(), or opens a client for each. A request whose end was returned is gone; the next
+ * call makes a new one.
  *
- * Return: WEIR_ALLOWED: they are this holder's. WEIR_QUEUED: not yet. WEIR_LIMITED: not in
- *	time, or too many wait; WEIR_FULL: the key is new, and max_keys are in use. -1: E2BIG,
- *	it never has so many; EINVAL, something else is queued: for another number;
- *	EDEADLK, as weir_gate_acquire(); EMFILE, the client has WEIR_REQUESTS_MAX queued;
+ * Return: WEIR_ALLOWED: the permits are this holder's. WEIR_QUEUED: not yet. WEIR_LIMITED:
+ *	not in time, or too many waiters; WEIR_FULL: the key is new, and max_keys are in use. -1:
+ *	E2BIG, the gate has fewer permits; EINVAL, a request for another number is queued;
+ *	EDEADLK, as weir_gate_acquire(); EMFILE, the client has WEIR_REQUESTS_MAX requests;
  *	ENODEV, the gate was deleted.
  */
 int weir_gate_queue(struct weir_gate *gate, const struct weir_key *key,
@@ -1009,29 +1007,27 @@ int weir_gate_queue(struct weir_gate *gate, const struct weir_key *key,
 		    struct weir_gate_answer *answer);
 
 /**
- * weir_gate_cancel() - end what weir_gate_queue() has queued (USE)
+ * weir_gate_cancel() - end a request of weir_gate_queue() (USE)
  *
  * Return: WEIR_NONE, which is 0: it is out of the queue, and has got nothing. It had ended
- *	before: WEIR_ALLOWED: it was granted, and the permits are this holder's;
- *	WEIR_LIMITED: its time was up. -1: ENOENT, there is none; else as
- *	weir_gate_queue().
+ *	before: WEIR_ALLOWED: it was granted, and the permits are this holder's; WEIR_LIMITED:
+ *	its time was up. -1: ENOENT, there is none; else as weir_gate_queue().
  */
 int weir_gate_cancel(struct weir_gate *gate, const struct weir_key *key,
 		     struct weir_gate_answer *answer);
 
-/** weir_gate_release() - give @permits back (USE); 0 or -1: ENOENT, he has not so many */
+/** weir_gate_release() - release @permits (USE); 0 or -1: ENOENT, the holder has fewer */
 int weir_gate_release(struct weir_gate *gate, const struct weir_key *key,
 		      uint32_t permits, struct weir_gate_answer *answer);
 
-/** weir_gate_state() - how a key stands (OBSERVE); 0 or -1 */
+/** weir_gate_state() - the state of a key (OBSERVE); 0 or -1 */
 int weir_gate_state(struct weir_gate *gate, const struct weir_key *key,
 		    struct weir_gate_answer *answer);
 
 /**
  * weir_op_gate() - fill in @op, for weir_submit()
- * @opcode: WEIR_OP_ACQUIRE, whose deadline goes into @op->arg, and WEIR_OP_QUEUE, if it is
- *	to be queued, into @op->flags beside what is there; WEIR_OP_RELEASE; WEIR_OP_CANCEL
- *	and WEIR_OP_GATE_STATE, with @permits 0
+ * @opcode: WEIR_OP_ACQUIRE (set the deadline in @op->arg, and, to queue, add WEIR_OP_QUEUE
+ *	to @op->flags); WEIR_OP_RELEASE; WEIR_OP_CANCEL and WEIR_OP_GATE_STATE, with @permits 0
  *
  * As weir_op_limiter(). Return: 0, or -1 (EINVAL): the key is not of the gate's type.
  */
@@ -1039,14 +1035,14 @@ int weir_op_gate(struct weir_op *op, const struct weir_gate *gate,
 		 enum weir_opcode opcode, const struct weir_key *key,
 		 uint32_t permits);
 
-/** weir_op_gate_answer() - the answer out of an op that was submitted */
+/** weir_op_gate_answer() - get the answer from an op that was submitted */
 void weir_op_gate_answer(const struct weir_op *op, struct weir_gate_answer *answer);
 
 /*
  * ---------------------------------------------------------------------------
  * Breakers
  *
- * Who wants to make a call that may fail asks, and tells what became of it:
+ * A program that makes a call which may fail asks first, and reports the outcome:
  *
  *	switch (weir_breaker_allow(db, NULL, 0, &answer)) {
  *	case WEIR_ALLOWED:
@@ -1057,16 +1053,16 @@ void weir_op_gate_answer(const struct weir_op *op, struct weir_gate_answer *answ
  *	case -1:		perror("db");			break;
  *	}
  *
- * When a breaker opens and closes stands in <linux/weir.h>, "How a breaker decides". A
- * probe belongs to this client and the thread's tag, as a permit does: it has failed when
- * the client is closed, or the process ends, without a report.
+ * <linux/weir.h>, "How a breaker decides", says when a breaker opens and closes. A probe
+ * belongs to this client and the thread's tag, as a permit does: it has failed when the client
+ * is closed, or the process ends, without a report.
  */
 
 /**
  * weir_breaker_create() - make a breaker
- * @config: size; failures, or percent; within; open and nopen; and what is not to be the
- *	default; the rest 0
- * @mode: as for weir_counter_create(): observe is to see its state, use to ask and report
+ * @config: size; failures or percent; within; open and nopen; other members as needed; 0
+ *	selects a default
+ * @mode: as for weir_counter_create(): observe to read its state, use to ask and report
  *
  * Return: the breaker with all rights, for weir_breaker_close(), or NULL: EEXIST...
  */
@@ -1074,22 +1070,28 @@ struct weir_breaker *weir_breaker_create(struct weir *weir, const char *name,
 					 const struct weir_breaker_config *config,
 					 unsigned int mode);
 
-/** weir_breaker_ensure() - open a breaker, making it if there is none; see weir_counter_ensure() */
+/**
+ * weir_breaker_ensure() - open a breaker, creating it if it does not exist; see
+ * weir_counter_ensure()
+ */
 struct weir_breaker *weir_breaker_ensure(struct weir *weir, const char *name,
 					 const struct weir_breaker_config *config,
 					 unsigned int mode, unsigned int rights);
 
-/** weir_breaker_open() - open a breaker, whatever state it is in; NULL: ENOENT, EACCES... */
+/**
+ * weir_breaker_open() - get a handle for a breaker, in whatever state it is; NULL: ENOENT,
+ * EACCES...
+ */
 struct weir_breaker *weir_breaker_open(struct weir *weir, const char *name,
 				       unsigned int rights);
 
-/** weir_breaker_adopt() - make a breaker object of a handle, as weir_counter_adopt() */
+/** weir_breaker_adopt() - make a breaker object from a handle, as weir_counter_adopt() */
 struct weir_breaker *weir_breaker_adopt(struct weir *weir, uint32_t handle);
 
-/** weir_breaker_close() - give the handle back; probes are kept, they are the client's */
+/** weir_breaker_close() - close the handle; probes belong to the client and are kept */
 void weir_breaker_close(struct weir_breaker *breaker);
 
-/** weir_breaker_delete() - end the breaker for everybody (ADMIN) */
+/** weir_breaker_delete() - delete the breaker for all its users (ADMIN) */
 int weir_breaker_delete(struct weir_breaker *breaker);
 
 /** weir_breaker_handle() - the handle, for &struct weir_op */
@@ -1098,7 +1100,7 @@ uint32_t weir_breaker_handle(const struct weir_breaker *breaker);
 /** weir_breaker_key_type() - WEIR_KEY_*, or -1 if not known (no OBSERVE) */
 int weir_breaker_key_type(const struct weir_breaker *breaker);
 
-/** weir_breaker_get_config() - what it is, defaults filled in (OBSERVE) */
+/** weir_breaker_get_config() - its configuration, defaults filled in (OBSERVE) */
 int weir_breaker_get_config(struct weir_breaker *breaker,
 			    struct weir_breaker_config *config);
 
@@ -1107,21 +1109,22 @@ int weir_breaker_get_stats(struct weir_breaker *breaker,
 			   struct weir_breaker_stats *stats);
 
 /**
- * struct weir_breaker_answer - what a breaker says of a key
- * @verdict: of allow: WEIR_ALLOWED or WEIR_LIMITED; of trip: WEIR_LIMITED if it is open
- *	for longer already; else WEIR_NONE
+ * struct weir_breaker_answer - the answer of a breaker about a key
+ * @verdict: allow: WEIR_ALLOWED or WEIR_LIMITED; trip: WEIR_LIMITED if it is already open
+ *	for longer; otherwise WEIR_NONE
  * @state: WEIR_CLOSED, WEIR_OPEN or WEIR_HALF_OPEN, after the operation
- * @probe: of allow: 1 if admitted as a probe, which must be reported; else 0
- * @late: of a report: 1 if it counted nothing; else 0
- * @step: of trip, reset and state: of the ladder, the next one, from 0
+ * @probe: allow: 1 if the call is a probe, which must be reported; otherwise 0
+ * @late: report: 1 if it was late and ignored; otherwise 0
+ * @step: trip, reset and state: the next step of the ladder, from 0
  * @reserved: 0
- * @ticket: of allow: to report with; 0 if not admitted
- * @retry_after: ns. Of allow that was refused: until it may be told something else, if
- *	nothing else happens; of trip, reset and state: until time alone changes the
- *	state. WEIR_NEVER: it takes a report or a reset. Else 0.
- * @calls: of trip, reset and state: closed, by percentage: calls that count; half-open:
- *	probes that were admitted
- * @failures: of the same: closed: failures that count; half-open: probes that succeeded
+ * @ticket: allow: the ticket for the report; 0 if not admitted
+ * @retry_after: ns. Refused allow: until the answer can change if nothing else happens;
+ *	trip, reset and state: until the state changes by itself. WEIR_NEVER: it takes a report
+ *	or a reset. Otherwise 0.
+ * @calls: trip, reset and state: closed, by percentage: calls that count; half-open: probes
+ *	admitted
+ * @failures: trip, reset and state: closed: failures that count; half-open: probes that
+ *	succeeded
  */
 struct weir_breaker_answer {
 	uint32_t	verdict;
@@ -1136,14 +1139,12 @@ struct weir_breaker_answer {
 	uint64_t	failures;
 };
 
-/*
- * Operations on one key: @key and @answer are as those of limiters.
- */
+/* Operations on one key; @key and @answer as for limiters. */
 
 /**
  * weir_breaker_allow() - ask whether to make a call (USE)
- * @flags: 0, or WEIR_ALLOW_DETACHED: a probe is nobody's, so it outlives this client,
- *	and anybody may report it
+ * @flags: 0, or WEIR_ALLOW_DETACHED: a probe has no holder, so it outlives this client, and
+ *	any client may report it
  *
  * While the breaker is closed this takes no lock and writes nothing but a total.
  *
@@ -1154,14 +1155,14 @@ int weir_breaker_allow(struct weir_breaker *breaker, const struct weir_key *key,
 		       uint64_t flags, struct weir_breaker_answer *answer);
 
 /**
- * weir_breaker_report() - tell what became of a call (USE)
- * @ticket: of the answer; 0: of a call of this moment, that nobody asked for
+ * weir_breaker_report() - report the outcome of a call (USE)
+ * @ticket: from the answer; 0: for a call made now without asking
  * @call: WEIR_CALL_OK, WEIR_CALL_FAILED, or WEIR_CALL_WITHDRAWN: it was not made
  *
- * Return: 0: it counts; 1: it comes too late and counts nothing, for the breaker has
- *	changed its state since, or an hour has gone by. -1: ENOENT, no such ticket was
- *	given, or it is half-open and no probe is out that this holder could report;
- *	ENOSPC, the key is new, and max_keys are in use; ENODEV; ENOMEM.
+ * Return: 0: it counts; 1: it comes too late and counts nothing, for the breaker has changed
+ *	its state since, or an hour has gone by. -1: ENOENT, no such ticket was given, or it is
+ *	half-open and no probe is out that this holder could report; ENOSPC, the key is new, and
+ *	max_keys are in use; ENODEV; ENOMEM.
  */
 int weir_breaker_report(struct weir_breaker *breaker, const struct weir_key *key,
 			uint64_t ticket, enum weir_call call,
@@ -1169,31 +1170,32 @@ int weir_breaker_report(struct weir_breaker *breaker, const struct weir_key *key
 
 /**
  * weir_breaker_trip() - open it by hand (ADMIN)
- * @duration: ns; 0: for the next step of the ladder, which is climbed; WEIR_NEVER: until
- *	it is reset
+ * @duration: ns; 0: for the next step of the ladder, which advances; WEIR_NEVER: until a
+ *	reset
  *
- * Return: 0: done; 1: nothing changed, for it is open for longer already. -1: ENOSPC as
+ * Return: 0: done; 1: nothing changed, because it is already open for longer. -1: ENOSPC as
  *	above...
  */
 int weir_breaker_trip(struct weir_breaker *breaker, const struct weir_key *key,
 		      uint64_t duration, struct weir_breaker_answer *answer);
 
 /**
- * weir_breaker_reset() - close it, and forget failures and ladder (ADMIN)
+ * weir_breaker_reset() - close it, and reset failures and ladder (ADMIN)
  *
- * What is reported of calls of before is late. Return: 0, or -1: ENOSPC as above...
+ * Reports of earlier calls are late. Return: 0, or -1: ENOSPC as above...
  */
 int weir_breaker_reset(struct weir_breaker *breaker, const struct weir_key *key,
 		       struct weir_breaker_answer *answer);
 
-/** weir_breaker_state() - how a key stands; changes nothing (OBSERVE); 0 or -1 */
+/** weir_breaker_state() - the state of a key; changes nothing (OBSERVE); 0 or -1 */
 int weir_breaker_state(struct weir_breaker *breaker, const struct weir_key *key,
 		       struct weir_breaker_answer *answer);
 
 /**
  * weir_op_breaker() - fill in @op, for weir_submit()
- * @opcode: WEIR_OP_ALLOW to WEIR_OP_BREAKER_STATE; of a REPORT the call goes into @op->n
- * @arg: flags, ticket or ns as above; 0 where there is nothing to tell
+ * @opcode: WEIR_OP_ALLOW to WEIR_OP_BREAKER_STATE; for a REPORT set the enum weir_call in
+ *	@op->n
+ * @arg: flags, ticket or ns as above; otherwise 0
  *
  * As weir_op_limiter(). Return: 0, or -1 (EINVAL): the key is not of the breaker's type.
  */
@@ -1201,7 +1203,7 @@ int weir_op_breaker(struct weir_op *op, const struct weir_breaker *breaker,
 		    enum weir_opcode opcode, const struct weir_key *key,
 		    uint64_t arg);
 
-/** weir_op_breaker_answer() - the answer out of an op that was submitted */
+/** weir_op_breaker_answer() - get the answer from an op that was submitted */
 void weir_op_breaker_answer(const struct weir_op *op,
 			    struct weir_breaker_answer *answer);
 
@@ -1209,7 +1211,7 @@ void weir_op_breaker_answer(const struct weir_op *op,
  * ---------------------------------------------------------------------------
  * Rosters
  *
- * Who is to be the only one, or wants to be found, claims a key:
+ * To be the only one, or to be found by others, a program claims a key:
  *
  *	if (weir_roster_claim(jobs, &key, "host7", 5, 0, 0, &answer) == 0)
  *		lead();
@@ -1219,14 +1221,14 @@ void weir_op_breaker_answer(const struct weir_op *op,
  *		perror("jobs");
  *
  * A lease belongs to this client and the thread's tag, as a permit does: it ends when the
- * client is closed, or the process ends, however it does. A detached one is nobody's.
- * <linux/weir.h>, "Who has a lease", tells the rest.
+ * client is closed, or when the process ends in any way. A detached lease has no holder. See
+ * <linux/weir.h>, "Who has a lease".
  */
 
 /**
  * weir_roster_create() - make a roster
- * @config: size, key_type, max_keys, and what is not to be the default; the rest 0
- * @mode: as for weir_counter_create(): observe is to see who is in it, use to claim
+ * @config: size, key_type, max_keys; other members as needed; 0 selects a default
+ * @mode: as for weir_counter_create(): observe to read leases, use to claim
  *
  * Return: the roster with all rights, for weir_roster_close(), or NULL: EEXIST...
  */
@@ -1234,7 +1236,10 @@ struct weir_roster *weir_roster_create(struct weir *weir, const char *name,
 				       const struct weir_roster_config *config,
 				       unsigned int mode);
 
-/** weir_roster_ensure() - open a roster, making it if there is none; see weir_counter_ensure() */
+/**
+ * weir_roster_ensure() - open a roster, creating it if it does not exist; see
+ * weir_counter_ensure()
+ */
 struct weir_roster *weir_roster_ensure(struct weir *weir, const char *name,
 				       const struct weir_roster_config *config,
 				       unsigned int mode, unsigned int rights);
@@ -1243,13 +1248,13 @@ struct weir_roster *weir_roster_ensure(struct weir *weir, const char *name,
 struct weir_roster *weir_roster_open(struct weir *weir, const char *name,
 				     unsigned int rights);
 
-/** weir_roster_adopt() - make a roster object of a handle, as weir_counter_adopt() */
+/** weir_roster_adopt() - make a roster object from a handle, as weir_counter_adopt() */
 struct weir_roster *weir_roster_adopt(struct weir *weir, uint32_t handle);
 
-/** weir_roster_close() - give the handle back; leases are kept, they are the client's */
+/** weir_roster_close() - close the handle; leases belong to the client and are kept */
 void weir_roster_close(struct weir_roster *roster);
 
-/** weir_roster_delete() - end the roster and all its leases, for everybody (ADMIN) */
+/** weir_roster_delete() - delete the roster with all its leases, for all its users (ADMIN) */
 int weir_roster_delete(struct weir_roster *roster);
 
 /** weir_roster_handle() - the handle, for &struct weir_op */
@@ -1258,7 +1263,7 @@ uint32_t weir_roster_handle(const struct weir_roster *roster);
 /** weir_roster_key_type() - WEIR_KEY_*, or -1 if not known (no OBSERVE) */
 int weir_roster_key_type(const struct weir_roster *roster);
 
-/** weir_roster_get_config() - what it is, defaults filled in (OBSERVE) */
+/** weir_roster_get_config() - its configuration, defaults filled in (OBSERVE) */
 int weir_roster_get_config(struct weir_roster *roster,
 			   struct weir_roster_config *config);
 
@@ -1268,14 +1273,14 @@ int weir_roster_get_stats(struct weir_roster *roster,
 
 /**
  * struct weir_roster_answer - the lease of a key, after an operation (of a removal: before)
- * @version: its version: no other lease of the roster has had or will have it
- * @left: ns it lasts still, or WEIR_NEVER
+ * @version: its version; never used twice in a roster
+ * @left: ns until it expires, or WEIR_NEVER
  * @length: bytes of its value, 0..WEIR_VALUE_MAX
  * @mine: 1 if it is this holder's, else 0
- * @detached: 1 if it is nobody's, else 0
- * @pid: its owner, or of a detached one who made it: process as the initial
- *	namespace numbers it
- * @uid: its effective uid
+ * @detached: 1 if it is detached, otherwise 0
+ * @pid: process that owns the lease, or that made a detached one, as the initial namespace
+ *	numbers it
+ * @uid: effective uid of that process
  * @reserved: 0
  */
 struct weir_roster_answer {
@@ -1292,24 +1297,25 @@ struct weir_roster_answer {
 /*
  * Operations on one key. Each is one system call and returns 0 or -1.
  *
- * @key: as of limiters
+ * @key: as for limiters
  * @value: @length bytes, 0..WEIR_VALUE_MAX (EINVAL); may be NULL if that is 0
- * @ttl: ns it lasts, up to ten years; 0: as the roster says; WEIR_NEVER: until it is
- *	given up
- * @answer: filled in unless NULL or the call fails; but with EEXIST and ESTALE it is, too,
- *	and tells of the lease that is in the way
+ * @ttl: ns until it expires, up to ten years; 0: the roster's default; WEIR_NEVER: until it
+ *	is removed
+ * @answer: filled in unless NULL or the call fails; with EEXIST and ESTALE it is filled in,
+ *	too, and describes the lease that is in the way
  *
  * All may fail with ENODEV, the roster was deleted; those that make a lease or a value with
  * ENOMEM.
  */
 
 /**
- * weir_roster_claim() - make a lease, if the key has none (USE)
+ * weir_roster_claim() - make a lease if the key has none (USE)
  * @flags: 0: it is this holder's; or WEIR_LEASE_DETACHED: it outlives it
  *
- * Of any number of callers at once exactly one gets it.
+ * Exactly one of several concurrent callers succeeds.
  *
- * Errors: EEXIST: there is one, whosever it is; ENOSPC: max_keys have leases.
+ * Errors: EEXIST: the key has a lease, also if it is the caller's own; ENOSPC: max_keys have
+ *	leases.
  */
 int weir_roster_claim(struct weir_roster *roster, const struct weir_key *key,
 		      const void *value, size_t length, uint64_t ttl,
@@ -1318,10 +1324,10 @@ int weir_roster_claim(struct weir_roster *roster, const struct weir_key *key,
 /**
  * weir_roster_put() - the same, also over one that is this holder's, or detached (USE)
  *
- * That one gets the new value, version, time and owner in one step, so that who looks
- * finds the old or the new one.
+ * An existing lease gets the new value, version, time and owner in one step: a reader gets the
+ * old or the new one.
  *
- * Errors: EEXIST: it is another one's; ENOSPC.
+ * Errors: EEXIST: another holder has the lease; ENOSPC.
  */
 int weir_roster_put(struct weir_roster *roster, const struct weir_key *key,
 		    const void *value, size_t length, uint64_t ttl,
@@ -1329,21 +1335,21 @@ int weir_roster_put(struct weir_roster *roster, const struct weir_key *key,
 
 /**
  * weir_roster_get() - find a lease (OBSERVE)
- * @value: room for @room bytes; WEIR_VALUE_MAX are always enough; with 0 the value
- *	is not wanted
+ * @value: room for @room bytes; WEIR_VALUE_MAX bytes are always enough; with @room 0 the
+ *	value is not wanted
  *
- * It takes no lock. @answer->length tells how many bytes of @value were written.
+ * Takes no lock. @answer->length is the number of bytes written to @value.
  *
- * Errors: ENOENT: there is none; EMSGSIZE: its value is longer than @room.
+ * Errors: ENOENT: there is no lease; EMSGSIZE: its value is longer than @room.
  */
 int weir_roster_get(struct weir_roster *roster, const struct weir_key *key,
 		    void *value, size_t room, struct weir_roster_answer *answer);
 
 /**
- * weir_roster_replace() - a new value, if the lease has that version (USE)
- * @version: whosever the lease is; 1 or more
+ * weir_roster_replace() - set a new value if the lease has that version (USE)
+ * @version: 1 or more; the owner does not matter
  *
- * Owner and time stay. Errors: ESTALE: it has another; ENOENT: there is none.
+ * Owner and time stay. Errors: ESTALE: it has another version; ENOENT: there is no lease.
  */
 int weir_roster_replace(struct weir_roster *roster, const struct weir_key *key,
 			uint64_t version, const void *value, size_t length,
@@ -1353,25 +1359,25 @@ int weir_roster_replace(struct weir_roster *roster, const struct weir_key *key,
  * weir_roster_touch() - let a lease last @ttl from now, longer or shorter (USE)
  * @version: only if it has this one, whosever it is; 0: this holder's, or a detached one
  *
- * Errors: ENOENT: there is none any more; ESTALE: it has another version; EEXIST, of
- * version 0: it is another one's.
+ * Errors: ENOENT: there is no lease any more; ESTALE: it has another version; EEXIST, with
+ *	version 0: another holder has it.
  */
 int weir_roster_touch(struct weir_roster *roster, const struct weir_key *key,
 		      uint64_t version, uint64_t ttl,
 		      struct weir_roster_answer *answer);
 
-/** weir_roster_remove() - end a lease (USE); @version and errors as of weir_roster_touch() */
+/** weir_roster_remove() - end a lease (USE); @version and errors as for weir_roster_touch() */
 int weir_roster_remove(struct weir_roster *roster, const struct weir_key *key,
 		       uint64_t version, struct weir_roster_answer *answer);
 
 /**
  * weir_op_roster() - fill in @op, for weir_submit() and weir_transaction()
- * @lease: filled in, too; @op may lead there
- * @opcode: WEIR_OP_CLAIM to WEIR_OP_REMOVE. Flags or a version go into @op->n, ns into
- *	@op->arg
- * @value: of a CLAIM, PUT or REPLACE; else NULL, and @length 0
+ * @lease: filled in, too; @op may point to it
+ * @opcode: WEIR_OP_CLAIM to WEIR_OP_REMOVE. Set flags or a version in @op->n, ns in @op->arg
+ * @value: for CLAIM, PUT or REPLACE; otherwise NULL, and @length 0
  *
- * @lease, @key and @value are not copied: they must stay until the submission is through.
+ * @lease, @key and @value are not copied: they must stay valid until the submission has
+ * returned.
  *
  * Return: 0, or -1 (EINVAL): the key is not of the roster's type, or the value is too long.
  */
@@ -1379,20 +1385,20 @@ int weir_op_roster(struct weir_op *op, struct weir_lease *lease,
 		   const struct weir_roster *roster, enum weir_opcode opcode,
 		   const struct weir_key *key, const void *value, size_t length);
 
-/** weir_op_roster_answer() - the answer out of an op that was submitted */
+/** weir_op_roster_answer() - get the answer from an op that was submitted */
 void weir_op_roster_answer(const struct weir_op *op,
 			   struct weir_roster_answer *answer);
 
 /**
  * struct weir_member - one lease of a roster
- * @key: the key, an address cut to the roster's prefix
- * @version: as in &struct weir_roster_answer, as are the next ones
- * @left: ns it lasts still, or WEIR_NEVER
- * @detached: 1 if it is nobody's, else 0
- * @pid: its owner, or of a detached one who made it
- * @uid: its effective uid
+ * @key: the key; an address is cut to the roster's prefix
+ * @version: this and the next members as in &struct weir_roster_answer
+ * @left: ns until it expires, or WEIR_NEVER
+ * @detached: 1 if it is detached, otherwise 0
+ * @pid: process that owns the lease, or that made a detached one
+ * @uid: effective uid of that process
  * @length: bytes of @value
- * @value: what lies behind @length says nothing
+ * @value: bytes beyond @length are undefined
  */
 struct weir_member {
 	struct weir_key	key;
@@ -1408,19 +1414,19 @@ struct weir_member {
 /**
  * weir_members_open() - begin to list the leases of a roster (OBSERVE)
  *
- * The iterator uses the roster until it is closed. It holds one buffer of fixed size,
- * however many leases there are.
+ * The iterator uses the roster until it is closed. It has one buffer of fixed size, whatever
+ * the number of leases.
  *
- * Return: an iterator for weir_members_close(), or NULL: ENOMEM, EACCES without
- *	OBSERVE.
+ * Return: an iterator for weir_members_close(), or NULL: ENOMEM, EACCES without OBSERVE.
  */
 struct weir_members *weir_members_open(struct weir_roster *roster);
 
 /**
  * weir_members_next() - the next lease
- * @member: set to it; the iterator's, good until the next call
+ * @member: set to the lease, which belongs to the iterator and is valid until the next call
  *
- * A key that has a lease all the while comes exactly once. There is no order.
+ * A key that has a lease during the whole listing is returned exactly once. The order is
+ * undefined.
  *
  * Return: 1 with a lease, 0 at the end, -1 for an error (ENODEV...).
  */
@@ -1452,11 +1458,11 @@ struct weir_events *weir_events_open(const char *user, uint64_t from);
 
 /**
  * weir_events_next() - the next event
- * @event: set to it; the stream's, good until the next call
+ * @event: set to the event, which belongs to the stream and is valid until the next call
  * @timeout: ms to wait for one; 0: not at all, -1: for ever
  *
- * Return: 1 with an event, 0 if none came in time, -1 for an error (EINTR when a
- *	signal handler ran).
+ * Return: 1 with an event, 0 if none came in time, -1 for an error (EINTR when a signal
+ *	handler ran).
  */
 int weir_events_next(struct weir_events *events, const struct weir_event **event,
 		     int timeout);
@@ -1464,15 +1470,15 @@ int weir_events_next(struct weir_events *events, const struct weir_event **event
 /**
  * weir_events_fd() - the descriptor, for poll()
  *
- * Call weir_events_next() with timeout 0 until it returns 0 before polling: events
- * are read in blocks, and those read already make no descriptor readable.
+ * Before polling, call weir_events_next() with timeout 0 until it returns 0: events are read in
+ * blocks, and the descriptor is not readable for events that are read already.
  */
 int weir_events_fd(const struct weir_events *events);
 
 /**
  * weir_events_key() - the key of an event; type NONE if it has none
  *
- * Of a WEIR_EVENT_RECORD: what was emitted, as a key of type TEXT.
+ * For a WEIR_EVENT_RECORD: the record, as a key of type TEXT.
  */
 void weir_events_key(const struct weir_event *event, struct weir_key *key);
 
@@ -1480,13 +1486,13 @@ void weir_events_key(const struct weir_event *event, struct weir_key *key);
 void weir_events_close(struct weir_events *events);
 
 /**
- * weir_emit() - put a record of one's own into the stream
+ * weir_emit() - put a record into the event stream
  * @tag: a name by the rules of object names, or NULL
  * @bytes: the record: @length bytes of any value, 1..WEIR_RECORD_MAX
- * @seq: the number it got; may be NULL
+ * @seq: set to its number; may be NULL
  *
- * Readers of the same user, and those with CAP_SYS_ADMIN, get it: whole, with uid and
- * process of the caller, in the order of its number. It does not wait for them.
+ * Readers of the same user, and those with CAP_SYS_ADMIN, get the whole record with the
+ * caller's uid and process, in the order of numbers. The call does not wait for readers.
  *
  * Return: 0, or -1: EINVAL, EACCES if the client is WEIR_OPEN_READONLY.
  */
@@ -1497,25 +1503,24 @@ int weir_emit(struct weir *weir, const char *tag, const void *bytes, size_t leng
  * ---------------------------------------------------------------------------
  * Text to numbers and back
  *
- * Parsers take the whole string or nothing: no blanks, signs, fractions or trailing
- * characters unless the form has them. They return 0, or -1: EINVAL if the text has
- * not the form, ERANGE if a number is too large for it; the outcome is then untouched.
- * Formatters write a NUL at the end and return the bytes before it, or -1
- * (EMSGSIZE); WEIR_TEXT_MAX bytes are enough for all of them. What a formatter writes,
- * its parser reads back as the same number.
+ * A parser accepts the whole string or nothing: no blanks, signs, fractions or trailing
+ * characters unless the form has them. It returns 0, or -1: EINVAL if the text does not have
+ * the form, ERANGE if a number is out of range; the result is then unchanged. A formatter
+ * writes a final NUL and returns the number of bytes before it, or -1 (EMSGSIZE); WEIR_TEXT_MAX
+ * bytes are always enough. A parser reads the output of its formatter as the same number.
  */
 #define WEIR_TEXT_MAX		64
 
 /** weir_parse_u64() - decimal digits, 0..2^64-1 */
 int weir_parse_u64(const char *text, uint64_t *number);
 
-/** weir_parse_s64() - decimal digits, perhaps behind a '-' */
+/** weir_parse_s64() - decimal digits, optionally after a '-' */
 int weir_parse_s64(const char *text, int64_t *number);
 
 /**
  * weir_parse_duration() - "250ms", "5s", "10m", "24h", "7d", "1h30m"
  *
- * Units: ns us ms s m h d. Several follow from large to small, each at most once.
+ * Units: ns us ms s m h d. Several can be combined from large to small, each at most once.
  * There is no default unit.
  */
 int weir_parse_duration(const char *text, uint64_t *ns);

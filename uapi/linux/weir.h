@@ -19,29 +19,26 @@
 /**
  * DOC: Overview
  *
- * A program opens /dev/weir. That open file is a *client*. It creates or opens
- * named *objects* (counters, limiters, gates, breakers, rosters) and gets a *handle* for
- * each: a number that is good in this open file alone, with rights that were decided once,
- * when it was handed out. Everything that is done often (add, check, strike...)
- * is a &struct weir_op, of which WEIR_IOC_SUBMIT takes 1 to 1024 at a time.
- * Reading the file gives &struct weir_event records. Closing it gives every
- * handle back. A child of fork() shares the client, as it shares any file, but not
- * the permits, probes and leases.
+ * A program opens /dev/weir. That open file is a *client*. It creates or opens named *objects*
+ * (counters, limiters, gates, breakers, rosters) and gets a *handle* for each: a number that is
+ * valid in this open file only, with rights that are checked once, when it is made. Frequent
+ * operations (add, check, strike...) are &struct weir_op records, of which WEIR_IOC_SUBMIT
+ * takes 1 to 1024 at a time. Reading the file returns &struct weir_event records. Closing it
+ * closes all handles. A child of fork() shares the client, as it shares any file, and
+ * so is the same holder (libweir gives it a client of its own).
  *
  * DOC: Struct rules
  *
- * Every ioctl takes a pointer to a struct whose first member is its @size in
- * bytes, set by the caller to sizeof(). Structs only ever grow at the end, and
- * an ioctl's number does not depend on the size. A struct shorter than in the
- * first version is refused (EINVAL); one longer than the kernel knows is taken
- * if all the bytes the kernel does not know are zero (else E2BIG; also if it is
- * longer than a page). Members named
- * reserved, bits of flags that have no name here, and padding must be zero
- * (else EINVAL). Members marked "out" are ignored on the way in.
+ * Every ioctl takes a pointer to a struct whose first member is its @size in bytes, set by the
+ * caller to sizeof(). Structs only ever grow at the end, and an ioctl's number does not depend
+ * on the size. A struct shorter than in the first version is refused (EINVAL). A struct longer
+ * than the kernel knows is accepted if all the bytes that the kernel does not know are zero
+ * (otherwise E2BIG; also if it is longer than a page). Members named reserved, unnamed bits of
+ * flags, and padding must be zero (otherwise EINVAL). Members marked "out" are ignored on the
+ * way in.
  *
- * All times and durations are in nanoseconds of CLOCK_BOOTTIME; a year has 365
- * days. All structs have
- * the same layout in 32-bit and 64-bit programs.
+ * All times and durations are in nanoseconds of CLOCK_BOOTTIME; a year has 365 days. All
+ * structs have the same layout in 32-bit and 64-bit programs.
  *
  * DOC: Errors
  *
@@ -54,8 +51,8 @@
  *            the rights USE and ADMIN need
  * EAGAIN     read of an empty stream of events with O_NONBLOCK
  * EBADF      no such handle in this open file (never opened, or closed)
- * E2BIG      non-zero bytes behind the part of a struct the kernel knows, or a
- *            struct longer than a page; or, of an op: more permits than there are
+ * E2BIG      non-zero bytes beyond the part of a struct that the kernel knows, or a
+ *            struct longer than a page; or, of an op: more permits than the gate has
  * ECANCELED  another op of the same all-or-nothing submission failed
  * EDEADLK    the holder would wait for what it holds itself, or queues for
  * EDQUOT     the owner's cap on objects or keys (module parameters
@@ -69,20 +66,20 @@
  * EMFILE     the open file has as many handles, or queued requests, as it can have; or
  *            the process has as many descriptors
  * EMSGSIZE   the buffer is too small for even one record, or for all the values
- * ENODEV     the object was deleted; the handle is good for CLOSE alone
- * ENOENT     no object of that kind and name, or no entry for that key, or not so
- *            many permits, or nothing queued
+ * ENODEV     the object was deleted; the handle can only be closed
+ * ENOENT     no object of that kind and name, no entry for that key, fewer permits
+ *            held, or nothing queued
  * ENOMEM     out of memory, or over the memory cgroup's limit
  * ENOSPC     the host's cap on objects or keys (module parameters max_objects,
  *            max_keys) is reached; or, of an op: no room for a new key
  * EPERM      the client was restricted (WEIR_IOC_RESTRICT)
  * ENOTTY     no such ioctl
- * EOPNOTSUPP understood, but this kind or type of object, or this version of
- *            the module, does not do it
- * EOVERFLOW  a sequence would pass its largest number
+ * EOPNOTSUPP valid, but not supported by this kind or type of object, or by this
+ *            version of the module
+ * EOVERFLOW  a sequence would exceed its largest number
  * ESTALE     the lease has another version
- * ERANGE     each number is in range, but together they cannot be kept exactly
- *            (a burst that takes years to refill, say)
+ * ERANGE     each number is in range, but their combination is not
+ *            (a burst that takes years to refill, for example)
  * ========== =================================================================
  */
 
@@ -323,7 +320,7 @@ enum weir_algorithm {
 	WEIR_ALGORITHM_SLIDING	= 3,
 };
 
-/** enum weir_key_type - what a key is, and how it stands in &struct weir_op */
+/** enum weir_key_type - types of keys, and their form in &struct weir_op */
 enum weir_key_type {
 	WEIR_KEY_NONE		= 0,	/* no key: key_len 0 */
 	WEIR_KEY_U64		= 1,	/* key_len 8, this machine's byte order */
@@ -343,49 +340,47 @@ enum weir_when_full {
 };
 
 /**
- * struct weir_limiter_config - what a limiter is
+ * struct weir_limiter_config - configuration of a limiter
  * @size: sizeof(struct weir_limiter_config)
  * @algorithm: enum weir_algorithm
  * @key_type: enum weir_key_type
  * @when_full: enum weir_when_full
- * @tokens: tokens per @period, 1..2^32-1 (window, sliding: 1..2^27-1); in a bucket
- *	at most one a nanosecond (ERANGE), and the time of one token is rounded up to
- *	1/12 ns. Sliding windows, whose state is two counts, take less when they are
- *	short (ERANGE): 2^13-1 in 10 ms, 2^16-1 in a second, 2^19-1 in a minute,
- *	2^22-1 in an hour, 2^24-1 in a day. That holds for the period they were
- *	created with; a change to one of half that or less may be ERANGE, too.
+ * @tokens: tokens per @period, 1..2^32-1 (window, sliding: 1..2^27-1). In a bucket at most
+ *	one a nanosecond (ERANGE); the time of one token is rounded up to 1/12 ns. Sliding
+ *	windows, whose state is two counts, allow fewer tokens when they are short (ERANGE):
+ *	2^13-1 in 10 ms, 2^16-1 in a second, 2^19-1 in a minute, 2^22-1 in an hour, 2^24-1 in a
+ *	day. These limits follow from the period at creation; a change to half that period or
+ *	less may also fail with ERANGE.
  * @period: ns, 1..100 days (window, sliding: 10 ms..100 days)
- * @burst: tokens a key can save up, 1..2^32-1; 0 means @tokens. For windows it
- *	is 0 or @tokens. @burst times @period / @tokens is at most two years (ERANGE).
- * @max_keys: entries at most, 1..WEIR_KEYS_MAX; 0 means 65536. Taken off the
+ * @burst: tokens a key can save up, 1..2^32-1; 0 means @tokens. For windows it is 0 or
+ *	@tokens. @burst times @period / @tokens is at most two years (ERANGE).
+ * @max_keys: maximum number of entries, 1..WEIR_KEYS_MAX; 0 means 65536. Charged to the
  *	creator's max_keys_per_uid while the limiter exists.
- * @prefix4: bits of an IPv4 address that make the key, 1..32; 0 means 32
- * @prefix6: bits of an IPv6 address that make the key, 1..128; 0 means 64. An
- *	IPv4-mapped address (::ffff:a.b.c.d) is the IPv4 address.
+ * @prefix4: leading bits of an IPv4 address that make the key, 1..32; 0 means 32
+ * @prefix6: leading bits of an IPv6 address that make the key, 1..128; 0 means 64. An
+ *	IPv4-mapped address (::ffff:a.b.c.d) is taken as the IPv4 address.
  * @flags: WEIR_LIMITER_SHADOW or 0
- * @strikes: a key is banned when its strikes reach this number; 0 means never,
- *	and then limited checks do not strike
- * @within: ns over which strikes fade, 1 ms..100 days; 0 means ten minutes. The
- *	strikes of the first @within since the first one count in full; from then on
- *	those of the previous @within are weighed by the part of it that is still
- *	less than @within old (a two-window count).
- * @forget_after: ns after a ban's end at which the next ban starts again at the
- *	ladder's first step; 0 means the ladder's last step as it is now; at most 10
- *	years
- * @nbans: steps in @ban, 1..8 if @strikes is not 0, else 0
- * @queue_max: tokens that RESERVEs may wait for at a time, of each key; one that would
- *	make it more is answered "limited" at once. 0 means any number.
- * @ban: ns of each ban in turn, 1 ms..10 years; the last one repeats. Those behind
- *	@nbans are 0.
- * @ban_jitter: ns, 0..1 year: a ban laid by strikes lasts up to that much longer than its
- *	step, each length as likely as any other, so that nobody can tell beforehand when
- *	to come back. Not of WEIR_OP_BAN.
- * @candidate: name of another limiter with the same key type, NUL-terminated, zero-filled
- *	to the end; "": none. On it the caller needs USE (EACCES). In GET it is "" also when
- *	that limiter was deleted. See &struct weir_limiter_stats.
+ * @strikes: a key is banned when its strikes reach this number; 0 means never, and then
+ *	limited checks do not strike
+ * @within: ns over which strikes fade, 1 ms..100 days; 0 means ten minutes. Strikes less
+ *	than @within after the first one count in full. After that, strikes of the previous
+ *	@within are weighted by the part of it that is less than @within old (a two-window
+ *	count).
+ * @forget_after: ns after a ban's end at which the next ban starts again at the ladder's
+ *	first step; 0 means the length of the ladder's last step; at most 10 years
+ * @nbans: steps in @ban, 1..8 if @strikes is not 0, otherwise 0
+ * @queue_max: tokens of each key that RESERVEs may wait for in total; a RESERVE that would
+ *	exceed this is answered "limited" at once. 0 means no limit.
+ * @ban: ns of the first ban, the second, and so on, 1 ms..10 years each; the last step
+ *	repeats. Members beyond @nbans are 0.
+ * @ban_jitter: ns, 0..1 year: a ban by strikes lasts up to that much longer than its step,
+ *	each length equally likely, so that its end cannot be predicted. Does not apply to
+ *	WEIR_OP_BAN.
+ * @candidate: name of another limiter with the same key type, NUL-terminated, zero-filled to
+ *	the end; "": none. The caller needs USE on it (EACCES). In GET it is also "" if that
+ *	limiter was deleted. See &struct weir_limiter_stats.
  *
- * For key type NONE max_keys must be 0 or 1. Prefixes must be 0 unless the key
- * type is IP.
+ * For key type NONE max_keys must be 0 or 1. Prefixes must be 0 unless the key type is IP.
  */
 struct weir_limiter_config {
 	__u32		size;
@@ -410,9 +405,9 @@ struct weir_limiter_config {
 };
 
 /**
- * WEIR_LIMITER_SHADOW: decide, count, strike and ban as ever, but answer "allowed", with
- * WEIR_OUT_SHADOW where the answer would have been another. The totals count what it
- * would have been.
+ * WEIR_LIMITER_SHADOW: decide, count, strike and ban as usual, but answer "allowed", with
+ * WEIR_OUT_SHADOW where the answer would have been different. The totals count the real
+ * decisions.
  */
 #define WEIR_LIMITER_SHADOW	0x1
 
@@ -421,32 +416,32 @@ struct weir_limiter_config {
  * @size: sizeof(struct weir_limiter_stats)
  * @reserved: 0
  * @keys: entries now
- * @max_keys: its cap on them
+ * @max_keys: maximum number of leases
  * @allowed: checks answered "allowed"
  * @limited: checks answered "limited"
  * @banned: checks answered "banned"
- * @strikes: strikes counted: one per limited check where strikes are configured,
- *	and the weight of each explicit one
- * @bans: bans laid, by strikes or by hand
- * @evicted: entries equal to fresh ones dropped to make room
- * @expired: entries equal to fresh ones dropped in the course of time
+ * @strikes: strikes counted: one per limited check where strikes are configured, and the
+ *	weight of each explicit one
+ * @bans: bans, by strikes or by hand
+ * @evicted: idle entries dropped to make room
+ * @expired: idle entries dropped by the sweep
  * @full: operations that found no room for a new key
- * @stricter: checks that those whose candidate it is allowed, and it did not
- * @looser: checks that they did not allow, and it did
- * @missed: of their operations those that it had no memory for
+ * @stricter: as a candidate: checks that it refused and the live limiter allowed
+ * @looser: as a candidate: checks that it allowed and the live limiter refused
+ * @missed: as a candidate: operations that it missed for lack of memory
  *
- * The candidate of a limiter shows what another configuration would do with the same
- * traffic. It is a limiter like any other, with keys, totals and events of its own. Each
- * CHECK, REFUND, STRIKE and FORGIVE of the live one is done to it too, at once and with
- * the same key, cut to its own prefix, judged by its own rules; each RESERVE as a CHECK,
- * at the moment it is answered. So is what a rule of the live one decides, and what that
- * had no entry or no room for. Of a WEIR_SUBMIT_ALL it is each CHECK if all were allowed,
- * else the one that decided. BAN, LIFT, FORGET, LOAD and rules are not; nor goes anything
- * on to the candidate's own candidate.
+ * The candidate of a limiter shows what another configuration would do with the same traffic.
+ * It is a limiter like any other, with keys, totals and events of its own. Each CHECK, REFUND,
+ * STRIKE and FORGIVE of the live limiter is mirrored to it at once, with the same key, cut to
+ * the candidate's own prefix and judged by its own rules; each RESERVE is mirrored as a CHECK
+ * when it is answered. Operations that a rule of the live limiter decides, or for which it has
+ * no entry or no room, are mirrored, too. Of a WEIR_SUBMIT_ALL, each CHECK is mirrored if all
+ * were allowed, otherwise the one that decided. BAN, LIFT, FORGET, LOAD and rules are not
+ * mirrored, and nothing is passed on to the candidate's own candidate.
  *
- * It never changes the answer, but for WEIR_OUT_CANDIDATE, nor makes an operation fail.
- * In shadow mode, of either of them, what would have been answered without is what is
- * compared. One limiter may be the candidate of several, and two of each other.
+ * A candidate never changes the answer, except for WEIR_OUT_CANDIDATE, and never makes an
+ * operation fail. If one of the two limiters is in shadow mode, its decision without shadow
+ * mode is compared. One limiter may be the candidate of several, and two may be each other's.
  */
 struct weir_limiter_stats {
 	__u32		size;
@@ -467,65 +462,62 @@ struct weir_limiter_stats {
 };
 
 /**
- * struct weir_gate_config - what a gate is
+ * struct weir_gate_config - configuration of a gate
  * @size: sizeof(struct weir_gate_config)
  * @key_type: enum weir_key_type; NONE: a plain gate
- * @permits: of each key, 1..WEIR_PERMITS_MAX
- * @queue_max: acquisitions that may wait for each key at a time; one more is
- *	answered "limited" at once. 0 means any number.
- * @max_keys: keys that have permits out or are waited for, at most,
- *	1..WEIR_KEYS_MAX; 0 means 65536. Taken off the creator's max_keys_per_uid while
- *	the gate exists.
+ * @permits: number of permits of each key, 1..WEIR_PERMITS_MAX
+ * @queue_max: number of acquisitions that may wait for each key; a further one is answered
+ *	"limited" at once. 0 means no limit.
+ * @max_keys: maximum number of keys with held permits or waiters, 1..WEIR_KEYS_MAX; 0 means
+ *	65536. Charged to the creator's max_keys_per_uid while the gate exists.
  * @prefix4: as in &struct weir_limiter_config
- * @prefix6: the same
+ * @prefix6: as in &struct weir_limiter_config
  * @reserved: 0
  *
- * For key type NONE max_keys must be 0 or 1. Prefixes must be 0 unless the key
- * type is IP.
+ * For key type NONE max_keys must be 0 or 1. Prefixes must be 0 unless the key type is IP.
  *
  * DOC: Holders
  *
- * A holder is an open file (a client) and a tag, a number in @tag of the op that the program
- * chooses; 0 where it need not tell activities apart. Every process and thread that has the
- * file can act as each of its holders. What a holder has comes back when it is released,
- * when WEIR_IOC_DROP drops the tag, or when the last reference to the open file is gone,
- * as a lock of flock(2) does: descriptors made by dup(2) and fork(2), files registered with
- * io_uring and messages under way keep it. A process that dies, by whatever signal, closes
- * its descriptors before its parent can reap it. What is held of an object that is deleted
- * is gone with the object.
+ * A holder is an open file (a client) and a tag: a number in @tag of the op that the program
+ * chooses, or 0 if it need not tell activities apart. Every process and thread that has the
+ * file can act as each of its holders. What a holder has comes back when it is released, when
+ * WEIR_IOC_DROP drops the tag, or when the last reference to the open file is gone, as a lock
+ * of flock(2) does: descriptors made by dup(2) and fork(2), files registered with io_uring and
+ * messages in flight keep it. A process that dies, by any signal, closes its descriptors before
+ * its parent can reap it. What is held of a deleted object is gone with the object.
  *
  * A child of fork(2) that is to be a client of its own uses WEIR_IOC_DUP_CLIENT.
  *
- * Other kernel modules may have permits, too. They count in what is in use, belong to no
- * client, and come back when the module gives them back.
+ * Other kernel modules can hold permits, too. These count as in use, belong to no client, and
+ * come back when a module releases them.
  *
  * DOC: Queued acquisitions
  *
  * A program that waits for many things by poll() need not spend a thread on permits.
- * WEIR_OP_ACQUIRE with WEIR_OP_QUEUE in @flags does not sleep: what cannot be granted now
- * takes its place in the queue of the key, among sleeping callers, and the answer is
- * "queued". (O_NONBLOCK does not matter to it.) When its turn comes it is granted as theirs
- * is, and from that moment the permits are the holder's, which may release them.
+ * WEIR_OP_ACQUIRE with WEIR_OP_QUEUE in @flags does not sleep: a request that cannot be granted
+ * now joins the queue of the key, among sleeping callers, and the answer is "queued".
+ * (O_NONBLOCK makes no difference.) When its turn comes it is granted as theirs are; from then
+ * on the permits are the holder's, which may release them.
  *
- * poll() tells POLLOUT and POLLWRNORM as long as the open file has one that has come to an
- * end and was not collected: granted; not in time; impossible since the gate has lost
- * permits; or the gate is deleted. Each that ends wakes the pollers of that open file, and
- * no others. Processes had better have one each: what poll() tells may be of any tag.
- * Polling by aio, IOCB_CMD_POLL, works as well.
+ * poll() reports POLLOUT and POLLWRNORM while the open file has a request that has ended and
+ * was not collected: granted; not in time; impossible because the gate has lost permits; or the
+ * gate was deleted. Each request that ends wakes the pollers of that open file, and no others.
+ * Each process should have an open file of its own, because poll() reports requests of all
+ * tags. Polling by aio, IOCB_CMD_POLL, works as well.
  *
- * The same op again, with the same @n (else EINVAL), tells how it stands: "queued", its
- * place and deadline kept, whatever @arg says now; "allowed", once: granted; "limited",
- * once: @arg is past; E2BIG, once. With that it is collected, and the next one begins anew.
- * WEIR_OP_CANCEL ends it.
+ * The same op again, with the same @n (otherwise EINVAL), returns the state of the request:
+ * "queued", with its place and deadline kept, whatever @arg is now; "allowed", once: granted;
+ * "limited", once: its deadline has passed; E2BIG, once. The request is then collected, and the
+ * next such op makes a new one. WEIR_OP_CANCEL ends it.
  *
- * It is "limited" if queue_max wait for the key, or WEIR_QUEUED_MAX do; EMFILE: the open
- * file has WEIR_REQUESTS_MAX that are not collected.
+ * It is answered "limited" if queue_max requests wait for the key, or WEIR_QUEUED_MAX do; EMFILE:
+ * the open file has WEIR_REQUESTS_MAX that are not collected.
  *
- * There is one at most of each key for each holder, so several tags can queue for one key.
- * Other ACQUIREs of the holder, which sleep, wait behind it. It goes with the holder, as
- * permits do; it is the holder's and not the handle's, so CLOSE keeps it. When the gate is
- * deleted all of them there end: they are collected when an ACQUIRE or CANCEL with the
- * handle that they were made with is answered ENODEV, or that handle is closed.
+ * A holder has at most one request for each key, so several tags can queue for one key. Other
+ * ACQUIREs of the holder, which sleep, wait behind it. The request goes with the holder, as
+ * permits do; it belongs to the holder and not to the handle, so CLOSE keeps it. When the gate
+ * is deleted all its requests end: they are collected when an ACQUIRE or CANCEL with the handle
+ * that they were made with returns ENODEV, or that handle is closed.
  */
 struct weir_gate_config {
 	__u32		size;
@@ -542,19 +534,19 @@ struct weir_gate_config {
  * struct weir_gate_stats - a gate's totals
  * @size: sizeof(struct weir_gate_stats)
  * @reserved: 0
- * @permits: of each key
- * @in_use: permits that are out, of all keys
- * @waiting: acquisitions that wait, for all keys
+ * @permits: number of permits of each key
+ * @in_use: permits held, of all keys
+ * @waiting: waiting acquisitions, of all keys
  * @acquired: acquisitions granted since the gate's creation
- * @refused: answered "limited" or "full"
- * @timeouts: of those, after a wait
- * @reclaimed: permits that came back because their holder had gone
+ * @refused: acquisitions answered "limited" or "full"
+ * @timeouts: those of @refused that had waited
+ * @reclaimed: permits taken back because their holder was gone
  * @keys: keys that have permits out, are waited for, or have a queued acquisition to be
  *	collected, or had a moment ago; a plain gate has one from its first use on
- * @max_keys: its cap on them
+ * @max_keys: maximum number of leases
  * @full: acquisitions that found no room for a new key
  *
- * @in_use and @waiting are exact when nobody acquires or releases at that moment.
+ * @in_use and @waiting are exact if no operation is in progress.
  */
 struct weir_gate_stats {
 	__u32		size;
@@ -673,37 +665,33 @@ struct weir_breaker_stats {
 };
 
 /**
- * struct weir_roster_config - what a roster is
+ * struct weir_roster_config - configuration of a roster
  * @size: sizeof(struct weir_roster_config)
- * @key_type: enum weir_key_type; NONE: it has one lease at most
- * @max_keys: leases at most, 1..WEIR_KEYS_MAX; 0 means 65536. Taken off the creator's
- *	max_keys_per_uid while the roster exists.
- * @ttl: ns that a lease lasts of which nothing else is said, 1 ns to ten years; 0: until
- *	it is given up
+ * @key_type: enum weir_key_type; NONE: at most one lease
+ * @max_keys: maximum number of leases, 1..WEIR_KEYS_MAX; 0 means 65536. Charged to the
+ *	creator's max_keys_per_uid while the roster exists.
+ * @ttl: default time to live of a lease, 1 ns to ten years; 0: until it is removed
  * @prefix4: as in &struct weir_limiter_config
- * @prefix6: the same
+ * @prefix6: as in &struct weir_limiter_config
  * @reserved: 0
  *
- * For key type NONE max_keys must be 0 or 1. Prefixes must be 0 unless the key
- * type is IP.
+ * For key type NONE max_keys must be 0 or 1. Prefixes must be 0 unless the key type is IP.
  *
  * DOC: Who has a lease
  *
- * A lease is a key with a value, a version, and a time until which it lasts, or none. It
- * belongs to the holder that claimed it (see "Holders") and ends with it; a detached one
- * belongs to nobody, and every caller with USE may put, touch and remove it as its owner
- * may.
+ * A lease is a key with a value, a version, and a time to live or none. It belongs to the
+ * holder that claimed it (see "Holders") and ends with that holder. A detached lease belongs to
+ * no holder; any caller with USE may put, touch and remove it.
  *
- * Of any number of callers who CLAIM one key at once exactly one gets it, and the others are
- * told who. Who finds a lease finds all of it. Its version is a number that no other lease of
- * the roster has had before or will have, also not of another key; each new value gets a
- * new one, and later ones are greater. So who names the version he knows changes or ends
- * what he knows, or nothing.
+ * Exactly one of several concurrent CLAIMs of a key succeeds; the others get the owner of the
+ * lease. A reader of a lease gets the whole lease. A version is never used twice in a roster,
+ * not even for different keys; each new value gets a new, higher version. A caller that names
+ * the version it knows therefore changes or ends that value, or nothing.
  *
- * A lease that has run out is not found any more, by no call that begins after that. The
- * event LEASE_LOST, once for each lease that ran out or whose holder went, comes when
- * that is noticed: of one that ran out by the next claim, or by the sweep, which takes a
- * second or more. Who loses one can look at WEIR_OUT_MINE of GET.
+ * No call that begins after a lease has expired finds it. The event LEASE_LOST is sent once for
+ * each lease that expired or whose holder went, when this is noticed: for an expired lease by
+ * the next claim, or by the sweep, which takes a second or more. WEIR_OUT_MINE of a GET says
+ * whether the caller still holds the lease.
  */
 struct weir_roster_config {
 	__u32		size;
@@ -719,15 +707,15 @@ struct weir_roster_config {
  * struct weir_roster_stats - a roster's totals since its creation
  * @size: sizeof(struct weir_roster_stats)
  * @reserved: 0
- * @members: leases now, those included that ran out and that nobody noticed yet; never
- *	more than @max_keys
- * @max_keys: its cap on them
+ * @members: present leases, including expired ones that were not noticed yet; never more
+ *	than @max_keys
+ * @max_keys: maximum number of leases
  * @claimed: leases made, by CLAIM, or by PUT of a key that had none
- * @refused: CLAIMs and PUTs that found another one's lease
- * @replaced: new values, by REPLACE, or by PUT
+ * @refused: CLAIMs and PUTs of a key with another holder's lease
+ * @replaced: new values by REPLACE or PUT
  * @removed: leases removed
- * @lost: leases lost: that ran out, or whose holder went. An event LEASE_LOST each.
- * @expired: of those, the ones that ran out
+ * @lost: leases that expired or whose holder went; each has an event LEASE_LOST
+ * @expired: those of @lost that expired
  * @full: CLAIMs and PUTs that found no room for a new key
  */
 struct weir_roster_stats {
@@ -745,15 +733,15 @@ struct weir_roster_stats {
 };
 
 /**
- * struct weir_lease - key and value of a roster's op, where its @ptr leads with WEIR_OP_PTR
+ * struct weir_lease - key and value of a roster's op, at its @ptr with WEIR_OP_PTR
  * @size: sizeof(struct weir_lease)
  * @value_len: bytes at @value: CLAIM, PUT and REPLACE: of the new value, 0..255. GET: room
- *	there, any number; 0: the value is not wanted; EMSGSIZE if it is longer.
- *	TOUCH and REMOVE: 0.
- * @key: pointer to the key; its length stands in the op
- * @value: pointer to the value, read, or by GET written
+ *	there, any number; 0: the value is not wanted; EMSGSIZE if it is longer. TOUCH and
+ *	REMOVE: 0.
+ * @key: pointer to the key; its length is in the op
+ * @value: pointer to the value, which is read, or written by GET
  *
- * Without it an op has its key in itself, and the value is empty, or not wanted.
+ * Without WEIR_OP_PTR the op contains the key, and the value is empty or not wanted.
  */
 struct weir_lease {
 	__u32		size;
@@ -819,7 +807,7 @@ struct weir_create {
 #define WEIR_IOC_CREATE		_IO(WEIR_IOC_MAGIC, 0x01)
 
 /**
- * struct weir_open - WEIR_IOC_OPEN: a handle for an existing object
+ * struct weir_open - WEIR_IOC_OPEN: get a handle for an existing object
  * @size: sizeof(struct weir_open)
  * @flags: 0
  * @kind: enum weir_kind
@@ -846,7 +834,7 @@ struct weir_open {
 #define WEIR_IOC_OPEN		_IO(WEIR_IOC_MAGIC, 0x02)
 
 /**
- * struct weir_close - WEIR_IOC_CLOSE: give a handle back
+ * struct weir_close - WEIR_IOC_CLOSE: close a handle
  * @size: sizeof(struct weir_close)
  * @handle: the handle
  *
@@ -863,47 +851,47 @@ struct weir_close {
  * struct weir_set - WEIR_IOC_SET: change an object's configuration while in use
  * @size: sizeof(struct weir_set)
  * @handle: handle with ADMIN
- * @mask: WEIR_SET_* bits: which members of the config to take over
- * @config: pointer to &struct weir_limiter_config, or &struct weir_gate_config; members
- *	outside @mask are ignored, reserved ones must still be zero
+ * @mask: WEIR_SET_* bits: the members of the config to change
+ * @config: pointer to &struct weir_limiter_config or &struct weir_gate_config; members
+ *	outside @mask are ignored, reserved members must be zero
  *
- * Checks that run meanwhile see the old or the new configuration, never a mix. When
- * the call returns nobody decides by the old one any more. Who waits (RESERVE) looks
- * again, and keeps his place. Totals and rules stay, and of each key:
+ * Concurrent checks use the old or the new configuration, never a mix. When the call returns,
+ * no check uses the old configuration, and waiters (RESERVE) have been re-evaluated and keep
+ * their places. Totals and rules are kept. For each member the list says what is kept of a key:
  *
- * RATE: in a bucket the time it still needs to be full again: who had spent four
- *	tokens at ten a day has spent eight at twenty. The burst stays as it is. In a
- *	window what was spent; but a changed period starts a new one, with nothing spent.
- * BURST: what was spent. If that is more than the new burst, it is owed.
- * MAX_KEYS: all entries. Below their number it refuses new ones until there is
- *	room. It can be raised to eight times what the limiter was made for at least,
- *	and to 512; beyond that is ERANGE.
- * WHEN_FULL: all entries. Of keys that were allowed untracked nothing is known.
- * STRIKES: the strikes counted, the ban there is, and the place on the ladder: the
- *	next ban is the next step of the new one, or its last. The change itself bans
- *	nobody; who has as many strikes already is banned by the next one. With 0
- *	limited checks strike no more, and what was counted stays.
- * WITHIN: the strikes and when they were counted; they weigh by the new time. The
- *	ban there is lasts as long as it was to last.
- * FORGET_AFTER: the place on the ladder, and when the last ban ended: when the next
- *	one is laid, it is asked whether that is long enough ago.
- * QUEUE_MAX: those who wait already, though their tokens be more.
- * CANDIDATE: everything, of both limiters. An operation under way may still reach the
- *	one before. EINVAL also if it is this limiter itself, or its keys are of another type;
- *	ENOENT if there is no limiter of that name; EACCES without USE on it.
- * BAN_JITTER: the ban there is lasts as long as it was to last.
- * FLAGS: everything. When shadow mode begins, those who wait are answered as by a
- *	check: "allowed" with WEIR_OUT_SHADOW, and not charged.
+ * RATE: in a bucket the time until it is full: four tokens spent at ten a day become eight
+ *	at twenty a day. The burst does not change. In a window the tokens spent; but a changed
+ *	period starts a new window, with nothing spent.
+ * BURST: the tokens spent. Tokens above the new burst are owed.
+ * MAX_KEYS: all entries. If they are more, new keys are refused until there is room. It can
+ *	be raised to at least eight times the value at creation, and to at least 512; beyond that
+ *	is ERANGE.
+ * WHEN_FULL: all entries. Untracked keys have none.
+ * STRIKES: the strikes, the present ban, and the step of the ladder: the next ban is the
+ *	next step of the new ladder, or its last. The change itself bans no key; a key that has
+ *	reached the new number is banned by its next strike. With 0, limited checks no longer
+ *	strike, and the strikes are kept.
+ * WITHIN: the strikes and their times; they fade by the new time. The present ban keeps its
+ *	end.
+ * FORGET_AFTER: the step of the ladder and the end of the last ban. The next ban applies the
+ *	new time.
+ * QUEUE_MAX: all present waiters, even above the new limit.
+ * CANDIDATE: everything, of both limiters. An operation in progress may still reach the
+ *	previous candidate. EINVAL also if it is this limiter itself or has another key type;
+ *	ENOENT if no limiter has that name; EACCES without USE on it.
+ * BAN_JITTER: the present ban keeps its end.
+ * FLAGS: everything. When shadow mode begins, waiters are answered as a check would be,
+ *	"allowed" with WEIR_OUT_SHADOW, and not charged.
  *
- * A gate takes PERMITS, MAX_KEYS and QUEUE_MAX:
+ * For a gate, PERMITS, MAX_KEYS and QUEUE_MAX can be changed:
  *
- * PERMITS: all that are out. If there are more now, those who wait get them, in order. If
- *	fewer, nobody gets any before so many have come back; who waits for more than
- *	there ever will be is told so (E2BIG, EDEADLK).
- * QUEUE_MAX: those who wait already, though they be more.
+ * PERMITS: all held permits. New permits are granted to the waiters, in order. If there are
+ *	fewer now, none is granted until enough have come back. A waiter that asks for more than
+ *	the new number fails (E2BIG, EDEADLK).
+ * QUEUE_MAX: all present waiters, even above the new limit.
  *
  * Errors: EBADF, EACCES, ENODEV, ENOENT, EINVAL, EINTR, ERANGE, EDQUOT, ENOSPC, ENOMEM,
- * EFAULT, E2BIG, EOPNOTSUPP (a counter, a breaker, a roster).
+ *	EFAULT, E2BIG, EOPNOTSUPP (a counter, a breaker, a roster).
  */
 struct weir_set {
 	__u32		size;
@@ -924,7 +912,7 @@ struct weir_set {
 #define WEIR_SET_CANDIDATE	0x400ULL	/* candidate */
 #define WEIR_SET_BAN_JITTER	0x800ULL	/* ban_jitter */
 #define WEIR_SET_PERMITS	0x2000ULL /* a gate's permits */
-/** WEIR_SET_RULES: not for WEIR_IOC_SET: the event CHANGED tells of WEIR_IOC_RULES so */
+/** WEIR_SET_RULES: not for WEIR_IOC_SET: the event CHANGED of WEIR_IOC_RULES has this bit */
 #define WEIR_SET_RULES		0x10000ULL
 
 #define WEIR_IOC_SET		_IO(WEIR_IOC_MAGIC, 0x04)
@@ -934,15 +922,15 @@ struct weir_set {
  * @size: sizeof(struct weir_get)
  * @handle: handle with OBSERVE
  * @config: pointer to the kind's config struct, its size set; 0: not wanted
- * @stats: pointer to &struct weir_limiter_stats, &struct weir_gate_stats,
- *	&struct weir_breaker_stats or &struct weir_roster_stats, its size set; 0: not
- *	wanted. Counters have none (EOPNOTSUPP): read them.
+ * @stats: pointer to &struct weir_limiter_stats, &struct weir_gate_stats, &struct
+ *	weir_breaker_stats or &struct weir_roster_stats, its size set; 0: not wanted. Counters
+ *	have none (EOPNOTSUPP): read them.
  *
- * Structs longer than the kernel knows are filled with zeros at the end. Configs of
- * limiters, gates, breakers and rosters come back with every default filled in.
+ * Structs longer than the kernel knows are zero-filled at the end. Configs of limiters, gates,
+ * breakers and rosters have all defaults filled in.
  *
- * Errors: EBADF, EACCES, ENODEV, EINVAL, EMSGSIZE (too many fields for the room),
- * EFAULT, E2BIG, EOPNOTSUPP.
+ * Errors: EBADF, EACCES, ENODEV, EINVAL, EMSGSIZE (no room for all fields), EFAULT, E2BIG,
+ *	EOPNOTSUPP.
  */
 struct weir_get {
 	__u32		size;
@@ -954,12 +942,12 @@ struct weir_get {
 #define WEIR_IOC_GET		_IO(WEIR_IOC_MAGIC, 0x05)
 
 /**
- * struct weir_delete - WEIR_IOC_DELETE: end an object
+ * struct weir_delete - WEIR_IOC_DELETE: delete an object
  * @size: sizeof(struct weir_delete)
  * @handle: handle with ADMIN
  *
- * The name is free when the call returns. Handles of the object, this one too,
- * answer ENODEV from then on. Of two racing calls one succeeds, one gets ENODEV.
+ * The name is free when the call returns. From then on all handles of the object, including
+ * this one, return ENODEV. Of two concurrent calls one succeeds, the other fails with ENODEV.
  *
  * Errors: EBADF, EACCES, ENODEV, EINVAL, EFAULT, E2BIG.
  */
@@ -1002,7 +990,7 @@ struct weir_object_info {
  * struct weir_list - WEIR_IOC_LIST: the objects the caller may observe
  * @size: sizeof(struct weir_list)
  * @kind: enum weir_kind; ANY for all
- * @cursor: 0 to begin; out: where the next call goes on
+ * @cursor: 0 to begin; out: where the next call continues
  * @buffer: pointer to room for &struct weir_object_info records
  * @length: its bytes; out: bytes filled, 0 at the end
  * @count: out: records filled
@@ -1030,10 +1018,10 @@ struct weir_list {
  * @key_len: bytes in @key
  * @flags: WEIR_ENTRY_* bits
  * @strikes: strikes that count now
- * @bans: steps of the ladder climbed
- * @remaining: tokens it could spend now
+ * @bans: steps of the ladder used so far
+ * @remaining: tokens it has now
  * @reset_after: ns until all its tokens are back
- * @banned_for: ns its ban lasts still; 0 if it has none
+ * @banned_for: ns until its ban ends; 0 if it has none
  * @key: as in &struct weir_op
  */
 struct weir_entry_info {
@@ -1112,31 +1100,32 @@ struct weir_dump {
 #define WEIR_IOC_DUMP		_IO(WEIR_IOC_MAGIC, 0x08)
 
 /**
- * struct weir_load - WEIR_IOC_LOAD: put keys back as a DUMP told of them
+ * struct weir_load - WEIR_IOC_LOAD: load the records of a DUMP
  * @size: sizeof(struct weir_load)
  * @handle: handle with ADMIN
  * @flags: 0
  * @count: out: records loaded
- * @elapsed: ns since the DUMP; what has come back or ended since does not count
+ * @elapsed: ns since the DUMP; tokens that have come back and bans that have ended since do
+ *	not count
  * @buffer: pointer to &struct weir_entry_info records, 8-aligned
  * @length: their bytes, a multiple of 8; out: the bytes of those loaded
  *
- * Of a key that has an entry already the stricter of both counts, member by member.
- * What was spent in a window counts as spent in the present one; a score of
- * strikes begins now, and is dropped if @elapsed is not less than within; the time
- * until the ladder is forgotten begins anew. There are no events.
+ * If a key has an entry already, the stricter of both counts, member by member. Tokens that
+ * were spent in a window count as spent in the present one. A score of strikes begins to fade
+ * now, and is dropped if @elapsed is at least within. The time until the ladder is reset starts
+ * anew. There are no events.
  *
- * The call succeeds if at least one record was loaded: a signal, a record that is none
- * or a key that finds no room ends it early, and @length tells where.
+ * The call succeeds if at least one record was loaded: a signal, an invalid record or a key
+ * without room ends it early, and @length tells where.
  *
- * Into a histogram one &struct weir_histogram is loaded, as a READ or a TAKE told it:
- * it is added to what is there, in one step. It is refused (EINVAL) if @length is another
- * or @elapsed not 0, or if it is none: @count, @min and @max are not what @buckets say, or
- * values in those buckets cannot have that @sum.
+ * Into a histogram one &struct weir_histogram can be loaded, as READ or TAKE returned it: it is
+ * added in one step. It is refused (EINVAL) if @length differs or @elapsed is not 0, or if it
+ * is inconsistent: @count, @min and @max do not follow from @buckets, or values in those
+ * buckets cannot have that @sum.
  *
- * Errors, of the first record: EINVAL (not a record, or not a key of this limiter),
- * ENOSPC (no room), ENOMEM, EFAULT, EINTR; of the call: EBADF, EACCES, ENODEV, EINVAL,
- * E2BIG, EOPNOTSUPP (a sum or a sequence).
+ * Errors, of the first record: EINVAL (invalid record, or not a key of this limiter), ENOSPC
+ * (no room), ENOMEM, EFAULT, EINTR; of the call: EBADF, EACCES, ENODEV, EINVAL, E2BIG,
+ * EOPNOTSUPP (a sum or a sequence).
  */
 struct weir_load {
 	__u32		size;
@@ -1181,23 +1170,22 @@ struct weir_rule {
 /**
  * struct weir_rules - WEIR_IOC_RULES: change or show the rules of a limiter
  * @size: sizeof(struct weir_rules)
- * @handle: handle with ADMIN. A limiter whose key type is not IP has no rules, and can
- *	get none (EOPNOTSUPP).
- * @flags: WEIR_RULES_CLEAR: forget the rules that there are first; WEIR_RULES_GET: copy
- *	the rules out to @rules, changing nothing
- * @count: rules at @rules, 0..WEIR_RULES_MAX; with GET the room there, and out: how
- *	many there are, of which no more than fit were written
+ * @handle: handle with ADMIN. A limiter whose key type is not IP has no rules, and can get
+ *	none (EOPNOTSUPP).
+ * @flags: WEIR_RULES_CLEAR: forget the rules that there are first; WEIR_RULES_GET: copy the
+ *	rules out to @rules, changing nothing
+ * @count: rules at @rules, 0..WEIR_RULES_MAX; with GET the room there, and out: how many
+ *	there are, of which no more than fit were written
  * @rules: pointer to &struct weir_rule
  *
- * A change is made as a whole or not at all: rules are put in order, a later one for
- * the same block takes the place of an earlier one. When the call returns nobody decides
- * by what was before, and the present bans of keys all of whose addresses are allowed
- * have been lifted.
+ * A change is made as a whole or not at all. Changes are applied in order: a later rule for the
+ * same block replaces an earlier one. When the call returns, no check uses the old rules, and
+ * the present bans of keys all of whose addresses are allowed have been lifted.
  *
- * Of the rules for an address that of the longest prefix decides, whatever the
- * limiter's own prefix. The answer has WEIR_OUT_RULE. What is allowed is charged
- * nothing and collects no strikes, and a ban of its key is not for it. What is denied
- * is "banned", for ever. Neither makes an entry.
+ * Of the rules for an address that of the longest prefix decides, whatever the limiter's own
+ * prefix. The answer has WEIR_OUT_RULE. What is allowed is charged nothing and collects no
+ * strikes, and a ban of its key is not for it. What is denied is "banned", for ever. Neither
+ * makes an entry.
  *
  * Errors: EBADF, EACCES, ENODEV, EOPNOTSUPP, EINVAL, EFAULT, E2BIG, ENOMEM, EINTR;
  * ENOENT: there is no such rule to take away; ENOSPC: more than WEIR_RULES_MAX.
@@ -1217,44 +1205,43 @@ struct weir_rules {
 #define WEIR_IOC_RULES		_IO(WEIR_IOC_MAGIC, 0x0a)
 
 /**
- * enum weir_opcode - what a &struct weir_op does
+ * enum weir_opcode - the operation of a &struct weir_op
  *
  * Counters:
  *
- * @WEIR_OP_ADD: (USE) add to fields in one step: no snapshot shows half of it. Bit
- *	i of @arg chooses field i. With one bit the amount is @n. With more, the
- *	amounts stand in @values in the fields' order (up to 4; @n is 0), or with
- *	WEIR_OP_PTR in an array of __s64 at @ptr.
- * @WEIR_OP_READ: (OBSERVE) a snapshot. Without WEIR_OP_PTR: field number @arg into
- *	@value. With it: all fields into the array of @n __s64 at @ptr (EMSGSIZE if
- *	they do not fit), their number into @value. For a sequence: the number last
- *	handed out. For a histogram: with WEIR_OP_PTR alone (else EMSGSIZE), a &struct
- *	weir_histogram, which has WEIR_HISTOGRAM_WORDS numbers.
- * @WEIR_OP_TAKE: (ADMIN) as READ, and reset to zero, with nothing lost in between: each
- *	add is in what one TAKE returned or in what the counter holds after.
- *	Without WEIR_OP_PTR @arg must be 0 and the counter must have one field
- *	(else EMSGSIZE). Not for sequences (EOPNOTSUPP).
- * @WEIR_OP_NEXT: (USE) hand out @n numbers of a sequence (1..2^32); the first of them into
- *	@value
+ * @WEIR_OP_ADD: (USE) add to fields in one step: no snapshot shows half of it. Bit i of @arg
+ *	selects field i. With one bit the amount is @n. With several, the amounts are in @values
+ *	in the order of the fields (up to 4; @n is 0), or with WEIR_OP_PTR in an array of __s64
+ *	at @ptr.
+ * @WEIR_OP_READ: (OBSERVE) a snapshot. Without WEIR_OP_PTR: field number @arg is returned in
+ *	@value. With it: all fields are written to the array of @n __s64 at @ptr (EMSGSIZE if
+ *	they do not fit), and their number to @value. For a sequence: the last number handed out.
+ *	For a histogram: only with WEIR_OP_PTR (otherwise EMSGSIZE), a &struct weir_histogram,
+ *	which has WEIR_HISTOGRAM_WORDS numbers.
+ * @WEIR_OP_TAKE: (ADMIN) as READ, and reset to zero. No add is lost: each is in the result
+ *	of one TAKE, or in the counter afterwards. Without WEIR_OP_PTR @arg must be 0 and the
+ *	counter must have one field (otherwise EMSGSIZE). Not for sequences (EOPNOTSUPP).
+ * @WEIR_OP_NEXT: (USE) hand out @n numbers of a sequence (1..2^32); the first of them is
+ *	returned in @value
  * @WEIR_OP_OBSERVE: (USE) count the value @n in a histogram (0..2^63-1), @arg times
  *	(0..2^32; 0 means once)
  *
- * Limiters; @key as the limiter's key type says; all but FORGET fill the verdict
- * members of the result:
+ * Limiters; @key according to the limiter's key type. All operations except FORGET fill in the
+ * verdict members of the result:
  *
- * @WEIR_OP_CHECK: (USE) charge @n tokens (1..2^32-1) if they fit. A cost above the
- *	limit is answered "limited" with retry_after WEIR_NEVER.
- * @WEIR_OP_PEEK: (OBSERVE) the verdict CHECK would give now; charges and strikes nothing.
- *	Of a new key in a full table it may say WEIR_FULL where the next CHECK finds room.
+ * @WEIR_OP_CHECK: (USE) charge @n tokens (1..2^32-1) if they fit. A cost above the limit is
+ *	answered "limited" with retry_after WEIR_NEVER.
+ * @WEIR_OP_PEEK: (OBSERVE) the verdict CHECK would give now; charges and strikes nothing. Of
+ *	a new key in a full table it may say WEIR_FULL where the next CHECK finds room.
  * @WEIR_OP_REFUND: (USE) give @n tokens back (1..2^32-1), never above full. In a window only
- *	what was charged in the current one comes back.
- * @WEIR_OP_STRIKE: (USE) count @n strikes (1..2^20); lays the ban if they reach the
- *	configured number. A key that is banned already collects none towards the
- *	next ban; the limiter's total counts them.
- * @WEIR_OP_FORGIVE: (USE) forget the key's strikes and its place on the ladder; a ban stays.
+ *	tokens charged in the current window come back.
+ * @WEIR_OP_STRIKE: (USE) count @n strikes (1..2^20); bans the key if they reach the
+ *	configured number. A banned key collects no strikes towards its next ban; the limiter's
+ *	total counts them.
+ * @WEIR_OP_FORGIVE: (USE) reset the key's strikes and its ladder; a present ban stays.
  *	ENOENT without an entry.
- * @WEIR_OP_BAN: (ADMIN) ban for @arg ns from now, 1..10 years, or longer if it is
- * @WEIR_OP_LIFT: (ADMIN) end the ban, and forget the strikes; ENOENT if there is no ban
+ * @WEIR_OP_BAN: (ADMIN) ban for @arg ns from now, 1..10 years; a longer present ban stays
+ * @WEIR_OP_LIFT: (ADMIN) end the ban and reset the strikes; ENOENT if there is no ban
  * @WEIR_OP_FORGET: (ADMIN) drop the entry; ENOENT if there is none
  * @WEIR_OP_RESERVE: (USE) as CHECK, but wait until the tokens are there or the ban is over, up
  *	to the time @arg (CLOCK_BOOTTIME, ns; 1 or more). The waiters of one key are
@@ -1270,78 +1257,74 @@ struct weir_rules {
  *	submission ends before this op, with EINTR if it is the first, SA_RESTART or not.
  *	Stopped and continued it waits on, at the end of the queue.
  *
- * Gates; @key as the gate's key type says. The results have limit (permits of the
- * key), remaining (those that are free) and held (those that this holder has):
+ * Gates; @key according to the gate's key type. The results have limit (permits of the key),
+ * remaining (free permits) and held (permits of this holder):
  *
- * @WEIR_OP_ACQUIRE: (USE) take @n permits (1..2^32-1): "allowed", or "limited" if they are
- *	not to be had by the time @arg (CLOCK_BOOTTIME, ns; 0 or past: now;
- *	WEIR_NEVER: for ever; the file has O_NONBLOCK: as 0). Strictly first come, first
- *	served: while others wait for the key nobody gets permits before them, however
- *	few he wants. Who waits is woken once, when he has his permits. "full" if the key
- *	is new and max_keys are in use. E2BIG if the gate has not so many permits at all,
- *	also of a waiting caller when the gate loses them. EDEADLK, instead of a wait, if
- *	what this holder has or is queued for leaves too few, so that only the holder itself
- *	could let the request go on; not for tag 0, which several activities may share.
- *	(That is all that is looked for: a holder that waits for more may wait for another
- *	that does the same.) ENODEV if the gate is deleted. A signal ends the wait as it
- *	does RESERVE's. With WEIR_OP_QUEUE it does not sleep: see "Queued acquisitions".
- * @WEIR_OP_RELEASE: (USE) give back @n permits (1..2^32-1). ENOENT if this holder has not
- *	so many.
- * @WEIR_OP_CANCEL: (USE) end the holder's queued acquisition of the key. "none": it is out
- *	of the queue, and has got nothing. Or it had ended before, and is collected by this:
- *	"allowed": it was granted, and the permits are the holder's, to be released;
- *	"limited" or E2BIG as ACQUIRE tells it. ENOENT: there is none. ENODEV as above.
+ * @WEIR_OP_ACQUIRE: (USE) acquire @n permits (1..2^32-1): "allowed", or "limited" if they
+ *	are not free by the time @arg (CLOCK_BOOTTIME, ns; 0 or past: now; WEIR_NEVER: for ever;
+ *	if the file has O_NONBLOCK: as 0). Strictly first come, first served: a caller never
+ *	overtakes the waiters of the key, even if its permits would fit. A waiter is woken once,
+ *	when it has its permits. "full" if the key is new and max_keys are in use. E2BIG if the
+ *	gate has fewer permits in all, also for a waiter when the gate loses them. EDEADLK,
+ *	instead of a wait, if only the holder itself could let the request go on, because it
+ *	holds or has queued for too much; not for tag 0, which several activities may share.
+ *	(Nothing else is checked: two holders may wait for each other.) ENODEV if the gate is
+ *	deleted. A signal ends the wait as for RESERVE. With WEIR_OP_QUEUE it does not sleep: see
+ *	"Queued acquisitions".
+ * @WEIR_OP_RELEASE: (USE) release @n permits (1..2^32-1). ENOENT if this holder has fewer.
+ * @WEIR_OP_CANCEL: (USE) end the holder's queued acquisition of the key. "none": it has left
+ *	the queue without permits. If it had ended before, this collects it: "allowed": it was
+ *	granted, and the permits are the holder's, to be released; "limited" or E2BIG as for
+ *	ACQUIRE. ENOENT: there is none. ENODEV as for ACQUIRE.
  * @WEIR_OP_GATE_STATE: (OBSERVE) the members above, and waiting: acquisitions that wait,
  *	queued ones among them
  *
- * Breakers; @key as the breaker's key type says. The results have state (enum
+ * Breakers; @key according to the breaker's key type. The results have state (enum
  * weir_breaker_state, after the operation):
  *
- * @WEIR_OP_ALLOW: (USE) ask whether to make a call: "allowed", with the ticket to report
- *	with, or "limited", with retry_after: ns until the answer may be another one, if
- *	nothing else happens; WEIR_NEVER: only a report, or a reset, can bring that about.
- *	WEIR_OUT_PROBE: as a probe, which must be reported; one that is not
- *	has failed after probe_within, and at once when its holder goes. @arg: 0, or
- *	WEIR_ALLOW_DETACHED: a probe is no holder's, but anybody may report it. ENOMEM.
- * @WEIR_OP_REPORT: (USE) tell what became of a call. @n: enum weir_call. @arg: its ticket;
- *	0: a call of this moment. WEIR_OUT_LATE: it was admitted in an earlier generation,
- *	or more than an hour ago, and counts nothing. ENOENT if no such ticket was given;
- *	half-open also if no probe is out that is this holder's, or detached. ENOSPC
- *	if the key is new and max_keys are in use.
- * @WEIR_OP_TRIP: (ADMIN) open it. @arg: ns for which, up to ten years; 0: for the next
- *	step of the ladder, which is climbed; WEIR_NEVER: until it is reset. Open already,
- *	it stays so for longer, never for less: then the verdict is "limited", and nothing
- *	changed. ENOSPC as above. The results as of BREAKER_STATE.
- * @WEIR_OP_RESET: (ADMIN) close it. Nothing is remembered; reports of calls of before are
- *	late. ENOSPC as above. The results as of BREAKER_STATE.
- * @WEIR_OP_BREAKER_STATE: (OBSERVE) state; step: of the ladder, the next one from 0;
- *	retry_after: ns until time alone changes the state, or WEIR_NEVER. Closed:
- *	failures that count, and, by percentage, calls. Half-open: calls: probes admitted;
- *	failures: those of them that succeeded.
+ * @WEIR_OP_ALLOW: (USE) ask whether to make a call: "allowed", with the ticket for the
+ *	report, or "limited", with retry_after: ns until the answer can change if nothing else
+ *	happens; WEIR_NEVER: only a report or a reset can change it. WEIR_OUT_PROBE: the call is
+ *	a probe, which must be reported; otherwise it has failed after probe_within, or when its
+ *	holder goes. @arg: 0, or WEIR_ALLOW_DETACHED: a probe has no holder, and any client may
+ *	report it. ENOMEM.
+ * @WEIR_OP_REPORT: (USE) report the outcome of a call. @n: enum weir_call. @arg: its ticket;
+ *	0: a call made now without asking. WEIR_OUT_LATE: the call was admitted in an earlier
+ *	generation, or more than an hour ago, and the report is ignored. ENOENT if the ticket was
+ *	never given out; while half-open also if there is no outstanding probe of this holder and
+ *	no detached one. ENOSPC if the key is new and max_keys are in use.
+ * @WEIR_OP_TRIP: (ADMIN) open the breaker. @arg: for how many ns, up to ten years; 0: for
+ *	the next step of the ladder, which advances; WEIR_NEVER: until a reset. An open breaker
+ *	can only be kept open for longer; otherwise the verdict is "limited", and nothing
+ *	changes. ENOSPC as for REPORT. Results as for BREAKER_STATE.
+ * @WEIR_OP_RESET: (ADMIN) close the breaker. All counts and the ladder are reset; reports of
+ *	earlier calls are late. ENOSPC as for REPORT. Results as for BREAKER_STATE.
+ * @WEIR_OP_BREAKER_STATE: (OBSERVE) state; step: the next step of the ladder, from 0;
+ *	retry_after: ns until the state changes by itself, or WEIR_NEVER. Closed: failures that
+ *	count, and, by percentage, calls that count. Half-open: calls is the number of probes
+ *	admitted, failures the number of those that succeeded.
  *
- * Rosters; @key as the roster's key type says; with WEIR_OP_PTR there is a &struct
- * weir_lease at @ptr. The results tell of the lease that there is (REMOVE: was) after the
- * operation: version, length (bytes of its value), left (ns it lasts still, or WEIR_NEVER),
- * pid and uid (of the owner, or who made a detached one), owner_tag, WEIR_OUT_MINE (of this
- * open file and @tag), WEIR_OUT_DETACHED.
- * EEXIST and ESTALE are the two errors with which they do so, too:
+ * Rosters; @key according to the roster's key type; with WEIR_OP_PTR there is a &struct
+ * weir_lease at @ptr. The results describe the lease after the operation (REMOVE: before it):
+ * version, length (bytes of its value), left (ns until it expires, or WEIR_NEVER), pid and uid
+ * (of the owner, or of the maker of a detached lease), owner_tag, WEIR_OUT_MINE (of this open
+ * file and @tag), WEIR_OUT_DETACHED. The errors EEXIST and ESTALE have these results, too:
  *
- * @WEIR_OP_CLAIM: (USE) make a lease, if the key has none. @n: 0, or WEIR_LEASE_DETACHED:
- *	nobody's. @arg: ns it lasts, up to ten years; 0: as the roster says;
- *	WEIR_NEVER: until it is given up. EEXIST: there is one, whosever it is, and the
- *	results tell whose. ENOSPC: max_keys have leases, of which one that has run out
- *	may be overlooked (see enum weir_when_full). ENOMEM.
- * @WEIR_OP_PUT: (USE) the same, also if the key has one that is the caller's or detached: that
- *	one gets the new value, version, time and owner, in one step. EEXIST: it is another
- *	one's.
- * @WEIR_OP_LEASE_GET: (OBSERVE) the lease, with its value if that is wanted. ENOENT.
- * @WEIR_OP_REPLACE: (USE) a new value, if version @n is there; owner and time stay as they
- *	are. ESTALE: another version is. ENOENT, ENOMEM.
- * @WEIR_OP_TOUCH: (USE) let it last @arg from now (as in CLAIM), longer or shorter; value and
- *	version stay. @n: only if this version is there (ESTALE), whosever it is; 0:
- *	the caller's, or a detached one (else EEXIST). ENOENT: there is none, or it has run
- *	out.
- * @WEIR_OP_REMOVE: (USE) end it. @n as in TOUCH. ENOENT.
+ * @WEIR_OP_CLAIM: (USE) make a lease if the key has none. @n: 0, or WEIR_LEASE_DETACHED:
+ *	without a holder. @arg: ns until it expires, up to ten years; 0: the roster's default;
+ *	WEIR_NEVER: until it is removed. EEXIST: the key has a lease, which the results describe.
+ *	ENOSPC: max_keys have leases; an expired one may be missed (see enum weir_when_full).
+ *	ENOMEM.
+ * @WEIR_OP_PUT: (USE) as CLAIM; but a lease of the caller, or a detached one, gets the new
+ *	value, version, time and owner, in one step. EEXIST: another holder has the lease.
+ * @WEIR_OP_LEASE_GET: (OBSERVE) read the lease, with its value if wanted. ENOENT.
+ * @WEIR_OP_REPLACE: (USE) set a new value if the lease has version @n; owner and time stay.
+ *	ESTALE: it has another version. ENOENT, ENOMEM.
+ * @WEIR_OP_TOUCH: (USE) let the lease last @arg from now (as in CLAIM), longer or shorter;
+ *	value and version stay. @n: only if it has this version (ESTALE), whatever its owner; 0:
+ *	only a lease of the caller, or a detached one (otherwise EEXIST). ENOENT: no lease, or it
+ *	has expired.
+ * @WEIR_OP_REMOVE: (USE) end the lease. @n as in TOUCH. ENOENT.
  */
 enum weir_opcode {
 	WEIR_OP_ADD		= 0x01,
@@ -1382,7 +1365,7 @@ enum weir_opcode {
 /** WEIR_ALLOW_DETACHED: see WEIR_OP_ALLOW */
 #define WEIR_ALLOW_DETACHED	1ULL
 
-/** WEIR_LEASE_DETACHED: a lease is nobody's; see WEIR_OP_CLAIM */
+/** WEIR_LEASE_DETACHED: a lease without a holder; see WEIR_OP_CLAIM */
 #define WEIR_LEASE_DETACHED	1ULL
 
 /**
@@ -1560,7 +1543,7 @@ struct weir_op {
 #define WEIR_OUT_LATE		0x80
 /** WEIR_OUT_MINE: rosters: the lease is the caller's. */
 #define WEIR_OUT_MINE		0x100
-/** WEIR_OUT_DETACHED: rosters: the lease is nobody's. */
+/** WEIR_OUT_DETACHED: rosters: the lease is detached. */
 #define WEIR_OUT_DETACHED	0x200
 
 /**
@@ -1571,38 +1554,36 @@ struct weir_op {
  * @done: out: ops performed, whose result halves are written
  * @ops: pointer to @count &struct weir_op, 8-aligned
  *
- * Each op succeeds or fails by itself; see its result. The call succeeds if at
- * least one op was performed: a signal, or memory that cannot be read or
- * written, ends a batch early, and @done tells where. An op whose result could not
- * be written was not performed, unless another thread of the caller unmapped it
- * at that moment.
+ * Each op succeeds or fails by itself; see its result. The call succeeds if at least one op was
+ * performed: a signal, or memory that cannot be read or written, ends a batch early, and @done
+ * tells where. An op whose result could not be written was not performed, unless another thread
+ * of the caller unmapped that memory during the call.
  *
- * With WEIR_SUBMIT_ALL the ops are one: all are performed or none. They are either
- * CHECKs and ADDs, or CLAIMs.
+ * With WEIR_SUBMIT_ALL all ops are performed or none. They are either CHECKs and ADDs, or
+ * CLAIMs.
  *
- * Of CLAIMs there may be WEIR_CLAIMS_MAX, of several rosters, each key once (EINVAL). If
- * all keys are free, and there is room, all leases are made: who finds one of them finds
- * the others, until they are ended (a DUMP that goes on meanwhile may be past their
- * places). Else none is; one op says why: the first whose key is taken, or, if none is,
- * one for which there was no room.
+ * CLAIMs: at most WEIR_CLAIMS_MAX, of one or several rosters, each key once (EINVAL). If all
+ * keys are free, and there is room, all leases are made: a reader that finds one of them finds
+ * the others, until they end (a concurrent DUMP may be past their positions). Otherwise none is
+ * made, and one op has the reason: the first whose key is taken, or, if none is, one without
+ * room.
  *
- * Of CHECKs there may be WEIR_TRANSACTION_CHECKS, and ADDs. If every CHECK is allowed,
- * all are charged and the ADDs made: whoever looks at those keys, and at the counter if
- * there is one ADD, sees it before or after that, whatever races with it. (Several ADDs
- * are each a step of their own.) Else nothing is charged and nothing added, and the first
- * CHECK in order that is not allowed has decided: it alone counts as limited, banned or
- * full, and strikes, as it would by itself.
+ * CHECKs and ADDs: at most WEIR_TRANSACTION_CHECKS CHECKs. If every CHECK is allowed, all are
+ * charged and the ADDs made. A reader of those keys, and of the counter if there is one ADD,
+ * sees all of it or nothing. (Several ADDs are a step each.) Otherwise nothing is charged or
+ * added, and the first CHECK in order that is not allowed decides: only it counts as limited,
+ * banned or full, and strikes, as it would by itself.
  *
- * Then every op has the common verdict, and of one that is not allowed the index of who
- * decided in @decided (else its own index); the rest of an answer is about its own key,
- * and of a key without an entry as if it were fresh. CHECKs of one key must fit
- * together; retry_after of the one that does not tells when they do.
+ * Every op then has the common verdict, and, if that is not "allowed", the index of the
+ * deciding op in @decided (otherwise its own index). The rest of an answer is about the op's
+ * own key; a key without an entry is described as fresh. CHECKs of one key must fit together;
+ * if one does not, its retry_after is the time until they do.
  *
- * If an op fails, its result says why, and that of the others is -ECANCELED. @done is
- * @count, unless the call fails.
+ * If an op fails, its result has the reason, and the results of the others are -ECANCELED.
+ * @done is @count, unless the call fails.
  *
- * Errors: EINVAL, EFAULT, E2BIG, EINTR (a first RESERVE or ACQUIRE; WEIR_SUBMIT_ALL);
- * with WEIR_SUBMIT_ALL also ENOMEM.
+ * Errors: EINVAL, EFAULT, E2BIG, EINTR (a first RESERVE or ACQUIRE; WEIR_SUBMIT_ALL); with
+ *	WEIR_SUBMIT_ALL also ENOMEM.
  */
 struct weir_submit {
 	__u32		size;
