@@ -8,10 +8,10 @@
  * stores the new word. A reader without the lock reads the word, the clock, and the word
  * again.
  *
- * Life: linked with bit 0 set (so nobody reads its state before the operation that
+ * Life: linked with bit 0 set (so that its state is not read before the operation that
  * made it is over), used, killed with the stripe locked by setting the word to
- * WEIR_ENTRY_DEAD, unlinked, freed after an RCU grace period. Whoever meets a dead
- * word looks the key up again.
+ * WEIR_ENTRY_DEAD, unlinked, freed after an RCU grace period. A task that finds a
+ * dead word looks the key up again.
  */
 #ifndef _WEIR_ENTRY_H
 #define _WEIR_ENTRY_H
