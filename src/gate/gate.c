@@ -78,7 +78,7 @@ static void answer(struct gate_waiter *w, const struct weir_entry *e, int verdic
 }
 
 /* Account @n granted permits; the caller records the holder. Must hold the entry's lock. */
-void weir_gate_out(struct weir_gate *g, u32 n)
+void weir_gate_account_grant(struct weir_gate *g, u32 n)
 {
 	this_cpu_add(g->totals->in_use, n);
 	this_cpu_inc(g->totals->acquired);
@@ -87,7 +87,7 @@ void weir_gate_out(struct weir_gate *g, u32 n)
 /* To a holder. Entry locked. */
 void weir_gate_take_out(struct weir_gate *g, struct weir_grant *to, u32 n)
 {
-	weir_gate_out(g, n);
+	weir_gate_account_grant(g, n);
 	WRITE_ONCE(to->n, to->n + n);
 }
 
@@ -104,7 +104,7 @@ static void left(struct weir_gate *g, struct weir_gate_place *p)
 }
 
 /* Entry locked. */
-void weir_gate_leave(struct weir_gate *g, struct weir_gate_place *p)
+void weir_gate_dequeue(struct weir_gate *g, struct weir_gate_place *p)
 {
 	weir_gate_queue_leave(&p->e->queue, &p->turn);
 	left(g, p);
@@ -134,7 +134,7 @@ static void granted(struct gate_waiter *w, struct weir_entry *e)
 }
 
 /* Grant what is free to the queue; a dead gate grants nothing. */
-void weir_gate_hand_on(struct weir_gate *g, struct weir_entry *e)
+void weir_gate_grant_waiters(struct weir_gate *g, struct weir_entry *e)
 {
 	struct weir_gate_place *p;
 	struct gate_waiter *w;
@@ -153,11 +153,11 @@ void weir_gate_hand_on(struct weir_gate *g, struct weir_entry *e)
 }
 
 /* @n permits come back, as the caller has noted. Entry locked. */
-void weir_gate_back(struct weir_gate *g, struct weir_entry *e, u32 n)
+void weir_gate_release_locked(struct weir_gate *g, struct weir_entry *e, u32 n)
 {
 	weir_gate_queue_back(&e->queue, n);
 	this_cpu_sub(g->totals->in_use, n);
-	weir_gate_hand_on(g, e);
+	weir_gate_grant_waiters(g, e);
 }
 
 /* Drop the entry's lock, and wake pollers. */
@@ -196,8 +196,8 @@ static bool waits_for_itself(const struct gate_waiter *w)
  * Enqueue. Return: 0, and the place may already have been granted and dequeued again; -ENODEV;
  * -E2BIG. The gate is checked under its lock, after which weir_gate_kick() finds this place.
  */
-int weir_gate_join(struct weir_gate *g, struct weir_gate_place *p, struct weir_entry *e,
-		   u32 n)
+int weir_gate_enqueue(struct weir_gate *g, struct weir_gate_place *p, struct weir_entry *e,
+		      u32 n)
 {
 	int err = 0;
 
@@ -215,7 +215,7 @@ int weir_gate_join(struct weir_gate *g, struct weir_gate_place *p, struct weir_e
 	weir_gate_queue_join(&e->queue, &p->turn, n);
 	this_cpu_inc(g->totals->waiting);
 	/* more permits may have come since it was found that they do not suffice */
-	weir_gate_hand_on(g, e);
+	weir_gate_grant_waiters(g, e);
 	return 0;
 }
 
@@ -259,7 +259,7 @@ static int wait_for(struct gate_waiter *w, struct weir_entry *e, u64 *word)
 		return WEIR_GATE_REFUSED;
 	if (!sleeps(w))
 		return queue_async(w, e, word);
-	return weir_gate_join(g, &w->place, e, w->op->n) ?: WEIR_GATE_SLEEP;
+	return weir_gate_enqueue(g, &w->place, e, w->op->n) ?: WEIR_GATE_SLEEP;
 }
 
 /* enum weir_gate_answer, or an errno. Entry locked. */
@@ -420,14 +420,14 @@ static int look_again(struct gate_waiter *w, bool in_time)
 		spin_lock(&g->lock);
 		WRITE_ONCE(w->kicked, false);
 		spin_unlock(&g->lock);
-		weir_gate_hand_on(g, e);
+		weir_gate_grant_waiters(g, e);
 	}
 	grant_find(w, e);
 	ret = w->granted ? WEIR_GATE_GRANTED : reason_to_leave(w, in_time);
 	if (ret != WEIR_GATE_GRANTED && ret != WEIR_GATE_SLEEP) {
-		weir_gate_leave(g, &w->place);
+		weir_gate_dequeue(g, &w->place);
 		/* waiters behind this one may fit now */
-		weir_gate_hand_on(g, e);
+		weir_gate_grant_waiters(g, e);
 		answer(w, e, WEIR_LIMITED);
 		if (ret == WEIR_GATE_REFUSED)
 			this_cpu_inc(g->totals->timeouts);
@@ -498,7 +498,7 @@ static int release(struct gate_waiter *w)
 		grant = w->grant;
 		if (grant && grant->n >= w->op->n) {
 			WRITE_ONCE(grant->n, grant->n - w->op->n);
-			weir_gate_back(w->g, e, w->op->n);
+			weir_gate_release_locked(w->g, e, w->op->n);
 			answer(w, e, WEIR_NONE);
 			weir_grant_put(grant);
 			ret = 0;
@@ -600,7 +600,7 @@ void weir_gate_give_back(struct weir_object *o, struct weir_grant *grant)
 		n = grant->n;
 		this_cpu_add(g->totals->reclaimed, n);
 		WRITE_ONCE(grant->n, 0);
-		weir_gate_back(g, e, n);
+		weir_gate_release_locked(g, e, n);
 		weir_grant_put(grant);
 	}
 	weir_gate_unlock(g, e, weir_table_hash_of(&g->table, e), word);

@@ -62,8 +62,8 @@ WEIR_KEYED_ASSERT(weir_gate);
 
 int weir_gate_op(struct weir_client *c, struct weir_object *o, struct weir_op *op,
 		 const u8 *bytes);
-void weir_gate_out(struct weir_gate *g, u32 n);
-void weir_gate_back(struct weir_gate *g, struct weir_entry *e, u32 n);
+void weir_gate_account_grant(struct weir_gate *g, u32 n);
+void weir_gate_release_locked(struct weir_gate *g, struct weir_entry *e, u32 n);
 void weir_gate_unlock(struct weir_gate *g, struct weir_entry *e, u64 hash, u64 word);
 int weir_gate_take(struct weir_gate *g, const struct weir_key *key, u32 n);
 int weir_gate_give(struct weir_gate *g, const struct weir_key *key, u32 n);

@@ -167,7 +167,7 @@ int weir_async_begin(struct weir_gate *g, struct weir_client *c, struct weir_gra
 		return err;
 	*new = NULL;
 	*word += ONE;
-	err = weir_gate_join(g, &a->place, e, op->n);
+	err = weir_gate_enqueue(g, &a->place, e, op->n);
 	if (err < 0) {
 		async_drop(a, word);
 		return err;
@@ -228,9 +228,9 @@ int weir_async_cancel(struct weir_gate *g, struct weir_entry *e, struct weir_gra
 		return -ENOENT;
 	if (!weir_request_waits(&a->request))
 		return weir_async_collect(g, grant, a->place.turn.n, word);
-	weir_gate_leave(g, &a->place);
+	weir_gate_dequeue(g, &a->place);
 	async_drop(a, word);
-	weir_gate_hand_on(g, e);
+	weir_gate_grant_waiters(g, e);
 	return WEIR_GATE_CANCELLED;
 }
 
@@ -266,14 +266,14 @@ static void leave_if_due(struct weir_gate *g, struct weir_entry *e, struct weir_
 
 	if (ret == WEIR_GATE_QUEUED)
 		return;
-	weir_gate_leave(g, &a->place);
+	weir_gate_dequeue(g, &a->place);
 	async_end(a, ret);
 	if (ret == WEIR_GATE_TIMED_OUT) {
 		this_cpu_inc(g->totals->refused);
 		this_cpu_inc(g->totals->timeouts);
 	}
 	/* it stood before others that may fit */
-	weir_gate_hand_on(g, e);
+	weir_gate_grant_waiters(g, e);
 }
 
 /*
@@ -289,7 +289,7 @@ static void look_again(struct weir_async *a)
 
 	if (!weir_table_lock(&g->table, e, &word))
 		return;
-	weir_gate_hand_on(g, e);
+	weir_gate_grant_waiters(g, e);
 	if (weir_turn_waits(&a->place.turn))
 		leave_if_due(g, e, a);
 	/* what is left of it outlives the gate, without an entry or a grant */

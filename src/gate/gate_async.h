@@ -51,10 +51,10 @@ struct weir_gate_place {
 };
 
 /* gate.c */
-int weir_gate_join(struct weir_gate *g, struct weir_gate_place *p, struct weir_entry *e,
-		   u32 n);
-void weir_gate_leave(struct weir_gate *g, struct weir_gate_place *p);
-void weir_gate_hand_on(struct weir_gate *g, struct weir_entry *e);
+int weir_gate_enqueue(struct weir_gate *g, struct weir_gate_place *p, struct weir_entry *e,
+		      u32 n);
+void weir_gate_dequeue(struct weir_gate *g, struct weir_gate_place *p);
+void weir_gate_grant_waiters(struct weir_gate *g, struct weir_entry *e);
 
 void weir_gate_take_out(struct weir_gate *g, struct weir_grant *to, u32 n);
 

@@ -48,7 +48,7 @@ static int take_locked(struct weir_gate *g, struct weir_entry *e, u32 n)
 		return -E2BIG;
 	if (!weir_gate_queue_take(&e->queue, READ_ONCE(g->permits), n))
 		return WEIR_LIMITED;
-	weir_gate_out(g, n);
+	weir_gate_account_grant(g, n);
 	e->in_kernel += n;
 	return WEIR_ALLOWED;
 }
@@ -104,7 +104,7 @@ int weir_gate_give(struct weir_gate *g, const struct weir_key *key, u32 n)
 		return err;
 	if (e->in_kernel >= n) {
 		e->in_kernel -= n;
-		weir_gate_back(g, e, n);
+		weir_gate_release_locked(g, e, n);
 		err = 0;
 	}
 	weir_gate_unlock(g, e, key->hash, word);
