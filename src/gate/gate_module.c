@@ -49,7 +49,7 @@ static int take_locked(struct weir_gate *g, struct weir_entry *e, u32 n)
 	if (!weir_gate_queue_take(&e->queue, READ_ONCE(g->permits), n))
 		return WEIR_LIMITED;
 	weir_gate_account_grant(g, n);
-	e->in_kernel += n;
+	e->module_permits += n;
 	return WEIR_ALLOWED;
 }
 
@@ -102,8 +102,8 @@ int weir_gate_give(struct weir_gate *g, const struct weir_key *key, u32 n)
 	/* one of which they have permits is not dropped */
 	if (!e || !weir_table_lock(&g->table, e, &word))
 		return err;
-	if (e->in_kernel >= n) {
-		e->in_kernel -= n;
+	if (e->module_permits >= n) {
+		e->module_permits -= n;
 		weir_gate_release_locked(g, e, n);
 		err = 0;
 	}

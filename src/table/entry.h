@@ -45,7 +45,7 @@ struct weir_tenure;
  * @bans:	E: steps of the ban ladder climbed
  * @step:	E: breakers: of the ladder, the next one
  * @change:	R: limiters: counts changes under the lock; WEIR_CHANGE_QUEUED and _REFUSED
- * @in_kernel:	E: gates: of those in use, those that other modules have
+ * @module_permits:	E: gates: of those in use, those that other modules have
  * @held:	E: breakers: probes that somebody holds
  * @word:	A: state, and whether an operation is under way; of gates: see gate_async.c
  * @ban_until:	R: when the last ban ends or ended, 0 for never banned
@@ -70,7 +70,7 @@ struct weir_entry {
 	};
 	union {
 		u32		change;
-		u32		in_kernel;
+		u32		module_permits;
 		u32		held;
 	};
 	atomic64_t		word;
