@@ -223,7 +223,7 @@ int fixture_add(struct fixture *f, const struct weir_key *key, u64 idle_at)
 		return PTR_ERR(e);
 	weir_table_unlock(&f->t, e, fixture_word(idle_at));
 	rcu_read_unlock();
-	weir_table_settle(&f->t, key->hash, idle_at);
+	weir_table_update_expiry(&f->t, key->hash, idle_at);
 	return created;
 }
 

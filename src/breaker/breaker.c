@@ -129,7 +129,7 @@ static void entry_end(struct breaker_call *call, struct weir_entry *e, u64 hash,
 	moves_tell(b, e, &call->s, &call->moves, call->now);
 	state_put(&call->s, e);
 	if (after < before)
-		weir_table_settle(&b->table, hash, after);
+		weir_table_update_expiry(&b->table, hash, after);
 	weir_table_unlock(&b->table, e, call->s.word);
 }
 

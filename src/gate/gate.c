@@ -178,7 +178,7 @@ void weir_gate_unlock(struct weir_gate *g, struct weir_entry *e, u64 hash, u64 w
 	u64 now = weir_table_now(&g->table);
 
 	if (weir_gate_idle_at(&g->table, e, word, now) == now)
-		weir_table_settle(&g->table, hash, now);
+		weir_table_update_expiry(&g->table, hash, now);
 	unlock(g, e, word);
 }
 

@@ -331,7 +331,7 @@ void weir_limiter_changed(const struct weir_limiter_call *call,
 	u64 after = weir_limiter_idle_at(t, e, word, call->now);
 
 	if (after < before)
-		weir_table_settle(t, call->key->hash, after);
+		weir_table_update_expiry(t, call->key->hash, after);
 	/* the first waiter must look again, unless the only change is a refusal */
 	if (weir_entry_queued(e) && (changes_more(call->op->opcode) ||
 				     call->op->out_flags & WEIR_OUT_BANNED_NOW))

@@ -128,7 +128,7 @@ static int touch(struct weir_roster *r, struct weir_op *op, struct weir_client *
 		return err;
 	until = weir_term_until(op->arg, r->ttl, now);
 	if (weir_term_touch(&l->term, until))
-		weir_table_settle(&r->table, hash, until);
+		weir_table_update_expiry(&r->table, hash, until);
 	weir_tenure_answer(op, l, now, c);
 	return 0;
 }

@@ -174,6 +174,6 @@ void weir_claim_make(struct weir_claim *claim, struct weir_entry *e, bool linked
 	weir_tenure_put(new, e);
 	claim->new = NULL;
 	if (linked || new->term.expires < before)
-		weir_table_settle(&r->table, claim->key.hash, new->term.expires);
+		weir_table_update_expiry(&r->table, claim->key.hash, new->term.expires);
 	weir_tenure_answer(claim->op, new, claim->now, claim->c);
 }

@@ -292,7 +292,7 @@ void weir_table_discard(struct weir_entry *new)
  * @fresh: word of a new entry
  * @word: out: the entry's word
  *
- * If the entry is @new, weir_table_settle() must come before the unlock.
+ * If the entry is @new, weir_table_update_expiry() must come before the unlock.
  *
  * Context: RCU read side.
  * Return: the entry, locked as by weir_table_lock(). Or NULL: the last slot of the table, or
@@ -323,12 +323,12 @@ struct weir_entry *weir_table_link(struct weir_table *t,
 }
 
 /**
- * weir_table_settle - an entry is new, or will be idle sooner than it was
+ * weir_table_update_expiry - an entry is new, or will be idle sooner than it was
  * @t: the table
  * @hash: of its key
  * @idle_at: when
  */
-void weir_table_settle(struct weir_table *t, u64 hash, u64 idle_at)
+void weir_table_update_expiry(struct weir_table *t, u64 hash, u64 idle_at)
 {
 	if (weir_expiry_lower(&t->expiry, weir_table_bucket(t, hash), idle_at))
 		weir_sweep_kick(t, idle_at);

@@ -134,7 +134,7 @@ struct weir_entry *weir_table_link(struct weir_table *t,
 bool weir_table_room(struct weir_table *t, unsigned int n);
 bool weir_table_refuses(struct weir_table *t, const struct weir_key *key);
 bool weir_table_step(struct weir_table *t);
-void weir_table_settle(struct weir_table *t, u64 hash, u64 idle_at);
+void weir_table_update_expiry(struct weir_table *t, u64 hash, u64 idle_at);
 bool weir_table_reserve_slots(struct weir_table *t, unsigned int n);
 void weir_table_release_slots(struct weir_table *t, unsigned int n);
 void weir_table_drop(struct weir_table *t, struct weir_entry *e,
