@@ -32,18 +32,18 @@ struct weir_request;
  *
  * C: the client's lock. E: the entry's lock. O: the object's grant_lock. I: constant.
  *
- * @node:  C: in the client's tree while @client is set
- * @client:        C to write: the client whose tree has it. NULL: the grant has left the
+ * @node:	C: in the client's tree while @client is set
+ * @client:	C to write: the client whose tree has it. NULL: the grant has left the
  *	tree. Under RCU a client that is read here stays.
- * @object:        I: valid while the grant is in the tree or the list, and under RCU after
+ * @object:	I: valid while the grant is in the tree or the list, and under RCU after
  *	that
  * @entry: I: the key's entry; valid under RCU while @object is alive or @request is set
- * @all:   O: in the object's list
- * @n:             E: what the holder has, in units of the object's kind
- * @tag:   I: the holder's
- * @pins:  C: number of walkers that use the grant
- * @ticket:        E: breakers: of the last probe
- * @request:       E to write: a queued request that is not collected; READ_ONCE()
+ * @all:	O: in the object's list
+ * @n:	E: what the holder has, in units of the object's kind
+ * @tag:	I: the holder's
+ * @pins:	C: number of walkers that use the grant
+ * @ticket:	E: breakers: of the last probe
+ * @request:	E to write: a queued request that is not collected; READ_ONCE()
  */
 struct weir_grant {
 	struct rb_node		node;

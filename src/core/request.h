@@ -28,11 +28,11 @@ struct weir_handle;
  *
  * C: the client's lock. E: the entry's lock. I: constant.
  *
- * @node:  C: in the handle's list, once the object is dead
- * @client:        I
- * @handle:        I: number of the handle that the request was made with
+ * @node:	C: in the handle's list, once the object is dead
+ * @client:	I
+ * @handle:	I: number of the handle that the request was made with
  * @ended: E to write, once; READ_ONCE()
- * @rcu:   a task that found the request in a queue may still look at it
+ * @rcu:	a task that found the request in a queue may still look at it
  */
 struct weir_request {
 	struct list_head	node;

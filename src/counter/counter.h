@@ -44,14 +44,14 @@ struct weir_slot {
  *
  * I: set at creation, then constant. A: atomic. L: written under @lock, read under @base_seq.
  *
- * @nfields:       I: 0 for a histogram
+ * @nfields:	I: 0 for a histogram
  * @slots: I: one per possible CPU; NULL for a sequence
- * @base_seq:      odd while @base changes
- * @lock:  serialises take(); for a histogram, changes of @base
- * @taking:        histogram: serialises take() and merge(), outside @lock, because they read
+ * @base_seq:	odd while @base changes
+ * @lock:	serialises take(); for a histogram, changes of @base
+ * @taking:	histogram: serialises take() and merge(), outside @lock, because they read
  *	too much to keep softirqs disabled
- * @base:  L: the amounts that earlier takes have returned
- * @last:  A: sequence: the last number handed out
+ * @base:	L: the amounts that earlier takes have returned
+ * @last:	A: sequence: the last number handed out
  * @names: I: names of the fields; freed with the header, not with the storage
  */
 struct weir_counter {

@@ -28,12 +28,12 @@ struct weir_grant;
  * I: set before the entry points to the lease, then constant. E: written under the entry's
  * lock, read under RCU with READ_ONCE().
  *
- * @version:       I
- * @expires:       E: ns since the table's epoch, or WEIR_TERM_FOREVER
+ * @version:	I
+ * @expires:	E: ns since the table's epoch, or WEIR_TERM_FOREVER
  * @grant: I: the owner's, NULL for a detached lease. Valid under the entry's lock while the
  *	roster is alive.
- * @client:        I: the owner's; compared, never followed
- * @tag:   I: the owner's
+ * @client:	I: the owner's; compared, never followed
+ * @tag:	I: the owner's
  */
 struct weir_term {
 	u64			version;

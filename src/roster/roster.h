@@ -133,7 +133,7 @@ static inline struct weir_tenure *weir_tenure_locked(const struct weir_entry *e)
 	return e->tenure;
 }
 
-/* Whether it has not run out at @now. */
+/* Whether the lease has not expired at @now. */
 static inline bool weir_tenure_lasts(const struct weir_tenure *l, u64 now)
 {
 	return l && weir_term_lasts(&l->term, now);

@@ -1322,7 +1322,7 @@ int weir_roster_claim(struct weir_roster *roster, const struct weir_key *key,
 		      uint64_t flags, struct weir_roster_answer *answer);
 
 /**
- * weir_roster_put() - the same, also over one that is this holder's, or detached (USE)
+ * weir_roster_put() - make a lease, or replace one that is this holder's or detached (USE)
  *
  * An existing lease gets the new value, version, time and owner in one step: a reader gets the
  * old or the new one.

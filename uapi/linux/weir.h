@@ -1635,7 +1635,7 @@ enum weir_event_type {
 	/* name, key; value: ns of the ban, more: strikes that led to it, or 0 */
 	WEIR_EVENT_BANNED	= 5,
 	WEIR_EVENT_LIFTED	= 6,	/* name, key; value: ns it had to go */
-	/* name; value: max_keys. Once, until an eighth of them was free again */
+	/* name; value: max_keys. Sent once; again only after an eighth was free */
 	WEIR_EVENT_TABLE_FULL	= 7,
 	/*
 	 * data; value: uid of the emitting client, more: the emitting process, or 0 if it
