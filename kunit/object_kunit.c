@@ -95,7 +95,7 @@ static const struct right_row right_rows[] = {
 	{ "owner", OWNER, STRANGER, 0600, false, OBSERVE | USE | ADMIN },
 	{ "owner reads", OWNER, STRANGER, 0400, false, OBSERVE | ADMIN },
 	{ "owner writes", OWNER, STRANGER, 0200, false, USE | ADMIN },
-	{ "owner has nothing but that he is", OWNER, GROUP, 0066, false, ADMIN },
+	{ "owner without bits has only admin", OWNER, GROUP, 0066, false, ADMIN },
 	{ "group", STRANGER, GROUP, 0060, false, OBSERVE | USE },
 	{ "group reads", STRANGER, GROUP, 0640, false, OBSERVE },
 	{ "group is not others", STRANGER, GROUP, 0606, false, 0 },

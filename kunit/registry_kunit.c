@@ -365,7 +365,7 @@ static void create_work(unsigned int index, void *arg)
 		err = object_register(COUNTER, name, 1, 0, NULL);
 		r->won[index] += !err;
 		r->wrong[index] += err && err != -EEXIST;
-		/* whoever was first, the object exists now */
+		/* whichever task was first, the object exists now */
 		r->wrong[index] += !exists(COUNTER, name);
 	}
 }

@@ -71,7 +71,7 @@ struct weir_handle {
  * @in_wake_list: its pollers are going to be woken
  * @wake_next:	the next client there; belongs to the CPU that put this one there
  * @pollers:	woken when a request has ended
- * @rcu:	whoever ends a grant or a request may still be at the lock
+ * @rcu:	a task that ends a grant or a request may still hold the lock
  */
 struct weir_client {
 	struct xarray handles;
