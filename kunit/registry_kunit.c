@@ -259,7 +259,7 @@ static int register_as_admin(const char *name, unsigned int uid, u64 keys)
 	return err;
 }
 
-/* A sixteenth of the host's caps is kept for administrators, whoever else is there. */
+/* A sixteenth of the host's caps is kept for administrators; no other user gets it. */
 static void quota_reserve(struct kunit *test)
 {
 	char name[WEIR_NAME_SIZE];

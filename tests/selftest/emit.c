@@ -283,7 +283,7 @@ TEST_F(emit, who_sees_it)
 	EXPECT_EQ(0, person_run(ALICE, BOB, seen_as, &roots));
 	EXPECT_EQ(0, person_run(BOB, ALICE, seen_as, &alices));
 	EXPECT_EQ(0, person_run(BOB, ALICE, seen_as, &roots));
-	/* his went with him: a namespace is there as long as somebody uses it */
+	/* the namespace went with its last user: it exists only while it is used */
 	EXPECT_EQ(0, person_run(BOB, ALICE, seen_as, &own));
 }
 
