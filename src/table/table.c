@@ -170,6 +170,8 @@ static u64 group_scan(void *arg, unsigned int group, u64 now)
 	unsigned int before = scan->dropped;
 	u64 least = WEIR_EXPIRY_NEVER;
 
+	/* the caller may have waited for the expiry's lock, and entries may be newer than that */
+	now = weir_table_now(t);
 	rcu_read_lock();
 	for (i = first; i < first + WEIR_GROUP_SIZE; i++)
 		if (rcu_access_pointer(t->buckets[i]))
@@ -196,6 +198,15 @@ bool weir_table_step(struct weir_table *t)
 	return weir_expiry_step(&t->expiry, weir_table_now(t), group_scan, &scan);
 }
 
+/* Drop the idle entries of one group, by a clock read when nobody else does so. */
+static bool room_step(struct scan *scan)
+{
+	struct weir_table *t = scan->t;
+
+	return weir_expiry_step(&t->expiry, weir_table_now(t), group_scan, scan) ||
+	       weir_expiry_step(&t->expiry, weir_table_now(t), group_scan, scan);
+}
+
 static bool table_has_room(const struct weir_table *t, unsigned int n)
 {
 	return (u64)atomic64_read(&t->nr) + n <= READ_ONCE(t->max_keys);
@@ -208,22 +219,29 @@ static bool table_has_room(const struct weir_table *t, unsigned int n)
  *
  * If there is too little room it drops idle entries, which changes no answer. The search is
  * bounded: it ends with the group in which it has seen WEIR_ROOM_ENTRIES entries, and the next
- * search continues after that group. An idle entry may therefore be missed.
+ * search continues after that group. An idle entry may therefore be missed. Entries that it
+ * drops may be replaced by other CPUs at once; then the caller tries again.
  *
  * Context: process or softirq, with or without RCU; no stripe locked.
  * Cost: one read if nothing can be idle.
- * Return: false if there is no room, and too few of the examined entries are idle.
+ * Return: false if there is no room, and too few of the examined entries were idle. Never
+ *	because other CPUs took what this search made.
  */
 bool weir_table_room(struct weir_table *t, unsigned int n)
 {
 	struct scan scan = { .t = t, .for_room = true };
+	/* above a cap that was lowered, a dropped entry makes no room */
+	bool above = !table_has_room(t, 0);
 	unsigned int groups;
 
-	for (groups = 0; !table_has_room(t, n); groups++)
+	for (groups = 0; !table_has_room(t, n); groups++) {
+		if (!above && scan.dropped >= n)
+			break;
 		if (groups == WEIR_ROOM_GROUPS || scan.seen >= WEIR_ROOM_ENTRIES ||
-		    !weir_expiry_step(&t->expiry, weir_table_now(t), group_scan, &scan))
+		    !room_step(&scan))
 			/* another CPU may have made it meanwhile */
 			return table_has_room(t, n);
+	}
 	return true;
 }
 

@@ -98,22 +98,6 @@ static void must_last(const struct roster *r, struct seat *seat, const char *key
 		seat->tally[ODD]++;
 }
 
-/*
- * Claim a key among passing leases that fill the roster: what a search makes room by may go to
- * one of them first. *@begun: before the try that succeeded.
- */
-static int claim_in_crowd(const struct roster *r, const char *key, uint64_t length,
-			  struct weir_op *op, uint64_t *begun)
-{
-	int ret;
-
-	do {
-		*begun = now_ns();
-		ret = lease_claim(r, key, NULL, 0, length, op);
-	} while (ret == -ENOSPC);
-	return ret;
-}
-
 static int touch_on(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct roster r = roster_enter(ROSTER);
@@ -137,7 +121,8 @@ static int touch_on(struct crowd *crowd, unsigned int me, void *arg)
 			seat->tally[VANISHED] += version && now_ns() < from + BRIEF;
 			seat->tally[BACK] += lease_get(&r, key, NULL, 0, NULL) != -ENOENT;
 			seat->tally[LATE] += version != 0;
-			if (claim_in_crowd(&r, key, BRIEF, &op, &from))
+			from = now_ns();
+			if (lease_claim(&r, key, NULL, 0, BRIEF, &op))
 				return 1;
 			if (op.version <= version)
 				return 2;
@@ -195,12 +180,11 @@ static int end_on(struct crowd *crowd, unsigned int me, void *arg)
 	struct seat *seat = &crowd->seat[me];
 	struct known *known = arg;
 	struct weir_op op;
-	uint64_t begun;
 	char key[32];
 
 	snprintf(key, sizeof(key), "ended-%u", me);
 	while (!crowd->flag) {
-		if (claim_in_crowd(&r, key, HOUR, &op, &begun))
+		if (lease_claim(&r, key, NULL, 0, HOUR, &op))
 			return 1;
 		known->version[me] = op.version;
 		if (seat->done % 2)
