@@ -156,31 +156,19 @@ static ssize_t state_show(struct weir_object *o, unsigned int index, char *buffe
 	return sysfs_emit(buffer, "%s\n", names[weir_breaker_state(weir_breaker(o))]);
 }
 
-static WEIR_STAT(allowed, weir_breaker_stats, allowed);
-static WEIR_STAT(rejected, weir_breaker_stats, rejected);
-static WEIR_STAT(successes, weir_breaker_stats, succeeded);
-static WEIR_STAT(failures, weir_breaker_stats, failed);
-static WEIR_STAT(late, weir_breaker_stats, late);
-static WEIR_STAT(lost, weir_breaker_stats, lost);
-static WEIR_STAT(opened, weir_breaker_stats, opened);
-static WEIR_STAT(keys, weir_breaker_stats, keys);
-static WEIR_STAT(max_keys, weir_breaker_stats, max_keys);
-static WEIR_STAT(full, weir_breaker_stats, full);
-static WEIR_ATTRIBUTE(state, state_show, 0);
-
 /* The first file exists for plain breakers only: otherwise each key has a state of its own. */
 static struct attribute *breaker_attrs[] = {
-	&weir_attr_state.attr,
-	&weir_attr_allowed.attr,
-	&weir_attr_rejected.attr,
-	&weir_attr_successes.attr,
-	&weir_attr_failures.attr,
-	&weir_attr_late.attr,
-	&weir_attr_lost.attr,
-	&weir_attr_opened.attr,
-	&weir_attr_keys.attr,
-	&weir_attr_max_keys.attr,
-	&weir_attr_full.attr,
+	WEIR_ATTRIBUTE(state, state_show, 0),
+	WEIR_STAT(allowed, weir_breaker_stats, allowed),
+	WEIR_STAT(rejected, weir_breaker_stats, rejected),
+	WEIR_STAT(successes, weir_breaker_stats, succeeded),
+	WEIR_STAT(failures, weir_breaker_stats, failed),
+	WEIR_STAT(late, weir_breaker_stats, late),
+	WEIR_STAT(lost, weir_breaker_stats, lost),
+	WEIR_STAT(opened, weir_breaker_stats, opened),
+	WEIR_STAT(keys, weir_breaker_stats, keys),
+	WEIR_STAT(max_keys, weir_breaker_stats, max_keys),
+	WEIR_STAT(full, weir_breaker_stats, full),
 	NULL,
 };
 

@@ -41,20 +41,20 @@ struct weir_attribute {
 	unsigned int index;
 };
 
+/* For a list of attributes: a file. */
 #define WEIR_ATTRIBUTE(_name, _show, _index)				\
-	struct weir_attribute weir_attr_##_name = {			\
+	(&((struct weir_attribute){					\
 		.attr = { .name = #_name, .mode = 0444 },		\
 		.show = _show,						\
 		.index = _index,					\
-	}
+	}).attr)
 
-int weir_sysfs_add(struct weir_object *o);
-void weir_sysfs_remove(struct weir_object *o);
-
-/* A file with a total: a u64 member of the kind's struct of totals. */
+/* The same with a total: a u64 member of the kind's struct of totals. */
 #define WEIR_STAT(_name, _struct, _member)				\
 	WEIR_ATTRIBUTE(_name, weir_stat_show, offsetof(struct _struct, _member))
 
+int weir_sysfs_add(struct weir_object *o);
+void weir_sysfs_remove(struct weir_object *o);
 ssize_t weir_stat_show(struct weir_object *o, unsigned int offset, char *buffer);
 int weir_sysfs_kind_add(const struct weir_kind_ops *ops);
 int weir_sysfs_mod_init(void);

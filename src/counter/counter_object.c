@@ -215,24 +215,15 @@ static ssize_t histogram_show(struct weir_object *o, unsigned int index, char *b
 	return n;
 }
 
-static WEIR_ATTRIBUTE(count, histogram_show, COUNT);
-static WEIR_ATTRIBUTE(sum, histogram_show, SUM);
-static WEIR_ATTRIBUTE(min, histogram_show, MIN);
-static WEIR_ATTRIBUTE(max, histogram_show, MAX);
-static WEIR_ATTRIBUTE(p50, histogram_show, P50);
-static WEIR_ATTRIBUTE(p90, histogram_show, P90);
-static WEIR_ATTRIBUTE(p99, histogram_show, P99);
-static WEIR_ATTRIBUTE(p999, histogram_show, P999);
-
 static struct attribute *histogram_attrs[] = {
-	&weir_attr_count.attr,
-	&weir_attr_sum.attr,
-	&weir_attr_min.attr,
-	&weir_attr_max.attr,
-	&weir_attr_p50.attr,
-	&weir_attr_p90.attr,
-	&weir_attr_p99.attr,
-	&weir_attr_p999.attr,
+	WEIR_ATTRIBUTE(count, histogram_show, COUNT),
+	WEIR_ATTRIBUTE(sum, histogram_show, SUM),
+	WEIR_ATTRIBUTE(min, histogram_show, MIN),
+	WEIR_ATTRIBUTE(max, histogram_show, MAX),
+	WEIR_ATTRIBUTE(p50, histogram_show, P50),
+	WEIR_ATTRIBUTE(p90, histogram_show, P90),
+	WEIR_ATTRIBUTE(p99, histogram_show, P99),
+	WEIR_ATTRIBUTE(p999, histogram_show, P999),
 	NULL
 };
 

@@ -182,28 +182,17 @@ static void gate_on_delete(struct weir_object *o)
 
 /* ------------------------------------------------------------ /sys/kernel/weir/gates */
 
-static WEIR_STAT(permits, weir_gate_stats, permits);
-static WEIR_STAT(in_use, weir_gate_stats, in_use);
-static WEIR_STAT(waiting, weir_gate_stats, waiting);
-static WEIR_STAT(acquired, weir_gate_stats, acquired);
-static WEIR_STAT(refused, weir_gate_stats, refused);
-static WEIR_STAT(timeouts, weir_gate_stats, timeouts);
-static WEIR_STAT(reclaimed, weir_gate_stats, reclaimed);
-static WEIR_STAT(keys, weir_gate_stats, keys);
-static WEIR_STAT(max_keys, weir_gate_stats, max_keys);
-static WEIR_STAT(full, weir_gate_stats, full);
-
 static struct attribute *gate_attrs[] = {
-	&weir_attr_permits.attr,
-	&weir_attr_in_use.attr,
-	&weir_attr_waiting.attr,
-	&weir_attr_acquired.attr,
-	&weir_attr_refused.attr,
-	&weir_attr_timeouts.attr,
-	&weir_attr_reclaimed.attr,
-	&weir_attr_keys.attr,
-	&weir_attr_max_keys.attr,
-	&weir_attr_full.attr,
+	WEIR_STAT(permits, weir_gate_stats, permits),
+	WEIR_STAT(in_use, weir_gate_stats, in_use),
+	WEIR_STAT(waiting, weir_gate_stats, waiting),
+	WEIR_STAT(acquired, weir_gate_stats, acquired),
+	WEIR_STAT(refused, weir_gate_stats, refused),
+	WEIR_STAT(timeouts, weir_gate_stats, timeouts),
+	WEIR_STAT(reclaimed, weir_gate_stats, reclaimed),
+	WEIR_STAT(keys, weir_gate_stats, keys),
+	WEIR_STAT(max_keys, weir_gate_stats, max_keys),
+	WEIR_STAT(full, weir_gate_stats, full),
 	NULL,
 };
 

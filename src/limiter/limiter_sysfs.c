@@ -54,39 +54,22 @@ static ssize_t burst_show(struct weir_object *o, unsigned int index, char *buffe
 	return sysfs_emit(buffer, "%llu\n", burst);
 }
 
-static WEIR_ATTRIBUTE(algorithm, algorithm_show, 0);
-static WEIR_ATTRIBUTE(rate, rate_show, 0);
-static WEIR_ATTRIBUTE(burst, burst_show, 0);
-static WEIR_STAT(allowed, weir_limiter_stats, allowed);
-static WEIR_STAT(limited, weir_limiter_stats, limited);
-static WEIR_STAT(banned, weir_limiter_stats, banned);
-static WEIR_STAT(strikes, weir_limiter_stats, strikes);
-static WEIR_STAT(bans, weir_limiter_stats, bans);
-static WEIR_STAT(keys, weir_limiter_stats, keys);
-static WEIR_STAT(max_keys, weir_limiter_stats, max_keys);
-static WEIR_STAT(evicted, weir_limiter_stats, evicted);
-static WEIR_STAT(expired, weir_limiter_stats, expired);
-static WEIR_STAT(full, weir_limiter_stats, full);
-static WEIR_STAT(stricter, weir_limiter_stats, stricter);
-static WEIR_STAT(looser, weir_limiter_stats, looser);
-static WEIR_STAT(missed, weir_limiter_stats, missed);
-
 struct attribute *weir_limiter_attrs[] = {
-	&weir_attr_algorithm.attr,
-	&weir_attr_rate.attr,
-	&weir_attr_burst.attr,
-	&weir_attr_allowed.attr,
-	&weir_attr_limited.attr,
-	&weir_attr_banned.attr,
-	&weir_attr_strikes.attr,
-	&weir_attr_bans.attr,
-	&weir_attr_keys.attr,
-	&weir_attr_max_keys.attr,
-	&weir_attr_evicted.attr,
-	&weir_attr_expired.attr,
-	&weir_attr_full.attr,
-	&weir_attr_stricter.attr,
-	&weir_attr_looser.attr,
-	&weir_attr_missed.attr,
+	WEIR_ATTRIBUTE(algorithm, algorithm_show, 0),
+	WEIR_ATTRIBUTE(rate, rate_show, 0),
+	WEIR_ATTRIBUTE(burst, burst_show, 0),
+	WEIR_STAT(allowed, weir_limiter_stats, allowed),
+	WEIR_STAT(limited, weir_limiter_stats, limited),
+	WEIR_STAT(banned, weir_limiter_stats, banned),
+	WEIR_STAT(strikes, weir_limiter_stats, strikes),
+	WEIR_STAT(bans, weir_limiter_stats, bans),
+	WEIR_STAT(keys, weir_limiter_stats, keys),
+	WEIR_STAT(max_keys, weir_limiter_stats, max_keys),
+	WEIR_STAT(evicted, weir_limiter_stats, evicted),
+	WEIR_STAT(expired, weir_limiter_stats, expired),
+	WEIR_STAT(full, weir_limiter_stats, full),
+	WEIR_STAT(stricter, weir_limiter_stats, stricter),
+	WEIR_STAT(looser, weir_limiter_stats, looser),
+	WEIR_STAT(missed, weir_limiter_stats, missed),
 	NULL,
 };

@@ -152,26 +152,16 @@ static int roster_dump(struct weir_object *o, struct weir_dump *args)
 
 /* ------------------------------------------------------------ /sys/kernel/weir/rosters */
 
-static WEIR_STAT(members, weir_roster_stats, members);
-static WEIR_STAT(max, weir_roster_stats, max_keys);
-static WEIR_STAT(claimed, weir_roster_stats, claimed);
-static WEIR_STAT(refused, weir_roster_stats, refused);
-static WEIR_STAT(replaced, weir_roster_stats, replaced);
-static WEIR_STAT(removed, weir_roster_stats, removed);
-static WEIR_STAT(lost, weir_roster_stats, lost);
-static WEIR_STAT(expired, weir_roster_stats, expired);
-static WEIR_STAT(full, weir_roster_stats, full);
-
 static struct attribute *roster_attrs[] = {
-	&weir_attr_members.attr,
-	&weir_attr_max.attr,
-	&weir_attr_claimed.attr,
-	&weir_attr_refused.attr,
-	&weir_attr_replaced.attr,
-	&weir_attr_removed.attr,
-	&weir_attr_lost.attr,
-	&weir_attr_expired.attr,
-	&weir_attr_full.attr,
+	WEIR_STAT(members, weir_roster_stats, members),
+	WEIR_STAT(max, weir_roster_stats, max_keys),
+	WEIR_STAT(claimed, weir_roster_stats, claimed),
+	WEIR_STAT(refused, weir_roster_stats, refused),
+	WEIR_STAT(replaced, weir_roster_stats, replaced),
+	WEIR_STAT(removed, weir_roster_stats, removed),
+	WEIR_STAT(lost, weir_roster_stats, lost),
+	WEIR_STAT(expired, weir_roster_stats, expired),
+	WEIR_STAT(full, weir_roster_stats, full),
 	NULL,
 };
 
