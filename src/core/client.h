@@ -8,6 +8,7 @@
 
 #include <linux/atomic.h>
 #include <linux/list.h>
+#include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
 #include <linux/rcupdate.h>
@@ -63,13 +64,13 @@ struct weir_handle {
  * @other_ns:	its namespace; the same
  * @events:	the one of the two that is read; written under @event_lock
  * @file:	constant; there as long as the client is
- * @lock:	the members down to @wake_next, and what grant.h and request.h say; inside
+ * @lock:	the members down to @in_wake_list, and what grant.h and request.h say; inside
  *		an entry's lock
  * @grants:	what its holders have, see grant.h
  * @requests:	queued requests that are not collected, at most WEIR_REQUESTS_MAX
  * @ended:	those of them that have ended; READ_ONCE()
  * @in_wake_list: its pollers are going to be woken
- * @wake_next:	the next client there; belongs to the CPU that put this one there
+ * @wake_node:	there; belongs to the task that put or took this client
  * @pollers:	woken when a request has ended
  * @rcu:	a task that ends a grant or a request may still hold the lock
  */
@@ -92,7 +93,7 @@ struct weir_client {
 	u32 requests;
 	u32 ended;
 	bool in_wake_list;
-	struct weir_client *wake_next;
+	struct llist_node wake_node;
 	wait_queue_head_t pollers;
 	struct rcu_head rcu;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Queued requests, and the pollers that are woken when they end. See request.h. */
 
+#include <linux/llist.h>
 #include <linux/percpu.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -14,12 +15,15 @@
 #include "core/request.h"
 
 /*
- * Clients with requests that have ended under the entry lock that this CPU holds. A CPU holds
- * one such lock at a time, with softirqs disabled, and detaches the list before it drops the
- * lock. A client is in one such list at a time: the CPU that wakes it counts all requests that
- * have ended by then.
+ * Clients with requests that have ended under an entry lock that is held on this CPU. The list
+ * is detached before the lock is dropped. A client is in one such list at a time: the task that
+ * wakes it counts all requests that have ended by then.
+ *
+ * On PREEMPT_RT a holder may be preempted by the holder of another entry's lock, which then
+ * detaches, and wakes, the clients of both. So the list is lockless; and a client there stays
+ * for its RCU read side too, because the first holder has not dropped its entry lock.
  */
-static DEFINE_PER_CPU(struct weir_client *, wake_list);
+static DEFINE_PER_CPU(struct llist_head, wake_list);
 
 /**
  * weir_request_begin - a request waits from now on
@@ -69,8 +73,7 @@ void weir_request_end(struct weir_request *r)
 	WRITE_ONCE(c->ended, c->ended + 1);
 	if (!c->in_wake_list) {
 		c->in_wake_list = true;
-		c->wake_next = this_cpu_read(wake_list);
-		this_cpu_write(wake_list, c);
+		llist_add(&c->wake_node, this_cpu_ptr(&wake_list));
 	}
 	spin_unlock(&c->lock);
 }
@@ -157,23 +160,20 @@ void weir_request_free(struct list_head *told)
 }
 
 /* Detach this CPU's wake list; call before dropping the entry lock. */
-struct weir_client *weir_request_wake_list(void)
+struct llist_node *weir_request_wake_list(void)
 {
-	struct weir_client *first = this_cpu_read(wake_list);
+	struct llist_head *list = this_cpu_ptr(&wake_list);
 
-	if (first)
-		this_cpu_write(wake_list, NULL);
-	return first;
+	return llist_empty(list) ? NULL : llist_del_all(list);
 }
 
 /* Context: the RCU read side in which requests ended, which keeps the clients; no locks. */
-void weir_request_wake(struct weir_client *c)
+void weir_request_wake(struct llist_node *first)
 {
-	struct weir_client *next;
+	struct weir_client *c, *next;
 
-	for (; c; c = next) {
+	llist_for_each_entry_safe(c, next, first, wake_node) {
 		spin_lock_bh(&c->lock);
-		next = c->wake_next;
 		c->in_wake_list = false;
 		spin_unlock_bh(&c->lock);
 		weir_pollers_wake(&c->pollers, EPOLLOUT | EPOLLWRNORM);

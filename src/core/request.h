@@ -19,6 +19,7 @@
 #include <linux/rcupdate.h>
 #include <linux/types.h>
 
+struct llist_node;
 struct weir_client;
 struct weir_grant;
 struct weir_handle;
@@ -50,8 +51,8 @@ void weir_request_orphan(struct weir_grant *g);
 void weir_request_told_dead(struct weir_client *c, struct weir_handle *h,
 			    struct list_head *told);
 void weir_request_free(struct list_head *told);
-struct weir_client *weir_request_wake_list(void);
-void weir_request_wake(struct weir_client *first);
+struct llist_node *weir_request_wake_list(void);
+void weir_request_wake(struct llist_node *first);
 __poll_t weir_request_poll(struct weir_client *c);
 
 /* Of a request that was just found under RCU. */

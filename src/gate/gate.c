@@ -163,7 +163,7 @@ void weir_gate_release_locked(struct weir_gate *g, struct weir_entry *e, u32 n)
 /* Drop the entry's lock, and wake pollers. */
 static void unlock(struct weir_gate *g, struct weir_entry *e, u64 word)
 {
-	struct weir_client *ended = weir_request_wake_list();
+	struct llist_node *ended = weir_request_wake_list();
 
 	weir_table_unlock(&g->table, e, word);
 	weir_request_wake(ended);
