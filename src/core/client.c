@@ -219,7 +219,7 @@ static void client_copy_events(struct weir_client *to, struct weir_client *from)
  * @to: new, not visible to other tasks yet
  * @from: the client
  *
- * Context: may sleep. Return: 0; -ENOMEM, -EINTR: some handles may have been copied.
+ * Context: may sleep. Return: 0; -ENOMEM, -EMFILE, -EINTR: some handles may have been copied.
  */
 int weir_client_copy(struct weir_client *to, struct weir_client *from)
 {
@@ -233,12 +233,12 @@ int weir_client_copy(struct weir_client *to, struct weir_client *from)
 		h = handle_copy(from, &id);
 		if (IS_ERR_OR_NULL(h))
 			return PTR_ERR_OR_ZERO(h);
-		err = xa_insert(&to->handles, h->id, h, GFP_KERNEL_ACCOUNT);
+		/* @from may have got rid of many that are copied already, and opened others */
+		err = atomic_add_unless(&to->nr, 1, WEIR_HANDLES_MAX) ?
+		      xa_insert(&to->handles, h->id, h, GFP_KERNEL_ACCOUNT) : -EMFILE;
 		if (err) {
 			weir_object_put(h->object);
 			kfree(h);
-		} else {
-			atomic_inc(&to->nr);
 		}
 		id++;
 		if (fatal_signal_pending(current))

@@ -1751,7 +1751,8 @@ struct weir_drop {
  * and it reads events from the same place on; it holds nothing and has nothing queued. A
  * handle that another thread opens or closes meanwhile may be among them or not.
  *
- * Errors: EINVAL, EFAULT, E2BIG, EMFILE (of the process), ENFILE, ENOMEM.
+ * Errors: EINVAL, EFAULT, E2BIG, EMFILE (of the process; or so many handles are opened and
+ *	closed meanwhile that the copy would have too many), ENFILE, ENOMEM.
  */
 struct weir_dup_client {
 	__u32		size;
