@@ -205,10 +205,15 @@ static void list_fill(struct weir_object_info *info, struct weir_object *o)
 	rcu_read_unlock();
 }
 
-/* Whether to list an object of those of @owner, or of all if that is no valid one. */
-static bool list_wants(struct weir_client *c, const struct weir_object *o, kuid_t owner)
+/*
+ * Whether to list an object of those of @owner, or of all if that is no valid one; @kind may
+ * be WEIR_KIND_ANY.
+ */
+static bool list_wants(struct weir_client *c, const struct weir_object *o, u32 kind,
+		       kuid_t owner)
 {
-	return (!uid_valid(owner) || uid_eq(o->owner, owner)) &&
+	return (kind == WEIR_KIND_ANY || o->ops->kind == kind) &&
+	       (!uid_valid(owner) || uid_eq(o->owner, owner)) &&
 	       weir_object_may(o, c->cred, WEIR_RIGHT_OBSERVE);
 }
 
@@ -236,11 +241,11 @@ static int list_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	list->length = 0;
 	list->count = 0;
 	while (length - list->length >= sizeof(info)) {
-		o = weir_registry_next(&list->cursor, list->kind);
+		o = weir_registry_next(&list->cursor);
 		if (!o)
 			break;
 		list->cursor++;
-		seen = list_wants(c, o, owner);
+		seen = list_wants(c, o, list->kind, owner);
 		if (seen)
 			list_fill(&info, o);
 		weir_object_put(o);

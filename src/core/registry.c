@@ -96,21 +96,18 @@ struct weir_object *weir_registry_resolve(kuid_t owner, u32 kind, const char *na
 /**
  * weir_registry_next - iterate over objects in the order of their numbers
  * @cursor: number to begin with; out: the number of the returned object
- * @kind: enum weir_kind, or WEIR_KIND_ANY
  *
  * Numbers are never reused, so an object that exists throughout is returned once.
  *
  * Return: the object with a reference to its header, or NULL at the end.
  */
-struct weir_object *weir_registry_next(u64 *cursor, u32 kind)
+struct weir_object *weir_registry_next(u64 *cursor)
 {
 	unsigned long id = *cursor;
 	struct weir_object *o;
 
 	rcu_read_lock();
 	xa_for_each_start(&by_id, id, o, *cursor) {
-		if (kind && o->ops->kind != kind)
-			continue;
 		if (kref_get_unless_zero(&o->ref)) {
 			*cursor = id;
 			break;

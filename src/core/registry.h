@@ -40,7 +40,7 @@ int weir_registry_add(struct weir_object *o, bool admin);
 int weir_registry_delete(struct weir_object *o);
 struct weir_object *weir_registry_find(kuid_t owner, u32 kind, const char *name);
 struct weir_object *weir_registry_resolve(kuid_t owner, u32 kind, const char *name);
-struct weir_object *weir_registry_next(u64 *cursor, u32 kind);
+struct weir_object *weir_registry_next(u64 *cursor);
 int weir_registry_change(struct weir_object *o, u64 keys, u64 mask, bool admin);
 void weir_registry_queue(struct work_struct *work);
 void weir_registry_assert_held(void);
