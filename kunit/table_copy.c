@@ -204,7 +204,7 @@ struct weir_entry *fixture_insert(struct fixture *f, const struct weir_key *key,
 		e = weir_table_link(&f->t, key, new, fresh, word);
 		if (!e) {
 			rcu_read_unlock();
-			weir_table_discard(new);
+			weir_entry_free(new);
 		}
 	} while (!e);
 	*created = e == new;

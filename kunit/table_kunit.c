@@ -238,7 +238,7 @@ static void table_bounded_search(struct kunit *test)
 	} while (IS_ERR(e));
 	KUNIT_EXPECT_GT(test, calls, 4);
 	KUNIT_EXPECT_EQ(test, 1, atomic_read(&f->evicted));
-	weir_table_discard(e);
+	weir_entry_free(e);
 }
 
 /**
@@ -295,7 +295,7 @@ static void table_last_place(struct kunit *test)
 		left = copy_points.left;
 		copy_points.left = 0;
 		if (r.entry)
-			weir_table_discard(r.entry);
+			weir_entry_free(r.entry);
 		KUNIT_ASSERT_TRUE(test, mine == 1 || mine == -ENOSPC);
 		KUNIT_ASSERT_EQ(test, mine == 1, fixture_has(r.f, &key));
 		KUNIT_ASSERT_EQ(test, mine != 1, fixture_has(r.f, &r.key));

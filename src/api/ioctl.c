@@ -376,7 +376,7 @@ static int restrict_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	if (r->handle)
 		err = weir_handle_narrow(c, r->handle, r->rights);
 	if (!err)
-		weir_client_restrict(c, r->flags);
+		atomic_or(r->flags, &c->restricted);
 	return err;
 }
 

@@ -44,8 +44,3 @@ int weir_kinds_mod_init(void)
 	}
 	return err;
 }
-
-/* The folders go with sysfs.c's. */
-void weir_kinds_mod_exit(void)
-{
-}

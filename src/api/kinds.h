@@ -10,6 +10,5 @@ struct weir_kind_ops;
 const struct weir_kind_ops *weir_kind_find(u32 kind);
 
 int weir_kinds_mod_init(void);
-void weir_kinds_mod_exit(void);
 
 #endif /* _WEIR_KINDS_H */

@@ -14,6 +14,7 @@
  */
 
 #include <linux/err.h>
+#include <linux/slab.h>
 
 #include "breaker/breaker.h"
 #include "core/client.h"
@@ -450,7 +451,7 @@ static int new_op(struct breaker_call *call)
 	rcu_read_lock();
 	e = weir_table_link(t, &call->key, new, 0, &word);
 	if (!e) {
-		weir_table_discard(new);
+		weir_entry_free(new);
 		rcu_read_unlock();
 		return AGAIN;
 	}
@@ -487,7 +488,7 @@ int weir_breaker_op(struct weir_client *c, struct weir_object *o, struct weir_op
 		if (ret == NO_ENTRY)
 			ret = new_op(&call);
 	} while (ret > 0);
-	weir_grant_discard(call.new);
+	kfree(call.new);
 	return ret;
 }
 

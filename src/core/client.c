@@ -293,12 +293,6 @@ int weir_client_events(struct weir_client *c, kuid_t owner)
 	return err == -EBUSY ? err : 0;
 }
 
-/* There is no way back. */
-void weir_client_restrict(struct weir_client *c, u32 powers)
-{
-	atomic_or(powers, &c->restricted);
-}
-
 /* The last reference to the file has gone: nobody else is here. */
 void weir_client_close(struct weir_client *c)
 {

@@ -102,7 +102,6 @@ struct weir_client *weir_client_open(struct file *file);
 int weir_client_copy(struct weir_client *to, struct weir_client *from);
 void weir_client_close(struct weir_client *c);
 int weir_client_events(struct weir_client *c, kuid_t owner);
-void weir_client_restrict(struct weir_client *c, u32 powers);
 
 struct weir_handle *weir_handle_reserve(struct weir_client *c, u32 rights);
 void weir_handle_cancel(struct weir_client *c, struct weir_handle *h);

@@ -9,15 +9,10 @@
 #include "core/grant.h"
 #include "core/object.h"
 
-/* Memory for a grant that weir_grant_get() may need, or NULL. May sleep. */
+/* Memory for a grant that weir_grant_get() may need, for kfree(); or NULL. May sleep. */
 struct weir_grant *weir_grant_new(void)
 {
 	return kmalloc(sizeof(struct weir_grant), GFP_KERNEL_ACCOUNT);
-}
-
-void weir_grant_discard(struct weir_grant *new)
-{
-	kfree(new);
 }
 
 /* Order of the tree: the grants of one tag are adjacent. */

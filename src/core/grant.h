@@ -59,7 +59,6 @@ struct weir_grant {
 };
 
 struct weir_grant *weir_grant_new(void);
-void weir_grant_discard(struct weir_grant *new);
 struct weir_grant *weir_grant_find(struct weir_client *c, u32 tag,
 				   const struct weir_object *o,
 				   const struct weir_entry *e);

@@ -19,6 +19,7 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/slab.h>
 
 #include "core/client.h"
 #include "gate/gate_async.h"
@@ -352,7 +353,7 @@ static int look_new(struct gate_waiter *w)
 	rcu_read_lock();
 	e = weir_table_link(t, &w->key, new, 0, &word);
 	if (!e) {
-		weir_table_discard(new);
+		weir_entry_free(new);
 		rcu_read_unlock();
 		return WEIR_GATE_AGAIN;
 	}
@@ -555,7 +556,7 @@ static int acquire_op(struct gate_waiter *w)
 	if (!sleeps(w))
 		w->async = weir_async_new();
 	err = acquire(w);
-	weir_grant_discard(w->new);
+	kfree(w->new);
 	weir_async_discard(w->async);
 	return err;
 }

@@ -34,7 +34,7 @@ static struct weir_entry *entry_get(struct weir_gate *g, const struct weir_key *
 			weir_gate_queue_init(&e->queue);
 		if (e)
 			return e;
-		weir_table_discard(new);
+		weir_entry_free(new);
 	} while (e || ++tries < ATOMIC_TRIES);
 	return ERR_PTR(-ENOSPC);
 }

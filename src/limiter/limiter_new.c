@@ -106,13 +106,13 @@ static int slow_op(struct weir_limiter_call *call, gfp_t gfp)
 	if (weir_limiter_by_rule(call->key, call->op->opcode)) {
 		/* the key has a rule by now */
 		if (!IS_ERR(new))
-			weir_table_discard(new);
+			weir_entry_free(new);
 		call->p = rcu_dereference(l->policy);
 		err = weir_limiter_op_ruled(call);
 	} else if (!IS_ERR(new)) {
 		err = new_op(call, new);
 		if (err == WEIR_OP_MUST_SLEEP)
-			weir_table_discard(new);
+			weir_entry_free(new);
 	} else if (new == ERR_PTR(-ENOSPC)) {
 		err = full_op(call);
 	} else {
@@ -219,6 +219,6 @@ int weir_limiter_entry_make(struct weir_limiter *l, struct weir_key *key)
 	rcu_read_unlock();
 	if (err != WEIR_OP_MUST_SLEEP)
 		return err;
-	weir_table_discard(new);
+	weir_entry_free(new);
 	return 0;
 }

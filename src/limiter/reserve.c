@@ -138,11 +138,9 @@ static int look_again(struct weir_reserve_waiter *w)
 	/* pairs with the release in wake() */
 	if (smp_load_acquire(&w->done))
 		return 0;
-	if (!weir_table_lock(t, e, &word)) {
-		/* pairs with the release in weir_entry_unlock(), by which it died */
-		smp_acquire__after_ctrl_dep();
+	/* dead: then it is done, and what was written before was so under the stripe's lock */
+	if (!weir_table_lock(t, e, &word))
 		return 0;
-	}
 	if (w->done) {
 		weir_table_unlock(t, e, word);
 		return 0;

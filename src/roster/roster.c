@@ -352,7 +352,7 @@ static int linked_op(struct weir_claim *claim, struct weir_entry *new)
 	if (weir_object_alive(&claim->r->obj))
 		e = weir_table_link(t, &claim->key, new, 0, &word);
 	if (!e) {
-		weir_table_discard(new);
+		weir_entry_free(new);
 		return AGAIN;
 	}
 	ret = entry_op(claim, e, e == new);

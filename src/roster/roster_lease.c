@@ -129,7 +129,7 @@ int weir_claim_prepare(struct weir_claim *claim, const struct weir_op_lease *lea
 void weir_claim_discard(struct weir_claim *claim)
 {
 	weir_tenure_free(claim->new);
-	weir_grant_discard(claim->memory);
+	kfree(claim->memory);
 }
 
 /* The caller is the owner. */

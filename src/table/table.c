@@ -278,7 +278,7 @@ bool weir_table_refuses(struct weir_table *t, const struct weir_key *key)
  * @gfp: GFP_KERNEL; or GFP_NOWAIT: do not sleep
  *
  * Context: process or softirq, as @gfp says.
- * Return: the entry, for weir_table_link() or weir_table_discard(); or an
+ * Return: the entry, for weir_table_link() or weir_entry_free(); or an
  * ERR_PTR(): -ENOSPC, see weir_table_refuses(); -ENOMEM.
  */
 struct weir_entry *weir_table_new(struct weir_table *t,
@@ -294,12 +294,6 @@ struct weir_entry *weir_table_new(struct weir_table *t,
 		return ERR_PTR(-ENOSPC);
 	e = weir_entry_alloc(t->memcg, key, gfp);
 	return e ?: ERR_PTR(-ENOMEM);
-}
-
-/* Free an entry that was not linked. */
-void weir_table_discard(struct weir_entry *new)
-{
-	weir_entry_free(new);
 }
 
 /**

@@ -127,7 +127,6 @@ struct weir_entry *weir_table_find(struct weir_table *t,
 				   const struct weir_key *key);
 struct weir_entry *weir_table_new(struct weir_table *t,
 				  const struct weir_key *key, gfp_t gfp);
-void weir_table_discard(struct weir_entry *new);
 struct weir_entry *weir_table_link(struct weir_table *t,
 				   const struct weir_key *key,
 				   struct weir_entry *new, u64 fresh, u64 *word);
