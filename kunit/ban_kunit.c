@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Strikes, bans and the ladder (src/limiter/limiter.c), by a clock of our own. */
 
+#include <kunit/test.h>
+
 #include "crowd.h"
-#include "limiter_copy.h"
-#include "suites.h"
-#include "../src/lib/jitter.h"
+#include "limiter_fixture.h"
+#include "lib/jitter.h"
 
 #define SECOND	((u64)NSEC_PER_SEC)
 #define MEMBERS	4
@@ -27,7 +28,7 @@ static const struct weir_limiter_config ladder = {
 
 static unsigned int bans_told(void)
 {
-	return atomic_read(&limiter_copy.events[WEIR_EVENT_BANNED]);
+	return atomic_read(&fake_events.count[WEIR_EVENT_BANNED]);
 }
 
 static bool exists(struct weir_limiter *l)
@@ -58,8 +59,8 @@ static void ban_in_the_same_call(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, op.bans);
 	KUNIT_EXPECT_EQ(test, 0, op.strikes);
 	KUNIT_EXPECT_EQ(test, 1, bans_told());
-	KUNIT_EXPECT_EQ(test, 20 * SECOND, limiter_copy.value);
-	KUNIT_EXPECT_EQ(test, 3, limiter_copy.more);
+	KUNIT_EXPECT_EQ(test, 20 * SECOND, fake_events.value);
+	KUNIT_EXPECT_EQ(test, 3, fake_events.more);
 	limiter_op(l, &op, WEIR_OP_CHECK, KEY, 1);
 	KUNIT_EXPECT_EQ(test, WEIR_BANNED, op.verdict);
 	KUNIT_EXPECT_EQ(test, 0, op.out_flags);
@@ -163,7 +164,7 @@ static void ban_jitter_longest(struct kunit *test)
 	length = next_ban(l);
 	KUNIT_EXPECT_GE(test, length, 10 * WEIR_NSEC_PER_YEAR);
 	KUNIT_EXPECT_LE(test, length, 11 * WEIR_NSEC_PER_YEAR);
-	KUNIT_EXPECT_EQ(test, (s64)length, limiter_copy.value);
+	KUNIT_EXPECT_EQ(test, (s64)length, fake_events.value);
 	clock_forward(length - 1);
 	limiter_op(l, &op, WEIR_OP_PEEK, KEY, 1);
 	KUNIT_EXPECT_EQ(test, WEIR_BANNED, op.verdict);
@@ -226,7 +227,7 @@ static void ban_by_hand(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, WEIR_BANNED, op.verdict);
 	KUNIT_EXPECT_EQ(test, WEIR_OUT_BANNED_NOW, op.out_flags);
 	KUNIT_EXPECT_EQ(test, 0, op.bans);
-	KUNIT_EXPECT_EQ(test, 0, limiter_copy.more);
+	KUNIT_EXPECT_EQ(test, 0, fake_events.more);
 	KUNIT_EXPECT_EQ(test, 0, limiter_ban(l, &op, KEY, 10 * SECOND));
 	KUNIT_EXPECT_EQ(test, 50 * SECOND, op.banned_for);
 	KUNIT_EXPECT_EQ(test, 0, op.out_flags);
@@ -249,8 +250,8 @@ static void ban_lifted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, limiter_op(l, &op, WEIR_OP_LIFT, KEY, 0));
 	KUNIT_EXPECT_EQ(test, WEIR_ALLOWED, op.verdict);
 	KUNIT_EXPECT_EQ(test, 0, op.banned_for);
-	KUNIT_EXPECT_EQ(test, WEIR_EVENT_LIFTED, limiter_copy.type);
-	KUNIT_EXPECT_EQ(test, 15 * SECOND, limiter_copy.value);
+	KUNIT_EXPECT_EQ(test, WEIR_EVENT_LIFTED, fake_events.type);
+	KUNIT_EXPECT_EQ(test, 15 * SECOND, fake_events.value);
 	KUNIT_EXPECT_EQ(test, -ENOENT, limiter_op(l, &op, WEIR_OP_LIFT, KEY, 0));
 	/* the ladder is remembered, from here on */
 	KUNIT_EXPECT_EQ(test, 60 * SECOND, next_ban(l));
@@ -282,32 +283,32 @@ static void ban_entry_stays_in_time(struct kunit *test)
 	/* banned by strikes: until the ladder is forgotten */
 	next_ban(l);
 	clock_forward(120 * SECOND);
-	copy_sweep_run(&l->table);
+	fixture_sweep(&l->table);
 	KUNIT_EXPECT_TRUE(test, exists(l));
 	clock_forward(1);
-	copy_sweep_run(&l->table);
+	fixture_sweep(&l->table);
 	KUNIT_EXPECT_FALSE(test, exists(l));
 	/* struck: until the strikes have faded */
 	limiter_op(l, &op, WEIR_OP_STRIKE, KEY, 1);
 	clock_forward(20 * SECOND - 1);
-	copy_sweep_run(&l->table);
+	fixture_sweep(&l->table);
 	KUNIT_EXPECT_TRUE(test, exists(l));
 	clock_forward(1);
-	copy_sweep_run(&l->table);
+	fixture_sweep(&l->table);
 	KUNIT_EXPECT_FALSE(test, exists(l));
 	/* banned by hand: until the end */
 	limiter_ban(l, &op, KEY, 50 * SECOND);
 	clock_forward(50 * SECOND - 1);
-	copy_sweep_run(&l->table);
+	fixture_sweep(&l->table);
 	KUNIT_EXPECT_TRUE(test, exists(l));
 	clock_forward(1);
-	copy_sweep_run(&l->table);
+	fixture_sweep(&l->table);
 	KUNIT_EXPECT_FALSE(test, exists(l));
 	/* forgiven and lifted: at once */
 	next_ban(l);
 	limiter_op(l, &op, WEIR_OP_FORGIVE, KEY, 0);
 	limiter_op(l, &op, WEIR_OP_LIFT, KEY, 0);
-	copy_sweep_run(&l->table);
+	fixture_sweep(&l->table);
 	KUNIT_EXPECT_FALSE(test, exists(l));
 }
 
@@ -418,11 +419,13 @@ static struct kunit_case ban_cases[] = {
 	{}
 };
 
-struct kunit_suite weir_ban_suite = {
+static struct kunit_suite weir_ban_suite = {
 	.name = "weir_ban",
 	.suite_init = fixture_suite_init,
 	.suite_exit = fixture_suite_exit,
-	.init = limiter_copy_init,
-	.exit = limiter_copy_exit,
+	.init = limiter_fixture_init,
+	.exit = limiter_fixture_exit,
 	.test_cases = ban_cases,
 };
+
+kunit_test_suite(weir_ban_suite);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Histograms (src/counter/counter_histogram.c): alone, and with all CPUs at once. */
 
+#include <kunit/test.h>
 #include <linux/interrupt.h>
 #include <linux/seqlock.h>
 #include <linux/slab.h>
@@ -24,7 +25,6 @@ static struct points points;
 #include "../src/counter/counter_histogram.c"
 
 #include "prng.h"
-#include "suites.h"
 
 #define MEMBERS	4
 #define ROUNDS	1000
@@ -333,9 +333,11 @@ static struct kunit_case counter_histogram_cases[] = {
 	{}
 };
 
-struct kunit_suite weir_counter_histogram_suite = {
+static struct kunit_suite weir_counter_histogram_suite = {
 	.name = "weir_counter_histogram",
 	.init = counter_histogram_init,
 	.exit = counter_histogram_exit,
 	.test_cases = counter_histogram_cases,
 };
+
+kunit_test_suite(weir_counter_histogram_suite);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Counters (src/counter/counter.c): alone, and with all CPUs and contexts at once. */
 
+#include <kunit/test.h>
 #include <linux/bitops.h>
 #include <linux/interrupt.h>
 #include <linux/seqlock.h>
@@ -26,7 +27,6 @@ static struct points points;
 #include "../src/counter/counter.c"
 
 #include "prng.h"
-#include "suites.h"
 
 #define MEMBERS	4
 #define ROUNDS	2000
@@ -521,9 +521,11 @@ static struct kunit_case counter_cases[] = {
 	{}
 };
 
-struct kunit_suite weir_counter_suite = {
+static struct kunit_suite weir_counter_suite = {
 	.name = "weir_counter",
 	.init = counter_kunit_init,
 	.exit = counter_kunit_exit,
 	.test_cases = counter_cases,
 };
+
+kunit_test_suite(weir_counter_suite);

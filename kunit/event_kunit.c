@@ -1,34 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The event stream (src/core/event.c): order, numbers, losses, and who sees what. */
 
-#include "clock.h"
+/* the code under test in other tests calls fakes of these two */
+#define weir_event_key		real_event_key
+#define weir_event_object	real_event_object
+#define WEIR_FAKED
+#include "fakes.h"
 
+#include <kunit/test.h>
 #include <linux/cred.h>
 #include <linux/slab.h>
-#include <linux/uaccess.h>
-
-/* User memory is a test's own; a copy can be made to fail. */
-static unsigned int copies_until_fault;
-
-static unsigned long copy_to_test(void *to, const void *from, unsigned long n)
-{
-	if (copies_until_fault && !--copies_until_fault)
-		return n;
-	memcpy(to, from, n);
-	return 0;
-}
-
-/* limiter_kunit.c and registry_kunit.c have their own of these two */
-#define weir_event_key		copy_event_key
-#define weir_event_object	copy_event_object
-#undef copy_to_user
-#define copy_to_user(to, from, n)	copy_to_test((__force void *)(to), from, n)
 
 #include "../src/core/event.c"
 
 #include "crowd.h"
 #include "prng.h"
-#include "suites.h"
 
 #define BUFFER_SIZE	(16 * WEIR_EVENT_SIZE_MAX)
 #define OWNER		1001
@@ -68,8 +54,8 @@ static int event_kunit_init(struct kunit *test)
 	if (!s || weir_event_mod_init())
 		return -ENOMEM;
 	test->priv = s;
-	copies_until_fault = 0;
-	atomic64_set(&kunit_clock, 777);
+	fakes_reset();
+	atomic64_set(&fake_clock, 777);
 	s->object.ops = &stream_kind;
 	s->object.id = 42;
 	s->object.uid = KUIDT_INIT(OWNER);
@@ -348,10 +334,10 @@ static void event_fault(struct kunit *test)
 
 	for (i = 0; i < 10; i++)
 		tell(s, i);
-	copies_until_fault = 1;
+	fake_fault_in = 1;
 	KUNIT_EXPECT_EQ(test, -EFAULT, stream_read(s, BUFFER_SIZE));
 	KUNIT_EXPECT_EQ(test, 0, s->reader.next);
-	copies_until_fault = 4;
+	fake_fault_in = 4;
 	KUNIT_EXPECT_EQ(test, 3 * sizeof(struct weir_event), stream_read(s, BUFFER_SIZE));
 	KUNIT_EXPECT_EQ(test, 3, s->reader.next);
 	KUNIT_EXPECT_EQ(test, 7 * sizeof(struct weir_event), stream_read(s, BUFFER_SIZE));
@@ -360,7 +346,7 @@ static void event_fault(struct kunit *test)
 	s->reader.next = 0;
 	for (i = 0; i < RING_SIZE; i++)
 		tell(s, i);
-	copies_until_fault = 1;
+	fake_fault_in = 1;
 	KUNIT_EXPECT_EQ(test, -EFAULT, stream_read(s, BUFFER_SIZE));
 	KUNIT_EXPECT_EQ(test, 0, s->reader.next);
 	KUNIT_EXPECT_GT(test, stream_read(s, BUFFER_SIZE), 0);
@@ -613,9 +599,11 @@ static struct kunit_case event_cases[] = {
 	{}
 };
 
-struct kunit_suite weir_event_suite = {
+static struct kunit_suite weir_event_suite = {
 	.name = "weir_event",
 	.init = event_kunit_init,
 	.exit = event_kunit_exit,
 	.test_cases = event_cases,
 };
+
+kunit_test_suite(weir_event_suite);

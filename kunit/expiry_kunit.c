@@ -4,6 +4,7 @@
  * and their idle times.
  */
 
+#include <kunit/test.h>
 #include <linux/atomic.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
@@ -23,7 +24,6 @@ static struct points points;
 #include "../src/table/expiry.c"
 #include "crowd.h"
 #include "prng.h"
-#include "suites.h"
 
 #define ENTRIES	256
 
@@ -506,8 +506,10 @@ static struct kunit_case expiry_cases[] = {
 	{}
 };
 
-struct kunit_suite weir_expiry_suite = {
+static struct kunit_suite weir_expiry_suite = {
 	.name = "weir_expiry",
 	.exit = expiry_exit,
 	.test_cases = expiry_cases,
 };
+
+kunit_test_suite(weir_expiry_suite);

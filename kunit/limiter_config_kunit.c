@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What makes a limiter's configuration (src/limiter/limiter_config.c). */
 
-#include "limiter_copy.h"
-#include "suites.h"
+#include <kunit/test.h>
+
+#include "limiter_fixture.h"
 
 #define SECOND	((u64)NSEC_PER_SEC)
 #define DAY	WEIR_NSEC_PER_DAY
@@ -101,8 +102,6 @@ static void config_is_checked(struct kunit *test)
 	struct weir_limiter *l;
 	int err = limiter_try(&row->config, &l);
 
-	if (!err)
-		test->priv = l;
 	KUNIT_EXPECT_EQ(test, row->err, err);
 }
 
@@ -122,7 +121,6 @@ static void config_change_is_checked(struct kunit *test)
 		base.max_keys = 1;
 	if (limiter_try(&base, &l))
 		return;	/* what cannot be changed is what is wrong */
-	test->priv = l;
 	base = *limiter_config(l);
 	err = limiter_set_config(l, &row->config, WEIR_SET_RATE | WEIR_SET_BURST |
 				 WEIR_SET_MAX_KEYS | WEIR_SET_WHEN_FULL |
@@ -170,8 +168,8 @@ static void config_mask(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 88, c->burst);
 	KUNIT_EXPECT_EQ(test, -EINVAL, limiter_set_config(l, &new, 0));
 	KUNIT_EXPECT_EQ(test, -EINVAL, limiter_set_config(l, &new, WEIR_SET_RULES));
-	KUNIT_EXPECT_EQ(test, 2, atomic_read(&limiter_copy.events[WEIR_EVENT_CHANGED]));
-	KUNIT_EXPECT_EQ(test, WEIR_SET_RATE, limiter_copy.value);
+	KUNIT_EXPECT_EQ(test, 2, atomic_read(&fake_events.count[WEIR_EVENT_CHANGED]));
+	KUNIT_EXPECT_EQ(test, WEIR_SET_RATE, fake_events.value);
 }
 
 /* The owner's account says no: nothing has changed. */
@@ -180,12 +178,12 @@ static void config_over_quota(struct kunit *test)
 	struct weir_limiter_config new = { BASE, .max_keys = 101, .burst = 30 };
 	struct weir_limiter *l = limiter_new(test, &(struct weir_limiter_config){ BASE });
 
-	limiter_copy.quota = -EDQUOT;
+	*fake_max_keys_per_uid.value = 100;
 	KUNIT_EXPECT_EQ(test, -EDQUOT,
 			limiter_set_config(l, &new, WEIR_SET_MAX_KEYS | WEIR_SET_BURST));
 	KUNIT_EXPECT_EQ(test, 100, l->table.max_keys);
 	KUNIT_EXPECT_EQ(test, 10, limiter_config(l)->burst);
-	KUNIT_EXPECT_EQ(test, 0, atomic_read(&limiter_copy.events[WEIR_EVENT_CHANGED]));
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&fake_events.count[WEIR_EVENT_CHANGED]));
 }
 
 __diag_pop();
@@ -199,11 +197,13 @@ static struct kunit_case limiter_config_cases[] = {
 	{}
 };
 
-struct kunit_suite weir_limiter_config_suite = {
+static struct kunit_suite weir_limiter_config_suite = {
 	.name = "weir_limiter_config",
 	.suite_init = fixture_suite_init,
 	.suite_exit = fixture_suite_exit,
-	.init = limiter_copy_init,
-	.exit = limiter_copy_exit,
+	.init = limiter_fixture_init,
+	.exit = limiter_fixture_exit,
 	.test_cases = limiter_config_cases,
 };
+
+kunit_test_suite(weir_limiter_config_suite);

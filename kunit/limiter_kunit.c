@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Verdicts and keys (src/limiter/limiter.c, src/limiter/limiter_dump.c), by a clock of our own. */
 
+#include <kunit/test.h>
+
 #include "crowd.h"
-#include "limiter_copy.h"
+#include "limiter_fixture.h"
 #include "prng.h"
-#include "suites.h"
 
 #define SECOND	((u64)NSEC_PER_SEC)
 #define MEMBERS	4
@@ -164,7 +165,7 @@ static void limiter_full(struct kunit *test)
 	/* keys with an entry are served as usual */
 	KUNIT_EXPECT_EQ(test, 0, limiter_op(l, &op, WEIR_OP_CHECK, 1000, 1));
 	KUNIT_EXPECT_EQ(test, WEIR_LIMITED, op.verdict);
-	KUNIT_EXPECT_EQ(test, 1, atomic_read(&limiter_copy.events[WEIR_EVENT_TABLE_FULL]));
+	KUNIT_EXPECT_EQ(test, 1, atomic_read(&fake_events.count[WEIR_EVENT_TABLE_FULL]));
 	weir_limiter_stats_read(l, &stats);
 	KUNIT_EXPECT_EQ(test, 3, stats.full);
 	KUNIT_EXPECT_EQ(test, 100, stats.keys);
@@ -176,7 +177,7 @@ static void limiter_full(struct kunit *test)
 	KUNIT_EXPECT_GT(test, stats.evicted, 0);
 	fill(l);
 	limiter_op(l, &op, WEIR_OP_CHECK, 2, 1);
-	KUNIT_EXPECT_EQ(test, 2, atomic_read(&limiter_copy.events[WEIR_EVENT_TABLE_FULL]));
+	KUNIT_EXPECT_EQ(test, 2, atomic_read(&fake_events.count[WEIR_EVENT_TABLE_FULL]));
 }
 
 static void limiter_full_allows(struct kunit *test)
@@ -288,7 +289,6 @@ static void limiter_key_lengths(struct kunit *test)
 			KUNIT_ASSERT_EQ(test, valid ? 0 : -EINVAL,
 					limiter_do(l, &op, bytes, len));
 		}
-		limiter_copy_exit(test);
 	}
 }
 
@@ -425,15 +425,15 @@ static void limiter_late_caller(struct kunit *test)
 	struct weir_op op;
 	int n, left = 0;
 
-	kunit_clock_points.work = hold_up;
-	kunit_clock_points.arg = &late;
+	fake_clock_points.work = hold_up;
+	fake_clock_points.arg = &late;
 	for (n = 1; !left; n++) {
 		number = n;
 		late_for(&late, number);
-		kunit_clock_points.left = n;
+		fake_clock_points.left = n;
 		KUNIT_ASSERT_EQ(test, 0, limiter_op(late.l, &op, WEIR_OP_CHECK, number, 20));
-		left = kunit_clock_points.left;
-		kunit_clock_points.left = 0;
+		left = fake_clock_points.left;
+		fake_clock_points.left = 0;
 		admitted = late.others + (op.verdict == WEIR_ALLOWED ? 20 : 0);
 		limiter_op(late.l, &op, WEIR_OP_CHECK, number, 20);
 		admitted += op.verdict == WEIR_ALLOWED ? 20 : 0;
@@ -457,11 +457,13 @@ static struct kunit_case limiter_cases[] = {
 	{}
 };
 
-struct kunit_suite weir_limiter_suite = {
+static struct kunit_suite weir_limiter_suite = {
 	.name = "weir_limiter",
 	.suite_init = fixture_suite_init,
 	.suite_exit = fixture_suite_exit,
-	.init = limiter_copy_init,
-	.exit = limiter_copy_exit,
+	.init = limiter_fixture_init,
+	.exit = limiter_fixture_exit,
 	.test_cases = limiter_cases,
 };
+
+kunit_test_suite(weir_limiter_suite);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Names and rights (src/core/object.c). */
 
+#include <kunit/test.h>
 #include <linux/cred.h>
 
-#include "registry_copy.h"
-#include "suites.h"
+#include "registry_fixture.h"
 
 #define OWNER		1001
 #define GROUP		1002
@@ -145,9 +145,11 @@ static struct kunit_case object_cases[] = {
 	{}
 };
 
-struct kunit_suite weir_object_suite = {
+static struct kunit_suite weir_object_suite = {
 	.name = "weir_object",
-	.init = registry_copy_init,
-	.exit = registry_copy_exit,
+	.init = registry_fixture_init,
+	.exit = registry_fixture_exit,
 	.test_cases = object_cases,
 };
+
+kunit_test_suite(weir_object_suite);

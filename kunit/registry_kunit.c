@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Names, numbers and caps (src/core/registry.c, src/core/namespace.c). */
 
+#include <kunit/test.h>
 #include <linux/slab.h>
 
 #include "crowd.h"
 #include "prng.h"
-#include "registry_copy.h"
-#include "suites.h"
+#include "registry_fixture.h"
 
 #define COUNTER	WEIR_KIND_COUNTER
 #define LIMITER	WEIR_KIND_LIMITER
@@ -100,11 +100,11 @@ static void registry_owners(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, meant(1, "a"));
 	KUNIT_EXPECT_EQ(test, 9999, meant(2, "a"));
 	KUNIT_EXPECT_EQ(test, 9999, meant(0, "a"));
-	KUNIT_EXPECT_EQ(test, 0, atomic_read(&registry_copy.nodes));
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&fake_nodes));
 	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "a", 0, 0, NULL));
 	KUNIT_EXPECT_EQ(test, -EEXIST, object_register(COUNTER, "a", 0, 0, NULL));
 	/* sysfs shows root's alone */
-	KUNIT_EXPECT_EQ(test, 1, atomic_read(&registry_copy.nodes));
+	KUNIT_EXPECT_EQ(test, 1, atomic_read(&fake_nodes));
 	KUNIT_EXPECT_EQ(test, 1, meant(1, "a"));
 	KUNIT_EXPECT_EQ(test, 0, meant(2, "a"));
 	KUNIT_EXPECT_EQ(test, 0, meant(0, "a"));
@@ -172,24 +172,23 @@ static void registry_numbers_are_new(struct kunit *test)
 	}
 }
 
-/* A failure at any step leaves nothing behind: registry_copy_exit() looks, too. */
+/* A failure at any step leaves nothing behind: registry_fixture_exit() looks, too. */
 static void registry_failure_undone(struct kunit *test)
 {
 	bool in_order;
 
-	registry_copy.sysfs_fails = true;
+	fake_sysfs_fails = true;
 	KUNIT_EXPECT_EQ(test, -ENOMEM, object_register(COUNTER, "a", 0, 7, NULL));
-	registry_copy.sysfs_fails = false;
-	registry_copy.xarray_fails = true;
+	fake_sysfs_fails = false;
+	fake_xarray_fails = true;
 	KUNIT_EXPECT_EQ(test, -ENOMEM, object_register(COUNTER, "a", 1, 7, NULL));
-	registry_copy.xarray_fails = false;
+	fake_xarray_fails = false;
 	KUNIT_EXPECT_FALSE(test, exists(COUNTER, "a"));
 	KUNIT_EXPECT_FALSE(test, exists_of(0, COUNTER, "a"));
 	KUNIT_EXPECT_EQ(test, 0, count(WEIR_KIND_ANY, &in_order));
 	KUNIT_EXPECT_EQ(test, 0, weir_registry_objects());
-	KUNIT_EXPECT_FALSE(test, registry_has_owners());
-	KUNIT_EXPECT_EQ(test, 0, atomic_read(&registry_copy.nodes));
-	KUNIT_EXPECT_EQ(test, 0, atomic_read(&registry_copy.created));
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&fake_nodes));
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&fake_events.count[WEIR_EVENT_CREATED]));
 	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "a", 1, 7, NULL));
 }
 
@@ -202,15 +201,15 @@ static void registry_phases_of_death(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, weir_object_live_get(o));
 	KUNIT_EXPECT_EQ(test, 0, weir_registry_delete(o));
 	registry_settle();
-	KUNIT_EXPECT_EQ(test, 0, atomic_read(&registry_copy.released));
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&objects_released));
 	rcu_read_lock();
 	weir_object_live_put(o);
 	KUNIT_EXPECT_FALSE(test, weir_object_live_get(o));
 	/* a task that found it under RCU before may still use the storage */
-	KUNIT_EXPECT_EQ(test, 0, atomic_read(&registry_copy.released));
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&objects_released));
 	rcu_read_unlock();
 	registry_settle();
-	KUNIT_EXPECT_EQ(test, 1, atomic_read(&registry_copy.released));
+	KUNIT_EXPECT_EQ(test, 1, atomic_read(&objects_released));
 	KUNIT_EXPECT_EQ(test, 1, kref_read(&o->ref));
 	KUNIT_EXPECT_STREQ(test, "a", o->name);
 	weir_object_put(o);
@@ -220,7 +219,7 @@ static void quota_objects_of_user(struct kunit *test)
 {
 	char name[2] = "a";
 
-	*registry_copy.max_objects_per_uid = 3;
+	*fake_max_objects_per_uid.value = 3;
 	for (; name[0] < 'd'; name[0]++)
 		KUNIT_ASSERT_EQ(test, 0, object_register(COUNTER, name, 1, 0, NULL));
 	KUNIT_EXPECT_EQ(test, -EDQUOT, object_register(COUNTER, "x", 1, 0, NULL));
@@ -230,14 +229,14 @@ static void quota_objects_of_user(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, delete_by_name(COUNTER, "a"));
 	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "a", 1, 0, NULL));
 	/* none at all: no namespace either */
-	*registry_copy.max_objects_per_uid = 0;
+	*fake_max_objects_per_uid.value = 0;
 	KUNIT_EXPECT_EQ(test, -EDQUOT, object_register(COUNTER, "z", 3, 0, NULL));
 	KUNIT_EXPECT_EQ(test, 4, weir_registry_objects());
 }
 
 static void quota_objects_of_host(struct kunit *test)
 {
-	*registry_copy.max_objects = 2;
+	*fake_max_objects.value = 2;
 	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "a", 1, 0, NULL));
 	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "b", 2, 0, NULL));
 	KUNIT_EXPECT_EQ(test, -ENOSPC, object_register(COUNTER, "c", 3, 0, NULL));
@@ -267,8 +266,8 @@ static void quota_reserve(struct kunit *test)
 	char name[WEIR_NAME_SIZE];
 	unsigned int i;
 
-	*registry_copy.max_objects = 32;
-	*registry_copy.max_keys = 64;
+	*fake_max_objects.value = 32;
+	*fake_max_keys.value = 64;
 	for (i = 0; i < 30; i++) {
 		snprintf(name, sizeof(name), "name-%u", i);
 		KUNIT_ASSERT_EQ(test, 0, object_register(LIMITER, name, i, 2, NULL));
@@ -283,10 +282,10 @@ static void quota_reserve(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOSPC, object_register(COUNTER, "x", 1, 0, NULL));
 	KUNIT_EXPECT_EQ(test, 0, register_as_admin("z", 0, 2));
 	/* nor does the cap of an owner bind an administrator */
-	*registry_copy.max_objects = 1000;
-	*registry_copy.max_keys = 1000;
-	*registry_copy.max_objects_per_uid = 0;
-	*registry_copy.max_keys_per_uid = 0;
+	*fake_max_objects.value = 1000;
+	*fake_max_keys.value = 1000;
+	*fake_max_objects_per_uid.value = 0;
+	*fake_max_keys_per_uid.value = 0;
 	KUNIT_EXPECT_EQ(test, -EDQUOT, object_register(LIMITER, "a", 1, 1, NULL));
 	KUNIT_EXPECT_EQ(test, 0, register_as_admin("a", 1, 100));
 }
@@ -295,7 +294,7 @@ static void quota_keys(struct kunit *test)
 {
 	struct weir_object *o;
 
-	*registry_copy.max_keys_per_uid = 100;
+	*fake_max_keys_per_uid.value = 100;
 	KUNIT_ASSERT_EQ(test, 0, object_register(LIMITER, "a", 1, 60, &o));
 	KUNIT_EXPECT_EQ(test, -EDQUOT, object_register(LIMITER, "b", 1, 41, NULL));
 	KUNIT_EXPECT_EQ(test, -EDQUOT, object_register(LIMITER, "b", 1, U64_MAX, NULL));
@@ -306,7 +305,7 @@ static void quota_keys(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, object_register(LIMITER, "d", 1, 50, NULL));
 	KUNIT_EXPECT_EQ(test, -EDQUOT, weir_registry_change(o, 11, 0, false));
 	/* a cap that was lowered: less is possible, more is not; no wrap */
-	*registry_copy.max_keys_per_uid = 5;
+	*fake_max_keys_per_uid.value = 5;
 	KUNIT_EXPECT_EQ(test, 0, weir_registry_change(o, 9, 0, false));
 	KUNIT_EXPECT_EQ(test, -EDQUOT, weir_registry_change(o, 10, 0, false));
 	KUNIT_EXPECT_EQ(test, -EDQUOT, object_register(LIMITER, "e", 3, U64_MAX, NULL));
@@ -317,7 +316,7 @@ static void quota_keys_of_host(struct kunit *test)
 {
 	struct weir_object *o;
 
-	*registry_copy.max_keys = 106;	/* 6 of which are kept */
+	*fake_max_keys.value = 106;	/* 6 of which are kept */
 	KUNIT_ASSERT_EQ(test, 0, object_register(LIMITER, "a", 1, 60, &o));
 	KUNIT_EXPECT_EQ(test, -ENOSPC, object_register(LIMITER, "b", 2, 41, NULL));
 	KUNIT_EXPECT_EQ(test, 0, object_register(LIMITER, "b", 2, 40, NULL));
@@ -327,8 +326,8 @@ static void quota_keys_of_host(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, delete_of(2, LIMITER, "b"));
 	KUNIT_EXPECT_EQ(test, 0, weir_registry_change(o, 99, 0, false));
 	/* what needs no keys is not kept out by a cap that was lowered */
-	*registry_copy.max_keys = 5;
-	*registry_copy.max_keys_per_uid = 5;
+	*fake_max_keys.value = 5;
+	*fake_max_keys_per_uid.value = 5;
 	KUNIT_EXPECT_EQ(test, -EDQUOT, object_register(LIMITER, "d", 1, 1, NULL));
 	KUNIT_EXPECT_EQ(test, -ENOSPC, object_register(LIMITER, "d", 9, 1, NULL));
 	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "d", 1, 0, NULL));
@@ -401,7 +400,7 @@ static void registry_one_winner(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 300, total(gone->won));
 	KUNIT_EXPECT_EQ(test, 0, total(gone->wrong));
 	registry_settle();
-	KUNIT_EXPECT_EQ(test, 300, atomic_read(&registry_copy.released));
+	KUNIT_EXPECT_EQ(test, 300, atomic_read(&objects_released));
 }
 
 static void cap_work(unsigned int index, void *arg)
@@ -424,7 +423,7 @@ static void quota_is_exact(struct kunit *test)
 	struct rivals *r = kunit_kzalloc(test, sizeof(*r), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, r);
-	*registry_copy.max_keys_per_uid = 1239;
+	*fake_max_keys_per_uid.value = 1239;
 	crowd_run(test, MEMBERS, cap_work, r);
 	KUNIT_EXPECT_EQ(test, 123, total(r->won));
 	KUNIT_EXPECT_EQ(test, 0, total(r->wrong));
@@ -497,9 +496,11 @@ static struct kunit_case registry_cases[] = {
 	{}
 };
 
-struct kunit_suite weir_registry_suite = {
+static struct kunit_suite weir_registry_suite = {
 	.name = "weir_registry",
-	.init = registry_copy_init,
-	.exit = registry_copy_exit,
+	.init = registry_fixture_init,
+	.exit = registry_fixture_exit,
 	.test_cases = registry_cases,
 };
+
+kunit_test_suite(weir_registry_suite);

@@ -4,18 +4,19 @@
  * clock of our own, step by step beside its model: so the cap and the grants, too.
  */
 
-#include "table_copy.h"
+#include <kunit/test.h>
+
+#include "table_fixture.h"
 
 #include <linux/slab.h>
 
 #include <linux/cred.h>
 
-#include "../src/core/client.h"
-#include "../src/core/event.h"
-#include "../src/core/grant.h"
-#include "../src/roster/roster.h"
+#include "core/client.h"
+#include "core/event.h"
+#include "core/grant.h"
+#include "roster/roster.h"
 #include "roster_model.h"
-#include "suites.h"
 
 #define TOLD	64	/* events in one step, and more than enough */
 
@@ -40,21 +41,14 @@ struct real {
 
 static struct real *real;
 
-#define weir_event_key	real_event_key
-
 /* The entry is locked: what it says is looked at afterwards. */
-static void weir_event_key(const struct weir_object *o, u32 type, u32 key_type,
-			   const u8 *key, unsigned int len, s64 value, s64 more)
+static void real_told(u32 type, s64 value, s64 more)
 {
 	if (type != WEIR_EVENT_LEASE_LOST || real->ntold == TOLD)
 		return;
 	real->told[real->ntold].version = value;
 	real->told[real->ntold++].why = more;
 }
-
-#include "../src/core/grant.c"
-#include "../src/roster/roster_lease.c"
-#include "../src/roster/roster.c"
 
 static void real_evicted(struct weir_table *t, unsigned int n, bool for_room)
 {
@@ -121,13 +115,13 @@ static void real_die(struct roster_model *m, u32 holder)
 
 	weir_grant_drop_tag(c, holder % 2);
 	for (node = rb_first(&c->grants); node; node = rb_next(node))
-		KUNIT_ASSERT_NE(m->test, grant_of(node)->tag, holder % 2);
+		KUNIT_ASSERT_NE(m->test, rb_entry(node, struct weir_grant, node)->tag, holder % 2);
 	real_tell(m);
 }
 
 static void real_go(struct roster_model *m)
 {
-	atomic64_set(&kunit_clock, real->r.table.epoch + m->now);
+	atomic64_set(&fake_clock, real->r.table.epoch + m->now);
 }
 
 static void real_sweep(struct roster_model *m)
@@ -170,6 +164,7 @@ static void real_new(struct kunit *test, u64 max, u64 ttl)
 
 	real = kzalloc(sizeof(*real), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, real);
+	fake_events.told = real_told;
 	real->r.ttl = ttl;
 	real->r.obj.ops = &real_kind_ops;
 	refcount_set(&real->r.obj.live, 1);
@@ -230,7 +225,7 @@ static void roster_whole_agrees_with_model(struct kunit *test)
 		/* nobody but ourselves has the header any more */
 		KUNIT_ASSERT_EQ(test, 1U, kref_read(&real->r.obj.ref));
 		real_free();
-		KUNIT_ASSERT_EQ(test, 0, atomic_read(&copy_live));
+		KUNIT_ASSERT_EQ(test, 0, atomic_read(&fake_live));
 	}
 	roster_model_check_sum(test, &sum, i);
 }
@@ -245,7 +240,7 @@ static struct kunit_case roster_cases[] = {
 	{}
 };
 
-struct kunit_suite weir_roster_suite = {
+static struct kunit_suite weir_roster_suite = {
 	.name = "weir_roster",
 	.suite_init = fixture_suite_init,
 	.suite_exit = fixture_suite_exit,
@@ -253,3 +248,5 @@ struct kunit_suite weir_roster_suite = {
 	.exit = roster_exit,
 	.test_cases = roster_cases,
 };
+
+kunit_test_suite(weir_roster_suite);

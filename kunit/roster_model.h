@@ -9,7 +9,7 @@
 #ifndef _WEIR_KUNIT_ROSTER_MODEL_H
 #define _WEIR_KUNIT_ROSTER_MODEL_H
 
-#include "../src/lib/pure.h"
+#include "lib/pure.h"
 #include "prng.h"
 
 #define ROSTER_KEYS	6

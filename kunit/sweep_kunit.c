@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Dropping idle entries in the course of time (src/table/sweep.c); runs by hand. */
 
+#include <kunit/test.h>
 #include <linux/jiffies.h>
 
-#include "suites.h"
-#include "table_copy.h"
-#include "../src/table/sweep.h"
+#include "table_fixture.h"
+#include "table/sweep.h"
 
 #define SECOND	((u64)NSEC_PER_SEC)
 #define HOUR	(3600 * SECOND)
@@ -28,17 +28,17 @@ static void sweep_is_asked_for(struct kunit *test)
 {
 	struct fixture *f = fixture_new(test, 64);
 
-	KUNIT_EXPECT_EQ(test, -1, copy_sweep_delay);
+	KUNIT_EXPECT_EQ(test, -1, fake_sweep_delay);
 	add(test, f, 1, 60 * SECOND);
-	KUNIT_EXPECT_EQ(test, delay_of(60 * SECOND), copy_sweep_delay);
-	copy_sweep_delay = -1;
+	KUNIT_EXPECT_EQ(test, delay_of(60 * SECOND), fake_sweep_delay);
+	fake_sweep_delay = -1;
 	add(test, f, 2, 70 * SECOND);
-	KUNIT_EXPECT_EQ(test, -1, copy_sweep_delay);
+	KUNIT_EXPECT_EQ(test, -1, fake_sweep_delay);
 	add(test, f, 3, 20 * SECOND);
-	KUNIT_EXPECT_EQ(test, delay_of(20 * SECOND), copy_sweep_delay);
+	KUNIT_EXPECT_EQ(test, delay_of(20 * SECOND), fake_sweep_delay);
 	/* a trickle is gathered for a second */
 	add(test, f, 4, 1);
-	KUNIT_EXPECT_EQ(test, delay_of(SECOND), copy_sweep_delay);
+	KUNIT_EXPECT_EQ(test, delay_of(SECOND), fake_sweep_delay);
 }
 
 static void sweep_drops_in_time(struct kunit *test)
@@ -49,15 +49,15 @@ static void sweep_drops_in_time(struct kunit *test)
 	for (i = 1; i <= 100; i++)
 		add(test, f, i, i * 10 * SECOND);
 	for (i = 1; i <= 100; i++) {
-		atomic64_set(&kunit_clock, f->t.epoch + i * 10 * SECOND - 1);
-		copy_sweep_run(&f->t);
+		atomic64_set(&fake_clock, f->t.epoch + i * 10 * SECOND - 1);
+		fixture_sweep(&f->t);
 		KUNIT_ASSERT_EQ(test, 100 - (i - 1), weir_table_keys(&f->t));
-		atomic64_add(1, &kunit_clock);
-		copy_sweep_run(&f->t);
+		atomic64_add(1, &fake_clock);
+		fixture_sweep(&f->t);
 		KUNIT_ASSERT_EQ(test, 100 - i, weir_table_keys(&f->t));
 		/* and the next is asked for when the next one is due */
 		KUNIT_ASSERT_EQ(test, i < 100 ? delay_of(10 * SECOND) : -1,
-				copy_sweep_delay);
+				fake_sweep_delay);
 	}
 	KUNIT_EXPECT_EQ(test, 100, atomic_read(&f->expired));
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->evicted));
@@ -69,9 +69,9 @@ static void sweep_waits_a_minute_at_most(struct kunit *test)
 	struct fixture *f = fixture_new(test, 64);
 
 	add(test, f, 1, 100 * HOUR);
-	KUNIT_EXPECT_EQ(test, delay_of(HOUR / 60), copy_sweep_delay);
-	copy_sweep_run(&f->t);
-	KUNIT_EXPECT_EQ(test, delay_of(HOUR / 60), copy_sweep_delay);
+	KUNIT_EXPECT_EQ(test, delay_of(HOUR / 60), fake_sweep_delay);
+	fixture_sweep(&f->t);
+	KUNIT_EXPECT_EQ(test, delay_of(HOUR / 60), fake_sweep_delay);
 	KUNIT_EXPECT_EQ(test, 1, weir_table_keys(&f->t));
 }
 
@@ -82,12 +82,12 @@ static void sweep_slowly(struct kunit *test, struct fixture *f, u64 tick)
 
 	for (i = 0; i < 1000; i++)
 		add(test, f, i, i ? 1 : HOUR);
-	atomic64_set(&kunit_clock, f->t.epoch + SECOND);
+	atomic64_set(&fake_clock, f->t.epoch + SECOND);
 	f->tick = tick;
-	copy_sweep_run(&f->t);
+	fixture_sweep(&f->t);
 	f->tick = 0;
 	KUNIT_EXPECT_EQ(test, 1, weir_table_keys(&f->t));
-	copy_sweep_delay = -1;
+	fake_sweep_delay = -1;
 	add(test, f, 1, 1);
 }
 
@@ -98,7 +98,7 @@ static void sweep_takes_a_small_share(struct kunit *test)
 
 	sweep_slowly(test, f, SECOND / 5000);
 	KUNIT_EXPECT_EQ(test, SECOND + SECOND / 5 + 4 * SECOND, f->t.sweep_after);
-	KUNIT_EXPECT_EQ(test, delay_of(4 * SECOND), copy_sweep_delay);
+	KUNIT_EXPECT_EQ(test, delay_of(4 * SECOND), fake_sweep_delay);
 }
 
 /* ...but ten seconds at most: it may have had to wait for others. */
@@ -107,7 +107,7 @@ static void sweep_rests_ten_seconds_at_most(struct kunit *test)
 	struct fixture *f = fixture_new(test, 1000);
 
 	sweep_slowly(test, f, SECOND / 100);
-	KUNIT_EXPECT_EQ(test, delay_of(10 * SECOND), copy_sweep_delay);
+	KUNIT_EXPECT_EQ(test, delay_of(10 * SECOND), fake_sweep_delay);
 }
 
 /* Charged since: the sweep finds out, drops nothing, and comes back in time. */
@@ -121,12 +121,12 @@ static void sweep_after_charges(struct kunit *test)
 	rcu_read_lock();
 	atomic64_set(&weir_table_find(&f->t, &key)->word, fixture_word(30 * SECOND));
 	rcu_read_unlock();
-	atomic64_set(&kunit_clock, f->t.epoch + 10 * SECOND);
-	copy_sweep_run(&f->t);
+	atomic64_set(&fake_clock, f->t.epoch + 10 * SECOND);
+	fixture_sweep(&f->t);
 	KUNIT_EXPECT_EQ(test, 1, weir_table_keys(&f->t));
-	KUNIT_EXPECT_EQ(test, delay_of(20 * SECOND), copy_sweep_delay);
-	atomic64_set(&kunit_clock, f->t.epoch + 30 * SECOND);
-	copy_sweep_run(&f->t);
+	KUNIT_EXPECT_EQ(test, delay_of(20 * SECOND), fake_sweep_delay);
+	atomic64_set(&fake_clock, f->t.epoch + 30 * SECOND);
+	fixture_sweep(&f->t);
 	KUNIT_EXPECT_EQ(test, 0, weir_table_keys(&f->t));
 }
 
@@ -145,12 +145,12 @@ static void sweep_after_live_change(struct kunit *test)
 		atomic64_set(&weir_table_find(&f->t, &key)->word, fixture_word(1));
 		rcu_read_unlock();
 	}
-	atomic64_set(&kunit_clock, f->t.epoch + 1);
-	copy_sweep_run(&f->t);
+	atomic64_set(&fake_clock, f->t.epoch + 1);
+	fixture_sweep(&f->t);
 	KUNIT_EXPECT_EQ(test, 1000, weir_table_keys(&f->t));
 	weir_table_reconfigured(&f->t);
-	KUNIT_EXPECT_EQ(test, delay_of(SECOND), copy_sweep_delay);
-	copy_sweep_run(&f->t);
+	KUNIT_EXPECT_EQ(test, delay_of(SECOND), fake_sweep_delay);
+	fixture_sweep(&f->t);
 	KUNIT_EXPECT_EQ(test, 500, weir_table_keys(&f->t));
 	KUNIT_EXPECT_EQ(test, HOUR, weir_expiry_root(&f->t.expiry));
 }
@@ -161,12 +161,12 @@ static void sweep_stops_when_dying(struct kunit *test)
 
 	add(test, f, 1, 1);
 	weir_sweep_stop(&f->t);
-	copy_sweep_delay = -1;
+	fake_sweep_delay = -1;
 	weir_sweep_kick(&f->t, 1);
-	KUNIT_EXPECT_EQ(test, -1, copy_sweep_delay);
-	atomic64_add(SECOND, &kunit_clock);
-	copy_sweep_run(&f->t);
-	KUNIT_EXPECT_EQ(test, -1, copy_sweep_delay);
+	KUNIT_EXPECT_EQ(test, -1, fake_sweep_delay);
+	atomic64_add(SECOND, &fake_clock);
+	fixture_sweep(&f->t);
+	KUNIT_EXPECT_EQ(test, -1, fake_sweep_delay);
 	KUNIT_EXPECT_EQ(test, 1, weir_table_keys(&f->t));
 }
 
@@ -182,7 +182,7 @@ static struct kunit_case sweep_cases[] = {
 	{}
 };
 
-struct kunit_suite weir_sweep_suite = {
+static struct kunit_suite weir_sweep_suite = {
 	.name = "weir_sweep",
 	.suite_init = fixture_suite_init,
 	.suite_exit = fixture_suite_exit,
@@ -190,3 +190,5 @@ struct kunit_suite weir_sweep_suite = {
 	.exit = fixture_exit,
 	.test_cases = sweep_cases,
 };
+
+kunit_test_suite(weir_sweep_suite);

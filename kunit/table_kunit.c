@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The keyed table (src/table/table.c), one step at a time. */
 
+#include <kunit/test.h>
 #include <linux/slab.h>
 
 #include "prng.h"
-#include "suites.h"
-#include "table_copy.h"
-#include "../src/table/sweep.h"
+#include "table_fixture.h"
+#include "table/sweep.h"
 
 #define LATER	BIT_ULL(40)	/* idle in eighteen minutes */
 
@@ -75,7 +75,7 @@ static void table_slab_class(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 1, fixture_add(f, &key, LATER));
 	rcu_read_lock();
 	e = weir_table_find(&f->t, &key);
-	KUNIT_EXPECT_PTR_EQ(test, copy_cache(row->class), copy_cache_of(e));
+	KUNIT_EXPECT_PTR_EQ(test, fake_caches[row->class], fake_cache_used);
 	KUNIT_EXPECT_EQ(test, 0, memcmp(e->key, bytes, row->len));
 	rcu_read_unlock();
 	/* one byte less, or another last one, is another key */
@@ -111,7 +111,7 @@ static void table_insert_twice(struct kunit *test)
 	weir_table_unlock(&f->t, second, word);
 	rcu_read_unlock();
 	KUNIT_EXPECT_EQ(test, 1, weir_table_keys(&f->t));
-	KUNIT_EXPECT_EQ(test, 1, atomic_read(&copy_live));
+	KUNIT_EXPECT_EQ(test, 1, atomic_read(&fake_live));
 }
 
 /* A task with a reference to a dropped entry finds it dead. */
@@ -182,9 +182,9 @@ static void table_evicts_idle_only(struct kunit *test)
 	}
 	fixture_key_u64(f, &key, 1000);
 	KUNIT_EXPECT_EQ(test, -ENOSPC, fixture_add(f, &key, LATER));
-	atomic64_add(4, &kunit_clock);
+	atomic64_add(4, &fake_clock);
 	KUNIT_EXPECT_EQ(test, -ENOSPC, fixture_add(f, &key, LATER));
-	atomic64_add(1, &kunit_clock);
+	atomic64_add(1, &fake_clock);
 	for (i = 1000; i < 1100; i++) {
 		fixture_key_u64(f, &key, i);
 		KUNIT_ASSERT_EQ(test, 1, fixture_add(f, &key, now + LATER));
@@ -228,7 +228,7 @@ static void table_bounded_search(struct kunit *test)
 		weir_table_unlock(&f->t, e, fixture_word(idle_at));
 		rcu_read_unlock();
 	}
-	atomic64_add(5, &kunit_clock);
+	atomic64_add(5, &fake_clock);
 	fixture_key_u64(f, &key, keys);
 	do {
 		KUNIT_ASSERT_LT(test, calls++, 33);
@@ -285,15 +285,15 @@ static void table_last_place(struct kunit *test)
 		fixture_key_u64(r.f, &r.key, i++);
 	while (weir_table_bucket(&r.f->t, r.key.hash) ==
 	       weir_table_bucket(&r.f->t, key.hash));
-	copy_points.work = rival_links;
-	copy_points.arg = &r;
+	fake_points.work = rival_links;
+	fake_points.arg = &r;
 	for (n = 1; !left; n++) {
 		r.entry = weir_table_new(&r.f->t, &r.key, GFP_KERNEL);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(r.entry));
-		copy_points.left = n;
+		fake_points.left = n;
 		mine = fixture_add(r.f, &key, LATER);
-		left = copy_points.left;
-		copy_points.left = 0;
+		left = fake_points.left;
+		fake_points.left = 0;
 		if (r.entry)
 			weir_entry_free(r.entry);
 		KUNIT_ASSERT_TRUE(test, mine == 1 || mine == -ENOSPC);
@@ -324,7 +324,7 @@ static void table_refuses(struct kunit *test)
 	rcu_read_lock();
 	KUNIT_EXPECT_TRUE(test, weir_table_refuses(&f->t, &key));
 	KUNIT_EXPECT_FALSE(test, weir_table_refuses(&f->t, &other));
-	atomic64_add(5, &kunit_clock);
+	atomic64_add(5, &fake_clock);
 	KUNIT_EXPECT_FALSE(test, weir_table_refuses(&f->t, &key));
 	rcu_read_unlock();
 	KUNIT_EXPECT_EQ(test, 1, weir_table_keys(&f->t));
@@ -338,14 +338,14 @@ static void table_refuses_no_twin(struct kunit *test)
 	fixture_key_u64(r.f, &r.key, 0);
 	r.entry = weir_table_new(&r.f->t, &r.key, GFP_KERNEL);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(r.entry));
-	copy_points.work = rival_links;
-	copy_points.arg = &r;
-	copy_points.left = 1;
+	fake_points.work = rival_links;
+	fake_points.arg = &r;
+	fake_points.left = 1;
 	rcu_read_lock();
 	KUNIT_EXPECT_FALSE(test, weir_table_refuses(&r.f->t, &r.key));
 	KUNIT_EXPECT_FALSE(test, weir_table_refuses(&r.f->t, &r.key));
 	rcu_read_unlock();
-	KUNIT_EXPECT_EQ(test, 0, copy_points.left);
+	KUNIT_EXPECT_EQ(test, 0, fake_points.left);
 	KUNIT_EXPECT_NULL(test, r.entry);
 }
 
@@ -356,7 +356,7 @@ static void table_out_of_memory(struct kunit *test)
 	struct weir_key key;
 
 	fixture_key_u64(f, &key, 1);
-	atomic_set(&copy_fail_in, 1);
+	atomic_set(&fake_fail_in, 1);
 	KUNIT_EXPECT_EQ(test, -ENOMEM, fixture_add(f, &key, LATER));
 	KUNIT_EXPECT_EQ(test, 0, weir_table_keys(&f->t));
 	KUNIT_EXPECT_FALSE(test, fixture_has(f, &key));
@@ -453,8 +453,8 @@ static void table_expires_from_chain(struct kunit *test)
 		for (i = 0; i < CHAIN; i++)
 			fixture_add(f, &keys[i],
 				    idle & BIT(i) ? now + 10 : now + LATER);
-		atomic64_add(10, &kunit_clock);
-		copy_sweep_run(&f->t);
+		atomic64_add(10, &fake_clock);
+		fixture_sweep(&f->t);
 		chain_check(test, f, keys, ~idle);
 		for (i = 0; i < CHAIN; i++)
 			weir_table_remove(&f->t, &keys[i]);
@@ -568,7 +568,7 @@ static struct kunit_case table_cases[] = {
 	{}
 };
 
-struct kunit_suite weir_table_suite = {
+static struct kunit_suite weir_table_suite = {
 	.name = "weir_table",
 	.suite_init = fixture_suite_init,
 	.suite_exit = fixture_suite_exit,
@@ -576,3 +576,5 @@ struct kunit_suite weir_table_suite = {
 	.exit = fixture_exit,
 	.test_cases = table_cases,
 };
+
+kunit_test_suite(weir_table_suite);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The keyed table (src/table/table.c), used by several CPUs at once. */
 
+#include <kunit/test.h>
 #include <linux/slab.h>
 
 #include "crowd.h"
 #include "prng.h"
-#include "suites.h"
-#include "table_copy.h"
+#include "table_fixture.h"
 
 #define MEMBERS	4
 #define LATER	BIT_ULL(40)
@@ -95,7 +95,7 @@ static void race_one_winner(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, r->keys, weir_table_keys(&r->f->t));
 	KUNIT_EXPECT_EQ(test, r->keys, race_count(r));
 	rcu_barrier();
-	KUNIT_EXPECT_EQ(test, r->keys, atomic_read(&copy_live));
+	KUNIT_EXPECT_EQ(test, r->keys, atomic_read(&fake_live));
 }
 
 static void cap_work(unsigned int index, void *arg)
@@ -147,7 +147,7 @@ static void race_churn(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, sum(r->wrong));
 	KUNIT_EXPECT_EQ(test, weir_table_keys(&r->f->t), race_count(r));
 	rcu_barrier();
-	KUNIT_EXPECT_EQ(test, weir_table_keys(&r->f->t), atomic_read(&copy_live));
+	KUNIT_EXPECT_EQ(test, weir_table_keys(&r->f->t), atomic_read(&fake_live));
 }
 
 static void evict_work(unsigned int index, void *arg)
@@ -164,7 +164,7 @@ static void race_evicts(struct kunit *test)
 {
 	struct race *r = race_new(test, 50, 3000);
 
-	atomic64_set(&kunit_clock, r->f->t.epoch + 1000);
+	atomic64_set(&fake_clock, r->f->t.epoch + 1000);
 	crowd_run(test, MEMBERS, evict_work, r);
 	KUNIT_EXPECT_EQ(test, 0, sum(r->refused));
 	KUNIT_EXPECT_EQ(test, 0, sum(r->wrong));
@@ -206,7 +206,7 @@ static void harvest_work(unsigned int index, void *arg)
 
 	for (i = 0; i < r->keys; i++) {
 		if (index == MEMBERS - 1) {
-			copy_scan(&r->f->t, i % (r->f->t.nbuckets / WEIR_GROUP_SIZE));
+			fixture_scan(&r->f->t, i % (r->f->t.nbuckets / WEIR_GROUP_SIZE));
 			continue;
 		}
 		fixture_key_u64(r->f, &key, prng_below(&p, 8));
@@ -228,7 +228,7 @@ static void race_no_update_is_lost(struct kunit *test)
 	r->f->harvest = true;
 	crowd_run(test, MEMBERS, harvest_work, r);
 	for (i = 0; i < r->f->t.nbuckets / WEIR_GROUP_SIZE; i++)
-		copy_scan(&r->f->t, i);
+		fixture_scan(&r->f->t, i);
 	KUNIT_EXPECT_EQ(test, sum(r->created), (u64)atomic64_read(&r->f->harvested));
 	KUNIT_EXPECT_EQ(test, 0, weir_table_keys(&r->f->t));
 }
@@ -304,7 +304,7 @@ static struct kunit_case table_race_cases[] = {
 	{}
 };
 
-struct kunit_suite weir_table_race_suite = {
+static struct kunit_suite weir_table_race_suite = {
 	.name = "weir_table_race",
 	.suite_init = fixture_suite_init,
 	.suite_exit = fixture_suite_exit,
@@ -312,3 +312,5 @@ struct kunit_suite weir_table_race_suite = {
 	.exit = fixture_exit,
 	.test_cases = table_race_cases,
 };
+
+kunit_test_suite(weir_table_race_suite);

@@ -7,29 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../suites.h"
+#include <kunit/test.h>
 
 struct kunit_memory {
 	struct kunit_memory *next;
 	max_align_t room[];
-};
-
-static struct kunit_suite *const suites[] = {
-	&weir_recip_suite,
-	&weir_gcra_suite,
-	&weir_gcra_live_suite,
-	&weir_sliding_suite,
-	&weir_window_suite,
-	&weir_rate_suite,
-	&weir_score_suite,
-	&weir_circuit_suite,
-	&weir_circuit_edge_suite,
-	&weir_circuit_model_suite,
-	&weir_gate_model_suite,
-	&weir_roster_model_suite,
-	&weir_cidr_suite,
-	&weir_dump_order_suite,
-	&weir_histogram_suite,
 };
 
 void *kunit_kzalloc(struct kunit *test, size_t size, int gfp)
@@ -122,21 +104,21 @@ static bool is_chosen(const char *name, const char *word)
 /* Counts the chosen cases; runs them, if @failures is given. */
 static unsigned int visit(const char *word, unsigned int *failures)
 {
+	struct kunit_suite *const *suite;
 	const struct kunit_case *c;
-	unsigned int i, n = 0;
+	unsigned int n = 0;
 	char name[256];
 	bool ok;
 
-	for (i = 0; i < ARRAY_SIZE(suites); i++) {
-		for (c = suites[i]->test_cases; c->run; c++) {
-			snprintf(name, sizeof(name), "%s.%s", suites[i]->name,
-				 c->name);
+	for (suite = __start_suites; suite < __stop_suites; suite++) {
+		for (c = (*suite)->test_cases; c->run; c++) {
+			snprintf(name, sizeof(name), "%s.%s", (*suite)->name, c->name);
 			if (!is_chosen(name, word))
 				continue;
 			n++;
 			if (!failures)
 				continue;
-			ok = run_case(suites[i], c);
+			ok = run_case(*suite, c);
 			printf("%s %u %s\n", ok ? "ok" : "not ok", n, name);
 			*failures += !ok;
 		}

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <linux/compiler.h>
+
 #include "../../../src/lib/pure.h"
 
 #define KUNIT_PARAM_DESC_SIZE	128
@@ -52,6 +54,12 @@ void kunit_explain(const char *format, ...);
 #define kunit_kcalloc(test, n, size, gfp)	kunit_kzalloc(test, (n) * (size), gfp)
 #define kunit_info(test, format, ...)	\
 	((void)(test), printf("# " format "\n", ##__VA_ARGS__))
+
+/* The suites of every file are in one section; the linker makes these two symbols. */
+extern struct kunit_suite *const __start_suites[], *const __stop_suites[];
+
+#define kunit_test_suite(suite)							\
+	static struct kunit_suite *const suite##_entry __section("suites") __used = &(suite)
 
 #define KUNIT_CASE(test)		{ .run = (test), .name = #test }
 #define KUNIT_CASE_PARAM(test, gen)	\

@@ -8,8 +8,8 @@
 #ifndef _WEIR_KUNIT_BUCKET_H
 #define _WEIR_KUNIT_BUCKET_H
 
-#include "../src/lib/gcra.h"
-#include "prng.h"
+#include "lib/gcra.h"
+#include "kunit/prng.h"
 
 /**
  * struct bucket_numbers - what a limiter is configured with

@@ -4,8 +4,9 @@
  * the highest numbers, the longest times, and the bits of its word.
  */
 
+#include <kunit/test.h>
+
 #include "circuit_bench.h"
-#include "suites.h"
 
 /* ------------------------------------------------------------ counting by number */
 
@@ -260,7 +261,9 @@ static struct kunit_case circuit_edge_cases[] = {
 	{}
 };
 
-struct kunit_suite weir_circuit_edge_suite = {
+static struct kunit_suite weir_circuit_edge_suite = {
 	.name = "weir_circuit_edge",
 	.test_cases = circuit_edge_cases,
 };
+
+kunit_test_suite(weir_circuit_edge_suite);

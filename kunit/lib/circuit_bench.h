@@ -3,7 +3,7 @@
 #ifndef _WEIR_KUNIT_CIRCUIT_BENCH_H
 #define _WEIR_KUNIT_CIRCUIT_BENCH_H
 
-#include "../src/lib/circuit.h"
+#include "lib/circuit.h"
 
 #define BEGIN	1000ULL		/* ns at which the table's states are set up */
 #define WIDTH	1000ULL		/* ns of a bucket */

@@ -4,8 +4,9 @@
  * series, and for every order of a few events.
  */
 
+#include <kunit/test.h>
+
 #include "gate_model.h"
-#include "suites.h"
 
 #define STEPS	200
 
@@ -297,7 +298,9 @@ static struct kunit_case gate_model_cases[] = {
 	{}
 };
 
-struct kunit_suite weir_gate_model_suite = {
+static struct kunit_suite weir_gate_model_suite = {
 	.name = "weir_gate_model",
 	.test_cases = gate_model_cases,
 };
+
+kunit_test_suite(weir_gate_model_suite);

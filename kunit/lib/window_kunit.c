@@ -4,9 +4,10 @@
  * charges. The list is walked, not computed.
  */
 
-#include "../src/lib/window.h"
-#include "prng.h"
-#include "suites.h"
+#include <kunit/test.h>
+
+#include "lib/window.h"
+#include "kunit/prng.h"
 
 #define STEPS		200
 #define WINDOWS		1024
@@ -387,7 +388,9 @@ static struct kunit_case window_cases[] = {
 	{}
 };
 
-struct kunit_suite weir_window_suite = {
+static struct kunit_suite weir_window_suite = {
 	.name = "weir_window",
 	.test_cases = window_cases,
 };
+
+kunit_test_suite(weir_window_suite);

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * The keyed table (src/table/table.c, src/table/sweep.c) for tests: with a clock that tests
- * move, allocations that are counted and can be made to fail, and sweeps that
- * run when a test says so.
- */
+/* A keyed table (src/table) for tests. */
 #ifndef _WEIR_KUNIT_TABLE_COPY_H
 #define _WEIR_KUNIT_TABLE_COPY_H
 
-#include "clock.h"
-#include "point.h"
-#include "../src/table/table.h"
+#include "fakes.h"
+#include "table/table.h"
 
 #include <kunit/test.h>
 
@@ -35,22 +30,8 @@ struct fixture {
 	u64 tick;
 };
 
-/* Number of existing entries, including those waiting for RCU. */
-extern atomic_t copy_live;
-/* The allocation with this number, counted down, fails; 0: none fails. */
-extern atomic_t copy_fail_in;
-/* Jiffies until the last sweep that was requested; -1: none was requested. */
-extern long copy_sweep_delay;
-
-/* Where places are taken; and where memory for an entry is asked for. */
-extern struct points copy_points, copy_alloc_points;
-
-struct kmem_cache;
-
-struct kmem_cache *copy_cache(unsigned int class);
-struct kmem_cache *copy_cache_of(const struct weir_entry *e);
-void copy_sweep_run(struct weir_table *t);
-void copy_scan(struct weir_table *t, unsigned int group);
+void fixture_sweep(struct weir_table *t);
+void fixture_scan(struct weir_table *t, unsigned int group);
 struct fixture *fixture_new(struct kunit *test, u64 max_keys);
 int fixture_suite_init(struct kunit_suite *suite);
 void fixture_suite_exit(struct kunit_suite *suite);

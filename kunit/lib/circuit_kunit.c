@@ -4,9 +4,10 @@
  * and which tickets count.
  */
 
+#include <kunit/test.h>
+
 #include "circuit_bench.h"
-#include "prng.h"
-#include "suites.h"
+#include "kunit/prng.h"
 
 /* ------------------------------------------------------------ every event in every state */
 
@@ -495,7 +496,9 @@ static struct kunit_case circuit_cases[] = {
 	{}
 };
 
-struct kunit_suite weir_circuit_suite = {
+static struct kunit_suite weir_circuit_suite = {
 	.name = "weir_circuit",
 	.test_cases = circuit_cases,
 };
+
+kunit_test_suite(weir_circuit_suite);

@@ -3,9 +3,8 @@
 
 #include <kunit/test.h>
 
-#include "../src/lib/cidr.h"
-#include "prng.h"
-#include "suites.h"
+#include "lib/cidr.h"
+#include "kunit/prng.h"
 
 #define BLOCKS	60
 
@@ -200,7 +199,9 @@ static struct kunit_case cases[] = {
 	{}
 };
 
-struct kunit_suite weir_cidr_suite = {
+static struct kunit_suite weir_cidr_suite = {
 	.name = "weir_cidr",
 	.test_cases = cases,
 };
+
+kunit_test_suite(weir_cidr_suite);

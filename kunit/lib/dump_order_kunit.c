@@ -3,9 +3,8 @@
 
 #include <kunit/test.h>
 
-#include "../src/lib/dump_order.h"
-#include "prng.h"
-#include "suites.h"
+#include "lib/dump_order.h"
+#include "kunit/prng.h"
 
 #define ROUNDS	PRNG_ROUNDS(1000)
 
@@ -94,7 +93,9 @@ static struct kunit_case cases[] = {
 	{}
 };
 
-struct kunit_suite weir_dump_order_suite = {
+static struct kunit_suite weir_dump_order_suite = {
 	.name = "weir_dump_order",
 	.test_cases = cases,
 };
+
+kunit_test_suite(weir_dump_order_suite);

@@ -4,9 +4,10 @@
  * one by one within the first window, weighed by the documented formula after.
  */
 
-#include "../src/lib/score.h"
-#include "prng.h"
-#include "suites.h"
+#include <kunit/test.h>
+
+#include "lib/score.h"
+#include "kunit/prng.h"
 
 #define STRIKES	100
 
@@ -352,7 +353,9 @@ static struct kunit_case score_cases[] = {
 	{}
 };
 
-struct kunit_suite weir_score_suite = {
+static struct kunit_suite weir_score_suite = {
 	.name = "weir_score",
 	.test_cases = score_cases,
 };
+
+kunit_test_suite(weir_score_suite);

@@ -8,8 +8,8 @@
 #ifndef _WEIR_KUNIT_CIRCUIT_MODEL_H
 #define _WEIR_KUNIT_CIRCUIT_MODEL_H
 
-#include "../src/lib/circuit.h"
-#include "prng.h"
+#include "lib/circuit.h"
+#include "kunit/prng.h"
 
 #define MODEL_CALLS	64
 #define MODEL_REPORTS	512

@@ -4,9 +4,10 @@
  * roster.c does beside, a row of places stands for here; roster_kunit.c has that, too.
  */
 
-#include "../src/lib/term.h"
-#include "roster_model.h"
-#include "suites.h"
+#include <kunit/test.h>
+
+#include "lib/term.h"
+#include "kunit/roster_model.h"
 
 /**
  * struct place - of a key
@@ -273,7 +274,9 @@ static struct kunit_case roster_model_cases[] = {
 	{}
 };
 
-struct kunit_suite weir_roster_model_suite = {
+static struct kunit_suite weir_roster_model_suite = {
 	.name = "weir_roster_model",
 	.test_cases = roster_model_cases,
 };
+
+kunit_test_suite(weir_roster_model_suite);

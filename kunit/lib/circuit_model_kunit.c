@@ -4,8 +4,9 @@
  * series, and for every order of every three events in every state.
  */
 
+#include <kunit/test.h>
+
 #include "circuit_model.h"
-#include "suites.h"
 
 #define STEPS	200
 #define HOLDERS	3
@@ -362,7 +363,9 @@ static struct kunit_case circuit_model_cases[] = {
 	{}
 };
 
-struct kunit_suite weir_circuit_model_suite = {
+static struct kunit_suite weir_circuit_model_suite = {
 	.name = "weir_circuit_model",
 	.test_cases = circuit_model_cases,
 };
+
+kunit_test_suite(weir_circuit_model_suite);

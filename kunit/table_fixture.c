@@ -1,98 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The table under test, and what tests do with it again and again. */
+/* A table whose entries say themselves when they are idle. */
 
-#include "table_copy.h"
+#include "table_fixture.h"
 
-#include <linux/sched/mm.h>
-#include <linux/slab.h>
-#include <linux/workqueue.h>
-
-atomic_t copy_live;
-atomic_t copy_fail_in;
-long copy_sweep_delay = -1;
-struct points copy_points, copy_alloc_points;
-
-static void *counted_alloc(struct kmem_cache *cache, gfp_t gfp)
+void fixture_sweep(struct weir_table *t)
 {
-	void *p;
-
-	point_pass(&copy_alloc_points);
-	if (atomic_read(&copy_fail_in) && atomic_dec_and_test(&copy_fail_in))
-		return NULL;
-	p = kmem_cache_alloc(cache, gfp);
-	if (p)
-		atomic_inc(&copy_live);
-	return p;
-}
-
-static void counted_free(struct kmem_cache *cache, void *p)
-{
-	atomic_dec(&copy_live);
-	kmem_cache_free(cache, p);
-}
-
-/* weir.ko may be loaded at the same time; its caches have those names. */
-static struct kmem_cache *renamed_cache(const char *name, unsigned int size,
-					unsigned int align, slab_flags_t flags,
-					unsigned int offset, unsigned int length,
-					void (*ctor)(void *object))
-{
-	static const char *const names[] = {
-		"weir_kunit_64", "weir_kunit_128", "weir_kunit_320",
-	};
-
-	return kmem_cache_create_usercopy(names[(size > 64) + (size > 128)], size,
-					  align, flags, offset, length, ctor);
-}
-
-static bool sweep_asked(struct workqueue_struct *queue, struct delayed_work *work,
-			unsigned long delay)
-{
-	WRITE_ONCE(copy_sweep_delay, delay);
-	return true;
-}
-
-#undef atomic64_read
-#undef atomic64_try_cmpxchg
-#define atomic64_read(v)		point_read(&copy_points, v)
-#define atomic64_try_cmpxchg(v, old, new)	point_try_cmpxchg(&copy_points, v, old, new)
-#undef kmem_cache_alloc
-#undef kmem_cache_free
-#undef kmem_cache_create_usercopy
-#undef mod_delayed_work
-#undef queue_delayed_work
-#define kmem_cache_alloc		counted_alloc
-#define kmem_cache_free			counted_free
-#define kmem_cache_create_usercopy	renamed_cache
-#define mod_delayed_work		sweep_asked
-#define queue_delayed_work		sweep_asked
-
-#include "../src/table/entry.c"
-#include "../src/table/table.c"
-#include "../src/table/sweep.c"
-
-struct kmem_cache *copy_cache(unsigned int class)
-{
-	return caches[class];
-}
-
-struct kmem_cache *copy_cache_of(const struct weir_entry *e)
-{
-	return cache_for(e->key_len);
-}
-
-void copy_sweep_run(struct weir_table *t)
-{
-	copy_sweep_delay = -1;
-	sweep_work(&t->sweep.work);
+	fake_sweep_delay = -1;
+	t->sweep.work.func(&t->sweep.work);
 }
 
 /* Drop the idle entries of a group, whatever its bound says. */
-void copy_scan(struct weir_table *t, unsigned int group)
+void fixture_scan(struct weir_table *t, unsigned int group)
 {
-	struct scan scan = { .t = t };
-
-	group_scan(&scan, group, 0);
+	weir_expiry_lower(&t->expiry, group << WEIR_GROUP_BITS, 0);
+	weir_table_step(t);
 }
 
 static u64 fixture_idle_at(struct weir_table *t, const struct weir_entry *e,
@@ -101,7 +22,7 @@ static u64 fixture_idle_at(struct weir_table *t, const struct weir_entry *e,
 	struct fixture *f = container_of(t, struct fixture, t);
 
 	if (f->tick)
-		atomic64_add(f->tick, &kunit_clock);
+		atomic64_add(f->tick, &fake_clock);
 	f->examined++;
 	f->word = word >> 1;
 	if (f->harvest)
@@ -153,9 +74,7 @@ void fixture_suite_exit(struct kunit_suite *suite)
 int fixture_init(struct kunit *test)
 {
 	test->priv = NULL;
-	atomic64_set(&kunit_clock, 1000000);
-	atomic_set(&copy_fail_in, 0);
-	copy_sweep_delay = -1;
+	fakes_reset();
 	return 0;
 }
 
@@ -168,7 +87,7 @@ void fixture_exit(struct kunit *test)
 		weir_table_destroy(&f->t);
 	test->priv = NULL;
 	rcu_barrier();
-	KUNIT_EXPECT_EQ(test, 0, atomic_read(&copy_live));
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&fake_live));
 }
 
 /* As weir_limiter_key() does it. */

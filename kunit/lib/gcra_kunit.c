@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The token bucket (src/lib/gcra.h) against a plain one (bucket.h). */
 
+#include <kunit/test.h>
+
 #include "bucket.h"
-#include "suites.h"
 
 #define STEPS	100
 
@@ -542,7 +543,9 @@ static struct kunit_case gcra_cases[] = {
 	{}
 };
 
-struct kunit_suite weir_gcra_suite = {
+static struct kunit_suite weir_gcra_suite = {
 	.name = "weir_gcra",
 	.test_cases = gcra_cases,
 };
+
+kunit_test_suite(weir_gcra_suite);

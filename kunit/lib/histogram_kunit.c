@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Buckets of a histogram (src/lib/histogram.h), and what they say of the values in them. */
 
-#include "../src/lib/histogram.h"
-#include "prng.h"
-#include "suites.h"
+#include <kunit/test.h>
+
+#include "lib/histogram.h"
+#include "kunit/prng.h"
 
 #define VALUES_MAX	500
 
@@ -287,7 +288,9 @@ static struct kunit_case histogram_cases[] = {
 	{}
 };
 
-struct kunit_suite weir_histogram_suite = {
+static struct kunit_suite weir_histogram_suite = {
 	.name = "weir_histogram",
 	.test_cases = histogram_cases,
 };
+
+kunit_test_suite(weir_histogram_suite);

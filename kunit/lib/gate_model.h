@@ -8,8 +8,8 @@
 #ifndef _WEIR_KUNIT_GATE_MODEL_H
 #define _WEIR_KUNIT_GATE_MODEL_H
 
-#include "../src/lib/gate_queue.h"
-#include "prng.h"
+#include "lib/gate_queue.h"
+#include "kunit/prng.h"
 
 #define GATE_CALLS	256	/* of one run */
 #define GATE_HOLDERS	5

@@ -4,9 +4,10 @@
  * the documented formula with plain division, and the promises it makes.
  */
 
-#include "../src/lib/sliding.h"
-#include "prng.h"
-#include "suites.h"
+#include <kunit/test.h>
+
+#include "lib/sliding.h"
+#include "kunit/prng.h"
 
 #define STEPS	400
 #define CHARGES	400
@@ -292,7 +293,9 @@ static struct kunit_case sliding_cases[] = {
 	{}
 };
 
-struct kunit_suite weir_sliding_suite = {
+static struct kunit_suite weir_sliding_suite = {
 	.name = "weir_sliding",
 	.test_cases = sliding_cases,
 };
+
+kunit_test_suite(weir_sliding_suite);

@@ -1,34 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Limiters (src/limiter*.c) for tests: over the table of table_copy.h, with
- * configurations in kernel memory, and events that are kept for a look.
- */
+/* Limiters (src/limiter) for tests, in a registry of their own. */
 #ifndef _WEIR_KUNIT_LIMITER_COPY_H
 #define _WEIR_KUNIT_LIMITER_COPY_H
 
-#include "table_copy.h"
-#include "../src/limiter/limiter.h"
+#include "table_fixture.h"
+#include "limiter/limiter.h"
 
-/**
- * struct limiter_copy - state that a test can read and set
- * @events: number of events emitted, by type
- * @type: of the last event
- * @value: of the last event
- * @more: of the last event
- * @quota: the account's answer to a change of max_keys
- */
-struct limiter_copy {
-	atomic_t events[8];
-	u32 type;
-	s64 value;
-	s64 more;
-	int quota;
-};
-
-extern struct limiter_copy limiter_copy;
-
-int limiter_copy_init(struct kunit *test);
-void limiter_copy_exit(struct kunit *test);
+int limiter_fixture_init(struct kunit *test);
+void limiter_fixture_exit(struct kunit *test);
 int limiter_try(const struct weir_limiter_config *config, struct weir_limiter **l);
 struct weir_limiter *limiter_new(struct kunit *test,
 				 const struct weir_limiter_config *config);
@@ -43,7 +22,7 @@ int limiter_ban(struct weir_limiter *l, struct weir_op *op, u64 key, u64 length)
 
 static inline void clock_forward(u64 ns)
 {
-	atomic64_add(ns, &kunit_clock);
+	atomic64_add(ns, &fake_clock);
 }
 
 #endif /* _WEIR_KUNIT_LIMITER_COPY_H */

@@ -4,8 +4,9 @@
  * lag behind each other.
  */
 
+#include <kunit/test.h>
+
 #include "bucket.h"
-#include "suites.h"
 
 #define STEPS	100
 
@@ -322,7 +323,9 @@ static struct kunit_case gcra_live_cases[] = {
 	{}
 };
 
-struct kunit_suite weir_gcra_live_suite = {
+static struct kunit_suite weir_gcra_live_suite = {
 	.name = "weir_gcra_live",
 	.test_cases = gcra_live_cases,
 };
+
+kunit_test_suite(weir_gcra_live_suite);

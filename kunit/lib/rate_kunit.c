@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The one face of the algorithms (src/lib/rate.h): every call reaches the right one. */
 
-#include "prng.h"
-#include "suites.h"
+#include <kunit/test.h>
 
-#include "../src/lib/rate.h"
+#include "kunit/prng.h"
+
+#include "lib/rate.h"
 
 #define STEPS	100
 
@@ -324,7 +325,9 @@ static struct kunit_case rate_cases[] = {
 	{}
 };
 
-struct kunit_suite weir_rate_suite = {
+static struct kunit_suite weir_rate_suite = {
 	.name = "weir_rate",
 	.test_cases = rate_cases,
 };
+
+kunit_test_suite(weir_rate_suite);

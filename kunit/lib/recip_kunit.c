@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Division by a prepared number (src/lib/recip.h) against the plain one. */
 
-#include "../src/lib/recip.h"
-#include "prng.h"
-#include "suites.h"
+#include <kunit/test.h>
+
+#include "lib/recip.h"
+#include "kunit/prng.h"
 
 static void check_division(struct kunit *test, u64 x, u64 d)
 {
@@ -99,7 +100,9 @@ static struct kunit_case recip_cases[] = {
 	{}
 };
 
-struct kunit_suite weir_recip_suite = {
+static struct kunit_suite weir_recip_suite = {
 	.name = "weir_recip",
 	.test_cases = recip_cases,
 };
+
+kunit_test_suite(weir_recip_suite);
