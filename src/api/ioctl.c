@@ -24,6 +24,7 @@
 #include "core/namespace.h"
 #include "core/registry.h"
 #include "core/user.h"
+#include "core/user_time.h"
 #include "core/view.h"
 
 union ioctl_args {
@@ -58,7 +59,7 @@ static int info_run(struct weir_client *c, union ioctl_args *args, u64 user)
 			    WEIR_FEATURE_HISTOGRAM | WEIR_FEATURE_EMIT |
 			    WEIR_FEATURE_GATE | WEIR_FEATURE_BREAKER |
 			    WEIR_FEATURE_ROSTER,
-		.now = ktime_get_boottime_ns(),
+		.now = weir_user_time(ktime_get_boottime_ns()),
 		.batch_max = WEIR_BATCH_MAX,
 		.fields_max = WEIR_FIELDS_MAX,
 		.key_max = WEIR_KEY_MAX,

@@ -17,6 +17,7 @@
 #include "core/namespace.h"
 #include "core/object.h"
 #include "core/pollers.h"
+#include "core/user_time.h"
 
 #define RING_BITS	10
 #define RING_SIZE	BIT_ULL(RING_BITS)
@@ -272,6 +273,7 @@ static void slot_translate(struct event_slot *slot)
 {
 	struct weir_event *e = &slot->event;
 
+	e->time = weir_user_time(e->time);
 	if (e->type == WEIR_EVENT_CREATED || e->type == WEIR_EVENT_RECORD)
 		e->value = from_kuid_munged(current_user_ns(), slot->uid);
 	if (e->type == WEIR_EVENT_RECORD)
@@ -287,7 +289,6 @@ static bool ring_copy(struct weir_event_stream *s, u64 cursor, struct event_slot
 	found = cursor < s->next;
 	if (found && cursor >= ring_first(s)) {
 		*out = *slot_at(s, cursor);
-		slot_translate(out);
 	} else if (found) {
 		out->event = (struct weir_event){
 			.size = sizeof(out->event),
@@ -297,6 +298,8 @@ static bool ring_copy(struct weir_event_stream *s, u64 cursor, struct event_slot
 			.value = ring_first(s) - cursor,
 		};
 	}
+	if (found)
+		slot_translate(out);
 	spin_unlock_irq(&s->lock);
 	return found;
 }

@@ -25,6 +25,7 @@
 #include "gate/gate_async.h"
 #include "core/grant.h"
 #include "core/request.h"
+#include "core/user_time.h"
 
 #define KICK_STEP	64	/* sleeping callers woken in one hold of the gate's lock */
 
@@ -551,6 +552,7 @@ static int acquire_op(struct gate_waiter *w)
 {
 	int err;
 
+	w->op->arg = weir_user_deadline(w->op->arg, w->op->flags & WEIR_OP_RELATIVE);
 	/* without memory, an ended request can still be collected */
 	w->new = weir_grant_new();
 	if (!sleeps(w))

@@ -12,8 +12,9 @@ int weir_gate_op_run(struct weir_client *c, struct weir_object *o, struct weir_o
 }
 
 const struct weir_op_desc weir_gate_opcodes[] = {
-	{ &weir_gate_ops, WEIR_OP_ACQUIRE, WEIR_RIGHT_USE, WEIR_OP_PTR | WEIR_OP_QUEUE,
-	  COLLECTS, 1, U32_MAX, 0, U64_MAX },
+	{ &weir_gate_ops, WEIR_OP_ACQUIRE, WEIR_RIGHT_USE,
+	  WEIR_OP_PTR | WEIR_OP_QUEUE | WEIR_OP_RELATIVE, COLLECTS,
+	  1, U32_MAX, 0, U64_MAX },
 	{ &weir_gate_ops, WEIR_OP_RELEASE, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_TAG,
 	  1, U32_MAX, 0, 0 },
 	{ &weir_gate_ops, WEIR_OP_CANCEL, WEIR_RIGHT_USE, WEIR_OP_PTR, COLLECTS,

@@ -53,7 +53,7 @@ const struct weir_op_desc weir_limiter_opcodes[] = {
 	  0, 0, 1, BAN_MAX },
 	{ &weir_limiter_ops, WEIR_OP_LIFT, WEIR_RIGHT_ADMIN, WEIR_OP_PTR, 0, 0, 0, 0, 0 },
 	{ &weir_limiter_ops, WEIR_OP_FORGET, WEIR_RIGHT_ADMIN, WEIR_OP_PTR, 0, 0, 0, 0, 0 },
-	{ &weir_limiter_ops, WEIR_OP_RESERVE, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_ALONE,
-	  1, U32_MAX, 1, U64_MAX },
+	{ &weir_limiter_ops, WEIR_OP_RESERVE, WEIR_RIGHT_USE, WEIR_OP_PTR | WEIR_OP_RELATIVE,
+	  WEIR_OPF_ALONE, 1, U32_MAX, 1, U64_MAX },
 	{}
 };

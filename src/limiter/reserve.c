@@ -25,6 +25,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "core/user_time.h"
 #include "limiter/reserve.h"
 #include "limiter/reserve_queue.h"
 
@@ -221,14 +222,14 @@ static int reserve(struct weir_reserve_waiter *w)
  * @op: checked; its result half zeroed, and filled in here
  * @key: hashed
  *
- * Context: may sleep, until op->arg; weir_object_live_get() holds the storage.
+ * Context: may sleep, until the deadline; weir_object_live_get() holds the storage.
  * Return: 0, -EINTR, -ENODEV, -ENOMEM; unless 0 nothing happened.
  */
 int weir_reserve_run(struct weir_limiter *l, struct weir_op *op, struct weir_key *key)
 {
 	struct weir_reserve_waiter w = {
 		.call = { .l = l, .op = op, .key = key },
-		.deadline = op->arg,
+		.deadline = weir_user_deadline(op->arg, op->flags & WEIR_OP_RELATIVE),
 		.task = current,
 	};
 	int err = reserve(&w);

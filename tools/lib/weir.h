@@ -80,7 +80,8 @@ extern "C" {
  *	weir_limiter_wait() and weir_gate_acquire() sleep as long as they are told to;
  *	they and weir_events_next() return EINTR.
  *
- * Units. Durations and times are in nanoseconds, times of CLOCK_BOOTTIME.
+ * Units. Durations and times are in nanoseconds, times of CLOCK_BOOTTIME in the caller's time
+ *	namespace.
  *	WEIR_NEVER stands for "never" and for "no limit".
  *
  * Structs with a size. A struct of <linux/weir.h> whose first member is @size
@@ -809,7 +810,8 @@ int weir_limiter_forget(struct weir_limiter *limiter, const struct weir_key *key
 
 /**
  * weir_op_limiter() - fill in @op, for weir_submit()
- * @opcode: WEIR_OP_CHECK to WEIR_OP_RESERVE; set the deadline of a RESERVE in @op->arg
+ * @opcode: WEIR_OP_CHECK to WEIR_OP_RESERVE; set the deadline of a RESERVE in @op->arg, with
+ *	WEIR_OP_RELATIVE in @op->flags ns from now
  * @n: tokens, strikes, or the ns of a BAN; otherwise 0
  *
  * A key longer than 32 bytes is not copied: @key must stay valid until the submission has
@@ -1026,8 +1028,8 @@ int weir_gate_state(struct weir_gate *gate, const struct weir_key *key,
 
 /**
  * weir_op_gate() - fill in @op, for weir_submit()
- * @opcode: WEIR_OP_ACQUIRE (set the deadline in @op->arg, and, to queue, add WEIR_OP_QUEUE
- *	to @op->flags); WEIR_OP_RELEASE; WEIR_OP_CANCEL and WEIR_OP_GATE_STATE, with @permits 0
+ * @opcode: WEIR_OP_ACQUIRE (set the deadline in @op->arg; add to @op->flags WEIR_OP_RELATIVE if
+ *	that is ns from now, WEIR_OP_QUEUE to queue); WEIR_OP_RELEASE; WEIR_OP_CANCEL and WEIR_OP_GATE_STATE, with @permits 0
  *
  * As weir_op_limiter(). Return: 0, or -1 (EINVAL): the key is not of the gate's type.
  */

@@ -37,8 +37,12 @@
  * flags, and padding must be zero (otherwise EINVAL). Members marked "out" are ignored on the
  * way in.
  *
- * All times and durations are in nanoseconds of CLOCK_BOOTTIME; a year has 365 days. All
- * structs have the same layout in 32-bit and 64-bit programs.
+ * All times and durations are in nanoseconds of CLOCK_BOOTTIME; a year has 365 days. Times
+ * (@now of INFO, @time of an event, the deadlines of ACQUIRE and RESERVE) are of that clock in
+ * the time namespace of the calling task; everything else is a duration. A namespace whose
+ * clock is ahead or behind changes nothing but these numbers.
+ *
+ * All structs have the same layout in 32-bit and 64-bit programs.
  *
  * DOC: Errors
  *
@@ -166,7 +170,7 @@ enum weir_kind {
  * @size: sizeof(struct weir_info)
  * @abi_version: out: WEIR_ABI_VERSION of the module
  * @features: out: WEIR_FEATURE_* bits
- * @now: out: CLOCK_BOOTTIME, which all times here are of
+ * @now: out: CLOCK_BOOTTIME, as the calling task has it
  * @batch_max: out: WEIR_BATCH_MAX of the module
  * @fields_max: out: WEIR_FIELDS_MAX of the module
  * @key_max: out: WEIR_KEY_MAX of the module
@@ -1244,9 +1248,10 @@ struct weir_rules {
  * @WEIR_OP_LIFT: (ADMIN) end the ban and reset the strikes; ENOENT if there is no ban
  * @WEIR_OP_FORGET: (ADMIN) drop the entry; ENOENT if there is none
  * @WEIR_OP_RESERVE: (USE) as CHECK, but wait until the tokens are there or the ban is over, up
- *	to the time @arg (CLOCK_BOOTTIME, ns; 1 or more). The waiters of one key are
- *	served in order of arrival, as soon as their tokens are due, whether the waiter
- *	gets a processor or not; until then no other operation gets tokens of that key:
+ *	to the time @arg (CLOCK_BOOTTIME, ns; 1 or more; with WEIR_OP_RELATIVE ns from
+ *	now; WEIR_NEVER: for ever). The waiters of one key are served in order of
+ *	arrival, as soon as their tokens are due, whether the waiter gets a processor or
+ *	not; until then no other operation gets tokens of that key:
  *	"limited", nothing remaining. Nothing is charged before it is due.
  *	"limited" or "banned" at once if it could not be due by then (but a ban can be
  *	lifted, so that is waited for), if the cost is above the limit, or if too many
@@ -1255,15 +1260,17 @@ struct weir_rules {
  *	limiter or its rules, lets who waits look again at that moment; its deletion ends
  *	the wait with ENODEV. A signal ends it with nothing charged and no result: the
  *	submission ends before this op, with EINTR if it is the first, SA_RESTART or not.
- *	Stopped and continued it waits on, at the end of the queue.
+ *	Stopped and continued it waits on, at the end of the queue, and a relative deadline
+ *	counts anew.
  *
  * Gates; @key according to the gate's key type. The results have limit (permits of the key),
  * remaining (free permits) and held (permits of this holder):
  *
  * @WEIR_OP_ACQUIRE: (USE) acquire @n permits (1..2^32-1): "allowed", or "limited" if they
- *	are not free by the time @arg (CLOCK_BOOTTIME, ns; 0 or past: now; WEIR_NEVER: for ever;
- *	if the file has O_NONBLOCK: as 0). Strictly first come, first served: a caller never
- *	overtakes the waiters of the key, even if its permits would fit. A waiter is woken once,
+ *	are not free by the time @arg (CLOCK_BOOTTIME, ns; with WEIR_OP_RELATIVE ns from now;
+ *	0 or past: now; WEIR_NEVER: for ever; if the file has O_NONBLOCK: as 0). Strictly first
+ *	come, first served: a caller never overtakes the waiters of the key, even if its permits
+ *	would fit. A waiter is woken once,
  *	when it has its permits. "full" if the key is new and max_keys are in use. E2BIG if the
  *	gate has fewer permits in all, also for a waiter when the gate loses them. EDEADLK,
  *	instead of a wait, if only the holder itself could let the request go on, because it
@@ -1414,7 +1421,8 @@ enum weir_verdict {
  * struct weir_op - one operation on one object, and its result
  * @opcode: enum weir_opcode
  * @flags: WEIR_OP_PTR: the key (or the values, or of a roster both) stand at @ptr, not in
- *	here. WEIR_OP_QUEUE: of an ACQUIRE, see there
+ *	here. WEIR_OP_QUEUE: of an ACQUIRE, see there. WEIR_OP_RELATIVE: of an ACQUIRE or
+ *	RESERVE: @arg counts from now, which is when the op is begun
  * @handle: the object
  * @n: see enum weir_opcode; 0 where it says nothing
  * @arg: see enum weir_opcode; 0 where it says nothing
@@ -1521,6 +1529,7 @@ struct weir_op {
 
 #define WEIR_OP_PTR		0x1
 #define WEIR_OP_QUEUE		0x2
+#define WEIR_OP_RELATIVE	0x4
 
 /** WEIR_OUT_BANNED_NOW: this operation caused the ban. */
 #define WEIR_OUT_BANNED_NOW	0x1
@@ -1665,7 +1674,7 @@ enum weir_lost {
  * @size: bytes of this record, data and padding to 8 included
  * @type: enum weir_event_type
  * @seq: its number
- * @time: CLOCK_BOOTTIME in ns
+ * @time: CLOCK_BOOTTIME in ns, as the reading task has it
  * @id: number of the object; 0 for LOST and RECORD
  * @value: see enum weir_event_type
  * @more: see enum weir_event_type
