@@ -105,7 +105,7 @@ static int item_check(struct claims_item *it)
 {
 	int err = weir_op_check(&it->run);
 
-	return !err && it->run.op.opcode != WEIR_OP_CLAIM ? -EINVAL : err;
+	return !err && !(it->run.desc->traits & WEIR_OPF_CLAIM) ? -EINVAL : err;
 }
 
 /* No two ops may be about one key. */

@@ -13,6 +13,7 @@
  */
 
 #include <linux/err.h>
+#include <linux/indirect_call_wrapper.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -33,6 +34,7 @@
  * struct tx_item - one op of a transaction
  * @run: the op
  * @o: its object
+ * @check: WEIR_OPF_CHECK; otherwise WEIR_OPF_JOIN
  * @held: @o's storage is held
  * @call: CHECK: arguments for the limiter
  * @k: CHECK: its key
@@ -44,6 +46,7 @@
 struct tx_item {
 	struct weir_op_run	run;
 	struct weir_object	*o;
+	bool			check;
 	bool			held;
 	bool			shadow;
 	struct weir_limiter_call call;
@@ -80,6 +83,7 @@ struct tx_key {
  * @count: number of @items
  * @decider: index of the op that decided
  * @held: the storage of all objects is held, from the second attempt on
+ * @mirror: a candidate needs an entry
  * @roomless: the key for which an attempt found no room, or NULL
  * @room: slots that its table must have for it and the keys before it
  */
@@ -91,14 +95,10 @@ struct transaction {
 	unsigned int		count;
 	unsigned int		decider;
 	bool			held;
+	bool			mirror;
 	struct weir_multi_key	*roomless;
 	unsigned int		room;
 };
-
-static bool is_check(const struct tx_item *it)
-{
-	return it->run.op.opcode == WEIR_OP_CHECK;
-}
 
 static struct tx_key *state_of(const struct transaction *tx, const struct weir_multi_key *k)
 {
@@ -126,8 +126,9 @@ static int item_locate(struct transaction *tx, struct tx_item *it)
 	if (IS_ERR(o))
 		return PTR_ERR(o);
 	it->o = o;
-	if (!is_check(it))
-		return weir_counter_op_add_check(&it->run, weir_counter(o));
+	if (!it->check)
+		return INDIRECT_CALL_1(o->ops->join_check, weir_counter_op_add_check,
+				       &it->run, o);
 	l = weir_limiter(o);
 	it->call = (struct weir_limiter_call){
 		.l = l,
@@ -147,7 +148,7 @@ static int item_relocate(struct tx_item *it)
 {
 	if (!weir_object_alive(it->o))
 		return -ENODEV;
-	if (is_check(it))
+	if (it->check)
 		weir_limiter_key_rule(it->call.l, &it->run.key);
 	return 0;
 }
@@ -201,7 +202,7 @@ static const struct weir_policy *policy_of(const struct transaction *tx,
 	const struct tx_item *other;
 
 	for (other = tx->items; other < it; other++)
-		if (is_check(other) && other->call.l == it->call.l)
+		if (other->check && other->call.l == it->call.l)
 			return other->call.p;
 	return rcu_dereference(it->call.l->policy);
 }
@@ -217,14 +218,14 @@ static u64 clock_read(struct transaction *tx)
 
 	do {
 		for (it = tx->items; it < tx->items + tx->count; it++)
-			if (is_check(it))
+			if (it->check)
 				it->call.p = policy_of(tx, it);
 		smp_rmb();	/* pairs with the release in limiter_change() */
 		now = ktime_get_boottime_ns();
 		smp_rmb();	/* the same */
 		changed = false;
 		for (it = tx->items; it < tx->items + tx->count; it++)
-			changed |= is_check(it) &&
+			changed |= it->check &&
 				   rcu_access_pointer(it->call.l->policy) != it->call.p;
 	} while (unlikely(changed));
 	return now;
@@ -239,7 +240,7 @@ static void begin(struct transaction *tx)
 	struct tx_key *s;
 
 	for (it = tx->items; it < tx->items + tx->count; it++) {
-		if (!is_check(it))
+		if (!it->check)
 			continue;
 		it->call.now = now - it->call.l->table.epoch;
 		it->retry_after = 0;
@@ -316,7 +317,7 @@ static struct tx_item *find_refused(struct transaction *tx)
 	struct tx_item *it;
 
 	for (it = tx->items; it < tx->items + tx->count; it++) {
-		if (!is_check(it) || item_fits(tx, it))
+		if (!it->check || item_fits(tx, it))
 			continue;
 		if (tx->roomless || !it->call.p->shadow)
 			return it;
@@ -396,7 +397,7 @@ static void refuse(struct transaction *tx, struct tx_item *refused)
 	item_refuse(refused, refused->k->word);
 	verdict = refused->run.op.verdict;
 	for (it = tx->items; it < tx->items + tx->count; it++) {
-		if (is_check(it) && it != refused)
+		if (it->check && it != refused)
 			fill_peer_result(it);
 		if (verdict != WEIR_ALLOWED)
 			it->run.op.out_flags &= ~WEIR_OUT_SHADOW;
@@ -422,10 +423,10 @@ static void charge(struct transaction *tx)
 	struct tx_item *it;
 
 	for (it = tx->items; it < tx->items + tx->count; it++) {
-		if (is_check(it)) {
+		if (it->check) {
 			item_charge(it);
 		} else {
-			weir_counter_op_add(&it->run, weir_counter(it->o));
+			INDIRECT_CALL_1(it->o->ops->join, weir_counter_op_add, &it->run, it->o);
 			it->run.op.verdict = WEIR_ALLOWED;
 		}
 		it->run.op.decided = it - tx->items;
@@ -464,10 +465,12 @@ static void mirror(struct transaction *tx, const struct tx_item *refused)
 	struct tx_item *it;
 
 	for (it = tx->items; it < tx->items + tx->count; it++)
-		if (is_check(it) && unlikely(it->call.p->candidate) &&
-		    (!refused || it == refused))
+		if (it->check && unlikely(it->call.p->candidate) &&
+		    (!refused || it == refused)) {
 			it->candidate = weir_candidate_op(it->call.p, &it->run.op,
 							  &it->run.key, 0);
+			tx->mirror |= !!it->candidate;
+		}
 }
 
 /* Mirror to those candidates that need a context which may sleep. */
@@ -476,7 +479,7 @@ static void mirror_slow(struct transaction *tx)
 	struct tx_item *it;
 
 	for (it = tx->items; it < tx->items + tx->count; it++)
-		if (unlikely(it->candidate))
+		if (it->candidate)
 			weir_candidate_op_slow(it->candidate, &it->run.op,
 					       &it->run.key, GFP_KERNEL);
 }
@@ -540,7 +543,7 @@ static int perform(struct transaction *tx)
 		rcu_read_lock();
 		err = attempt(tx);
 		rcu_read_unlock();
-		if (!err)
+		if (!err && unlikely(tx->mirror))
 			mirror_slow(tx);
 		if (err != TX_AGAIN || prepare(tx))
 			return 0;
@@ -567,19 +570,22 @@ static int item_get(struct tx_item *it, struct weir_op __user *user)
 	return it->run.data ? 0 : -ENOMEM;
 }
 
-/* Check the ops as far as that is possible without their objects. */
-static int items_check(struct transaction *tx)
+/* Check the ops as far as that is possible without their objects. Return: errno or 0. */
+static int items_check(struct transaction *tx, unsigned int *checks)
 {
+	struct tx_item *it;
 	unsigned int i;
 	int err;
 
 	for (i = 0; i < tx->count; i++) {
-		err = weir_op_check(&tx->items[i].run);
-		if (!err && !is_check(&tx->items[i]) &&
-		    tx->items[i].run.op.opcode != WEIR_OP_ADD)
+		it = &tx->items[i];
+		err = weir_op_check(&it->run);
+		if (!err && !(it->run.desc->traits & (WEIR_OPF_CHECK | WEIR_OPF_JOIN)))
 			err = -EINVAL;
 		if (err)
 			return fail(tx, i, err);
+		it->check = it->run.desc->traits & WEIR_OPF_CHECK;
+		*checks += it->check;
 	}
 	return 0;
 }
@@ -589,14 +595,10 @@ static int run(struct transaction *tx, struct weir_op __user *ops)
 	unsigned int i, got, checks = 0;
 	int err = 0;
 
-	for (got = 0; got < tx->count && !err; got++) {
+	for (got = 0; got < tx->count && !err; got++)
 		err = item_get(&tx->items[got], ops + got);
-		checks += is_check(&tx->items[got]);
-	}
-	if (!err && checks > WEIR_TRANSACTION_CHECKS)
-		err = -EINVAL;
-	if (!err && !items_check(tx)) {
-		err = perform(tx);
+	if (!err && !items_check(tx, &checks)) {
+		err = checks > WEIR_TRANSACTION_CHECKS ? -EINVAL : perform(tx);
 		release(tx);
 	}
 	for (i = 0; i < got; i++) {
@@ -651,6 +653,7 @@ static int run_large(struct transaction *tx, struct weir_op __user *ops)
 int weir_transaction_run(struct weir_client *c, struct weir_op __user *ops,
 			 u32 count)
 {
+	const struct weir_op_desc *desc;
 	struct transaction tx;
 	u16 opcode;
 
@@ -658,12 +661,14 @@ int weir_transaction_run(struct weir_client *c, struct weir_op __user *ops,
 	/* if another thread changes it meanwhile, the later checks fail */
 	if (get_user(opcode, &ops->opcode))
 		return -EFAULT;
-	if (opcode == WEIR_OP_CLAIM)
+	desc = weir_op_desc(opcode);
+	if (desc && desc->traits & WEIR_OPF_CLAIM)
 		return weir_claims_run(c, ops, count);
 	if (count > WEIR_TRANSACTION_MAX)
 		return -EINVAL;
 	tx.client = c;
 	tx.count = count;
 	tx.held = false;
+	tx.mirror = false;
 	return count <= TX_SMALL ? run_small(&tx, ops) : run_large(&tx, ops);
 }

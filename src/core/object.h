@@ -97,6 +97,9 @@ struct weir_view {
  * @run: perform an operation for which @try returned WEIR_OP_MUST_SLEEP. May sleep; live
  *	is held.
  * @run_holds_header: @run waits for user memory, so the header alone is held for it
+ * @join_check: of an opcode with WEIR_OPF_JOIN: check what needs the object; after that @join
+ *	cannot fail. Context: as @try. 0, -EOPNOTSUPP, -EINVAL.
+ * @join: perform it. Context: as @try, with keys locked.
  * @put: copy what a successful operation left in its data out to the user; NULL: none
  *	does. 0 or -EFAULT.
  * @give_back: a holder is gone: what it had is free again, and the grant has ended if
@@ -130,6 +133,8 @@ struct weir_kind_ops {
 	int (*try)(struct weir_client *c, struct weir_object *o, struct weir_op_run *r);
 	int (*run)(struct weir_client *c, struct weir_object *o, struct weir_op_run *r);
 	bool run_holds_header;
+	int (*join_check)(const struct weir_op_run *r, struct weir_object *o);
+	void (*join)(const struct weir_op_run *r, struct weir_object *o);
 	int (*put)(const struct weir_op_run *r);
 	void (*give_back)(struct weir_object *o, struct weir_grant *g);
 	u64 (*keys)(struct weir_object *o);

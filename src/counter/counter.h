@@ -87,8 +87,8 @@ int weir_counter_op_try(struct weir_client *client, struct weir_object *o,
 			struct weir_op_run *r);
 int weir_counter_op_run(struct weir_client *client, struct weir_object *o,
 			struct weir_op_run *r);
-int weir_counter_op_add_check(const struct weir_op_run *r, const struct weir_counter *c);
-void weir_counter_op_add(const struct weir_op_run *r, struct weir_counter *c);
+int weir_counter_op_add_check(const struct weir_op_run *r, struct weir_object *o);
+void weir_counter_op_add(const struct weir_op_run *r, struct weir_object *o);
 
 extern const struct weir_op_desc weir_counter_opcodes[];
 extern const struct weir_kind_ops weir_counter_ops;

@@ -272,4 +272,6 @@ const struct weir_kind_ops weir_counter_ops = {
 	.try		= weir_counter_op_try,
 	.run		= weir_counter_op_run,
 	.run_holds_header = true,
+	.join_check	= weir_counter_op_add_check,
+	.join		= weir_counter_op_add,
 };

@@ -181,18 +181,13 @@ static bool add_is_one(const struct weir_op *op)
 	return !(op->flags & WEIR_OP_PTR) && !(op->arg & (op->arg - 1));
 }
 
-/**
- * weir_counter_op_add_check - whether a counter takes this WEIR_OP_ADD
- * @r: checked
- * @c: the counter
- *
- * Context: any. Return: 0, -EOPNOTSUPP, -EINVAL.
- */
-int weir_counter_op_add_check(const struct weir_op_run *r, const struct weir_counter *c)
+/* &weir_kind_ops.join_check: whether a counter takes this WEIR_OP_ADD */
+int weir_counter_op_add_check(const struct weir_op_run *r, struct weir_object *o)
 {
+	const struct weir_counter *c = weir_counter(o);
 	const struct weir_op *op = &r->op;
 
-	if (c->obj.type != WEIR_COUNTER_SUM)
+	if (o->type != WEIR_COUNTER_SUM)
 		return -EOPNOTSUPP;
 	if (!op->arg || (c->nfields < 64 && op->arg >> c->nfields))
 		return -EINVAL;
@@ -204,9 +199,10 @@ int weir_counter_op_add_check(const struct weir_op_run *r, const struct weir_cou
 	return 0;
 }
 
-/* What weir_counter_op_add_check() found right. Context: RCU read side. */
-void weir_counter_op_add(const struct weir_op_run *r, struct weir_counter *c)
+/* &weir_kind_ops.join: what weir_counter_op_add_check() found right */
+void weir_counter_op_add(const struct weir_op_run *r, struct weir_object *o)
 {
+	struct weir_counter *c = weir_counter(o);
 	const struct weir_op *op = &r->op;
 
 	if (add_is_one(op))
@@ -216,12 +212,12 @@ void weir_counter_op_add(const struct weir_op_run *r, struct weir_counter *c)
 				      r->data->values : op->values);
 }
 
-static int add(struct weir_op_run *r, struct weir_counter *c)
+static int add(struct weir_op_run *r, struct weir_object *o)
 {
-	int err = weir_counter_op_add_check(r, c);
+	int err = weir_counter_op_add_check(r, o);
 
 	if (!err)
-		weir_counter_op_add(r, c);
+		weir_counter_op_add(r, o);
 	return err;
 }
 
@@ -235,7 +231,7 @@ int weir_counter_op_try(struct weir_client *client, struct weir_object *o,
 
 	switch (r->op.opcode) {
 	case WEIR_OP_ADD:
-		return add(r, c);
+		return add(r, o);
 	case WEIR_OP_OBSERVE:
 		return histogram ? observe(r, c) : -EOPNOTSUPP;
 	case WEIR_OP_NEXT:
@@ -259,7 +255,7 @@ int weir_counter_op_run(struct weir_client *client, struct weir_object *o,
 }
 
 const struct weir_op_desc weir_counter_opcodes[] = {
-	{ &weir_counter_ops, WEIR_OP_ADD, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_ALL,
+	{ &weir_counter_ops, WEIR_OP_ADD, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_JOIN,
 	  S64_MIN, S64_MAX, 0, U64_MAX },
 	{ &weir_counter_ops, WEIR_OP_READ, WEIR_RIGHT_OBSERVE, WEIR_OP_PTR, 0,
 	  S64_MIN, S64_MAX, 0, U64_MAX },

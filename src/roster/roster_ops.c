@@ -83,7 +83,7 @@ int weir_roster_op_run(struct weir_client *c, struct weir_object *o,
 
 const struct weir_op_desc weir_roster_opcodes[] = {
 	{ &weir_roster_ops, WEIR_OP_CLAIM, WEIR_RIGHT_USE, WEIR_OP_PTR,
-	  WEIR_OPF_TAG | WEIR_OPF_ALL, 0, WEIR_LEASE_DETACHED, 0, U64_MAX },
+	  WEIR_OPF_TAG | WEIR_OPF_CLAIM, 0, WEIR_LEASE_DETACHED, 0, U64_MAX },
 	{ &weir_roster_ops, WEIR_OP_PUT, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_TAG,
 	  0, WEIR_LEASE_DETACHED, 0, U64_MAX },
 	{ &weir_roster_ops, WEIR_OP_LEASE_GET, WEIR_RIGHT_OBSERVE, WEIR_OP_PTR,
