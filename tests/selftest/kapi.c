@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 
 #include "client.h"
+#include "gate.h"
+#include "person.h"
 #include "sample.h"
 #include "slab.h"
 
@@ -101,6 +103,58 @@ TEST_F(kapi, names)
 	/* a counter is no limiter */
 	ASSERT_EQ(0, sum_create(self->fd, NAME, 1, &self->l));
 	EXPECT_EQ(-ENOENT, sample_get("limiter", NAME));
+}
+
+#define USER	4601
+
+/* One object of each kind that modules use, for the user that runs this. */
+static int one_of_each(void *arg)
+{
+	struct weir_limiter_config limiter = limiter_config(WEIR_KEY_U64);
+	struct weir_gate_config gate = gate_config(WEIR_KEY_U64, 100);
+	int fd = client_open(O_RDWR);
+	__u32 handle;
+
+	(void)arg;
+	limiter.burst = limiter.tokens = 100;
+	gate.max_keys = 100;
+	return limiter_create(fd, NAME, &limiter, &handle) ?:
+	       gate_create(fd, NAME, &gate, &handle) ?: sum_create(fd, NAME, 1, &handle);
+}
+
+static __u64 allowed_of(int fd, __u32 owner)
+{
+	struct weir_limiter_stats stats;
+	__u32 handle;
+
+	if (object_open_of(fd, owner, WEIR_KIND_LIMITER, NAME, WEIR_RIGHT_OBSERVE, &handle) ||
+	    stats_get(fd, handle, &stats))
+		abort();
+	return stats.allowed;
+}
+
+/* A name that another user has means nothing to a module, and does not hide root's. */
+TEST_F(kapi, roots_objects_only)
+{
+	static const char *const kinds[] = { "limiter", "gate", "counter" };
+	mode_t device = device_chmod(0666);
+
+	NEEDS_MODULE();
+	EXPECT_EQ(0, person_run(USER, USER, one_of_each, NULL));
+	device_chmod(device);
+	for (unsigned int i = 0; i < 3; i++)
+		EXPECT_EQ(-ENOENT, sample_get(kinds[i], NAME));
+	ASSERT_EQ(0, one_of_each(NULL));
+	for (unsigned int i = 0; i < 3; i++)
+		EXPECT_EQ(0, sample_get(kinds[i], NAME));
+	ASSERT_EQ(0, sample_run("process", 0, 1, 10, 1));
+	EXPECT_EQ(10 * self->cpus, sums_get().allowed);
+	EXPECT_EQ(10 * self->cpus, allowed_of(self->fd, 0));
+	EXPECT_EQ(0, allowed_of(self->fd, USER));
+	/* when root's is gone there is none */
+	EXPECT_EQ(0, object_remove(self->fd, WEIR_KIND_LIMITER, NAME));
+	EXPECT_EQ(-ENOENT, sample_get("limiter", NAME));
+	EXPECT_EQ(0, allowed_of(self->fd, USER));
 }
 
 /* Both contexts on all processors, keys that are new to them: the burst, exactly. */

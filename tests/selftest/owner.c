@@ -752,6 +752,56 @@ TEST_F(owner, restriction)
 	close(fd);
 }
 
+/* A duplicate has what the client has left, and giving up more is its own matter. */
+TEST_F(owner, restricted_duplicate)
+{
+	int fd, copy, again;
+
+	for (__u32 flag = 1; flag <= WEIR_RESTRICT_ALL; flag <<= 1) {
+		fd = client_open(O_RDWR | O_NONBLOCK);
+		ASSERT_EQ(0, restrict_to(fd, flag, 0, 0));
+		copy = client_dup(fd, 0);
+		ASSERT_LE(0, copy);
+		EXPECT_EQ(WEIR_RESTRICT_ALL & ~flag, powers(copy));
+		EXPECT_EQ(0, restrict_to(copy, 0, 0, 0));
+		EXPECT_EQ(WEIR_RESTRICT_ALL & ~flag, powers(copy));
+		again = client_dup(copy, 0);
+		ASSERT_LE(0, again);
+		EXPECT_EQ(WEIR_RESTRICT_ALL & ~flag, powers(again));
+		EXPECT_EQ(0, restrict_to(copy, WEIR_RESTRICT_ALL, 0, 0));
+		EXPECT_EQ(0, powers(copy));
+		EXPECT_EQ(WEIR_RESTRICT_ALL & ~flag, powers(fd));
+		EXPECT_EQ(WEIR_RESTRICT_ALL & ~flag, powers(again));
+		close(again);
+		close(copy);
+		close(fd);
+	}
+}
+
+/* The same of its handles. */
+TEST_F(owner, narrowed_handles_of_a_duplicate)
+{
+	__u32 handle;
+	__s64 value;
+	int copy;
+
+	ASSERT_EQ(0, sum_create(self->fd, OURS "narrow", 1, &handle));
+	ASSERT_EQ(0, restrict_to(self->fd, 0, handle, WEIR_RIGHT_USE | WEIR_RIGHT_OBSERVE));
+	copy = client_dup(self->fd, 0);
+	ASSERT_LE(0, copy);
+	EXPECT_EQ(-EACCES, object_delete(copy, handle));
+	/* not even the client's opener gets more */
+	EXPECT_EQ(0, restrict_to(copy, 0, handle, WEIR_RIGHT_ALL));
+	EXPECT_EQ(-EACCES, object_delete(copy, handle));
+	EXPECT_EQ(0, counter_add(copy, handle, 0, 1));
+	EXPECT_EQ(0, restrict_to(copy, 0, handle, WEIR_RIGHT_OBSERVE));
+	EXPECT_EQ(-EACCES, counter_add(copy, handle, 0, 1));
+	EXPECT_EQ(0, counter_add(self->fd, handle, 0, 1));
+	EXPECT_EQ(0, counter_read(copy, handle, 0, &value));
+	EXPECT_EQ(2, value);
+	close(copy);
+}
+
 TEST_F(owner, narrowed_handles)
 {
 	__u32 handle, whole;

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* charge - what a user has the kernel keep is charged to the user's memory cgroup */
+#include "harness.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "person.h"
+#include "sample.h"
+
+#define CGROUP	"/sys/fs/cgroup/weir-charge"
+#define USER	4601
+#define MANY	1000
+#define KIB	1024LL
+/* What statistics lag behind by, and what else the machine allocates meanwhile. */
+#define SLACK	(1024 * KIB)
+
+FIXTURE(charge) {
+	mode_t device;
+	bool ready;
+};
+
+FIXTURE_SETUP(charge)
+{
+	objects_wipe();
+	self->device = device_chmod(0666);
+	self->ready = !text_write("/sys/fs/cgroup/cgroup.subtree_control", "+memory") &&
+		      (!mkdir(CGROUP, 0755) || errno == EEXIST);
+}
+
+FIXTURE_TEARDOWN(charge)
+{
+	objects_wipe();
+	device_chmod(self->device);
+	for (int tries = 0; self->ready && rmdir(CGROUP) && tries < 100; tries++)
+		usleep(100000);
+}
+
+/* The number behind @name in a file of lines "NAME NUMBER". */
+static long long number_of(const char *path, const char *name)
+{
+	FILE *file = fopen(path, "r");
+	long long number, found = -1;
+	char line[64];
+
+	while (file && found < 0 && fscanf(file, "%63s %lld%*[^\n]", line, &number) == 2)
+		if (!strcmp(line, name))
+			found = number;
+	if (file)
+		fclose(file);
+	if (found < 0)
+		abort();
+	return found;
+}
+
+/* Bytes of kernel memory, of objects and of per-CPU data, in the machine. */
+static long long in_machine(void)
+{
+	return KIB * (number_of("/proc/meminfo", "Slab:") +
+		      number_of("/proc/meminfo", "Percpu:"));
+}
+
+static long long in_cgroup(void)
+{
+	/* statistics are flushed every two seconds */
+	sleep(3);
+	return number_of(CGROUP "/memory.stat", "kernel");
+}
+
+/* Counters of as many fields as there can be. */
+static int make_counters(void *arg)
+{
+	int fd = client_open(O_RDWR);
+	__u32 handle;
+	int ret = 0;
+
+	(void)arg;
+	for (int i = 0; i < MANY && !ret; i++) {
+		char name[WEIR_NAME_SIZE];
+
+		snprintf(name, sizeof(name), OURS "charge-%d", i);
+		ret = sum_create(fd, name, WEIR_FIELDS_MAX, &handle) ?:
+		      handle_close(fd, handle);
+	}
+	return ret;
+}
+
+static int make_in_cgroup(uid_t uid)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (text_write(CGROUP "/cgroup.procs", "0") || person_become(uid, uid))
+			_exit(1);
+		_exit(-make_counters(NULL));
+	}
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST_F(charge, counters)
+{
+	long long machine, cgroup;
+
+	if (!self->ready)
+		SKIP(return, "no memory cgroups");
+	/* what is made once, and stays */
+	ASSERT_EQ(0, person_run(USER, USER, make_counters, NULL));
+	objects_wipe();
+	cgroup = in_cgroup();
+	machine = in_machine();
+	ASSERT_EQ(0, make_in_cgroup(USER));
+	cgroup = in_cgroup() - cgroup;
+	machine = in_machine() - machine;
+	printf("# %lld KiB are charged of %lld KiB that the machine has less\n", cgroup / KIB,
+	       machine / KIB);
+	/* names and values of 64 fields, at least */
+	EXPECT_LE(MANY * WEIR_FIELDS_MAX * 8, cgroup);
+	EXPECT_LE(machine - SLACK, cgroup);
+	/* no file of these is there to be kept */
+	EXPECT_NE(0, access("/sys/kernel/weir/counters/" OURS "charge-0", F_OK));
+}
+
+TEST_HARNESS_MAIN
