@@ -8,6 +8,8 @@
  */
 #include "harness.h"
 
+#include <pthread.h>
+
 #include "client.h"
 #include "person.h"
 
@@ -419,6 +421,60 @@ TEST_F(full, exhaustion)
 				 OURS "handle-full", WEIR_RIGHT_ALL, &handle));
 	EXPECT_EQ(0, counter_read(self->fd, handle, 0, &value));
 	munmap(locked, 4096);
+}
+
+struct moving {
+	int fd;
+	__u32 lowest;
+	bool stop;
+};
+
+/* Close the handle with the lowest number, and open another one behind all others. */
+static void *move_on(void *arg)
+{
+	struct moving *m = arg;
+	__u32 handle;
+
+	while (!__atomic_load_n(&m->stop, __ATOMIC_RELAXED))
+		if (!handle_close(m->fd, m->lowest++) &&
+		    object_open(m->fd, WEIR_KIND_COUNTER, OURS "handle-full",
+				WEIR_RIGHT_ALL, &handle))
+			abort();
+	return NULL;
+}
+
+/* A duplicate has handles_max at the most, or is not made, though handles move meanwhile. */
+TEST_F(full, duplicate)
+{
+	const __u32 max = info_get(self->fd).handles_max;
+	struct moving m = { .fd = self->fd, .lowest = self->handle };
+	unsigned int n;
+	pthread_t mover;
+	__u32 handle;
+	int copy;
+
+	for (__u32 i = 1; i < max; i++)
+		ASSERT_EQ(0, object_open(self->fd, WEIR_KIND_COUNTER, OURS "handle-full",
+					 WEIR_RIGHT_OBSERVE, &handle));
+	copy = client_dup(self->fd, 0);
+	ASSERT_LE(0, copy);
+	EXPECT_EQ(-EMFILE, object_open(copy, WEIR_KIND_COUNTER, OURS "handle-full",
+				       WEIR_RIGHT_OBSERVE, &handle));
+	close(copy);
+	ASSERT_EQ(0, pthread_create(&mover, NULL, move_on, &m));
+	for (int i = 0; i < 5; i++) {
+		copy = client_dup(self->fd, 0);
+		if (copy < 0) {
+			EXPECT_EQ(-EMFILE, copy);
+			continue;
+		}
+		for (n = 0, handle = 1; handle < 10 * max; handle++)
+			n += !handle_close(copy, handle);
+		EXPECT_GE(max, n);
+		close(copy);
+	}
+	__atomic_store_n(&m.stop, true, __ATOMIC_RELAXED);
+	pthread_join(mover, NULL);
 }
 
 FIXTURE(mode) {
