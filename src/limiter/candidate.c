@@ -46,7 +46,7 @@ struct weir_limiter *weir_candidate_get(const struct weir_client *c,
 		return ERR_PTR(-ENOENT);
 	if (!weir_object_may(o, c->cred, WEIR_RIGHT_USE))
 		err = -EACCES;
-	else if (weir_limiter(o) == live || weir_limiter(o)->key_type != key_type)
+	else if (weir_limiter(o) == live || weir_limiter(o)->spec.type != key_type)
 		err = -EINVAL;
 	if (!err)
 		return weir_limiter(o);

@@ -11,10 +11,9 @@
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 
-#include "core/object.h"
-#include "table/op.h"
 #include "lib/rate.h"
-#include "table/table.h"
+#include "table/keyed.h"
+#include "table/op.h"
 
 struct weir_limiter;
 
@@ -64,32 +63,24 @@ struct weir_limiter_totals {
  *
  * @policy:	S
  * @rules:	S: NULL if there are none
- * @totals:	I: per CPU
- * @key_type:	I: enum weir_key_type
- * @mask4:	I: an IPv4 key's bits that count, as &weir_key.words
- * @mask6:	I: an IPv6 key's
  * @full_told:	the event TABLE_FULL was sent; xchg() and WRITE_ONCE()
  * @set_lock:	one live change at a time
  * @wait_lock:	protects @waiting and @wait_round; inside the entry's lock
  * @waiting:	W: the RESERVEs that wait (reserve.c)
  * @wait_round:	W: how often all of them were woken
- * @table:	the entries
  */
 struct weir_limiter {
-	struct weir_object		obj;
+	WEIR_KEYED(struct weir_limiter_totals);
 	struct weir_policy __rcu	*policy;
 	struct weir_rule_set __rcu	*rules;
-	struct weir_limiter_totals __percpu *totals;
-	u32				key_type;
-	u64				mask4;
-	u64				mask6[2];
 	int				full_told;
 	struct mutex			set_lock; /* one change at a time */
 	spinlock_t			wait_lock; /* who waits */
 	struct list_head		waiting;
 	u32				wait_round;
-	struct weir_table		table;
 };
+
+WEIR_KEYED_ASSERT(weir_limiter);
 
 /**
  * struct weir_limiter_call - one operation on one key

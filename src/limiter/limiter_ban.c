@@ -17,7 +17,7 @@ u32 weir_limiter_strikes(const struct weir_policy *p, const struct weir_entry *e
 static void tell(const struct weir_limiter_call *call, u32 type, s64 value,
 		 s64 more)
 {
-	weir_event_key(&call->l->obj, type, call->l->key_type, call->key->data,
+	weir_event_key(&call->l->obj, type, call->l->spec.type, call->key->data,
 		       call->key->len, value, more);
 }
 

@@ -139,10 +139,6 @@ static int limiter_init(struct weir_limiter *l,
 	p->candidate = candidate;
 	RCU_INIT_POINTER(l->policy, p);
 	l->obj.type = config->algorithm;
-	l->obj.quota_keys = config->max_keys;
-	l->key_type = config->key_type;
-	weir_key_mask(&l->mask4, sizeof(u32), config->prefix4);
-	weir_key_mask(l->mask6, sizeof(l->mask6), config->prefix6);
 	mutex_init(&l->set_lock);
 	spin_lock_init(&l->wait_lock);
 	INIT_LIST_HEAD(&l->waiting);
@@ -160,7 +156,8 @@ static struct weir_object *limiter_create(struct weir_client *client, void *view
 	candidate = weir_candidate_get(client, config, NULL, config->key_type);
 	if (IS_ERR(candidate))
 		return ERR_CAST(candidate);
-	l = kzalloc(sizeof(*l), GFP_KERNEL_ACCOUNT);
+	l = weir_keyed_new(sizeof(*l), config->key_type, config->max_keys,
+			   config->prefix4, config->prefix6);
 	err = l ? limiter_init(l, config, candidate) : -ENOMEM;
 	if (!err)
 		return &l->obj;
@@ -169,27 +166,15 @@ static struct weir_object *limiter_create(struct weir_client *client, void *view
 	return ERR_PTR(err);
 }
 
-static int limiter_build(struct weir_object *o)
-{
-	struct weir_limiter *l = weir_limiter(o);
-
-	l->totals = alloc_percpu_gfp(struct weir_limiter_totals,
-				     GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	if (!l->totals)
-		return -ENOMEM;
-	return weir_table_init(&l->table, o->quota_keys, &limiter_table_ops);
-}
-
 static void limiter_release(struct weir_object *o)
 {
 	struct weir_limiter *l = weir_limiter(o);
 	struct weir_policy *p = rcu_dereference_protected(l->policy, true);
 
-	weir_table_destroy(&l->table);
+	weir_keyed_release(o);
 	weir_candidate_put(p->candidate);
 	kfree(p);
 	weir_rules_free(rcu_dereference_protected(l->rules, true));
-	free_percpu(l->totals);
 }
 
 /* Copy the members in @mask from @new to @c. */
@@ -306,7 +291,7 @@ static int limiter_set(struct weir_client *client, struct weir_object *o, u64 ma
 	if (!weir_object_live_get(o))
 		return -ENODEV;
 	if (mask & WEIR_SET_CANDIDATE)
-		candidate = weir_candidate_get(client, new, l, l->key_type);
+		candidate = weir_candidate_get(client, new, l, l->spec.type);
 	if (IS_ERR(candidate)) {
 		weir_object_live_put(o);
 		return PTR_ERR(candidate);
@@ -330,7 +315,6 @@ void weir_limiter_stats_read(struct weir_limiter *l,
 			     struct weir_limiter_stats *stats)
 {
 	u32 size = stats->size;
-	int cpu;
 
 	*stats = (struct weir_limiter_stats){
 		.size = size,
@@ -342,21 +326,11 @@ void weir_limiter_stats_read(struct weir_limiter *l,
 	 * weir_table_release_slots()
 	 */
 	smp_rmb();
-	for_each_possible_cpu(cpu) {
-		struct weir_limiter_totals *t = per_cpu_ptr(l->totals, cpu);
-
-		stats->allowed += READ_ONCE(t->allowed);
-		stats->limited += READ_ONCE(t->limited);
-		stats->banned += READ_ONCE(t->banned);
-		stats->strikes += READ_ONCE(t->strikes);
-		stats->bans += READ_ONCE(t->bans);
-		stats->evicted += READ_ONCE(t->evicted);
-		stats->expired += READ_ONCE(t->expired);
-		stats->full += READ_ONCE(t->full);
-		stats->stricter += READ_ONCE(t->stricter);
-		stats->looser += READ_ONCE(t->looser);
-		stats->missed += READ_ONCE(t->missed);
-	}
+	/* the same members in the same order */
+	BUILD_BUG_ON(offsetofend(struct weir_limiter_stats, missed) -
+		     offsetof(struct weir_limiter_stats, allowed) !=
+		     sizeof(struct weir_limiter_totals));
+	weir_keyed_sum(&l->obj, (void *)stats + offsetof(struct weir_limiter_stats, allowed));
 }
 
 static void config_read(struct weir_object *o, void *to)
@@ -378,25 +352,22 @@ static void limiter_on_delete(struct weir_object *o)
 	weir_reserve_kick_all(weir_limiter(o));
 }
 
-static u64 limiter_keys(struct weir_object *o)
-{
-	return weir_table_keys(&weir_limiter(o)->table);
-}
-
 const struct weir_kind_ops weir_limiter_ops = {
 	.kind		= WEIR_KIND_LIMITER,
 	.dir		= "limiters",
 	.config		= { sizeof(struct weir_limiter_config), CONFIG_MIN_SIZE, config_read },
 	.stats		= { sizeof(struct weir_limiter_stats), STATS_MIN_SIZE, stats_read },
 	.create		= limiter_create,
-	.build		= limiter_build,
+	.table_ops	= &limiter_table_ops,
+	.totals_size	= sizeof(struct weir_limiter_totals),
+	.build		= weir_keyed_build,
 	.release	= limiter_release,
 	.set		= limiter_set,
 	.dump		= weir_limiter_dump,
 	.rules		= weir_limiter_rules,
 	.load		= weir_limiter_load,
 	.on_delete	= limiter_on_delete,
-	.keys		= limiter_keys,
+	.keys		= weir_keyed_keys,
 	.attrs		= weir_limiter_attrs,
 	.opcodes	= weir_limiter_opcodes,
 	.check		= weir_op_check_key,

@@ -11,10 +11,10 @@
 static inline void key_cut(const struct weir_limiter *l, struct weir_key *key)
 {
 	if (key->len == 4) {
-		key->words[0] &= l->mask4;
+		key->words[0] &= l->spec.mask4;
 	} else {
-		key->words[0] &= l->mask6[0];
-		key->words[1] &= l->mask6[1];
+		key->words[0] &= l->spec.mask6[0];
+		key->words[1] &= l->spec.mask6[1];
 	}
 }
 
@@ -50,7 +50,7 @@ static __always_inline void key_make(const struct weir_limiter *l,
 		key->words[0] = 0;
 		key->words[1] = 0;
 		bytes_copy(key->words, key->raw, key->len);
-		if (l->key_type == WEIR_KEY_IP)
+		if (l->spec.type == WEIR_KEY_IP)
 			key_cut(l, key);
 		key->data = (const u8 *)key->words;
 	}
@@ -73,9 +73,9 @@ int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
 {
 	static const u8 mapped[12] = { [10] = 0xff, [11] = 0xff };
 
-	if (unlikely(!weir_key_length_fits(l->key_type, len)))
+	if (unlikely(!weir_key_length_fits(l->spec.type, len)))
 		return -EINVAL;
-	if (l->key_type == WEIR_KEY_IP && len == 16 &&
+	if (l->spec.type == WEIR_KEY_IP && len == 16 &&
 	    !memcmp(data, mapped, sizeof(mapped))) {
 		data += sizeof(mapped);
 		len = 4;
@@ -96,6 +96,6 @@ int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
  */
 void weir_limiter_key_rule(const struct weir_limiter *l, struct weir_key *key)
 {
-	if (l->key_type == WEIR_KEY_IP)
+	if (l->spec.type == WEIR_KEY_IP)
 		key->rule = key_rule(l, key);
 }

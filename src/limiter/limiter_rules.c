@@ -244,7 +244,7 @@ int weir_limiter_rules(struct weir_object *o, struct weir_rules *args)
 	if (args->flags & ~(WEIR_RULES_CLEAR | WEIR_RULES_GET) ||
 	    args->flags == (WEIR_RULES_CLEAR | WEIR_RULES_GET))
 		return -EINVAL;
-	if (l->key_type != WEIR_KEY_IP && !(args->flags & WEIR_RULES_GET))
+	if (l->spec.type != WEIR_KEY_IP && !(args->flags & WEIR_RULES_GET))
 		return -EOPNOTSUPP;
 	return args->flags & WEIR_RULES_GET ? rules_show(l, args) :
 					      rules_change(l, args);

@@ -70,7 +70,6 @@ static void stats_read(struct weir_object *o, void *to)
 {
 	struct weir_roster_stats *stats = to;
 	struct weir_roster *r = weir_roster(o);
-	struct weir_roster_totals sum;
 	u32 size = stats->size;
 
 	members_settle(r);
@@ -79,14 +78,11 @@ static void stats_read(struct weir_object *o, void *to)
 		.members = weir_table_keys(&r->table),
 		.max_keys = READ_ONCE(r->table.max_keys),
 	};
-	weir_keyed_sum(o, &sum);
-	stats->claimed = sum.claimed;
-	stats->refused = sum.refused;
-	stats->replaced = sum.replaced;
-	stats->removed = sum.removed;
-	stats->lost = sum.lost;
-	stats->expired = sum.expired;
-	stats->full = sum.full;
+	/* the same members in the same order */
+	BUILD_BUG_ON(offsetofend(struct weir_roster_stats, full) -
+		     offsetof(struct weir_roster_stats, claimed) !=
+		     sizeof(struct weir_roster_totals));
+	weir_keyed_sum(o, (void *)stats + offsetof(struct weir_roster_stats, claimed));
 }
 
 /* &weir_kind_ops.config */
