@@ -36,7 +36,7 @@ struct real {
 		u32 why;
 	} told[TOLD];
 	u32 ntold;
-	struct weir_op_lease lease;
+	union weir_op_data data;
 };
 
 static struct real *real;
@@ -84,24 +84,30 @@ static int real_op(struct roster_model *m, u32 holder, u32 key, struct weir_op *
 {
 	struct weir_client *c = &real->clients[holder / 2];
 	struct weir_object *o = &real->r.obj;
-	struct weir_op_lease *lease = NULL;
+	struct weir_op_run run = {};
+	struct weir_op_lease *lease;
 	u64 bytes = key;
 	int err;
 
 	c->cred = current_cred();
 	op->key_len = sizeof(bytes);
 	op->tag = holder % 2;
+	memcpy(op->key, &bytes, sizeof(bytes));
+	run.op = *op;
+	lease = &real->data.lease;
 	if (op->opcode != WEIR_OP_TOUCH && op->opcode != WEIR_OP_REMOVE) {
-		lease = &real->lease;
+		run.data = &real->data;
+		memcpy(lease->key, &bytes, sizeof(bytes));
 		lease->length = op->opcode == WEIR_OP_LEASE_GET ? ROSTER_BYTES :
 								  value->length;
 		memcpy(lease->value, value->bytes, ROSTER_BYTES);
 	}
 	rcu_read_lock();
-	err = weir_roster_try(c, o, op, (u8 *)&bytes, lease);
+	err = weir_roster_try(c, o, &run);
 	rcu_read_unlock();
 	if (err == WEIR_OP_MUST_SLEEP)
-		err = weir_roster_op(c, o, op, (u8 *)&bytes, lease);
+		err = weir_roster_run(c, o, &run);
+	*op = run.op;
 	if (!err && op->opcode == WEIR_OP_LEASE_GET)
 		memcpy(value->bytes, lease->value, op->length);
 	real_tell(m);

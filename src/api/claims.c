@@ -115,8 +115,7 @@ static int item_key(struct claims *cs, struct claims_item *it)
 	int err = item_find(cs, it);
 
 	if (!err)
-		err = weir_roster_key(it->claim.r, &it->run.op,
-				      weir_op_key_bytes(&it->run), &it->claim.key);
+		err = weir_roster_key(it->claim.r, &it->run, &it->claim.key);
 	if (err)
 		return err;
 	it->claim.op = &it->run.op;

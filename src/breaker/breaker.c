@@ -271,7 +271,7 @@ static int try_op(struct breaker_call *call)
 	return e ? unlocked_op(call, e) : absent_op(call);
 }
 
-static int call_check(struct breaker_call *call, const u8 *bytes)
+static int call_check(struct breaker_call *call, const struct weir_op_run *r)
 {
 	struct weir_breaker *b = call->b;
 	u64 arg = call->op->arg;
@@ -279,24 +279,18 @@ static int call_check(struct breaker_call *call, const u8 *bytes)
 	if (call->op->opcode == WEIR_OP_TRIP && arg > WEIR_BREAKER_OPEN_MAX &&
 	    arg != WEIR_NEVER)
 		return -EINVAL;
-	return weir_key_make(&b->spec, &b->table, bytes, call->op->key_len, &call->key);
+	return weir_key_make(&b->spec, &b->table, weir_op_key_bytes(r), call->op->key_len,
+			     &call->key);
 }
 
-/**
- * weir_breaker_try - perform an operation, if it takes no lock and no memory
- * @o: the breaker
- * @op: checked; its result half zeroed, and filled in here
- * @bytes: the key
- *
- * Cost beside finding the key: two readings of the word and one of the clock.
- *
- * Context: RCU read side.
- * Return: 0, -EINVAL, -ENOENT, or WEIR_OP_MUST_SLEEP: nothing happened.
+/*
+ * &weir_kind_ops.try: what takes no lock and no memory. Cost beside finding the key: two
+ * readings of the word and one of the clock.
  */
-int weir_breaker_try(struct weir_object *o, struct weir_op *op, const u8 *bytes)
+int weir_breaker_try(struct weir_client *c, struct weir_object *o, struct weir_op_run *r)
 {
-	struct breaker_call call = { .b = weir_breaker(o), .op = op };
-	int ret = call_check(&call, bytes) ?: try_op(&call);
+	struct breaker_call call = { .b = weir_breaker(o), .op = &r->op };
+	int ret = call_check(&call, r) ?: try_op(&call);
 
 	return ret == NO_ENTRY ? WEIR_OP_MUST_SLEEP : ret;
 }
@@ -464,12 +458,12 @@ static int new_op(struct breaker_call *call)
 	return ret;
 }
 
-/* &weir_kind_ops.op: what weir_breaker_try() did not do */
-int weir_breaker_op(struct weir_client *c, struct weir_object *o, struct weir_op *op,
-		    const u8 *bytes)
+/* &weir_kind_ops.run */
+int weir_breaker_run(struct weir_client *c, struct weir_object *o, struct weir_op_run *r)
 {
+	struct weir_op *op = &r->op;
 	struct breaker_call call = { .b = weir_breaker(o), .op = op, .c = c };
-	int ret = call_check(&call, bytes);
+	int ret = call_check(&call, r);
 
 	if (ret)
 		return ret;

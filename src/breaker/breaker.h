@@ -43,20 +43,13 @@ struct weir_breaker {
 
 WEIR_KEYED_ASSERT(weir_breaker);
 
-int weir_breaker_try(struct weir_object *o, struct weir_op *op, const u8 *bytes);
-int weir_breaker_op(struct weir_client *c, struct weir_object *o, struct weir_op *op,
-		    const u8 *bytes);
+int weir_breaker_try(struct weir_client *c, struct weir_object *o, struct weir_op_run *r);
+int weir_breaker_run(struct weir_client *c, struct weir_object *o, struct weir_op_run *r);
 void weir_breaker_give_back(struct weir_object *o, struct weir_grant *g);
 u64 weir_breaker_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word,
 			 u64 now);
 u32 weir_breaker_state(struct weir_breaker *b);
 
-int weir_breaker_op_try(struct weir_client *c, struct weir_object *o,
-			struct weir_op_run *r);
-int weir_breaker_op_run(struct weir_client *c, struct weir_object *o,
-			struct weir_op_run *r);
-
-extern const struct weir_op_desc weir_breaker_opcodes[];
 extern const struct weir_kind_ops weir_breaker_ops;
 
 static inline struct weir_breaker *weir_breaker(struct weir_object *o)

@@ -180,6 +180,19 @@ static int breaker_sysfs_add(struct weir_object *o)
 	return 0;
 }
 
+static const struct weir_op_desc breaker_opcodes[] = {
+	{ &weir_breaker_ops, WEIR_OP_ALLOW, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_TAG,
+	  0, 0, 0, WEIR_ALLOW_DETACHED },
+	{ &weir_breaker_ops, WEIR_OP_REPORT, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_TAG,
+	  1, WEIR_CALL_WITHDRAWN, 0, U64_MAX },
+	{ &weir_breaker_ops, WEIR_OP_TRIP, WEIR_RIGHT_ADMIN, WEIR_OP_PTR, 0,
+	  0, 0, 0, U64_MAX },
+	{ &weir_breaker_ops, WEIR_OP_RESET, WEIR_RIGHT_ADMIN, WEIR_OP_PTR, 0, 0, 0, 0, 0 },
+	{ &weir_breaker_ops, WEIR_OP_BREAKER_STATE, WEIR_RIGHT_OBSERVE, WEIR_OP_PTR, 0,
+	  0, 0, 0, 0 },
+	{}
+};
+
 const struct weir_kind_ops weir_breaker_ops = {
 	.kind		= WEIR_KIND_BREAKER,
 	.dir		= "breakers",
@@ -193,8 +206,8 @@ const struct weir_kind_ops weir_breaker_ops = {
 	.give_back	= weir_breaker_give_back,
 	.keys		= weir_keyed_keys,
 	.sysfs_add	= breaker_sysfs_add,
-	.opcodes	= weir_breaker_opcodes,
+	.opcodes	= breaker_opcodes,
 	.check		= weir_op_check_key,
-	.try		= weir_breaker_op_try,
-	.run		= weir_breaker_op_run,
+	.try		= weir_breaker_try,
+	.run		= weir_breaker_run,
 };

@@ -19,19 +19,17 @@
 #define AGAIN	2	/* something came between: look again. WEIR_OP_MUST_SLEEP is 1 */
 #define NO_ENTRY 3	/* one must be made */
 
-/**
- * weir_roster_key - what can be said of an op without a look at the lease
- * @r: the roster
- * @op: checked
- * @bytes: the key
- * @key: out
- *
- * Context: any. Return: 0 or -EINVAL.
- */
-int weir_roster_key(struct weir_roster *r, const struct weir_op *op, const u8 *bytes,
+/* The key of an op that was checked: 0 or -EINVAL. */
+int weir_roster_key(struct weir_roster *r, const struct weir_op_run *run,
 		    struct weir_key *key)
 {
-	return weir_key_make(&r->spec, &r->table, bytes, op->key_len, key);
+	return weir_key_make(&r->spec, &r->table, weir_op_key_bytes(run), run->op.key_len, key);
+}
+
+/* The value, or where it is to go; NULL: there is none. */
+static struct weir_op_lease *lease_of(const struct weir_op_run *run)
+{
+	return run->data ? &run->data->lease : NULL;
 }
 
 /* ------------------------------------------------------------ without the lock */
@@ -253,31 +251,21 @@ static int try_op(struct weir_client *c, struct weir_roster *r, struct weir_op *
 	return glance_op(c, r, op, &g, lease);
 }
 
-/**
- * weir_roster_try - perform an operation, if it needs no memory
- * @c: the client
- * @o: the roster
- * @op: checked; its result half zeroed, and filled in here
- * @bytes: the key
- * @lease: with WEIR_OP_PTR the value, or its destination; otherwise NULL
- *
- * Cost beside finding the key: one clock reading, and the lease's cache line.
- *
- * Context: RCU read side, object alive.
- * Return: 0; an error; or WEIR_OP_MUST_SLEEP: nothing happened.
+/*
+ * &weir_kind_ops.try: what needs no memory. Cost beside finding the key: one clock reading, and
+ * the lease's cache line.
  */
-int weir_roster_try(struct weir_client *c, struct weir_object *o, struct weir_op *op,
-		    const u8 *bytes, struct weir_op_lease *lease)
+int weir_roster_try(struct weir_client *c, struct weir_object *o, struct weir_op_run *run)
 {
 	struct weir_roster *r = weir_roster(o);
 	struct weir_key key;
 	int ret;
 
-	ret = weir_roster_key(r, op, bytes, &key);
+	ret = weir_roster_key(r, run, &key);
 	if (ret)
 		return ret;
 	do
-		ret = try_op(c, r, op, &key, lease);
+		ret = try_op(c, r, &run->op, &key, lease_of(run));
 	while (ret == AGAIN);
 	return ret;
 }
@@ -391,28 +379,18 @@ static int perform(struct weir_claim *claim)
 	return ret;
 }
 
-/**
- * weir_roster_op - perform what weir_roster_try() did not
- * @c: the client
- * @o: the roster; its storage is held
- * @op: checked; its result half zeroed, and filled in here
- * @bytes: the key
- * @lease: the value, or NULL
- *
- * Context: may sleep. Return: 0 or an error.
- */
-int weir_roster_op(struct weir_client *c, struct weir_object *o, struct weir_op *op,
-		   const u8 *bytes, const struct weir_op_lease *lease)
+/* &weir_kind_ops.run */
+int weir_roster_run(struct weir_client *c, struct weir_object *o, struct weir_op_run *run)
 {
-	struct weir_claim claim = { .r = weir_roster(o), .op = op, .c = c };
-	int ret = weir_roster_key(claim.r, op, bytes, &claim.key);
+	struct weir_claim claim = { .r = weir_roster(o), .op = &run->op, .c = c };
+	int ret = weir_roster_key(claim.r, run, &claim.key);
 
 	if (ret)
 		return ret;
-	if (weir_term_makes(op->opcode)) {
-		ret = weir_claim_prepare(&claim, lease);
+	if (weir_term_makes(run->op.opcode)) {
+		ret = weir_claim_prepare(&claim, lease_of(run));
 	} else {
-		claim.new = weir_tenure_new(claim.r, c, lease);
+		claim.new = weir_tenure_new(claim.r, c, lease_of(run));
 		ret = claim.new ? 0 : -ENOMEM;
 	}
 	if (!ret)

@@ -87,11 +87,9 @@ struct weir_claim {
 	struct weir_grant	*memory;
 };
 
-int weir_roster_try(struct weir_client *c, struct weir_object *o, struct weir_op *op,
-		    const u8 *bytes, struct weir_op_lease *lease);
-int weir_roster_op(struct weir_client *c, struct weir_object *o, struct weir_op *op,
-		   const u8 *bytes, const struct weir_op_lease *lease);
-int weir_roster_key(struct weir_roster *r, const struct weir_op *op, const u8 *bytes,
+int weir_roster_try(struct weir_client *c, struct weir_object *o, struct weir_op_run *run);
+int weir_roster_run(struct weir_client *c, struct weir_object *o, struct weir_op_run *run);
+int weir_roster_key(struct weir_roster *r, const struct weir_op_run *run,
 		    struct weir_key *key);
 void weir_roster_give_back(struct weir_object *o, struct weir_grant *g);
 u64 weir_roster_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word,
@@ -114,10 +112,6 @@ void weir_tenure_answer(struct weir_op *op, const struct weir_tenure *l, u64 now
 
 int weir_roster_op_check(struct weir_op_run *r);
 int weir_roster_op_put(const struct weir_op_run *r);
-int weir_roster_op_try(struct weir_client *c, struct weir_object *o,
-		       struct weir_op_run *r);
-int weir_roster_op_run(struct weir_client *c, struct weir_object *o,
-		       struct weir_op_run *r);
 
 extern const struct weir_op_desc weir_roster_opcodes[];
 extern const struct weir_kind_ops weir_roster_ops;

@@ -177,7 +177,7 @@ const struct weir_kind_ops weir_roster_ops = {
 	.attrs		= roster_attrs,
 	.opcodes	= weir_roster_opcodes,
 	.check		= weir_roster_op_check,
-	.try		= weir_roster_op_try,
-	.run		= weir_roster_op_run,
+	.try		= weir_roster_try,
+	.run		= weir_roster_run,
 	.put		= weir_roster_op_put,
 };

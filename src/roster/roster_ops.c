@@ -62,25 +62,6 @@ int weir_roster_op_put(const struct weir_op_run *r)
 	       -EFAULT : 0;
 }
 
-static struct weir_op_lease *lease_of(const struct weir_op_run *r)
-{
-	return r->data ? &r->data->lease : NULL;
-}
-
-/* &weir_kind_ops.try */
-int weir_roster_op_try(struct weir_client *c, struct weir_object *o,
-		       struct weir_op_run *r)
-{
-	return weir_roster_try(c, o, &r->op, weir_op_key_bytes(r), lease_of(r));
-}
-
-/* &weir_kind_ops.run */
-int weir_roster_op_run(struct weir_client *c, struct weir_object *o,
-		       struct weir_op_run *r)
-{
-	return weir_roster_op(c, o, &r->op, weir_op_key_bytes(r), lease_of(r));
-}
-
 const struct weir_op_desc weir_roster_opcodes[] = {
 	{ &weir_roster_ops, WEIR_OP_CLAIM, WEIR_RIGHT_USE, WEIR_OP_PTR,
 	  WEIR_OPF_TAG | WEIR_OPF_CLAIM, 0, WEIR_LEASE_DETACHED, 0, U64_MAX },
