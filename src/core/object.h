@@ -105,6 +105,8 @@ struct weir_view {
  * @give_back: a holder is gone: what it had is free again, and the grant has ended if
  *	nobody else has done that before (grant.h). Context: RCU read side; alive, or
  *	a request is queued.
+ * @settle: before totals are read: one step of what is due by now, of bounded work; false:
+ *	nothing is left. NULL for none. Context: RCU read side, alive.
  * @keys: entries now; NULL for none. Context: RCU read side, alive.
  */
 struct weir_kind_ops {
@@ -137,6 +139,7 @@ struct weir_kind_ops {
 	void (*join)(const struct weir_op_run *r, struct weir_object *o);
 	int (*put)(const struct weir_op_run *r);
 	void (*give_back)(struct weir_object *o, struct weir_grant *g);
+	bool (*settle)(struct weir_object *o);
 	u64 (*keys)(struct weir_object *o);
 };
 

@@ -2,11 +2,14 @@
 /* Structs by which users configure and see objects. See view.h. */
 
 #include <linux/bug.h>
+#include <linux/sched.h>
 #include <linux/sysfs.h>
 
 #include "core/sysfs.h"
 #include "core/user.h"
 #include "core/view.h"
+
+#define SETTLE_STEPS	64	/* before one read of the totals */
 
 /**
  * weir_view_take - copy in the struct that configures an object
@@ -42,6 +45,25 @@ static int view_get(struct weir_object *o, const struct weir_view *view, u64 use
 	return err ?: weir_user_put(v, view->size, user);
 }
 
+/* One step of &weir_kind_ops.settle; false: nothing is left. */
+static bool settle_step(struct weir_object *o)
+{
+	bool more;
+
+	rcu_read_lock();
+	more = o->ops->settle && weir_object_alive(o) && o->ops->settle(o);
+	rcu_read_unlock();
+	return more;
+}
+
+static void settle(struct weir_object *o)
+{
+	unsigned int steps;
+
+	for (steps = 0; steps < SETTLE_STEPS && settle_step(o); steps++)
+		cond_resched();
+}
+
 /**
  * weir_view_get - WEIR_IOC_GET of an object that &weir_kind_ops.config and stats describe
  * @o: the object
@@ -55,16 +77,21 @@ int weir_view_get(struct weir_object *o, u64 user_config, u64 user_stats)
 {
 	int err = user_config ? view_get(o, &o->ops->config, user_config) : 0;
 
-	if (!err && user_stats)
-		err = view_get(o, &o->ops->stats, user_stats);
-	return err;
+	if (err || !user_stats)
+		return err;
+	settle(o);
+	return view_get(o, &o->ops->stats, user_stats);
 }
 
-/* &weir_attribute.show of WEIR_STAT(): @offset is the total's in the struct of totals. */
+/*
+ * &weir_attribute.show of WEIR_STAT(): @offset is the total's in the struct of totals. It does
+ * not reschedule: the removal of the folder waits for it.
+ */
 ssize_t weir_stat_show(struct weir_object *o, unsigned int offset, char *buffer)
 {
 	u64 stats[WEIR_VIEW_WORDS] = {};
 
+	settle_step(o);
 	o->ops->stats.read(o, stats);
 	return sysfs_emit(buffer, "%llu\n", stats[offset / sizeof(u64)]);
 }

@@ -19,7 +19,6 @@
 #define RECORD_MAX	(sizeof(struct weir_lease_info) +	\
 			 ALIGN(WEIR_KEY_MAX, 8) + ALIGN(WEIR_VALUE_MAX, 8))
 #define LEAST		1024
-#define GROUPS_A_READ	64	/* looked at for ended leases by one read of the totals */
 
 /* Check a configuration and fill in its defaults. */
 static int config_check(struct weir_roster_config *c)
@@ -51,28 +50,19 @@ static struct weir_object *roster_create(struct weir_client *client, void *view)
 	return &r->obj;
 }
 
-/* Those that have run out are no members: end some of them, if there are any. */
-static void members_settle(struct weir_roster *r)
+/* &weir_kind_ops.settle: leases that have expired are no members */
+static bool roster_settle(struct weir_object *o)
 {
-	unsigned int steps;
-
-	for (steps = 0; steps < GROUPS_A_READ; steps++)
-		if (!weir_table_step(&r->table))
-			break;
+	return weir_table_step(&weir_roster(o)->table);
 }
 
-/*
- * &weir_kind_ops.stats: the totals, each by itself exact.
- *
- * Context: RCU read side, alive.
- */
+/* &weir_kind_ops.stats: the totals, each by itself exact */
 static void stats_read(struct weir_object *o, void *to)
 {
 	struct weir_roster_stats *stats = to;
 	struct weir_roster *r = weir_roster(o);
 	u32 size = stats->size;
 
-	members_settle(r);
 	*stats = (struct weir_roster_stats){
 		.size = size,
 		.members = weir_table_keys(&r->table),
@@ -173,6 +163,7 @@ const struct weir_kind_ops weir_roster_ops = {
 	.release	= weir_keyed_release,
 	.dump		= roster_dump,
 	.give_back	= weir_roster_give_back,
+	.settle		= roster_settle,
 	.keys		= weir_keyed_keys,
 	.attrs		= roster_attrs,
 	.opcodes	= weir_roster_opcodes,
