@@ -356,6 +356,7 @@ ssize_t weir_event_read(struct weir_event_reader *r, const struct cred *cred,
 		WRITE_ONCE(r->next, at);
 		if (signal_pending(current))
 			break;
+		cond_resched();
 	}
 	if (!filled)
 		WRITE_ONCE(r->next, at);	/* past what this reader may not see */
