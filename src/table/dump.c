@@ -36,16 +36,30 @@ struct window {
 	u64 position[WINDOW];
 };
 
+/* sort() of a window takes long; the comparison is its only place to reschedule. */
 static int position_cmp(const void *a, const void *b)
 {
 	const u64 *x = a, *y = b;
 
+	cond_resched();
 	return *x < *y ? -1 : *x > *y;
 }
 
-static void window_sort(struct window *w)
+/*
+ * Leave out the upper half of the looked-for range until a slot is free. Positions are
+ * distinct, so that ends, and they are random, so one pass usually does.
+ */
+static void window_halve(struct window *w)
 {
-	sort(w->position, w->n, sizeof(*w->position), position_cmp, NULL);
+	unsigned int i, n;
+
+	while (w->n == WINDOW) {
+		w->last = w->from + (w->last - w->from) / 2;
+		for (i = n = 0; i < WINDOW; i++)
+			if (w->position[i] <= w->last)
+				w->position[n++] = w->position[i];
+		w->n = n;
+	}
 }
 
 /* weir_table_visit(): add an entry; if there are too many, look for fewer. */
@@ -57,12 +71,7 @@ static void window_add(void *arg, u64 hash)
 	if (position < w->from || position > w->last)
 		return;
 	w->position[w->n++] = position;
-	if (w->n < WINDOW)
-		return;
-	window_sort(w);
-	w->n /= 2;
-	/* greater than the one before it, so not below @from */
-	w->last = w->position[w->n] - 1;
+	window_halve(w);
 }
 
 /* Look at some buckets from @first on: 0 or -ENODEV. */
@@ -96,7 +105,7 @@ static int window_fill(struct weir_dump_walk *d, struct window *w)
 		err = buckets_visit(d, w, first + i);
 		cond_resched();
 	}
-	window_sort(w);
+	sort(w->position, w->n, sizeof(*w->position), position_cmp, NULL);
 	return err;
 }
 
