@@ -3,8 +3,7 @@
  * Acquiring and releasing permits.
  *
  * A key's held permits and its queue are in its entry, under the entry's lock. A task that
- * releases permits grants them to the first waiter at once, and to the next ones as long as
- * they suffice. Each waiter is therefore woken once, when it has its permits, and none is
+ * releases permits grants them to the first waiters (gate_grant.c). Each waiter is therefore woken once, when it has its permits, and none is
  * overtaken: a caller that finds a queue joins its end, however few permits it wants.
  * Asynchronous requests are in the same queue: gate_async.h.
  *
@@ -18,7 +17,6 @@
 #include <linux/hrtimer.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
-#include <linux/sched/task.h>
 #include <linux/slab.h>
 
 #include "core/client.h"
@@ -27,165 +25,10 @@
 #include "core/request.h"
 #include "core/user_time.h"
 
-#define KICK_STEP	64	/* sleeping callers woken in one hold of the gate's lock */
-
-/**
- * struct gate_waiter - one acquisition, on the caller's stack
- * @op: the operation
- * @c: the caller's client
- * @g: the gate
- * @key: hashed
- * @task: to be woken
- * @new: memory for a grant; while the caller is in the queue, the granting task uses it
- * @async: memory for a request; only if the caller does not sleep
- * @grant: the holder's, or NULL; only while the entry is locked
- * @place: in the queue
- * @granted: the holder has the permits, and @place is in no queue
- * @kicked: the caller must look again; written under @g->lock
- */
-struct gate_waiter {
-	struct weir_op		*op;
-	struct weir_client	*c;
-	struct weir_gate	*g;
-	struct weir_key		key;
-	struct task_struct	*task;
-	struct weir_grant	*new;
-	struct weir_async	*async;
-	struct weir_grant	*grant;
-	struct weir_gate_place	place;
-	bool			granted;
-	bool			kicked;
-};
-
 /* ------------------------------------------------------------ in the entry's lock */
 
-/* Dequeue the first waiter if its permits are free, and charge them. Return: its place, or NULL. */
-static struct weir_gate_place *next_of(struct weir_gate *g, struct weir_entry *e)
-{
-	struct weir_turn *turn;
-
-	turn = weir_gate_queue_next(&e->queue, READ_ONCE(g->permits));
-	return turn ? container_of(turn, struct weir_gate_place, turn) : NULL;
-}
-
-/* Fill in the answer; @e is NULL for a key without an entry. */
-static void answer(struct gate_waiter *w, const struct weir_entry *e, int verdict)
-{
-	u32 permits = READ_ONCE(w->g->permits);
-
-	w->op->verdict = verdict;
-	w->op->limit = permits;
-	w->op->remaining = e ? weir_gate_queue_free(&e->queue, permits) : permits;
-	w->op->held = w->grant ? w->grant->n : 0;
-}
-
-/* Account @n granted permits; the caller records the holder. Must hold the entry's lock. */
-void weir_gate_account_grant(struct weir_gate *g, u32 n)
-{
-	this_cpu_add(g->totals->in_use, n);
-	this_cpu_inc(g->totals->acquired);
-}
-
-/* To a holder. Entry locked. */
-void weir_gate_take_out(struct weir_gate *g, struct weir_grant *to, u32 n)
-{
-	weir_gate_account_grant(g, n);
-	WRITE_ONCE(to->n, to->n + n);
-}
-
-/* Account a place that has left the queue of the entry. */
-static void left(struct weir_gate *g, struct weir_gate_place *p)
-{
-	spin_lock(&g->lock);
-	if (p->async)
-		weir_async_left(g, p);
-	else
-		list_del(&p->all);
-	spin_unlock(&g->lock);
-	this_cpu_dec(g->totals->waiting);
-}
-
-/* Entry locked. */
-void weir_gate_dequeue(struct weir_gate *g, struct weir_gate_place *p)
-{
-	weir_gate_queue_leave(&p->e->queue, &p->turn);
-	left(g, p);
-}
-
-static void wake(struct gate_waiter *w)
-{
-	struct task_struct *task = w->task;
-
-	get_task_struct(task);
-	/* from here on the waiter owns @w: pairs with the acquire in look_again() */
-	smp_store_release(&w->granted, true);
-	wake_up_process(task);
-	put_task_struct(task);
-}
-
-static void grant_find(struct gate_waiter *w, const struct weir_entry *e)
-{
-	w->grant = weir_grant_find(w->c, w->op->tag, &w->g->obj, e);
-}
-
-/* The permits are the caller's. Entry locked. */
-static void granted(struct gate_waiter *w, struct weir_entry *e)
-{
-	w->grant = weir_grant_get(w->c, w->op->tag, &w->g->obj, e, &w->new);
-	weir_gate_take_out(w->g, w->grant, w->op->n);
-}
-
-/* Grant what is free to the queue; a dead gate grants nothing. */
-void weir_gate_grant_waiters(struct weir_gate *g, struct weir_entry *e)
-{
-	struct weir_gate_place *p;
-	struct gate_waiter *w;
-
-	while (weir_object_alive(&g->obj) && (p = next_of(g, e))) {
-		left(g, p);
-		if (p->async) {
-			weir_async_granted(g, p);
-			continue;
-		}
-		w = container_of(p, struct gate_waiter, place);
-		granted(w, e);
-		answer(w, e, WEIR_ALLOWED);
-		wake(w);
-	}
-}
-
-/* @n permits come back, as the caller has noted. Entry locked. */
-void weir_gate_release_locked(struct weir_gate *g, struct weir_entry *e, u32 n)
-{
-	weir_gate_queue_back(&e->queue, n);
-	this_cpu_sub(g->totals->in_use, n);
-	weir_gate_grant_waiters(g, e);
-}
-
-/* Drop the entry's lock, and wake pollers. */
-static void unlock(struct weir_gate *g, struct weir_entry *e, u64 word)
-{
-	struct llist_node *ended = weir_request_wake_list();
-
-	weir_table_unlock(&g->table, e, word);
-	weir_request_wake(ended);
-}
-
-/*
- * Unlock the entry. It may be idle from here on; then the sweep is kicked, unless it knows of
- * an earlier one. Must hold rcu_read_lock().
- */
-void weir_gate_unlock(struct weir_gate *g, struct weir_entry *e, u64 hash, u64 word)
-{
-	u64 now = weir_table_now(&g->table);
-
-	if (weir_gate_idle_at(&g->table, e, word, now) == now)
-		weir_table_update_expiry(&g->table, hash, now);
-	unlock(g, e, word);
-}
-
 /* What the holder has or is queued for leaves too few, and only it can give that back. */
-static bool waits_for_itself(const struct gate_waiter *w)
+static bool waits_for_itself(const struct weir_gate_waiter *w)
 {
 	const struct weir_grant *grant = w->grant;
 
@@ -194,44 +37,16 @@ static bool waits_for_itself(const struct gate_waiter *w)
 					grant->n + weir_async_wanted(grant), w->op->n);
 }
 
-/*
- * Enqueue. Return: 0, and the place may already have been granted and dequeued again; -ENODEV;
- * -E2BIG. The gate is checked under its lock, after which weir_gate_kick() finds this place.
- */
-int weir_gate_enqueue(struct weir_gate *g, struct weir_gate_place *p, struct weir_entry *e,
-		      u32 n)
-{
-	int err = 0;
-
-	p->e = e;
-	spin_lock(&g->lock);
-	if (!weir_object_alive(&g->obj))
-		err = -ENODEV;
-	else if (n > READ_ONCE(g->permits))
-		err = -E2BIG;
-	else
-		list_add_tail(&p->all, p->async ? &g->async : &g->waiters);
-	spin_unlock(&g->lock);
-	if (err)
-		return err;
-	weir_gate_queue_join(&e->queue, &p->turn, n);
-	this_cpu_inc(g->totals->waiting);
-	/* more permits may have come since it was found that they do not suffice */
-	weir_gate_grant_waiters(g, e);
-	return 0;
-}
-
-static bool sleeps(const struct gate_waiter *w)
+static bool sleeps(const struct weir_gate_waiter *w)
 {
 	return !(w->op->flags & WEIR_OP_QUEUE);
 }
 
 /*
  * A sleeping waiter costs a thread, an asynchronous request only an open file. The number of
- * the latter is therefore limited, and with it the time for which the entry is locked when all
- * are served.
+ * the latter is therefore limited.
  */
-static u32 most_waiting(const struct gate_waiter *w)
+static u32 most_waiting(const struct weir_gate_waiter *w)
 {
 	u32 most = READ_ONCE(w->g->queue_max);
 
@@ -239,7 +54,7 @@ static u32 most_waiting(const struct gate_waiter *w)
 }
 
 /* Into the queue without sleep. */
-static int queue_async(struct gate_waiter *w, struct weir_entry *e, u64 *word)
+static int queue_async(struct weir_gate_waiter *w, struct weir_entry *e, u64 *word)
 {
 	if (!w->async)
 		return -ENOMEM;
@@ -248,7 +63,7 @@ static int queue_async(struct gate_waiter *w, struct weir_entry *e, u64 *word)
 }
 
 /* There is no permit for the caller now. Entry locked. */
-static int wait_for(struct gate_waiter *w, struct weir_entry *e, u64 *word)
+static int wait_for(struct weir_gate_waiter *w, struct weir_entry *e, u64 *word)
 {
 	struct weir_gate *g = w->g;
 
@@ -265,7 +80,7 @@ static int wait_for(struct gate_waiter *w, struct weir_entry *e, u64 *word)
 }
 
 /* enum weir_gate_answer, or an errno. Entry locked. */
-static int decide(struct gate_waiter *w, struct weir_entry *e, u64 *word)
+static int decide(struct weir_gate_waiter *w, struct weir_entry *e, u64 *word)
 {
 	struct weir_gate *g = w->g;
 	u32 n = w->op->n;
@@ -273,7 +88,7 @@ static int decide(struct gate_waiter *w, struct weir_entry *e, u64 *word)
 
 	if (!weir_object_alive(&g->obj))
 		return -ENODEV;
-	grant_find(w, e);
+	weir_gate_grant_find(w, e);
 	if (!sleeps(w) && w->grant) {
 		ret = weir_async_collect(g, w->grant, n, word);
 		if (ret != -ENOENT)
@@ -285,14 +100,14 @@ static int decide(struct gate_waiter *w, struct weir_entry *e, u64 *word)
 		return -ENOMEM;
 	if (!weir_gate_queue_take(&e->queue, READ_ONCE(g->permits), n))
 		return wait_for(w, e, word);
-	granted(w, e);
+	weir_gate_granted(w, e);
 	return WEIR_GATE_GRANTED;
 }
 
 /* ------------------------------------------------------------ acquire */
 
 /* Fill in the answer for a decision; for a sleeping caller it may have changed by now. */
-static void tell(struct gate_waiter *w, const struct weir_entry *e, int ret)
+static void tell(struct weir_gate_waiter *w, const struct weir_entry *e, int ret)
 {
 	static const u8 verdicts[] = {
 		[WEIR_GATE_GRANTED] = WEIR_ALLOWED,
@@ -303,14 +118,14 @@ static void tell(struct gate_waiter *w, const struct weir_entry *e, int ret)
 	};
 
 	if (ret >= 0 && ret != WEIR_GATE_SLEEP)
-		answer(w, e, verdicts[ret]);
+		weir_gate_answer(w, e, verdicts[ret]);
 	if (w->grant)
 		weir_grant_put(w->grant);
 	w->grant = NULL;
 }
 
 /* One look at the key. Under RCU. */
-static int look(struct gate_waiter *w)
+static int look(struct weir_gate_waiter *w)
 {
 	struct weir_entry *e = weir_table_find(&w->g->table, &w->key);
 	u64 word;
@@ -324,14 +139,14 @@ static int look(struct gate_waiter *w)
 	tell(w, e, ret);
 	/* what is collected may have been all that kept it; else it is no more idle than before */
 	if (sleeps(w))
-		unlock(w->g, e, word);
+		weir_gate_wake_unlock(w->g, e, word);
 	else
 		weir_gate_unlock(w->g, e, w->key.hash, word);
 	return ret;
 }
 
 /* As look(), for a new key. WEIR_GATE_AGAIN also if another key took the slot. */
-static int look_new(struct gate_waiter *w)
+static int look_new(struct weir_gate_waiter *w)
 {
 	struct weir_table *t = &w->g->table;
 	struct weir_entry *new, *e;
@@ -346,7 +161,7 @@ static int look_new(struct gate_waiter *w)
 	new = weir_table_new(t, &w->key, GFP_KERNEL);
 	if (new == ERR_PTR(-ENOSPC)) {
 		this_cpu_inc(w->g->totals->full);
-		answer(w, NULL, WEIR_FULL);
+		weir_gate_answer(w, NULL, WEIR_FULL);
 		return WEIR_GATE_REFUSED;
 	}
 	if (IS_ERR(new))
@@ -368,7 +183,7 @@ static int look_new(struct gate_waiter *w)
 }
 
 /* Sleep until granted, kicked, a signal, or op->arg: then false. */
-static bool doze(struct gate_waiter *w)
+static bool doze(struct weir_gate_waiter *w)
 {
 	ktime_t until = ns_to_ktime(min_t(u64, w->op->arg, KTIME_MAX));
 	bool in_time = true;
@@ -387,7 +202,7 @@ static bool doze(struct gate_waiter *w)
 }
 
 /* The reason to leave the queue, or WEIR_GATE_SLEEP. Must hold the entry's lock; not granted. */
-static int reason_to_leave(const struct gate_waiter *w, bool in_time)
+static int reason_to_leave(const struct weir_gate_waiter *w, bool in_time)
 {
 	if (!weir_object_alive(&w->g->obj))
 		return -ENODEV;
@@ -404,7 +219,7 @@ static int reason_to_leave(const struct gate_waiter *w, bool in_time)
  * After a wake-up. Must hold rcu_read_lock(), so that the entry exists unless the permits were
  * granted.
  */
-static int look_again(struct gate_waiter *w, bool in_time)
+static int look_again(struct weir_gate_waiter *w, bool in_time)
 {
 	struct weir_gate *g = w->g;
 	struct weir_entry *e = w->place.e;
@@ -424,13 +239,13 @@ static int look_again(struct gate_waiter *w, bool in_time)
 		spin_unlock(&g->lock);
 		weir_gate_grant_waiters(g, e);
 	}
-	grant_find(w, e);
+	weir_gate_grant_find(w, e);
 	ret = w->granted ? WEIR_GATE_GRANTED : reason_to_leave(w, in_time);
 	if (ret != WEIR_GATE_GRANTED && ret != WEIR_GATE_SLEEP) {
 		weir_gate_dequeue(g, &w->place);
 		/* waiters behind this one may fit now */
 		weir_gate_grant_waiters(g, e);
-		answer(w, e, WEIR_LIMITED);
+		weir_gate_answer(w, e, WEIR_LIMITED);
 		if (ret == WEIR_GATE_REFUSED)
 			this_cpu_inc(g->totals->timeouts);
 	}
@@ -438,7 +253,7 @@ static int look_again(struct gate_waiter *w, bool in_time)
 	return ret;
 }
 
-static int sleep_until_granted(struct gate_waiter *w)
+static int sleep_until_granted(struct weir_gate_waiter *w)
 {
 	bool in_time;
 	int ret;
@@ -452,7 +267,7 @@ static int sleep_until_granted(struct gate_waiter *w)
 	return ret;
 }
 
-static int acquire(struct gate_waiter *w)
+static int acquire(struct weir_gate_waiter *w)
 {
 	int ret;
 
@@ -476,18 +291,18 @@ static int acquire(struct gate_waiter *w)
  * The key's entry, locked, and the holder's grant if it has one; NULL: there is no entry.
  * An entry with grants is not dropped. Under RCU.
  */
-static struct weir_entry *entry_get(struct gate_waiter *w, u64 *word)
+static struct weir_entry *entry_get(struct weir_gate_waiter *w, u64 *word)
 {
 	struct weir_entry *e = weir_table_find(&w->g->table, &w->key);
 
 	if (!e || !weir_table_lock(&w->g->table, e, word))
 		return NULL;
-	grant_find(w, e);
+	weir_gate_grant_find(w, e);
 	return e;
 }
 
 /* Give back op->n permits that the holder has. -ENOENT: it has fewer. */
-static int release(struct gate_waiter *w)
+static int release(struct weir_gate_waiter *w)
 {
 	struct weir_grant *grant;
 	struct weir_entry *e;
@@ -501,7 +316,7 @@ static int release(struct gate_waiter *w)
 		if (grant && grant->n >= w->op->n) {
 			WRITE_ONCE(grant->n, grant->n - w->op->n);
 			weir_gate_release_locked(w->g, e, w->op->n);
-			answer(w, e, WEIR_NONE);
+			weir_gate_answer(w, e, WEIR_NONE);
 			weir_grant_put(grant);
 			ret = 0;
 		}
@@ -512,7 +327,7 @@ static int release(struct gate_waiter *w)
 }
 
 /* Cancel the request, or collect its result. -ENOENT: there is none. */
-static int cancel(struct gate_waiter *w)
+static int cancel(struct weir_gate_waiter *w)
 {
 	struct weir_entry *e;
 	int ret = -ENOENT;
@@ -532,14 +347,14 @@ static int cancel(struct gate_waiter *w)
 	return min(ret, 0);
 }
 
-static void state(struct gate_waiter *w)
+static void state(struct weir_gate_waiter *w)
 {
 	struct weir_entry *e;
 	u64 word;
 
 	rcu_read_lock();
 	e = entry_get(w, &word);
-	answer(w, e, WEIR_NONE);
+	weir_gate_answer(w, e, WEIR_NONE);
 	if (e) {
 		w->op->waiting = e->queue.nwaiters;
 		weir_table_unlock(&w->g->table, e, word);
@@ -548,7 +363,7 @@ static void state(struct gate_waiter *w)
 }
 
 /* ACQUIRE, with the memory that it may need. */
-static int acquire_op(struct gate_waiter *w)
+static int acquire_op(struct weir_gate_waiter *w)
 {
 	int err;
 
@@ -568,7 +383,7 @@ int weir_gate_op(struct weir_client *c, struct weir_object *o, struct weir_op *o
 		 const u8 *bytes)
 {
 	struct weir_gate *g = weir_gate(o);
-	struct gate_waiter w = { .op = op, .c = c, .g = g, .task = current };
+	struct weir_gate_waiter w = { .op = op, .c = c, .g = g, .task = current };
 	int err = weir_key_make(&g->spec, &g->table, bytes, op->key_len, &w.key);
 
 	if (err)
@@ -586,60 +401,3 @@ int weir_gate_op(struct weir_client *c, struct weir_object *o, struct weir_op *o
 	}
 }
 
-/* &weir_kind_ops.give_back */
-void weir_gate_give_back(struct weir_object *o, struct weir_grant *grant)
-{
-	struct weir_gate *g = weir_gate(o);
-	struct weir_entry *e = grant->entry;
-	u64 word;
-	u32 n;
-
-	/* a grant that has ended meanwhile may have left the entry to be dropped */
-	if (!weir_table_lock(&g->table, e, &word))
-		return;
-	n = grant->n;
-	if (n || grant->request) {
-		weir_async_cancel(g, e, grant, &word);
-		n = grant->n;
-		this_cpu_add(g->totals->reclaimed, n);
-		WRITE_ONCE(grant->n, 0);
-		weir_gate_release_locked(g, e, n);
-		weir_grant_put(grant);
-	}
-	weir_gate_unlock(g, e, weir_table_hash_of(&g->table, e), word);
-}
-
-/* Have up to KICK_STEP of the sleeping callers look again; false: that was all. */
-static bool kick_step(struct weir_gate *g, struct list_head *all)
-{
-	struct gate_waiter *w;
-	unsigned int i;
-
-	spin_lock_bh(&g->lock);
-	for (i = 0; i < KICK_STEP && !list_empty(all); i++) {
-		w = list_first_entry(all, struct gate_waiter, place.all);
-		list_move_tail(&w->place.all, &g->waiters);
-		/* pairs with the READ_ONCE() in doze() */
-		WRITE_ONCE(w->kicked, true);
-		wake_up_process(w->task);
-	}
-	spin_unlock_bh(&g->lock);
-	return i == KICK_STEP;
-}
-
-/*
- * The gate has changed, or is dead: all that wait look again. The caller keeps the gate.
- * May sleep.
- */
-void weir_gate_kick(struct weir_gate *g)
-{
-	LIST_HEAD(all);
-
-	/* waiters may leave meanwhile; a caller that joins now has seen the change */
-	spin_lock_bh(&g->lock);
-	list_splice_init(&g->waiters, &all);
-	spin_unlock_bh(&g->lock);
-	while (kick_step(g, &all))
-		cond_resched();
-	weir_async_kick(g);
-}

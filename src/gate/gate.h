@@ -2,7 +2,8 @@
 /*
  * Gates: permits, plain or for each key, strictly first come, first served.
  *
- * gate_queue.h decides whose turn it is, gate.c acquires and releases permits, gate_async.c has
+ * gate_queue.h decides whose turn it is, gate.c acquires and releases permits, gate_grant.c grants
+ * them to the queues, gate_async.c has
  * requests that wait while their holder does not sleep, gate_module.c serves other modules,
  * gate_object.c creates, changes and shows gates, grant.h records what each holder has.
  */
@@ -14,6 +15,7 @@
 #include <linux/percpu.h>
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
+#include <linux/workqueue.h>
 
 #include "table/keyed.h"
 #include "table/op.h"
@@ -42,6 +44,8 @@ struct weir_gate_totals {
  * @lock:	inside the entry's lock
  * @waiters:	G: all sleeping callers, of every key
  * @async:	G: all requests, of every key, until they are gone
+ * @unserved:	G: places that fit, each the first of its queue, for @serve
+ * @serve:	grants to the queues of @unserved
  * @deadlines:	G: those of them that wait and have a deadline, by that
  * @timer:	G to start: for the first of them
  */
@@ -54,6 +58,8 @@ struct weir_gate {
 	spinlock_t			lock;		/* the lists, deadlines, timer */
 	struct list_head		waiters;
 	struct list_head		async;
+	struct list_head		unserved;
+	struct work_struct		serve;
 	struct rb_root_cached		deadlines;
 	struct hrtimer			timer;
 };
@@ -69,6 +75,7 @@ int weir_gate_take(struct weir_gate *g, const struct weir_key *key, u32 n);
 int weir_gate_give(struct weir_gate *g, const struct weir_key *key, u32 n);
 void weir_gate_give_back(struct weir_object *o, struct weir_grant *grant);
 void weir_gate_kick(struct weir_gate *g);
+void weir_gate_serve(struct work_struct *work);
 u64 weir_gate_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word,
 		      u64 now);
 

@@ -20,7 +20,7 @@
 #include "core/request.h"
 
 #define ONE		2ULL	/* in the entry's word: bit 0 is its lock */
-#define TIMER_STEP	64	/* requests that one run of the timer ends */
+#define TIMER_STEP	64	/* requests that one run of the timer ends or grants, about */
 
 /**
  * struct weir_async - a queued acquisition
@@ -259,13 +259,16 @@ static int reason_to_leave(const struct weir_gate *g, const struct weir_async *a
 	return a->until > ktime_get_boottime_ns() ? WEIR_GATE_QUEUED : WEIR_GATE_TIMED_OUT;
 }
 
-/* Dequeue the request if there is a reason to. Entry lock held; the request is queued. */
-static void leave_if_due(struct weir_gate *g, struct weir_entry *e, struct weir_async *a)
+/*
+ * Dequeue the request if there is a reason to. Entry lock held; the request is queued. Return:
+ * the number of places served after it.
+ */
+static unsigned int leave_if_due(struct weir_gate *g, struct weir_entry *e, struct weir_async *a)
 {
 	int ret = reason_to_leave(g, a);
 
 	if (ret == WEIR_GATE_QUEUED)
-		return;
+		return 0;
 	weir_gate_dequeue(g, &a->place);
 	async_end(a, ret);
 	if (ret == WEIR_GATE_TIMED_OUT) {
@@ -273,25 +276,28 @@ static void leave_if_due(struct weir_gate *g, struct weir_entry *e, struct weir_
 		this_cpu_inc(g->totals->timeouts);
 	}
 	/* it stood before others that may fit */
-	weir_gate_grant_waiters(g, e);
+	return weir_gate_grant_waiters(g, e);
 }
 
 /*
  * The gate has changed, or time has gone by. Under RCU; @a was found in a list just now,
  * so it and its gate are there. It may be gone from the gate when the entry is locked.
+ *
+ * Return: the number of places looked at.
  */
-static void look_again(struct weir_async *a)
+static unsigned int look_again(struct weir_async *a)
 {
 	struct weir_gate *g = a->g;
 	struct weir_entry *e = a->place.e;
 	struct weir_grant *grant;
+	unsigned int n = 1;
 	u64 word;
 
 	if (!weir_table_lock(&g->table, e, &word))
-		return;
-	weir_gate_grant_waiters(g, e);
+		return n;
+	n += weir_gate_grant_waiters(g, e);
 	if (weir_turn_waits(&a->place.turn))
-		leave_if_due(g, e, a);
+		n += leave_if_due(g, e, a);
 	/* what is left of it outlives the gate, without an entry or a grant */
 	if (!weir_object_alive(&g->obj) && !list_empty(&a->place.all)) {
 		grant = a->grant;
@@ -300,6 +306,7 @@ static void look_again(struct weir_async *a)
 		weir_grant_put(grant);
 	}
 	weir_gate_unlock(g, e, weir_table_hash_of(&g->table, e), word);
+	return n;
 }
 
 /* One of them, back to where they belong; NULL: that was all. */
@@ -357,18 +364,16 @@ enum hrtimer_restart weir_async_timer(struct hrtimer *timer)
 {
 	struct weir_gate *g = container_of(timer, struct weir_gate, timer);
 	struct weir_async *a;
-	unsigned int i;
+	unsigned int n = 0;
 
 	/* a request in the tree of deadlines keeps its gate */
-	for (i = 0; i < TIMER_STEP; i++) {
+	do {
 		rcu_read_lock();
 		a = first_due(g);
 		if (a)
-			look_again(a);
+			n += look_again(a);
 		rcu_read_unlock();
-		if (!a)
-			break;
-	}
+	} while (a && n < TIMER_STEP);
 	spin_lock_bh(&g->lock);
 	timer_start(g);
 	spin_unlock_bh(&g->lock);

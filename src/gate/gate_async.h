@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Queues of a gate: places of sleeping callers (gate.c) and of requests (gate_async.c).
- *
  * A request is a queued acquisition: it belongs to a grant, as request.h says, and waits in the
  * queue among the others. It leaves the queue
  *
@@ -16,47 +14,7 @@
 #ifndef _WEIR_GATE_ASYNC_H
 #define _WEIR_GATE_ASYNC_H
 
-#include <linux/time64.h>
-
-#include "gate/gate.h"
-#include "lib/gate_queue.h"
-
-#define WEIR_GATE_SLACK_NS (50 * NSEC_PER_USEC)	/* others wait behind: not ours to choose */
-
-/* What became of an acquisition; or an errno. */
-enum weir_gate_answer {
-	WEIR_GATE_GRANTED,
-	WEIR_GATE_REFUSED,	/* not now */
-	WEIR_GATE_SLEEP,	/* in the queue */
-	WEIR_GATE_QUEUED,	/* in the queue, without a sleeping task */
-	WEIR_GATE_TIMED_OUT,	/* refused, and counted when it was */
-	WEIR_GATE_CANCELLED,
-	WEIR_GATE_NO_ENTRY,	/* one must be made */
-	WEIR_GATE_AGAIN,	/* something came between */
-};
-
-/**
- * struct weir_gate_place - a place in the queue of a key
- * @turn: in the queue of the key, or in none; entry's lock
- * @async: it is part of a &struct weir_async; no task sleeps for it
- * @e: the entry; constant, valid while @turn is in its queue
- * @all: in @waiters of the gate while @turn is in its queue, or in @async until the request
- *	is gone; the gate's lock
- */
-struct weir_gate_place {
-	struct weir_turn	turn;
-	bool			async;
-	struct weir_entry	*e;
-	struct list_head	all;
-};
-
-/* gate.c */
-int weir_gate_enqueue(struct weir_gate *g, struct weir_gate_place *p, struct weir_entry *e,
-		      u32 n);
-void weir_gate_dequeue(struct weir_gate *g, struct weir_gate_place *p);
-void weir_gate_grant_waiters(struct weir_gate *g, struct weir_entry *e);
-
-void weir_gate_take_out(struct weir_gate *g, struct weir_grant *to, u32 n);
+#include "gate/gate_place.h"
 
 struct weir_async;
 

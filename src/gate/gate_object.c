@@ -62,6 +62,8 @@ static struct weir_object *gate_create(struct weir_client *client, void *view)
 	spin_lock_init(&g->lock);
 	INIT_LIST_HEAD(&g->waiters);
 	INIT_LIST_HEAD(&g->async);
+	INIT_LIST_HEAD(&g->unserved);
+	INIT_WORK(&g->serve, weir_gate_serve);
 	g->deadlines = RB_ROOT_CACHED;
 	weir_hrtimer_setup(&g->timer, weir_async_timer, CLOCK_BOOTTIME,
 			   HRTIMER_MODE_ABS_SOFT);
@@ -73,6 +75,7 @@ static void gate_release(struct weir_object *o)
 	struct weir_gate *g = weir_gate(o);
 
 	hrtimer_cancel(&g->timer);
+	cancel_work_sync(&g->serve);
 	weir_keyed_release(o);
 }
 

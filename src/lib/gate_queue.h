@@ -83,18 +83,26 @@ static inline void weir_gate_queue_leave(struct weir_gate_queue *q,
 	q->nwaiters--;
 }
 
+/* The first waiter if its permits are free, or NULL. */
+static inline struct weir_turn *weir_gate_queue_ready(struct weir_gate_queue *q, u32 permits)
+{
+	struct weir_turn *turn = weir_queue_first(&q->waiters);
+
+	return turn && weir_gate_queue_fits(q, permits, turn->n) ? turn : NULL;
+}
+
 /*
  * Grant to the first waiter if its permits are free, and dequeue it. Return: the waiter, or
  * NULL.
  */
 static inline struct weir_turn *weir_gate_queue_next(struct weir_gate_queue *q, u32 permits)
 {
-	struct weir_turn *turn = weir_queue_first(&q->waiters);
+	struct weir_turn *turn = weir_gate_queue_ready(q, permits);
 
-	if (!turn || !weir_gate_queue_fits(q, permits, turn->n))
-		return NULL;
-	weir_gate_queue_leave(q, turn);
-	q->in_use += turn->n;
+	if (turn) {
+		weir_gate_queue_leave(q, turn);
+		q->in_use += turn->n;
+	}
 	return turn;
 }
 

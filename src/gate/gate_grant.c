@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Grants to the queues of a gate.
+ *
+ * A task that releases permits, or leaves a queue, grants what is free to the first waiters, and
+ * wakes each when it has its permits. It serves GRANT_STEP of them at most; a work item of the
+ * gate continues in steps, with the entry unlocked in between. A caller that comes meanwhile
+ * finds a queue, and joins its end.
+ */
+
+#include <linux/sched.h>
+#include <linux/sched/task.h>
+#include <linux/workqueue.h>
+
+#include "core/client.h"
+#include "core/request.h"
+#include "gate/gate_async.h"
+
+#define GRANT_STEP	64	/* places served in one hold of an entry's lock */
+#define KICK_STEP	64	/* sleeping callers woken in one hold of the gate's lock */
+
+static struct weir_gate_place *place_of(struct weir_turn *turn)
+{
+	return container_of(turn, struct weir_gate_place, turn);
+}
+
+/* Dequeue the first waiter if its permits are free, and charge them. Return: its place, or NULL. */
+static struct weir_gate_place *next_of(struct weir_gate *g, struct weir_entry *e)
+{
+	struct weir_turn *turn;
+
+	turn = weir_gate_queue_next(&e->queue, READ_ONCE(g->permits));
+	return turn ? place_of(turn) : NULL;
+}
+
+/* Fill in the answer; @e is NULL for a key without an entry. */
+void weir_gate_answer(struct weir_gate_waiter *w, const struct weir_entry *e, int verdict)
+{
+	u32 permits = READ_ONCE(w->g->permits);
+
+	w->op->verdict = verdict;
+	w->op->limit = permits;
+	w->op->remaining = e ? weir_gate_queue_free(&e->queue, permits) : permits;
+	w->op->held = w->grant ? w->grant->n : 0;
+}
+
+/* Account @n granted permits; the caller records the holder. Must hold the entry's lock. */
+void weir_gate_account_grant(struct weir_gate *g, u32 n)
+{
+	this_cpu_add(g->totals->in_use, n);
+	this_cpu_inc(g->totals->acquired);
+}
+
+/* To a holder. Entry locked. */
+void weir_gate_take_out(struct weir_gate *g, struct weir_grant *to, u32 n)
+{
+	weir_gate_account_grant(g, n);
+	WRITE_ONCE(to->n, to->n + n);
+}
+
+/* Account a place that has left the queue of the entry. */
+static void left(struct weir_gate *g, struct weir_gate_place *p)
+{
+	spin_lock(&g->lock);
+	list_del_init(&p->unserved);
+	if (p->async)
+		weir_async_left(g, p);
+	else
+		list_del(&p->all);
+	spin_unlock(&g->lock);
+	this_cpu_dec(g->totals->waiting);
+}
+
+/* Entry locked. */
+void weir_gate_dequeue(struct weir_gate *g, struct weir_gate_place *p)
+{
+	weir_gate_queue_leave(&p->e->queue, &p->turn);
+	left(g, p);
+}
+
+static void wake(struct weir_gate_waiter *w)
+{
+	struct task_struct *task = w->task;
+
+	get_task_struct(task);
+	/* from here on the waiter owns @w: pairs with the acquire in look_again() of gate.c */
+	smp_store_release(&w->granted, true);
+	wake_up_process(task);
+	put_task_struct(task);
+}
+
+void weir_gate_grant_find(struct weir_gate_waiter *w, const struct weir_entry *e)
+{
+	w->grant = weir_grant_find(w->c, w->op->tag, &w->g->obj, e);
+}
+
+/* The permits are the caller's. Entry locked. */
+void weir_gate_granted(struct weir_gate_waiter *w, struct weir_entry *e)
+{
+	w->grant = weir_grant_get(w->c, w->op->tag, &w->g->obj, e, &w->new);
+	weir_gate_take_out(w->g, w->grant, w->op->n);
+}
+
+/* Grant to a place of a sleeping caller, which has left the queue. Entry locked. */
+static void grant_sleeper(struct weir_gate_waiter *w, struct weir_entry *e)
+{
+	weir_gate_granted(w, e);
+	weir_gate_answer(w, e, WEIR_ALLOWED);
+	wake(w);
+}
+
+/* Have weir_gate_serve() continue with the first place of the queue, if it fits. Entry locked. */
+static void serve_later(struct weir_gate *g, struct weir_entry *e)
+{
+	struct weir_turn *turn = weir_gate_queue_ready(&e->queue, READ_ONCE(g->permits));
+
+	if (!turn)
+		return;
+	spin_lock(&g->lock);
+	list_move_tail(&place_of(turn)->unserved, &g->unserved);
+	spin_unlock(&g->lock);
+	queue_work(system_unbound_wq, &g->serve);
+}
+
+/**
+ * weir_gate_grant_waiters - grant what is free to the queue of an entry
+ * @g: the gate; a dead one grants nothing
+ * @e: the entry, locked
+ *
+ * Grants to GRANT_STEP places at most. A work item of the gate grants to the others.
+ *
+ * Return: the number of places served.
+ */
+unsigned int weir_gate_grant_waiters(struct weir_gate *g, struct weir_entry *e)
+{
+	struct weir_gate_place *p;
+	unsigned int n;
+
+	for (n = 0; n < GRANT_STEP; n++) {
+		p = weir_object_alive(&g->obj) ? next_of(g, e) : NULL;
+		if (!p)
+			return n;
+		left(g, p);
+		if (p->async)
+			weir_async_granted(g, p);
+		else
+			grant_sleeper(container_of(p, struct weir_gate_waiter, place), e);
+	}
+	serve_later(g, e);
+	return n;
+}
+
+/* Grant to the queue of the first place that was left unserved. False: there is none. */
+static bool serve_step(struct weir_gate *g)
+{
+	struct weir_gate_place *p;
+	struct weir_entry *e;
+	u64 word;
+
+	rcu_read_lock();
+	spin_lock_bh(&g->lock);
+	p = list_first_entry_or_null(&g->unserved, struct weir_gate_place, unserved);
+	if (p) {
+		list_del_init(&p->unserved);
+		/* an entry with waiters is not idle, and RCU keeps one that was dropped since */
+		e = p->e;
+	}
+	spin_unlock_bh(&g->lock);
+	if (p && weir_table_lock(&g->table, e, &word)) {
+		weir_gate_grant_waiters(g, e);
+		weir_gate_unlock(g, e, weir_table_hash_of(&g->table, e), word);
+	}
+	rcu_read_unlock();
+	return p;
+}
+
+/* &weir_gate.serve */
+void weir_gate_serve(struct work_struct *work)
+{
+	struct weir_gate *g = container_of(work, struct weir_gate, serve);
+
+	while (serve_step(g))
+		cond_resched();
+}
+
+/* @n permits come back, as the caller has noted. Entry locked. */
+void weir_gate_release_locked(struct weir_gate *g, struct weir_entry *e, u32 n)
+{
+	weir_gate_queue_back(&e->queue, n);
+	this_cpu_sub(g->totals->in_use, n);
+	weir_gate_grant_waiters(g, e);
+}
+
+/* Drop the entry's lock, and wake pollers. */
+void weir_gate_wake_unlock(struct weir_gate *g, struct weir_entry *e, u64 word)
+{
+	struct llist_node *ended = weir_request_wake_list();
+
+	weir_table_unlock(&g->table, e, word);
+	weir_request_wake(ended);
+}
+
+/*
+ * Unlock the entry. It may be idle from here on; then the sweep is kicked, unless it knows of
+ * an earlier one. Must hold rcu_read_lock().
+ */
+void weir_gate_unlock(struct weir_gate *g, struct weir_entry *e, u64 hash, u64 word)
+{
+	u64 now = weir_table_now(&g->table);
+
+	if (weir_gate_idle_at(&g->table, e, word, now) == now)
+		weir_table_update_expiry(&g->table, hash, now);
+	weir_gate_wake_unlock(g, e, word);
+}
+
+/*
+ * Enqueue. Return: 0, and the place may already have been granted and dequeued again; -ENODEV;
+ * -E2BIG. The gate is checked under its lock, after which weir_gate_kick() finds this place.
+ */
+int weir_gate_enqueue(struct weir_gate *g, struct weir_gate_place *p, struct weir_entry *e,
+		      u32 n)
+{
+	int err = 0;
+
+	p->e = e;
+	INIT_LIST_HEAD(&p->unserved);
+	spin_lock(&g->lock);
+	if (!weir_object_alive(&g->obj))
+		err = -ENODEV;
+	else if (n > READ_ONCE(g->permits))
+		err = -E2BIG;
+	else
+		list_add_tail(&p->all, p->async ? &g->async : &g->waiters);
+	spin_unlock(&g->lock);
+	if (err)
+		return err;
+	weir_gate_queue_join(&e->queue, &p->turn, n);
+	this_cpu_inc(g->totals->waiting);
+	/* more permits may have come since it was found that they do not suffice */
+	weir_gate_grant_waiters(g, e);
+	return 0;
+}
+
+/* &weir_kind_ops.give_back */
+void weir_gate_give_back(struct weir_object *o, struct weir_grant *grant)
+{
+	struct weir_gate *g = weir_gate(o);
+	struct weir_entry *e = grant->entry;
+	u64 word;
+	u32 n;
+
+	/* a grant that has ended meanwhile may have left the entry to be dropped */
+	if (!weir_table_lock(&g->table, e, &word))
+		return;
+	n = grant->n;
+	if (n || grant->request) {
+		weir_async_cancel(g, e, grant, &word);
+		n = grant->n;
+		this_cpu_add(g->totals->reclaimed, n);
+		WRITE_ONCE(grant->n, 0);
+		weir_gate_release_locked(g, e, n);
+		weir_grant_put(grant);
+	}
+	weir_gate_unlock(g, e, weir_table_hash_of(&g->table, e), word);
+}
+
+/* Have up to KICK_STEP of the sleeping callers look again; false: that was all. */
+static bool kick_step(struct weir_gate *g, struct list_head *all)
+{
+	struct weir_gate_waiter *w;
+	unsigned int i;
+
+	spin_lock_bh(&g->lock);
+	for (i = 0; i < KICK_STEP && !list_empty(all); i++) {
+		w = list_first_entry(all, struct weir_gate_waiter, place.all);
+		list_move_tail(&w->place.all, &g->waiters);
+		/* pairs with the READ_ONCE() in doze() */
+		WRITE_ONCE(w->kicked, true);
+		wake_up_process(w->task);
+	}
+	spin_unlock_bh(&g->lock);
+	return i == KICK_STEP;
+}
+
+/*
+ * The gate has changed, or is dead: all that wait look again. The caller keeps the gate.
+ * May sleep.
+ */
+void weir_gate_kick(struct weir_gate *g)
+{
+	LIST_HEAD(all);
+
+	/* waiters may leave meanwhile; a caller that joins now has seen the change */
+	spin_lock_bh(&g->lock);
+	list_splice_init(&g->waiters, &all);
+	spin_unlock_bh(&g->lock);
+	while (kick_step(g, &all))
+		cond_resched();
+	weir_async_kick(g);
+}
