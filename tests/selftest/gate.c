@@ -191,7 +191,7 @@ TEST_F(calls, op_refused)
 		BAD(EINVAL, bad.n = 0);
 		BAD(EINVAL, bad.n = -1);
 		BAD(EINVAL, bad.n = 1LL << 32);
-		BAD(EINVAL, bad.flags = 4);
+		BAD(EINVAL, bad.flags = 8);
 		BAD(EINVAL, bad.plan = 1);
 		BAD(EINVAL, bad.key[31] = 1);
 		BAD(EINVAL, op_key(&bad, &A, 8));
