@@ -106,6 +106,9 @@ TEST_F(charge, counters)
 
 	if (!self->ready)
 		SKIP(return, "no memory cgroups");
+	/* KASAN keeps freed objects, and records of allocations, which nobody is charged for */
+	if (getenv("WEIR_KERNEL") && !strcmp(getenv("WEIR_KERNEL"), "debug"))
+		SKIP(return, "memory use cannot be measured with KASAN");
 	/* what is made once, and stays */
 	ASSERT_EQ(0, person_run(USER, USER, make_counters, NULL));
 	objects_wipe();
