@@ -162,16 +162,17 @@ TEST_F(gate_poll, flags)
 {
 	static const __u16 others[] = { WEIR_OP_RELEASE, WEIR_OP_CANCEL,
 					WEIR_OP_GATE_STATE };
+	static const __u16 known = WEIR_OP_QUEUE | WEIR_OP_PTR | WEIR_OP_RELATIVE;
 	struct weir_op op;
 
 	for (int bit = 0; bit < 16; bit++) {
 		op = op_make(WEIR_OP_ACQUIRE, self->gate, 1);
 		op.flags = 1U << bit;
-		if (!(op.flags & (WEIR_OP_QUEUE | WEIR_OP_PTR)))
+		if (!(op.flags & known))
 			EXPECT_EQ(-EINVAL, op_run(self->fd, &op));
 		op = op_make(WEIR_OP_ACQUIRE, self->gate, 1);
 		op.flags = WEIR_OP_QUEUE | 1U << bit;
-		if (op.flags & ~(WEIR_OP_QUEUE | WEIR_OP_PTR))
+		if (op.flags & ~known)
 			EXPECT_EQ(-EINVAL, op_run(self->fd, &op));
 	}
 	for (int i = 0; i < 3; i++) {
