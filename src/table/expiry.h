@@ -68,4 +68,23 @@ static inline u64 weir_expiry_root(const struct weir_expiry *x)
 	return atomic64_read(&x->level[x->nlevels - 1][0]);
 }
 
+/*
+ * A number that changes with each step, at its begin and at its end. The barriers here and in
+ * weir_expiry_stepped() pair with those of write_seqcount_begin() and write_seqcount_end().
+ */
+static inline unsigned int weir_expiry_seq(const struct weir_expiry *x)
+{
+	unsigned int seq = READ_ONCE(x->seq.seqcount.sequence);
+
+	smp_rmb();
+	return seq;
+}
+
+/* Whether any CPU has begun or ended a step since. */
+static inline bool weir_expiry_stepped(const struct weir_expiry *x, unsigned int seq)
+{
+	smp_rmb();
+	return READ_ONCE(x->seq.seqcount.sequence) != seq;
+}
+
 #endif /* _WEIR_EXPIRY_H */

@@ -12,8 +12,8 @@ struct weir_table;
 
 /* A search for room ends with the group in which it has seen this many entries... */
 #define WEIR_ROOM_ENTRIES	64
-/* ...or after this many groups. */
-#define WEIR_ROOM_GROUPS	4
+/* ...or after this many steps. */
+#define WEIR_ROOM_GROUPS	8
 
 void weir_sweep_init(struct weir_table *t);
 void weir_sweep_stop(struct weir_table *t);

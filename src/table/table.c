@@ -198,15 +198,6 @@ bool weir_table_step(struct weir_table *t)
 	return weir_expiry_step(&t->expiry, weir_table_now(t), group_scan, &scan);
 }
 
-/* Drop the idle entries of one group, by a clock read when nobody else does so. */
-static bool room_step(struct scan *scan)
-{
-	struct weir_table *t = scan->t;
-
-	return weir_expiry_step(&t->expiry, weir_table_now(t), group_scan, scan) ||
-	       weir_expiry_step(&t->expiry, weir_table_now(t), group_scan, scan);
-}
-
 static bool table_has_room(const struct weir_table *t, unsigned int n)
 {
 	return (u64)atomic64_read(&t->nr) + n <= READ_ONCE(t->max_keys);
@@ -223,26 +214,27 @@ static bool table_has_room(const struct weir_table *t, unsigned int n)
  * drops may be replaced by other CPUs at once; then the caller tries again.
  *
  * Context: process or softirq, with or without RCU; no stripe locked.
- * Cost: one read if nothing can be idle.
+ * Cost: one read if there is room; four if nothing can be idle.
  * Return: false if there is no room, and too few of the examined entries were idle. Never
- *	because other CPUs took what this search made.
+ *	because other CPUs took what this search, or one at the same time, made.
  */
 bool weir_table_room(struct weir_table *t, unsigned int n)
 {
 	struct scan scan = { .t = t, .for_room = true };
 	/* above a cap that was lowered, a dropped entry makes no room */
 	bool above = !table_has_room(t, 0);
-	unsigned int groups;
+	unsigned int groups = 0, seq;
 
-	for (groups = 0; !table_has_room(t, n); groups++) {
-		if (!above && scan.dropped >= n)
+	do {
+		seq = weir_expiry_seq(&t->expiry);
+		if (table_has_room(t, n) || (!above && scan.dropped >= n))
+			return true;
+		if (groups++ == WEIR_ROOM_GROUPS || scan.seen >= WEIR_ROOM_ENTRIES)
 			break;
-		if (groups == WEIR_ROOM_GROUPS || scan.seen >= WEIR_ROOM_ENTRIES ||
-		    !room_step(&scan))
-			/* another CPU may have made it meanwhile */
-			return table_has_room(t, n);
-	}
-	return true;
+	} while (weir_expiry_step(&t->expiry, weir_table_now(t), group_scan, &scan) ||
+		 weir_expiry_stepped(&t->expiry, seq));
+	/* another CPU may have made it meanwhile */
+	return table_has_room(t, n);
 }
 
 /**
