@@ -31,7 +31,7 @@
 
 #define PERIOD		50000	/* ns between two requests of the watcher */
 #define CAP		100000	/* instructions: 64 entries at 1,500 each */
-#define PAGE_COST	150	/* of the page allocator, for a page taken or returned */
+#define PAGE_COST	250	/* of the page allocator, for a page taken or returned */
 #define KEYS		200000
 #define LARGE		(1 << 20)	/* keys, the default cap of one owner; 8 bytes of buckets each */
 #define QUEUED		4000
