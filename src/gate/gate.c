@@ -3,9 +3,10 @@
  * Acquiring and releasing permits.
  *
  * A key's held permits and its queue are in its entry, under the entry's lock. A task that
- * releases permits grants them to the first waiters (gate_grant.c). Each waiter is therefore woken once, when it has its permits, and none is
- * overtaken: a caller that finds a queue joins its end, however few permits it wants.
- * Asynchronous requests are in the same queue: gate_async.h.
+ * releases permits grants them to the first waiters (gate_grant.c). Each waiter is therefore
+ * woken once, when it has its permits, and none is overtaken: a caller that finds a queue joins
+ * its end, however few permits it wants. Asynchronous requests are in the same queue:
+ * gate_async.h.
  *
  * Cost beside finding the key: memory for a grant, two walks down the client's tree of grants,
  * one lock and one unlock of the entry, of the object's list of grants, and the count that

@@ -76,14 +76,14 @@ static inline unsigned int weir_expiry_seq(const struct weir_expiry *x)
 {
 	unsigned int seq = READ_ONCE(x->seq.seqcount.sequence);
 
-	smp_rmb();
+	smp_rmb();	/* see above */
 	return seq;
 }
 
 /* Whether any CPU has begun or ended a step since. */
 static inline bool weir_expiry_stepped(const struct weir_expiry *x, unsigned int seq)
 {
-	smp_rmb();
+	smp_rmb();	/* pairs as in weir_expiry_seq() */
 	return READ_ONCE(x->seq.seqcount.sequence) != seq;
 }
 

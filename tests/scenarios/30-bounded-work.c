@@ -33,7 +33,7 @@
 #define CAP		100000	/* instructions: 64 entries at 1,500 each */
 #define PAGE_COST	250	/* of the page allocator, for a page taken or returned */
 #define KEYS		200000
-#define LARGE		(1 << 20)	/* keys, the default cap of one owner; 8 bytes of buckets each */
+#define LARGE		1048576	/* keys, the default cap of one owner; 8 bytes of buckets each */
 #define QUEUED		4000
 #define HELD		16000
 #define OBJECTS		1000
