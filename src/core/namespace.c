@@ -2,10 +2,10 @@
 /* Namespaces and their caps. See namespace.h. */
 
 #include <linux/err.h>
-#include <linux/hashtable.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
+#include <linux/xarray.h>
 
 #include "core/namespace.h"
 #include "core/registry.h"
@@ -29,8 +29,7 @@ MODULE_PARM_DESC(max_keys_per_uid, "sum of max_keys over one owner's keyed objec
 /* The part of the host's caps that is kept for CAP_SYS_ADMIN: one of so many. */
 #define RESERVED	16
 
-static DEFINE_HASHTABLE(namespaces, 8);	/* L; by owner */
-static DEFINE_MUTEX(table_lock);	/* L */
+static DEFINE_XARRAY(namespaces);	/* under its own lock; by owner */
 static u64 objects_sum;			/* M; WRITE_ONCE() */
 static u64 keys_sum;			/* M; WRITE_ONCE() */
 static struct weir_namespace *root;	/* its reference is the module's */
@@ -59,29 +58,24 @@ static struct weir_namespace *namespace_new(kuid_t owner)
 	return ns;
 }
 
-/* One whose last reference is going leaves the table before another is looked for. */
-static struct weir_namespace *table_find(kuid_t owner)
-{
-	struct weir_namespace *ns;
-
-	lockdep_assert_held(&table_lock);
-	hash_for_each_possible(namespaces, ns, hash, __kuid_val(owner))
-		if (uid_eq(ns->owner, owner))
-			return ns;
-	return NULL;
-}
-
+/*
+ * The namespace of @owner, or else @new, or NULL if that is NULL. A user can keep the namespaces
+ * of any owners, so the cost does not depend on their number. Return: -ENOMEM.
+ */
 static struct weir_namespace *table_get(kuid_t owner, struct weir_namespace *new)
 {
 	struct weir_namespace *ns;
 
-	mutex_lock(&table_lock);
-	ns = table_find(owner);
-	if (ns)
+	xa_lock(&namespaces);
+	/* allocates without the lock, and looks again with it */
+	ns = new ? __xa_cmpxchg(&namespaces, __kuid_val(owner), NULL, new, GFP_KERNEL_ACCOUNT) :
+		   xa_load(&namespaces, __kuid_val(owner));
+	/* one whose last reference is going has left the table */
+	if (ns && !xa_is_err(ns))
 		refcount_inc(&ns->ref);
-	else if (new)
-		hash_add(namespaces, &new->hash, __kuid_val(owner));
-	mutex_unlock(&table_lock);
+	xa_unlock(&namespaces);
+	if (xa_is_err(ns))
+		return ERR_PTR(xa_err(ns));
 	return ns ?: new;
 }
 
@@ -103,16 +97,16 @@ struct weir_namespace *weir_namespace_get(kuid_t owner)
 	ns = table_get(owner, new);
 	if (ns != new)
 		kfree(new);
-	return ns;
+	return IS_ERR(ns) ? NULL : ns;
 }
 
 /* Context: process. NULL is none. */
 void weir_namespace_put(struct weir_namespace *ns)
 {
-	if (!ns || !refcount_dec_and_mutex_lock(&ns->ref, &table_lock))
+	if (!ns || !refcount_dec_and_lock(&ns->ref, &namespaces.xa_lock))
 		return;
-	hash_del(&ns->hash);
-	mutex_unlock(&table_lock);
+	__xa_erase(&namespaces, __kuid_val(ns->owner));
+	xa_unlock(&namespaces);
 	/* writers of events that saw one of its objects alive are in an RCU read side */
 	queue_rcu_work(queue, &ns->free);
 }

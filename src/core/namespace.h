@@ -22,11 +22,10 @@ struct weir_info;
 /**
  * struct weir_namespace - of one owner
  *
- * I: constant. M: registry mutex. L: the table's lock.
+ * I: constant. M: registry mutex.
  *
  * @owner:	I: a user of the host
  * @ref:	objects and clients
- * @hash:	L: in the table of all namespaces
  * @creating:	held while an object of this owner is made: at most one at a time, so
  *		that of several creators of one name only one builds. Outside of the
  *		registry mutex.
@@ -38,7 +37,6 @@ struct weir_info;
 struct weir_namespace {
 	kuid_t owner;
 	refcount_t ref;
-	struct hlist_node hash;
 	struct mutex creating;	/* one creation at a time */
 	u64 objects;
 	u64 keys;

@@ -9,7 +9,7 @@
  *	set_lock		mutex		of a limiter or gate: one live change at a time
  *	namespace->creating	mutex		one object of an owner is made
  *	registry mutex		mutex		names, numbers, caps
- *	namespaces' table	mutex		namespaces by owner; a leaf
+ *	namespaces' table	spinlock	namespaces by owner; a leaf
  *	(sysfs)					taken inside the registry's, to remove a folder
  *	expiry->lock		spinlock, BH	raising bounds
  *	stripe of a table	spinlock, BH	links and entries of its buckets; transactions

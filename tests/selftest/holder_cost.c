@@ -19,6 +19,7 @@
 #define FEW	2000
 #define MANY	(4 * FEW)
 #define CYCLES	5000
+#define OPENS	200
 
 FIXTURE(cost) {
 	int fd;
@@ -152,6 +153,54 @@ TEST_F_TIMEOUT(cost, spawn_beside_holders, 300)
 	EXPECT_EQ(MANY, gate_in_use(self->fd, self->gate));
 	close_all(first, MANY);
 	EXPECT_GT(4 * beside_files, beside_clients);
+}
+
+/* Microseconds, at best of three times, to open and close the device so often. */
+static __u64 opening(void)
+{
+	__u64 best = ~0ULL;
+
+	for (int i = 0; i < 3; i++) {
+		__u64 before = cpu_time(RUSAGE_SELF);
+
+		for (int n = 0; n < OPENS; n++)
+			close(client_open(O_RDWR));
+		before = cpu_time(RUSAGE_SELF) - before;
+		best = before < best ? before : best;
+	}
+	return best + 1;
+}
+
+/* The upper bits of hash_32(): a table of 256 chains would have all such owners in one chain. */
+static bool shares_roots_chain(__u32 owner)
+{
+	return !(owner * 0x61C88647U >> 24);
+}
+
+/* An open file keeps the namespace of any owner, but not at the cost of another open(). */
+TEST_F_TIMEOUT(cost, opening_beside_namespaces, 300)
+{
+	__u64 before, after;
+	int first = -1, n = 0;
+
+	if (!clock_counts())
+		SKIP(return, "the clock does not count instructions");
+	before = opening();
+	for (__u32 owner = 1; n < MANY; owner++) {
+		int fd;
+
+		if (!shares_roots_chain(owner))
+			continue;
+		fd = client_open(O_RDWR);
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, stream_choose(fd, owner));
+		first = n++ ? first : fd;
+	}
+	after = opening();
+	TH_LOG("%d opens: %llu us, beside %d namespaces: %llu us", OPENS,
+	       (unsigned long long)before, MANY, (unsigned long long)after);
+	close_all(first, MANY);
+	EXPECT_GT(2 * before, after);
 }
 
 /* kB that the kernel cannot take back. */
