@@ -74,16 +74,28 @@ static void waiting_del(struct weir_reserve_waiter *w)
 }
 
 /*
- * Nobody waits any more. Its timer may have expired already, and be waiting for the
- * entry's lock: it is a softirq, so in an RCU read side from before that.
+ * No run of the timer that has used the queue goes on. But the timer may still be started: a run
+ * that had started it again was not over when queue_end() tried to cancel it.
+ */
+static void queue_free(struct rcu_head *rcu)
+{
+	struct weir_reserve_queue *q = container_of(rcu, struct weir_reserve_queue, rcu);
+
+	hrtimer_cancel(&q->timer);
+	kfree(q);
+}
+
+/*
+ * The queue has no waiters any more. A run of the timer may wait for the entry's lock: it is in
+ * an RCU read side from before the end. One that begins later finds @over set.
  */
 static void queue_end(struct weir_reserve_queue *q, struct weir_entry *e)
 {
 	weir_entry_flag(e, WEIR_CHANGE_QUEUED, false);
 	rhashtable_remove_fast(&queues, &q->node, queues_params);
-	q->over = true;
+	WRITE_ONCE(q->over, true);
 	hrtimer_try_to_cancel(&q->timer);
-	kfree_rcu(q, rcu);
+	call_rcu(&q->rcu, queue_free);
 }
 
 /* The spare one is of use: NULL if there is no memory to make it known. */
@@ -109,8 +121,9 @@ void weir_reserve_leave(struct weir_reserve_waiter *w, struct weir_entry *e)
 	weir_queue_leave(&w->turn);
 	rb_erase_cached(&w->by_deadline, &q->deadlines);
 	q->tokens -= w->turn.n;
-	w->queue = NULL;
+	/* until then weir_reserve_kick_all() may start the timer of @w->queue */
 	waiting_del(w);
+	w->queue = NULL;
 	if (weir_queue_is_empty(&q->waiters))
 		queue_end(q, e);
 }
@@ -290,8 +303,8 @@ static enum hrtimer_restart timer_expired(struct hrtimer *timer)
 	u64 word;
 
 	rcu_read_lock();
-	/* dead: then the queue is over */
-	if (weir_table_lock(&q->l->table, e, &word)) {
+	/* over: the limiter and the entry may be gone. An entry that is dead has no queue. */
+	if (!READ_ONCE(q->over) && weir_table_lock(&q->l->table, e, &word)) {
 		if (q->over) {
 			weir_table_unlock(&q->l->table, e, word);
 		} else {
@@ -371,8 +384,7 @@ int weir_reserve_mod_init(void)
 /* Context: nobody waits any more, for no file is open. */
 void weir_reserve_mod_exit(void)
 {
-	/* a timer that has expired is a softirq */
-	synchronize_rcu();
+	rcu_barrier();		/* queue_free() */
 	WARN_ON_ONCE(atomic_read(&queues.nelems));
 	rhashtable_destroy(&queues);
 }

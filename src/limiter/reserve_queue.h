@@ -24,9 +24,10 @@
  * @waiters: E: &weir_reserve_waiter.turn in order of arrival; not empty while it is in use
  * @deadlines: E: &weir_reserve_waiter.by_deadline
  * @tokens: E: that they want
- * @over: E: it is not in use any more
+ * @over: E: it is not in use any more; READ_ONCE()
  * @timer: started with the entry locked, or by weir_reserve_kick_all() while a waiter
- *	of the queue is in &weir_limiter.waiting; not once it is over
+ *	of the queue is in &weir_limiter.waiting; not once it is over, but it may still be
+ *	started then
  * @rcu: after it is over
  */
 struct weir_reserve_queue {
@@ -52,7 +53,7 @@ struct weir_reserve_queue {
  * @task: O: to be woken
  * @spare: O: a queue to be used if there is none
  * @e: O: the entry, while it is in the queue
- * @queue: E: the one it is in, or joins
+ * @queue: E: the one it is in, or joins; set while @all is in a list
  * @turn: E: in its queue
  * @by_deadline: E: the same
  * @all: W: in &weir_limiter.waiting while it is in a queue
