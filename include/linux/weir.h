@@ -106,7 +106,8 @@ int weir_limiter_check(struct weir_limiter *limiter, const void *key,
  * weir_gate_get - get a reference to a gate
  * @name: its name
  *
- * Context and return: as weir_limiter_get().
+ * Context: process; may sleep.
+ * Return: as of weir_limiter_get().
  */
 struct weir_gate *weir_gate_get(const char *name);
 
@@ -165,7 +166,8 @@ int weir_gate_release(struct weir_gate *gate, const void *key, unsigned int key_
  * weir_counter_get - get a reference to a counter
  * @name: its name
  *
- * Context and return: as weir_limiter_get().
+ * Context: process; may sleep.
+ * Return: as of weir_limiter_get().
  */
 struct weir_counter *weir_counter_get(const char *name);
 

@@ -241,6 +241,8 @@ static int object_create(struct creation *cr)
  * @c: the client
  * @args: its struct
  * @user: the address of the user's struct
+ *
+ * Return: 0, or an errno that &struct weir_create lists.
  */
 int weir_create_run(struct weir_client *c, struct weir_create *args, u64 user)
 {

@@ -117,7 +117,9 @@ static __poll_t device_poll(struct file *file, poll_table *wait)
  * Opened anew by the same path, with the credentials of its open: so a client acts as the
  * user that opened it first, whichever process duplicates it.
  *
- * Context: may sleep. Return: its descriptor, or an errno.
+ * Context: may sleep.
+ *
+ * Return: its descriptor, or an errno.
  */
 int weir_device_dup(struct weir_client *c, u32 flags)
 {

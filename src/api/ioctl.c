@@ -427,6 +427,8 @@ static const struct ioctl_desc ioctls[] = {
  * @c: the client
  * @cmd: its number
  * @arg: user pointer to its struct
+ *
+ * Return: 0 or a descriptor, or an errno; -ENOTTY: there is no such ioctl.
  */
 long weir_ioctl(struct weir_client *c, unsigned int cmd, unsigned long arg)
 {

@@ -30,7 +30,9 @@ void weir_ops_add(const struct weir_kind_ops *kind)
  * weir_op_check - check an op without its object
  * @r: the op; with WEIR_OP_PTR the data it points to is copied in
  *
- * Context: may sleep. Return: 0, -EINVAL, -EFAULT.
+ * Context: may sleep.
+ *
+ * Return: 0, -EINVAL, -EFAULT.
  */
 int weir_op_check(struct weir_op_run *r)
 {

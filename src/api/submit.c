@@ -237,6 +237,7 @@ static int submit_get_any(struct weir_submit *args, struct weir_submit __user *u
  * @user: the user's struct
  *
  * Context: may sleep.
+ * Return: 0, or an errno that &struct weir_submit lists.
  */
 int weir_submit_run(struct weir_client *c, struct weir_submit __user *user)
 {

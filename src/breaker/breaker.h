@@ -36,7 +36,9 @@ struct weir_breaker_totals {
  * @config: as the user gave it, defaults filled in
  */
 struct weir_breaker {
+	/* private: the first members of every keyed object */
 	WEIR_KEYED(struct weir_breaker_totals);
+	/* public: */
 	struct weir_circuit_config	circuit;
 	struct weir_breaker_config	config;
 };

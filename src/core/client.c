@@ -219,7 +219,9 @@ static void client_copy_events(struct weir_client *to, struct weir_client *from)
  * @to: new, not visible to other tasks yet
  * @from: the client
  *
- * Context: may sleep. Return: 0; -ENOMEM, -EMFILE, -EINTR: some handles may have been copied.
+ * Context: may sleep.
+ *
+ * Return: 0; -ENOMEM, -EMFILE, -EINTR: some handles may have been copied.
  */
 int weir_client_copy(struct weir_client *to, struct weir_client *from)
 {
@@ -263,7 +265,9 @@ static int other_events_set(struct weir_client *c, struct weir_namespace *ns)
  * @c: the client
  * @owner: of the stream
  *
- * Context: may sleep. Return: 0, -EBUSY (another one beside its own was chosen before),
+ * Context: may sleep.
+ *
+ * Return: 0, -EBUSY (another one beside its own was chosen before),
  * -ENOMEM, -ERESTARTSYS.
  */
 int weir_client_events(struct weir_client *c, kuid_t owner)

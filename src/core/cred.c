@@ -74,6 +74,8 @@ bool weir_cred_in_group(const struct cred *cred, kgid_t gid)
  *
  * Ask last, where it decides: security modules are asked, too. That it is missing is
  * not audited: most calls that ask go another way then.
+ *
+ * Return: whether they have it.
  */
 bool weir_cred_admin(const struct cred *cred)
 {

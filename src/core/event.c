@@ -60,7 +60,9 @@ void weir_event_stream_init(struct weir_event_stream *s)
  * weir_event_stream_begin - have memory for records
  * @s: the stream
  *
- * Before anything is put into it. Context: may sleep. Return: 0 or -ENOMEM.
+ * Before anything is put into it. Context: may sleep.
+ *
+ * Return: 0 or -ENOMEM.
  */
 int weir_event_stream_begin(struct weir_event_stream *s)
 {
@@ -208,7 +210,9 @@ void weir_event_object(const struct weir_object *o, u32 type, s64 value, s64 mor
  * @len: its bytes, up to WEIR_RECORD_MAX
  * @seq: out: its number
  *
- * Context: may sleep. Return: 0 or -ENOMEM.
+ * Context: may sleep.
+ *
+ * Return: 0 or -ENOMEM.
  */
 int weir_event_emit(struct weir_namespace *ns, kuid_t uid, const char *tag,
 		    const u8 *data, unsigned int len, u64 *seq)
@@ -417,6 +421,8 @@ static void reader_arm(struct weir_event_reader *r)
  *
  * The caller has called poll_wait() with the reader's pollers. epoll polls again when the
  * events it waits for are changed, so no poll for input is missed.
+ *
+ * Return: EPOLLIN | EPOLLRDNORM, or 0.
  */
 __poll_t weir_event_poll(struct weir_event_reader *r, const struct cred *cred,
 			 poll_table *wait)

@@ -86,6 +86,8 @@ struct weir_grant *weir_grant_find(struct weir_client *c, u32 tag,
  * @new: from weir_grant_new(); set to NULL if it was used
  *
  * Cannot fail. weir_grant_put() must follow under the same lock if nothing was granted.
+ *
+ * Return: the grant.
  */
 struct weir_grant *weir_grant_get(struct weir_client *c, u32 tag, struct weir_object *o,
 				  struct weir_entry *e, struct weir_grant **new)

@@ -83,7 +83,9 @@ static struct weir_namespace *table_get(kuid_t owner, struct weir_namespace *new
  * weir_namespace_get - the namespace of an owner, which is made if there is none
  * @owner: the owner, see weir_cred_owner()
  *
- * Context: may sleep. Return: with a reference, or NULL: no memory.
+ * Context: may sleep.
+ *
+ * Return: with a reference, or NULL: no memory.
  */
 struct weir_namespace *weir_namespace_get(kuid_t owner)
 {

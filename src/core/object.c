@@ -57,6 +57,8 @@ void weir_object_live_put(struct weir_object *o)
  * @gid: the object's group
  * @mode: its mode
  * @cred: credentials of the user
+ *
+ * Return: WEIR_RIGHT_* bits.
  */
 u32 weir_rights_by_mode(kuid_t uid, kuid_t owner, kgid_t gid, unsigned int mode,
 			const struct cred *cred)
@@ -83,6 +85,8 @@ u32 weir_rights_by_mode(kuid_t uid, kuid_t owner, kgid_t gid, unsigned int mode,
  * @o: the object
  * @cred: of the client's open
  * @rights: WEIR_RIGHT_*
+ *
+ * Return: whether they give all of @rights.
  */
 bool weir_object_may(const struct weir_object *o, const struct cred *cred, u32 rights)
 {

@@ -67,7 +67,9 @@ static umode_t node_visible(struct kobject *kobj, struct attribute *attr, int n)
  * weir_sysfs_add - make an object's folder
  * @o: the object
  *
- * Context: may sleep; the name is claimed. Return: 0, or -ENOMEM and nothing was made.
+ * Context: may sleep; the name is claimed.
+ *
+ * Return: 0, or -ENOMEM and nothing was made.
  */
 int weir_sysfs_add(struct weir_object *o)
 {

@@ -32,6 +32,7 @@ struct weir_sysfs_node {
 
 /**
  * struct weir_attribute - a file whose value comes from the object
+ * @attr: name and mode of the file
  * @show: print the value
  * @index: for @show
  */

@@ -45,7 +45,9 @@ int weir_user_get(void *to, size_t size, u64 from, size_t min_size)
  * @size: its size
  * @to: the user's struct
  *
- * Members that the kernel's struct does not have are zeroed. Return: 0 or -EFAULT.
+ * Members that the kernel's struct does not have are zeroed.
+ *
+ * Return: 0 or -EFAULT.
  */
 int weir_user_put(const void *from, size_t size, u64 to)
 {

@@ -17,7 +17,9 @@
  * @to: u64[WEIR_VIEW_WORDS]
  * @user: the user's
  *
- * Context: may sleep. Return: 0, -EINVAL, -E2BIG, -EFAULT.
+ * Context: may sleep.
+ *
+ * Return: 0, -EINVAL, -E2BIG, -EFAULT.
  */
 int weir_view_take(const struct weir_view *view, u64 *to, u64 user)
 {

@@ -173,7 +173,9 @@ void weir_counter_take(struct weir_counter *c, u64 *values)
  * @n: how many
  * @first: out: the first of them
  *
- * Context: any. Return: 0, or -EOVERFLOW: the last number would exceed an s64.
+ * Context: any.
+ *
+ * Return: 0, or -EOVERFLOW: the last number would exceed an s64.
  */
 int weir_counter_next(struct weir_counter *c, u64 n, u64 *first)
 {
@@ -191,7 +193,9 @@ int weir_counter_next(struct weir_counter *c, u64 n, u64 *first)
  * weir_counter_init - allocate the storage of a counter
  * @c: zeroed, except its type and nfields, 1..64 (histogram: 0)
  *
- * Context: may sleep. Return: 0 or -ENOMEM. Call weir_counter_free() in either case.
+ * Context: may sleep.
+ *
+ * Return: 0 or -ENOMEM. Call weir_counter_free() in either case.
  */
 int weir_counter_init(struct weir_counter *c)
 {

@@ -44,6 +44,7 @@ struct weir_slot {
  *
  * I: set at creation, then constant. A: atomic. L: written under @lock, read under @base_seq.
  *
+ * @obj:	the header
  * @nfields:	I: 0 for a histogram
  * @slots: I: one per possible CPU; NULL for a sequence
  * @base_seq:	odd while @base changes

@@ -106,6 +106,7 @@ static void counter_release(struct weir_object *o)
  * @args: the ioctl's struct; results are filled in
  *
  * Context: may sleep; the header is held.
+ * Return: 0, -EOPNOTSUPP, -EINVAL, -ENOMEM, -EFAULT, or -ENODEV: the counter is deleted.
  */
 static int counter_load(struct weir_object *o, struct weir_load *args)
 {

@@ -50,7 +50,9 @@ struct weir_gate_totals {
  * @timer:	G to start: for the first of them
  */
 struct weir_gate {
+	/* private: the first members of every keyed object */
 	WEIR_KEYED(struct weir_gate_totals);
+	/* public: */
 	u32				permits;
 	u32				queue_max;
 	struct weir_gate_config		config;

@@ -91,7 +91,9 @@ int weir_gate_take(struct weir_gate *g, const struct weir_key *key, u32 n)
  * @key: hashed
  * @n: how many
  *
- * Context: RCU read side; process or softirq. Return: 0; -ENOENT: modules hold fewer.
+ * Context: RCU read side; process or softirq.
+ *
+ * Return: 0; -ENOENT: modules hold fewer.
  */
 int weir_gate_give(struct weir_gate *g, const struct weir_key *key, u32 n)
 {

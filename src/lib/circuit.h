@@ -171,6 +171,8 @@ static inline void weir_circuit_probed(const struct weir_circuit_config *c,
  *
  * The caller ensures that a probe is reported once, and by its holder only: see grant.h. A
  * duplicate report cannot make the counts exceed the number of probes.
+ *
+ * Return: whether the report counts, is late, or belongs to no call.
  */
 static inline enum weir_circuit_heard
 weir_circuit_report(const struct weir_circuit_config *c, struct weir_circuit *s, u64 now,

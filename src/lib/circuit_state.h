@@ -116,6 +116,7 @@ struct weir_circuit_config {
  * @succeeded: half-open: probes that succeeded
  * @detached: outstanding probes without a holder. Maintained by the caller; these functions
  *	only reset it to 0 when the probes no longer count.
+ * @counts: all of these counts, to copy and to clear them
  * @step: next step of the ladder
  */
 struct weir_circuit {

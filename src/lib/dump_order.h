@@ -98,10 +98,14 @@ static inline u64 weir_cursor_decrypt(u64 word, u32 (*mix)(const void *key, u64 
 /**
  * weir_cursor_make - the cursor of a position
  * @position: not 0, where every dump begins
+ * @mix: a keyed hash, the round function of the permutation
+ * @key: the key of @mix
  *
  * 0 and WEIR_NEVER mean begin and end, so words are encrypted until they are neither. That
  * is a permutation of all others. U64_MAX has no cursor: the position before it is taken,
  * whose entry, if a table has one there, is then shown twice.
+ *
+ * Return: the cursor; never 0 or WEIR_NEVER.
  */
 static inline u64 weir_cursor_make(u64 position, u32 (*mix)(const void *key, u64 in),
 				   const void *key)

@@ -33,6 +33,7 @@ static inline int fls64(__u64 x)
  *
  * The index consists of the first five bits of the value and the number of bits that follow.
  * Cost: a bit scan and two shifts.
+ * Return: the bucket's index.
  */
 static inline __u32 weir_histogram_index(__u64 value)
 {

@@ -15,6 +15,9 @@
  * struct weir_rate - a limiter's algorithm and numbers, prepared
  * @algorithm: enum weir_algorithm
  * @limit: tokens of a fresh key
+ * @gcra: prepared for WEIR_ALGORITHM_BUCKET
+ * @window: prepared for WEIR_ALGORITHM_WINDOW
+ * @sliding: prepared for WEIR_ALGORITHM_SLIDING
  */
 struct weir_rate {
 	u32 algorithm;

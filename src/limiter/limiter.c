@@ -413,6 +413,8 @@ static __always_inline int op_alone(struct weir_limiter_call *call)
  * @l: the limiter
  * @op: checked; its result half zeroed, and filled in here
  * @key: hashed
+ *
+ * Return: as of weir_limiter_op().
  */
 int weir_limiter_op_alone(struct weir_limiter *l, struct weir_op *op,
 			  struct weir_key *key)

@@ -70,7 +70,9 @@ struct weir_limiter_totals {
  * @wait_round:	W: how often all of them were woken
  */
 struct weir_limiter {
+	/* private: the first members of every keyed object */
 	WEIR_KEYED(struct weir_limiter_totals);
+	/* public: */
 	struct weir_policy __rcu	*policy;
 	struct weir_rule_set __rcu	*rules;
 	int				full_told;

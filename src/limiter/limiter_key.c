@@ -66,7 +66,9 @@ static __always_inline void key_make(const struct weir_limiter *l,
  *
  * @key->rule is valid in this RCU read side; weir_limiter_key_rule() renews it.
  *
- * Context: RCU read side. Return: 0, or -EINVAL: not a key of this limiter's type.
+ * Context: RCU read side.
+ *
+ * Return: 0, or -EINVAL: not a key of this limiter's type.
  */
 int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
 		     unsigned int len, struct weir_key *key)

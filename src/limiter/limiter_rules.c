@@ -236,6 +236,7 @@ static int rules_show(struct weir_limiter *l, struct weir_rules *args)
  * @args: the struct
  *
  * Context: may sleep.
+ * Return: 0, or an errno that &struct weir_rules lists.
  */
 int weir_limiter_rules(struct weir_object *o, struct weir_rules *args)
 {

@@ -59,7 +59,9 @@ static u32 ranges_cover(const struct weir_rule_set *set, unsigned int len,
  * @address: in network order
  * @len: 4 or 16
  *
- * Context: any. Return: enum weir_rule_action; WEIR_RULE_NONE if there is none.
+ * Context: any.
+ *
+ * Return: enum weir_rule_action; WEIR_RULE_NONE if there is none.
  */
 u32 weir_rules_find(const struct weir_rule_set *set, const u8 *address,
 		    unsigned int len)
@@ -205,7 +207,9 @@ static struct weir_rule_set *set_make(const struct ranked *all, unsigned int n)
  * @changes: applied in this order; unchecked
  * @count: 0..WEIR_RULES_MAX
  *
- * Context: may sleep. Return: the new set, for weir_rules_free(); NULL if it has no rule; or
+ * Context: may sleep.
+ *
+ * Return: the new set, for weir_rules_free(); NULL if it has no rule; or
  *	ERR_PTR(): -EINVAL, -ENOENT, -ENOSPC (too many), -ENOMEM.
  */
 struct weir_rule_set *weir_rules_change(const struct weir_rule_set *old,

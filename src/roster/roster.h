@@ -38,7 +38,9 @@ struct weir_roster_totals {
  * @version: the one given last
  */
 struct weir_roster {
+	/* private: the first members of every keyed object */
 	WEIR_KEYED(struct weir_roster_totals);
+	/* public: */
 	u64				ttl;
 	struct weir_roster_config	config;
 	atomic64_t			version;

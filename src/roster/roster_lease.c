@@ -112,7 +112,9 @@ void weir_tenure_lost(struct weir_roster *r, struct weir_entry *e,
  * @claim: roster, op and client are set
  * @lease: its value; or NULL, if it is empty
  *
- * Context: may sleep. Return: 0 or -ENOMEM; weir_claim_discard() in both cases.
+ * Context: may sleep.
+ *
+ * Return: 0 or -ENOMEM; weir_claim_discard() in both cases.
  */
 int weir_claim_prepare(struct weir_claim *claim, const struct weir_op_lease *lease)
 {

@@ -49,7 +49,9 @@ static gfp_t entry_gfp(gfp_t gfp)
  * @key: the key
  * @gfp: GFP_KERNEL; or GFP_NOWAIT: do not sleep
  *
- * Context: process or softirq, as @gfp says. Return: the entry or NULL.
+ * Context: process or softirq, as @gfp says.
+ *
+ * Return: the entry or NULL.
  */
 struct weir_entry *weir_entry_alloc(struct mem_cgroup *memcg,
 				    const struct weir_key *key, gfp_t gfp)

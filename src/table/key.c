@@ -63,7 +63,9 @@ void weir_key_spec_init(struct weir_key_spec *spec, u32 type, unsigned int prefi
  * @len: their number
  * @key: out
  *
- * Context: any. Return: 0, or -EINVAL: not a key of that type.
+ * Context: any.
+ *
+ * Return: 0, or -EINVAL: not a key of that type.
  */
 int weir_key_make(const struct weir_key_spec *spec, const struct weir_table *t,
 		  const u8 *data, unsigned int len, struct weir_key *key)

@@ -15,7 +15,9 @@
  * @prefix4: of key type IP, else 0
  * @prefix6: likewise
  *
- * Context: may sleep. Return: the object, or NULL.
+ * Context: may sleep.
+ *
+ * Return: the object, or NULL.
  */
 void *weir_keyed_new(size_t size, u32 key_type, u64 max_keys, unsigned int prefix4,
 		     unsigned int prefix6)

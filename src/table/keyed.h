@@ -22,9 +22,7 @@
 	_totals __percpu		*totals;			\
 	struct weir_table		table
 
-/**
- * struct weir_keyed - any keyed object
- */
+/* Any keyed object: the first members of each. */
 struct weir_keyed {
 	WEIR_KEYED(u64);
 };

@@ -35,7 +35,9 @@ bool weir_op_tail_zero(const struct weir_op *op, size_t used)
  * weir_op_check_key - &weir_kind_ops.check of kinds whose operations have a key
  * @r: the op; with WEIR_OP_PTR the key is copied in
  *
- * Context: may sleep. Return: 0, -EINVAL, -EFAULT.
+ * Context: may sleep.
+ *
+ * Return: 0, -EINVAL, -EFAULT.
  */
 int weir_op_check_key(struct weir_op_run *r)
 {

@@ -62,6 +62,7 @@ void weir_table_prefetch_entry(const struct weir_table *t, const struct weir_key
  *
  * Context: RCU read side; the entry is valid until its end, but may be dead.
  * Cost: the hash bucket's cache line and one for each entry of the chain; no write.
+ * Return: the entry, or NULL.
  */
 struct weir_entry *weir_table_find(struct weir_table *t,
 				   const struct weir_key *key)
@@ -77,6 +78,7 @@ struct weir_entry *weir_table_find(struct weir_table *t,
  * Exact at any concurrency.
  *
  * Context: the stripes in which the entries will be linked are locked.
+ * Return: whether all of them were reserved.
  */
 bool weir_table_reserve_slots(struct weir_table *t, unsigned int n)
 {
@@ -247,6 +249,7 @@ bool weir_table_room(struct weir_table *t, unsigned int n)
  *
  * Context: RCU read side, process or softirq; no stripe locked.
  * Cost: the key's chain once more; in a full table also its stripe's lock.
+ * Return: whether a new entry for the key would be refused.
  */
 bool weir_table_refuses(struct weir_table *t, const struct weir_key *key)
 {
@@ -451,7 +454,9 @@ void weir_table_reconfigured(struct weir_table *t)
  *
  * The table and its entries are charged to the current task's memory cgroup.
  *
- * Context: may sleep. Return: 0 or -ENOMEM.
+ * Context: may sleep.
+ *
+ * Return: 0 or -ENOMEM.
  */
 int weir_table_init(struct weir_table *t, u64 max_keys,
 		    const struct weir_table_ops *ops)

@@ -110,12 +110,18 @@
 
 /**
  * enum weir_kind - kinds of object
+ * @WEIR_KIND_ANY: every kind; in WEIR_IOC_LIST only
+ * @WEIR_KIND_COUNTER: counter
+ * @WEIR_KIND_LIMITER: limiter
+ * @WEIR_KIND_GATE: gate
+ * @WEIR_KIND_BREAKER: breaker
+ * @WEIR_KIND_ROSTER: roster
  *
  * A name is unique within its kind and owner: 1 to 63 of A-Z a-z 0-9 . _ - of which the
  * first is a letter or digit.
  */
 enum weir_kind {
-	WEIR_KIND_ANY		= 0,	/* in WEIR_IOC_LIST only */
+	WEIR_KIND_ANY		= 0,
 	WEIR_KIND_COUNTER	= 1,
 	WEIR_KIND_LIMITER	= 2,
 	WEIR_KIND_GATE		= 3,
@@ -334,13 +340,15 @@ enum weir_key_type {
 
 /**
  * enum weir_when_full - answer for a new key when max_keys are in use
+ * @WEIR_FULL_REFUSE: verdict "full"
+ * @WEIR_FULL_ALLOW: allowed, not tracked, counted
  *
  * Entries that are equal to fresh ones are dropped to make room. Each search for them is
  * short, and goes on where the last one ended, so one of them may be overlooked.
  */
 enum weir_when_full {
-	WEIR_FULL_REFUSE	= 0,	/* verdict "full" */
-	WEIR_FULL_ALLOW		= 1,	/* allowed, not tracked, counted */
+	WEIR_FULL_REFUSE	= 0,
+	WEIR_FULL_ALLOW		= 1,
 };
 
 /**
@@ -771,6 +779,7 @@ struct weir_lease {
  *	must be the opener without CAP_SYS_ADMIN. out: the owner of the object's
  *	namespace; also set on EEXIST
  * @created: out: 1 if this call made the object, 0 if it existed
+ * @reserved: 0
  * @name: NUL-terminated, zero-filled to the end
  *
  * With WEIR_CREATE_EXISTING_OK an existing object is opened as OPEN does: by default the
@@ -1682,6 +1691,7 @@ enum weir_lost {
  * @key_type: enum weir_key_type of @data; TEXT for a RECORD
  * @data_len: bytes in @data: the key, or what was emitted
  * @name: of the object, NUL-terminated
+ * @data: the key, or what was emitted; zeroed up to @size
  */
 struct weir_event {
 	__u32		size;
