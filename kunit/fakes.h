@@ -69,7 +69,7 @@ struct fake_param {
 };
 
 extern struct fake_param fake_max_objects, fake_max_objects_per_uid;
-extern struct fake_param fake_max_keys, fake_max_keys_per_uid;
+extern struct fake_param fake_max_keys, fake_max_keys_per_uid, fake_max_grants_per_uid;
 
 void fakes_reset(void);
 void *fake_alloc(struct kmem_cache *cache, gfp_t gfp);

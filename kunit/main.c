@@ -39,6 +39,7 @@ void fakes_reset(void)
 	*fake_max_objects_per_uid.value = 1000;
 	*fake_max_keys.value = 10000000;
 	*fake_max_keys_per_uid.value = 1000000;
+	*fake_max_grants_per_uid.value = 1000000;
 }
 
 void *fake_alloc(struct kmem_cache *cache, gfp_t gfp)

@@ -312,9 +312,18 @@ static void late_forget(struct breaker_call *call, struct weir_entry *e)
 		grant_set(e, g, 0);
 }
 
+/* Whether the holder has a grant, or can have one. */
+static bool probe_charge(struct breaker_call *call, struct weir_entry *e)
+{
+	return weir_grant_find(call->c, call->op->tag, &call->b->obj, e) ||
+	       !weir_grant_charge(call->c, call->new);
+}
+
 static int allow(struct breaker_call *call, struct weir_entry *e)
 {
 	bool detached = call->op->arg & WEIR_ALLOW_DETACHED;
+	struct weir_circuit_moves moves = call->moves;
+	struct weir_circuit s = call->s;
 	struct weir_circuit_answer a;
 	u32 is;
 
@@ -323,6 +332,11 @@ static int allow(struct breaker_call *call, struct weir_entry *e)
 	if (!a.admitted) {
 		answer_rejected(call, is, a.retry_after);
 		return 0;
+	}
+	if (a.probe && !detached && !probe_charge(call, e)) {
+		call->s = s;
+		call->moves = moves;
+		return -EDQUOT;
 	}
 	answer_allowed(call, is, a.ticket);
 	if (!a.probe)
@@ -482,7 +496,7 @@ int weir_breaker_run(struct weir_client *c, struct weir_object *o, struct weir_o
 		if (ret == NO_ENTRY)
 			ret = new_op(&call);
 	} while (ret > 0);
-	kfree(call.new);
+	weir_grant_discard(c, call.new);
 	return ret;
 }
 

@@ -7,12 +7,52 @@
 
 #include "core/client.h"
 #include "core/grant.h"
+#include "core/namespace.h"
 #include "core/object.h"
 
-/* Memory for a grant that weir_grant_get() may need, for kfree(); or NULL. May sleep. */
+/* Memory for a grant that weir_grant_get() may need, or NULL. May sleep. */
 struct weir_grant *weir_grant_new(void)
 {
-	return kmalloc(sizeof(struct weir_grant), GFP_KERNEL_ACCOUNT);
+	struct weir_grant *new = kmalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
+
+	if (new)
+		new->charged = false;
+	return new;
+}
+
+static void grant_uncharge(struct weir_client *c, struct weir_grant *g)
+{
+	if (!g->charged)
+		return;
+	g->charged = false;
+	weir_namespace_grant_uncharge(c->ns);
+}
+
+/**
+ * weir_grant_charge - have a new grant count for the cap of the client's owner
+ * @c: the holder's client
+ * @new: from weir_grant_new()
+ *
+ * Before weir_grant_get(), which uncharges what it does not need. Context: any.
+ * Return: 0, also if it is charged already; -EDQUOT.
+ */
+int weir_grant_charge(struct weir_client *c, struct weir_grant *new)
+{
+	int err = 0;
+
+	if (!new->charged)
+		err = weir_namespace_grant_charge(c->ns, weir_client_admin(c));
+	if (!err)
+		new->charged = true;
+	return err;
+}
+
+/* Free what weir_grant_get() did not use; NULL is none. */
+void weir_grant_discard(struct weir_client *c, struct weir_grant *new)
+{
+	if (new)
+		grant_uncharge(c, new);
+	kfree(new);
 }
 
 /* Order of the tree: the grants of one tag are adjacent. */
@@ -83,7 +123,7 @@ struct weir_grant *weir_grant_find(struct weir_client *c, u32 tag,
  * @tag: the holder's tag
  * @o: the object, alive
  * @e: the key's entry, locked
- * @new: from weir_grant_new(); set to NULL if it was used
+ * @new: from weir_grant_new(); set to NULL if it was used, uncharged if not
  *
  * Cannot fail. weir_grant_put() must follow under the same lock if nothing was granted.
  *
@@ -99,11 +139,15 @@ struct weir_grant *weir_grant_get(struct weir_client *c, u32 tag, struct weir_ob
 	g = tree_find(c, tag, o, e, &where, &parent);
 	if (g) {
 		spin_unlock_bh(&c->lock);
+		if (*new)
+			grant_uncharge(c, *new);
 		return g;
 	}
 	g = *new;
 	*new = NULL;
-	*g = (struct weir_grant){ .client = c, .object = o, .entry = e, .tag = tag };
+	*g = (struct weir_grant){
+		.client = c, .object = o, .entry = e, .tag = tag, .charged = g->charged,
+	};
 	rb_link_node(&g->node, parent, where);
 	rb_insert_color(&g->node, &c->grants);
 	spin_unlock_bh(&c->lock);
@@ -117,6 +161,7 @@ static void tree_erase(struct weir_client *c, struct weir_grant *g)
 {
 	lockdep_assert_held(&c->lock);
 	rb_erase(&g->node, &c->grants);
+	grant_uncharge(c, g);
 	/* pairs with the acquire in grant_free() */
 	smp_store_release(&g->client, NULL);
 }

@@ -14,6 +14,9 @@
  * A grant is in two places: in its client's tree, where its holder finds it, and in its
  * object's list, with which it ends. The task that takes it off that list frees it, unless a
  * walker over the tree has it pinned: then that walker frees it.
+ *
+ * The grants of a user's files are capped (max_grants_per_uid): see weir_grant_charge(). Not
+ * those of leases: each has a key, and keys are capped.
  */
 #ifndef _WEIR_GRANT_H
 #define _WEIR_GRANT_H
@@ -42,6 +45,8 @@ struct weir_request;
  * @n:	E: what the holder has, in units of the object's kind
  * @tag:	I: the holder's
  * @pins:	C: number of walkers that use the grant
+ * @charged:	C: to the namespace of the client; before the grant is in the tree it
+ *		belongs to the task that has the memory
  * @ticket:	E: breakers: of the last probe
  * @request:	E to write: a queued request that is not collected; READ_ONCE()
  */
@@ -54,11 +59,14 @@ struct weir_grant {
 	u32			n;
 	u32			tag;
 	u32			pins;
+	bool			charged;
 	u64			ticket;
 	struct weir_request	*request;
 };
 
 struct weir_grant *weir_grant_new(void);
+int weir_grant_charge(struct weir_client *c, struct weir_grant *new);
+void weir_grant_discard(struct weir_client *c, struct weir_grant *new);
 struct weir_grant *weir_grant_find(struct weir_client *c, u32 tag,
 				   const struct weir_object *o,
 				   const struct weir_entry *e);

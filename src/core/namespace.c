@@ -26,6 +26,10 @@ static ulong max_keys_per_uid = 1 << 20;
 module_param(max_keys_per_uid, ulong, 0644);
 MODULE_PARM_DESC(max_keys_per_uid, "sum of max_keys over one owner's keyed objects at most, but for CAP_SYS_ADMIN");
 
+static ulong max_grants_per_uid = 1 << 20;
+module_param(max_grants_per_uid, ulong, 0644);
+MODULE_PARM_DESC(max_grants_per_uid, "grants of gates and breakers to one user's files at most, but for CAP_SYS_ADMIN");
+
 /* The part of the host's caps that is kept for CAP_SYS_ADMIN: one of so many. */
 #define RESERVED	16
 
@@ -183,6 +187,30 @@ void weir_namespace_uncharge(struct weir_namespace *ns, u64 keys)
 	WRITE_ONCE(ns->keys, ns->keys - keys);
 	WRITE_ONCE(keys_sum, keys_sum - keys);
 	WRITE_ONCE(objects_sum, objects_sum - 1);
+}
+
+/**
+ * weir_namespace_grant_charge - one grant more
+ * @ns: of the user that opened the holder's file
+ * @admin: for a client with CAP_SYS_ADMIN
+ *
+ * Context: any. Return: 0; -EDQUOT: nothing has changed.
+ */
+int weir_namespace_grant_charge(struct weir_namespace *ns, bool admin)
+{
+	const ulong max = admin ? LONG_MAX : READ_ONCE(max_grants_per_uid);
+	long n = atomic_long_read(&ns->grants);
+
+	do {
+		if ((ulong)n >= max)
+			return -EDQUOT;
+	} while (!atomic_long_try_cmpxchg(&ns->grants, &n, n + 1));
+	return 0;
+}
+
+void weir_namespace_grant_uncharge(struct weir_namespace *ns)
+{
+	atomic_long_dec(&ns->grants);
 }
 
 /* The caps, and what is in use. Without a lock: each number for itself. */

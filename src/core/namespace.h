@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Namespaces: what one owner has. The names of an owner's objects are in the registry;
- * here are the caps on objects and keys, and the stream of events.
+ * here are the caps on objects, keys and grants, and the stream of events.
  *
  * A namespace exists while it has objects (until their storage is freed) or clients.
  * Root's exists as long as the module.
@@ -9,6 +9,7 @@
 #ifndef _WEIR_NAMESPACE_H
 #define _WEIR_NAMESPACE_H
 
+#include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
@@ -31,6 +32,7 @@ struct weir_info;
  *		registry mutex.
  * @objects:	M: objects there are, or under construction
  * @keys:	M: sum of their max_keys
+ * @grants:	charged grants of its clients' holders, see weir_grant_charge()
  * @events:	the stream
  * @free:	when the last reference is gone
  */
@@ -40,6 +42,7 @@ struct weir_namespace {
 	struct mutex creating;	/* one creation at a time */
 	u64 objects;
 	u64 keys;
+	atomic_long_t grants;
 	struct weir_event_stream events;
 	struct rcu_work free;
 };
@@ -49,6 +52,8 @@ void weir_namespace_put(struct weir_namespace *ns);
 int weir_namespace_charge(struct weir_namespace *ns, u64 keys, bool admin);
 int weir_namespace_recharge(struct weir_namespace *ns, u64 from, u64 to, bool admin);
 void weir_namespace_uncharge(struct weir_namespace *ns, u64 keys);
+int weir_namespace_grant_charge(struct weir_namespace *ns, bool admin);
+void weir_namespace_grant_uncharge(struct weir_namespace *ns);
 void weir_namespace_info(struct weir_namespace *ns, bool admin, struct weir_info *info);
 
 int weir_namespace_mod_init(void);

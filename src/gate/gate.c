@@ -54,11 +54,22 @@ static u32 most_waiting(const struct weir_gate_waiter *w)
 	return sleeps(w) ? most : min_not_zero(most, (u32)WEIR_QUEUED_MAX);
 }
 
+/* Charge the grant that the holder gets, unless it has one. Entry locked. */
+static int charge(struct weir_gate_waiter *w)
+{
+	return w->grant ? 0 : weir_grant_charge(w->c, w->new);
+}
+
 /* Into the queue without sleep. */
 static int queue_async(struct weir_gate_waiter *w, struct weir_entry *e, u64 *word)
 {
+	int err;
+
 	if (!w->async)
 		return -ENOMEM;
+	err = charge(w);
+	if (err)
+		return err;
 	w->grant = weir_grant_get(w->c, w->op->tag, &w->g->obj, e, &w->new);
 	return weir_async_begin(w->g, w->c, w->grant, e, &w->async, w->op, word);
 }
@@ -67,6 +78,7 @@ static int queue_async(struct weir_gate_waiter *w, struct weir_entry *e, u64 *wo
 static int wait_for(struct weir_gate_waiter *w, struct weir_entry *e, u64 *word)
 {
 	struct weir_gate *g = w->g;
+	int err;
 
 	if (w->op->arg <= ktime_get_boottime_ns() ||
 	    (sleeps(w) && READ_ONCE(w->c->file->f_flags) & O_NONBLOCK))
@@ -77,6 +89,10 @@ static int wait_for(struct weir_gate_waiter *w, struct weir_entry *e, u64 *word)
 		return WEIR_GATE_REFUSED;
 	if (!sleeps(w))
 		return queue_async(w, e, word);
+	/* what the holder has now may be gone when the permits come */
+	err = weir_grant_charge(w->c, w->new);
+	if (err)
+		return err;
 	return weir_gate_enqueue(g, &w->place, e, w->op->n) ?: WEIR_GATE_SLEEP;
 }
 
@@ -101,6 +117,11 @@ static int decide(struct weir_gate_waiter *w, struct weir_entry *e, u64 *word)
 		return -ENOMEM;
 	if (!weir_gate_queue_take(&e->queue, READ_ONCE(g->permits), n))
 		return wait_for(w, e, word);
+	ret = charge(w);
+	if (ret) {
+		weir_gate_queue_back(&e->queue, n);
+		return ret;
+	}
 	weir_gate_granted(w, e);
 	return WEIR_GATE_GRANTED;
 }
@@ -159,6 +180,9 @@ static int look_new(struct weir_gate_waiter *w)
 		return -E2BIG;
 	if (!w->new)
 		return -ENOMEM;
+	ret = weir_grant_charge(w->c, w->new);
+	if (ret)
+		return ret;
 	new = weir_table_new(t, &w->key, GFP_KERNEL);
 	if (new == ERR_PTR(-ENOSPC)) {
 		this_cpu_inc(w->g->totals->full);
@@ -374,7 +398,7 @@ static int acquire_op(struct weir_gate_waiter *w)
 	if (!sleeps(w))
 		w->async = weir_async_new();
 	err = acquire(w);
-	kfree(w->new);
+	weir_grant_discard(w->c, w->new);
 	weir_async_discard(w->async);
 	return err;
 }

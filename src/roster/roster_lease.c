@@ -131,7 +131,7 @@ int weir_claim_prepare(struct weir_claim *claim, const struct weir_op_lease *lea
 void weir_claim_discard(struct weir_claim *claim)
 {
 	weir_tenure_free(claim->new);
-	kfree(claim->memory);
+	weir_grant_discard(claim->c, claim->memory);
 }
 
 /* The caller is the owner. */

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* quota - caps on objects and keys are exact with concurrent creators */
+/* quota - caps on objects, keys and grants are exact with concurrent creators */
 #include "harness.h"
 
+#include "breaker.h"
 #include "client.h"
 #include "crowd.h"
+#include "gate.h"
 #include "person.h"
+#include "queued.h"
 
 #define SOMEBODY	4301
 #define RACERS		16
@@ -13,7 +16,7 @@
 FIXTURE(quota) {
 	int fd;
 	mode_t device;
-	__u64 objects, objects_per_uid, keys_per_uid;
+	__u64 objects, objects_per_uid, keys_per_uid, grants_per_uid;
 };
 
 FIXTURE_SETUP(quota)
@@ -23,6 +26,7 @@ FIXTURE_SETUP(quota)
 	self->objects = parameter_get("max_objects");
 	self->objects_per_uid = parameter_get("max_objects_per_uid");
 	self->keys_per_uid = parameter_get("max_keys_per_uid");
+	self->grants_per_uid = parameter_get("max_grants_per_uid");
 	self->fd = client_open(O_RDWR);
 	ASSERT_LE(0, self->fd);
 }
@@ -33,6 +37,7 @@ FIXTURE_TEARDOWN(quota)
 	parameter_set("max_objects", self->objects);
 	parameter_set("max_objects_per_uid", self->objects_per_uid);
 	parameter_set("max_keys_per_uid", self->keys_per_uid);
+	parameter_set("max_grants_per_uid", self->grants_per_uid);
 	device_chmod(self->device);
 	objects_wipe();
 }
@@ -204,6 +209,217 @@ TEST_F(quota, keys_of_one_user)
 				      OURS "quota-k"));
 	EXPECT_EQ(0, as_somebody(limiter_create_as, OURS "quota-m", 600));
 	EXPECT_EQ(-EDQUOT, as_somebody(limiter_create_as, OURS "quota-k", 1));
+}
+
+#define GRANTS	5
+
+/* A gate of the user with a lot of permits; the file, or -1. */
+static int gate_make(__u32 *gate)
+{
+	struct weir_gate_config config = gate_config(WEIR_KEY_U64, 1000);
+	int fd = client_open(O_RDWR);
+
+	return gate_create(fd, OURS "quota-gate", &config, gate) ? -1 : fd;
+}
+
+static int gate_acquire(int fd, __u32 tag, __u32 gate, __u64 key)
+{
+	return gate_get_as(fd, tag, gate, &key, 1, 0);
+}
+
+/* Tags 1 to GRANTS get a permit of key 7 each. */
+static bool gate_fill(int fd, __u32 gate)
+{
+	for (__u32 tag = 1; tag <= GRANTS; tag++)
+		if (gate_acquire(fd, tag, gate, 7) != WEIR_ALLOWED)
+			return false;
+	return true;
+}
+
+/* The line of the step that went wrong, or 0. */
+#define STEP(condition) do { if (!(condition)) return __LINE__; } while (0)
+
+static int grants_fill(void *arg)
+{
+	const __u64 key = 7, other = 8;
+	struct weir_op op;
+	__u32 gate;
+	int fd = gate_make(&gate);
+
+	(void)arg;
+	STEP(fd >= 0 && gate_fill(fd, gate));
+	/* a new holder, of this key or another, now or later: nothing changes */
+	STEP(gate_acquire(fd, 6, gate, key) == -EDQUOT);
+	STEP(gate_acquire(fd, 1, gate, other) == -EDQUOT);
+	STEP(gate_get_as(fd, 6, gate, &key, 996, WEIR_NEVER) == -EDQUOT);
+	STEP(queue_as(fd, 6, gate, &key, 996, WEIR_NEVER) == -EDQUOT);
+	op = gate_state(fd, gate, &key);
+	STEP(op.remaining == 1000 - GRANTS && op.waiting == 0);
+	STEP(gate_stats(fd, gate).keys == 1);
+	/* one that has something gets more, and gives it back without effect on the cap */
+	STEP(gate_acquire(fd, 5, gate, key) == WEIR_ALLOWED);
+	STEP(!gate_release_as(fd, 5, gate, &key, 1));
+	STEP(gate_acquire(fd, 6, gate, key) == -EDQUOT);
+	/* room for one, a queued request or a permit */
+	STEP(!gate_release_as(fd, 5, gate, &key, 1));
+	STEP(queue_as(fd, 6, gate, &key, 997, WEIR_NEVER) == WEIR_QUEUED);
+	STEP(gate_acquire(fd, 7, gate, other) == -EDQUOT);
+	STEP(!gate_run_as(fd, 6, &op, WEIR_OP_CANCEL, gate, &key, 0, 0));
+	STEP(gate_acquire(fd, 7, gate, key) == WEIR_ALLOWED);
+	STEP(gate_acquire(fd, 8, gate, key) == -EDQUOT);
+	return 0;
+}
+
+TEST_F(quota, grants_of_one_user)
+{
+	parameter_set("max_grants_per_uid", GRANTS);
+	EXPECT_EQ(0, person_run(SOMEBODY, SOMEBODY, grants_fill, NULL));
+}
+
+static int grants_reopen(void *arg)
+{
+	__u32 gate, again;
+	int fd = gate_make(&gate), second = client_open(O_RDWR);
+
+	(void)arg;
+	STEP(fd >= 0 && gate_fill(fd, gate));
+	/* another file of the user has the same cap */
+	STEP(!object_open(second, WEIR_KIND_GATE, OURS "quota-gate", WEIR_RIGHT_USE, &again));
+	STEP(gate_acquire(second, 1, again, 7) == -EDQUOT);
+	close(fd);
+	STEP(gate_fill(second, again));
+	STEP(gate_acquire(second, 6, again, 7) == -EDQUOT);
+	/* and the grants of a deleted gate are no longer there when the file is closed */
+	STEP(!object_remove(second, WEIR_KIND_GATE, OURS "quota-gate"));
+	close(second);
+	second = gate_make(&gate);
+	STEP(second >= 0 && gate_fill(second, gate));
+	return gate_acquire(second, 6, gate, 7) == -EDQUOT ? 0 : __LINE__;
+}
+
+TEST_F(quota, grants_end_with_the_file)
+{
+	parameter_set("max_grants_per_uid", GRANTS);
+	EXPECT_EQ(0, person_run(SOMEBODY, SOMEBODY, grants_reopen, NULL));
+}
+
+struct grants_file {
+	int fd;
+	__u32 gate;
+};
+
+static int grants_pass(void *arg)
+{
+	const struct grants_file *file = arg;
+
+	return gate_acquire(file->fd, 6, file->gate, 7);
+}
+
+static int grants_passed(void *arg)
+{
+	struct grants_file file;
+	int status = -1;
+
+	(void)arg;
+	file.fd = gate_make(&file.gate);
+	STEP(file.fd >= 0 && gate_fill(file.fd, file.gate));
+	/* a process that uses the file */
+	fflush(NULL);
+	if (!fork())
+		_exit(grants_pass(&file) != -EDQUOT);
+	wait(&status);
+	return status;
+}
+
+/* The file has the cap of the user that opened it, whatever process uses it. */
+TEST_F(quota, grants_of_a_passed_file)
+{
+	struct weir_gate_config config = gate_config(WEIR_KEY_U64, 1000);
+	struct grants_file file = { .fd = client_open(O_RDWR) };
+	const __u64 key = 7;
+
+	parameter_set("max_grants_per_uid", GRANTS);
+	EXPECT_EQ(0, person_run(SOMEBODY, SOMEBODY, grants_passed, NULL));
+	/* an administrator's file has no cap, also in another's process */
+	ASSERT_EQ(0, gate_create(file.fd, OURS "quota-root", &config, &file.gate));
+	ASSERT_TRUE(gate_fill(file.fd, file.gate));
+	EXPECT_EQ(WEIR_ALLOWED, person_run(SOMEBODY, SOMEBODY, grants_pass, &file));
+	EXPECT_EQ(6, gate_stats(file.fd, file.gate).in_use);
+	EXPECT_EQ(0, gate_release_as(file.fd, 6, file.gate, &key, 1));
+	close(file.fd);
+}
+
+/* Take permits of one key by tags that no other process has, until the cap is met. */
+static int grants_until(struct crowd *crowd, unsigned int me, void *arg)
+{
+	struct weir_gate_config config = gate_config(WEIR_KEY_NONE, 1000000);
+	struct seat *seat = &crowd->seat[me];
+	char name[WEIR_NAME_SIZE];
+	__u32 gate;
+	int fd, ret;
+
+	(void)arg;
+	if (person_become(SOMEBODY, SOMEBODY))
+		return 1;
+	fd = client_open(O_RDWR);
+	snprintf(name, sizeof(name), OURS "quota-%u", me);
+	if (gate_create(fd, name, &config, &gate))
+		return 2;
+	for (__u32 tag = 1; tag <= 2 * CAP; tag++) {
+		ret = gate_get_as(fd, tag, gate, NULL, 1, 0);
+		if (ret == WEIR_ALLOWED)
+			seat->done++;
+		else if (ret != -EDQUOT)
+			return 3;
+	}
+	/* the files stay open until all have met the cap */
+	while (crowd_done(crowd) < CAP)
+		usleep(1000);
+	sleep(1);
+	return 0;
+}
+
+TEST_F(quota, grants_of_racing_files)
+{
+	struct crowd *crowd = crowd_make(RACERS);
+
+	parameter_set("max_grants_per_uid", CAP);
+	EXPECT_EQ(0, crowd_run(crowd, grants_until, NULL));
+	EXPECT_EQ(CAP, crowd_done(crowd));
+	crowd_free(crowd);
+}
+
+/* A probe is refused before the breaker changes. */
+static int probes_fill(void *arg)
+{
+	struct weir_breaker_config config = breaker_config(WEIR_KEY_NONE);
+	__u32 gate, breaker;
+	int fd = gate_make(&gate);
+	struct weir_op op;
+	const __u64 key = 7;
+
+	(void)arg;
+	STEP(fd >= 0 && !breaker_create(fd, OURS "quota-b", &config, &breaker));
+	STEP(gate_fill(fd, gate));
+	/* a closed one makes no grants */
+	STEP(breaker_allow(fd, breaker, NULL) > 0);
+	STEP(!breaker_half_open(fd, breaker, NULL));
+	STEP(breaker_run(fd, &op, WEIR_OP_ALLOW, breaker, NULL, 0, 0) == -EDQUOT);
+	op = breaker_look(fd, breaker, NULL);
+	STEP(op.state == WEIR_HALF_OPEN && op.calls == 0);
+	STEP(!gate_release_as(fd, 5, gate, &key, 1));
+	STEP(!breaker_run(fd, &op, WEIR_OP_ALLOW, breaker, NULL, 0, 0));
+	STEP(op.verdict == WEIR_ALLOWED && (op.out_flags & WEIR_OUT_PROBE));
+	STEP(gate_acquire(fd, 5, gate, key) == -EDQUOT);
+	STEP(!breaker_report(fd, breaker, NULL, op.ticket, WEIR_CALL_OK));
+	STEP(gate_acquire(fd, 5, gate, key) == WEIR_ALLOWED);
+	return 0;
+}
+
+TEST_F(quota, grants_of_probes)
+{
+	parameter_set("max_grants_per_uid", GRANTS);
+	EXPECT_EQ(0, person_run(SOMEBODY, SOMEBODY, probes_fill, NULL));
 }
 
 TEST_HARNESS_MAIN

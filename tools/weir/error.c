@@ -62,7 +62,7 @@ const char *reason(int error)
 	case EDEADLK:
 		return "would wait for itself";
 	case EDQUOT:
-		return "the owner's cap on objects or keys is reached";
+		return "the owner's cap on objects, keys or grants is reached";
 	case EEXIST:
 		return "exists already";
 	case EINVAL:

@@ -60,7 +60,8 @@
  * ECANCELED  another op of the same all-or-nothing submission failed
  * EDEADLK    the holder would wait for what it holds itself, or queues for
  * EDQUOT     the owner's cap on objects or keys (module parameters
- *            max_objects_per_uid, max_keys_per_uid) is reached
+ *            max_objects_per_uid, max_keys_per_uid) is reached; or, of an op: the cap on
+ *            grants of the user that opened the file (max_grants_per_uid)
  * EEXIST     the owner has an object of that kind and name; or, of an op: another one has the
  *            lease
  * EFAULT     a pointer leads to memory that cannot be read or written
@@ -152,6 +153,10 @@ enum weir_kind {
  * Caps: an owner has at most max_objects_per_uid objects and max_keys_per_uid keys, the
  * host at most max_objects and max_keys (module parameters). A sixteenth of the host's is
  * kept for clients with CAP_SYS_ADMIN, to which the caps of an owner do not apply.
+ *
+ * The files that one owner has opened have at most max_grants_per_uid grants together. A
+ * grant is what one holder (open file and tag) has of one key of a gate or breaker: permits,
+ * a queued request, or probes. A sleeping ACQUIRE counts as one, too.
  */
 #define WEIR_OWNER_DEFAULT	0xffffffffU
 
@@ -1284,7 +1289,9 @@ struct weir_rules {
  *	gate has fewer permits in all, also for a waiter when the gate loses them. EDEADLK,
  *	instead of a wait, if only the holder itself could let the request go on, because it
  *	holds or has queued for too much; not for tag 0, which several activities may share.
- *	(Nothing else is checked: two holders may wait for each other.) ENODEV if the gate is
+ *	(Nothing else is checked: two holders may wait for each other.) EDQUOT if the holder has
+ *	nothing of the key, or would wait, and the user that opened the file has
+ *	max_grants_per_uid grants. ENODEV if the gate is
  *	deleted. A signal ends the wait as for RESERVE. With WEIR_OP_QUEUE it does not sleep: see
  *	"Queued acquisitions".
  * @WEIR_OP_RELEASE: (USE) release @n permits (1..2^32-1). ENOENT if this holder has fewer.
@@ -1303,7 +1310,8 @@ struct weir_rules {
  *	happens; WEIR_NEVER: only a report or a reset can change it. WEIR_OUT_PROBE: the call is
  *	a probe, which must be reported; otherwise it has failed after probe_within, or when its
  *	holder goes. @arg: 0, or WEIR_ALLOW_DETACHED: a probe has no holder, and any client may
- *	report it. ENOMEM.
+ *	report it. ENOMEM; EDQUOT: a probe of a holder without one, while the user that opened
+ *	the file has max_grants_per_uid grants.
  * @WEIR_OP_REPORT: (USE) report the outcome of a call. @n: enum weir_call. @arg: its ticket;
  *	0: a call made now without asking. WEIR_OUT_LATE: the call was admitted in an earlier
  *	generation, or more than an hour ago, and the report is ignored. ENOENT if the ticket was
@@ -1477,6 +1485,7 @@ enum weir_verdict {
  *
  * All durations are rounded up. Errors in @result: EBADF, EACCES, ENODEV, EINVAL,
  * EFAULT, EOPNOTSUPP, ENOENT, ENOMEM, EMSGSIZE, EOVERFLOW, E2BIG, EDEADLK, EEXIST, ESTALE;
+ * EDQUOT: ACQUIRE or ALLOW would make a grant beyond max_grants_per_uid;
  * ENOSPC: BAN, STRIKE, CLAIM or PUT for a new key while max_keys are in use; ECANCELED:
  * another op of the same WEIR_SUBMIT_ALL failed.
  */
