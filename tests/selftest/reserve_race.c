@@ -89,7 +89,7 @@ TEST_F(reserve_race, rules_and_rates_change)
 {
 	struct weir_limiter_stats stats;
 	pthread_t thread[WAITERS];
-	time_t until = time(NULL) + 40;
+	time_t until = time(NULL) + 8;
 
 	for (int i = 0; i < WAITERS; i++) {
 		memcpy(address_of[i], (__u8[]){ 10, 0, 0, i + 1 }, 4);
