@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The event stream (src/core/event.c): order, numbers, losses, and who sees what. */
+/* The event stream (src/core/event.c): order, numbers, losses, and rights to see events. */
 
 /* the code under test in other tests calls fakes of these two */
 #define weir_event_key		real_event_key

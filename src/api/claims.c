@@ -33,7 +33,7 @@ struct claims_item {
 
 /**
  * struct claims - all of them
- * @client: whose
+ * @client: the client that claims
  * @count: of @items
  * @lock: their keys, one each
  * @roomless: the key of a table without room for all, or NULL

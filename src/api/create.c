@@ -59,7 +59,7 @@ static int group_choose(struct creation *cr)
 	return cr->admin || weir_cred_in_group(cred, cr->gid) ? 0 : -EACCES;
 }
 
-/* Whose it will be: by default the opener's, by whose credentials all is decided. */
+/* The owner of the new object: by default the owner of the credentials of the open. */
 static int owner_choose(struct creation *cr)
 {
 	kuid_t owner = cr->c->ns->owner;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Operations: each goes to the kind whose opcode it is. submit.c has them from the
+ * Operations: each goes to the kind that has its opcode. submit.c has them from the
  * user, one or many; transaction.c and claims.c several at a time, all or none.
  *
  * Checks of limiters are what programs do most, and an indirect call costs as much as

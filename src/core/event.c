@@ -25,7 +25,7 @@
 /**
  * struct event_slot - one record kept
  * @uid: of the object, or of the client that emitted it
- * @owner: of the stream; this and the next two decide with @uid who may read it
+ * @owner: of the stream; this, the next two and @uid decide which readers may see it
  * @gid: group of the object
  * @mode: its mode
  * @pid: the process that emitted it, or NULL

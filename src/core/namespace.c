@@ -194,7 +194,8 @@ void weir_namespace_uncharge(struct weir_namespace *ns, u64 keys)
  * @ns: of the user that opened the holder's file
  * @admin: for a client with CAP_SYS_ADMIN
  *
- * Context: any. Return: 0; -EDQUOT: nothing has changed.
+ * Context: any.
+ * Return: 0; -EDQUOT: nothing has changed.
  */
 int weir_namespace_grant_charge(struct weir_namespace *ns, bool admin)
 {

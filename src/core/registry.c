@@ -166,7 +166,7 @@ static int object_build(struct weir_object *o)
 	if (err)
 		return err;
 	err = o->ops->build(o);
-	/* users who may come and go as they please leave no traces in sysfs */
+	/* objects of other users than root are not shown in sysfs */
 	if (!err && uid_eq(o->owner, GLOBAL_ROOT_UID))
 		err = weir_sysfs_add(o);
 	if (err)

@@ -144,7 +144,7 @@ static int gate_set(struct weir_client *client, struct weir_object *o, u64 mask,
 /*
  * &weir_kind_ops.stats: the totals, each by itself exact.
  *
- * What is in use and who waits are sums of differences: exact when nobody acquires
+ * The permits in use and the number of waiters are sums of differences: exact when nobody acquires
  * or releases at that moment. Else they may come out below nothing, which is told as 0.
  */
 static void stats_read(struct weir_object *o, void *to)

@@ -7,8 +7,8 @@
  * it returns NULL: it grants to the first waiter as long as the free permits suffice for it,
  * and never to a later one before.
  *
- * A pure algorithm (pure.h). gate.c, which holds the entry's lock, records whose the permits
- * are and which task sleeps or wakes.
+ * A pure algorithm (pure.h). gate.c, which holds the entry's lock, records the holders of
+ * the permits and the tasks that sleep.
  */
 #ifndef _WEIR_GATE_QUEUE_H
 #define _WEIR_GATE_QUEUE_H

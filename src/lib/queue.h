@@ -3,7 +3,7 @@
  * A strict first-in, first-out queue of requests for an amount each. Only the first is
  * served, so none overtakes another, however little it wants.
  *
- * A pure algorithm (pure.h): who sleeps and who is woken, and what protects the queue, is
+ * A pure algorithm (pure.h): which task sleeps or is woken, and what protects the queue, is
  * the caller's concern: gates (gate_queue.h) and RESERVE (reserve.c).
  */
 #ifndef _WEIR_QUEUE_H

@@ -77,7 +77,7 @@ struct weir_limiter {
 	struct weir_rule_set __rcu	*rules;
 	int				full_told;
 	struct mutex			set_lock; /* one change at a time */
-	spinlock_t			wait_lock; /* who waits */
+	spinlock_t			wait_lock; /* @waiting */
 	struct list_head		waiting;
 	u32				wait_round;
 };

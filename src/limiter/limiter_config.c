@@ -322,8 +322,8 @@ void weir_limiter_stats_read(struct weir_limiter *l,
 		.max_keys = READ_ONCE(l->table.max_keys),
 	};
 	/*
-	 * whose places are free are counted: pairs with the barrier in
-	 * weir_table_release_slots()
+	 * an entry that no longer counts in @keys counts in the totals: pairs with the
+	 * barrier in weir_table_release_slots()
 	 */
 	smp_rmb();
 	/* the same members in the same order */

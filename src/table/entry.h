@@ -52,7 +52,7 @@ struct weir_tenure;
  * @score:	E: strikes; @counts is also R: tells whether there are any
  * @at:		R: breakers: see &weir_circuit.at
  * @counts:	E: breakers: see &weir_circuit.counts
- * @queue:	E: gates: permits that are out, and who waits for them
+ * @queue:	E: gates: permits that are held, and the waiters for them
  * @tenure:	E: rosters: the lease; published by a release, read under RCU by an acquire
  * @rcu:	takes the place of @score, @counts and @queue.waiters once the entry is dead
  *		and unlinked

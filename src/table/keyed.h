@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What kinds whose objects are a table of keys have in common. */
+/* The common part of the kinds that are a table of keys. */
 #ifndef _WEIR_KEYED_H
 #define _WEIR_KEYED_H
 

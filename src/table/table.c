@@ -179,7 +179,7 @@ static u64 group_scan(void *arg, unsigned int group, u64 now)
 		if (rcu_access_pointer(t->buckets[i]))
 			least = min(least, bucket_scan(scan, i, now));
 	rcu_read_unlock();
-	/* in this order: who sees the slots free sees them counted */
+	/* in this order: a reader that sees the slots free sees them counted */
 	if (scan->dropped > before && t->ops->evicted)
 		t->ops->evicted(t, scan->dropped - before, scan->for_room);
 	weir_table_release_slots(t, scan->dropped - before);

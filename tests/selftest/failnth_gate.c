@@ -60,7 +60,7 @@ TEST_F(failnth, acquire_of_a_new_key)
 	sweep(_metadata, self, enter_gate);
 }
 
-/* Behind another one, who has all. */
+/* Behind another holder, which has all permits. */
 static int second;
 static __u32 seconds;
 static __u64 in_an_hour;

@@ -1224,7 +1224,7 @@ void weir_op_breaker_answer(const struct weir_op *op,
  *
  * A lease belongs to this client and the thread's tag, as a permit does: it ends when the
  * client is closed, or when the process ends in any way. A detached lease has no holder. See
- * <linux/weir.h>, "Who has a lease".
+ * <linux/weir.h>, "Holders of leases".
  */
 
 /**

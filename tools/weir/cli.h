@@ -242,7 +242,7 @@ struct weir_create create_take(const struct args *args, enum weir_kind kind,
 /* Parse them and create the object. Return: the exit status. */
 int create_object(const struct args *args, enum weir_kind kind, const void *config);
 
-/* If there was one already, say so, and whose. */
+/* If the object existed already, say so, and name its owner. */
 void say_existed(const struct args *args, const struct weir_create *create);
 
 /* ---- key_config.c: the key type of an object ---------------------------------------------- */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Whose an object is: USER/NAME, in arguments and in what is printed. */
+/* Owners of objects: USER/NAME, in arguments and in output. */
 
 #include <errno.h>
 #include <pwd.h>

@@ -694,7 +694,7 @@ struct weir_breaker_stats {
  *
  * For key type NONE max_keys must be 0 or 1. Prefixes must be 0 unless the key type is IP.
  *
- * DOC: Who has a lease
+ * DOC: Holders of leases
  *
  * A lease is a key with a value, a version, and a time to live or none. It belongs to the
  * holder that claimed it (see "Holders") and ends with that holder. A detached lease belongs to
@@ -1271,7 +1271,7 @@ struct weir_rules {
  *	lifted, so that is waited for), if the cost is above the limit, or if too many
  *	tokens are waited for (queue_max); else when the time is up. Counted, and
  *	striking, as CHECK is. What frees tokens or ends the ban, and a change of the
- *	limiter or its rules, lets who waits look again at that moment; its deletion ends
+ *	limiter or its rules, lets each waiter look again at that moment; its deletion ends
  *	the wait with ENODEV. A signal ends it with nothing charged and no result: the
  *	submission ends before this op, with EINTR if it is the first, SA_RESTART or not.
  *	Stopped and continued it waits on, at the end of the queue, and a relative deadline
