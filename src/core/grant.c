@@ -33,18 +33,18 @@ static void grant_uncharge(struct weir_client *c, struct weir_grant *g)
  * @c: the holder's client
  * @new: from weir_grant_new()
  *
- * Before weir_grant_get(), which uncharges what it does not need. Context: any.
+ * Before weir_grant_get(), which uncharges what it does not need. Security modules are asked
+ * for CAP_SYS_ADMIN at the cap only. Context: any.
  * Return: 0, also if it is charged already; -EDQUOT.
  */
 int weir_grant_charge(struct weir_client *c, struct weir_grant *new)
 {
-	int err = 0;
-
-	if (!new->charged)
-		err = weir_namespace_grant_charge(c->ns, weir_client_admin(c));
-	if (!err)
+	if (new->charged)
+		return 0;
+	if (!weir_namespace_grant_charge(c->ns, false) ||
+	    (weir_client_admin(c) && !weir_namespace_grant_charge(c->ns, true)))
 		new->charged = true;
-	return err;
+	return new->charged ? 0 : -EDQUOT;
 }
 
 /* Free what weir_grant_get() did not use; NULL is none. */
