@@ -63,8 +63,8 @@ static struct weir_namespace *namespace_new(kuid_t owner)
 }
 
 /*
- * The namespace of @owner, or else @new, or NULL if that is NULL. A user can keep the namespaces
- * of any owners, so the cost does not depend on their number. Return: -ENOMEM.
+ * The namespace of @owner, or else @new, or NULL if that is NULL. One user can keep namespaces of
+ * many owners in use (STREAM), so the cost must not depend on their number. Return: or -ENOMEM.
  */
 static struct weir_namespace *table_get(kuid_t owner, struct weir_namespace *new)
 {
@@ -74,7 +74,7 @@ static struct weir_namespace *table_get(kuid_t owner, struct weir_namespace *new
 	/* allocates without the lock, and looks again with it */
 	ns = new ? __xa_cmpxchg(&namespaces, __kuid_val(owner), NULL, new, GFP_KERNEL_ACCOUNT) :
 		   xa_load(&namespaces, __kuid_val(owner));
-	/* one whose last reference is going has left the table */
+	/* under the lock: the last reference of one in the table has not gone */
 	if (ns && !xa_is_err(ns))
 		refcount_inc(&ns->ref);
 	xa_unlock(&namespaces);
@@ -109,12 +109,18 @@ struct weir_namespace *weir_namespace_get(kuid_t owner)
 /* Context: process. NULL is none. */
 void weir_namespace_put(struct weir_namespace *ns)
 {
-	if (!ns || !refcount_dec_and_lock(&ns->ref, &namespaces.xa_lock))
+	bool last;
+
+	if (!ns)
 		return;
-	__xa_erase(&namespaces, __kuid_val(ns->owner));
+	xa_lock(&namespaces);
+	last = refcount_dec_and_test(&ns->ref);
+	if (last)
+		__xa_erase(&namespaces, __kuid_val(ns->owner));
 	xa_unlock(&namespaces);
 	/* writers of events that saw one of its objects alive are in an RCU read side */
-	queue_rcu_work(queue, &ns->free);
+	if (last)
+		queue_rcu_work(queue, &ns->free);
 }
 
 static u64 host_cap(u64 max, bool admin)
