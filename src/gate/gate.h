@@ -2,7 +2,7 @@
 /*
  * Gates: permits, plain or for each key, strictly first come, first served.
  *
- * gate_queue.h decides whose turn it is, gate.c acquires and releases permits, gate_grant.c grants
+ * gate_queue.h has the order of the queue, gate.c acquires and releases permits, gate_grant.c grants
  * them to the queues, gate_async.c has
  * requests that wait while their holder does not sleep, gate_module.c serves other modules,
  * gate_object.c creates, changes and shows gates, grant.h records what each holder has.

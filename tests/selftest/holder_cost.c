@@ -3,9 +3,9 @@
  * holder_cost - what clients that hold something cost others, and when they end
  *
  * Costs are ratios of processor time: of four times as many clients, or of as many open
- * files of another kind. A quadratic cost would show as a ratio of 16 and more. In a machine
- * whose clock counts instructions (WEIR_ICOUNT) processor time is instructions; in any other
- * one nothing is said about the cost.
+ * files of another kind. A quadratic cost would show as a ratio of 16 and more. With WEIR_ICOUNT=1
+ * the machine's clock counts instructions, and so does processor time. Without it, the cases that
+ * compare costs are skipped.
  */
 #include "harness.h"
 
