@@ -2,10 +2,10 @@
 /*
  * Gates: permits, plain or for each key, strictly first come, first served.
  *
- * gate_queue.h has the order of the queue, gate.c acquires and releases permits, gate_grant.c grants
- * them to the queues, gate_async.c has
- * requests that wait while their holder does not sleep, gate_module.c serves other modules,
- * gate_object.c creates, changes and shows gates, grant.h records what each holder has.
+ * gate_queue.h has the order of the queue. gate.c acquires and releases permits. gate_grant.c
+ * grants them to the queues. gate_async.c has requests that wait while their holder does not
+ * sleep. gate_module.c serves other modules. gate_object.c creates, changes and shows gates.
+ * grant.h records what each holder has.
  */
 #ifndef _WEIR_GATE_H
 #define _WEIR_GATE_H
