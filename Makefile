@@ -28,7 +28,7 @@ API	= $(DESTDIR)$(PREFIX)/src/weir-api
 SUB	= $(MAKE) --no-print-directory O=$(O)
 KSELFTEST = $(shell tests/vm/kernels path debug source)/tools/testing/selftests
 
-.PHONY: all modules tools tests test torture bench check demo shell install uninstall
+.PHONY: all modules tools tests test test-all torture bench check demo shell install uninstall
 .PHONY: dkms clean help
 .DEFAULT_GOAL := all
 
@@ -62,6 +62,10 @@ shell:						## a root shell there; KERNEL=6.1
 test:						## every test; ends in one line
 	@scripts/bootstrap test
 	@tests/run $(TESTARGS)
+
+test-all:					## every test in its long form, for hours
+	@scripts/bootstrap test
+	@tests/run --all $(TESTARGS)
 
 torture:					## serial orders for as long as is wanted
 	@scripts/bootstrap test
@@ -111,4 +115,4 @@ clean:						## removes build/
 
 help:						## this
 	@awk -F'[:#]+' '/^##@/ { sub(/^##@ */, ""); print "\n" $$0 ":" } \
-		/^[a-z]+:.*##/ { printf "  %-10s %s\n", $$1, $$NF }' Makefile
+		/^[a-z-]+:.*##/ { printf "  %-10s %s\n", $$1, $$NF }' Makefile
