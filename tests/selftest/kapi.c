@@ -57,15 +57,12 @@ FIXTURE_SETUP(kapi)
 	self->config = limiter_config(WEIR_KEY_U64);
 	self->cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	self->ready = getenv("WEIR_MODULES");
-	if (self->ready)
-		ASSERT_EQ(0, module_load());
 }
 
 FIXTURE_TEARDOWN(kapi)
 {
-	/* with its reference, if the test left it one */
 	if (self->ready)
-		EXPECT_EQ(0, module_unload(MODULE));
+		EXPECT_EQ(0, sample_reset());
 	close(self->fd);
 	objects_wipe();
 }
@@ -463,4 +460,4 @@ TEST_F(kapi, no_memory)
 	EXPECT_EQ(100 * BURST, sums_get().allowed);
 }
 
-TEST_HARNESS_MAIN
+SAMPLE_HARNESS_MAIN

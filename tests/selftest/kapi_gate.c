@@ -29,15 +29,12 @@ FIXTURE_SETUP(kapi_gate)
 	self->config = gate_config(WEIR_KEY_U64, PERMITS);
 	self->cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	self->ready = getenv("WEIR_MODULES");
-	if (self->ready)
-		ASSERT_EQ(0, module_load());
 }
 
 FIXTURE_TEARDOWN(kapi_gate)
 {
-	/* with its references, if the test left it any */
 	if (self->ready)
-		EXPECT_EQ(0, module_unload(MODULE));
+		EXPECT_EQ(0, sample_reset());
 	close(self->fd);
 	objects_wipe();
 }
@@ -307,4 +304,4 @@ TEST_F(kapi_gate, counter)
 	EXPECT_EQ(1, once("add", 1).other);
 }
 
-TEST_HARNESS_MAIN
+SAMPLE_HARNESS_MAIN

@@ -63,6 +63,35 @@ static inline int sample_get(const char *what, const char *name)
 	return text_write(path, *name ? name : "\n");
 }
 
+/* Drop the sample's references, as a test may have left some. */
+static inline int sample_reset(void)
+{
+	return sample_get("limiter", "") ?: sample_get("gate", "") ?:
+	       sample_get("counter", "") ?: text_write(PARAMETERS "addresses", "0");
+}
+
+/*
+ * main() of the tests: loads the sample, runs the tests, unloads the sample. It is loaded once,
+ * because loading and unloading take seconds on kernels with detectors.
+ */
+#define SAMPLE_HARNESS_MAIN						\
+	int main(int argc, char **argv)					\
+	{								\
+		bool ready = getenv("WEIR_MODULES");			\
+		int ret = ready ? module_load() : 0;			\
+									\
+		if (ret) {						\
+			printf("Bail out! " MODULE " cannot be loaded: %s\n", strerror(-ret)); \
+			return KSFT_FAIL;				\
+		}							\
+		ret = test_harness_run(argc, argv);			\
+		if (ready && module_unload(MODULE)) {			\
+			printf("Bail out! " MODULE " cannot be unloaded: %m\n"); \
+			return KSFT_FAIL;				\
+		}							\
+		return ret;						\
+	}
+
 /* WHAT of the sample's to each key. */
 static inline int sample_do(const char *what, const char *context, __u64 first,
 			    __u64 keys, __u64 rounds, __u32 n)
