@@ -433,7 +433,7 @@ struct weir_limiter_config {
  * @size: sizeof(struct weir_limiter_stats)
  * @reserved: 0
  * @keys: entries now
- * @max_keys: maximum number of leases
+ * @max_keys: maximum number of entries
  * @allowed: checks answered "allowed"
  * @limited: checks answered "limited"
  * @banned: checks answered "banned"
@@ -560,7 +560,7 @@ struct weir_gate_config {
  * @reclaimed: permits taken back because their holder was gone
  * @keys: keys that have permits out, are waited for, or have a queued acquisition to be
  *	collected, or had a moment ago; a plain gate has one from its first use on
- * @max_keys: maximum number of leases
+ * @max_keys: maximum number of keys
  * @full: acquisitions that found no room for a new key
  *
  * @in_use and @waiting are exact if no operation is in progress.
