@@ -66,7 +66,8 @@ static noinline void op_perform_data(struct weir_client *c, struct weir_op_run *
 /* One op: -EFAULT or -ERESTARTNOHAND, and then nothing happened, or 0. */
 static int op_user(struct weir_client *c, struct weir_op __user *user, u32 index)
 {
-	struct weir_op_run r;
+	/* each member is set before it is read */
+	struct weir_op_run r __uninitialized;
 	int err = weir_op_get(&r, user);
 
 	if (err)

@@ -54,15 +54,23 @@ static inline u64 weir_rate_fresh(const struct weir_rate *r, u64 now)
 	return r->algorithm == WEIR_ALGORITHM_BUCKET ? weir_gcra_fresh(now) : 0;
 }
 
-static inline void weir_rate_decide(const struct weir_rate *r, u64 word,
-				    u64 now, u64 cost, struct weir_decision *d)
+static inline void weir_rate_decide_windows(const struct weir_rate *r, u64 word,
+					    u64 now, u64 cost, struct weir_decision *d)
 {
-	if (r->algorithm == WEIR_ALGORITHM_BUCKET)
-		weir_gcra_decide(&r->gcra, r->limit, word, now, cost, d);
-	else if (r->algorithm == WEIR_ALGORITHM_WINDOW)
+	if (r->algorithm == WEIR_ALGORITHM_WINDOW)
 		weir_window_decide(&r->window, r->limit, word, now, cost, d);
 	else
 		weir_sliding_decide(&r->sliding, r->limit, word, now, cost, d);
+}
+
+/* Inline for a bucket, which needs few registers. */
+static __always_inline void weir_rate_decide(const struct weir_rate *r, u64 word,
+					     u64 now, u64 cost, struct weir_decision *d)
+{
+	if (r->algorithm == WEIR_ALGORITHM_BUCKET)
+		weir_gcra_decide(&r->gcra, r->limit, word, now, cost, d);
+	else
+		weir_rate_decide_windows(r, word, now, cost, d);
 }
 
 /* As weir_rate_decide(), but without the charge: @remaining is what the key has now. */

@@ -160,8 +160,7 @@ static int entry_op(struct weir_limiter_call *call, struct weir_entry *e, u64 *w
 /*
  * A PEEK, or a CHECK that is refused, without the lock and without a write to what CPUs
  * share: the state, the clock, and the state again. If nothing has changed, this is the
- * state at that time. A CHECK tries it only if the last one was refused. False: it takes
- * the lock.
+ * state at that time. False: it takes the lock.
  */
 static bool answer_unlocked(struct weir_limiter_call *call, const struct weir_entry *e)
 {
@@ -173,7 +172,7 @@ static bool answer_unlocked(struct weir_limiter_call *call, const struct weir_en
 	struct weir_decision d;
 
 	if (word & WEIR_ENTRY_LOCKED || change & WEIR_CHANGE_QUEUED ||
-	    weir_entry_has_score(e) || (check && !(change & WEIR_CHANGE_REFUSED)))
+	    weir_entry_has_score(e))
 		return false;
 	ban_until = READ_ONCE(e->ban_until);
 	bans = READ_ONCE(e->bans);
@@ -381,31 +380,11 @@ int weir_limiter_op_ruled(struct weir_limiter_call *call)
 	return 0;
 }
 
-static __always_inline int op_alone(struct weir_limiter_call *call)
+/* Whether to try without the lock. A CHECK is, most likely, refused if the last one was. */
+static bool may_be_unlocked(u32 opcode, const struct weir_entry *e)
 {
-	struct weir_table *t = &call->l->table;
-	u32 opcode = call->op->opcode;
-	struct weir_entry *e;
-	u64 word;
-
-	if (unlikely(call->key->rule) && weir_limiter_by_rule(call->key, opcode))
-		return weir_limiter_op_ruled(call);
-	if (opcode == WEIR_OP_FORGET)
-		return forget(call);
-	if (opcode == WEIR_OP_RESERVE)
-		return WEIR_OP_MUST_SLEEP;
-	do {
-		e = weir_table_find(t, call->key);
-		if (!e)
-			return absent_op(call);
-		if ((opcode == WEIR_OP_CHECK || opcode == WEIR_OP_PEEK) &&
-		    answer_unlocked(call, e))
-			return 0;
-	} while (!weir_table_lock(t, e, &word));
-	weir_limiter_now(call);
-	if (opcode == WEIR_OP_CHECK && check_plain(call, e, word))
-		return 0;
-	return weir_limiter_op_locked(call, e, word, false);
+	return opcode == WEIR_OP_PEEK ||
+	       (opcode == WEIR_OP_CHECK && READ_ONCE(e->change) & WEIR_CHANGE_REFUSED);
 }
 
 /**
@@ -425,8 +404,27 @@ int weir_limiter_op_alone(struct weir_limiter *l, struct weir_op *op,
 		.op = op,
 		.key = key,
 	};
+	u32 opcode = op->opcode;
+	struct weir_entry *e;
+	u64 word;
 
-	return op_alone(&call);
+	if (unlikely(key->rule) && weir_limiter_by_rule(key, opcode))
+		return weir_limiter_op_ruled(&call);
+	if (opcode == WEIR_OP_FORGET)
+		return forget(&call);
+	if (opcode == WEIR_OP_RESERVE)
+		return WEIR_OP_MUST_SLEEP;
+	do {
+		e = weir_table_find(&l->table, key);
+		if (!e)
+			return absent_op(&call);
+		if (may_be_unlocked(opcode, e) && answer_unlocked(&call, e))
+			return 0;
+	} while (!weir_table_lock(&l->table, e, &word));
+	weir_limiter_now(&call);
+	if (opcode == WEIR_OP_CHECK && check_plain(&call, e, word))
+		return 0;
+	return weir_limiter_op_locked(&call, e, word, false);
 }
 
 /**
@@ -442,16 +440,10 @@ int weir_limiter_op_alone(struct weir_limiter *l, struct weir_op *op,
 int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
 		    struct weir_key *key)
 {
-	struct weir_limiter_call call = {
-		.l = l,
-		.p = rcu_dereference(l->policy),
-		.op = op,
-		.key = key,
-	};
-
-	if (unlikely(call.p->candidate) && weir_candidate_mirrors(op->opcode))
+	if (unlikely(rcu_dereference(l->policy)->candidate) &&
+	    weir_candidate_mirrors(op->opcode))
 		return WEIR_OP_MUST_SLEEP;
-	return op_alone(&call);
+	return weir_limiter_op_alone(l, op, key);
 }
 
 /* &weir_table_ops.idle_at */

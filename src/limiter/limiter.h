@@ -12,6 +12,7 @@
 #include <linux/percpu.h>
 
 #include "lib/rate.h"
+#include "limiter/rules.h"
 #include "table/keyed.h"
 #include "table/op.h"
 
@@ -102,9 +103,6 @@ struct weir_limiter_call {
 	bool turn;
 };
 
-int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
-		     unsigned int len, struct weir_key *key);
-void weir_limiter_key_rule(const struct weir_limiter *l, struct weir_key *key);
 int weir_limiter_op(struct weir_limiter *l, struct weir_op *op,
 		    struct weir_key *key);
 int weir_limiter_op_alone(struct weir_limiter *l, struct weir_op *op,
@@ -172,6 +170,27 @@ static inline struct weir_limiter *weir_limiter(struct weir_object *o)
 static inline struct weir_limiter *weir_limiter_of(struct weir_table *t)
 {
 	return container_of(t, struct weir_limiter, table);
+}
+
+/* Look up the rule of a key, which is valid in this RCU read side. */
+static inline void weir_limiter_key_rule(const struct weir_limiter *l, struct weir_key *key)
+{
+	const struct weir_rule_set *rules = rcu_dereference(l->rules);
+
+	key->rule = WEIR_RULE_NONE;
+	if (unlikely(rules))
+		key->rule = weir_rules_find(rules, key->raw, key->raw_len);
+}
+
+/* As weir_key_make(), with the key's rule. Context: RCU read side. */
+static inline int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
+				   unsigned int len, struct weir_key *key)
+{
+	int err = weir_key_make(&l->spec, &l->table, data, len, key);
+
+	if (!err)
+		weir_limiter_key_rule(l, key);
+	return err;
 }
 
 /*

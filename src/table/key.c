@@ -55,6 +55,17 @@ void weir_key_spec_init(struct weir_key_spec *spec, u32 type, unsigned int prefi
 	weir_key_mask(spec->mask6, sizeof(spec->mask6), prefix6);
 }
 
+/* Copy without a call for the usual lengths. */
+static __always_inline void bytes_copy(u64 *words, const u8 *data, unsigned int len)
+{
+	if (len == 4)
+		memcpy(words, data, 4);
+	else if (len == 8)
+		memcpy(words, data, 8);
+	else
+		memcpy(words, data, len);
+}
+
 /**
  * weir_key_make - make a hashed key from bytes
  * @spec: the type of the object's keys
@@ -72,16 +83,21 @@ int weir_key_make(const struct weir_key_spec *spec, const struct weir_table *t,
 {
 	static const u8 mapped[12] = { [10] = 0xff, [11] = 0xff };
 
-	if (!weir_key_length_fits(spec->type, len))
+	if (unlikely(!weir_key_length_fits(spec->type, len)))
 		return -EINVAL;
 	if (spec->type == WEIR_KEY_IP && len == 16 &&
 	    !memcmp(data, mapped, sizeof(mapped))) {
 		data += sizeof(mapped);
 		len = 4;
 	}
-	*key = (struct weir_key){ .len = len, .data = data, .raw = data, .raw_len = len };
+	key->len = len;
+	key->data = data;
+	key->raw = data;
+	key->raw_len = len;
 	if (len <= WEIR_KEY_INLINE) {
-		memcpy(key->words, data, len);
+		key->words[0] = 0;
+		key->words[1] = 0;
+		bytes_copy(key->words, data, len);
 		if (spec->type == WEIR_KEY_IP) {
 			key->words[0] &= len == 4 ? spec->mask4 : spec->mask6[0];
 			key->words[1] &= spec->mask6[1];

@@ -31,6 +31,17 @@ bool weir_op_tail_zero(const struct weir_op *op, size_t used)
 	return tail_zero(op, used);
 }
 
+/* The key of an op with WEIR_OP_PTR. */
+static noinline int key_get(struct weir_op_run *r)
+{
+	struct weir_op *op = &r->op;
+
+	if (op->key_len > WEIR_KEY_MAX || !tail_zero(op, sizeof(op->ptr)))
+		return -EINVAL;
+	return copy_from_user(r->data->bytes, u64_to_user_ptr(op->ptr), op->key_len) ?
+	       -EFAULT : 0;
+}
+
 /**
  * weir_op_check_key - &weir_kind_ops.check of kinds whose operations have a key
  * @r: the op; with WEIR_OP_PTR the key is copied in
@@ -43,11 +54,7 @@ int weir_op_check_key(struct weir_op_run *r)
 {
 	struct weir_op *op = &r->op;
 
-	if (!(op->flags & WEIR_OP_PTR))
-		return op->key_len <= sizeof(op->key) && tail_zero(op, op->key_len) ?
-		       0 : -EINVAL;
-	if (op->key_len > WEIR_KEY_MAX || !tail_zero(op, sizeof(op->ptr)))
-		return -EINVAL;
-	return copy_from_user(r->data->bytes, u64_to_user_ptr(op->ptr), op->key_len) ?
-	       -EFAULT : 0;
+	if (op->flags & WEIR_OP_PTR)
+		return key_get(r);
+	return op->key_len <= sizeof(op->key) && tail_zero(op, op->key_len) ? 0 : -EINVAL;
 }

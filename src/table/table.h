@@ -37,7 +37,7 @@ struct weir_table;
  * @words: then the bytes, zero-filled
  * @raw: the key as given, with an address not cut to a prefix
  * @raw_len: its bytes
- * @rule: the rule for the whole address, enum weir_rule_action
+ * @rule: the rule for the whole address, enum weir_rule_action; limiters
  */
 struct weir_key {
 	u64		hash;
