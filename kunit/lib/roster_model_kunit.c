@@ -63,7 +63,7 @@ static void answer(struct roster_model *m, u32 holder, struct weir_op *op,
 		op->out_flags |= WEIR_OUT_MINE;
 }
 
-/* As weir_tenure_end() does it. */
+/* As weir_lease_end() does it. */
 static void end(struct place *p)
 {
 	if (p->term.grant)

@@ -60,11 +60,12 @@ static int fail(struct claims *cs, unsigned int which, int err)
 }
 
 /* The key has a lease: fill in its owner. */
-static int item_taken(struct claims *cs, unsigned int which, const struct weir_tenure *l)
+static int item_taken(struct claims *cs, unsigned int which,
+		      const struct weir_roster_lease *l)
 {
 	struct weir_claim *claim = &cs->items[which].claim;
 
-	weir_tenure_answer(claim->op, l, claim->now, cs->client);
+	weir_lease_answer(claim->op, l, claim->now, cs->client);
 	this_cpu_inc(claim->r->totals->refused);
 	return fail(cs, which, -EEXIST);
 }
@@ -158,20 +159,20 @@ static int items_free(struct claims *cs)
 {
 	struct weir_claim *claim;
 	struct weir_entry *e;
-	struct weir_tenure *l;
+	struct weir_roster_lease *l;
 	unsigned int i;
 	int err = 0;
 
 	rcu_read_lock();
 	for (i = 0; i < cs->count && !err; i++) {
 		claim = &cs->items[i].claim;
-		/* before it is looked for: see tenure_read() */
+		/* before it is looked for: see lease_read() */
 		claim->now = weir_table_now(&claim->r->table);
 		smp_rmb();	/* the same */
 		e = weir_table_find(&claim->r->table, &claim->key);
-		/* pairs with the release in weir_tenure_put() */
-		l = e ? smp_load_acquire(&e->tenure) : NULL;
-		if (weir_tenure_lasts(l, claim->now))
+		/* pairs with the release in weir_lease_put() */
+		l = e ? smp_load_acquire(&e->lease) : NULL;
+		if (weir_lease_is_live(l, claim->now))
 			err = item_taken(cs, i, l);
 	}
 	rcu_read_unlock();
@@ -207,16 +208,16 @@ static int taken(struct claims *cs)
 {
 	u64 now = ktime_get_boottime_ns();
 	struct claims_item *it;
-	struct weir_tenure *l;
+	struct weir_roster_lease *l;
 	struct weir_entry *e;
 	unsigned int i;
 
 	for (i = 0; i < cs->count; i++) {
 		it = &cs->items[i];
 		e = cs->keys[i].e;
-		l = e ? weir_tenure_locked(e) : NULL;
+		l = e ? weir_lease_locked(e) : NULL;
 		it->claim.now = now - it->claim.r->table.epoch;
-		if (weir_tenure_lasts(l, it->claim.now))
+		if (weir_lease_is_live(l, it->claim.now))
 			return item_taken(cs, i, l);
 	}
 	return 0;

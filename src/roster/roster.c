@@ -41,7 +41,7 @@ static struct weir_op_lease *lease_of(const struct weir_op_run *run)
  * @now: ns since the table's epoch
  */
 struct glance {
-	struct weir_tenure	*l;
+	struct weir_roster_lease *l;
 	u64			until;
 	u64			now;
 };
@@ -51,23 +51,23 @@ struct glance {
  * as of @now. A lease is not reused within an RCU read side. False: the entry is locked,
  * dead, or was changed.
  */
-static bool tenure_read(struct weir_roster *r, const struct weir_entry *e,
-			struct glance *g)
+static bool lease_read(struct weir_roster *r, const struct weir_entry *e,
+		       struct glance *g)
 {
-	struct weir_tenure *l;
+	struct weir_roster_lease *l;
 
 	/* pairs with the release of the entry's lock */
 	if (atomic64_read_acquire(&e->word) & WEIR_ENTRY_LOCKED)
 		return false;
-	/* pairs with the release in weir_tenure_put(): the other entries of one submission */
-	l = smp_load_acquire(&e->tenure);
+	/* pairs with the release in weir_lease_put(): the other entries of one submission */
+	l = smp_load_acquire(&e->lease);
 	g->until = l ? weir_term_expires(&l->term) : 0;
 	/* pairs with the exchange in weir_entry_begin(): an earlier change has an earlier time */
 	smp_rmb();
 	g->now = weir_table_now(&r->table);
 	/* pairs with the same: a later change has a later time */
 	smp_rmb();
-	if (READ_ONCE(e->tenure) != l ||
+	if (READ_ONCE(e->lease) != l ||
 	    (l && weir_term_expires(&l->term) != g->until) ||
 	    atomic64_read(&e->word) & WEIR_ENTRY_LOCKED)
 		return false;
@@ -75,7 +75,7 @@ static bool tenure_read(struct weir_roster *r, const struct weir_entry *e,
 	return true;
 }
 
-static int get(struct weir_op *op, const struct weir_tenure *l, u64 now,
+static int get(struct weir_op *op, const struct weir_roster_lease *l, u64 now,
 	       const struct weir_client *c, struct weir_op_lease *lease)
 {
 	if (lease && lease->length) {
@@ -83,7 +83,7 @@ static int get(struct weir_op *op, const struct weir_tenure *l, u64 now,
 			return -EMSGSIZE;
 		memcpy(lease->value, l->value, l->length);
 	}
-	weir_tenure_answer(op, l, now, c);
+	weir_lease_answer(op, l, now, c);
 	return 0;
 }
 
@@ -91,15 +91,16 @@ static int get(struct weir_op *op, const struct weir_tenure *l, u64 now,
  * Check whether a modifying op is allowed on lease @l (NULL: there is no live lease). Fills in
  * the answer if not.
  */
-static int admit(struct weir_roster *r, struct weir_op *op, const struct weir_tenure *l,
-		 u64 now, const struct weir_client *c)
+static int admit(struct weir_roster *r, struct weir_op *op,
+		 const struct weir_roster_lease *l, u64 now,
+		 const struct weir_client *c)
 {
 	int err = weir_term_admit(l ? &l->term : NULL, op->opcode, op->n, c,
 				  op->tag);
 
 	if (!err || !l)
 		return err;
-	weir_tenure_answer(op, l, now, c);
+	weir_lease_answer(op, l, now, c);
 	if (weir_term_makes(op->opcode))
 		this_cpu_inc(r->totals->refused);
 	return err;
@@ -108,18 +109,18 @@ static int admit(struct weir_roster *r, struct weir_op *op, const struct weir_te
 /* ------------------------------------------------------------ with the entry locked */
 
 /* The lease, if it lasts; or NULL. */
-static struct weir_tenure *lasting(const struct weir_entry *e, u64 now)
+static struct weir_roster_lease *lasting(const struct weir_entry *e, u64 now)
 {
-	struct weir_tenure *l = weir_tenure_locked(e);
+	struct weir_roster_lease *l = weir_lease_locked(e);
 
-	return weir_tenure_lasts(l, now) ? l : NULL;
+	return weir_lease_is_live(l, now) ? l : NULL;
 }
 
 static int touch(struct weir_roster *r, struct weir_op *op, struct weir_client *c,
 		 struct weir_entry *e, u64 hash)
 {
 	u64 now = weir_table_now(&r->table), until;
-	struct weir_tenure *l = lasting(e, now);
+	struct weir_roster_lease *l = lasting(e, now);
 	int err = admit(r, op, l, now, c);
 
 	if (err)
@@ -127,7 +128,7 @@ static int touch(struct weir_roster *r, struct weir_op *op, struct weir_client *
 	until = weir_term_until(op->arg, r->ttl, now);
 	if (weir_term_touch(&l->term, until))
 		weir_table_update_expiry(&r->table, hash, until);
-	weir_tenure_answer(op, l, now, c);
+	weir_lease_answer(op, l, now, c);
 	return 0;
 }
 
@@ -150,13 +151,13 @@ static bool remove_wanted(struct weir_entry *e, void *arg)
 {
 	struct removal *rm = arg;
 	u64 now = weir_table_now(&rm->r->table);
-	struct weir_tenure *l = lasting(e, now);
+	struct weir_roster_lease *l = lasting(e, now);
 
 	rm->err = admit(rm->r, rm->op, l, now, rm->c);
 	if (rm->err)
 		return false;
-	weir_tenure_answer(rm->op, l, now, rm->c);
-	weir_tenure_end(rm->r, l);
+	weir_lease_answer(rm->op, l, now, rm->c);
+	weir_lease_end(rm->r, l);
 	this_cpu_inc(rm->r->totals->removed);
 	return true;
 }
@@ -174,7 +175,7 @@ static int remove_one(struct weir_roster *r, struct weir_op *op, struct weir_cli
 static int get_locked(struct weir_roster *r, struct weir_op *op, struct weir_client *c,
 		      struct weir_entry *e, struct weir_op_lease *lease)
 {
-	struct weir_tenure *l;
+	struct weir_roster_lease *l;
 	int ret = -ENOENT;
 	u64 word, now;
 
@@ -245,7 +246,7 @@ static int try_op(struct weir_client *c, struct weir_roster *r, struct weir_op *
 	case WEIR_OP_REMOVE:
 		return remove_one(r, op, c, e);
 	}
-	if (!tenure_read(r, e, &g))
+	if (!lease_read(r, e, &g))
 		return op->opcode == WEIR_OP_LEASE_GET ? get_locked(r, op, c, e, lease) :
 							 WEIR_OP_MUST_SLEEP;
 	return glance_op(c, r, op, &g, lease);
@@ -274,27 +275,27 @@ int weir_roster_try(struct weir_client *c, struct weir_object *o, struct weir_op
 
 /* A new value for the one that lasts; owner and time stay. Entry locked. */
 static void replace(struct weir_claim *claim, struct weir_entry *e,
-		    struct weir_tenure *old)
+		    struct weir_roster_lease *old)
 {
-	struct weir_tenure *new = claim->new;
+	struct weir_roster_lease *new = claim->new;
 	struct weir_roster *r = claim->r;
 
 	weir_term_succeed(&new->term, &r->version, &old->term);
 	put_pid(new->pid);
 	new->pid = get_pid(old->pid);
 	new->uid = old->uid;
-	weir_tenure_put(new, e);
+	weir_lease_put(new, e);
 	claim->new = NULL;
-	weir_tenure_free_rcu(old);
+	weir_lease_free_rcu(old);
 	this_cpu_inc(r->totals->replaced);
-	weir_tenure_answer(claim->op, new, claim->now, claim->c);
+	weir_lease_answer(claim->op, new, claim->now, claim->c);
 }
 
 /* Entry locked; @linked: by us, so that it leads nowhere. 0 or an error. */
 static int entry_op(struct weir_claim *claim, struct weir_entry *e, bool linked)
 {
 	struct weir_op *op = claim->op;
-	struct weir_tenure *l;
+	struct weir_roster_lease *l;
 	int err;
 
 	claim->now = weir_table_now(&claim->r->table);
@@ -390,7 +391,7 @@ int weir_roster_run(struct weir_client *c, struct weir_object *o, struct weir_op
 	if (weir_term_makes(run->op.opcode)) {
 		ret = weir_claim_prepare(&claim, lease_of(run));
 	} else {
-		claim.new = weir_tenure_new(claim.r, c, lease_of(run));
+		claim.new = weir_lease_new(claim.r, c, lease_of(run));
 		ret = claim.new ? 0 : -ENOMEM;
 	}
 	if (!ret)
@@ -415,12 +416,12 @@ struct death {
 static bool death_ends(struct weir_entry *e, void *arg)
 {
 	struct death *d = arg;
-	struct weir_tenure *l = weir_tenure_locked(e);
+	struct weir_roster_lease *l = weir_lease_locked(e);
 
 	/* the lease may have ended, and another one begun */
 	if (!d->g->n || l->term.grant != d->g)
 		return false;
-	weir_tenure_lost(d->r, e, l, weir_table_now(&d->r->table));
+	weir_lease_lost(d->r, e, l, weir_table_now(&d->r->table));
 	return true;
 }
 
@@ -438,7 +439,7 @@ u64 weir_roster_idle_at(struct weir_table *t, const struct weir_entry *e, u64 wo
 			u64 now)
 {
 	BUILD_BUG_ON(WEIR_TERM_FOREVER != WEIR_EXPIRY_NEVER);
-	return weir_tenure_locked(e)->term.expires;
+	return weir_lease_locked(e)->term.expires;
 }
 
 /* &weir_table_ops.dropped */
@@ -446,5 +447,5 @@ void weir_roster_dropped(struct weir_table *t, struct weir_entry *e)
 {
 	struct weir_roster *r = container_of(t, struct weir_roster, table);
 
-	weir_tenure_lost(r, e, weir_tenure_locked(e), weir_table_now(t));
+	weir_lease_lost(r, e, weir_lease_locked(e), weir_table_now(t));
 }

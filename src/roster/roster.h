@@ -49,18 +49,18 @@ struct weir_roster {
 WEIR_KEYED_ASSERT(weir_roster);
 
 /**
- * struct weir_tenure - a lease, as an entry leads to it
+ * struct weir_roster_lease - a lease; an entry points to it
  *
- * I: set before the entry leads to it, then constant.
+ * I: set before the entry points to it, then constant.
  *
  * @term:	version, time and owner
  * @pid:	I: the process that made it; a reference
  * @uid:	I: the user of the client that made it
- * @rcu:	when no entry leads to it any more
+ * @rcu:	to free it when no entry points to it any more
  * @length:	I: of @value
  * @value:	I
  */
-struct weir_tenure {
+struct weir_roster_lease {
 	struct weir_term	term;
 	struct pid		*pid;
 	kuid_t			uid;
@@ -76,7 +76,7 @@ struct weir_tenure {
  * @c: the caller's client
  * @key: hashed
  * @now: ns since the table's epoch, read with the entry locked
- * @new: the lease, NULL when an entry leads to it
+ * @new: the lease, NULL once an entry points to it
  * @memory: for a grant; NULL of a detached one, or if it was used
  */
 struct weir_claim {
@@ -85,7 +85,7 @@ struct weir_claim {
 	struct weir_client	*c;
 	struct weir_key		key;
 	u64			now;
-	struct weir_tenure	*new;
+	struct weir_roster_lease *new;
 	struct weir_grant	*memory;
 };
 
@@ -101,16 +101,17 @@ void weir_roster_dropped(struct weir_table *t, struct weir_entry *e);
 int weir_claim_prepare(struct weir_claim *claim, const struct weir_op_lease *lease);
 void weir_claim_make(struct weir_claim *claim, struct weir_entry *e, bool linked);
 void weir_claim_discard(struct weir_claim *claim);
-struct weir_tenure *weir_tenure_new(struct weir_roster *r, const struct weir_client *c,
-				    const struct weir_op_lease *lease);
-void weir_tenure_free(struct weir_tenure *l);
-void weir_tenure_free_rcu(struct weir_tenure *l);
-void weir_tenure_put(struct weir_tenure *new, struct weir_entry *e);
-void weir_tenure_end(struct weir_roster *r, struct weir_tenure *old);
-void weir_tenure_lost(struct weir_roster *r, struct weir_entry *e,
-		      struct weir_tenure *old, u64 now);
-void weir_tenure_answer(struct weir_op *op, const struct weir_tenure *l, u64 now,
-			const struct weir_client *c);
+struct weir_roster_lease *weir_lease_new(struct weir_roster *r,
+					 const struct weir_client *c,
+					 const struct weir_op_lease *lease);
+void weir_lease_free(struct weir_roster_lease *l);
+void weir_lease_free_rcu(struct weir_roster_lease *l);
+void weir_lease_put(struct weir_roster_lease *new, struct weir_entry *e);
+void weir_lease_end(struct weir_roster *r, struct weir_roster_lease *old);
+void weir_lease_lost(struct weir_roster *r, struct weir_entry *e,
+		     struct weir_roster_lease *old, u64 now);
+void weir_lease_answer(struct weir_op *op, const struct weir_roster_lease *l, u64 now,
+		       const struct weir_client *c);
 
 int weir_roster_op_check(struct weir_op_run *r);
 int weir_roster_op_put(const struct weir_op_run *r);
@@ -124,13 +125,13 @@ static inline struct weir_roster *weir_roster(struct weir_object *o)
 }
 
 /* The lease of an entry that is locked or private. */
-static inline struct weir_tenure *weir_tenure_locked(const struct weir_entry *e)
+static inline struct weir_roster_lease *weir_lease_locked(const struct weir_entry *e)
 {
-	return e->tenure;
+	return e->lease;
 }
 
 /* Whether the lease has not expired at @now. */
-static inline bool weir_tenure_lasts(const struct weir_tenure *l, u64 now)
+static inline bool weir_lease_is_live(const struct weir_roster_lease *l, u64 now)
 {
 	return l && weir_term_lasts(&l->term, now);
 }

@@ -18,11 +18,12 @@
 #include "roster/roster.h"
 
 /* Charged as the entry is. NULL: no memory. May sleep. */
-struct weir_tenure *weir_tenure_new(struct weir_roster *r, const struct weir_client *c,
-				    const struct weir_op_lease *lease)
+struct weir_roster_lease *weir_lease_new(struct weir_roster *r,
+					 const struct weir_client *c,
+					 const struct weir_op_lease *lease)
 {
 	u32 length = lease ? lease->length : 0;
-	struct weir_tenure *l;
+	struct weir_roster_lease *l;
 	struct mem_cgroup *old;
 
 	old = set_active_memcg(r->table.memcg);
@@ -31,7 +32,7 @@ struct weir_tenure *weir_tenure_new(struct weir_roster *r, const struct weir_cli
 	set_active_memcg(old);
 	if (!l)
 		return NULL;
-	*l = (struct weir_tenure){
+	*l = (struct weir_roster_lease){
 		.pid = get_pid(task_tgid(current)),
 		.uid = c->cred->euid,
 		.length = length,
@@ -42,7 +43,7 @@ struct weir_tenure *weir_tenure_new(struct weir_roster *r, const struct weir_cli
 }
 
 /* One that no entry ever led to; NULL is none. */
-void weir_tenure_free(struct weir_tenure *l)
+void weir_lease_free(struct weir_roster_lease *l)
 {
 	if (!l)
 		return;
@@ -50,20 +51,20 @@ void weir_tenure_free(struct weir_tenure *l)
 	kfree(l);
 }
 
-static void tenure_free_rcu(struct rcu_head *rcu)
+static void lease_free_rcu(struct rcu_head *rcu)
 {
-	weir_tenure_free(container_of(rcu, struct weir_tenure, rcu));
+	weir_lease_free(container_of(rcu, struct weir_roster_lease, rcu));
 }
 
 /* One that no entry leads to any more. */
-void weir_tenure_free_rcu(struct weir_tenure *l)
+void weir_lease_free_rcu(struct weir_roster_lease *l)
 {
-	call_rcu(&l->rcu, tenure_free_rcu);
+	call_rcu(&l->rcu, lease_free_rcu);
 }
 
 /* What the caller is told of a lease that lasts at @now. Under RCU. */
-void weir_tenure_answer(struct weir_op *op, const struct weir_tenure *l, u64 now,
-			const struct weir_client *c)
+void weir_lease_answer(struct weir_op *op, const struct weir_roster_lease *l, u64 now,
+		       const struct weir_client *c)
 {
 	op->version = l->term.version;
 	op->length = l->length;
@@ -78,33 +79,33 @@ void weir_tenure_answer(struct weir_op *op, const struct weir_tenure *l, u64 now
 }
 
 /* Let the entry lead to it. */
-void weir_tenure_put(struct weir_tenure *new, struct weir_entry *e)
+void weir_lease_put(struct weir_roster_lease *new, struct weir_entry *e)
 {
-	/* pairs with the acquire in tenure_read() */
-	smp_store_release(&e->tenure, new);
+	/* pairs with the acquire in lease_read() */
+	smp_store_release(&e->lease, new);
 }
 
 /* No entry leads to it any more, or will when this one is unlocked. Under RCU. */
-void weir_tenure_end(struct weir_roster *r, struct weir_tenure *old)
+void weir_lease_end(struct weir_roster *r, struct weir_roster_lease *old)
 {
 	/* of a dead roster all grants end at once: see weir_grant_object_end() */
 	if (old->term.grant && weir_object_alive(&r->obj))
 		weir_grant_drop(old->term.grant);
-	weir_tenure_free_rcu(old);
+	weir_lease_free_rcu(old);
 }
 
 /* The same, with an event. The entry is locked, so the events of a key are in order. */
-void weir_tenure_lost(struct weir_roster *r, struct weir_entry *e,
-		      struct weir_tenure *old, u64 now)
+void weir_lease_lost(struct weir_roster *r, struct weir_entry *e,
+		     struct weir_roster_lease *old, u64 now)
 {
-	bool expired = !weir_tenure_lasts(old, now);
+	bool expired = !weir_lease_is_live(old, now);
 
 	this_cpu_inc(r->totals->lost);
 	if (expired)
 		this_cpu_inc(r->totals->expired);
 	weir_event_key(&r->obj, WEIR_EVENT_LEASE_LOST, r->spec.type, e->key, e->key_len,
 		       old->term.version, expired ? WEIR_LOST_EXPIRED : WEIR_LOST_HOLDER);
-	weir_tenure_end(r, old);
+	weir_lease_end(r, old);
 }
 
 /**
@@ -118,7 +119,7 @@ void weir_tenure_lost(struct weir_roster *r, struct weir_entry *e,
  */
 int weir_claim_prepare(struct weir_claim *claim, const struct weir_op_lease *lease)
 {
-	claim->new = weir_tenure_new(claim->r, claim->c, lease);
+	claim->new = weir_lease_new(claim->r, claim->c, lease);
 	if (!claim->new)
 		return -ENOMEM;
 	if (claim->op->n & WEIR_LEASE_DETACHED)
@@ -130,7 +131,7 @@ int weir_claim_prepare(struct weir_claim *claim, const struct weir_op_lease *lea
 /* Free what was not used. */
 void weir_claim_discard(struct weir_claim *claim)
 {
-	weir_tenure_free(claim->new);
+	weir_lease_free(claim->new);
 	weir_grant_discard(claim->c, claim->memory);
 }
 
@@ -156,26 +157,26 @@ static void claim_grant(struct weir_claim *claim, struct weir_entry *e)
  */
 void weir_claim_make(struct weir_claim *claim, struct weir_entry *e, bool linked)
 {
-	struct weir_tenure *new = claim->new, *old = weir_tenure_locked(e);
+	struct weir_roster_lease *new = claim->new, *old = weir_lease_locked(e);
 	struct weir_roster *r = claim->r;
 	u64 before = WEIR_EXPIRY_NEVER;
 
-	if (old && weir_tenure_lasts(old, claim->now)) {
+	if (old && weir_lease_is_live(old, claim->now)) {
 		before = old->term.expires;
-		weir_tenure_end(r, old);
+		weir_lease_end(r, old);
 		this_cpu_inc(r->totals->replaced);
 	} else {
 		if (old)
-			weir_tenure_lost(r, e, old, claim->now);
+			weir_lease_lost(r, e, old, claim->now);
 		this_cpu_inc(r->totals->claimed);
 	}
 	if (!(claim->op->n & WEIR_LEASE_DETACHED))
 		claim_grant(claim, e);
 	weir_term_begin(&new->term, &r->version,
 			weir_term_until(claim->op->arg, r->ttl, claim->now));
-	weir_tenure_put(new, e);
+	weir_lease_put(new, e);
 	claim->new = NULL;
 	if (linked || new->term.expires < before)
 		weir_table_update_expiry(&r->table, claim->key.hash, new->term.expires);
-	weir_tenure_answer(claim->op, new, claim->now, claim->c);
+	weir_lease_answer(claim->op, new, claim->now, claim->c);
 }

@@ -95,12 +95,12 @@ static void record_fill(struct weir_dump_walk *d, struct weir_entry *e)
 {
 	struct weir_lease_info *info = (void *)(d->chunk + d->filled);
 	u64 word, now, expires;
-	struct weir_tenure *l;
+	struct weir_roster_lease *l;
 
 	if (!weir_table_lock(d->t, e, &word))
 		return;
 	now = weir_table_now(d->t);
-	l = weir_tenure_locked(e);
+	l = weir_lease_locked(e);
 	expires = l->term.expires;
 	weir_table_unlock(d->t, e, word);
 	if (expires <= now)

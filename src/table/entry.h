@@ -27,7 +27,7 @@
 #define WEIR_ENTRY_LOCKED	1ULL
 #define WEIR_ENTRY_DEAD		U64_MAX
 
-struct weir_tenure;
+struct weir_roster_lease;
 
 /**
  * struct weir_entry - what is known of one key
@@ -53,7 +53,7 @@ struct weir_tenure;
  * @at:		R: breakers: see &weir_circuit.at
  * @counts:	E: breakers: see &weir_circuit.counts
  * @queue:	E: gates: permits that are held, and the waiters for them
- * @tenure:	E: rosters: the lease; published by a release, read under RCU by an acquire
+ * @lease:	E: rosters: the lease; published by a release, read under RCU by an acquire
  * @rcu:	takes the place of @score, @counts and @queue.waiters once the entry is dead
  *		and unlinked
  * @key:	I: the key; in the smallest class zero-filled to 16 bytes
@@ -85,7 +85,7 @@ struct weir_entry {
 		};
 		struct weir_gate_queue		queue;
 		struct {
-			struct weir_tenure	*tenure;
+			struct weir_roster_lease *lease;
 			struct rcu_head		rcu;
 		};
 	};
