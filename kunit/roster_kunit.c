@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * All of a roster (src/roster/roster.c, src/roster/roster_lease.c, src/core/grant.c), by a
- * clock of our own, step by step beside its model: so the cap and the grants, too.
+ * A whole roster (src/roster/roster.c, src/roster/roster_lease.c, src/core/grant.c), with a clock
+ * that the test sets, compared with its model after each step: leases, cap and grants.
  */
 
 #include <kunit/test.h>

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What decides about leases (src/lib/term.h), step by step beside the model of a roster. What
- * roster.c does beside, a row of places stands for here; roster_kunit.c has that, too.
+ * The rules for leases (src/lib/lease_state.h), compared with the model of a roster after each
+ * step. An array of places stands for the table of a roster; roster_kunit.c tests with a table.
  */
 
 #include <kunit/test.h>
 
-#include "lib/term.h"
+#include "lib/lease_state.h"
 #include "kunit/roster_model.h"
 
 /**
- * struct place - of a key
- * @taken: it has a lease, which may have run out
- * @term: of it
- * @value: of it
- * @held: by each holder, if it is the lease's; its address stands for the grant
+ * struct place - stands for the entry of a key
+ * @taken: the key has a lease, which may have expired
+ * @state: of the lease
+ * @value: of the lease
+ * @held: for each holder: whether the lease is its own; the address stands for the grant
  */
 struct place {
 	bool taken;
-	struct weir_term term;
+	struct weir_lease_state state;
 	struct roster_value value;
 	u8 held[ROSTER_HOLDERS];
 };
@@ -54,26 +54,26 @@ static u64 row_members(struct roster_model *m)
 static void answer(struct roster_model *m, u32 holder, struct weir_op *op,
 		   const struct place *p)
 {
-	op->version = p->term.version;
+	op->version = p->state.version;
 	op->length = p->value.length;
-	op->left = weir_term_left(weir_term_expires(&p->term), m->now);
-	if (!p->term.client)
+	op->left = weir_lease_left(weir_lease_expires(&p->state), m->now);
+	if (!p->state.client)
 		op->out_flags |= WEIR_OUT_DETACHED;
-	else if (weir_term_is_of(&p->term, client_of(holder), tag_of(holder)))
+	else if (weir_lease_is_of(&p->state, client_of(holder), tag_of(holder)))
 		op->out_flags |= WEIR_OUT_MINE;
 }
 
 /* As weir_lease_end() does it. */
 static void end(struct place *p)
 {
-	if (p->term.grant)
-		*(u8 *)p->term.grant = 0;
+	if (p->state.grant)
+		*(u8 *)p->state.grant = 0;
 	p->taken = false;
 }
 
 static void lost(struct roster_model *m, struct place *p)
 {
-	roster_model_told(m, p->term.version, weir_term_lasts(&p->term, m->now) ?
+	roster_model_told(m, p->state.version, weir_lease_lasts(&p->state, m->now) ?
 			  WEIR_LOST_HOLDER : WEIR_LOST_EXPIRED);
 	end(p);
 }
@@ -84,7 +84,7 @@ static void row_sweep(struct roster_model *m)
 	u32 i;
 
 	for (i = 0; i < ROSTER_KEYS; i++)
-		if (row->places[i].taken && row->places[i].term.expires <= m->now)
+		if (row->places[i].taken && row->places[i].state.expires <= m->now)
 			lost(m, &row->places[i]);
 }
 
@@ -101,9 +101,9 @@ static void make(struct roster_model *m, u32 holder, struct weir_op *op, struct 
 		 const struct roster_value *value)
 {
 	struct row *row = m->priv;
-	struct weir_term new = {};
+	struct weir_lease_state new = {};
 
-	if (p->taken && weir_term_lasts(&p->term, m->now))
+	if (p->taken && weir_lease_lasts(&p->state, m->now))
 		end(p);
 	else if (p->taken)
 		lost(m, p);
@@ -113,8 +113,8 @@ static void make(struct roster_model *m, u32 holder, struct weir_op *op, struct 
 		new.client = client_of(holder);
 		new.tag = tag_of(holder);
 	}
-	weir_term_begin(&new, &row->versions, weir_term_until(op->arg, m->ttl, m->now));
-	p->term = new;
+	weir_lease_begin(&new, &row->versions, weir_lease_until(op->arg, m->ttl, m->now));
+	p->state = new;
 	p->value = *value;
 	p->taken = true;
 }
@@ -123,10 +123,10 @@ static void replace(struct roster_model *m, struct place *p,
 		    const struct roster_value *value)
 {
 	struct row *row = m->priv;
-	struct weir_term new;
+	struct weir_lease_state new;
 
-	weir_term_succeed(&new, &row->versions, &p->term);
-	p->term = new;
+	weir_lease_succeed(&new, &row->versions, &p->state);
+	p->state = new;
 	p->value = *value;
 }
 
@@ -134,13 +134,13 @@ static int row_op(struct roster_model *m, u32 holder, u32 key, struct weir_op *o
 		  struct roster_value *value)
 {
 	struct place *p = &((struct row *)m->priv)->places[key];
-	bool lasts = p->taken && weir_term_lasts(&p->term, m->now);
+	bool lasts = p->taken && weir_lease_lasts(&p->state, m->now);
 	int err = lasts ? 0 : -ENOENT;
 	u64 until;
 
 	if (op->opcode != WEIR_OP_LEASE_GET)
-		err = weir_term_admit(lasts ? &p->term : NULL, op->opcode, op->n,
-				      client_of(holder), tag_of(holder));
+		err = weir_lease_admit(lasts ? &p->state : NULL, op->opcode, op->n,
+				       client_of(holder), tag_of(holder));
 	if (!err && !p->taken && !has_room(m))
 		return -ENOSPC;
 	if (err && !lasts)
@@ -157,10 +157,10 @@ static int row_op(struct roster_model *m, u32 holder, u32 key, struct weir_op *o
 		replace(m, p, value);
 		break;
 	case WEIR_OP_TOUCH:
-		until = p->term.expires;
-		KUNIT_ASSERT_EQ(m->test, weir_term_until(op->arg, m->ttl, m->now) < until,
-				weir_term_touch(&p->term, weir_term_until(op->arg, m->ttl,
-									  m->now)));
+		until = p->state.expires;
+		KUNIT_ASSERT_EQ(m->test, weir_lease_until(op->arg, m->ttl, m->now) < until,
+				weir_lease_touch(&p->state, weir_lease_until(op->arg, m->ttl,
+									     m->now)));
 		break;
 	case WEIR_OP_REMOVE:
 		end(p);
@@ -182,7 +182,7 @@ static void row_die(struct roster_model *m, u32 holder)
 		if (!p->held[holder])
 			continue;
 		KUNIT_ASSERT_TRUE(m->test, p->taken);
-		KUNIT_ASSERT_TRUE(m->test, p->term.grant == (void *)&p->held[holder]);
+		KUNIT_ASSERT_TRUE(m->test, p->state.grant == (void *)&p->held[holder]);
 		lost(m, p);
 	}
 }

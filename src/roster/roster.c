@@ -61,14 +61,14 @@ static bool lease_read(struct weir_roster *r, const struct weir_entry *e,
 		return false;
 	/* pairs with the release in weir_lease_put(): the other entries of one submission */
 	l = smp_load_acquire(&e->lease);
-	g->until = l ? weir_term_expires(&l->term) : 0;
+	g->until = l ? weir_lease_expires(&l->state) : 0;
 	/* pairs with the exchange in weir_entry_begin(): an earlier change has an earlier time */
 	smp_rmb();
 	g->now = weir_table_now(&r->table);
 	/* pairs with the same: a later change has a later time */
 	smp_rmb();
 	if (READ_ONCE(e->lease) != l ||
-	    (l && weir_term_expires(&l->term) != g->until) ||
+	    (l && weir_lease_expires(&l->state) != g->until) ||
 	    atomic64_read(&e->word) & WEIR_ENTRY_LOCKED)
 		return false;
 	g->l = g->until > g->now ? l : NULL;
@@ -95,13 +95,13 @@ static int admit(struct weir_roster *r, struct weir_op *op,
 		 const struct weir_roster_lease *l, u64 now,
 		 const struct weir_client *c)
 {
-	int err = weir_term_admit(l ? &l->term : NULL, op->opcode, op->n, c,
-				  op->tag);
+	int err = weir_lease_admit(l ? &l->state : NULL, op->opcode, op->n, c,
+				   op->tag);
 
 	if (!err || !l)
 		return err;
 	weir_lease_answer(op, l, now, c);
-	if (weir_term_makes(op->opcode))
+	if (weir_lease_makes(op->opcode))
 		this_cpu_inc(r->totals->refused);
 	return err;
 }
@@ -125,8 +125,8 @@ static int touch(struct weir_roster *r, struct weir_op *op, struct weir_client *
 
 	if (err)
 		return err;
-	until = weir_term_until(op->arg, r->ttl, now);
-	if (weir_term_touch(&l->term, until))
+	until = weir_lease_until(op->arg, r->ttl, now);
+	if (weir_lease_touch(&l->state, until))
 		weir_table_update_expiry(&r->table, hash, until);
 	weir_lease_answer(op, l, now, c);
 	return 0;
@@ -208,7 +208,7 @@ static int touch_locked(struct weir_roster *r, struct weir_op *op, struct weir_c
 static int absent(struct weir_roster *r, const struct weir_op *op,
 		  const struct weir_key *key)
 {
-	if (!weir_term_makes(op->opcode))
+	if (!weir_lease_makes(op->opcode))
 		return -ENOENT;
 	if (!weir_table_refuses(&r->table, key))
 		return WEIR_OP_MUST_SLEEP;
@@ -228,7 +228,7 @@ static int glance_op(struct weir_client *c, struct weir_roster *r, struct weir_o
 		ret = admit(r, op, g->l, g->now, c) ?: WEIR_OP_MUST_SLEEP;
 	/* it may be another time by now */
 	if (op->version)
-		op->left = weir_term_left(g->until, g->now);
+		op->left = weir_lease_left(g->until, g->now);
 	return ret;
 }
 
@@ -280,7 +280,7 @@ static void replace(struct weir_claim *claim, struct weir_entry *e,
 	struct weir_roster_lease *new = claim->new;
 	struct weir_roster *r = claim->r;
 
-	weir_term_succeed(&new->term, &r->version, &old->term);
+	weir_lease_succeed(&new->state, &r->version, &old->state);
 	put_pid(new->pid);
 	new->pid = get_pid(old->pid);
 	new->uid = old->uid;
@@ -322,7 +322,7 @@ static int locked_op(struct weir_claim *claim)
 		return -ENODEV;
 	e = weir_table_find(t, &claim->key);
 	if (!e)
-		return weir_term_makes(claim->op->opcode) ? NO_ENTRY : -ENOENT;
+		return weir_lease_makes(claim->op->opcode) ? NO_ENTRY : -ENOENT;
 	if (!weir_table_lock(t, e, &word))
 		return AGAIN;
 	ret = entry_op(claim, e, false);
@@ -388,7 +388,7 @@ int weir_roster_run(struct weir_client *c, struct weir_object *o, struct weir_op
 
 	if (ret)
 		return ret;
-	if (weir_term_makes(run->op.opcode)) {
+	if (weir_lease_makes(run->op.opcode)) {
 		ret = weir_claim_prepare(&claim, lease_of(run));
 	} else {
 		claim.new = weir_lease_new(claim.r, c, lease_of(run));
@@ -419,7 +419,7 @@ static bool death_ends(struct weir_entry *e, void *arg)
 	struct weir_roster_lease *l = weir_lease_locked(e);
 
 	/* the lease may have ended, and another one begun */
-	if (!d->g->n || l->term.grant != d->g)
+	if (!d->g->n || l->state.grant != d->g)
 		return false;
 	weir_lease_lost(d->r, e, l, weir_table_now(&d->r->table));
 	return true;
@@ -438,8 +438,8 @@ void weir_roster_give_back(struct weir_object *o, struct weir_grant *g)
 u64 weir_roster_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word,
 			u64 now)
 {
-	BUILD_BUG_ON(WEIR_TERM_FOREVER != WEIR_EXPIRY_NEVER);
-	return weir_lease_locked(e)->term.expires;
+	BUILD_BUG_ON(WEIR_LEASE_FOREVER != WEIR_EXPIRY_NEVER);
+	return weir_lease_locked(e)->state.expires;
 }
 
 /* &weir_table_ops.dropped */

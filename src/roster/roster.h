@@ -6,7 +6,7 @@
  * lease in its place. A reader therefore finds a whole lease, under RCU alone. An entry without
  * a lease exists only while it is locked, or when the table is freed.
  *
- * term.h has the rules for operations on a lease, roster_lease.c makes and ends leases,
+ * lease_state.h has the rules for operations on a lease; roster_lease.c makes and ends leases,
  * roster.c performs one operation, claims.c several claims as one, roster_object.c creates and
  * shows rosters, grant.h records the owners of leases.
  */
@@ -17,7 +17,7 @@
 
 #include "table/keyed.h"
 #include "table/op.h"
-#include "lib/term.h"
+#include "lib/lease_state.h"
 
 /* Totals; one copy for each CPU, which alone adds to it. */
 struct weir_roster_totals {
@@ -53,7 +53,7 @@ WEIR_KEYED_ASSERT(weir_roster);
  *
  * I: set before the entry points to it, then constant.
  *
- * @term:	version, time and owner
+ * @state:	version, time and owner
  * @pid:	I: the process that made it; a reference
  * @uid:	I: the user of the client that made it
  * @rcu:	to free it when no entry points to it any more
@@ -61,7 +61,7 @@ WEIR_KEYED_ASSERT(weir_roster);
  * @value:	I
  */
 struct weir_roster_lease {
-	struct weir_term	term;
+	struct weir_lease_state	state;
 	struct pid		*pid;
 	kuid_t			uid;
 	struct rcu_head		rcu;
@@ -133,7 +133,7 @@ static inline struct weir_roster_lease *weir_lease_locked(const struct weir_entr
 /* Whether the lease has not expired at @now. */
 static inline bool weir_lease_is_live(const struct weir_roster_lease *l, u64 now)
 {
-	return l && weir_term_lasts(&l->term, now);
+	return l && weir_lease_lasts(&l->state, now);
 }
 
 #endif /* _WEIR_ROSTER_H */

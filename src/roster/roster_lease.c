@@ -66,15 +66,15 @@ void weir_lease_free_rcu(struct weir_roster_lease *l)
 void weir_lease_answer(struct weir_op *op, const struct weir_roster_lease *l, u64 now,
 		       const struct weir_client *c)
 {
-	op->version = l->term.version;
+	op->version = l->state.version;
 	op->length = l->length;
-	op->left = weir_term_left(weir_term_expires(&l->term), now);
+	op->left = weir_lease_left(weir_lease_expires(&l->state), now);
 	op->pid = pid_vnr(l->pid);
 	op->uid = from_kuid_munged(current_user_ns(), l->uid);
-	op->owner_tag = l->term.tag;
-	if (!l->term.client)
+	op->owner_tag = l->state.tag;
+	if (!l->state.client)
 		op->out_flags |= WEIR_OUT_DETACHED;
-	else if (weir_term_is_of(&l->term, c, op->tag))
+	else if (weir_lease_is_of(&l->state, c, op->tag))
 		op->out_flags |= WEIR_OUT_MINE;
 }
 
@@ -89,8 +89,8 @@ void weir_lease_put(struct weir_roster_lease *new, struct weir_entry *e)
 void weir_lease_end(struct weir_roster *r, struct weir_roster_lease *old)
 {
 	/* of a dead roster all grants end at once: see weir_grant_object_end() */
-	if (old->term.grant && weir_object_alive(&r->obj))
-		weir_grant_drop(old->term.grant);
+	if (old->state.grant && weir_object_alive(&r->obj))
+		weir_grant_drop(old->state.grant);
 	weir_lease_free_rcu(old);
 }
 
@@ -104,7 +104,7 @@ void weir_lease_lost(struct weir_roster *r, struct weir_entry *e,
 	if (expired)
 		this_cpu_inc(r->totals->expired);
 	weir_event_key(&r->obj, WEIR_EVENT_LEASE_LOST, r->spec.type, e->key, e->key_len,
-		       old->term.version, expired ? WEIR_LOST_EXPIRED : WEIR_LOST_HOLDER);
+		       old->state.version, expired ? WEIR_LOST_EXPIRED : WEIR_LOST_HOLDER);
 	weir_lease_end(r, old);
 }
 
@@ -138,7 +138,7 @@ void weir_claim_discard(struct weir_claim *claim)
 /* The caller is the owner. */
 static void claim_grant(struct weir_claim *claim, struct weir_entry *e)
 {
-	struct weir_term *new = &claim->new->term;
+	struct weir_lease_state *new = &claim->new->state;
 
 	new->client = claim->c;
 	new->tag = claim->op->tag;
@@ -162,7 +162,7 @@ void weir_claim_make(struct weir_claim *claim, struct weir_entry *e, bool linked
 	u64 before = WEIR_EXPIRY_NEVER;
 
 	if (old && weir_lease_is_live(old, claim->now)) {
-		before = old->term.expires;
+		before = old->state.expires;
 		weir_lease_end(r, old);
 		this_cpu_inc(r->totals->replaced);
 	} else {
@@ -172,11 +172,11 @@ void weir_claim_make(struct weir_claim *claim, struct weir_entry *e, bool linked
 	}
 	if (!(claim->op->n & WEIR_LEASE_DETACHED))
 		claim_grant(claim, e);
-	weir_term_begin(&new->term, &r->version,
-			weir_term_until(claim->op->arg, r->ttl, claim->now));
+	weir_lease_begin(&new->state, &r->version,
+			 weir_lease_until(claim->op->arg, r->ttl, claim->now));
 	weir_lease_put(new, e);
 	claim->new = NULL;
-	if (linked || new->term.expires < before)
-		weir_table_update_expiry(&r->table, claim->key.hash, new->term.expires);
+	if (linked || new->state.expires < before)
+		weir_table_update_expiry(&r->table, claim->key.hash, new->state.expires);
 	weir_lease_answer(claim->op, new, claim->now, claim->c);
 }

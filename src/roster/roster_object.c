@@ -101,7 +101,7 @@ static void record_fill(struct weir_dump_walk *d, struct weir_entry *e)
 		return;
 	now = weir_table_now(d->t);
 	l = weir_lease_locked(e);
-	expires = l->term.expires;
+	expires = l->state.expires;
 	weir_table_unlock(d->t, e, word);
 	if (expires <= now)
 		return;
@@ -109,9 +109,9 @@ static void record_fill(struct weir_dump_walk *d, struct weir_entry *e)
 		.size = sizeof(*info) + ALIGN(e->key_len, 8) + ALIGN(l->length, 8),
 		.key_len = e->key_len,
 		.value_len = l->length,
-		.flags = l->term.client ? 0 : WEIR_LEASE_DETACHED,
-		.tag = l->term.tag,
-		.version = l->term.version,
+		.flags = l->state.client ? 0 : WEIR_LEASE_DETACHED,
+		.tag = l->state.tag,
+		.version = l->state.version,
 		.left = expires == WEIR_EXPIRY_NEVER ? WEIR_NEVER : expires - now,
 		.pid = pid_vnr(l->pid),
 		.uid = from_kuid_munged(current_user_ns(), l->uid),

@@ -7,35 +7,35 @@
  * a roster, of any keys, the later one has the higher version.
  *
  * A pure algorithm (pure.h), except for the number from which versions are taken. An entry
- * points to one lease at a time, which is changed only under the entry's lock; a term is
- * therefore constant except for @expires.
+ * points to one lease at a time, which is changed only under the entry's lock. Of a lease only
+ * @expires changes.
  */
-#ifndef _WEIR_TERM_H
-#define _WEIR_TERM_H
+#ifndef _WEIR_LEASE_STATE_H
+#define _WEIR_LEASE_STATE_H
 
 #include <linux/atomic.h>
 #include <linux/compiler.h>
 
 #include "lib/pure.h"
 
-#define WEIR_TERM_FOREVER	U64_MAX
+#define WEIR_LEASE_FOREVER	U64_MAX
 
 struct weir_grant;
 
 /**
- * struct weir_term - version, time and owner of a lease
+ * struct weir_lease_state - version, time and owner of a lease
  *
  * I: set before the entry points to the lease, then constant. E: written under the entry's
  * lock, read under RCU with READ_ONCE().
  *
  * @version:	I
- * @expires:	E: ns since the table's epoch, or WEIR_TERM_FOREVER
+ * @expires:	E: ns since the table's epoch, or WEIR_LEASE_FOREVER
  * @grant: I: the owner's, NULL for a detached lease. Valid under the entry's lock while the
  *	roster is alive.
  * @client:	I: the owner's; compared, never followed
  * @tag:	I: the owner's
  */
-struct weir_term {
+struct weir_lease_state {
 	u64			version;
 	u64			expires;
 	struct weir_grant	*grant;
@@ -44,56 +44,56 @@ struct weir_term {
 };
 
 /* When the lease expires. */
-static inline u64 weir_term_expires(const struct weir_term *t)
+static inline u64 weir_lease_expires(const struct weir_lease_state *s)
 {
-	/* pairs with the WRITE_ONCE() in weir_term_touch() */
-	return READ_ONCE(t->expires);
+	/* pairs with the WRITE_ONCE() in weir_lease_touch() */
+	return READ_ONCE(s->expires);
 }
 
 /* Whether the lease has not expired at @now. */
-static inline bool weir_term_lasts(const struct weir_term *t, u64 now)
+static inline bool weir_lease_lasts(const struct weir_lease_state *s, u64 now)
 {
-	return weir_term_expires(t) > now;
+	return weir_lease_expires(s) > now;
 }
 
 /* ns until a lease with this end expires; WEIR_NEVER: it does not expire. */
-static inline u64 weir_term_left(u64 expires, u64 now)
+static inline u64 weir_lease_left(u64 expires, u64 now)
 {
-	if (expires == WEIR_TERM_FOREVER)
+	if (expires == WEIR_LEASE_FOREVER)
 		return WEIR_NEVER;
 	return expires > now ? expires - now : 0;
 }
 
 /* The end of a lease that begins at @now. @ttl: ns, WEIR_NEVER, or 0: use @usual. */
-static inline u64 weir_term_until(u64 ttl, u64 usual, u64 now)
+static inline u64 weir_lease_until(u64 ttl, u64 usual, u64 now)
 {
 	ttl = ttl ? ttl : usual;
-	return ttl == WEIR_NEVER ? WEIR_TERM_FOREVER : now + ttl;
+	return ttl == WEIR_NEVER ? WEIR_LEASE_FOREVER : now + ttl;
 }
 
 /* Whether a client and a tag are the owner. */
-static inline bool weir_term_is_of(const struct weir_term *t, const void *client,
-				   u32 tag)
+static inline bool weir_lease_is_of(const struct weir_lease_state *s, const void *client,
+				    u32 tag)
 {
-	return t->client && t->client == client && t->tag == tag;
+	return s->client && s->client == client && s->tag == tag;
 }
 
 /* Whether they may do what only the owner may: they are the owner, or the lease is detached. */
-static inline bool weir_term_is_open_to(const struct weir_term *t, const void *client,
-					u32 tag)
+static inline bool weir_lease_is_open_to(const struct weir_lease_state *s,
+					 const void *client, u32 tag)
 {
-	return !t->client || weir_term_is_of(t, client, tag);
+	return !s->client || weir_lease_is_of(s, client, tag);
 }
 
 /* Whether an operation makes a lease if there is none. */
-static inline bool weir_term_makes(u32 opcode)
+static inline bool weir_lease_makes(u32 opcode)
 {
 	return opcode == WEIR_OP_CLAIM || opcode == WEIR_OP_PUT;
 }
 
 /**
- * weir_term_admit - check whether an operation is allowed on a key
- * @t: of the key's live lease; NULL: it has none
+ * weir_lease_admit - check whether an operation is allowed on a key
+ * @s: of the key's live lease; NULL: it has none
  * @opcode: CLAIM, PUT, REPLACE, TOUCH or REMOVE
  * @n: the operation's
  * @client: the caller's
@@ -102,41 +102,42 @@ static inline bool weir_term_makes(u32 opcode)
  * Return: 0, -ENOENT, -EEXIST: another holder has the lease, or -ESTALE: it has another
  *	version.
  */
-static inline int weir_term_admit(const struct weir_term *t, u32 opcode, u64 n,
-				  const void *client, u32 tag)
+static inline int weir_lease_admit(const struct weir_lease_state *s, u32 opcode, u64 n,
+				   const void *client, u32 tag)
 {
-	if (!t)
-		return weir_term_makes(opcode) ? 0 : -ENOENT;
+	if (!s)
+		return weir_lease_makes(opcode) ? 0 : -ENOENT;
 	if (opcode == WEIR_OP_CLAIM)
 		return -EEXIST;
 	if (opcode != WEIR_OP_PUT && n)
-		return t->version == n ? 0 : -ESTALE;
-	return weir_term_is_open_to(t, client, tag) ? 0 : -EEXIST;
+		return s->version == n ? 0 : -ESTALE;
+	return weir_lease_is_open_to(s, client, tag) ? 0 : -EEXIST;
 }
 
 /* Begin a lease with the next version; the caller has set the owner, if it has one. */
-static inline void weir_term_begin(struct weir_term *t, atomic64_t *versions, u64 until)
+static inline void weir_lease_begin(struct weir_lease_state *s, atomic64_t *versions,
+				    u64 until)
 {
-	t->version = atomic64_inc_return(versions);
-	t->expires = until;
+	s->version = atomic64_inc_return(versions);
+	s->expires = until;
 }
 
 /* Begin a lease in place of @old: only the version differs. */
-static inline void weir_term_succeed(struct weir_term *t, atomic64_t *versions,
-				     const struct weir_term *old)
+static inline void weir_lease_succeed(struct weir_lease_state *s, atomic64_t *versions,
+				      const struct weir_lease_state *old)
 {
-	*t = *old;
-	t->version = atomic64_inc_return(versions);
+	*s = *old;
+	s->version = atomic64_inc_return(versions);
 }
 
 /* Set the end of the lease. Return: whether it is earlier than before. */
-static inline bool weir_term_touch(struct weir_term *t, u64 until)
+static inline bool weir_lease_touch(struct weir_lease_state *s, u64 until)
 {
-	u64 before = t->expires;
+	u64 before = s->expires;
 
-	/* pairs with the READ_ONCE() in weir_term_expires() */
-	WRITE_ONCE(t->expires, until);
+	/* pairs with the READ_ONCE() in weir_lease_expires() */
+	WRITE_ONCE(s->expires, until);
 	return until < before;
 }
 
-#endif /* _WEIR_TERM_H */
+#endif /* _WEIR_LEASE_STATE_H */
