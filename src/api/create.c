@@ -14,7 +14,7 @@
 #include "core/cred.h"
 #include "core/namespace.h"
 #include "core/registry.h"
-#include "core/user.h"
+#include "core/uaccess.h"
 #include "core/view.h"
 
 /**

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The ioctls: a table has the struct size and the handler of each number, and one dispatcher
- * copies the struct in by the rules of user.c.
+ * copies the struct in by the rules of uaccess.c.
  */
 
 #include <linux/compiler.h>
@@ -23,7 +23,7 @@
 #include "core/grant.h"
 #include "core/namespace.h"
 #include "core/registry.h"
-#include "core/user.h"
+#include "core/uaccess.h"
 #include "core/user_time.h"
 #include "core/view.h"
 

@@ -20,7 +20,7 @@
 #include "core/client.h"
 #include "api/ioctl.h"
 #include "api/ops.h"
-#include "core/user.h"
+#include "core/uaccess.h"
 
 #define GROUP		8	/* ops in a group */
 

@@ -6,7 +6,7 @@
 #include <linux/sysfs.h>
 
 #include "core/sysfs.h"
-#include "core/user.h"
+#include "core/uaccess.h"
 #include "core/view.h"
 
 #define SETTLE_STEPS	64	/* before one read of the totals */

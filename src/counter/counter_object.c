@@ -9,7 +9,7 @@
 #include "counter/counter.h"
 #include "lib/histogram.h"
 #include "core/sysfs.h"
-#include "core/user.h"
+#include "core/uaccess.h"
 
 #define CONFIG_MIN_SIZE	offsetofend(struct weir_counter_config, start)
 

@@ -3,7 +3,7 @@
 
 #include <linux/uaccess.h>
 
-#include "core/user.h"
+#include "core/uaccess.h"
 #include "roster/roster.h"
 
 #define TTL_MAX	(10 * WEIR_NSEC_PER_YEAR)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The struct rules of uapi/linux/weir.h, in one place. */
+/* Copies of structs that begin with their size, by the rules of uapi/linux/weir.h. */
 
 #include <linux/mm.h>
 #include <linux/uaccess.h>
 
-#include "core/user.h"
+#include "core/uaccess.h"
 
 /**
  * weir_user_get - copy in a struct whose first member is its size
