@@ -10,12 +10,12 @@
 
 #include "api/ioctl.h"
 #include "api/kinds.h"
+#include "core/abi_struct.h"
 #include "core/client.h"
 #include "core/cred.h"
 #include "core/namespace.h"
 #include "core/registry.h"
 #include "core/uaccess.h"
-#include "core/view.h"
 
 /**
  * struct creation - a CREATE under way
@@ -83,13 +83,13 @@ static int owner_choose(struct creation *cr)
 static struct weir_object *object_make(const struct creation *cr)
 {
 	const struct weir_create *args = cr->args;
-	u64 config[WEIR_VIEW_WORDS];
+	u64 config[WEIR_ABI_STRUCT_WORDS];
 	const struct weir_kind_ops *ops;
 	struct weir_object *o;
 	int err;
 
 	ops = weir_kind_find(args->kind);
-	err = weir_view_take(&ops->config, config, args->config);
+	err = weir_abi_struct_copy_in(&ops->config, config, args->config);
 	if (err)
 		return ERR_PTR(err);
 	o = ops->create(cr->c, config);

@@ -17,6 +17,7 @@
 
 #include "api/ioctl.h"
 #include "api/kinds.h"
+#include "core/abi_struct.h"
 #include "core/client.h"
 #include "core/cred.h"
 #include "core/event.h"
@@ -25,7 +26,6 @@
 #include "core/registry.h"
 #include "core/uaccess.h"
 #include "core/user_time.h"
-#include "core/view.h"
 
 union ioctl_args {
 	u32 size;
@@ -145,7 +145,7 @@ static int close_run(struct weir_client *c, union ioctl_args *args, u64 user)
 static int set_run(struct weir_client *c, union ioctl_args *args, u64 user)
 {
 	struct weir_set *set = &args->set;
-	u64 config[WEIR_VIEW_WORDS];
+	u64 config[WEIR_ABI_STRUCT_WORDS];
 	struct weir_object *o;
 	int err = -EOPNOTSUPP;
 
@@ -153,7 +153,7 @@ static int set_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	if (IS_ERR(o))
 		return PTR_ERR(o);
 	if (o->ops->set)
-		err = weir_view_take(&o->ops->config, config, set->config) ?:
+		err = weir_abi_struct_copy_in(&o->ops->config, config, set->config) ?:
 		      o->ops->set(c, o, set->mask, config);
 	weir_object_put(o);
 	return err;
@@ -169,7 +169,7 @@ static int get_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	if (IS_ERR(o))
 		return PTR_ERR(o);
 	err = o->ops->get ? o->ops->get(o, get->config, get->stats) :
-			    weir_view_get(o, get->config, get->stats);
+			    weir_object_copy_out(o, get->config, get->stats);
 	weir_object_put(o);
 	return err;
 }

@@ -96,9 +96,9 @@ static const struct weir_table_ops breaker_table_ops = {
 	.idle_at = weir_breaker_idle_at,
 };
 
-static struct weir_object *breaker_create(struct weir_client *client, void *view)
+static struct weir_object *breaker_create(struct weir_client *client, void *arg)
 {
-	struct weir_breaker_config *config = view;
+	struct weir_breaker_config *config = arg;
 	struct weir_breaker *b;
 	int err = config_check(config);
 

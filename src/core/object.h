@@ -45,16 +45,16 @@ struct weir_op_run;
 /* Greater than the number of every kind. */
 #define WEIR_KINDS	8
 
-#define WEIR_VIEW_WORDS	32	/* u64 that any view takes at most */
+#define WEIR_ABI_STRUCT_WORDS	32	/* at most, in one of these structs */
 
 /**
- * struct weir_view - a struct by which users configure or see an object
- * @size: of it; its first member is a __u32 with its size
- * @min_size: in the first version of the ABI
- * @read: fill it in, but for the size; NULL: it is not seen by that. Context: RCU read side,
- *	alive; or a show function of sysfs.
+ * struct weir_abi_struct - a struct of the ABI by which users configure or read an object
+ * @size: its size; its first member is a __u32 with the user's size
+ * @min_size: its size in the first version of the ABI
+ * @read: fill in all of it but the size; NULL: &weir_kind_ops.get does that. Context: RCU read
+ *	side, alive; or a show function of sysfs.
  */
-struct weir_view {
+struct weir_abi_struct {
 	size_t	size;
 	size_t	min_size;
 	void	(*read)(struct weir_object *o, void *to);
@@ -66,8 +66,8 @@ struct weir_view {
  * @dir: folder in sysfs
  * @attrs: files of an object's folder (sysfs.h)
  * @sysfs_add: say which files the folder of this object has; NULL: @attrs. May sleep.
- * @config: the struct that configures an object (view.h)
- * @stats: the struct with its totals
+ * @config: the struct that configures an object (abi_struct.h)
+ * @stats: the struct with its totals (abi_struct.h)
  * @create: a new object from @config's struct, without what takes much memory.
  *	It sets type and quota_keys, the caller the rest of the common part. May change
  *	the struct. May sleep. Error pointer on failure.
@@ -114,8 +114,8 @@ struct weir_kind_ops {
 	const char *dir;
 	struct attribute **attrs;
 	int (*sysfs_add)(struct weir_object *o);
-	struct weir_view config;
-	struct weir_view stats;
+	struct weir_abi_struct config;
+	struct weir_abi_struct stats;
 	struct weir_object *(*create)(struct weir_client *c, void *config);
 	const struct weir_table_ops *table_ops;
 	size_t totals_size;

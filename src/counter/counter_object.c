@@ -66,9 +66,9 @@ static int names_fill(struct weir_counter *c,
 	return names_check(c->names, config->nfields);
 }
 
-static struct weir_object *counter_create(struct weir_client *client, void *view)
+static struct weir_object *counter_create(struct weir_client *client, void *arg)
 {
-	struct weir_counter_config *config = view;
+	struct weir_counter_config *config = arg;
 	struct weir_counter *c;
 	unsigned int nfields;
 	int err = config_check(config);

@@ -43,9 +43,9 @@ static const struct weir_table_ops gate_table_ops = {
 	.idle_at = weir_gate_idle_at,
 };
 
-static struct weir_object *gate_create(struct weir_client *client, void *view)
+static struct weir_object *gate_create(struct weir_client *client, void *arg)
 {
-	struct weir_gate_config *config = view;
+	struct weir_gate_config *config = arg;
 	struct weir_gate *g;
 	int err = config_check(config);
 

@@ -145,9 +145,9 @@ static int limiter_init(struct weir_limiter *l,
 	return 0;
 }
 
-static struct weir_object *limiter_create(struct weir_client *client, void *view)
+static struct weir_object *limiter_create(struct weir_client *client, void *arg)
 {
-	struct weir_limiter_config *config = view;
+	struct weir_limiter_config *config = arg;
 	struct weir_limiter *l, *candidate;
 	int err = config_check(config);
 

@@ -33,9 +33,9 @@ static const struct weir_table_ops roster_table_ops = {
 	.dropped = weir_roster_dropped,
 };
 
-static struct weir_object *roster_create(struct weir_client *client, void *view)
+static struct weir_object *roster_create(struct weir_client *client, void *arg)
 {
-	struct weir_roster_config *config = view;
+	struct weir_roster_config *config = arg;
 	struct weir_roster *r;
 	int err = config_check(config);
 

@@ -1,50 +1,51 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Structs by which users configure and see objects. See view.h. */
+/* Copies of the structs of the ABI by which users configure and read objects. */
 
 #include <linux/bug.h>
 #include <linux/sched.h>
 #include <linux/sysfs.h>
 
+#include "core/abi_struct.h"
 #include "core/sysfs.h"
 #include "core/uaccess.h"
-#include "core/view.h"
 
 #define SETTLE_STEPS	64	/* before one read of the totals */
 
 /**
- * weir_view_take - copy in the struct that configures an object
- * @view: the kind's
- * @to: u64[WEIR_VIEW_WORDS]
+ * weir_abi_struct_copy_in - copy in the struct that configures an object
+ * @s: the kind's
+ * @to: u64[WEIR_ABI_STRUCT_WORDS]
  * @user: the user's
  *
  * Context: may sleep.
  *
  * Return: 0, -EINVAL, -E2BIG, -EFAULT.
  */
-int weir_view_take(const struct weir_view *view, u64 *to, u64 user)
+int weir_abi_struct_copy_in(const struct weir_abi_struct *s, u64 *to, u64 user)
 {
-	if (WARN_ON_ONCE(view->size > WEIR_VIEW_WORDS * sizeof(*to)))
+	if (WARN_ON_ONCE(s->size > WEIR_ABI_STRUCT_WORDS * sizeof(*to)))
 		return -EINVAL;
-	return weir_user_get(to, view->size, user, view->min_size);
+	return weir_user_get(to, s->size, user, s->min_size);
 }
 
-static int view_get(struct weir_object *o, const struct weir_view *view, u64 user)
+static int abi_struct_copy_out(struct weir_object *o, const struct weir_abi_struct *s,
+			       u64 user)
 {
-	u64 v[WEIR_VIEW_WORDS];
+	u64 v[WEIR_ABI_STRUCT_WORDS];
 	u32 *size = (u32 *)v, user_size;
-	int err = weir_view_take(view, v, user);
+	int err = weir_abi_struct_copy_in(s, v, user);
 
 	if (err)
 		return err;
 	user_size = *size;
 	rcu_read_lock();
 	if (weir_object_alive(o))
-		view->read(o, v);
+		s->read(o, v);
 	else
 		err = -ENODEV;
 	rcu_read_unlock();
 	*size = user_size;
-	return err ?: weir_user_put(v, view->size, user);
+	return err ?: weir_user_put(v, s->size, user);
 }
 
 /* One step of &weir_kind_ops.settle; false: nothing is left. */
@@ -67,7 +68,7 @@ static void settle(struct weir_object *o)
 }
 
 /**
- * weir_view_get - WEIR_IOC_GET of an object that &weir_kind_ops.config and stats describe
+ * weir_object_copy_out - WEIR_IOC_GET of a kind that has no &weir_kind_ops.get
  * @o: the object
  * @user_config: where the user wants its configuration, or 0
  * @user_stats: where the user wants its totals, or 0
@@ -75,14 +76,14 @@ static void settle(struct weir_object *o)
  * Context: may sleep; the header is held.
  * Return: 0, -EINVAL, -E2BIG, -EFAULT, -ENODEV.
  */
-int weir_view_get(struct weir_object *o, u64 user_config, u64 user_stats)
+int weir_object_copy_out(struct weir_object *o, u64 user_config, u64 user_stats)
 {
-	int err = user_config ? view_get(o, &o->ops->config, user_config) : 0;
+	int err = user_config ? abi_struct_copy_out(o, &o->ops->config, user_config) : 0;
 
 	if (err || !user_stats)
 		return err;
 	settle(o);
-	return view_get(o, &o->ops->stats, user_stats);
+	return abi_struct_copy_out(o, &o->ops->stats, user_stats);
 }
 
 /*
@@ -91,7 +92,7 @@ int weir_view_get(struct weir_object *o, u64 user_config, u64 user_stats)
  */
 ssize_t weir_stat_show(struct weir_object *o, unsigned int offset, char *buffer)
 {
-	u64 stats[WEIR_VIEW_WORDS] = {};
+	u64 stats[WEIR_ABI_STRUCT_WORDS] = {};
 
 	settle_step(o);
 	o->ops->stats.read(o, stats);
