@@ -121,10 +121,8 @@ struct weir_entry *fixture_insert(struct fixture *f, const struct weir_key *key,
 			return new;
 		rcu_read_lock();
 		e = weir_table_link(&f->t, key, new, fresh, word);
-		if (!e) {
+		if (!e)
 			rcu_read_unlock();
-			weir_entry_free(new);
-		}
 	} while (!e);
 	*created = e == new;
 	return e;
@@ -144,6 +142,20 @@ int fixture_add(struct fixture *f, const struct weir_key *key, u64 idle_at)
 	rcu_read_unlock();
 	weir_table_update_expiry(&f->t, key->hash, idle_at);
 	return created;
+}
+
+/* Drop the entry of a key; false: there is none. */
+bool fixture_remove(struct fixture *f, const struct weir_key *key)
+{
+	struct weir_entry *e;
+	u64 word;
+
+	rcu_read_lock();
+	e = weir_table_find_locked(&f->t, key, &word);
+	if (e)
+		weir_table_drop(&f->t, e);
+	rcu_read_unlock();
+	return e;
 }
 
 bool fixture_has(struct fixture *f, const struct weir_key *key)

@@ -43,6 +43,7 @@ void fixture_key_u64(const struct fixture *f, struct weir_key *key, u64 n);
 struct weir_entry *fixture_insert(struct fixture *f, const struct weir_key *key,
 				  u64 fresh, u64 *word, bool *created);
 int fixture_add(struct fixture *f, const struct weir_key *key, u64 idle_at);
+bool fixture_remove(struct fixture *f, const struct weir_key *key);
 bool fixture_has(struct fixture *f, const struct weir_key *key);
 
 static inline u64 fixture_word(u64 idle_at)

@@ -21,7 +21,7 @@
 #include "core/event.h"
 #include "core/grant.h"
 
-#define AGAIN	2	/* the entry died: look again. WEIR_OP_MUST_SLEEP is 1 */
+#define AGAIN	2	/* another key took the slot. WEIR_OP_MUST_SLEEP is 1 */
 #define NO_ENTRY 3	/* one must be made */
 
 /**
@@ -103,22 +103,15 @@ static void moves_tell(struct weir_breaker *b, const struct weir_entry *e,
 	}
 }
 
-/*
- * Lock @e, and have its state in @call->s. @before: when it would have been idle. False:
- * it is dead.
- */
-static bool entry_begin(struct breaker_call *call, struct weir_entry *e, u64 *before)
+/* Have the state of @e, locked, in @call->s. Return: when it would have been idle. */
+static u64 entry_begin(struct breaker_call *call, const struct weir_entry *e, u64 word)
 {
-	u64 word;
-
-	if (!weir_table_lock(&call->b->table, e, &word))
-		return false;
 	call->now = weir_table_now(&call->b->table);
 	state_get(&call->s, e, word);
-	*before = idle_at(call->b, e, &call->s, call->now);
-	return true;
+	return idle_at(call->b, e, &call->s, call->now);
 }
 
+/* @before: from entry_begin() */
 static void entry_end(struct breaker_call *call, struct weir_entry *e, u64 hash,
 		      u64 before)
 {
@@ -421,54 +414,48 @@ static int entry_op(struct breaker_call *call, struct weir_entry *e)
 	return 0;
 }
 
-/* One look at the key, which has an entry: 0, an error, NO_ENTRY or AGAIN. */
-static int locked_op(struct breaker_call *call)
-{
-	struct weir_entry *e;
-	u64 before;
-	int ret;
-
-	rcu_read_lock();
-	e = weir_table_find(&call->b->table, &call->key);
-	if (!e) {
-		ret = NO_ENTRY;
-	} else if (!entry_begin(call, e, &before)) {
-		ret = AGAIN;
-	} else {
-		ret = entry_op(call, e);
-		entry_end(call, e, call->key.hash, before);
-	}
-	rcu_read_unlock();
-	return ret;
-}
-
-/* The key gets an entry, and the operation is done there. */
-static int new_op(struct breaker_call *call)
+/*
+ * One look at the key, under RCU. @new: for its entry, used up; or NULL. 0, an error, NO_ENTRY
+ * or AGAIN.
+ */
+static int look(struct breaker_call *call, struct weir_entry *new)
 {
 	struct weir_table *t = &call->b->table;
-	struct weir_entry *new, *e;
+	struct weir_entry *e;
 	u64 word, before;
 	int ret;
 
-	new = weir_table_new(t, &call->key, GFP_KERNEL);
-	if (IS_ERR(new)) {
+	e = new ? weir_table_link(t, &call->key, new, 0, &word) :
+		  weir_table_find_locked(t, &call->key, &word);
+	if (!e)
+		return new ? AGAIN : NO_ENTRY;
+	before = entry_begin(call, e, word);
+	ret = entry_op(call, e);
+	entry_end(call, e, call->key.hash, e == new ? WEIR_EXPIRY_NEVER : before);
+	return ret;
+}
+
+/* One look at the key, or its entry is made if the operation needs one. */
+static int perform(struct breaker_call *call)
+{
+	struct weir_entry *new = NULL;
+	int ret;
+
+	do {
+		rcu_read_lock();
+		ret = look(call, new);
+		if (ret == NO_ENTRY)
+			ret = try_op(call);
+		rcu_read_unlock();
+		new = NULL;
+		if (ret != NO_ENTRY)
+			continue;
+		new = weir_table_new(&call->b->table, &call->key, GFP_KERNEL);
 		if (new == ERR_PTR(-ENOSPC))
 			this_cpu_inc(call->b->totals->full);
-		return PTR_ERR(new);
-	}
-	rcu_read_lock();
-	e = weir_table_link(t, &call->key, new, 0, &word);
-	if (!e) {
-		weir_entry_free(new);
-		rcu_read_unlock();
-		return AGAIN;
-	}
-	call->now = weir_table_now(t);
-	state_get(&call->s, e, word);
-	before = e == new ? WEIR_EXPIRY_NEVER : idle_at(call->b, e, &call->s, call->now);
-	ret = entry_op(call, e);
-	entry_end(call, e, call->key.hash, before);
-	rcu_read_unlock();
+		if (IS_ERR(new))
+			return PTR_ERR(new);
+	} while (ret > 0);
 	return ret;
 }
 
@@ -486,16 +473,7 @@ int weir_breaker_run(struct weir_client *c, struct weir_object *o, struct weir_o
 		if (!call.new)
 			return -ENOMEM;
 	}
-	do {
-		ret = locked_op(&call);
-		if (ret == NO_ENTRY) {
-			rcu_read_lock();
-			ret = try_op(&call);
-			rcu_read_unlock();
-		}
-		if (ret == NO_ENTRY)
-			ret = new_op(&call);
-	} while (ret > 0);
+	ret = perform(&call);
 	weir_grant_discard(c, call.new);
 	return ret;
 }
@@ -506,11 +484,12 @@ void weir_breaker_give_back(struct weir_object *o, struct weir_grant *g)
 	struct breaker_call call = { .b = weir_breaker(o) };
 	struct weir_breaker_totals __percpu *totals = call.b->totals;
 	struct weir_entry *e = g->entry;
-	u64 before;
+	u64 word, before;
 
 	/* a grant that has ended meanwhile may have left the entry to be dropped */
-	if (!entry_begin(&call, e, &before))
+	if (!weir_table_lock(&call.b->table, e, &word))
 		return;
+	before = entry_begin(&call, e, word);
 	if (g->n) {
 		if (weir_circuit_died(&call.b->circuit, &call.s, call.now, g->ticket,
 				      &call.moves)) {
@@ -541,8 +520,8 @@ u32 weir_breaker_state(struct weir_breaker *b)
 	int ret;
 
 	weir_key_make(&b->spec, &b->table, NULL, 0, &call.key);
-	do
-		ret = locked_op(&call);
-	while (ret == AGAIN);
+	rcu_read_lock();
+	ret = look(&call, NULL);
+	rcu_read_unlock();
 	return ret ? WEIR_CIRCUIT_CLOSED : op.state;
 }

@@ -146,65 +146,53 @@ static void tell(struct weir_gate_waiter *w, const struct weir_entry *e, int ret
 	w->grant = NULL;
 }
 
-/* One look at the key. Under RCU. */
-static int look(struct weir_gate_waiter *w)
+/*
+ * One look at the key, under RCU. @new: for its entry, used up; or NULL. WEIR_GATE_AGAIN: another
+ * key took the slot.
+ */
+static int look(struct weir_gate_waiter *w, struct weir_entry *new)
 {
-	struct weir_entry *e = weir_table_find(&w->g->table, &w->key);
+	struct weir_table *t = &w->g->table;
+	struct weir_entry *e;
 	u64 word;
 	int ret;
 
+	e = new ? weir_table_link(t, &w->key, new, 0, &word) :
+		  weir_table_find_locked(t, &w->key, &word);
 	if (!e)
-		return WEIR_GATE_NO_ENTRY;
-	if (!weir_table_lock(&w->g->table, e, &word))
-		return WEIR_GATE_AGAIN;
+		return new ? WEIR_GATE_AGAIN : WEIR_GATE_NO_ENTRY;
+	if (e == new)
+		weir_gate_queue_init(&e->queue);
 	ret = decide(w, e, &word);
 	tell(w, e, ret);
 	/* what is collected may have been all that kept it; else it is no more idle than before */
-	if (sleeps(w))
+	if (sleeps(w) && !new)
 		weir_gate_wake_unlock(w->g, e, word);
 	else
 		weir_gate_unlock(w->g, e, w->key.hash, word);
 	return ret;
 }
 
-/* As look(), for a new key. WEIR_GATE_AGAIN also if another key took the slot. */
-static int look_new(struct weir_gate_waiter *w)
+/* The entry of a new key, if it can be of use. */
+static struct weir_entry *entry_new(struct weir_gate_waiter *w)
 {
-	struct weir_table *t = &w->g->table;
-	struct weir_entry *new, *e;
-	u64 word;
-	int ret;
+	struct weir_entry *new;
+	int err;
 
-	/* before anything is made for it */
 	if (w->op->n > READ_ONCE(w->g->permits))
-		return -E2BIG;
+		return ERR_PTR(-E2BIG);
 	if (!w->new)
-		return -ENOMEM;
-	ret = weir_grant_charge(w->c, w->new);
-	if (ret)
-		return ret;
-	new = weir_table_new(t, &w->key, GFP_KERNEL);
+		return ERR_PTR(-ENOMEM);
+	err = weir_grant_charge(w->c, w->new);
+	if (err)
+		return ERR_PTR(err);
+	new = weir_table_new(&w->g->table, &w->key, GFP_KERNEL);
 	if (new == ERR_PTR(-ENOSPC)) {
 		this_cpu_inc(w->g->totals->full);
+		this_cpu_inc(w->g->totals->refused);
 		weir_gate_answer(w, NULL, WEIR_FULL);
-		return WEIR_GATE_REFUSED;
 	}
-	if (IS_ERR(new))
-		return PTR_ERR(new);
-	rcu_read_lock();
-	e = weir_table_link(t, &w->key, new, 0, &word);
-	if (!e) {
-		weir_entry_free(new);
-		rcu_read_unlock();
-		return WEIR_GATE_AGAIN;
-	}
-	if (e == new)
-		weir_gate_queue_init(&e->queue);
-	ret = decide(w, e, &word);
-	tell(w, e, ret);
-	weir_gate_unlock(w->g, e, w->key.hash, word);
-	rcu_read_unlock();
-	return ret;
+	return new;
 }
 
 /* Sleep until granted, kicked, a signal, or op->arg: then false. */
@@ -294,15 +282,17 @@ static int sleep_until_granted(struct weir_gate_waiter *w)
 
 static int acquire(struct weir_gate_waiter *w)
 {
+	struct weir_entry *new = NULL;
 	int ret;
 
 	do {
 		rcu_read_lock();
-		ret = look(w);
+		ret = look(w, new);
 		rcu_read_unlock();
-		if (ret == WEIR_GATE_NO_ENTRY)
-			ret = look_new(w);
-	} while (ret == WEIR_GATE_AGAIN);
+		new = ret == WEIR_GATE_NO_ENTRY ? entry_new(w) : NULL;
+		if (IS_ERR(new))
+			return new == ERR_PTR(-ENOSPC) ? 0 : PTR_ERR(new);
+	} while (ret == WEIR_GATE_NO_ENTRY || ret == WEIR_GATE_AGAIN);
 	if (ret == WEIR_GATE_SLEEP)
 		ret = sleep_until_granted(w);
 	if (ret == WEIR_GATE_REFUSED)
@@ -318,11 +308,10 @@ static int acquire(struct weir_gate_waiter *w)
  */
 static struct weir_entry *entry_get(struct weir_gate_waiter *w, u64 *word)
 {
-	struct weir_entry *e = weir_table_find(&w->g->table, &w->key);
+	struct weir_entry *e = weir_table_find_locked(&w->g->table, &w->key, word);
 
-	if (!e || !weir_table_lock(&w->g->table, e, word))
-		return NULL;
-	weir_gate_grant_find(w, e);
+	if (e)
+		weir_gate_grant_find(w, e);
 	return e;
 }
 
@@ -403,17 +392,17 @@ static int acquire_op(struct weir_gate_waiter *w)
 	return err;
 }
 
-/* For weir_gate_op_run(). */
-int weir_gate_op(struct weir_client *c, struct weir_object *o, struct weir_op *op,
-		 const u8 *bytes)
+/* &weir_kind_ops.run */
+int weir_gate_run(struct weir_client *c, struct weir_object *o, struct weir_op_run *r)
 {
 	struct weir_gate *g = weir_gate(o);
-	struct weir_gate_waiter w = { .op = op, .c = c, .g = g, .task = current };
-	int err = weir_key_make(&g->spec, &g->table, bytes, op->key_len, &w.key);
+	struct weir_gate_waiter w = { .op = &r->op, .c = c, .g = g, .task = current };
+	int err = weir_key_make(&g->spec, &g->table, weir_op_key_bytes(r), r->op.key_len,
+				&w.key);
 
 	if (err)
 		return err;
-	switch (op->opcode) {
+	switch (r->op.opcode) {
 	case WEIR_OP_ACQUIRE:
 		return acquire_op(&w);
 	case WEIR_OP_RELEASE:

@@ -68,8 +68,7 @@ struct weir_gate {
 
 WEIR_KEYED_ASSERT(weir_gate);
 
-int weir_gate_op(struct weir_client *c, struct weir_object *o, struct weir_op *op,
-		 const u8 *bytes);
+int weir_gate_run(struct weir_client *c, struct weir_object *o, struct weir_op_run *r);
 void weir_gate_account_grant(struct weir_gate *g, u32 n);
 void weir_gate_release_locked(struct weir_gate *g, struct weir_entry *e, u32 n);
 void weir_gate_unlock(struct weir_gate *g, struct weir_entry *e, u64 hash, u64 word);
@@ -81,9 +80,6 @@ void weir_gate_serve(struct work_struct *work);
 u64 weir_gate_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word,
 		      u64 now);
 
-int weir_gate_op_run(struct weir_client *c, struct weir_object *o, struct weir_op_run *r);
-
-extern const struct weir_op_desc weir_gate_opcodes[];
 extern const struct weir_kind_ops weir_gate_ops;
 
 static inline struct weir_gate *weir_gate(struct weir_object *o)

@@ -21,11 +21,9 @@ static struct weir_entry *entry_get(struct weir_gate *g, const struct weir_key *
 	unsigned int tries = 0;
 
 	do {
-		e = weir_table_find(t, key);
-		if (e && weir_table_lock(t, e, word))
-			return e;
+		e = weir_table_find_locked(t, key, word);
 		if (e)
-			continue;	/* dead: it is out of the chain by now */
+			return e;
 		new = weir_table_new(t, key, GFP_NOWAIT);
 		if (IS_ERR(new))
 			return new;
@@ -34,8 +32,7 @@ static struct weir_entry *entry_get(struct weir_gate *g, const struct weir_key *
 			weir_gate_queue_init(&e->queue);
 		if (e)
 			return e;
-		weir_entry_free(new);
-	} while (e || ++tries < ATOMIC_TRIES);
+	} while (++tries < ATOMIC_TRIES);
 	return ERR_PTR(-ENOSPC);
 }
 
@@ -97,12 +94,12 @@ int weir_gate_take(struct weir_gate *g, const struct weir_key *key, u32 n)
  */
 int weir_gate_give(struct weir_gate *g, const struct weir_key *key, u32 n)
 {
-	struct weir_entry *e = weir_table_find(&g->table, key);
+	struct weir_entry *e;
 	int err = -ENOENT;
 	u64 word;
 
-	/* one of which they have permits is not dropped */
-	if (!e || !weir_table_lock(&g->table, e, &word))
+	e = weir_table_find_locked(&g->table, key, &word);
+	if (!e)
 		return err;
 	if (e->module_permits >= n) {
 		e->module_permits -= n;

@@ -12,6 +12,8 @@
 
 #define KEYS_A_BUCKET	8	/* how long max_keys may make the chains */
 
+#define COLLECTS	(WEIR_OPF_TAG | WEIR_OPF_ALONE | WEIR_OPF_COLLECT)
+
 #define CONFIG_MIN_SIZE	offsetofend(struct weir_gate_config, prefix6)
 #define STATS_MIN_SIZE	offsetofend(struct weir_gate_stats, full)
 #define SET_ALL		(WEIR_SET_PERMITS | WEIR_SET_MAX_KEYS | WEIR_SET_QUEUE_MAX)
@@ -199,6 +201,19 @@ static struct attribute *gate_attrs[] = {
 	NULL,
 };
 
+static const struct weir_op_desc gate_opcodes[] = {
+	{ &weir_gate_ops, WEIR_OP_ACQUIRE, WEIR_RIGHT_USE,
+	  WEIR_OP_PTR | WEIR_OP_QUEUE | WEIR_OP_RELATIVE, COLLECTS,
+	  1, U32_MAX, 0, U64_MAX },
+	{ &weir_gate_ops, WEIR_OP_RELEASE, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_TAG,
+	  1, U32_MAX, 0, 0 },
+	{ &weir_gate_ops, WEIR_OP_CANCEL, WEIR_RIGHT_USE, WEIR_OP_PTR, COLLECTS,
+	  0, 0, 0, 0 },
+	{ &weir_gate_ops, WEIR_OP_GATE_STATE, WEIR_RIGHT_OBSERVE, WEIR_OP_PTR,
+	  WEIR_OPF_TAG, 0, 0, 0, 0 },
+	{}
+};
+
 const struct weir_kind_ops weir_gate_ops = {
 	.kind		= WEIR_KIND_GATE,
 	.dir		= "gates",
@@ -214,7 +229,7 @@ const struct weir_kind_ops weir_gate_ops = {
 	.give_back	= weir_gate_give_back,
 	.keys		= weir_keyed_keys,
 	.attrs		= gate_attrs,
-	.opcodes	= weir_gate_opcodes,
+	.opcodes	= gate_opcodes,
 	.check		= weir_op_check_key,
-	.run		= weir_gate_op_run,
+	.run		= weir_gate_run,
 };

@@ -269,44 +269,29 @@ static int absent_op(struct weir_limiter_call *call)
 	}
 }
 
-/*
- * FORGET of an entry with waiters: reset it instead of dropping it. Return: -EAGAIN if it is
- * dead.
- */
-static int forget_queued(struct weir_limiter_call *call)
-{
-	struct weir_table *t = &call->l->table;
-	struct weir_entry *e = weir_table_find(t, call->key);
-	u64 word;
-
-	if (!e || !weir_table_lock(t, e, &word))
-		return -EAGAIN;
-	if (!weir_entry_queued(e)) {
-		weir_table_unlock(t, e, word);
-		return -EAGAIN;
-	}
-	weir_entry_set_score(e, (struct weir_score){});
-	WRITE_ONCE(e->ban_until, 0);
-	WRITE_ONCE(e->bans, 0);
-	weir_limiter_now(call);
-	/* it is not idle before the queue is empty; its idle time is recorded then */
-	weir_limiter_unlock(call, e, weir_rate_fresh(&call->p->rate, call->now),
-			    WEIR_EXPIRY_NEVER);
-	return 0;
-}
-
+/* FORGET. An entry with waiters is reset instead of dropped. */
 static int forget(struct weir_limiter_call *call)
 {
-	int err;
+	struct weir_table *t = &call->l->table;
+	struct weir_entry *e;
+	u64 word;
 
-	do {
-		err = weir_table_remove(&call->l->table, call->key);
-		if (err == -EBUSY)
-			err = forget_queued(call);
-	} while (err == -EAGAIN);
-	if (!err)
-		weir_limiter_full_over(call->l, 0);
-	return err;
+	e = weir_table_find_locked(t, call->key, &word);
+	if (!e)
+		return -ENOENT;
+	if (weir_entry_queued(e)) {
+		weir_entry_set_score(e, (struct weir_score){});
+		WRITE_ONCE(e->ban_until, 0);
+		WRITE_ONCE(e->bans, 0);
+		weir_limiter_now(call);
+		/* it is not idle before the queue is empty; its idle time is recorded then */
+		weir_limiter_unlock(call, e, weir_rate_fresh(&call->p->rate, call->now),
+				    WEIR_EXPIRY_NEVER);
+	} else {
+		weir_table_drop(t, e);
+	}
+	weir_limiter_full_over(call->l, 0);
+	return 0;
 }
 
 /* Whether the operation may make room for waiters, or take it from them. */

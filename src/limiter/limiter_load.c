@@ -74,8 +74,8 @@ static int entry_load(const struct load *load, struct weir_key *key,
 	struct weir_entry *e, told;
 	u64 word, before, told_word;
 
-	e = weir_table_find(t, key);
-	if (!e || !weir_table_lock(t, e, &word))
+	e = weir_table_find_locked(t, key, &word);
+	if (!e)
 		return -EAGAIN;
 	weir_limiter_now(&call);
 	before = weir_limiter_idle_at(t, e, word, call.now);

@@ -64,8 +64,7 @@ int weir_limiter_full_count(struct weir_limiter_call *call)
 
 /*
  * Link @new, or use the entry that another CPU has linked, and perform the operation. Return:
- * WEIR_OP_MUST_SLEEP if there is no free slot; in any other case @new is used up. Must hold
- * rcu_read_lock().
+ * WEIR_OP_MUST_SLEEP if there is no free slot. @new is used up. Must hold rcu_read_lock().
  */
 static int new_op(struct weir_limiter_call *call, struct weir_entry *new)
 {
@@ -111,8 +110,6 @@ static int slow_op(struct weir_limiter_call *call, gfp_t gfp)
 		err = weir_limiter_op_ruled(call);
 	} else if (!IS_ERR(new)) {
 		err = new_op(call, new);
-		if (err == WEIR_OP_MUST_SLEEP)
-			weir_entry_free(new);
 	} else if (new == ERR_PTR(-ENOSPC)) {
 		err = full_op(call);
 	} else {
@@ -217,8 +214,5 @@ int weir_limiter_entry_make(struct weir_limiter *l, struct weir_key *key)
 	rcu_read_lock();
 	err = new_op(&call, new);
 	rcu_read_unlock();
-	if (err != WEIR_OP_MUST_SLEEP)
-		return err;
-	weir_entry_free(new);
-	return 0;
+	return err == WEIR_OP_MUST_SLEEP ? 0 : err;
 }

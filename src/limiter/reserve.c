@@ -86,11 +86,9 @@ static int look(struct weir_reserve_waiter *w)
 	int ret;
 
 	weir_limiter_key_rule(call->l, call->key);
-	do {
-		e = weir_table_find(t, call->key);
-		if (!e)		/* then nobody waits for it */
-			return NO_ENTRY;
-	} while (!weir_table_lock(t, e, &word));
+	e = weir_table_find_locked(t, call->key, &word);
+	if (!e)		/* then nobody waits for it */
+		return NO_ENTRY;
 	weir_limiter_now(call);
 	before = weir_limiter_idle_at(t, e, word, call->now);
 	ret = arrive(w, e, &word);

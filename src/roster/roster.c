@@ -116,90 +116,37 @@ static struct weir_roster_lease *lasting(const struct weir_entry *e, u64 now)
 	return weir_lease_is_live(l, now) ? l : NULL;
 }
 
-static int touch(struct weir_roster *r, struct weir_op *op, struct weir_client *c,
-		 struct weir_entry *e, u64 hash)
-{
-	u64 now = weir_table_now(&r->table), until;
-	struct weir_roster_lease *l = lasting(e, now);
-	int err = admit(r, op, l, now, c);
-
-	if (err)
-		return err;
-	until = weir_lease_until(op->arg, r->ttl, now);
-	if (weir_lease_touch(&l->state, until))
-		weir_table_update_expiry(&r->table, hash, until);
-	weir_lease_answer(op, l, now, c);
-	return 0;
-}
-
-/**
- * struct removal - a REMOVE under way
- * @r: the roster
- * @op: the operation
- * @c: the caller's client
- * @err: what it comes to
- */
-struct removal {
-	struct weir_roster *r;
-	struct weir_op *op;
-	struct weir_client *c;
-	int err;
-};
-
-/* For weir_table_drop(). */
-static bool remove_wanted(struct weir_entry *e, void *arg)
-{
-	struct removal *rm = arg;
-	u64 now = weir_table_now(&rm->r->table);
-	struct weir_roster_lease *l = lasting(e, now);
-
-	rm->err = admit(rm->r, rm->op, l, now, rm->c);
-	if (rm->err)
-		return false;
-	weir_lease_answer(rm->op, l, now, rm->c);
-	weir_lease_end(rm->r, l);
-	this_cpu_inc(rm->r->totals->removed);
-	return true;
-}
-
-static int remove_one(struct weir_roster *r, struct weir_op *op, struct weir_client *c,
-		      struct weir_entry *e)
-{
-	struct removal rm = { .r = r, .op = op, .c = c, .err = -ENOENT };
-
-	weir_table_drop(&r->table, e, remove_wanted, &rm);
-	return rm.err;
-}
-
-/* GET of an entry that was locked. */
-static int get_locked(struct weir_roster *r, struct weir_op *op, struct weir_client *c,
-		      struct weir_entry *e, struct weir_op_lease *lease)
+/* TOUCH, REMOVE, or a GET that found the entry locked. AGAIN: it is dead. */
+static int lease_op(struct weir_roster *r, struct weir_op *op, struct weir_client *c,
+		    struct weir_entry *e, u64 hash, struct weir_op_lease *lease)
 {
 	struct weir_roster_lease *l;
-	int ret = -ENOENT;
-	u64 word, now;
+	u64 word, now, until;
+	int err;
 
 	if (!weir_table_lock(&r->table, e, &word))
 		return AGAIN;
 	now = weir_table_now(&r->table);
 	l = lasting(e, now);
-	if (l)
-		ret = get(op, l, now, c, lease);
-	weir_table_unlock(&r->table, e, word);
-	return ret;
-}
-
-static int touch_locked(struct weir_roster *r, struct weir_op *op, struct weir_client *c,
-			struct weir_entry *e, u64 hash)
-{
-	u64 word;
-	int ret;
-
-	if (!weir_table_lock(&r->table, e, &word))
-		return AGAIN;
-	ret = touch(r, op, c, e, hash);
-	weir_table_unlock(&r->table, e, word);
-	return ret;
+	if (op->opcode == WEIR_OP_LEASE_GET)
+		err = l ? get(op, l, now, c, lease) : -ENOENT;
+	else
+		err = admit(r, op, l, now, c);
+	if (!err && op->opcode == WEIR_OP_TOUCH) {
+		until = weir_lease_until(op->arg, r->ttl, now);
+		if (weir_lease_touch(&l->state, until))
+			weir_table_update_expiry(&r->table, hash, until);
+	}
+	if (!err && op->opcode != WEIR_OP_LEASE_GET)
+		weir_lease_answer(op, l, now, c);
+	if (!err && op->opcode == WEIR_OP_REMOVE) {
+		weir_lease_end(r, l);
+		this_cpu_inc(r->totals->removed);
+		weir_table_drop(&r->table, e);
+	} else {
+		weir_table_unlock(&r->table, e, word);
+	}
+	return err;
 }
 
 /* ------------------------------------------------------------ without memory */
@@ -240,16 +187,13 @@ static int try_op(struct weir_client *c, struct weir_roster *r, struct weir_op *
 
 	if (!e)
 		return absent(r, op, key);
-	switch (op->opcode) {
-	case WEIR_OP_TOUCH:
-		return touch_locked(r, op, c, e, key->hash);
-	case WEIR_OP_REMOVE:
-		return remove_one(r, op, c, e);
+	if (op->opcode != WEIR_OP_TOUCH && op->opcode != WEIR_OP_REMOVE) {
+		if (lease_read(r, e, &g))
+			return glance_op(c, r, op, &g, lease);
+		if (op->opcode != WEIR_OP_LEASE_GET)
+			return WEIR_OP_MUST_SLEEP;
 	}
-	if (!lease_read(r, e, &g))
-		return op->opcode == WEIR_OP_LEASE_GET ? get_locked(r, op, c, e, lease) :
-							 WEIR_OP_MUST_SLEEP;
-	return glance_op(c, r, op, &g, lease);
+	return lease_op(r, op, c, e, key->hash, lease);
 }
 
 /*
@@ -310,73 +254,52 @@ static int entry_op(struct weir_claim *claim, struct weir_entry *e, bool linked)
 	return 0;
 }
 
-/* One look at the key, which has an entry: 0, an error, NO_ENTRY or AGAIN. */
-static int locked_op(struct weir_claim *claim)
+/*
+ * One look at the key, under RCU. @new: for its entry, used up; or NULL. 0, an error, NO_ENTRY
+ * or AGAIN.
+ */
+static int look(struct weir_claim *claim, struct weir_entry *new)
 {
 	struct weir_table *t = &claim->r->table;
 	struct weir_entry *e;
 	u64 word;
 	int ret;
 
-	if (!weir_object_alive(&claim->r->obj))
+	if (!weir_object_alive(&claim->r->obj)) {
+		if (new)
+			weir_entry_free(new);
 		return -ENODEV;
-	e = weir_table_find(t, &claim->key);
+	}
+	e = new ? weir_table_link(t, &claim->key, new, 0, &word) :
+		  weir_table_find_locked(t, &claim->key, &word);
+	if (!e && new)
+		return AGAIN;
 	if (!e)
 		return weir_lease_makes(claim->op->opcode) ? NO_ENTRY : -ENOENT;
-	if (!weir_table_lock(t, e, &word))
-		return AGAIN;
-	ret = entry_op(claim, e, false);
-	weir_table_unlock(t, e, word);
-	return ret;
-}
-
-/* The key gets an entry, which leads to the lease when it is unlocked. Under RCU. */
-static int linked_op(struct weir_claim *claim, struct weir_entry *new)
-{
-	struct weir_table *t = &claim->r->table;
-	struct weir_entry *e = NULL;
-	u64 word;
-	int ret;
-
-	if (weir_object_alive(&claim->r->obj))
-		e = weir_table_link(t, &claim->key, new, 0, &word);
-	if (!e) {
-		weir_entry_free(new);
-		return AGAIN;
-	}
+	/* a new entry leads to the lease when it is unlocked */
 	ret = entry_op(claim, e, e == new);
 	weir_table_unlock(t, e, word);
 	return ret;
 }
 
-static int new_op(struct weir_claim *claim)
-{
-	struct weir_entry *new;
-	int ret;
-
-	new = weir_table_new(&claim->r->table, &claim->key, GFP_KERNEL);
-	if (IS_ERR(new)) {
-		if (new == ERR_PTR(-ENOSPC))
-			this_cpu_inc(claim->r->totals->full);
-		return PTR_ERR(new);
-	}
-	rcu_read_lock();
-	ret = linked_op(claim, new);
-	rcu_read_unlock();
-	return ret;
-}
-
 static int perform(struct weir_claim *claim)
 {
+	struct weir_entry *new = NULL;
 	int ret;
 
 	do {
 		rcu_read_lock();
-		ret = locked_op(claim);
+		ret = look(claim, new);
 		rcu_read_unlock();
-		if (ret == NO_ENTRY)
-			ret = new_op(claim);
-	} while (ret == AGAIN);
+		new = NULL;
+		if (ret != NO_ENTRY)
+			continue;
+		new = weir_table_new(&claim->r->table, &claim->key, GFP_KERNEL);
+		if (new == ERR_PTR(-ENOSPC))
+			this_cpu_inc(claim->r->totals->full);
+		if (IS_ERR(new))
+			return PTR_ERR(new);
+	} while (ret > 0);
 	return ret;
 }
 
@@ -402,36 +325,25 @@ int weir_roster_run(struct weir_client *c, struct weir_object *o, struct weir_op
 
 /* ------------------------------------------------------------ the end of leases */
 
-/**
- * struct death - a holder has gone
- * @r: the roster
- * @g: what it had
- */
-struct death {
-	struct weir_roster *r;
-	struct weir_grant *g;
-};
-
-/* For weir_table_drop(). */
-static bool death_ends(struct weir_entry *e, void *arg)
-{
-	struct death *d = arg;
-	struct weir_roster_lease *l = weir_lease_locked(e);
-
-	/* the lease may have ended, and another one begun */
-	if (!d->g->n || l->state.grant != d->g)
-		return false;
-	weir_lease_lost(d->r, e, l, weir_table_now(&d->r->table));
-	return true;
-}
-
 /* &weir_kind_ops.give_back */
 void weir_roster_give_back(struct weir_object *o, struct weir_grant *g)
 {
-	struct death d = { .r = weir_roster(o), .g = g };
+	struct weir_roster *r = weir_roster(o);
+	struct weir_entry *e = g->entry;
+	struct weir_roster_lease *l;
+	u64 word;
 
 	/* a lease that has ended meanwhile may have left the entry to be dropped */
-	weir_table_drop(&d.r->table, g->entry, death_ends, &d);
+	if (!weir_table_lock(&r->table, e, &word))
+		return;
+	l = weir_lease_locked(e);
+	/* or another one may have begun */
+	if (!g->n || l->state.grant != g) {
+		weir_table_unlock(&r->table, e, word);
+		return;
+	}
+	weir_lease_lost(r, e, l, weir_table_now(&r->table));
+	weir_table_drop(&r->table, e);
 }
 
 /* &weir_table_ops.idle_at: an expired lease is equal to none. */

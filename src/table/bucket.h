@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The chains of a table, for table.c and multi_lock.c. */
+/* The chains of a table, for the files of this folder. */
 #ifndef _WEIR_BUCKET_H
 #define _WEIR_BUCKET_H
 

@@ -10,8 +10,8 @@
 
 #include "core/object.h"
 #include "lib/dump_order.h"
+#include "table/bucket.h"
 #include "table/dump.h"
-#include "table/table.h"
 
 #define CHUNK		4096	/* bytes gathered before they are copied out */
 #define WINDOW		1024	/* positions found by one look at a region */
@@ -62,10 +62,9 @@ static void window_halve(struct window *w)
 	}
 }
 
-/* weir_table_visit(): add an entry; if there are too many, look for fewer. */
-static void window_add(void *arg, u64 hash)
+/* Add an entry; if there are too many, look for fewer. */
+static void window_add(struct window *w, u64 hash)
 {
-	struct window *w = arg;
 	u64 position = weir_dump_position(&w->order, hash);
 
 	if (position < w->from || position > w->last)
@@ -77,6 +76,7 @@ static void window_add(void *arg, u64 hash)
 /* Look at some buckets from @first on: 0 or -ENODEV. */
 static int buckets_visit(struct weir_dump_walk *d, struct window *w, unsigned int first)
 {
+	struct weir_entry *e;
 	unsigned int i;
 	int err = -ENODEV;
 
@@ -84,7 +84,8 @@ static int buckets_visit(struct weir_dump_walk *d, struct window *w, unsigned in
 	if (weir_object_alive(d->o)) {
 		err = 0;
 		for (i = first; i < first + VISIT_BUCKETS; i++)
-			weir_table_visit(d->t, i, window_add, w);
+			for (e = chain_next(&d->t->buckets[i]); e; e = chain_next(&e->next))
+				window_add(w, weir_table_hash_of(d->t, e));
 	}
 	rcu_read_unlock();
 	return err;
@@ -109,13 +110,21 @@ static int window_fill(struct weir_dump_walk *d, struct window *w)
 	return err;
 }
 
+/* The entry whose key has this hash, or NULL: it has gone meanwhile. */
+static struct weir_entry *entry_at(const struct weir_table *t, u64 hash)
+{
+	struct weir_entry *e = chain_next(bucket_of(t, hash));
+
+	while (e && weir_table_hash_of(t, e) != hash)
+		e = chain_next(&e->next);
+	return e;
+}
+
 /* Put what the window shows into the chunk, as far as there is room: 0 or -ENODEV. */
 static int chunk_fill(struct weir_dump_walk *d, struct window *w)
 {
-	struct weir_table *t = d->t;
 	struct weir_entry *e;
 	unsigned int n;
-	u64 hash, found;
 
 	d->filled = 0;
 	d->count = 0;
@@ -126,10 +135,8 @@ static int chunk_fill(struct weir_dump_walk *d, struct window *w)
 	}
 	for (n = 0; n < ENTRIES_A_GO && w->at < w->n &&
 	     d->room - d->filled >= d->record_max; n++) {
-		hash = weir_dump_hash(&w->order, w->position[w->at++]);
-		e = weir_table_next(t, weir_table_bucket(t, hash), hash, &found);
-		/* else it has gone meanwhile */
-		if (e && found == hash)
+		e = entry_at(d->t, weir_dump_hash(&w->order, w->position[w->at++]));
+		if (e)
 			d->fill(d, e);
 	}
 	rcu_read_unlock();

@@ -71,6 +71,27 @@ struct weir_entry *weir_table_find(struct weir_table *t,
 }
 
 /**
+ * weir_table_find_locked - the entry of a key, locked as by weir_table_lock(), or NULL
+ * @t: the table
+ * @key: hashed
+ * @word: out: the entry's word
+ *
+ * Context: RCU read side.
+ * Return: the entry, or NULL.
+ */
+struct weir_entry *weir_table_find_locked(struct weir_table *t, const struct weir_key *key,
+					  u64 *word)
+{
+	struct weir_entry *e;
+
+	/* an entry that is dead is out of its chain by now */
+	do
+		e = weir_table_find(t, key);
+	while (e && !weir_table_lock(t, e, word));
+	return e;
+}
+
+/**
  * weir_table_reserve_slots - reserve slots below the cap for new entries, all or none
  * @t: the table
  * @n: how many
@@ -295,7 +316,7 @@ struct weir_entry *weir_table_new(struct weir_table *t,
  * weir_table_link - the entry of a key, a new one if there is none
  * @t: the table
  * @key: hashed
- * @new: from weir_table_new(); linked, or freed if another CPU was first
+ * @new: from weir_table_new(); linked or freed
  * @fresh: word of a new entry
  * @word: out: the entry's word
  *
@@ -303,7 +324,7 @@ struct weir_entry *weir_table_new(struct weir_table *t,
  *
  * Context: RCU read side.
  * Return: the entry, locked as by weir_table_lock(). Or NULL: the last slot of the table, or
- *	of the chain, went to another key; @new still belongs to the caller.
+ *	of the chain, went to another key.
  */
 struct weir_entry *weir_table_link(struct weir_table *t,
 				   const struct weir_key *key,
@@ -316,16 +337,16 @@ struct weir_entry *weir_table_link(struct weir_table *t,
 
 	weir_stripe_lock(stripe);
 	e = chain_find_counted(bucket, key, &chain);
-	if (e) {
-		weir_entry_free(new);
-		*word = weir_entry_begin(e);
-	} else if (chain < WEIR_CHAIN_MAX && weir_table_reserve_slots(t, 1)) {
-		e = new;
+	if (!e && chain < WEIR_CHAIN_MAX && weir_table_reserve_slots(t, 1)) {
 		*word = fresh;
-		chain_add(t, bucket, key->hash, e);
-	} else {
-		weir_stripe_unlock(stripe);
+		chain_add(t, bucket, key->hash, new);
+		return new;
 	}
+	weir_entry_free(new);
+	if (e)
+		*word = weir_entry_begin(e);
+	else
+		weir_stripe_unlock(stripe);
 	return e;
 }
 
@@ -342,101 +363,23 @@ void weir_table_update_expiry(struct weir_table *t, u64 hash, u64 idle_at)
 }
 
 /**
- * weir_table_remove - drop the entry of a key, whatever its state
+ * weir_table_drop - unlink an entry, kill it and unlock it
  * @t: the table
- * @key: hashed
+ * @e: it, locked
  *
  * Context: RCU read side.
- * Return: 0, -ENOENT, or -EBUSY: it has waiters, so it stays.
  */
-int weir_table_remove(struct weir_table *t, const struct weir_key *key)
-{
-	struct weir_entry __rcu **link = bucket_of(t, key->hash);
-	spinlock_t *stripe = weir_table_stripe(t, key->hash);
-	struct weir_entry *e;
-	int err = -ENOENT;
-
-	weir_stripe_lock(stripe);
-	while ((e = chain_next(link)) && !entry_is(e, key))
-		link = &e->next;
-	if (e)
-		err = weir_entry_queued(e) ? -EBUSY : 0;
-	if (!err) {
-		weir_entry_begin(e);
-		entry_kill(link, e);
-	}
-	weir_stripe_unlock(stripe);
-	if (!err)
-		weir_table_release_slots(t, 1);
-	return err;
-}
-
-/**
- * weir_table_drop - drop an entry, if that is wanted still
- * @t: the table
- * @e: it
- * @wanted: asked with it locked; true: drop it, and what it led to has been seen to
- * @arg: for @wanted
- *
- * Context: RCU read side, in which the entry was found.
- */
-void weir_table_drop(struct weir_table *t, struct weir_entry *e,
-		     bool (*wanted)(struct weir_entry *e, void *arg), void *arg)
+void weir_table_drop(struct weir_table *t, struct weir_entry *e)
 {
 	struct weir_entry __rcu **link = bucket_of(t, weir_table_hash_of(t, e));
 	struct weir_entry *at;
-	u64 word;
 
-	if (!weir_table_lock(t, e, &word))
-		return;
-	if (!wanted(e, arg)) {
-		weir_table_unlock(t, e, word);
-		return;
-	}
 	while ((at = chain_next(link)) != e)
 		link = &at->next;
 	entry_kill(link, e);
 	/* with the lock: a task that is preempted must not keep a slot */
 	weir_table_release_slots(t, 1);
 	weir_stripe_unlock(&t->stripes[e->stripe]);
-}
-
-/* Call @see with the hash of each entry in a bucket. Context: RCU read side. */
-void weir_table_visit(struct weir_table *t, unsigned int bucket,
-		      void (*see)(void *arg, u64 hash), void *arg)
-{
-	struct weir_entry *e;
-
-	for (e = chain_next(&t->buckets[bucket]); e; e = chain_next(&e->next))
-		see(arg, weir_table_hash_of(t, e));
-}
-
-/**
- * weir_table_next - iterate over a hash bucket in the order of hashes
- * @t: the table
- * @bucket: index of the hash bucket
- * @from: lowest hash wanted
- * @hash: out: hash of the returned entry
- *
- * A key that is present throughout is visited exactly once, because its hash does not change.
- *
- * Context: RCU read side.
- * Return: the entry with the lowest hash not below @from, or NULL.
- */
-struct weir_entry *weir_table_next(struct weir_table *t, unsigned int bucket,
-				   u64 from, u64 *hash)
-{
-	struct weir_entry *e, *best = NULL;
-	u64 h;
-
-	for (e = chain_next(&t->buckets[bucket]); e; e = chain_next(&e->next)) {
-		h = hash_bytes(t, e->key, e->key_len);
-		if (h < from || (best && h >= *hash))
-			continue;
-		best = e;
-		*hash = h;
-	}
-	return best;
 }
 
 /* Idle times may have become earlier: all entries must be examined again. */

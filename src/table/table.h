@@ -125,6 +125,8 @@ void weir_table_prefetch(const struct weir_table *t, const struct weir_key *key)
 void weir_table_prefetch_entry(const struct weir_table *t, const struct weir_key *key);
 struct weir_entry *weir_table_find(struct weir_table *t,
 				   const struct weir_key *key);
+struct weir_entry *weir_table_find_locked(struct weir_table *t, const struct weir_key *key,
+					  u64 *word);
 struct weir_entry *weir_table_new(struct weir_table *t,
 				  const struct weir_key *key, gfp_t gfp);
 struct weir_entry *weir_table_link(struct weir_table *t,
@@ -136,13 +138,7 @@ bool weir_table_step(struct weir_table *t);
 void weir_table_update_expiry(struct weir_table *t, u64 hash, u64 idle_at);
 bool weir_table_reserve_slots(struct weir_table *t, unsigned int n);
 void weir_table_release_slots(struct weir_table *t, unsigned int n);
-void weir_table_drop(struct weir_table *t, struct weir_entry *e,
-		     bool (*wanted)(struct weir_entry *e, void *arg), void *arg);
-int weir_table_remove(struct weir_table *t, const struct weir_key *key);
-void weir_table_visit(struct weir_table *t, unsigned int bucket,
-		      void (*see)(void *arg, u64 hash), void *arg);
-struct weir_entry *weir_table_next(struct weir_table *t, unsigned int bucket,
-				   u64 from, u64 *hash);
+void weir_table_drop(struct weir_table *t, struct weir_entry *e);
 void weir_table_reconfigured(struct weir_table *t);
 
 static inline unsigned int weir_table_bucket(const struct weir_table *t, u64 hash)
