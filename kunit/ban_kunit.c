@@ -195,7 +195,7 @@ static void ban_collects_no_strikes(struct kunit *test)
 	limiter_op(l, &op, WEIR_OP_STRIKE, KEY, 2);
 	KUNIT_EXPECT_NE(test, WEIR_BANNED, op.verdict);
 	KUNIT_EXPECT_EQ(test, 2, op.strikes);
-	weir_limiter_stats_read(l, &stats);
+	weir_keyed_stats_read(&l->obj, &stats);
 	KUNIT_EXPECT_EQ(test, 105, stats.strikes);
 	KUNIT_EXPECT_EQ(test, 1, stats.bans);
 }
@@ -393,7 +393,7 @@ static void ban_has_one_winner(struct kunit *test)
 	crowd_run(test, MEMBERS, strike_work, s);
 	for (i = 0; i < MEMBERS; i++)
 		laid += s->laid[i];
-	weir_limiter_stats_read(s->l, &stats);
+	weir_keyed_stats_read(&s->l->obj, &stats);
 	/* 8 calls on each of 90 keys: one is allowed, three strikes are enough */
 	KUNIT_EXPECT_EQ(test, 90, laid);
 	KUNIT_EXPECT_EQ(test, 90, stats.bans);

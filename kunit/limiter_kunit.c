@@ -128,7 +128,7 @@ static void limiter_totals(struct kunit *test)
 	limiter_op(l, &op, WEIR_OP_STRIKE, 1, 7);
 	limiter_ban(l, &op, 1, SECOND);
 	limiter_op(l, &op, WEIR_OP_CHECK, 1, 1);
-	weir_limiter_stats_read(l, &stats);
+	weir_keyed_stats_read(&l->obj, &stats);
 	KUNIT_EXPECT_EQ(test, 20, stats.allowed);
 	KUNIT_EXPECT_EQ(test, 5, stats.limited);
 	KUNIT_EXPECT_EQ(test, 1, stats.banned);
@@ -166,14 +166,14 @@ static void limiter_full(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, limiter_op(l, &op, WEIR_OP_CHECK, 1000, 1));
 	KUNIT_EXPECT_EQ(test, WEIR_LIMITED, op.verdict);
 	KUNIT_EXPECT_EQ(test, 1, atomic_read(&fake_events.count[WEIR_EVENT_TABLE_FULL]));
-	weir_limiter_stats_read(l, &stats);
+	weir_keyed_stats_read(&l->obj, &stats);
 	KUNIT_EXPECT_EQ(test, 3, stats.full);
 	KUNIT_EXPECT_EQ(test, 100, stats.keys);
 	/* two seconds later all are as good as fresh: room for a hundred others */
 	clock_forward(2 * SECOND);
 	KUNIT_EXPECT_EQ(test, 0, limiter_op(l, &op, WEIR_OP_CHECK, 1, 1));
 	KUNIT_EXPECT_EQ(test, WEIR_ALLOWED, op.verdict);
-	weir_limiter_stats_read(l, &stats);
+	weir_keyed_stats_read(&l->obj, &stats);
 	KUNIT_EXPECT_GT(test, stats.evicted, 0);
 	fill(l);
 	limiter_op(l, &op, WEIR_OP_CHECK, 2, 1);

@@ -113,29 +113,7 @@ static struct weir_object *breaker_create(struct weir_client *client, void *arg)
 	return &b->obj;
 }
 
-/* &weir_kind_ops.stats: the totals, each by itself exact */
-static void stats_read(struct weir_object *o, void *to)
-{
-	struct weir_breaker_stats *stats = to;
-	struct weir_breaker *b = weir_breaker(o);
-	struct weir_breaker_totals sum;
-	u32 size = stats->size;
-
-	*stats = (struct weir_breaker_stats){
-		.size = size,
-		.keys = weir_table_keys(&b->table),
-		.max_keys = READ_ONCE(b->table.max_keys),
-	};
-	weir_keyed_sum(o, &sum);
-	stats->allowed = sum.allowed;
-	stats->rejected = sum.rejected;
-	stats->succeeded = sum.succeeded;
-	stats->failed = sum.failed;
-	stats->late = sum.late;
-	stats->lost = sum.lost;
-	stats->opened = sum.opened;
-	stats->full = sum.full;
-}
+WEIR_KEYED_STATS_ASSERT(weir_breaker_stats, weir_breaker_totals, allowed, full);
 
 /* &weir_kind_ops.config */
 static void config_read(struct weir_object *o, void *to)
@@ -197,7 +175,8 @@ const struct weir_kind_ops weir_breaker_ops = {
 	.kind		= WEIR_KIND_BREAKER,
 	.dir		= "breakers",
 	.config		= { sizeof(struct weir_breaker_config), CONFIG_MIN_SIZE, config_read },
-	.stats		= { sizeof(struct weir_breaker_stats), STATS_MIN_SIZE, stats_read },
+	.stats		= { sizeof(struct weir_breaker_stats), STATS_MIN_SIZE,
+			    weir_keyed_stats_read },
 	.create		= breaker_create,
 	.table_ops	= &breaker_table_ops,
 	.totals_size	= sizeof(struct weir_breaker_totals),

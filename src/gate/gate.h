@@ -20,7 +20,7 @@
 #include "table/keyed.h"
 #include "table/op.h"
 
-/* Totals; one copy for each CPU, which alone adds to it. */
+/* Totals; one copy for each CPU, which alone adds to it. In the order of the stats. */
 struct weir_gate_totals {
 	u64 acquired;
 	u64 refused;

@@ -15,7 +15,7 @@
 #define COLLECTS	(WEIR_OPF_TAG | WEIR_OPF_ALONE | WEIR_OPF_COLLECT)
 
 #define CONFIG_MIN_SIZE	offsetofend(struct weir_gate_config, prefix6)
-#define STATS_MIN_SIZE	offsetofend(struct weir_gate_stats, full)
+#define STATS_MIN_SIZE	sizeof(struct weir_gate_stats)
 #define SET_ALL		(WEIR_SET_PERMITS | WEIR_SET_MAX_KEYS | WEIR_SET_QUEUE_MAX)
 
 /* Check a configuration and fill in its defaults. */
@@ -144,35 +144,21 @@ static int gate_set(struct weir_client *client, struct weir_object *o, u64 mask,
 }
 
 /*
- * &weir_kind_ops.stats: the totals, each by itself exact.
- *
- * The permits in use and the number of waiters are sums of differences: exact when nobody acquires
- * or releases at that moment. Else they may come out below nothing, which is told as 0.
+ * &weir_kind_ops.stats. The permits in use and the number of waiters are sums of differences:
+ * exact when nobody acquires or releases at that moment. Else they may come out below nothing,
+ * which is told as 0.
  */
 static void stats_read(struct weir_object *o, void *to)
 {
 	struct weir_gate_stats *stats = to;
-	struct weir_gate *g = weir_gate(o);
-	struct weir_gate_totals sum;
-	u32 size = stats->size;
 
-	*stats = (struct weir_gate_stats){
-		.size = size,
-		.permits = READ_ONCE(g->permits),
-		.keys = weir_table_keys(&g->table),
-		.max_keys = READ_ONCE(g->table.max_keys),
-	};
-	weir_keyed_sum(o, &sum);
-	stats->in_use = sum.in_use;
-	stats->waiting = sum.waiting;
-	stats->acquired = sum.acquired;
-	stats->refused = sum.refused;
-	stats->timeouts = sum.timeouts;
-	stats->reclaimed = sum.reclaimed;
-	stats->full = sum.full;
+	weir_keyed_stats_read(o, to);
 	stats->in_use = max_t(s64, stats->in_use, 0);
 	stats->waiting = max_t(s64, stats->waiting, 0);
+	stats->permits = READ_ONCE(weir_gate(o)->permits);
 }
+
+WEIR_KEYED_STATS_ASSERT(weir_gate_stats, weir_gate_totals, acquired, waiting);
 
 /* &weir_kind_ops.config */
 static void config_read(struct weir_object *o, void *to)

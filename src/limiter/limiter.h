@@ -137,8 +137,6 @@ void weir_limiter_state(const struct weir_policy *p, const struct weir_entry *e,
 			u64 word, u64 now, u64 cost, struct weir_op *op);
 u64 weir_limiter_merge(const struct weir_policy *p, struct weir_entry *e, u64 word,
 		       const struct weir_entry *other, u64 other_word, u64 now);
-void weir_limiter_stats_read(struct weir_limiter *l,
-			     struct weir_limiter_stats *stats);
 
 int weir_limiter_op_locked(struct weir_limiter_call *call, struct weir_entry *e,
 			   u64 word, bool is_new);

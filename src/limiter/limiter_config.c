@@ -306,32 +306,7 @@ static int limiter_set(struct weir_client *client, struct weir_object *o, u64 ma
 	return err;
 }
 
-/**
- * weir_limiter_stats_read - the totals, each by itself exact
- * @l: the limiter
- * @stats: all members except the size are filled in
- */
-void weir_limiter_stats_read(struct weir_limiter *l,
-			     struct weir_limiter_stats *stats)
-{
-	u32 size = stats->size;
-
-	*stats = (struct weir_limiter_stats){
-		.size = size,
-		.keys = weir_table_keys(&l->table),
-		.max_keys = READ_ONCE(l->table.max_keys),
-	};
-	/*
-	 * an entry that no longer counts in @keys counts in the totals: pairs with the
-	 * barrier in weir_table_release_slots()
-	 */
-	smp_rmb();
-	/* the same members in the same order */
-	BUILD_BUG_ON(offsetofend(struct weir_limiter_stats, missed) -
-		     offsetof(struct weir_limiter_stats, allowed) !=
-		     sizeof(struct weir_limiter_totals));
-	weir_keyed_sum(&l->obj, (void *)stats + offsetof(struct weir_limiter_stats, allowed));
-}
+WEIR_KEYED_STATS_ASSERT(weir_limiter_stats, weir_limiter_totals, allowed, missed);
 
 static void config_read(struct weir_object *o, void *to)
 {
@@ -340,11 +315,6 @@ static void config_read(struct weir_object *o, void *to)
 
 	*config = p->config;
 	weir_candidate_tell(p, config);
-}
-
-static void stats_read(struct weir_object *o, void *to)
-{
-	weir_limiter_stats_read(weir_limiter(o), to);
 }
 
 static void limiter_on_delete(struct weir_object *o)
@@ -356,7 +326,8 @@ const struct weir_kind_ops weir_limiter_ops = {
 	.kind		= WEIR_KIND_LIMITER,
 	.dir		= "limiters",
 	.config		= { sizeof(struct weir_limiter_config), CONFIG_MIN_SIZE, config_read },
-	.stats		= { sizeof(struct weir_limiter_stats), STATS_MIN_SIZE, stats_read },
+	.stats		= { sizeof(struct weir_limiter_stats), STATS_MIN_SIZE,
+			    weir_keyed_stats_read },
 	.create		= limiter_create,
 	.table_ops	= &limiter_table_ops,
 	.totals_size	= sizeof(struct weir_limiter_totals),

@@ -56,24 +56,7 @@ static bool roster_settle(struct weir_object *o)
 	return weir_table_step(&weir_roster(o)->table);
 }
 
-/* &weir_kind_ops.stats: the totals, each by itself exact */
-static void stats_read(struct weir_object *o, void *to)
-{
-	struct weir_roster_stats *stats = to;
-	struct weir_roster *r = weir_roster(o);
-	u32 size = stats->size;
-
-	*stats = (struct weir_roster_stats){
-		.size = size,
-		.members = weir_table_keys(&r->table),
-		.max_keys = READ_ONCE(r->table.max_keys),
-	};
-	/* the same members in the same order */
-	BUILD_BUG_ON(offsetofend(struct weir_roster_stats, full) -
-		     offsetof(struct weir_roster_stats, claimed) !=
-		     sizeof(struct weir_roster_totals));
-	weir_keyed_sum(o, (void *)stats + offsetof(struct weir_roster_stats, claimed));
-}
+WEIR_KEYED_STATS_ASSERT(weir_roster_stats, weir_roster_totals, claimed, full);
 
 /* &weir_kind_ops.config */
 static void config_read(struct weir_object *o, void *to)
@@ -155,7 +138,8 @@ const struct weir_kind_ops weir_roster_ops = {
 	.kind		= WEIR_KIND_ROSTER,
 	.dir		= "rosters",
 	.config		= { sizeof(struct weir_roster_config), CONFIG_MIN_SIZE, config_read },
-	.stats		= { sizeof(struct weir_roster_stats), STATS_MIN_SIZE, stats_read },
+	.stats		= { sizeof(struct weir_roster_stats), STATS_MIN_SIZE,
+			    weir_keyed_stats_read },
 	.create		= roster_create,
 	.table_ops	= &roster_table_ops,
 	.totals_size	= sizeof(struct weir_roster_totals),

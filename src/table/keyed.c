@@ -58,18 +58,23 @@ u64 weir_keyed_keys(struct weir_object *o)
 	return weir_table_keys(&weir_keyed(o)->table);
 }
 
-/**
- * weir_keyed_sum - sum the totals over all CPUs, each exact by itself
- * @o: the object
- * @sums: the kind's struct of totals
- */
-void weir_keyed_sum(struct weir_object *o, void *sums)
+/* &weir_kind_ops.stats: keys and totals, each by itself exact */
+void weir_keyed_stats_read(struct weir_object *o, void *to)
 {
 	struct weir_keyed *k = weir_keyed(o);
 	size_t i, n = o->ops->totals_size / sizeof(u64);
-	u64 *sum = sums;
+	struct weir_keyed_stats *stats = to;
+	u64 *sum = stats->totals;
 	int cpu;
 
+	stats->reserved = 0;
+	stats->keys = weir_table_keys(&k->table);
+	stats->max_keys = READ_ONCE(k->table.max_keys);
+	/*
+	 * an entry that no longer counts in @keys counts in the totals: pairs with the
+	 * barrier in weir_table_release_slots()
+	 */
+	smp_rmb();
 	memset(sum, 0, n * sizeof(*sum));
 	for_each_possible_cpu(cpu) {
 		const u64 *t = per_cpu_ptr(k->totals, cpu);

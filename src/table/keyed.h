@@ -37,12 +37,28 @@ struct weir_keyed {
 		      offsetof(struct _type, table) ==				\
 		      offsetof(struct weir_keyed, table))
 
+/* The struct in which users see the totals of any keyed object, up to the last total. */
+struct weir_keyed_stats {
+	u32	size;
+	u32	reserved;
+	u64	keys;
+	u64	max_keys;
+	u64	totals[];
+};
+
+/* Check that the members of &struct _totals follow, the first as _first, in &struct _stats. */
+#define WEIR_KEYED_STATS_ASSERT(_stats, _totals, _first, _last)			\
+	static_assert(offsetof(struct _stats, _first) ==			\
+		      offsetof(struct weir_keyed_stats, totals) &&		\
+		      offsetofend(struct _stats, _last) ==			\
+		      offsetof(struct _stats, _first) + sizeof(struct _totals))
+
 void *weir_keyed_new(size_t size, u32 key_type, u64 max_keys, unsigned int prefix4,
 		     unsigned int prefix6);
 int weir_keyed_build(struct weir_object *o);
 void weir_keyed_release(struct weir_object *o);
 u64 weir_keyed_keys(struct weir_object *o);
-void weir_keyed_sum(struct weir_object *o, void *sums);
+void weir_keyed_stats_read(struct weir_object *o, void *to);
 
 static inline struct weir_keyed *weir_keyed(struct weir_object *o)
 {

@@ -119,7 +119,7 @@ void weir_table_release_slots(struct weir_table *t, unsigned int n)
 {
 	if (!n)
 		return;
-	/* entries are counted before their slots are free: pairs with weir_limiter_stats_read() */
+	/* entries are counted before their slots are free: pairs with weir_keyed_stats_read() */
 	smp_mb__before_atomic();
 	atomic64_sub(n, &t->nr);
 }

@@ -551,33 +551,33 @@ struct weir_gate_config {
  * struct weir_gate_stats - a gate's totals
  * @size: sizeof(struct weir_gate_stats)
  * @reserved: 0
- * @permits: number of permits of each key
- * @in_use: permits held, of all keys
- * @waiting: waiting acquisitions, of all keys
+ * @keys: keys that have permits out, are waited for, or have a queued acquisition to be
+ *	collected, or had a moment ago; a plain gate has one from its first use on
+ * @max_keys: maximum number of keys
  * @acquired: acquisitions granted since the gate's creation
  * @refused: acquisitions answered "limited" or "full"
  * @timeouts: those of @refused that had waited
  * @reclaimed: permits taken back because their holder was gone
- * @keys: keys that have permits out, are waited for, or have a queued acquisition to be
- *	collected, or had a moment ago; a plain gate has one from its first use on
- * @max_keys: maximum number of keys
  * @full: acquisitions that found no room for a new key
+ * @in_use: permits held, of all keys
+ * @waiting: waiting acquisitions, of all keys
+ * @permits: number of permits of each key
  *
  * @in_use and @waiting are exact if no operation is in progress.
  */
 struct weir_gate_stats {
 	__u32		size;
 	__u32		reserved;
-	__aligned_u64	permits;
-	__aligned_u64	in_use;
-	__aligned_u64	waiting;
+	__aligned_u64	keys;
+	__aligned_u64	max_keys;
 	__aligned_u64	acquired;
 	__aligned_u64	refused;
 	__aligned_u64	timeouts;
 	__aligned_u64	reclaimed;
-	__aligned_u64	keys;
-	__aligned_u64	max_keys;
 	__aligned_u64	full;
+	__aligned_u64	in_use;
+	__aligned_u64	waiting;
+	__aligned_u64	permits;
 };
 
 /**
@@ -654,6 +654,8 @@ struct weir_breaker_config {
  * struct weir_breaker_stats - a breaker's totals since its creation
  * @size: sizeof(struct weir_breaker_stats)
  * @reserved: 0
+ * @keys: keys with an entry
+ * @max_keys: maximum number of keys
  * @allowed: calls admitted, probes included
  * @rejected: calls not admitted
  * @succeeded: reports of success that counted
@@ -662,13 +664,13 @@ struct weir_breaker_config {
  * @late: reports that came too late to count
  * @lost: probes that counted as failed because their holder went without a report
  * @opened: number of times that any key opened
- * @keys: keys with an entry
- * @max_keys: maximum number of keys
  * @full: reports, trips and resets that found no room for a new key
  */
 struct weir_breaker_stats {
 	__u32		size;
 	__u32		reserved;
+	__aligned_u64	keys;
+	__aligned_u64	max_keys;
 	__aligned_u64	allowed;
 	__aligned_u64	rejected;
 	__aligned_u64	succeeded;
@@ -676,8 +678,6 @@ struct weir_breaker_stats {
 	__aligned_u64	late;
 	__aligned_u64	lost;
 	__aligned_u64	opened;
-	__aligned_u64	keys;
-	__aligned_u64	max_keys;
 	__aligned_u64	full;
 };
 
