@@ -42,11 +42,10 @@ struct weir_gate_totals {
  * @config:	I: as the user gave it, defaults filled in
  * @set_lock:	one live change at a time
  * @lock:	inside the entry's lock
- * @waiters:	G: all sleeping callers, of every key
- * @async:	G: all requests, of every key, until they are gone
+ * @waiters:	G: all places, of every key; those of requests until they are gone
  * @unserved:	G: places that fit, each the first of its queue, for @serve
  * @serve:	grants to the queues of @unserved
- * @deadlines:	G: those of them that wait and have a deadline, by that
+ * @deadlines:	G: requests that wait and have a deadline, by that
  * @timer:	G to start: for the first of them
  */
 struct weir_gate {
@@ -59,7 +58,6 @@ struct weir_gate {
 	struct mutex			set_lock;	/* one change at a time */
 	spinlock_t			lock;		/* the lists, deadlines, timer */
 	struct list_head		waiters;
-	struct list_head		async;
 	struct list_head		unserved;
 	struct work_struct		serve;
 	struct rb_root_cached		deadlines;

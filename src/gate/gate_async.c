@@ -280,14 +280,15 @@ static unsigned int leave_if_due(struct weir_gate *g, struct weir_entry *e, stru
 }
 
 /*
- * The gate has changed, or time has gone by. Under RCU; @a was found in a list just now,
- * so it and its gate are there. It may be gone from the gate when the entry is locked.
+ * The gate has changed, or time has gone by. Under RCU; the place of a request was found in a
+ * list just now, so it and its gate are there. It may be gone from the gate when the entry is
+ * locked.
  *
  * Return: the number of places looked at.
  */
-static unsigned int look_again(struct weir_async *a)
+unsigned int weir_async_look(struct weir_gate *g, struct weir_gate_place *p)
 {
-	struct weir_gate *g = a->g;
+	struct weir_async *a = container_of(p, struct weir_async, place);
 	struct weir_entry *e = a->place.e;
 	struct weir_grant *grant;
 	unsigned int n = 1;
@@ -307,39 +308,6 @@ static unsigned int look_again(struct weir_async *a)
 	}
 	weir_gate_unlock(g, e, weir_table_hash_of(&g->table, e), word);
 	return n;
-}
-
-/* One of them, back to where they belong; NULL: that was all. */
-static struct weir_async *next_of(struct weir_gate *g, struct list_head *all)
-{
-	struct weir_gate_place *p;
-
-	spin_lock_bh(&g->lock);
-	p = list_first_entry_or_null(all, struct weir_gate_place, all);
-	if (p)
-		list_move_tail(&p->all, &g->async);
-	spin_unlock_bh(&g->lock);
-	return p ? container_of(p, struct weir_async, place) : NULL;
-}
-
-/* As weir_gate_kick(), which calls it; the caller keeps the gate. May sleep. */
-void weir_async_kick(struct weir_gate *g)
-{
-	struct weir_async *a;
-	LIST_HEAD(all);
-
-	/* they may leave from there as well, and what joins from now on has seen the change */
-	spin_lock_bh(&g->lock);
-	list_splice_init(&g->async, &all);
-	spin_unlock_bh(&g->lock);
-	do {
-		rcu_read_lock();
-		a = next_of(g, &all);
-		if (a)
-			look_again(a);
-		rcu_read_unlock();
-		cond_resched();
-	} while (a);
 }
 
 /* The first request whose deadline has passed, or NULL. */
@@ -371,7 +339,7 @@ enum hrtimer_restart weir_async_timer(struct hrtimer *timer)
 		rcu_read_lock();
 		a = first_due(g);
 		if (a)
-			n += look_again(a);
+			n += weir_async_look(g, &a->place);
 		rcu_read_unlock();
 	} while (a && n < TIMER_STEP);
 	spin_lock_bh(&g->lock);

@@ -29,7 +29,7 @@ int weir_async_cancel(struct weir_gate *g, struct weir_entry *e, struct weir_gra
 void weir_async_granted(struct weir_gate *g, struct weir_gate_place *p);
 void weir_async_left(struct weir_gate *g, struct weir_gate_place *p);
 u32 weir_async_wanted(const struct weir_grant *grant);
-void weir_async_kick(struct weir_gate *g);
+unsigned int weir_async_look(struct weir_gate *g, struct weir_gate_place *p);
 enum hrtimer_restart weir_async_timer(struct hrtimer *timer);
 
 #endif /* _WEIR_GATE_ASYNC_H */

@@ -17,7 +17,6 @@
 #include "gate/gate_async.h"
 
 #define GRANT_STEP	64	/* places served in one hold of an entry's lock */
-#define KICK_STEP	64	/* sleeping callers woken in one hold of the gate's lock */
 
 static struct weir_gate_place *place_of(struct weir_turn *turn)
 {
@@ -230,7 +229,7 @@ int weir_gate_enqueue(struct weir_gate *g, struct weir_gate_place *p, struct wei
 	else if (n > READ_ONCE(g->permits))
 		err = -E2BIG;
 	else
-		list_add_tail(&p->all, p->async ? &g->async : &g->waiters);
+		list_add_tail(&p->all, &g->waiters);
 	spin_unlock(&g->lock);
 	if (err)
 		return err;
@@ -264,37 +263,43 @@ void weir_gate_give_back(struct weir_object *o, struct weir_grant *grant)
 	weir_gate_unlock(g, e, weir_table_hash_of(&g->table, e), word);
 }
 
-/* Have up to KICK_STEP of the sleeping callers look again; false: that was all. */
-static bool kick_step(struct weir_gate *g, struct list_head *all)
+/* Return: the place if it is of a request: under RCU it exists after the lock is dropped. */
+static struct weir_gate_place *kick(struct weir_gate *g, struct weir_gate_place *p)
 {
 	struct weir_gate_waiter *w;
-	unsigned int i;
 
-	spin_lock_bh(&g->lock);
-	for (i = 0; i < KICK_STEP && !list_empty(all); i++) {
-		w = list_first_entry(all, struct weir_gate_waiter, place.all);
-		list_move_tail(&w->place.all, &g->waiters);
-		/* pairs with the READ_ONCE() in doze() */
-		WRITE_ONCE(w->kicked, true);
-		wake_up_process(w->task);
-	}
-	spin_unlock_bh(&g->lock);
-	return i == KICK_STEP;
+	list_move_tail(&p->all, &g->waiters);
+	if (p->async)
+		return p;
+	w = container_of(p, struct weir_gate_waiter, place);
+	/* pairs with the READ_ONCE() in doze() */
+	WRITE_ONCE(w->kicked, true);
+	wake_up_process(w->task);
+	return NULL;
 }
 
 /*
- * The gate has changed, or is dead: all that wait look again. The caller keeps the gate.
- * May sleep.
+ * The gate has changed, or is dead: sleeping callers look again, and requests are looked at. The
+ * caller keeps the gate. May sleep.
  */
 void weir_gate_kick(struct weir_gate *g)
 {
+	struct weir_gate_place *p, *request;
 	LIST_HEAD(all);
 
-	/* waiters may leave meanwhile; a caller that joins now has seen the change */
+	/* places may leave from there as well; a caller that joins now has seen the change */
 	spin_lock_bh(&g->lock);
 	list_splice_init(&g->waiters, &all);
 	spin_unlock_bh(&g->lock);
-	while (kick_step(g, &all))
+	do {
+		rcu_read_lock();
+		spin_lock_bh(&g->lock);
+		p = list_first_entry_or_null(&all, struct weir_gate_place, all);
+		request = p ? kick(g, p) : NULL;
+		spin_unlock_bh(&g->lock);
+		if (request)
+			weir_async_look(g, request);
+		rcu_read_unlock();
 		cond_resched();
-	weir_async_kick(g);
+	} while (p);
 }

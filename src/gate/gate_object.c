@@ -63,7 +63,6 @@ static struct weir_object *gate_create(struct weir_client *client, void *arg)
 	mutex_init(&g->set_lock);
 	spin_lock_init(&g->lock);
 	INIT_LIST_HEAD(&g->waiters);
-	INIT_LIST_HEAD(&g->async);
 	INIT_LIST_HEAD(&g->unserved);
 	INIT_WORK(&g->serve, weir_gate_serve);
 	g->deadlines = RB_ROOT_CACHED;

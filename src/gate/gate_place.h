@@ -34,8 +34,8 @@ enum weir_gate_answer {
  * @turn: in the queue of the key, or in none; entry's lock
  * @async: it is part of a &struct weir_async; no task sleeps for it
  * @e: the entry; constant, valid while @turn is in its queue
- * @all: in @waiters of the gate while @turn is in its queue, or in @async until the request
- *	is gone; the gate's lock
+ * @all: in @waiters of the gate while @turn is in its queue, or until the request is gone; the
+ *	gate's lock
  * @unserved: in @unserved of the gate if the place is the first of its queue, and a step of
  *	grants ended before it; the gate's lock
  */
