@@ -175,35 +175,53 @@ static enum weir_circuit_call call_of(const struct weir_op *op)
 	return op->n - WEIR_CALL_OK;
 }
 
-/* Perform the operation on a key without an entry. The clock was read before the look-up. */
+/*
+ * What needs no lock, of a state read at @call->now: ALLOW of a closed or an open key, a REPORT
+ * that changes nothing. 0, or WEIR_OP_MUST_SLEEP.
+ */
+static int state_op(struct breaker_call *call, u64 word, u64 at)
+{
+	u64 ticket = weir_circuit_ticket(word, call->now);
+	struct weir_op *op = call->op;
+
+	if (op->opcode == WEIR_OP_REPORT &&
+	    weir_circuit_is_moot(&call->b->circuit, word, call->now, op->arg ?: ticket,
+				 call_of(op))) {
+		answer_counted(call, call_of(op), WEIR_CIRCUIT_CLOSED);
+		return 0;
+	}
+	if (op->opcode != WEIR_OP_ALLOW)
+		return WEIR_OP_MUST_SLEEP;
+	if (weir_circuit_is_closed(word)) {
+		answer_allowed(call, WEIR_CIRCUIT_CLOSED, ticket);
+		return 0;
+	}
+	if (weir_circuit_is(word) != WEIR_CIRCUIT_OPEN || at <= call->now)
+		return WEIR_OP_MUST_SLEEP;
+	answer_rejected(call, WEIR_CIRCUIT_OPEN, at == WEIR_NEVER ? at : at - call->now);
+	return 0;
+}
+
+/*
+ * Perform the operation on a key without an entry, which is closed. The clock was read before
+ * the look-up. RESET needs an entry, too: reports of earlier calls must be late.
+ */
 static int absent_op(struct breaker_call *call)
 {
 	struct weir_circuit_view view;
 	struct weir_op *op = call->op;
-	u64 ticket = weir_circuit_ticket(0, call->now);
 
-	switch (op->opcode) {
-	case WEIR_OP_ALLOW:
-		answer_allowed(call, WEIR_CIRCUIT_CLOSED, ticket);
-		return 0;
-	case WEIR_OP_REPORT:
-		/* no entry is made for an invalid ticket */
-		if (op->arg && !weir_circuit_is_ticket(0, call->now, op->arg))
-			return -ENOENT;
-		if (!weir_circuit_is_moot(&call->b->circuit, 0, call->now,
-					  op->arg ?: ticket, call_of(op)))
-			return NO_ENTRY;
-		answer_counted(call, call_of(op), WEIR_CIRCUIT_CLOSED);
-		return 0;
-	case WEIR_OP_BREAKER_STATE:
+	/* no entry is made for an invalid ticket */
+	if (op->opcode == WEIR_OP_REPORT && op->arg &&
+	    !weir_circuit_is_ticket(0, call->now, op->arg))
+		return -ENOENT;
+	if (op->opcode == WEIR_OP_BREAKER_STATE) {
 		weir_circuit_look(&call->b->circuit, (struct weir_circuit){}, call->now,
 				  &view);
 		answer_view(op, &view);
 		return 0;
-	default:
-		/* RESET, too: reports of earlier calls must be late */
-		return NO_ENTRY;
 	}
+	return state_op(call, 0, 0) ? NO_ENTRY : 0;
 }
 
 /*
@@ -226,42 +244,17 @@ static bool word_read(struct breaker_call *call, const struct weir_entry *e, u64
 	       (u64)atomic64_read(&e->word) == *word;
 }
 
-/* What needs no lock: 0, or WEIR_OP_MUST_SLEEP. */
-static int unlocked_op(struct breaker_call *call, struct weir_entry *e)
-{
-	struct weir_op *op = call->op;
-	u64 word, at, ticket;
-
-	if (op->opcode != WEIR_OP_ALLOW && op->opcode != WEIR_OP_REPORT)
-		return WEIR_OP_MUST_SLEEP;
-	if (!word_read(call, e, &word, &at))
-		return WEIR_OP_MUST_SLEEP;
-	ticket = weir_circuit_ticket(word, call->now);
-	if (op->opcode == WEIR_OP_REPORT) {
-		if (!weir_circuit_is_moot(&call->b->circuit, word, call->now,
-					  op->arg ?: ticket, call_of(op)))
-			return WEIR_OP_MUST_SLEEP;
-		answer_counted(call, call_of(op), WEIR_CIRCUIT_CLOSED);
-		return 0;
-	}
-	if (weir_circuit_is_closed(word)) {
-		answer_allowed(call, WEIR_CIRCUIT_CLOSED, ticket);
-		return 0;
-	}
-	if (weir_circuit_is(word) != WEIR_CIRCUIT_OPEN || at <= call->now)
-		return WEIR_OP_MUST_SLEEP;
-	answer_rejected(call, WEIR_CIRCUIT_OPEN, at == WEIR_NEVER ? at : at - call->now);
-	return 0;
-}
-
 static int try_op(struct breaker_call *call)
 {
 	struct weir_entry *e;
+	u64 word, at;
 
 	/* read before the look-up: a concurrent TRIP has a later time */
 	call->now = weir_table_now(&call->b->table);
 	e = weir_table_find(&call->b->table, &call->key);
-	return e ? unlocked_op(call, e) : absent_op(call);
+	if (!e)
+		return absent_op(call);
+	return word_read(call, e, &word, &at) ? state_op(call, word, at) : WEIR_OP_MUST_SLEEP;
 }
 
 static int call_check(struct breaker_call *call, const struct weir_op_run *r)

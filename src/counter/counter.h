@@ -79,7 +79,7 @@ int weir_counter_next(struct weir_counter *c, u64 n, u64 *first);
 void weir_counter_observe(struct weir_counter *c, u64 value, u64 times);
 void weir_counter_snapshot(struct weir_counter *c, struct weir_histogram *h);
 void weir_counter_snapshot_take(struct weir_counter *c, struct weir_histogram *h);
-void weir_counter_merge(struct weir_counter *c, const struct weir_histogram *h);
+void weir_counter_merge(struct weir_counter *c, struct weir_histogram *h);
 unsigned int weir_counter_slot_words(const struct weir_counter *c);
 unsigned int weir_counter_base_words(const struct weir_counter *c);
 

@@ -182,7 +182,7 @@ void weir_counter_snapshot_take(struct weir_counter *c, struct weir_histogram *h
  *
  * Subtracts the snapshot from the base. Context: process; may sleep.
  */
-void weir_counter_merge(struct weir_counter *c, const struct weir_histogram *h)
+void weir_counter_merge(struct weir_counter *c, struct weir_histogram *h)
 {
 	unsigned int i;
 

@@ -61,11 +61,6 @@ static int histogram_do(struct weir_counter *c, struct weir_histogram *h,
 	return 0;
 }
 
-static void histogram_give_back(struct weir_counter *c, struct weir_histogram *h)
-{
-	weir_counter_merge(c, h);
-}
-
 /* READ and TAKE of a histogram to the op's pointer. The header is held. */
 static int read_histogram(struct weir_op_run *r, struct weir_counter *c)
 {
@@ -91,7 +86,7 @@ static int read_histogram(struct weir_op_run *r, struct weir_counter *c)
 	if (!err && copy_to_user(to, h, sizeof(*h))) {
 		/* unmapped at this very moment */
 		if (take)
-			histogram_do(c, h, histogram_give_back);
+			histogram_do(c, h, weir_counter_merge);
 		err = -EFAULT;
 	}
 	kfree(h);
@@ -157,24 +152,6 @@ static int read_one(struct weir_op_run *r, struct weir_counter *c)
 	return 0;
 }
 
-static int next_numbers(struct weir_op_run *r, struct weir_counter *c)
-{
-	struct weir_op *op = &r->op;
-	u64 first;
-	int err;
-
-	err = weir_counter_next(c, op->n, &first);
-	if (!err)
-		op->value = first;
-	return err;
-}
-
-static int observe(struct weir_op_run *r, struct weir_counter *c)
-{
-	weir_counter_observe(c, r->op.n, r->op.arg ?: 1);
-	return 0;
-}
-
 /* With one field the amount is @n. With several, the amounts are in the op, or at its pointer. */
 static bool add_is_one(const struct weir_op *op)
 {
@@ -233,9 +210,12 @@ int weir_counter_op_try(struct weir_client *client, struct weir_object *o,
 	case WEIR_OP_ADD:
 		return add(r, o);
 	case WEIR_OP_OBSERVE:
-		return histogram ? observe(r, c) : -EOPNOTSUPP;
+		if (!histogram)
+			return -EOPNOTSUPP;
+		weir_counter_observe(c, r->op.n, r->op.arg ?: 1);
+		return 0;
 	case WEIR_OP_NEXT:
-		return sequence ? next_numbers(r, c) : -EOPNOTSUPP;
+		return sequence ? weir_counter_next(c, r->op.n, (u64 *)&r->op.value) : -EOPNOTSUPP;
 	case WEIR_OP_TAKE:
 		if (sequence)
 			return -EOPNOTSUPP;

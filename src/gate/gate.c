@@ -6,7 +6,7 @@
  * releases permits grants them to the first waiters (gate_grant.c). Each waiter is therefore
  * woken once, when it has its permits, and none is overtaken: a caller that finds a queue joins
  * its end, however few permits it wants. Asynchronous requests are in the same queue:
- * gate_async.h.
+ * gate_place.h.
  *
  * Cost beside finding the key: memory for a grant, two walks down the client's tree of grants,
  * one lock and one unlock of the entry, of the object's list of grants, and the count that
@@ -21,7 +21,7 @@
 #include <linux/slab.h>
 
 #include "core/client.h"
-#include "gate/gate_async.h"
+#include "gate/gate_place.h"
 #include "core/grant.h"
 #include "core/request.h"
 #include "core/user_time.h"
@@ -302,78 +302,60 @@ static int acquire(struct weir_gate_waiter *w)
 
 /* ------------------------------------------------------------ release, state */
 
-/*
- * The key's entry, locked, and the holder's grant if it has one; NULL: there is no entry.
- * An entry with grants is not dropped. Under RCU.
- */
-static struct weir_entry *entry_get(struct weir_gate_waiter *w, u64 *word)
-{
-	struct weir_entry *e = weir_table_find_locked(&w->g->table, &w->key, word);
-
-	if (e)
-		weir_gate_grant_find(w, e);
-	return e;
-}
-
 /* Give back op->n permits that the holder has. -ENOENT: it has fewer. */
-static int release(struct weir_gate_waiter *w)
+static int release(struct weir_gate_waiter *w, struct weir_entry *e)
 {
-	struct weir_grant *grant;
-	struct weir_entry *e;
-	int ret = -ENOENT;
-	u64 word;
+	struct weir_grant *grant = w->grant;
 
-	rcu_read_lock();
-	e = entry_get(w, &word);
-	if (e) {
-		grant = w->grant;
-		if (grant && grant->n >= w->op->n) {
-			WRITE_ONCE(grant->n, grant->n - w->op->n);
-			weir_gate_release_locked(w->g, e, w->op->n);
-			weir_gate_answer(w, e, WEIR_NONE);
-			weir_grant_put(grant);
-			ret = 0;
-		}
-		weir_gate_unlock(w->g, e, w->key.hash, word);
-	}
-	rcu_read_unlock();
-	return ret;
+	if (!grant || grant->n < w->op->n)
+		return -ENOENT;
+	WRITE_ONCE(grant->n, grant->n - w->op->n);
+	weir_gate_release_locked(w->g, e, w->op->n);
+	weir_gate_answer(w, e, WEIR_NONE);
+	weir_grant_put(grant);
+	return 0;
 }
 
 /* Cancel the request, or collect its result. -ENOENT: there is none. */
-static int cancel(struct weir_gate_waiter *w)
+static int cancel(struct weir_gate_waiter *w, struct weir_entry *e, u64 *word)
 {
+	int ret = -ENOENT;
+
+	if (!weir_object_alive(&w->g->obj))
+		ret = -ENODEV;
+	else if (w->grant)
+		ret = weir_async_cancel(w->g, e, w->grant, word);
+	tell(w, e, ret);
+	return min(ret, 0);
+}
+
+static int state(struct weir_gate_waiter *w, const struct weir_entry *e)
+{
+	weir_gate_answer(w, e, WEIR_NONE);
+	w->op->waiting = e ? e->queue.nwaiters : 0;
+	return 0;
+}
+
+/* What needs no memory. An entry with grants is not dropped. */
+static int held_op(struct weir_gate_waiter *w)
+{
+	u32 opcode = w->op->opcode;
 	struct weir_entry *e;
 	int ret = -ENOENT;
 	u64 word;
 
 	rcu_read_lock();
-	e = entry_get(w, &word);
-	if (e) {
-		if (!weir_object_alive(&w->g->obj))
-			ret = -ENODEV;
-		else if (w->grant)
-			ret = weir_async_cancel(w->g, e, w->grant, &word);
-		tell(w, e, ret);
+	e = weir_table_find_locked(&w->g->table, &w->key, &word);
+	if (e)
+		weir_gate_grant_find(w, e);
+	if (opcode == WEIR_OP_GATE_STATE)
+		ret = state(w, e);
+	else if (e)
+		ret = opcode == WEIR_OP_RELEASE ? release(w, e) : cancel(w, e, &word);
+	if (e)
 		weir_gate_unlock(w->g, e, w->key.hash, word);
-	}
 	rcu_read_unlock();
-	return min(ret, 0);
-}
-
-static void state(struct weir_gate_waiter *w)
-{
-	struct weir_entry *e;
-	u64 word;
-
-	rcu_read_lock();
-	e = entry_get(w, &word);
-	weir_gate_answer(w, e, WEIR_NONE);
-	if (e) {
-		w->op->waiting = e->queue.nwaiters;
-		weir_table_unlock(&w->g->table, e, word);
-	}
-	rcu_read_unlock();
+	return ret;
 }
 
 /* ACQUIRE, with the memory that it may need. */
@@ -388,7 +370,7 @@ static int acquire_op(struct weir_gate_waiter *w)
 		w->async = weir_async_new();
 	err = acquire(w);
 	weir_grant_discard(w->c, w->new);
-	weir_async_discard(w->async);
+	kfree(w->async);
 	return err;
 }
 
@@ -402,16 +384,6 @@ int weir_gate_run(struct weir_client *c, struct weir_object *o, struct weir_op_r
 
 	if (err)
 		return err;
-	switch (r->op.opcode) {
-	case WEIR_OP_ACQUIRE:
-		return acquire_op(&w);
-	case WEIR_OP_RELEASE:
-		return release(&w);
-	case WEIR_OP_CANCEL:
-		return cancel(&w);
-	default:
-		state(&w);
-		return 0;
-	}
+	return r->op.opcode == WEIR_OP_ACQUIRE ? acquire_op(&w) : held_op(&w);
 }
 

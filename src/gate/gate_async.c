@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Acquisitions that wait in a gate's queue while their holder does not sleep. See gate_async.h.
+ * Acquisitions that wait in a gate's queue while their holder does not sleep. See gate_place.h.
  *
  * An entry must stay while a grant has an uncollected request, because the holder finds the
  * request through it. The entry's word, which gates do not use otherwise, counts these
@@ -15,7 +15,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 
-#include "gate/gate_async.h"
+#include "gate/gate_place.h"
 #include "core/grant.h"
 #include "core/request.h"
 
@@ -52,11 +52,6 @@ static struct weir_async *async_of(struct weir_request *r)
 struct weir_async *weir_async_new(void)
 {
 	return kmalloc(sizeof(struct weir_async), GFP_KERNEL_ACCOUNT);
-}
-
-void weir_async_discard(struct weir_async *new)
-{
-	kfree(new);
 }
 
 /* ------------------------------------------------------------ deadlines */
@@ -143,7 +138,7 @@ static void async_drop(struct weir_async *a, u64 *word)
  * @c: the caller's client
  * @grant: the holder's, without a request
  * @e: the entry, locked
- * @new: from weir_async_new(); set to NULL if it was used
+ * @new: from weir_async_new(), for kfree(); set to NULL if it was used
  * @op: the number of permits, and the deadline
  * @word: the entry's
  *

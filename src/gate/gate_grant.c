@@ -14,7 +14,7 @@
 
 #include "core/client.h"
 #include "core/request.h"
-#include "gate/gate_async.h"
+#include "gate/gate_place.h"
 
 #define GRANT_STEP	64	/* places served in one hold of an entry's lock */
 

@@ -6,7 +6,7 @@
 
 #include "compat/hrtimer.h"
 #include "core/client.h"
-#include "gate/gate_async.h"
+#include "gate/gate_place.h"
 #include "core/registry.h"
 #include "core/sysfs.h"
 

@@ -17,6 +17,8 @@
 
 #define WEIR_GATE_SLACK_NS (50 * NSEC_PER_USEC)	/* others wait behind: not ours to choose */
 
+struct weir_async;
+
 /* What became of an acquisition; or an errno. */
 enum weir_gate_answer {
 	WEIR_GATE_GRANTED,
@@ -84,5 +86,30 @@ void weir_gate_grant_find(struct weir_gate_waiter *w, const struct weir_entry *e
 void weir_gate_granted(struct weir_gate_waiter *w, struct weir_entry *e);
 void weir_gate_answer(struct weir_gate_waiter *w, const struct weir_entry *e, int verdict);
 void weir_gate_wake_unlock(struct weir_gate *g, struct weir_entry *e, u64 word);
+
+/*
+ * A request is a queued acquisition: it belongs to a grant, as request.h says, and waits in the
+ * queue among the others. It leaves the queue
+ *
+ * - granted, when permits come back;
+ * - timed out, by the gate's timer;
+ * - because the gate changed or died, by the task that changed or deleted it;
+ * - cancelled, by its holder or with it.
+ *
+ * All of this happens under the entry's lock. As long as a request is at the gate, a dying gate
+ * keeps its storage (object.h): phase 1 is not over before all requests have left.
+ */
+struct weir_async *weir_async_new(void);
+int weir_async_begin(struct weir_gate *g, struct weir_client *c, struct weir_grant *grant,
+		     struct weir_entry *e, struct weir_async **new,
+		     const struct weir_op *op, u64 *word);
+int weir_async_collect(struct weir_gate *g, struct weir_grant *grant, u32 n, u64 *word);
+int weir_async_cancel(struct weir_gate *g, struct weir_entry *e, struct weir_grant *grant,
+		      u64 *word);
+void weir_async_granted(struct weir_gate *g, struct weir_gate_place *p);
+void weir_async_left(struct weir_gate *g, struct weir_gate_place *p);
+u32 weir_async_wanted(const struct weir_grant *grant);
+unsigned int weir_async_look(struct weir_gate *g, struct weir_gate_place *p);
+enum hrtimer_restart weir_async_timer(struct hrtimer *timer);
 
 #endif /* _WEIR_GATE_PLACE_H */

@@ -19,6 +19,8 @@
 #include "table/op.h"
 #include "lib/lease_state.h"
 
+#define WEIR_TTL_MAX	(10ULL * WEIR_NSEC_PER_YEAR)
+
 /* Totals; one copy for each CPU, which alone adds to it. */
 struct weir_roster_totals {
 	u64 claimed;

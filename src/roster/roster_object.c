@@ -14,8 +14,6 @@
 #define CONFIG_MIN_SIZE	offsetofend(struct weir_roster_config, reserved)
 #define STATS_MIN_SIZE	offsetofend(struct weir_roster_stats, full)
 
-#define TTL_MAX		(10ULL * WEIR_NSEC_PER_YEAR)
-
 #define RECORD_MAX	(sizeof(struct weir_lease_info) +	\
 			 ALIGN(WEIR_KEY_MAX, 8) + ALIGN(WEIR_VALUE_MAX, 8))
 #define LEAST		1024
@@ -23,7 +21,7 @@
 /* Check a configuration and fill in its defaults. */
 static int config_check(struct weir_roster_config *c)
 {
-	if (c->ttl > TTL_MAX || memchr_inv(c->reserved, 0, sizeof(c->reserved)))
+	if (c->ttl > WEIR_TTL_MAX || memchr_inv(c->reserved, 0, sizeof(c->reserved)))
 		return -EINVAL;
 	return weir_key_config(c->key_type, &c->max_keys, &c->prefix4, &c->prefix6);
 }

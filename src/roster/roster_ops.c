@@ -6,8 +6,6 @@
 #include "core/uaccess.h"
 #include "roster/roster.h"
 
-#define TTL_MAX	(10 * WEIR_NSEC_PER_YEAR)
-
 /* Copy in the key and the value of &struct weir_lease. */
 static int lease_get(struct weir_op_run *r)
 {
@@ -42,7 +40,7 @@ int weir_roster_op_check(struct weir_op_run *r)
 {
 	struct weir_op *op = &r->op;
 
-	if (op->arg > TTL_MAX && op->arg != WEIR_NEVER)
+	if (op->arg > WEIR_TTL_MAX && op->arg != WEIR_NEVER)
 		return -EINVAL;
 	if (!(op->flags & WEIR_OP_PTR))
 		return weir_op_check_key(r);

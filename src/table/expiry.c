@@ -159,18 +159,12 @@ static int node_child_due(struct weir_expiry *x, unsigned int level,
 	return -1;
 }
 
-/**
- * weir_expiry_nothing_due - whether nothing can be idle at @now, without the lock
- * @x: the bounds
- * @now: the time
- *
- * While another CPU is in the middle of a step the root may be too high; the sequence count
- * detects that, and the answer is then false.
- *
+/*
+ * Whether nothing can be idle at @now, without the lock. While another CPU is in the middle of a
+ * step the root may be too high; the sequence count detects that, and the answer is then false.
  * Context: any. Cost: three reads.
- * Return: false if an entry may be idle, or if that is unknown at the moment.
  */
-bool weir_expiry_nothing_due(const struct weir_expiry *x, u64 now)
+static bool nothing_due(const struct weir_expiry *x, u64 now)
 {
 	unsigned int seq = raw_read_seqcount(&x->seq);
 	bool due = weir_expiry_root(x) <= now;
@@ -179,12 +173,6 @@ bool weir_expiry_nothing_due(const struct weir_expiry *x, u64 now)
 	if (read_seqcount_retry(&x->seq, seq) || seq & 1)
 		return false;
 	return !due;
-}
-
-/* Whether anything may be idle at @now. Context: as weir_expiry_step(). */
-bool weir_expiry_due(struct weir_expiry *x, u64 now)
-{
-	return weir_expiry_next(x) <= now;
 }
 
 /* The root, outside of a step. Context: as weir_expiry_step(). */
@@ -216,7 +204,7 @@ bool weir_expiry_step(struct weir_expiry *x, u64 now, weir_expiry_scan *scan,
 	u64 least;
 	int child;
 
-	if (weir_expiry_nothing_due(x, now))
+	if (nothing_due(x, now))
 		return false;
 	spin_lock_bh(&x->lock);
 	if (weir_expiry_root(x) > now) {

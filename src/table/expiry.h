@@ -57,9 +57,7 @@ int weir_expiry_init(struct weir_expiry *x, unsigned int nbuckets);
 void weir_expiry_destroy(struct weir_expiry *x);
 bool weir_expiry_lower(struct weir_expiry *x, unsigned int bucket, u64 idle_at);
 void weir_expiry_reset(struct weir_expiry *x);
-bool weir_expiry_due(struct weir_expiry *x, u64 now);
 u64 weir_expiry_next(struct weir_expiry *x);
-bool weir_expiry_nothing_due(const struct weir_expiry *x, u64 now);
 bool weir_expiry_step(struct weir_expiry *x, u64 now, weir_expiry_scan *scan,
 		      void *arg);
 

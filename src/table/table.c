@@ -55,14 +55,10 @@ void weir_table_prefetch_entry(const struct weir_table *t, const struct weir_key
 	prefetch(rcu_access_pointer(t->buckets[weir_table_bucket(t, key->hash)]));
 }
 
-/**
- * weir_table_find - the entry of a key, or NULL
- * @t: the table
- * @key: hashed
- *
- * Context: RCU read side; the entry is valid until its end, but may be dead.
- * Cost: the hash bucket's cache line and one for each entry of the chain; no write.
- * Return: the entry, or NULL.
+/*
+ * The entry of a key, hashed; or NULL. Context: RCU read side; the entry is valid until its end,
+ * but may be dead. Cost: the hash bucket's cache line and one for each entry of the chain; no
+ * write.
  */
 struct weir_entry *weir_table_find(struct weir_table *t,
 				   const struct weir_key *key)
@@ -70,15 +66,7 @@ struct weir_entry *weir_table_find(struct weir_table *t,
 	return chain_find(bucket_of(t, key->hash), key);
 }
 
-/**
- * weir_table_find_locked - the entry of a key, locked as by weir_table_lock(), or NULL
- * @t: the table
- * @key: hashed
- * @word: out: the entry's word
- *
- * Context: RCU read side.
- * Return: the entry, or NULL.
- */
+/* The entry of a key, locked as by weir_table_lock(); or NULL. Context: RCU read side. */
 struct weir_entry *weir_table_find_locked(struct weir_table *t, const struct weir_key *key,
 					  u64 *word)
 {
@@ -91,15 +79,9 @@ struct weir_entry *weir_table_find_locked(struct weir_table *t, const struct wei
 	return e;
 }
 
-/**
- * weir_table_reserve_slots - reserve slots below the cap for new entries, all or none
- * @t: the table
- * @n: how many
- *
- * Exact at any concurrency.
- *
- * Context: the stripes in which the entries will be linked are locked.
- * Return: whether all of them were reserved.
+/*
+ * Reserve slots below the cap for @n new entries: all, or none and return false. Exact at any
+ * concurrency. Context: the stripes in which the entries will be linked are locked.
  */
 bool weir_table_reserve_slots(struct weir_table *t, unsigned int n)
 {
@@ -207,12 +189,9 @@ static u64 group_scan(void *arg, unsigned int group, u64 now)
 	return least;
 }
 
-/**
- * weir_table_step - drop the idle entries of one group
- * @t: the table
- *
- * Context: process or softirq, RCU or not.
- * Return: false if nothing is idle.
+/*
+ * Drop the idle entries of one group. Context: process or softirq, RCU or not. Return: false if
+ * nothing is idle.
  */
 bool weir_table_step(struct weir_table *t)
 {
@@ -350,25 +329,14 @@ struct weir_entry *weir_table_link(struct weir_table *t,
 	return e;
 }
 
-/**
- * weir_table_update_expiry - an entry is new, or will be idle sooner than it was
- * @t: the table
- * @hash: of its key
- * @idle_at: when
- */
+/* An entry, whose key has that hash, is new, or will be idle sooner than it was, at @idle_at. */
 void weir_table_update_expiry(struct weir_table *t, u64 hash, u64 idle_at)
 {
 	if (weir_expiry_lower(&t->expiry, weir_table_bucket(t, hash), idle_at))
 		weir_sweep_kick(t, idle_at);
 }
 
-/**
- * weir_table_drop - unlink an entry, kill it and unlock it
- * @t: the table
- * @e: it, locked
- *
- * Context: RCU read side.
- */
+/* Unlink an entry that is locked, kill it and unlock it. Context: RCU read side. */
 void weir_table_drop(struct weir_table *t, struct weir_entry *e)
 {
 	struct weir_entry __rcu **link = bucket_of(t, weir_table_hash_of(t, e));
