@@ -1,87 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * gate_poll - permits that are waited for by poll() rather than asleep
- *
- * The test's own file holds what is out; others are files of their own in the same
- * process, and so are holders of their own.
- */
+/* gate_poll - permits that are waited for by poll() rather than asleep */
 #include "harness.h"
 
 #include <linux/aio_abi.h>
 #include <pthread.h>
 #include <sys/syscall.h>
 
-#include "queued.h"
+#include "gate_poll.h"
 #include "verdict.h"
-
-#define PERMITS	10
-
-FIXTURE(gate_poll) {
-	int fd, me;
-	__u32 gate, mine;
-	struct visitors *all;
-};
-
-FIXTURE_SETUP(gate_poll)
-{
-	struct weir_gate_config config = gate_config(WEIR_KEY_NONE, PERMITS);
-
-	objects_wipe();
-	self->fd = client_open(O_RDWR);
-	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(0, gate_create(self->fd, OURS "gate", &config, &self->gate));
-	self->me = gate_enter(&self->mine);
-	self->all = shared_memory(sizeof(*self->all));
-}
-
-FIXTURE_TEARDOWN(gate_poll)
-{
-	for (int i = 0; i < 64; i++)
-		if (self->all->visitor[i].pid)
-			visitor_kill(self->all, i);
-	close(self->me);
-	close(self->fd);
-	objects_wipe();
-}
-
-static void take(FIXTURE_DATA(gate_poll) *self, __s64 n)
-{
-	gate_take(self->fd, self->gate, n);
-}
-
-static void give(FIXTURE_DATA(gate_poll) *self, __s64 n)
-{
-	if (gate_release(self->fd, self->gate, NULL, n))
-		abort();
-}
-
-static int mine(FIXTURE_DATA(gate_poll) *self, __s64 n)
-{
-	return queue(self->me, self->mine, NULL, n, WEIR_NEVER);
-}
-
-static __u32 waiting(FIXTURE_DATA(gate_poll) *self)
-{
-	__u32 n = gate_state(self->fd, self->gate, NULL).waiting;
-
-	return n == gate_stats(self->fd, self->gate).waiting ? n : ~0U;
-}
-
-static __u64 later(FIXTURE_DATA(gate_poll) *self, __u64 ns)
-{
-	return info_get(self->fd).now + ns;
-}
-
-/* A gate with keys in both files. */
-static int keyed_make(FIXTURE_DATA(gate_poll) *self, __u32 permits, __u64 max_keys,
-		      __u32 *gate, __u32 *other)
-{
-	struct weir_gate_config config = gate_config(WEIR_KEY_U64, permits);
-
-	config.max_keys = max_keys;
-	return gate_create(self->fd, OURS "keyed", &config, gate) ?:
-	       object_open(self->me, WEIR_KIND_GATE, OURS "keyed", WEIR_RIGHT_ALL, other);
-}
 
 /* ------------------------------------------------------------ the answers */
 
@@ -247,11 +173,6 @@ static bool is_asleep(FIXTURE_DATA(gate_poll) *self, int i)
 {
 	until_asleep(self->all->visitor[i].pid);
 	return !self->all->visitor[i].done;
-}
-
-static void sleeper(FIXTURE_DATA(gate_poll) *self, int i, __s64 n)
-{
-	visitor_wait(self->all, i, self->fd, self->gate, NULL, n);
 }
 
 static void leave(FIXTURE_DATA(gate_poll) *self, int i)
@@ -523,116 +444,6 @@ TEST_F(gate_poll, edges)
 	EXPECT_EQ(-1, epoll_told(epoll, 0));
 	close(epoll);
 	close(level);
-}
-
-/* ------------------------------------------------------------ deadlines */
-
-TEST_F(gate_poll, deadline)
-{
-	__u64 since = now_ns();
-	struct weir_gate_stats s;
-	struct weir_op op;
-
-	take(self, 4);
-	ASSERT_EQ(WEIR_QUEUED, queue(self->me, self->mine, NULL, 7,
-				     later(self, 300 * MS)));
-	/* behind it, with enough permits for it */
-	sleeper(self, 0, 6);
-	told_wait(self->me);
-	EXPECT_LE(300 * MS, now_ns() - since);
-	EXPECT_EQ(0, visitor_served(self->all, 0)->result);
-	s = gate_stats(self->fd, self->gate);
-	EXPECT_EQ(1, s.timeouts);
-	EXPECT_EQ(1, s.refused);
-	EXPECT_EQ(0, s.waiting);
-	EXPECT_EQ(10, s.in_use);
-	ASSERT_EQ(0, queue_run(self->me, &op, self->mine, NULL, 7, WEIR_NEVER));
-	EXPECT_TRUE(gate_answers(&op, WEIR_LIMITED, PERMITS, 0, 0, 0));
-	EXPECT_FALSE(told(self->me));
-	/* it was counted at its deadline, not when that was reported */
-	s = gate_stats(self->fd, self->gate);
-	EXPECT_EQ(1, s.timeouts);
-	EXPECT_EQ(1, s.refused);
-	EXPECT_EQ(-ENOENT, queue_cancel(self->me, self->mine, NULL));
-}
-
-/* A new first deadline; and requests that are gone have no effect. */
-TEST_F(gate_poll, deadlines)
-{
-	static const __u64 keys[] = { 1, 2, 3, 4 };
-	static const __u64 after[] = { HOUR, 2500 * MS, 200 * MS, 100 * MS };
-	__u64 since = now_ns();
-	__u32 gate, other;
-
-	ASSERT_EQ(0, keyed_make(self, 1, 0, &gate, &other));
-	for (int i = 0; i < 4; i++) {
-		ASSERT_EQ(WEIR_ALLOWED, gate_try(self->fd, gate, &keys[i], 1));
-		ASSERT_EQ(WEIR_QUEUED, queue(self->me, other, &keys[i], 1,
-					     later(self, after[i])));
-	}
-	EXPECT_EQ(WEIR_NONE, queue_cancel(self->me, other, &keys[3]));
-	told_wait(self->me);
-	EXPECT_LE(200 * MS, now_ns() - since);
-	EXPECT_EQ(WEIR_LIMITED, queue(self->me, other, &keys[2], 1, WEIR_NEVER));
-	EXPECT_EQ(WEIR_QUEUED, queue(self->me, other, &keys[1], 1, WEIR_NEVER));
-	EXPECT_FALSE(told(self->me));
-	told_wait(self->me);
-	EXPECT_LE(2500 * MS, now_ns() - since);
-	EXPECT_EQ(WEIR_LIMITED, queue(self->me, other, &keys[1], 1, WEIR_NEVER));
-	EXPECT_EQ(WEIR_QUEUED, queue(self->me, other, &keys[0], 1, WEIR_NEVER));
-	/* granted: then there is no deadline any more */
-	ASSERT_EQ(0, gate_release(self->fd, gate, &keys[0], 1));
-	EXPECT_EQ(WEIR_ALLOWED, queue(self->me, other, &keys[0], 1, WEIR_NEVER));
-	EXPECT_EQ(2, gate_stats(self->fd, gate).timeouts);
-	EXPECT_EQ(0, gate_stats(self->fd, gate).waiting);
-}
-
-/* ------------------------------------------------------------ cancel */
-
-TEST_F(gate_poll, cancel)
-{
-	struct weir_gate_stats before;
-	struct weir_op op;
-
-	EXPECT_EQ(-ENOENT, queue_cancel(self->me, self->mine, NULL));
-	take(self, 9);
-	EXPECT_EQ(-ENOENT, queue_cancel(self->me, self->mine, NULL));
-	/* held, but not queued */
-	EXPECT_EQ(-ENOENT, queue_cancel(self->fd, self->gate, NULL));
-	ASSERT_EQ(WEIR_QUEUED, mine(self, 2));
-	sleeper(self, 0, 1);
-	before = gate_stats(self->fd, self->gate);
-	ASSERT_EQ(0, gate_run(self->me, &op, WEIR_OP_CANCEL, self->mine, NULL, 0, 0));
-	/* and the waiter behind it has the free permits */
-	EXPECT_TRUE(gate_answers(&op, WEIR_NONE, PERMITS, 0, 0, 0));
-	EXPECT_EQ(0, visitor_served(self->all, 0)->result);
-	EXPECT_EQ(0, waiting(self));
-	EXPECT_FALSE(told(self->me));
-	EXPECT_EQ(before.refused, gate_stats(self->fd, self->gate).refused);
-	EXPECT_EQ(before.acquired + 1, gate_stats(self->fd, self->gate).acquired);
-	give(self, 9);
-	EXPECT_FALSE(told(self->me));
-	EXPECT_EQ(9, gate_free(self->fd, self->gate, NULL));
-}
-
-/* Too late to cancel: it was granted, and the answer says so. */
-TEST_F(gate_poll, cancel_too_late)
-{
-	struct weir_op op;
-
-	take(self, 9);
-	ASSERT_EQ(WEIR_QUEUED, mine(self, 2));
-	give(self, 9);
-	ASSERT_EQ(0, gate_run(self->me, &op, WEIR_OP_CANCEL, self->mine, NULL, 0, 0));
-	EXPECT_TRUE(gate_answers(&op, WEIR_ALLOWED, PERMITS, 8, 0, 2));
-	EXPECT_FALSE(told(self->me));
-	EXPECT_EQ(-ENOENT, queue_cancel(self->me, self->mine, NULL));
-	EXPECT_EQ(0, gate_release(self->me, self->mine, NULL, 2));
-	take(self, PERMITS);
-	ASSERT_EQ(WEIR_QUEUED, queue(self->me, self->mine, NULL, 2, later(self, 200 * MS)));
-	told_wait(self->me);
-	EXPECT_EQ(WEIR_LIMITED, queue_cancel(self->me, self->mine, NULL));
-	EXPECT_EQ(-ENOENT, queue_cancel(self->me, self->mine, NULL));
 }
 
 TEST_HARNESS_MAIN

@@ -572,48 +572,4 @@ TEST_F(poll_owner, fewer_permits)
 	EXPECT_EQ(3, s.in_use);
 }
 
-/* ------------------------------------------------------------ room for keys */
-
-/* An uncollected request keeps its key, granted or not; a collected one does not. */
-TEST_F(poll_owner, keeps_its_key)
-{
-	struct weir_gate_config config = gate_config(WEIR_KEY_U64, 1);
-	static const __u64 a = 1, b = 2;
-	struct weir_op op;
-	__u32 gate, other;
-
-	config.max_keys = 1;
-	ASSERT_EQ(0, gate_create(self->fd, OURS "keyed", &config, &gate));
-	ASSERT_EQ(0, object_open(self->me, WEIR_KIND_GATE, OURS "keyed", WEIR_RIGHT_ALL,
-				 &other));
-	/* late */
-	ASSERT_EQ(WEIR_ALLOWED, gate_try(self->fd, gate, &a, 1));
-	ASSERT_EQ(WEIR_QUEUED, queue(self->me, other, &a, 1, info_get(self->fd).now + 200 * MS));
-	told_wait(self->me);
-	ASSERT_EQ(0, gate_release(self->fd, gate, &a, 1));
-	EXPECT_EQ(WEIR_FULL, gate_try(self->fd, gate, &b, 1));
-	EXPECT_EQ(WEIR_FULL, queue(self->me, other, &b, 1, WEIR_NEVER));
-	EXPECT_EQ(WEIR_LIMITED, queue(self->me, other, &a, 1, WEIR_NEVER));
-	EXPECT_EQ(WEIR_ALLOWED, gate_try(self->fd, gate, &b, 1));
-	/* granted, and given back before it is collected */
-	ASSERT_EQ(WEIR_QUEUED, queue(self->me, other, &b, 1, WEIR_NEVER));
-	ASSERT_EQ(0, gate_release(self->fd, gate, &b, 1));
-	ASSERT_EQ(0, gate_release(self->me, other, &b, 1));
-	EXPECT_EQ(WEIR_FULL, gate_try(self->fd, gate, &a, 1));
-	ASSERT_EQ(0, gate_run(self->me, &op, WEIR_OP_CANCEL, other, &b, 0, 0));
-	EXPECT_TRUE(gate_answers(&op, WEIR_ALLOWED, 1, 1, 0, 0));
-	EXPECT_EQ(WEIR_ALLOWED, gate_try(self->fd, gate, &a, 1));
-	/* nor does a cancelled one, or one whose holder is gone */
-	ASSERT_EQ(WEIR_QUEUED, queue(self->me, other, &a, 1, WEIR_NEVER));
-	ASSERT_EQ(0, gate_release(self->fd, gate, &a, 1));
-	EXPECT_EQ(WEIR_FULL, gate_try(self->fd, gate, &b, 1));
-	close(self->me);
-	self->me = -1;
-	EXPECT_EQ(WEIR_ALLOWED, gate_try(self->fd, gate, &b, 1));
-	ASSERT_EQ(0, gate_release(self->fd, gate, &b, 1));
-	/* and the last one is dropped in the course of time, as any other */
-	while (gate_stats(self->fd, gate).keys)
-		usleep(50000);
-}
-
 TEST_HARNESS_MAIN

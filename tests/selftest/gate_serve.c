@@ -13,6 +13,7 @@
 #include "verdict.h"
 
 #define WAITERS	1000
+#define STEP	64
 
 FIXTURE(serve) {
 	int fd, first, late;
@@ -79,6 +80,18 @@ TEST_F(serve, release)
 	gate_take(self->fd, self->gate, WAITERS);
 	all_queue(self);
 	ASSERT_EQ(0, gate_release(self->fd, self->gate, NULL, WAITERS));
+	EXPECT_TRUE(all_granted(self));
+}
+
+/* RELEASE is answered after the first step: the permits of the other waiters are free then. */
+TEST_F(serve, in_steps)
+{
+	struct weir_op op;
+
+	gate_take(self->fd, self->gate, WAITERS);
+	all_queue(self);
+	ASSERT_EQ(0, gate_run(self->fd, &op, WEIR_OP_RELEASE, self->gate, NULL, WAITERS, 0));
+	EXPECT_EQ(WAITERS - STEP, op.remaining);
 	EXPECT_TRUE(all_granted(self));
 }
 
