@@ -13,7 +13,7 @@
 
 #include <kunit/test.h>
 
-/* Objects of object_new() whose storage was freed. */
+/* Number of objects made by object_new() whose storage has been freed. */
 extern atomic_t objects_released;
 
 int registry_fixture_init(struct kunit *test);

@@ -187,7 +187,7 @@ static void real_new(struct kunit *test, u64 max, u64 ttl)
 	KUNIT_ASSERT_EQ(test, 0, weir_table_init(&real->r.table, max, &real_table_ops));
 }
 
-/* What was counted is what happened. */
+/* The totals are equal to those of the model. */
 static void check_totals(struct roster_model *m)
 {
 	struct weir_roster_totals sum = {}, *t;
@@ -228,7 +228,7 @@ static void roster_whole_agrees_with_model(struct kunit *test)
 		real_new(test, m->max, m->ttl);
 		roster_model_series(&p, m, &sum);
 		check_totals(m);
-		/* nobody but ourselves has the header any more */
+		/* only the test holds the header now */
 		KUNIT_ASSERT_EQ(test, 1U, kref_read(&real->r.obj.ref));
 		real_free();
 		KUNIT_ASSERT_EQ(test, 0, atomic_read(&fake_live));

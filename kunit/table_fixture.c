@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A table whose entries say themselves when they are idle. */
+/* A table for tests: the word of an entry is twice the time at which the entry is idle. */
 
 #include "table_fixture.h"
 

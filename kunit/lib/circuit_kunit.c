@@ -356,7 +356,7 @@ static void circuit_tickets(struct kunit *test)
 {
 	struct bench b = bench_at(DUE), before = b;
 
-	/* no ticket at all, or one of the future: nothing has changed, not even due moves */
+	/* a report without a ticket, or with a future one, changes nothing: not even due changes */
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_UNKNOWN, report(&b, 0, WEIR_CIRCUIT_FAILED));
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_UNKNOWN, report(&b, U64_MAX, WEIR_CIRCUIT_OK));
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_UNKNOWN,

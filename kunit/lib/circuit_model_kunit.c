@@ -88,7 +88,7 @@ static void die(struct model *m, u64 now, u32 holder)
 			model_died(m, now, i);
 }
 
-/* What idle_at says is so, and was not 1 ns before. */
+/* The circuit is idle at the time that idle_at() returns, and was not 1 ns before. */
 static void check_idle(struct model *m)
 {
 	u64 idle = weir_circuit_idle_at(&m->c, m->real, m->now), at;

@@ -452,7 +452,7 @@ static void gcra_refund_undoes_charge(struct kunit *test)
 }
 
 /**
- * struct prepare_row - a configuration and what is to come of it
+ * struct prepare_row - a configuration and the expected result
  * @name: of the row
  * @numbers: as configured
  * @ret: 0 or -ERANGE

@@ -127,7 +127,7 @@ static u64 own_refund(const struct weir_rate *r, u64 word, u64 now, u64 n)
 	}
 }
 
-/* What the algorithm itself answers is what this face answers. */
+/* rate.h gives the same answers as the header of the algorithm. */
 static void check_same(struct kunit *test, const struct weir_rate *r, u64 word,
 		       u64 now, u64 cost)
 {

@@ -167,7 +167,7 @@ static void sliding_promises(struct kunit *test)
 	}
 }
 
-/* What a window has spent at its end is what the next one begins with. */
+/* The next window begins with the count that the last one had at its end. */
 static void sliding_edge(struct kunit *test)
 {
 	struct weir_decision d;
@@ -257,7 +257,7 @@ static void sliding_live_change(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, d.allowed);
 }
 
-/* What cannot be kept is refused: counts too large, numbers too many. */
+/* A configuration is refused if a count or a window number would overflow. */
 static void sliding_ranges(struct kunit *test)
 {
 	const struct sliding_row *row = test->param_value;

@@ -306,7 +306,7 @@ static void window_same_period_goes_on(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, NSEC_PER_SEC - 6, d.retry_after);
 }
 
-/* Changes without end would use up the numbers: that is refused in time. */
+/* A change of the period is refused before window numbers run out. */
 static void window_numbers_run_out(struct kunit *test)
 {
 	struct weir_window w, next;

@@ -19,7 +19,7 @@
 #include "table/multi_lock.h"
 
 #define AGAIN	1	/* there is room now */
-#define TRIES	8	/* to get room that others take at once */
+#define TRIES	8	/* to reserve slots that other callers take first */
 
 /**
  * struct claims_item - one op
@@ -101,7 +101,7 @@ static int item_find(struct claims *cs, struct claims_item *it)
 	return err;
 }
 
-/* User memory is read: nothing is held. */
+/* Reads user memory, so the caller holds nothing. */
 static int item_check(struct claims_item *it)
 {
 	int err = weir_op_check(&it->run);

@@ -167,9 +167,9 @@ static struct weir_object *existing_find(const struct creation *cr)
 }
 
 /*
- * The object by that name, made if there is none, with a reference. What is told
- * to the caller is told before: others may wait for what it builds, and must not
- * wait for a user's page.
+ * Find or make the object of that name; return it with a reference. Results are copied to
+ * the caller before the object is built, because other callers may wait for the build, and
+ * must not wait for a page of the user.
  */
 static struct weir_object *object_get(const struct creation *cr)
 {

@@ -65,7 +65,7 @@ static ssize_t device_read(struct file *file, char __user *buffer, size_t length
 		if (nonblock)
 			return -EAGAIN;
 		n = weir_event_wait(r);
-		/* where events come without end that it may not see, nothing waits */
+		/* events that the reader may not see keep it from sleeping: check signals */
 		if (!n && signal_pending(current))
 			n = -ERESTARTSYS;
 		if (n)
@@ -110,16 +110,16 @@ static __poll_t device_poll(struct file *file, poll_table *wait)
 }
 
 /**
- * weir_device_dup - a new open file with the handles of another one
- * @c: the client of that
+ * weir_device_dup - open a file with the handles of another one
+ * @c: the client of the other file
  * @flags: WEIR_DUP_CLOEXEC or 0
  *
- * Opened anew by the same path, with the credentials of its open: so a client acts as the
- * user that opened it first, whichever process duplicates it.
+ * The device is opened by the same path and with the credentials of the first open. So the new
+ * client acts as the user that opened the first one, whichever process duplicates it.
  *
  * Context: may sleep.
  *
- * Return: its descriptor, or an errno.
+ * Return: the descriptor of the new file, or an errno.
  */
 int weir_device_dup(struct weir_client *c, u32 flags)
 {

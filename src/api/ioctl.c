@@ -207,8 +207,8 @@ static void list_fill(struct weir_object_info *info, struct weir_object *o)
 }
 
 /*
- * Whether to list an object of those of @owner, or of all if that is no valid one; @kind may
- * be WEIR_KIND_ANY.
+ * Whether to list an object. @owner: only objects of this owner; all owners if it is invalid.
+ * @kind: only this kind, or WEIR_KIND_ANY.
  */
 static bool list_wants(struct weir_client *c, const struct weir_object *o, u32 kind,
 		       kuid_t owner)

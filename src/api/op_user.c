@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Ops from and to the user's memory: word by word in one window, which costs half of
- * what calls for so few bytes do.
+ * Copies of ops from and to user memory, word by word in one access window. For so few bytes
+ * this costs half as much as calls of copy_from_user() and copy_to_user().
  */
 
 #include <linux/uaccess.h>
@@ -73,7 +73,7 @@ int weir_op_put(const struct weir_op_run *r, struct weir_op __user *user)
 	return err;
 }
 
-/* It points to more memory of the user's, or may wait: so it goes by itself. */
+/* Whether an op cannot be in a group: it points to more user memory, or may wait. */
 static __always_inline bool goes_alone(const struct weir_op *op)
 {
 	const struct weir_op_desc *desc = weir_op_desc(op->opcode);

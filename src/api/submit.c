@@ -85,7 +85,7 @@ static int op_user(struct weir_client *c, struct weir_op __user *user, u32 index
 
 /* ------------------------------------------------------------ many */
 
-/* Find their objects and keys, and prefetch the memory they will need. */
+/* Find the objects and keys of the ops, and prefetch the memory that the ops will need. */
 static void group_find(struct weir_client *c, struct group *g)
 {
 	struct weir_handle *h = NULL;

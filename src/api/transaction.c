@@ -27,7 +27,7 @@
 #include "table/multi_lock.h"
 
 #define TX_AGAIN	1	/* an entry needs memory or room */
-#define TX_TRIES	3	/* to get room that others take at once */
+#define TX_TRIES	3	/* to reserve slots that other callers take first */
 #define TX_SMALL	4	/* ops, that need no allocation */
 
 /**
@@ -38,8 +38,8 @@
  * @held: @o's storage is held
  * @call: CHECK: arguments for the limiter
  * @k: CHECK: its key
- * @s: CHECK: what becomes of that
- * @retry_after: CHECK: ns until it fits together with those before it
+ * @s: CHECK: state of the key while the transaction is decided
+ * @retry_after: CHECK: ns until it fits together with the checks before it
  * @shadow: CHECK: refused by a limiter in shadow mode, which does not affect the others
  * @candidate: CHECK: the limiter's candidate, if that needs an entry for the key, too
  */
@@ -272,7 +272,7 @@ static bool entry_want(struct transaction *tx, struct weir_multi_key *k)
 	return true;
 }
 
-/* Whether its rate would allow it, after those before it. */
+/* Whether the rate would allow the check once the checks before it are charged. */
 static bool rate_fits(struct tx_item *it)
 {
 	const struct weir_policy *p = it->call.p;
@@ -290,7 +290,10 @@ static bool rate_fits(struct tx_item *it)
 	return d.allowed;
 }
 
-/* Whether it would be allowed, after those before it. Invalid if it sets @tx->roomless. */
+/*
+ * Whether the check would be allowed once the checks before it are charged. Invalid if it sets
+ * @tx->roomless.
+ */
 static bool item_fits(struct transaction *tx, struct tx_item *it)
 {
 	const struct weir_policy *p = it->call.p;
@@ -457,7 +460,7 @@ static int decide(struct transaction *tx, struct tx_item **refused)
 /* ------------------------------------------------------------ all of it */
 
 /*
- * Mirror to the candidates what was done: each CHECK, or the one that was refused. Must hold
+ * Mirror to the candidates the CHECKs that were performed, or the one that was refused. Must hold
  * rcu_read_lock().
  */
 static void mirror(struct transaction *tx, const struct tx_item *refused)

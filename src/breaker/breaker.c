@@ -270,8 +270,8 @@ static int call_check(struct breaker_call *call, const struct weir_op_run *r)
 }
 
 /*
- * &weir_kind_ops.try: what takes no lock and no memory. Cost beside finding the key: two
- * readings of the word and one of the clock.
+ * &weir_kind_ops.try: operations that need neither the lock nor memory. Cost beside finding the
+ * key: two readings of the word and one of the clock.
  */
 int weir_breaker_try(struct weir_client *c, struct weir_object *o, struct weir_op_run *r)
 {

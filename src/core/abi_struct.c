@@ -48,7 +48,7 @@ static int abi_struct_copy_out(struct weir_object *o, const struct weir_abi_stru
 	return err ?: weir_user_put(v, s->size, user);
 }
 
-/* One step of &weir_kind_ops.settle; false: nothing is left. */
+/* One step of &weir_kind_ops.settle; false: no step is left. */
 static bool settle_step(struct weir_object *o)
 {
 	bool more;

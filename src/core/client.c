@@ -185,7 +185,7 @@ static struct weir_handle *handle_copy(struct weir_client *from, unsigned long *
 	rcu_read_lock();
 	do {
 		h = xa_find(&from->handles, id, INT_MAX, XA_PRESENT);
-		/* one that is closed at this very moment may have no object any more */
+		/* a handle that is being closed may have lost its object already */
 	} while (h && !kref_get_unless_zero(&h->object->ref) && ++*id);
 	if (h) {
 		*new = (struct weir_handle){
@@ -297,7 +297,7 @@ int weir_client_events(struct weir_client *c, kuid_t owner)
 	return err == -EBUSY ? err : 0;
 }
 
-/* The last reference to the file has gone: nobody else is here. */
+/* The last reference to the file is gone, so no other task uses the client. */
 void weir_client_close(struct weir_client *c)
 {
 	struct weir_handle *h;

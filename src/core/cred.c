@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* See cred.h. What is decided goes by the credentials given, not by those of the task. */
+/* See cred.h. All decisions use the credentials given, not those of the task. */
 
 #include <linux/bsearch.h>
 #include <linux/capability.h>
@@ -9,9 +9,9 @@
 #include "core/cred.h"
 
 /*
- * The user of the parent namespace to whom the ids of @ns belong. Root makes user
- * namespaces for others, so of those it is the id that is root inside; if that is
- * root itself, ids inside are those outside.
+ * The user of the parent namespace to which the ids of @ns belong: the user that made @ns. If
+ * root made it, it was made for another user: that is the id which is root inside. If root
+ * inside is root outside, each id belongs to the same id outside.
  */
 static kuid_t namespace_owner(struct user_namespace *ns, kuid_t uid)
 {

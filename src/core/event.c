@@ -171,8 +171,8 @@ static void readers_tell(struct weir_event_stream *s)
  * @value: see enum weir_event_type
  * @more: see enum weir_event_type
  *
- * Nothing is told of an object after its end was: an operation that still works on it in
- * an RCU read side comes too late.
+ * After the event of an object's end no other event of it is emitted, although an operation
+ * may still use the object in an RCU read side.
  *
  * Context: any but NMI, any lock of the table held; RCU read side, or the storage is held.
  */
@@ -272,7 +272,7 @@ static bool slot_show(struct event_slot *slot, const struct cred *cred)
 	return true;
 }
 
-/* What depends on the reader's namespaces. */
+/* Translate the ids and the time to the reader's namespaces. */
 static void slot_translate(struct event_slot *slot)
 {
 	struct weir_event *e = &slot->event;
@@ -284,7 +284,7 @@ static void slot_translate(struct event_slot *slot)
 		e->more = pid_vnr(slot->pid);
 }
 
-/* Copy the record at @cursor, or one that tells what was lost there. */
+/* Copy the record at @cursor; if it was overwritten, make one that counts the lost events. */
 static bool ring_copy(struct weir_event_stream *s, u64 cursor, struct event_slot *out)
 {
 	bool found;
@@ -414,8 +414,8 @@ static void reader_arm(struct weir_event_reader *r)
 }
 
 /**
- * weir_event_poll - whether a read would find something
- * @r: the reader; moved past what it may not see, unless something else moved it
+ * weir_event_poll - check whether a read would return an event
+ * @r: the reader; moved past events it may not see, unless another caller has moved it
  * @cred: credentials the file was opened with
  * @wait: of poll()
  *

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What holders have, and that it comes back. See grant.h. */
+/* Grants: what holders have, and how it is given back. See grant.h. */
 
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -189,7 +189,7 @@ static void grant_free(struct weir_grant *g)
 }
 
 /**
- * weir_grant_put - the grant ends if nothing is left of it
+ * weir_grant_put - end a grant if its holder has nothing of the key any more
  * @g: the grant
  *
  * Context: the entry is locked.
@@ -207,7 +207,7 @@ void weir_grant_put(struct weir_grant *g)
 }
 
 /**
- * weir_grant_drop - what is held ends, and the holder did not do it
+ * weir_grant_drop - end a grant without a call of its holder
  * @g: the grant
  *
  * Context: the entry is locked; RCU read side in which the object is alive.
@@ -258,11 +258,11 @@ static void grant_unpin(struct weir_client *c, struct weir_grant *g, bool leave)
 }
 
 /*
- * Take back one grant, the first that is not before @from, which advances. @all: of any tag.
- * Return: false if there is none.
+ * Take back one grant: the first one at or after @from, which advances. @all: of any tag;
+ * otherwise of the tag of @from. Return: false if there is none.
  *
- * Nothing is given back to a dead object. But a request that is queued there must leave the
- * queue, and while it is set the dying object keeps its storage.
+ * Nothing is given back to a dead object. But a request in a queue of it must leave the queue;
+ * the storage of the object stays until it has.
  */
 static bool grant_step(struct weir_client *c, struct weir_grant *from, bool all)
 {

@@ -220,7 +220,7 @@ void weir_namespace_grant_uncharge(struct weir_namespace *ns)
 	atomic_long_dec(&ns->grants);
 }
 
-/* The caps, and what is in use. Without a lock: each number for itself. */
+/* The caps, and the present use. Read without a lock: the numbers are not of one moment. */
 void weir_namespace_info(struct weir_namespace *ns, bool admin, struct weir_info *info)
 {
 	u64 objects_max = READ_ONCE(max_objects), keys_max = READ_ONCE(max_keys);

@@ -68,46 +68,46 @@ struct weir_abi_struct {
  * @sysfs_add: say which files the folder of this object has; NULL: @attrs. May sleep.
  * @config: the struct that configures an object (abi_struct.h)
  * @stats: the struct with its totals (abi_struct.h)
- * @create: a new object from @config's struct, without what takes much memory.
- *	It sets type and quota_keys, the caller the rest of the common part. May change
- *	the struct. May sleep. Error pointer on failure.
- * @table_ops: keyed objects: what their table must know of its entries (table/keyed.h)
- * @totals_size: keyed objects: of the kind's struct of totals
- * @build: the rest, once the owner's namespace is charged for it. May sleep. 0 or
+ * @create: allocate an object for @config's struct, without its large parts. Sets type and
+ *	quota_keys; the caller sets the rest of the common part. May change the struct. May
+ *	sleep. Error pointer on failure.
+ * @table_ops: keyed objects: the functions of their table (table/keyed.h)
+ * @totals_size: keyed objects: size of the kind's struct of totals
+ * @build: allocate the large parts, after the owner's namespace was charged. May sleep. 0 or
  *	-ENOMEM.
- * @release: free the storage, phase 3 above; or of an object that never was
- *	visible what there is of it. May sleep.
- * @set: WEIR_IOC_SET, with @config's struct; NULL for EOPNOTSUPP. This and the next two
- *	hold the header alone: see weir_object_alive().
- * @get: WEIR_IOC_GET, if @config and @stats do not say all of it; or NULL
+ * @release: free the storage: phase 3 above, or all parts of an object that never was
+ *	visible. May sleep.
+ * @set: WEIR_IOC_SET, with @config's struct; NULL for EOPNOTSUPP. For this and the next two
+ *	only the header is held: see weir_object_alive().
+ * @get: WEIR_IOC_GET, for a kind whose @config or @stats has no read function; or NULL
  * @dump: WEIR_IOC_DUMP; NULL for EOPNOTSUPP
  * @rules: WEIR_IOC_RULES; NULL for EOPNOTSUPP
  * @load: WEIR_IOC_LOAD; NULL for EOPNOTSUPP
- * @on_delete: the object is dead: wake all that wait for it; NULL if none can. Phase 1 is
- *	over after that. May sleep.
- * @opcodes: its operations, a row each, and an empty one at the end (table/op.h)
- * @check: check what the row does not say of an operation, before its object is known.
- *	With WEIR_OP_PTR, copy in what that leads to. May sleep. 0, -EINVAL, -EFAULT.
+ * @on_delete: the object is dead: wake all its waiters; NULL if there can be none. Ends
+ *	phase 1. May sleep.
+ * @opcodes: a row for each operation of the kind, and an empty one at the end (table/op.h)
+ * @check: check the members of an operation for which its row has no rule, before its object
+ *	is known. With WEIR_OP_PTR, copy in the data at the pointer. May sleep. 0, -EINVAL,
+ *	-EFAULT.
  * @key: make the key of an operation; NULL: @try and @run do it. Context: RCU read side,
  *	alive. 0, -EINVAL.
  * @prefetch: fetch the bucket of that key, or, if @entry, its entry; may be NULL.
  *	Context: as @key.
- * @try: perform an operation, if that takes no sleep: 0, an error, or WEIR_OP_MUST_SLEEP;
- *	NULL: each may sleep. Context: RCU read side, alive.
+ * @try: perform an operation without sleeping: 0, an error, or WEIR_OP_MUST_SLEEP; NULL: each
+ *	operation may sleep. Context: RCU read side, alive.
  * @run: perform an operation for which @try returned WEIR_OP_MUST_SLEEP. May sleep; live
  *	is held.
- * @run_holds_header: @run waits for user memory, so the header alone is held for it
- * @join_check: of an opcode with WEIR_OPF_JOIN: check what needs the object; after that @join
- *	cannot fail. Context: as @try. 0, -EOPNOTSUPP, -EINVAL.
- * @join: perform it. Context: as @try, with keys locked.
- * @put: copy what a successful operation left in its data out to the user; NULL: none
- *	does. 0 or -EFAULT.
- * @give_back: a holder is gone: what it had is free again, and the grant has ended if
- *	nobody else has done that before (grant.h). Context: RCU read side; alive, or
- *	a request is queued.
- * @settle: before totals are read: one step of what is due by now, of bounded work; false:
- *	nothing is left. NULL for none. Context: RCU read side, alive.
- * @keys: entries now; NULL for none. Context: RCU read side, alive.
+ * @run_holds_header: @run waits for user memory, so only the header is held for it
+ * @join_check: for an opcode with WEIR_OPF_JOIN: make all checks that need the object; after
+ *	that @join cannot fail. Context: as @try. 0, -EOPNOTSUPP, -EINVAL.
+ * @join: perform the operation. Context: as @try, with keys locked.
+ * @put: copy the data of a successful operation out to the user; NULL: no operation has
+ *	any. 0 or -EFAULT.
+ * @give_back: a holder is gone: take back what it had, and end the grant unless that was done
+ *	before (grant.h). Context: RCU read side; alive, or a request is queued.
+ * @settle: before totals are read: one bounded step of the work that is due; false: no step
+ *	is left. NULL: there is no such work. Context: RCU read side, alive.
+ * @keys: number of entries; NULL: the kind has none. Context: RCU read side, alive.
  */
 struct weir_kind_ops {
 	enum weir_kind kind;

@@ -147,14 +147,14 @@ static void object_publish(struct weir_object *o)
 	kref_get(&o->ref);	/* the caller's; the first is the registry's */
 	mutex_lock(&mutex);
 	WARN_ON_ONCE(xa_is_err(xa_store(&by_id, o->id, o, 0)));
-	/* first the event: what others do to the object comes after it */
+	/* emit the event first, so that events of other callers on this object follow it */
 	weir_event_object(o, WEIR_EVENT_CREATED, 0, 0);
 	hash_add_rcu(by_name, &o->hash, name_hash(o->owner, o->ops->kind, o->name));
 	WRITE_ONCE(nr_visible, nr_visible + 1);
 	mutex_unlock(&mutex);
 }
 
-/* Its storage, and what shows it; nobody else makes one of that name meanwhile. */
+/* Build the storage and the sysfs folder. The creation lock of the owner is held. */
 static int object_build(struct weir_object *o)
 {
 	int err;
@@ -180,12 +180,11 @@ static int object_build(struct weir_object *o)
  * @admin: for a client with CAP_SYS_ADMIN
  *
  * Objects of one owner are built one at a time. So of several creators of one name only
- * one builds, and the owner's caps count nothing that comes to nothing.
+ * one builds, and the owner's caps never count an object whose creation fails.
  *
- * Context: may sleep. No user memory may be touched, and so nothing be awaited that a
- * user can hold up.
- * Return: 0, and the caller has a reference, too. -EEXIST, -EDQUOT, -ENOSPC, -ENOMEM,
- * -ERESTARTSYS: nothing was seen of it; what was built is left to &weir_kind_ops.release.
+ * Context: may sleep. Must not access user memory, since a user can delay that for ever.
+ * Return: 0, and the caller gets a reference. -EEXIST, -EDQUOT, -ENOSPC, -ENOMEM,
+ * -ERESTARTSYS: the object was never visible; &weir_kind_ops.release frees its parts.
  */
 int weir_registry_add(struct weir_object *o, bool admin)
 {

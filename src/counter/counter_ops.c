@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Operations of counters: what their opcodes take, and how each is performed. */
+/* Operations of counters: the rows of their opcodes, and how each is performed. */
 
 #include <linux/nospec.h>
 #include <linux/slab.h>
@@ -10,7 +10,7 @@
 #define NEXT_MAX	BIT_ULL(32)
 #define TIMES_MAX	BIT_ULL(32)
 
-/* &weir_kind_ops.check: the row says nothing of what is in the op itself */
+/* &weir_kind_ops.check: the members of the op for which its row has no rule */
 int weir_counter_op_check(struct weir_op_run *r)
 {
 	struct weir_op *op = &r->op;
@@ -176,7 +176,7 @@ int weir_counter_op_add_check(const struct weir_op_run *r, struct weir_object *o
 	return 0;
 }
 
-/* &weir_kind_ops.join: what weir_counter_op_add_check() found right */
+/* &weir_kind_ops.join: an op that passed weir_counter_op_add_check() */
 void weir_counter_op_add(const struct weir_op_run *r, struct weir_object *o)
 {
 	struct weir_counter *c = weir_counter(o);
@@ -227,7 +227,7 @@ int weir_counter_op_try(struct weir_client *client, struct weir_object *o,
 	}
 }
 
-/* &weir_kind_ops.run: what leads to user memory. The header is held. */
+/* &weir_kind_ops.run: ops with a pointer to user memory. The header is held. */
 int weir_counter_op_run(struct weir_client *client, struct weir_object *o,
 			struct weir_op_run *r)
 {

@@ -28,7 +28,10 @@
 
 /* ------------------------------------------------------------ in the entry's lock */
 
-/* What the holder has or is queued for leaves too few, and only it can give that back. */
+/*
+ * Whether the permits that this holder has, or is queued for, leave too few for the request. Only
+ * the holder itself could let it go on.
+ */
 static bool waits_for_itself(const struct weir_gate_waiter *w)
 {
 	const struct weir_grant *grant = w->grant;
@@ -89,7 +92,7 @@ static int wait_for(struct weir_gate_waiter *w, struct weir_entry *e, u64 *word)
 		return WEIR_GATE_REFUSED;
 	if (!sleeps(w))
 		return queue_async(w, e, word);
-	/* what the holder has now may be gone when the permits come */
+	/* charge a new grant: the present one may have ended when the permits are granted */
 	err = weir_grant_charge(w->c, w->new);
 	if (err)
 		return err;
@@ -165,7 +168,7 @@ static int look(struct weir_gate_waiter *w, struct weir_entry *new)
 		weir_gate_queue_init(&e->queue);
 	ret = decide(w, e, &word);
 	tell(w, e, ret);
-	/* what is collected may have been all that kept it; else it is no more idle than before */
+	/* a collected request may have been all that kept the entry from being idle */
 	if (sleeps(w) && !new)
 		weir_gate_wake_unlock(w->g, e, word);
 	else

@@ -24,13 +24,13 @@
 
 /**
  * struct weir_async - a queued acquisition
- * @request: first: all of it is freed by that
+ * @request: the first member, because kfree() of it frees the struct
  * @place: in the queue
- * @g: the gate; good while the request is there
- * @grant: the holder's; the same
+ * @g: the gate; valid while the request exists
+ * @grant: the holder's; valid while the request exists
  * @deadline: in the gate's tree, or empty; the gate's lock
  * @until: CLOCK_BOOTTIME, ns
- * @end: what became of it, once it has ended: enum weir_gate_answer or an errno; entry's
+ * @end: the result of a request that has ended: enum weir_gate_answer or an errno; entry's
  *	lock
  */
 struct weir_async {
@@ -294,7 +294,7 @@ unsigned int weir_async_look(struct weir_gate *g, struct weir_gate_place *p)
 	n += weir_gate_grant_waiters(g, e);
 	if (weir_turn_waits(&a->place.turn))
 		n += leave_if_due(g, e, a);
-	/* what is left of it outlives the gate, without an entry or a grant */
+	/* the request outlives the gate until it is collected, without an entry or a grant */
 	if (!weir_object_alive(&g->obj) && !list_empty(&a->place.all)) {
 		grant = a->grant;
 		async_leave(a, &word);

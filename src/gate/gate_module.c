@@ -36,7 +36,7 @@ static struct weir_entry *entry_get(struct weir_gate *g, const struct weir_key *
 	return ERR_PTR(-ENOSPC);
 }
 
-/* What may have changed since the entry was looked for. Entry locked. */
+/* Check again what may have changed since the look-up. Entry locked. */
 static int take_locked(struct weir_gate *g, struct weir_entry *e, u32 n)
 {
 	if (!weir_object_alive(&g->obj))

@@ -15,20 +15,21 @@
 #include "gate/gate.h"
 #include "lib/gate_queue.h"
 
-#define WEIR_GATE_SLACK_NS (50 * NSEC_PER_USEC)	/* others wait behind: not ours to choose */
+/* Used instead of the timer slack of the task, which would also delay the waiters behind it. */
+#define WEIR_GATE_SLACK_NS (50 * NSEC_PER_USEC)
 
 struct weir_async;
 
-/* What became of an acquisition; or an errno. */
+/* The result of an acquisition; or an errno. */
 enum weir_gate_answer {
 	WEIR_GATE_GRANTED,
 	WEIR_GATE_REFUSED,	/* not now */
 	WEIR_GATE_SLEEP,	/* in the queue */
 	WEIR_GATE_QUEUED,	/* in the queue, without a sleeping task */
-	WEIR_GATE_TIMED_OUT,	/* refused, and counted when it was */
+	WEIR_GATE_TIMED_OUT,	/* refused at the deadline; counted already */
 	WEIR_GATE_CANCELLED,
-	WEIR_GATE_NO_ENTRY,	/* one must be made */
-	WEIR_GATE_AGAIN,	/* something came between */
+	WEIR_GATE_NO_ENTRY,	/* the key has no entry: make one */
+	WEIR_GATE_AGAIN,	/* the entry was locked or changed: look it up again */
 };
 
 /**

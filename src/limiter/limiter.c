@@ -15,7 +15,7 @@
 #include "limiter/limiter.h"
 #include "limiter/reserve.h"
 
-/* What a check of @cost finds, behind all that wait already. */
+/* Decide a check of @cost as the last in the queue: after all waiters are charged. */
 static void state_peek(const struct weir_policy *p, const struct weir_entry *e,
 		       u64 word, u64 now, u64 cost, struct weir_decision *d,
 		       struct weir_op *op)

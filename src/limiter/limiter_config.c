@@ -215,12 +215,12 @@ static void config_merge(struct weir_limiter_config *c,
 		 WEIR_SET_FORGET_AFTER | WEIR_SET_QUEUE_MAX | \
 		 WEIR_SET_FLAGS | WEIR_SET_CANDIDATE | WEIR_SET_BAN_JITTER)
 
-/* What may make entries idle sooner than the bounds of expiry say. */
+/* Changes after which entries may be idle before the bounds of expiry. */
 #define SET_SOONER	(WEIR_SET_RATE | WEIR_SET_BURST | WEIR_SET_WITHIN | WEIR_SET_FORGET_AFTER)
 
 /*
- * @candidate: the new one, if @mask has it; out: the one that it took the place of. Its
- * reference is the caller's to give back, whatever we return. @admin: as in
+ * @candidate: the new candidate, if @mask has it; out: the one it replaced, or the new one
+ * on failure. The caller drops the reference in each case. @admin: as in
  * weir_registry_add().
  */
 static int limiter_change(struct weir_limiter *l,

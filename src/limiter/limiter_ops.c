@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Operations of limiters: what their opcodes take, and how they are dispatched. */
+/* Operations of limiters: the rows of their opcodes, and how they are dispatched. */
 
 #include <linux/gfp.h>
 

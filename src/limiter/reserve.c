@@ -47,9 +47,9 @@ static bool is_hopeless(const struct weir_reserve_waiter *w, const struct weir_e
 
 /* ------------------------------------------------------------ the waiter */
 
-/* What is left to do after a look at the key. */
-#define SLEEP		1	/* it is in the queue */
-#define NO_ENTRY	2	/* one must be made */
+/* What a look-up of the key has left to do. */
+#define SLEEP		1	/* the caller is in the queue */
+#define NO_ENTRY	2	/* make an entry */
 #define NO_QUEUE	3	/* the same */
 
 /* Decide for a new waiter. The entry is locked. 0, SLEEP, NO_QUEUE, -ENODEV, -ENOMEM. */
@@ -87,7 +87,7 @@ static int look(struct weir_reserve_waiter *w)
 
 	weir_limiter_key_rule(call->l, call->key);
 	e = weir_table_find_locked(t, call->key, &word);
-	if (!e)		/* then nobody waits for it */
+	if (!e)		/* a key without an entry has no waiters */
 		return NO_ENTRY;
 	weir_limiter_now(call);
 	before = weir_limiter_idle_at(t, e, word, call->now);

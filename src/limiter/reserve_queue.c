@@ -152,7 +152,7 @@ u64 weir_reserve_tokens(const struct weir_entry *e)
 
 /* ------------------------------------------------------------ deciding; entry locked */
 
-/* @first: nobody waits before it. @d: for @w->call.now */
+/* @first: no other waiter is before it in the queue. @d: the decision for @w->call.now */
 enum weir_reserve_outcome weir_reserve_decide(const struct weir_reserve_waiter *w,
 					      const struct weir_entry *e,
 					      const struct weir_decision *d, bool first)
@@ -355,8 +355,8 @@ static bool kick_batch(struct weir_limiter *l, u32 round)
 }
 
 /**
- * weir_reserve_kick_all - all keys of a limiter have changed, or it is dead: all look
- * @l: the limiter; nobody decides by what it was before any more
+ * weir_reserve_kick_all - make all queues of a limiter decide again
+ * @l: the limiter; dead, or changed, and no operation uses its old configuration or rules
  *
  * Context: process; may sleep.
  */
@@ -381,7 +381,7 @@ int weir_reserve_mod_init(void)
 	return rhashtable_init(&queues, &queues_params);
 }
 
-/* Context: nobody waits any more, for no file is open. */
+/* Context: no waiter is left, because no file is open. */
 void weir_reserve_mod_exit(void)
 {
 	rcu_barrier();		/* queue_free() */

@@ -197,8 +197,8 @@ static int try_op(struct weir_client *c, struct weir_roster *r, struct weir_op *
 }
 
 /*
- * &weir_kind_ops.try: what needs no memory. Cost beside finding the key: one clock reading, and
- * the lease's cache line.
+ * &weir_kind_ops.try: operations that need no memory. Cost beside finding the key: one clock
+ * reading, and the lease's cache line.
  */
 int weir_roster_try(struct weir_client *c, struct weir_object *o, struct weir_op_run *run)
 {
@@ -217,7 +217,7 @@ int weir_roster_try(struct weir_client *c, struct weir_object *o, struct weir_op
 
 /* ------------------------------------------------------------ with memory */
 
-/* A new value for the one that lasts; owner and time stay. Entry locked. */
+/* Give the live lease a new value; owner and time stay. Entry locked. */
 static void replace(struct weir_claim *claim, struct weir_entry *e,
 		    struct weir_roster_lease *old)
 {

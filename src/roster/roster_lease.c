@@ -62,7 +62,7 @@ void weir_lease_free_rcu(struct weir_roster_lease *l)
 	call_rcu(&l->rcu, lease_free_rcu);
 }
 
-/* What the caller is told of a lease that lasts at @now. Under RCU. */
+/* Fill in the answer about a lease that lasts at @now. Under RCU. */
 void weir_lease_answer(struct weir_op *op, const struct weir_roster_lease *l, u64 now,
 		       const struct weir_client *c)
 {
@@ -149,9 +149,9 @@ static void claim_grant(struct weir_claim *claim, struct weir_entry *e)
 /**
  * weir_claim_make - make the lease
  * @claim: prepared; @now is set
- * @e: the key's entry, locked; what it leads to is the caller's to take over, has run
- *	out, or is nothing
- * @linked: it is new
+ * @e: the key's entry, locked; it has no lease, an expired one, or one that the caller may
+ *	replace
+ * @linked: the entry is new
  *
  * Cannot fail. Context: RCU read side, in which the roster is alive.
  */

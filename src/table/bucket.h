@@ -12,7 +12,7 @@ static inline struct weir_entry __rcu **bucket_of(const struct weir_table *t, u6
 	return &t->buckets[weir_table_bucket(t, hash)];
 }
 
-/* What a link leads to. Context: RCU read side, or the stripe locked. */
+/* The entry that a link points to. Context: RCU read side, or the stripe locked. */
 static inline struct weir_entry *chain_next(struct weir_entry __rcu *const *link)
 {
 	/* pairs with the release in chain_add() */

@@ -19,13 +19,13 @@
 #define ENTRIES_A_GO	64	/* shown before others may run */
 
 /**
- * struct window - the first positions of a region that are not shown yet
+ * struct window - the next positions of a region to be shown
  * @order: of the table
  * @from: position to begin with
- * @last: last one that was looked for: of those up to here none is missing
- * @n: positions found
- * @at: of those, shown
- * @position: ascending
+ * @last: the search is complete up to this position
+ * @n: number of positions found
+ * @at: number of those that were shown
+ * @position: the positions found, ascending
  */
 struct window {
 	struct weir_dump_order order;
@@ -170,7 +170,7 @@ static int walk_run(struct weir_dump_walk *d, struct window *w, struct weir_dump
 		err = w->at < w->n ? 0 : window_fill(d, w);
 		if (!err)
 			err = chunk_fill(d, w);
-		/* the object was deleted: what was copied counts */
+		/* the object was deleted: return the records copied so far */
 		if (err)
 			return args->count ? 0 : err;
 		if (copy_to_user(to + args->length, d->chunk, d->filled))

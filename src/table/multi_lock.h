@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Locks several keys, of one table or of several, at once: what is found and changed meanwhile
- * is one step for observers.
+ * Locks several keys, of one table or of several, at once. All that the caller reads and changes
+ * while they are locked is one step for other tasks.
  *
- * The stripes of the keys are locked, each once, in the order of their addresses, so by table
- * and then by number. Nothing else locks a stripe while another one is locked, so that order
+ * The stripes of the keys are locked, each once, in the order of their addresses: by table,
+ * then by number. Nothing else locks a stripe while another one is locked, so that order
  * excludes deadlock. At most WEIR_MULTI_MAX keys are locked at once, which bounds the time for
  * which softirqs are disabled.
  *

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What operations on keys have in common before their object is known. See op.h. */
+/* Checks of operations on keys that need no object. See op.h. */
 
 #include <linux/string.h>
 #include <linux/uaccess.h>

@@ -23,7 +23,7 @@
 
 static struct workqueue_struct *queue;
 
-/* Work until nothing is due (return false), or the slice is over (return true). */
+/* Drop idle entries. Return: false if none is left, true if the time slice is over. */
 static bool sweep_slice(struct weir_table *t)
 {
 	u64 end = ktime_get_boottime_ns() + SLICE;

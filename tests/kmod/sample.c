@@ -183,7 +183,7 @@ static void add(u64 key)
 	count(weir_counter_add(counter, field, run.n));
 }
 
-/* What the last word of a run says; NULL: nothing, or there is no object for it. */
+/* The function for the last word of a run; NULL: no word, or no object for it. */
 static void (*act_of(const char *what))(u64 key)
 {
 	if (!strcmp(what, "check"))

@@ -84,7 +84,7 @@ static uint64_t middle(uint64_t *took)
 	return took[SAMPLE / 2];
 }
 
-/* What it takes to look at the clock. */
+/* The cost of reading the clock. */
 static uint64_t nothing_takes(void)
 {
 	uint64_t took[SAMPLE];

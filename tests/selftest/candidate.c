@@ -162,7 +162,7 @@ TEST_F(candidate, cost_refund_strike_forgive)
 	EXPECT_EQ(2, totals(self, self->its).keys);
 }
 
-/* What the live one has no entry for, or no room, its candidate may have. */
+/* The candidate may have an entry for a key for which the live limiter has none, or no room. */
 TEST_F(candidate, goes_on_without_the_live_one)
 {
 	struct weir_limiter_stats stats;
@@ -285,7 +285,7 @@ TEST_F(candidate, full)
 	EXPECT_EQ(1, stats.keys);
 }
 
-/* What would have been decided is what counts, of both. */
+/* Disagreements compare the decisions of both without shadow mode. */
 TEST_F(candidate, shadow)
 {
 	struct weir_op op;
@@ -444,7 +444,7 @@ TEST_F(candidate, each_other)
 	EXPECT_TRUE(counts(self, self->live, 3, 0, 0, 0));
 }
 
-/* The name, if there is one; it lasts as long as the candidate, not as the name. */
+/* GET tells the candidate's name until the candidate is deleted; the name alone links nothing. */
 TEST_F(candidate, told)
 {
 	struct weir_limiter_config seen;
@@ -504,7 +504,7 @@ TEST_F(candidate, created_with)
 	EXPECT_TRUE(counts(self, self->its, 1, 0, 0, 0));
 }
 
-/* What is refused has changed nothing, and made no event. */
+/* A refused SET changes nothing and emits no event. */
 TEST_F(candidate, refused)
 {
 	struct weir_limiter_config bad, seen;

@@ -375,7 +375,7 @@ TEST_F(config, set_each_member)
 	}
 }
 
-/* What SET refuses has changed nothing, and made no event. */
+/* A refused SET changes nothing and emits no event. */
 TEST_F(config, set_refused)
 {
 	struct weir_limiter_config before, seen, bad;

@@ -92,7 +92,7 @@ static inline int sample_reset(void)
 		return ret;						\
 	}
 
-/* WHAT of the sample's to each key. */
+/* Make the sample module perform @what on each key. */
 static inline int sample_do(const char *what, const char *context, __u64 first,
 			    __u64 keys, __u64 rounds, __u32 n)
 {

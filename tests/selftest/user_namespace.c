@@ -89,7 +89,7 @@ static int create_as_each(void *arg)
 			if (fd < 0)
 				_exit(4);
 			ret = create_in(fd, name);
-			/* the owner is the user whose namespace this is: 0 in here */
+			/* the owner is the host user that has id 0 in this namespace */
 			_exit(!ret ? 0 : ret == -EDQUOT ? 1 : 2);
 		}
 		if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) ||

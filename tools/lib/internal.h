@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the files of libweir share, and nobody outside sees.
+ * Declarations shared by the files of libweir, not exported.
  */
 #ifndef LIBWEIR_INTERNAL_H
 #define LIBWEIR_INTERNAL_H
@@ -57,7 +57,7 @@ struct weir_roster {
 	int key_type;			/* -1: not known */
 };
 
-/* An open file joins those that a child of fork() replaces; 0, or -1 and an errno. */
+/* Add a file to the list of files that a child of fork() replaces; 0, or -1 and errno. */
 int weir__file_add(struct weir__file *file);
 void weir__file_close(struct weir__file *file);
 

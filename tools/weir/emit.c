@@ -97,7 +97,7 @@ static const struct command commands[] = {
 		.least = 1, .most = -1,
 		.summary = "put a record into the event stream",
 		.details = "The record is the arguments, joined by blanks, at most 160 bytes. With '-' each line of standard input becomes a record as soon as it is read; empty lines are skipped, and a line that is too long is an error.\n\n"
-			"A record is whole and numbered, and carries your user and process id. Your own processes and root can read it with 'weir events'. The kernel keeps the last 4096 events.",
+			"A record is whole and numbered, and carries your user and process id. Your own processes and root can read it with 'weir events'. The kernel keeps the last 1024 events of each user.",
 		.options = options,
 		.run = emit_run,
 	},
