@@ -108,7 +108,7 @@ static void ban_shorter_than_refill(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, WEIR_ALLOWED, op.verdict);
 }
 
-/* Lay the next ban by strikes; how long it is. */
+/* Strike until the next ban. Return: its length. */
 static u64 next_ban(struct weir_limiter *l)
 {
 	struct weir_op op;

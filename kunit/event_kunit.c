@@ -213,7 +213,7 @@ static void event_overrun(struct kunit *test)
 	}
 }
 
-/* What could not be copied is still to be read. */
+/* An event that could not be copied out is returned by the next read. */
 static void event_fault(struct kunit *test)
 {
 	struct stream *s = test->priv;

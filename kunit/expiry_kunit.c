@@ -420,7 +420,7 @@ static void expiry_lower_interrupted(struct kunit *test)
 	}
 }
 
-/* Another entry of the same group, while the first is on its way up. */
+/* Add another entry to the group while the bound of the first is being passed to the root. */
 static void bring_neighbour(void *arg)
 {
 	struct entries *s = arg;

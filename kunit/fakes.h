@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the code under test finds in place of the kernel: a clock that tests move, allocations
- * that are counted and can fail, sweeps that run when a test says so, copies to memory of the
- * test, events that are counted. Kbuild defines WEIR_FAKED and includes this before each source
+ * Fakes that stand for functions of the kernel: a clock that tests move, allocations that are
+ * counted and can fail, sweeps that run when a test says so, copies to memory of the test,
+ * events that are counted. Kbuild defines WEIR_FAKED and includes this before each source
  * that weir_kunit.ko links. Tests include it to move, set and read the fakes.
  */
 #ifndef _WEIR_KUNIT_FAKES_H
@@ -20,7 +20,7 @@
 
 #include "kunit/point.h"
 
-/* It stands still until a test moves it. Each reading is a point: it may be old when used. */
+/* The clock moves only when a test moves it. Each reading is a point (point.h). */
 extern atomic64_t fake_clock;
 extern struct points fake_clock_points;
 

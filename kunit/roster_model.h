@@ -147,7 +147,7 @@ static inline u64 roster_model_until(const struct roster_model *m, u64 arg)
 	return ns == WEIR_NEVER ? WEIR_NEVER : m->now + ns;
 }
 
-/* What an operation comes to. */
+/* The expected result of an operation. */
 static inline int roster_model_decide(const struct roster_model *m, u32 holder, u32 key,
 				      const struct weir_op *op)
 {

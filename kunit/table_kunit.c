@@ -200,7 +200,7 @@ static void table_evicts_idle_only(struct kunit *test)
 	}
 }
 
-/* One search examines so many entries and no more; the next one goes on behind them. */
+/* A search examines a bounded number of entries; the next one continues after them. */
 static void table_bounded_search(struct kunit *test)
 {
 	unsigned int i, keys = 32 * WEIR_GROUP_SIZE, group[32] = {}, most = 0, calls = 0;

@@ -220,7 +220,7 @@ static void circuit_longest_times(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, WEIR_NEVER, b.a.retry_after);
 }
 
-/* What an entry holds it in, and what its lock and its death make of the word. */
+/* A circuit fits the members of an entry; a locked and a dead entry have words of their own. */
 static void circuit_fits_an_entry(struct kunit *test)
 {
 	struct bench b = bench_make(&three, 7 * WIDTH);

@@ -113,7 +113,7 @@ static inline void model_heal(struct model *m, u64 at)
 	model_note(m);
 }
 
-/* What is due in the very ns @t. */
+/* Make the changes that are due at @t. */
 static inline void model_tick(struct model *m, u64 t)
 {
 	bool waits = m->admitted != m->succeeded;
@@ -317,7 +317,7 @@ static inline bool model_allow(struct model *m, u64 now)
 	return admitted;
 }
 
-/* What the model has to say of a report; counts it. */
+/* Count a report. Return: the model's answer. */
 static inline u32 model_hear(struct model *m, const struct model_call *call, u32 how)
 {
 	bool slow = m->c.slow && m->now > call->ticket + m->c.slow;

@@ -142,7 +142,7 @@ static inline bool gate_model_holder_waits(const struct gate_model *m, u32 holde
 
 /* ------------------------------------------------------------ the real one's moves */
 
-/* It has its permits, for the first time, and no earlier request waits. */
+/* Check a grant: the request had none before, and no earlier request waits. */
 static inline void gate_real_granted(struct gate_model *m, struct gate_model_call *call)
 {
 	struct gate_model_call *other;

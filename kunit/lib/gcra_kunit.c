@@ -43,7 +43,7 @@ static void run_decide(struct run *r, u64 cost)
 	weir_gcra_decide(&r->g, r->numbers.burst, r->word, r->now, cost, &r->d);
 }
 
-/* What the last decision, @cost tokens, got wrong; NULL: nothing. */
+/* Check the last decision, of @cost tokens. Return: a message, or NULL if it is right. */
 static const char *verdict_flaw(const struct run *r, u64 cost, bool fits)
 {
 	const struct weir_decision *d = &r->d;

@@ -36,7 +36,7 @@ static u64 spent(const struct charges *c, u64 from, u64 to)
 	return sum;
 }
 
-/* What counts at @now, by the formula. */
+/* The count at @now, by the formula. */
 static u64 used_at(const struct weir_sliding *s, const struct charges *c, u64 now)
 {
 	u64 period = s->window.period.d, begin = now - now % period;

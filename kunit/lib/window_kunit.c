@@ -92,7 +92,7 @@ static void spender_start(struct kunit *test, struct spender *k,
 	KUNIT_ASSERT_EQ(test, 0, weir_window_prepare(&k->w, period, NULL, 0));
 }
 
-/* What decision @d of @cost tokens at @now, in window @i, got wrong. */
+/* Check decision @d of @cost tokens at @now, in window @i. Return: a message, or NULL. */
 static const char *flaw_of(const struct spender *k, const struct weir_decision *d,
 			   u64 now, u64 cost, int i, bool fits)
 {

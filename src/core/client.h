@@ -121,7 +121,7 @@ static inline bool weir_client_admin(const struct weir_client *c)
 /* The stream that is read. */
 static inline struct weir_event_reader *weir_client_reader(struct weir_client *c)
 {
-	/* pairs with the release in weir_client_events(): so its members are seen */
+	/* pairs with the release in weir_client_events(): the members are initialized */
 	return smp_load_acquire(&c->events);
 }
 

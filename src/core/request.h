@@ -55,7 +55,7 @@ struct llist_node *weir_request_wake_list(void);
 void weir_request_wake(struct llist_node *first);
 __poll_t weir_request_poll(struct weir_client *c);
 
-/* Of a request that was just found under RCU. */
+/* Whether @r has not ended. Context: the RCU read side in which it was found. */
 static inline bool weir_request_waits(const struct weir_request *r)
 {
 	return r && !READ_ONCE(r->ended);

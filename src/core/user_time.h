@@ -17,7 +17,7 @@
 
 #include <uapi/linux/weir.h>
 
-/* A time of the host's clock, for the caller. */
+/* Convert a time of the host's clock to that of the calling task. */
 static inline u64 weir_user_time(u64 host)
 {
 	return timens_add_boottime_ns(host);

@@ -176,7 +176,7 @@ static int look(struct weir_gate_waiter *w, struct weir_entry *new)
 	return ret;
 }
 
-/* The entry of a new key, if it can be of use. */
+/* Make the entry of a new key. Fails if the request exceeds the permits, or for lack of room. */
 static struct weir_entry *entry_new(struct weir_gate_waiter *w)
 {
 	struct weir_entry *new;

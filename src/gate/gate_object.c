@@ -144,8 +144,7 @@ static int gate_set(struct weir_client *client, struct weir_object *o, u64 mask,
 
 /*
  * &weir_kind_ops.stats. The permits in use and the number of waiters are sums of differences:
- * exact when nobody acquires or releases at that moment. Else they may come out below nothing,
- * which is told as 0.
+ * exact if no permits are acquired or released meanwhile. A sum below 0 is reported as 0.
  */
 static void stats_read(struct weir_object *o, void *to)
 {

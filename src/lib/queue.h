@@ -46,7 +46,7 @@ static inline void weir_queue_join(struct list_head *queue, struct weir_turn *tu
 	list_add_tail(&turn->node, queue);
 }
 
-/* Out of the queue, wherever it stands: the next one may be served then. */
+/* Remove a request from any place in the queue. After that the next one may fit. */
 static inline void weir_queue_leave(struct weir_turn *turn)
 {
 	list_del_init(&turn->node);

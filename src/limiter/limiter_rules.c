@@ -185,7 +185,7 @@ static int rules_change(struct weir_limiter *l, const struct weir_rules *args)
 	return err;
 }
 
-/* A copy of the rules, for kvfree(), if there are any and it is @wanted. */
+/* Copy the rules, for kvfree(), if @wanted. NULL: there are none, or not wanted. */
 static struct weir_rule *rules_copy(struct weir_limiter *l, bool wanted, unsigned int *n)
 {
 	const struct weir_rule_set *set;

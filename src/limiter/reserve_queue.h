@@ -76,7 +76,7 @@ struct weir_reserve_waiter {
 	bool			done;
 };
 
-/* What is to be done with a waiter now. */
+/* The next action for a waiter. */
 enum weir_reserve_outcome {
 	WEIR_RESERVE_WAIT,
 	WEIR_RESERVE_CHARGE,		/* its turn has come */

@@ -28,7 +28,7 @@ static int key_compare(const struct weir_multi_key *a, const struct weir_multi_k
 }
 
 /**
- * weir_multi_add - one more key, unless it is there
+ * weir_multi_add - add a key, unless it is there already
  * @m: not locked; fewer than WEIR_MULTI_MAX keys
  * @t: its table
  * @key: hashed

@@ -61,7 +61,7 @@ static void show_the_hole(unsigned int windows)
 
 /* ------------------------------------------------ windows */
 
-/* What the crowd saw, by window; [0] is the window of the calibration. */
+/* Verdicts that the crowd got, by window; [0] is the window of the calibration. */
 struct windows {
 	uint64_t end_low, end_high;	/* the end of window 0 lies between */
 	uint64_t stop_at;

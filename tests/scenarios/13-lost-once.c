@@ -83,7 +83,7 @@ static void show_the_reports(crowd_work work, const char *how)
 
 /* ---- tasks ------------------------------------------------------------------------ */
 
-/* What is known of each task, by its number. */
+/* The state of each task, by its number. */
 struct ledger {
 	_Atomic uint64_t version[ALL];	/* version of its lease; 0: no lease */
 	_Atomic uint64_t event[ALL];	/* number of the event that a monitor read */

@@ -75,7 +75,7 @@ static void bans_lay(struct weir_limiter *limiter, unsigned int keys)
 	}
 }
 
-/* What the file holds: the same in both fields, or -1. */
+/* The value in the file if both fields have the same one, or -1. */
 static int64_t saved_value(struct weir *weir)
 {
 	struct weir_counter *counter;

@@ -24,7 +24,7 @@
 #define ROSTER	"scenario-25-agents"
 #define FEW	1000
 #define MANY	1000000
-#define SOME	50000	/* where nothing is said about the cost */
+#define SOME	50000	/* where the cost is not tested */
 #define SAMPLE	301
 #define PARTS	4
 #define WITHIN	20	/* per cent */

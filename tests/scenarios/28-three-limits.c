@@ -37,7 +37,7 @@ struct login {
 	struct weir_counter *counter;
 };
 
-/* What the crowd shares: logins by address and user, as they were answered. */
+/* Shared by the crowd: logins by address and user, with their answers. */
 struct book {
 	struct limits limits;
 	bool mixed;		/* second round: any address with any user */

@@ -520,7 +520,7 @@ static void row_objects(void)
 	free(handles);
 }
 
-/* What the watcher is late beside calls that do nothing. */
+/* The watcher's delay beside calls that do nothing. */
 static void base_measure(void)
 {
 	row_begin();

@@ -137,7 +137,7 @@ static int run(const struct roster *r, struct weir_op *op, struct weir_op *answe
 	return ret ? ret : op->result;
 }
 
-/* What gives a value: CLAIM, PUT and REPLACE. */
+/* Operations that set a value: CLAIM, PUT and REPLACE. */
 static int give(const struct roster *r, uint16_t opcode, const char *key, const void *value,
 		unsigned int length, int64_t n, uint64_t ttl, struct weir_op *answer)
 {

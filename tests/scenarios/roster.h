@@ -29,7 +29,7 @@ struct roster {
 
 /* Make a roster of @max leases that last @ttl (0: for ever), with a client of its own. */
 struct roster roster_make(const char *name, uint64_t max, uint64_t ttl);
-/* The same one, with another client; fd -1: there is no such roster. */
+/* The same roster, with another client; fd -1: there is none. */
 struct roster roster_enter(const char *name);
 /* Close the client: what it has is lost. */
 void roster_leave(struct roster *r);

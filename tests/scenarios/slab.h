@@ -10,7 +10,7 @@
 
 /* Entries with keys of up to 16 bytes. */
 #define SLAB_ENTRIES	"weir_entry_64"
-/* What a slab page and a processor's list may hold on to. */
+/* Objects that a partly used slab page or the list of a CPU may keep allocated. */
 #define SLAB_SLACK	1024
 
 /* Number of objects in use in that slab; -1: this kernel does not report it. */

@@ -7,7 +7,7 @@
 
 #include <weir.h>
 
-/* What one address may cost at most, all told. */
+/* The most that one address may cost in total. */
 #define BYTES_A_KEY 96
 
 /* Bytes of memory the kernel has taken for itself: slab, vmalloc, per CPU. */
@@ -24,7 +24,7 @@ unsigned int visit(struct weir *weir, struct weir_limiter *limiter, uint32_t fir
 /* Until all entries have gone by themselves, a minute at most. */
 void wait_until_empty(struct weir_limiter *limiter);
 
-/* A pause between looks at what the kernel does by itself. */
+/* A pause between two reads of state that the kernel changes in the background. */
 void look_again_soon(void);
 
 /*

@@ -74,7 +74,7 @@ struct world {
 	char buffer[4096] __attribute__((aligned(8)));
 };
 
-/* What a refused call must leave as it is. */
+/* The state that a refused call must not change. */
 struct state {
 	__u64 objects, event_next, burst, keys;
 	__s64 value;

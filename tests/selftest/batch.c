@@ -191,7 +191,7 @@ TEST_F(batch, as_one_by_one)
 	EXPECT_LT(0, bad);
 }
 
-/* It ends where the memory ends that can be read, or that can be written. */
+/* A batch ends at the first op that cannot be read or whose result cannot be written. */
 TEST_F(batch, ends_with_the_memory)
 {
 	static const int protections[] = { PROT_NONE, PROT_READ };

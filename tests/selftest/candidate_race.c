@@ -18,7 +18,7 @@
 #define LIVE	OURS "live"
 #define NAME	OURS "candidate"
 
-/* What all of them share. */
+/* Shared by all members of the crowd. */
 struct race {
 	unsigned int rounds;		/* checks of each, or changes */
 	bool until_over;		/* check until the last member says so */

@@ -14,7 +14,7 @@
 #define USER	4601
 #define MANY	1000
 #define KIB	1024LL
-/* What statistics lag behind by, and what else the machine allocates meanwhile. */
+/* The statistics lag behind, and other tasks allocate meanwhile. */
 #define SLACK	(1024 * KIB)
 
 FIXTURE(charge) {
@@ -106,7 +106,7 @@ TEST_F(charge, counters)
 
 	if (!self->ready)
 		SKIP(return, "no memory cgroups");
-	/* KASAN keeps freed objects, and records of allocations, which nobody is charged for */
+	/* KASAN keeps freed objects, and records of allocations that are charged to no cgroup */
 	if (getenv("WEIR_KERNEL") && !strcmp(getenv("WEIR_KERNEL"), "debug"))
 		SKIP(return, "memory use cannot be measured with KASAN");
 	/* what is made once, and stays */

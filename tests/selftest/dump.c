@@ -347,7 +347,7 @@ TEST_F(dump, cursors_tell_nothing)
 	EXPECT_GT(calls * 5 / 7, grown);
 }
 
-/* Any number is a cursor: it leads somewhere, and from there a walk comes to the end. */
+/* Every number is a valid cursor: a dump from there reaches the end. */
 TEST_F(dump, any_number_is_a_cursor)
 {
 	static const __u64 cursors[] = { 1, 2, 0x7fffffff, 0x80000000, 1ULL << 63,

@@ -287,7 +287,7 @@ TEST_F(emit, who_sees_it)
 	EXPECT_EQ(0, person_run(BOB, ALICE, seen_as, &own));
 }
 
-/* It wakes a sleeping reader. */
+/* A record wakes a sleeping reader. */
 TEST_F(emit, wakes)
 {
 	char buffer[WEIR_EVENT_SIZE_MAX];

@@ -362,7 +362,7 @@ TEST_F(event, losses_are_counted)
 	}
 }
 
-/* What poll says at that place: 1 for "readable", and how far it has moved. */
+/* Poll at that position. Return: 1 for "readable", and how far the position has moved. */
 static int polled_as(void *arg)
 {
 	__u64 from = *(__u64 *)arg;

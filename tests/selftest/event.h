@@ -63,7 +63,7 @@ static inline int record_read(int fd, struct record *record)
 	return 0;
 }
 
-/* What can be said of an event beforehand. */
+/* The members of an event that a test can predict. */
 static inline bool event_is(const struct record *r, __u32 type, __u64 seq,
 			    const char *name, __u32 kind)
 {

@@ -199,7 +199,7 @@ TEST_F(event, output_pollers_are_not_called)
 		ASSERT_EQ(0, emit_one(self->fd));
 	EXPECT_EQ(0, epoll_wait(set, &ev, 1, 300));
 	EXPECT_EQ(0, wakes_counted());
-	/* one that changes its mind is told of what came before, and of what comes */
+	/* after EPOLL_CTL_MOD a reader is woken for earlier and for later events */
 	ev.events = EPOLLIN;
 	ev.data.u32 = 7;
 	ASSERT_EQ(0, epoll_ctl(set, EPOLL_CTL_MOD, fd[7], &ev));
@@ -235,7 +235,7 @@ TEST_F(event, edge_triggered)
 		ASSERT_EQ(0, emit_one(self->fd));
 		ASSERT_EQ(1, epoll_wait(set, &ev, 1, 10000));
 		EXPECT_EQ(EPOLLIN, ev.events);
-		/* every other one stays unread, and the next is told all the same */
+		/* leave every other event unread: the next one is reported, too */
 		if (i % 2)
 			continue;
 		while (!record_read(self->reader, &r))

@@ -75,7 +75,7 @@ static int load_histogram(FIXTURE_DATA(failnth) *self)
 	return call(self->fd, WEIR_IOC_LOAD, &load);
 }
 
-/* What is there, 0 of it, comes to the same again. */
+/* Loading a histogram of zeros changes nothing, so a failed load can be repeated. */
 TEST_F(failnth, load_of_a_histogram)
 {
 	NEEDS_INJECTION();

@@ -101,7 +101,7 @@ TEST_F_TIMEOUT(failnth, queue, 300)
 	close(second);
 }
 
-/* What has come to its end is collected without memory. */
+/* Collecting a request that has ended allocates no memory. */
 TEST_F_TIMEOUT(failnth, collect, 300)
 {
 	unsigned int failures = 0;

@@ -63,7 +63,7 @@ static struct weir_limiter_stats totals(FIXTURE_DATA(full) *self)
 	return stats;
 }
 
-/* What a check of a key that finds no room must answer. */
+/* The answer of a check of a key for which there is no room. */
 static bool finds_no_room(FIXTURE_DATA(full) *self,
 			  const FIXTURE_VARIANT(full) *variant, __u16 opcode,
 			  __u64 key)

@@ -141,7 +141,7 @@ TEST_F(owner, killed_with_a_child)
 	EXPECT_EQ(3, gate_in_use(self->fd, self->gate));
 	close(self->end[1]);
 	self->end[1] = -1;
-	/* the child is not ours to wait for */
+	/* it is no child of this process: poll for its end */
 	while (gate_in_use(self->fd, self->gate))
 		usleep(1000);
 	EXPECT_EQ(3, gate_stats(self->fd, self->gate).reclaimed);
@@ -530,7 +530,7 @@ TEST_F(owner, shared_table)
 	waitpid(parent, NULL, 0);
 	EXPECT_EQ(3, gate_in_use(self->fd, self->gate));
 	kill(v[1].pid, SIGKILL);
-	/* it is not ours to wait for */
+	/* it is no child of this process: poll for its end */
 	while (gate_in_use(self->fd, self->gate))
 		usleep(1000);
 	EXPECT_EQ(3, gate_stats(self->fd, self->gate).reclaimed);

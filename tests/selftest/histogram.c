@@ -104,7 +104,7 @@ TEST_F(histogram, sum_is_modulo_2_64)
 	EXPECT_TRUE(is_as_wanted(self));
 }
 
-/* What is refused is not counted. */
+/* A refused value is not counted. */
 TEST_F(histogram, values_and_times)
 {
 	static const __s64 values[] = { -1, -2, LLONG_MIN, LLONG_MIN + 1 };
@@ -213,7 +213,7 @@ TEST_F(histogram, rights)
 	EXPECT_EQ(-ENODEV, histogram_load(self->fd, self->h, &self->wanted));
 }
 
-/* It is all or nothing: no number of it goes without the rest. */
+/* READ and TAKE copy all numbers of a histogram, or none if the buffer is too short. */
 TEST_F(histogram, room)
 {
 	static const __s64 rooms[] = { LLONG_MIN, -1, 0, 1, 4, WORDS - 1 };

@@ -88,7 +88,7 @@ static inline int histogram_load(int fd, __u32 handle, const struct weir_histogr
 	return call(fd, WEIR_IOC_LOAD, &load);
 }
 
-/* What a snapshot with these buckets and that sum must say of itself. */
+/* The count, minimum and maximum that belong to these buckets and that sum. */
 static inline void histogram_finish(struct weir_histogram *h)
 {
 	h->count = 0;

@@ -76,7 +76,7 @@ static struct weir_limiter_stats totals(FIXTURE_DATA(kapi) *self)
 	return stats;
 }
 
-/* What the module saw is what the limiter has counted. */
+/* The totals of the limiter are equal to the verdicts that the module got. */
 static bool agree(const struct sums *s, const struct weir_limiter_stats *stats)
 {
 	return s->allowed == stats->allowed && s->limited == stats->limited &&

@@ -45,7 +45,7 @@ static int gate_make(FIXTURE_DATA(kapi_gate) *self)
 	       sample_get("gate", NAME);
 }
 
-/* What the module did: once to key 0. */
+/* The module has performed the operation once, on key 0. */
 static struct sums once(const char *what, __u32 n)
 {
 	if (sample_do(what, "here", 0, 1, 1, n))
@@ -143,7 +143,7 @@ TEST_F(kapi_gate, refused)
 	EXPECT_EQ(3, gate_stats(self->fd, self->gate).keys);
 }
 
-/* What modules have is no client's, and what a client has is not theirs. */
+/* No client can release the permits of modules, nor modules those of a client. */
 TEST_F(kapi_gate, belongs_to_no_client)
 {
 	const __u64 key = 0;

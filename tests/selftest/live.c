@@ -193,7 +193,7 @@ TEST_F(live, rate_of_window)
 	windows(_metadata, self, WEIR_ALGORITHM_WINDOW, 1);
 }
 
-/* What is spent in one counts on in the next. */
+/* Tokens spent in the old period count in the new one. */
 TEST_F(live, rate_of_sliding)
 {
 	windows(_metadata, self, WEIR_ALGORITHM_SLIDING, 2);

@@ -16,7 +16,7 @@
 #define CHECKERS 4
 #define KEYS_MAX 512
 
-/* What the crowd knows, and what it writes. */
+/* Shared by the members of the crowd. */
 struct race {
 	struct weir_limiter_config config[2];
 	unsigned int keys, changes;

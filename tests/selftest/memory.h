@@ -44,7 +44,7 @@ static inline void pane_free(struct pane *pane)
 	munmap(pane->start, 2 * PANE_PAGES * pane->page);
 }
 
-/* What lies behind the edge from now on: PROT_NONE, PROT_READ or both. */
+/* Set the protection of the page after the edge: PROT_NONE, PROT_READ or both. */
 static inline void pane_protect(struct pane *pane, int prot)
 {
 	if (mprotect(pane->edge, PANE_PAGES * pane->page, prot)) {

@@ -63,7 +63,7 @@ static int create_with(FIXTURE_DATA(nested) *self, __u32 kind,
 	return ret;
 }
 
-/* What the structs had in the first version: programs of that day still say so. */
+/* Sizes of the structs in the first version of the ABI, which old programs still pass. */
 #define COUNTER_CONFIG_FIRST	32
 #define LIMITER_CONFIG_FIRST	144
 #define LIMITER_STATS_FIRST	88
@@ -244,7 +244,7 @@ TEST_F(nested, stats_come_back)
 		     LIMITER_STATS_FIRST, true);
 }
 
-/* Both wanted and one bad: nothing is said, not half of it. */
+/* GET of config and stats with one bad size fails and writes neither. */
 TEST_F(nested, get_of_nothing)
 {
 	struct weir_get get = { .size = sizeof(get), .handle = self->limiter };

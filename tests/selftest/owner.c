@@ -6,7 +6,7 @@
 
 #include "crowd.h"
 
-/* A name taken by another user is in nobody's way, and misleads nobody. */
+/* An object of the same name of another user neither blocks nor hides objects. */
 TEST_F(owner, squatting)
 {
 	struct found plain = { .name = OURS "login", .owner = WEIR_OWNER_DEFAULT };

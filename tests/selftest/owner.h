@@ -57,7 +57,7 @@ FIXTURE_TEARDOWN(owner)
 	objects_wipe();
 }
 
-/* What a CREATE or an OPEN of the plain name found: the owner, or an error. */
+/* Result of a CREATE or an OPEN of the plain name: the owner, or an error. */
 struct found {
 	const char *name;
 	__u32 flags;

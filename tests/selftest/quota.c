@@ -104,7 +104,7 @@ static void race_for_objects(struct __test_metadata *_metadata,
 		EXPECT_EQ(CAP, crowd_done(crowd));
 		EXPECT_EQ(before.objects + CAP, info_get(self->fd).objects);
 		crowd_free(crowd);
-		/* what is deleted can be had again, exactly as often */
+		/* each deletion makes room for exactly one creation */
 		crowd = crowd_make(RACERS);
 		EXPECT_EQ(0, crowd_run(crowd, remove_all, NULL));
 		EXPECT_EQ(CAP, crowd_done(crowd));

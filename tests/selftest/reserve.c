@@ -167,7 +167,7 @@ TEST_F(reserve, there_already)
 	EXPECT_EQ(4, left(self));
 }
 
-/* What cannot be due in time is refused at once, and charged nothing. */
+/* A RESERVE that cannot be due before its deadline is refused at once, without a charge. */
 TEST_F(reserve, hopeless)
 {
 	__u64 since = now_ns();
@@ -185,7 +185,7 @@ TEST_F(reserve, hopeless)
 	EXPECT_EQ(0, left(self));
 }
 
-/* It is due when it said it would be, not before, and is charged then. */
+/* A RESERVE is charged exactly when the answer said that its tokens would be due. */
 TEST_F(reserve, due)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);

@@ -374,7 +374,7 @@ TEST_F_TIMEOUT(race, claims, 400)
 	crowd_free(crowd);
 }
 
-/* Claims two keys at once and never ends only one: a reader that sees the first sees the second. */
+/* Claim and end two keys together only: a reader that sees the first sees the second. */
 static int pair_maker(struct crowd *crowd, unsigned int me, void *arg)
 {
 	FIXTURE_DATA(race) *self = arg;

@@ -155,7 +155,7 @@ TEST_F(rules, longest_prefix)
 	EXPECT_EQ(WEIR_BANNED, verdict(self, "11.0.0.0"));
 	EXPECT_EQ(WEIR_BANNED, verdict(self, "255.255.255.254"));
 	EXPECT_EQ(WEIR_ALLOWED, verdict(self, "255.255.255.255"));
-	/* of the other family nothing is said */
+	/* the rule does not apply to the other address family */
 	EXPECT_EQ(0, totals(self).keys);
 	EXPECT_EQ(WEIR_ALLOWED, verdict(self, "::1"));
 	EXPECT_EQ(1, totals(self).keys);
@@ -296,7 +296,7 @@ TEST_F(rules, most)
 	free(many);
 }
 
-/* All or none: what is allowed by a rule is no obstacle, what is denied decides. */
+/* In a transaction an allow rule lets the others decide; a deny rule refuses all. */
 TEST_F(rules, transaction)
 {
 	struct weir_op ops[2];
@@ -427,7 +427,7 @@ TEST_F(shadow, counts)
 	ASSERT_EQ(0, do_key(self, &op, WEIR_OP_CHECK, 1, 3));	/* full */
 	EXPECT_EQ(WEIR_ALLOWED, op.verdict);
 	EXPECT_EQ(WEIR_OUT_SHADOW, op.out_flags);
-	/* nobody is kept waiting */
+	/* RESERVE does not wait in shadow mode */
 	op = op_make(WEIR_OP_RESERVE, self->l, 10);
 	op_key(&op, &(__u64){ 2 }, 8);
 	op.arg = ~0ULL;
@@ -459,7 +459,7 @@ TEST_F(shadow, set)
 	EXPECT_EQ(WEIR_ALLOWED, op.verdict);
 }
 
-/* In a transaction it stands in nobody's way, and is charged with the others. */
+/* In a transaction a shadow limiter refuses nothing, and is charged with the others. */
 TEST_F(shadow, transaction)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);

@@ -23,7 +23,7 @@
 #define ROUNDS		800
 #define INTERVAL	(4 * MS)	/* of one token */
 
-/* What the threads of the least priority do, and what they saw. */
+/* Shared with the threads of the lowest priority: their task and their results. */
 struct starved {
 	__u16 opcode;
 	__u32 handle;
@@ -164,7 +164,7 @@ static bool key_use_up(struct starved *s, __u64 key)
 	return in_time;
 }
 
-/* No moment has a token and no ban. */
+/* The key has a token only while it is banned, so no check may be allowed. */
 TEST_F(starved, nothing_for_a_banned_key)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);

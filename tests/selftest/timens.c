@@ -113,7 +113,7 @@ static int acquire(FIXTURE_DATA(timens) *self, __u16 flags, __u64 until)
 	return wait_for(self, WEIR_OP_ACQUIRE, flags, until, LATEST);
 }
 
-/* It waits until a signal comes. */
+/* Sleep until a signal arrives. */
 static bool acquire_waits(FIXTURE_DATA(timens) *self, __u16 flags, __u64 until)
 {
 	return wait_for(self, WEIR_OP_ACQUIRE, flags, until, SOON) == -EINTR;
@@ -217,7 +217,7 @@ TEST_F(timens, reserve_relative)
 	EXPECT_TRUE(reserve_waits(self, WEIR_OP_RELATIVE, WEIR_NEVER));
 }
 
-/* What waits for nothing has no deadline. */
+/* WEIR_OP_RELATIVE is refused for operations without a deadline. */
 TEST_F(timens, relative_refused)
 {
 	static const __u16 limiter[] = { WEIR_OP_CHECK, WEIR_OP_PEEK, WEIR_OP_REFUND,

@@ -16,7 +16,7 @@ static bool untouched(FIXTURE_DATA(transaction) *self)
 	       !totals(self, self->user).keys && !totals(self, self->all).keys;
 }
 
-/* What a login asks, in the order that the tests rely on. */
+/* The checks of a login, in the order that the tests rely on. */
 enum { ADDRESS, USER, ALL, COUNT, OPS };
 
 static void login(FIXTURE_DATA(transaction) *self, struct weir_op *ops, __s64 n)
@@ -268,7 +268,7 @@ TEST_F(transaction, adds)
 	EXPECT_EQ(-20, value);
 }
 
-/* What is not in the op, but where it points. */
+/* Keys and values that are at the pointer of the op. */
 TEST_F(transaction, pointers)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_TEXT);

@@ -20,7 +20,7 @@ struct search {
 	bool gave_up;
 };
 
-/* What has become of the operations: a bit each. */
+/* A bit for each operation: whether it has been performed. */
 struct progress {
 	u32 done;
 	u32 joined;	/* RESERVEs: in the queue */

@@ -29,7 +29,7 @@
 #define LEFT		6		/* tokens at the beginning of a round */
 #define MS		1000000ULL
 
-/* What a round is made of: how likely each operation is. */
+/* The probability of each operation in a round. */
 struct mixture {
 	const char *name;
 	u32 strikes;

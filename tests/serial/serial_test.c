@@ -35,7 +35,7 @@ static struct weir_op *add(u32 opcode, u64 n, u64 begin, u64 end)
 	return &o->op;
 }
 
-/* What it was told at @at, the bucket then being full again at FULL + @owed * INTERVAL. */
+/* Fill in the answer given at @at if the bucket is full again at FULL + @owed * INTERVAL. */
 static void told(struct weir_op *op, u64 at, u64 owed, u32 verdict, u64 retry_after)
 {
 	u64 debt = FULL + owed * INTERVAL - START - at;

@@ -158,7 +158,7 @@ WEIR_API void weir_op_gate_answer(const struct weir_op *op,
 	answer->remaining = op->remaining;
 }
 
-/* What weir__perform() or weir__perform_once() came to: the verdict, or -1. */
+/* Convert the result of weir__perform() or weir__perform_once() to the verdict, or -1. */
 static int gate_told(const struct weir_op *op, int ret,
 		     struct weir_gate_answer *answer)
 {

@@ -100,7 +100,7 @@ void weir__close_handle(int fd, uint32_t handle);
 
 int weir__delete(int fd, uint32_t handle);
 
-/* What an object is, and its totals; NULL for what is not asked. */
+/* Read the configuration and the totals of an object; NULL: not wanted. */
 int weir__get(int fd, uint32_t handle, void *config, void *stats);
 
 int weir__set(int fd, uint32_t handle, uint64_t mask, const void *config);

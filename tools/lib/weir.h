@@ -995,7 +995,7 @@ int weir_gate_try(struct weir_gate *gate, const struct weir_key *key,
  *
  * Each tag has at most one request for each key. POLLOUT is reported for the client, for all
  * its keys and tags: a program that queues for many keys asks for each of them then, by
- * weir_submit(), or opens a client for each. A request whose end was returned is gone; the next
+ * weir_submit(), or opens a client for each. Once its end was returned the request is gone; the next
  * call makes a new one.
  *
  * Return: WEIR_ALLOWED: the permits are this holder's. WEIR_QUEUED: not yet. WEIR_LIMITED:

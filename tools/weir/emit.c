@@ -87,7 +87,7 @@ static int emit_run(const struct args *args)
 
 static const struct option options[] = {
 	{ .name = "--tag", .value = "NAME",
-	  .help = "a name that groups records: 1 to 63 of A-Z a-z 0-9 . _ -" },
+	  .help = "a name that groups records, shown with them: 1 to 63 of A-Z a-z 0-9 . _ -" },
 	{ 0 }
 };
 

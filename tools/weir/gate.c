@@ -256,7 +256,7 @@ static void keep_open(const struct weir *weir)
 		die("cannot keep " WEIR_DEVICE " open: %s", strerror(errno));
 }
 
-/* What the command inherits keeps the permit, and gives it no access that it lacks. */
+/* The inherited file keeps the permit, and has no rights: the command gains no access. */
 static void give_up_powers(struct weir *weir, struct weir_gate *gate)
 {
 	if (weir_restrict(weir, WEIR_RESTRICT_ALL) < 0 ||

@@ -110,7 +110,8 @@ void help_all(void)
 			list_command(objects[i], &objects[i]->commands[j]);
 	puts("\n  weir --help, -h, help [COMMAND [VERB]]\n      print this help, or that of a command\n"
 	     "  weir --version, -V\n      print the version\n\n"
-	     "'weir COMMAND --help' tells the options of a command, weir(1) all there is.");
+	     "NAME means an object of yours, or else of root; USER/NAME an object of that user.\n"
+	     "'weir COMMAND --help' lists the options of a command; weir(1) describes all of it.");
 }
 
 void help_object(const struct object *object)

@@ -6,7 +6,7 @@
 
 #include "cli.h"
 
-/* What decides the check. */
+/* The reason for the verdict of a check. */
 enum why {
 	FITS,
 	ALLOW_RULE,

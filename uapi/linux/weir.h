@@ -1250,7 +1250,7 @@ struct weir_rules {
  * @WEIR_OP_CHECK: (USE) charge @n tokens (1..2^32-1) if they fit. A cost above the limit is
  *	answered "limited" with retry_after WEIR_NEVER.
  * @WEIR_OP_PEEK: (OBSERVE) the verdict CHECK would give now; charges and strikes nothing. Of
- *	a new key in a full table it may say WEIR_FULL where the next CHECK finds room.
+ *	a new key in a full table it may say WEIR_FULL although the next CHECK would find room.
  * @WEIR_OP_REFUND: (USE) give @n tokens back (1..2^32-1), never above full. In a window only
  *	tokens charged in the current window come back.
  * @WEIR_OP_STRIKE: (USE) count @n strikes (1..2^20); bans the key if they reach the
@@ -1838,7 +1838,7 @@ struct weir_restrict {
 #define WEIR_RESTRICT_OPEN	0x2
 /** WEIR_RESTRICT_LIST: no LIST */
 #define WEIR_RESTRICT_LIST	0x4
-/** WEIR_RESTRICT_EVENTS: no read(), lseek() and STREAM; poll() tells no events */
+/** WEIR_RESTRICT_EVENTS: no read(), lseek() and STREAM; poll() does not report events */
 #define WEIR_RESTRICT_EVENTS	0x8
 /** WEIR_RESTRICT_EMIT: no EMIT */
 #define WEIR_RESTRICT_EMIT	0x10

@@ -28,7 +28,7 @@ static uint64_t in_use(void)
 	return weir_gate_get_stats(gate, &stats) < 0 ? 99 : stats.in_use;
 }
 
-/* What a child does that way: its exit status. */
+/* Run @life in a child. Return: its exit status. */
 static int in_child(int (*life)(void))
 {
 	int status = -1;
@@ -61,7 +61,7 @@ static int looks_by_a_child(void)
 	return in_child(looks) == 4 && held() == 3 && in_use() == 6 ? 42 : 2;
 }
 
-/* What nobody can arrange: then it is nobody's client. */
+/* If the client cannot be replaced in the child, it is unusable there (EBADF). */
 static int has_no_room(void)
 {
 	if (weir_gate_state(gate, NULL, NULL) == 0 || errno != EBADF)
