@@ -5,165 +5,201 @@
 
 #define NS(word)	((word) / WEIR_GCRA_SCALE)
 
-/* The policy with the burst in force. */
-static struct weir_rate rate_of(const struct serial_policy *p, const struct serial_state *s)
-{
-	struct weir_rate rate = p->rate;
+/**
+ * struct view - a key as an operation sees it
+ * @p: the policy in force
+ * @k: the key
+ * @now: the time
+ * @rate_now: the same, since the limiter's windows began
+ */
+struct view {
+	const struct serial_policy *p;
+	struct serial_key *k;
+	u64 now;
+	u64 rate_now;
+};
 
-	rate.limit = s->limit;
-	rate.gcra.tau = s->limit * rate.gcra.interval.d;
-	return rate;
+static struct view view_of(const struct serial_config *c, struct serial_state *s, u32 key)
+{
+	u32 limiter = c->limiter_of[key];
+	const struct serial_limiter *l = &c->limiters[limiter];
+
+	return (struct view){
+		.p = &l->policies[s->policy[limiter]],
+		.k = &s->keys[key],
+		.now = s->now,
+		.rate_now = s->now - l->epoch,
+	};
 }
 
-static u32 strikes_of(const struct serial_policy *p, const struct serial_state *s)
+/* ------------------------------------------------------------ one key */
+
+static bool is_banned(const struct view *v)
 {
-	return weir_score_value(&p->score, s->score, s->now);
+	return v->k->ban_until > v->now;
 }
 
-static void ban(struct serial_state *s, struct weir_op *op, u64 length)
+static u32 strikes_of(const struct view *v)
 {
-	u64 until = s->now + length;
+	return weir_score_value(&v->p->score, v->k->score, v->now);
+}
 
-	s->score = (struct weir_score){};
-	if (until <= s->ban_until)
+static void ban(struct view *v, struct weir_op *op, u64 length)
+{
+	u64 until = v->now + length;
+
+	v->k->score = (struct weir_score){};
+	if (until <= v->k->ban_until)
 		return;
-	s->ban_until = until;
+	v->k->ban_until = until;
 	op->out_flags |= WEIR_OUT_BANNED_NOW;
 }
 
-static void strike(const struct serial_policy *p, struct serial_state *s,
-		   struct weir_op *op, u32 weight)
+static void strike(struct view *v, struct weir_op *op, u32 weight)
 {
+	const struct serial_policy *p = v->p;
+	struct serial_key *k = v->k;
 	u32 step;
 
-	if (s->ban_until > s->now)
+	if (is_banned(v))
 		return;
-	s->score = weir_score_add(&p->score, s->score, s->now, weight);
-	if (!p->strikes || strikes_of(p, s) < p->strikes)
+	k->score = weir_score_add(&p->score, k->score, v->now, weight);
+	if (!p->strikes || strikes_of(v) < p->strikes)
 		return;
-	if (s->now > s->ban_until && s->now - s->ban_until > p->forget_after)
-		s->bans = 0;
-	step = s->bans < p->nbans ? s->bans : p->nbans - 1;
-	s->bans++;
-	ban(s, op, p->ban[step]);
+	if (v->now > k->ban_until && v->now - k->ban_until > p->forget_after)
+		k->bans = 0;
+	step = k->bans < p->nbans ? k->bans : p->nbans - 1;
+	k->bans++;
+	ban(v, op, p->ban[step]);
 }
 
-static void peek(const struct serial_policy *p, const struct serial_state *s,
-		 struct weir_op *op, u64 cost, struct weir_decision *d)
+/* What it finds by itself, as if nobody waited. */
+static void peek_alone(const struct view *v, u64 cost, struct weir_decision *d)
 {
-	struct weir_rate rate = rate_of(p, s);
+	weir_rate_peek(&v->p->rate, v->k->word, v->rate_now, cost, d);
+}
+
+static u64 wait_of(const struct view *v, u64 tokens)
+{
+	return weir_rate_wait(&v->p->rate, v->k->word, v->rate_now, tokens);
+}
+
+static void peek(const struct view *v, struct weir_op *op, u64 cost, struct weir_decision *d)
+{
 	u64 wait;
 
-	weir_rate_peek(&rate, s->word, s->now, cost, d);
-	if (!s->nwaiting || d->retry_after == WEIR_NEVER)
+	peek_alone(v, cost, d);
+	if (!v->k->nwaiting || d->retry_after == WEIR_NEVER)
 		return;
 	op->out_flags |= WEIR_OUT_QUEUED;
 	d->allowed = false;
 	d->remaining = 0;
-	wait = weir_rate_wait(&rate, s->word, s->now, s->tokens + cost);
+	wait = wait_of(v, v->k->tokens + cost);
 	d->retry_after = wait ? wait : 1;
 }
 
-static void answer(const struct serial_policy *p, const struct serial_state *s,
-		   struct weir_op *op, const struct weir_decision *d)
+static void answer(const struct view *v, struct weir_op *op, const struct weir_decision *d)
 {
-	bool banned = s->ban_until > s->now;
+	bool banned = is_banned(v);
 
 	op->verdict = banned ? WEIR_BANNED : d->allowed ? WEIR_ALLOWED : WEIR_LIMITED;
-	op->limit = s->limit;
+	op->limit = v->p->rate.limit;
 	op->remaining = d->remaining;
 	op->retry_after = d->retry_after;
 	op->reset_after = d->reset_after;
-	op->banned_for = banned ? s->ban_until - s->now : 0;
+	op->banned_for = banned ? v->k->ban_until - v->now : 0;
 	op->retry_after = max(op->retry_after, op->banned_for);
-	op->strikes = strikes_of(p, s);
-	op->bans = s->bans;
+	op->strikes = strikes_of(v);
+	op->bans = v->k->bans;
 }
 
-static void state(const struct serial_policy *p, const struct serial_state *s,
-		  struct weir_op *op, u64 cost)
+static void tell_state(const struct view *v, struct weir_op *op, u64 cost)
 {
 	struct weir_decision d;
 
-	peek(p, s, op, cost, &d);
-	answer(p, s, op, &d);
+	peek(v, op, cost, &d);
+	answer(v, op, &d);
 }
 
-static void check_end(const struct serial_policy *p, struct serial_state *s,
-		      struct weir_op *op, const struct weir_decision *d)
+static void check_end(struct view *v, struct weir_op *op, const struct weir_decision *d)
 {
-	if (weir_score_idle_at(&p->score, s->score, s->now) <= s->now)
-		s->score = (struct weir_score){};
-	answer(p, s, op, d);
+	if (weir_score_idle_at(&v->p->score, v->k->score, v->now) <= v->now)
+		v->k->score = (struct weir_score){};
+	answer(v, op, d);
 }
 
-static void check(const struct serial_policy *p, struct serial_state *s,
-		  struct weir_op *op, bool turn)
+/* A check whose turn it is: nobody waits before it. */
+static bool fits(const struct view *v, const struct weir_op *op)
 {
-	struct weir_rate rate = rate_of(p, s);
 	struct weir_decision d;
 
-	if (s->ban_until > s->now || (s->nwaiting && !turn)) {
-		peek(p, s, op, op->n, &d);
-		if (s->ban_until <= s->now && p->strikes)
-			strike(p, s, op, 1);
+	peek_alone(v, op->n, &d);
+	return d.allowed && !is_banned(v);
+}
+
+static void check(struct view *v, struct weir_op *op, bool turn)
+{
+	struct weir_decision d;
+
+	if (is_banned(v) || (v->k->nwaiting && !turn)) {
+		peek(v, op, op->n, &d);
+		if (!is_banned(v) && v->p->strikes)
+			strike(v, op, 1);
 	} else {
-		weir_rate_decide(&rate, s->word, s->now, op->n, &d);
-		if (!d.allowed && p->strikes)
-			strike(p, s, op, 1);
-		s->word = d.word;
+		weir_rate_decide(&v->p->rate, v->k->word, v->rate_now, op->n, &d);
+		if (!d.allowed && v->p->strikes)
+			strike(v, op, 1);
+		v->k->word = d.word;
 	}
-	check_end(p, s, op, &d);
+	check_end(v, op, &d);
 }
 
-/* A RESERVE that is given up. */
-static void refuse(const struct serial_policy *p, struct serial_state *s,
-		   struct weir_op *op)
+/* A RESERVE that is given up, or the check of a transaction that refuses it. */
+static void refuse(struct view *v, struct weir_op *op)
 {
-	struct weir_rate rate = rate_of(p, s);
 	struct weir_decision d, alone;
 
-	weir_rate_peek(&rate, s->word, s->now, op->n, &alone);
-	peek(p, s, op, op->n, &d);
+	peek_alone(v, op->n, &alone);
+	peek(v, op, op->n, &d);
 	d.allowed = false;
 	d.retry_after = max(d.retry_after, alone.retry_after);
-	if (p->strikes && s->ban_until <= s->now)
-		strike(p, s, op, 1);
-	check_end(p, s, op, &d);
+	if (v->p->strikes && !is_banned(v))
+		strike(v, op, 1);
+	check_end(v, op, &d);
 }
 
-/* Perform it at @s->now; the answer replaces the one in @op. */
-static void perform(const struct serial_policy *p, struct serial_state *s, struct weir_op *op)
+/* The answer replaces the one in @op. */
+static void perform(struct view *v, struct weir_op *op)
 {
-	struct weir_rate rate = rate_of(p, s);
+	struct serial_key *k = v->k;
 
 	op->out_flags = 0;
 	switch (op->opcode) {
 	case WEIR_OP_CHECK:
-		check(p, s, op, false);
+		check(v, op, false);
 		return;
 	case WEIR_OP_PEEK:
-		state(p, s, op, op->n);
+		tell_state(v, op, op->n);
 		return;
 	case WEIR_OP_REFUND:
-		s->word = weir_rate_refund(&rate, s->word, s->now, op->n);
+		k->word = weir_rate_refund(&v->p->rate, k->word, v->rate_now, op->n);
 		break;
 	case WEIR_OP_STRIKE:
-		strike(p, s, op, op->n);
+		strike(v, op, op->n);
 		break;
 	case WEIR_OP_FORGIVE:
-		s->score = (struct weir_score){};
-		s->bans = 0;
+		k->score = (struct weir_score){};
+		k->bans = 0;
 		break;
 	case WEIR_OP_BAN:
-		ban(s, op, op->arg);
+		ban(v, op, op->arg);
 		break;
 	case WEIR_OP_LIFT:
-		s->ban_until = s->now;
-		s->score = (struct weir_score){};
+		k->ban_until = v->now;
+		k->score = (struct weir_score){};
 		break;
 	}
-	state(p, s, op, 1);
+	tell_state(v, op, 1);
 }
 
 static bool same(const struct weir_op *a, const struct weir_op *b)
@@ -175,11 +211,66 @@ static bool same(const struct weir_op *a, const struct weir_op *b)
 	       a->bans == b->bans;
 }
 
-/* The time at which the answer was made: that of its reset_after. */
-static u64 time_of(const struct serial_policy *p, const struct serial_state *s,
-		   const struct weir_op *op)
+/* ------------------------------------------------------------ several keys */
+
+/* The first item that would be refused, or their number. */
+static u32 find_refused(const struct serial_config *c, struct serial_state *s,
+			const struct serial_op *o)
 {
-	u64 word = s->word, interval = p->rate.gcra.interval.d;
+	struct view v;
+	u32 i;
+
+	for (i = 0; i < o->nitems; i++) {
+		v = view_of(c, s, o->keys[i]);
+		if (v.k->nwaiting || !fits(&v, &o->items[i]))
+			break;
+	}
+	return i;
+}
+
+/* All keys differ: no item sees what another one does. */
+static bool transaction(const struct serial_config *c, struct serial_state *s,
+			const struct serial_op *o)
+{
+	u32 refused = find_refused(c, s, o), i, decided;
+	bool all = refused == o->nitems;
+	struct weir_op ops[KEYS_MAX];
+	struct view v;
+
+	for (i = 0; i < o->nitems; i++) {
+		v = view_of(c, s, o->keys[i]);
+		ops[i] = o->items[i];
+		ops[i].out_flags = 0;
+		if (all)
+			check(&v, &ops[i], false);
+		else if (i == refused)
+			refuse(&v, &ops[i]);
+		else
+			tell_state(&v, &ops[i], ops[i].n);
+	}
+	for (i = 0; i < o->nitems; i++) {
+		decided = all ? i : refused;
+		if (!all)
+			ops[i].verdict = ops[refused].verdict;
+		if (!same(&ops[i], &o->items[i]) || o->items[i].decided != decided)
+			return false;
+	}
+	return true;
+}
+
+/* ------------------------------------------------------------ times */
+
+/* @time, if it is from @lo to @hi. */
+static u32 only(u64 time, u64 lo, u64 hi, u64 *times)
+{
+	times[0] = time;
+	return time >= lo && time <= hi;
+}
+
+/* A bucket is full again reset_after the answer: at the time in the word that it left. */
+static u64 bucket_time(const struct view *v, const struct weir_op *op)
+{
+	u64 word = v->k->word, interval = v->p->rate.gcra.interval.d;
 	bool charges = op->opcode == WEIR_OP_CHECK || op->opcode == WEIR_OP_RESERVE;
 
 	if (charges && op->verdict == WEIR_ALLOWED)
@@ -189,75 +280,116 @@ static u64 time_of(const struct serial_policy *p, const struct serial_state *s,
 	return NS(word) - op->reset_after;
 }
 
-static bool at(struct serial_state *s, u64 now, u64 lo, u64 hi)
+/* A window ends reset_after the answer, or a period before that. */
+static u32 window_times(const struct view *v, u64 epoch, const struct weir_op *op,
+			u64 lo, u64 hi, u64 *times)
 {
-	if (now < lo || now > hi)
-		return false;
-	s->now = now;
-	return true;
+	u64 period = v->p->rate.window.period.d, past = (lo - epoch + op->reset_after) % period;
+	u64 time = past ? lo + period - past : lo;
+	u32 n = 0;
+
+	if (!op->reset_after && past) {
+		/* nothing is spent: now, or, since a window ended, later */
+		if (lo > hi)
+			return 0;
+		times[n++] = lo;
+	}
+	for (; time <= hi && n < TIMES_MAX; time += period)
+		times[n++] = time;
+	return n;
 }
 
-bool serial_model_step(const struct serial_policy *p, struct serial_state *s,
-		       const struct serial_op *o, u64 lo, u64 hi)
+u32 serial_model_times(const struct serial_config *c, const struct serial_state *s,
+		       const struct serial_op *o, u64 lo, u64 hi, u64 times[TIMES_MAX])
 {
-	struct weir_op op = o->op;
+	const struct weir_op *op = &o->items[0];
+	struct serial_state copy = *s;
+	struct view v;
+
+	if (op->opcode == SERIAL_SET)
+		return only(lo, lo, hi, times);
+	v = view_of(c, &copy, o->keys[0]);
+	if (op->opcode == WEIR_OP_LIFT && op->result)
+		return only(max(lo, v.k->ban_until), lo, hi, times);
+	if (v.p->rate.algorithm == WEIR_ALGORITHM_BUCKET)
+		return only(bucket_time(&v, op), lo, hi, times);
+	return window_times(&v, c->limiters[c->limiter_of[o->keys[0]]].epoch, op, lo, hi, times);
+}
+
+/* ------------------------------------------------------------ steps */
+
+/* Refused at once: it is not its turn, and its turn does not come in time. */
+static bool is_hopeless(const struct view *v, const struct weir_op *op, u64 slack)
+{
+	u64 left = op->arg > v->now + slack ? op->arg - v->now - slack : 0;
+
+	if (!v->k->nwaiting && fits(v, op))
+		return false;
+	return !left || (!is_banned(v) && wait_of(v, v->k->tokens + op->n) > left);
+}
+
+bool serial_model_step(const struct serial_config *c, struct serial_state *s,
+		       const struct serial_op *o, u64 slack)
+{
+	struct weir_op op = o->items[0];
+	struct view v;
 
 	if (op.opcode == SERIAL_SET) {
-		s->limit = op.arg;
-		return at(s, lo, lo, hi);
+		s->policy[op.n] = op.arg;
+		return true;
 	}
-	/* the earliest time at which it is answered so restricts the others least */
+	if (o->transaction)
+		return transaction(c, s, o);
+	v = view_of(c, s, o->keys[0]);
 	if (op.opcode == WEIR_OP_LIFT && op.result)
-		return at(s, max(lo, s->ban_until), lo, hi);
-	if (!at(s, time_of(p, s, &op), lo, hi))
-		return false;
-	if (op.opcode == WEIR_OP_LIFT && s->ban_until <= s->now)
+		return !is_banned(&v);
+	if (op.opcode == WEIR_OP_LIFT && !is_banned(&v))
 		return false;
 	op.out_flags = 0;
-	if (op.opcode == WEIR_OP_RESERVE && op.verdict != WEIR_ALLOWED)
-		refuse(p, s, &op);
-	else if (op.opcode == WEIR_OP_RESERVE)
-		check(p, s, &op, false);
+	if (op.opcode != WEIR_OP_RESERVE)
+		perform(&v, &op);
+	else if (op.verdict == WEIR_ALLOWED)
+		check(&v, &op, false);
+	else if (is_hopeless(&v, &op, slack))
+		refuse(&v, &op);
 	else
-		perform(p, s, &op);
-	return same(&op, &o->op);
+		return false;
+	return same(&op, &o->items[0]);
 }
 
-bool serial_model_join(const struct serial_policy *p, struct serial_state *s,
-		       const struct serial_op *o, u32 index, u64 lo)
+bool serial_model_join(const struct serial_config *c, struct serial_state *s,
+		       const struct serial_op *o, u32 index)
 {
-	struct weir_rate rate = rate_of(p, s);
-	struct weir_decision d;
+	struct view v = view_of(c, s, o->keys[0]);
+	struct serial_key *k = v.k;
 
-	s->now = lo;
-	weir_rate_peek(&rate, s->word, s->now, o->op.n, &d);
-	if (d.allowed && !s->nwaiting && s->ban_until <= s->now)
+	if (!k->nwaiting && fits(&v, &o->items[0]))
 		return false;
-	s->waiting[s->nwaiting++] = index;
-	s->tokens += o->op.n;
+	k->waiting[k->nwaiting++] = index;
+	k->tokens += o->items[0].n;
 	return true;
 }
 
-bool serial_model_serve(const struct serial_policy *p, struct serial_state *s,
-			const struct serial_op *o, u32 index, u64 lo, u64 hi, u64 slack)
+bool serial_model_serve(const struct serial_config *c, struct serial_state *s,
+			const struct serial_op *o, u32 index, u64 slack)
 {
-	struct weir_op op = o->op;
+	struct view v = view_of(c, s, o->keys[0]);
+	struct weir_op op = o->items[0];
+	struct serial_key *k = v.k;
 	u64 place = 0;
 
-	while (s->waiting[place] != index)
+	while (k->waiting[place] != index)
 		place++;
-	if (!at(s, time_of(p, s, &op), lo, hi))
-		return false;
 	if (op.verdict == WEIR_ALLOWED ? place : s->now + slack < op.arg)
 		return false;
-	s->nwaiting--;
-	s->tokens -= op.n;
-	memmove(&s->waiting[place], &s->waiting[place + 1], s->nwaiting - place);
-	s->waiting[s->nwaiting] = 0;
+	k->nwaiting--;
+	k->tokens -= op.n;
+	memmove(&k->waiting[place], &k->waiting[place + 1], k->nwaiting - place);
+	k->waiting[k->nwaiting] = 0;
 	op.out_flags = 0;
 	if (op.verdict == WEIR_ALLOWED)
-		check(p, s, &op, true);
+		check(&v, &op, true);
 	else
-		refuse(p, s, &op);
-	return same(&op, &o->op);
+		refuse(&v, &op);
+	return same(&op, &o->items[0]);
 }

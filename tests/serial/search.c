@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "search.h"
 
-#define STATES_MAX	400000
-#define MEMORY_BITS	20	/* hashes of states that lead nowhere */
+#define MEMORY_SIZE	1048576U	/* hashes of states that lead nowhere */
 
 /**
  * struct search - one under way
  * @h: the history
- * @memory: hashes
+ * @number: of the search: part of its hashes
  * @gave_up: it has become too much
  */
 struct search {
 	struct serial_history *h;
-	u64 *memory;
+	u64 number;
 	bool gave_up;
 };
+
+static u64 memory[MEMORY_SIZE];
+static u64 remembered;
 
 /* A bit for each operation: whether it has been performed. */
 struct progress {
@@ -32,10 +33,11 @@ static u64 mix(u64 hash, u64 word)
 	return hash ^ (hash >> 29);
 }
 
-static u64 hash_of(const struct progress *p, const struct serial_state *s)
+static u64 hash_of(const struct search *x, const struct progress *p,
+		   const struct serial_state *s)
 {
 	const u64 *words = (const u64 *)s;
-	u64 hash = mix(1, (u64)p->done << 32 | p->joined);
+	u64 hash = mix(x->number, (u64)p->done << 32 | p->joined);
 
 	for (size_t i = 0; i < sizeof(*s) / sizeof(u64); i++)
 		hash = mix(hash, words[i]);
@@ -43,22 +45,27 @@ static u64 hash_of(const struct progress *p, const struct serial_state *s)
 }
 
 /* True: it was there already. */
-static bool remember(struct search *x, u64 hash)
+static bool remember(u64 hash)
 {
-	u64 mask = (1ULL << MEMORY_BITS) - 1, i = hash & mask;
+	u64 i = hash % MEMORY_SIZE;
 
-	for (; x->memory[i]; i = (i + 1) & mask)
-		if (x->memory[i] == hash)
+	for (; memory[i]; i = (i + 1) % MEMORY_SIZE)
+		if (memory[i] == hash)
 			return true;
-	x->memory[i] = hash;
+	memory[i] = hash;
+	remembered++;
 	return false;
 }
 
-/* Whether all that ended before it began are done. */
+/* Whether all that ended before it began are done, and the one before it in its batch. */
 static bool is_eligible(const struct serial_history *h, const struct progress *p, u32 i)
 {
+	const struct serial_op *o = &h->ops[i];
+
+	if (o->after >= 0 && !(p->done >> o->after & 1))
+		return false;
 	for (u32 j = 0; j < h->n; j++)
-		if (!(p->done >> j & 1) && h->ops[j].end < h->ops[i].begin)
+		if (!(p->done >> j & 1) && h->ops[j].end < o->begin)
 			return false;
 	return true;
 }
@@ -76,31 +83,52 @@ static void note_best(struct serial_history *h, const struct progress *p)
 	h->stuck = all & ~p->done;
 }
 
+/* Operation @i joins its queue next. */
+static bool try_join(struct search *x, struct progress p, const struct serial_state *s,
+		     u32 i, u64 lo)
+{
+	struct serial_state next = *s;
+
+	next.now = lo;
+	p.joined |= 1U << i;
+	return serial_model_join(&x->h->config, &next, &x->h->ops[i], i) && go_on(x, p, &next);
+}
+
+/* Operation @i is answered next, at @now. */
+static bool try_answer(struct search *x, struct progress p, const struct serial_state *s,
+		       u32 i, u64 now)
+{
+	struct serial_history *h = x->h;
+	struct serial_state next = *s;
+	bool fits;
+
+	next.now = now;
+	p.done |= 1U << i;
+	if (p.joined >> i & 1)
+		fits = serial_model_serve(&h->config, &next, &h->ops[i], i, h->slack);
+	else
+		fits = serial_model_step(&h->config, &next, &h->ops[i], h->slack);
+	return fits && go_on(x, p, &next);
+}
+
 /* Go on with operation @i, in each way it can be next. */
 static bool try_op(struct search *x, struct progress p, const struct serial_state *s, u32 i)
 {
 	struct serial_history *h = x->h;
 	const struct serial_op *o = &h->ops[i];
-	u64 lo = max(s->now, o->begin - h->slack), hi = o->end + h->slack;
-	struct serial_state next = *s;
+	u64 lo = max(s->now, o->begin - h->slack), times[TIMES_MAX];
+	u32 n;
 
-	if (lo > hi)
+	if (lo > o->end)
 		return false;
-	if (p.joined >> i & 1) {
-		p.done |= 1U << i;
-		return serial_model_serve(&h->policy, &next, o, i, lo, hi, h->slack) &&
-		       go_on(x, p, &next);
-	}
-	if (o->op.opcode == WEIR_OP_RESERVE &&
-	    serial_model_join(&h->policy, &next, o, i, lo)) {
-		p.joined |= 1U << i;
-		if (go_on(x, p, &next))
+	if (o->items[0].opcode == WEIR_OP_RESERVE && !(p.joined >> i & 1) &&
+	    try_join(x, p, s, i, lo))
+		return true;
+	n = serial_model_times(&h->config, s, o, lo, o->end, times);
+	for (u32 k = 0; k < n; k++)
+		if (try_answer(x, p, s, i, times[k]))
 			return true;
-		p.joined &= ~(1U << i);
-	}
-	next = *s;
-	p.done |= 1U << i;
-	return serial_model_step(&h->policy, &next, o, lo, hi) && go_on(x, p, &next);
+	return false;
 }
 
 static bool go_on(struct search *x, struct progress p, const struct serial_state *s)
@@ -110,9 +138,9 @@ static bool go_on(struct search *x, struct progress p, const struct serial_state
 	note_best(h, &p);
 	if (h->best == h->n)
 		return true;
-	if (x->gave_up || remember(x, hash_of(&p, s)))
+	if (x->gave_up || remember(hash_of(x, &p, s)))
 		return false;
-	if (++h->states > STATES_MAX) {
+	if (++h->states > (h->states_max ? h->states_max : STATES_MAX)) {
 		x->gave_up = true;
 		return false;
 	}
@@ -124,74 +152,87 @@ static bool go_on(struct search *x, struct progress p, const struct serial_state
 
 enum serial_found serial_search(struct serial_history *h)
 {
-	struct search x = { .h = h };
+	static u64 searches;
+	struct search x = { .h = h, .number = ++searches };
 	struct progress none = {};
 	bool found;
 
-	x.memory = calloc(1ULL << MEMORY_BITS, sizeof(*x.memory));
-	if (!x.memory)
-		abort();
+	if (remembered > MEMORY_SIZE / 4) {
+		memset(memory, 0, sizeof(memory));
+		remembered = 0;
+	}
 	h->best = 0;
 	h->stuck = 0;
 	h->states = 0;
 	found = go_on(&x, none, &h->start);
-	free(x.memory);
-	return found ? SERIAL_EXPLAINED : x.gave_up ? SERIAL_GAVE_UP : SERIAL_UNEXPLAINED;
+	return found ? SERIAL_EXPLAINED : x.gave_up ? SERIAL_UNDECIDED : SERIAL_UNEXPLAINED;
 }
 
-static const char *name_of(u32 opcode)
+/* ------------------------------------------------------------ printing */
+
+static const char *name_of(const struct serial_op *o)
 {
-	switch (opcode) {
-	case WEIR_OP_CHECK: return "CHECK";
-	case WEIR_OP_PEEK: return "PEEK";
-	case WEIR_OP_REFUND: return "REFUND";
-	case WEIR_OP_STRIKE: return "STRIKE";
-	case WEIR_OP_FORGIVE: return "FORGIVE";
-	case WEIR_OP_BAN: return "BAN";
-	case WEIR_OP_LIFT: return "LIFT";
-	case WEIR_OP_RESERVE: return "RESERVE";
-	default: return "SET";
+	if (o->transaction)
+		return "ALL";
+	switch (o->items[0].opcode) {
+	case WEIR_OP_CHECK:
+		return "CHECK";
+	case WEIR_OP_PEEK:
+		return "PEEK";
+	case WEIR_OP_REFUND:
+		return "REFUND";
+	case WEIR_OP_STRIKE:
+		return "STRIKE";
+	case WEIR_OP_FORGIVE:
+		return "FORGIVE";
+	case WEIR_OP_BAN:
+		return "BAN";
+	case WEIR_OP_LIFT:
+		return "LIFT";
+	case WEIR_OP_RESERVE:
+		return "RESERVE";
+	default:
+		return "SET";
+	}
+}
+
+static void op_print(const struct serial_history *h, u32 i, u64 zero)
+{
+	const struct serial_op *o = &h->ops[i];
+
+	for (u32 k = 0; k < o->nitems; k++) {
+		const struct weir_op *op = &o->items[k];
+		bool deadline = op->opcode == WEIR_OP_RESERVE;
+
+		printf("# %c %2u%c thread %u %9lld..%-9lld %-7s key %u n %lld arg %lld: result %d verdict %u flags %#x limit %llu remaining %llu retry %llu reset %llu banned %llu strikes %u bans %u\n",
+		       h->stuck >> i & 1 ? '*' : ' ', i, o->after >= 0 ? '+' : ' ', o->thread,
+		       (long long)(o->begin - zero), (long long)(o->end - zero),
+		       k ? "" : name_of(o), o->keys[k], (long long)op->n,
+		       (long long)(deadline ? op->arg - zero : op->arg), op->result,
+		       op->verdict, op->out_flags, (unsigned long long)op->limit,
+		       (unsigned long long)op->remaining, (unsigned long long)op->retry_after,
+		       (unsigned long long)op->reset_after,
+		       (unsigned long long)op->banned_for, op->strikes, op->bans);
 	}
 }
 
 /* In the order of their beginnings; times are ns since the first. */
 void serial_print(const struct serial_history *h)
 {
-	u64 zero = ~0ULL, last = 0, next;
-	u32 printed = 0;
+	u64 zero = ~0ULL;
+	u32 printed = 0, next;
 
 	for (u32 i = 0; i < h->n; i++)
 		zero = min(zero, h->ops[i].begin);
-	printf("# %u of %u explained; * is left over; times in ns, known to %llu ns\n",
+	printf("# %u of %u explained; * is left over, + follows in its batch; times in ns, known to %llu ns\n",
 	       h->best, h->n, (unsigned long long)h->slack);
-	printf("# before: full again at %lld, banned until %lld, burst %llu\n",
-	       (long long)(h->start.word / WEIR_GCRA_SCALE - zero),
-	       (long long)(h->start.ban_until ? h->start.ban_until - zero : 0),
-	       (unsigned long long)h->start.limit);
-	for (; printed < h->n; last = next + 1) {
-		next = ~0ULL;
-		for (u32 i = 0; i < h->n; i++)
-			if (h->ops[i].begin >= last)
-				next = min(next, h->ops[i].begin);
-		for (u32 i = 0; i < h->n; i++) {
-			const struct serial_op *o = &h->ops[i];
-			const struct weir_op *op = &o->op;
-
-			if (o->begin != next)
-				continue;
-			printed++;
-			printf("# %c %u %9llu..%-9llu %-7s n %lld arg %lld: result %d verdict %u flags %#x limit %llu remaining %llu retry %llu reset %llu banned %llu strikes %u bans %u\n",
-			       h->stuck >> i & 1 ? '*' : ' ', o->thread,
-			       (unsigned long long)(o->begin - zero),
-			       (unsigned long long)(o->end - zero), name_of(op->opcode),
-			       (long long)op->n,
-			       (long long)(op->opcode == WEIR_OP_RESERVE ? op->arg - zero : op->arg),
-			       op->result, op->verdict, op->out_flags,
-			       (unsigned long long)op->limit,
-			       (unsigned long long)op->remaining,
-			       (unsigned long long)op->retry_after,
-			       (unsigned long long)op->reset_after,
-			       (unsigned long long)op->banned_for, op->strikes, op->bans);
-		}
+	for (u32 i = 0; i < h->n; i++) {
+		next = HISTORY_MAX;
+		for (u32 k = 0; k < h->n; k++)
+			if (!(printed >> k & 1) &&
+			    (next == HISTORY_MAX || h->ops[k].begin < h->ops[next].begin))
+				next = k;
+		printed |= 1U << next;
+		op_print(h, next, zero);
 	}
 }

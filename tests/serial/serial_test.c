@@ -18,11 +18,16 @@ static struct serial_history h;
 
 static void history_begin(void)
 {
+	struct serial_policy *p = h.config.limiters[0].policies;
+
 	memset(&h, 0, sizeof(h));
-	weir_rate_prepare(&h.policy.rate, WEIR_ALGORITHM_BUCKET, 10000, 1000000000, BURST,
-			  NULL, 0);
-	h.policy.score = weir_score_prepare(1000000000);
-	h.start = (struct serial_state){ .word = FULL * WEIR_GCRA_SCALE, .limit = BURST };
+	for (u32 i = 0; i < 2; i++) {
+		weir_rate_prepare(&p[i].rate, WEIR_ALGORITHM_BUCKET, 1, INTERVAL,
+				  BURST + 2 * i, NULL, 0);
+		p[i].score = weir_score_prepare(1000000000);
+	}
+	for (u32 i = 0; i < KEYS_MAX; i++)
+		h.start.keys[i].word = FULL * WEIR_GCRA_SCALE;
 }
 
 /* An operation from @begin to @end, ns after START. */
@@ -30,9 +35,39 @@ static struct weir_op *add(u32 opcode, u64 n, u64 begin, u64 end)
 {
 	struct serial_op *o = &h.ops[h.n++];
 
-	*o = (struct serial_op){ .begin = START + begin, .end = START + end,
-				 .op = { .opcode = opcode, .n = n, .limit = BURST } };
-	return &o->op;
+	*o = (struct serial_op){ .begin = START + begin, .end = START + end, .nitems = 1,
+				 .after = -1 };
+	o->items[0] = (struct weir_op){ .opcode = opcode, .n = n };
+	o->items[0].limit = BURST;
+	return &o->items[0];
+}
+
+/* The same, on key @key. */
+static struct weir_op *add_to(u32 key, u32 opcode, u64 n, u64 begin, u64 end)
+{
+	struct weir_op *op = add(opcode, n, begin, end);
+
+	h.ops[h.n - 1].keys[0] = key;
+	return op;
+}
+
+/* CHECKs of the first two keys, all or none. Return: the two. */
+static struct weir_op *add_both(u64 first, u64 second, u64 begin, u64 end)
+{
+	struct weir_op *ops = add(WEIR_OP_CHECK, first, begin, end);
+
+	ops[1] = ops[0];
+	ops[1].n = second;
+	ops[1].decided = 1;
+	h.ops[h.n - 1].transaction = true;
+	h.ops[h.n - 1].nitems = 2;
+	h.ops[h.n - 1].keys[1] = 1;
+	return ops;
+}
+
+static void set(u32 policy, u64 begin, u64 end)
+{
+	add(SERIAL_SET, 0, begin, end)->arg = policy;
 }
 
 /* Fill in the answer given at @at if the bucket is full again at FULL + @owed * INTERVAL. */
@@ -193,6 +228,206 @@ static enum serial_found overtaken(void)
 	return serial_search(&h);
 }
 
+static enum serial_found refused_early(void)
+{
+	struct weir_op *op = add(WEIR_OP_RESERVE, 8, 100, 200);
+
+	op->arg = START + 1000000;
+	told(op, 150, 0, WEIR_LIMITED, 2 * INTERVAL - 150);
+	return serial_search(&h);
+}
+
+static enum serial_found refused_for_good(void)
+{
+	struct weir_op *op = add(WEIR_OP_RESERVE, 8, 100, 200);
+
+	op->arg = START + 100000;
+	told(op, 150, 0, WEIR_LIMITED, 2 * INTERVAL - 150);
+	return serial_search(&h);
+}
+
+/* ------------------------------------------------------------ several keys, SET */
+
+static enum serial_found charged_together(void)
+{
+	struct weir_op *ops = add_both(2, 3, 100, 400);
+
+	allowed(&ops[0], 200, 2);
+	allowed(&ops[1], 200, 3);
+	allowed(add_to(0, WEIR_OP_PEEK, 1, 100, 400), 210, 2);
+	allowed(add_to(1, WEIR_OP_PEEK, 1, 100, 400), 220, 3);
+	allowed(add_to(1, WEIR_OP_PEEK, 1, 100, 400), 190, 0);
+	return serial_search(&h);
+}
+
+static enum serial_found charged_at_two_times(void)
+{
+	struct weir_op *ops = add_both(2, 3, 100, 400);
+
+	allowed(&ops[0], 200, 2);
+	allowed(&ops[1], 201, 3);
+	return serial_search(&h);
+}
+
+/* The first key is charged and the second one is not, a moment later. */
+static enum serial_found half_seen(void)
+{
+	struct weir_op *ops = add_both(2, 3, 100, 400);
+
+	allowed(&ops[0], 200, 2);
+	allowed(&ops[1], 200, 3);
+	allowed(add_to(0, WEIR_OP_PEEK, 1, 100, 400), 210, 2);
+	allowed(add_to(1, WEIR_OP_PEEK, 1, 100, 400), 220, 0);
+	return serial_search(&h);
+}
+
+static struct weir_op *refused_together(u64 owed)
+{
+	struct weir_op *ops = add_both(1, 8, 100, 400);
+
+	told(&ops[0], 200, owed, WEIR_LIMITED, 0);
+	told(&ops[1], 200, 0, WEIR_LIMITED, 2 * INTERVAL - 200);
+	ops[0].decided = 1;
+	return ops;
+}
+
+static enum serial_found none_charged(void)
+{
+	refused_together(0);
+	allowed(add_to(0, WEIR_OP_PEEK, 1, 500, 600), 550, 0);
+	return serial_search(&h);
+}
+
+static enum serial_found one_charged(void)
+{
+	refused_together(1);
+	allowed(add_to(0, WEIR_OP_PEEK, 1, 500, 600), 550, 1);
+	return serial_search(&h);
+}
+
+static enum serial_found wrong_decider(void)
+{
+	refused_together(0)[0].decided = 0;
+	return serial_search(&h);
+}
+
+/* Two PEEKs of one call: the second key's is told an earlier time. */
+static enum serial_found batch(u64 first, u64 second)
+{
+	allowed(add_to(0, WEIR_OP_PEEK, 1, 100, 400), first, 0);
+	allowed(add_to(1, WEIR_OP_PEEK, 1, 100, 400), second, 0);
+	h.ops[1].after = 0;
+	return serial_search(&h);
+}
+
+static enum serial_found batch_in_order(void)
+{
+	return batch(200, 210);
+}
+
+static enum serial_found batch_out_of_order(void)
+{
+	return batch(210, 200);
+}
+
+static enum serial_found set_at_once(u64 before, u64 after)
+{
+	struct weir_op *op;
+
+	set(1, 100, 400);
+	allowed(add_to(0, WEIR_OP_PEEK, 1, 50, 500), before, 0);
+	op = add_to(1, WEIR_OP_PEEK, 1, 50, 500);
+	allowed(op, after, 0);
+	op->limit += 2;
+	op->remaining += 2;
+	return serial_search(&h);
+}
+
+static enum serial_found set_between(void)
+{
+	return set_at_once(200, 210);
+}
+
+/* The new burst, and later the old one again. */
+static enum serial_found set_and_back(void)
+{
+	return set_at_once(210, 200);
+}
+
+static enum serial_found old_after_set(void)
+{
+	set(1, 100, 400);
+	allowed(add(WEIR_OP_PEEK, 1, 450, 500), 460, 0);
+	return serial_search(&h);
+}
+
+/* ------------------------------------------------------------ windows */
+
+#define PERIOD	10000000ULL	/* a window ends at START + PERIOD */
+
+/* Window or sliding: of 128 tokens, 6 are left. */
+static void windows(u32 algorithm)
+{
+	struct serial_limiter *l = &h.config.limiters[0];
+
+	weir_rate_prepare(&l->policies[0].rate, algorithm, 128, PERIOD, 128, NULL, 0);
+	l->epoch = START - PERIOD;
+	h.start.keys[0].word = algorithm == WEIR_ALGORITHM_WINDOW ? weir_window_pack(1, 122) :
+			       weir_sliding_pack(&l->policies[0].rate.sliding, 1, 122, 0);
+}
+
+static void window_told(struct weir_op *op, u64 remaining, u64 reset_after)
+{
+	op->verdict = WEIR_ALLOWED;
+	op->limit = 128;
+	op->remaining = remaining;
+	op->reset_after = reset_after;
+}
+
+static enum serial_found window_ends(void)
+{
+	windows(WEIR_ALGORITHM_WINDOW);
+	window_told(add(WEIR_OP_CHECK, 4, 100, 200), 2, PERIOD - 150);
+	window_told(add(WEIR_OP_PEEK, 1, PERIOD - 400, PERIOD + 400), 128, 0);
+	window_told(add(WEIR_OP_CHECK, 4, PERIOD - 400, PERIOD + 400), 124, PERIOD - 10);
+	return serial_search(&h);
+}
+
+static enum serial_found window_ends_early(void)
+{
+	windows(WEIR_ALGORITHM_WINDOW);
+	window_told(add(WEIR_OP_PEEK, 1, PERIOD - 400, PERIOD - 1), 128, 0);
+	return serial_search(&h);
+}
+
+/* Half of a period after the end of the window, half of its 122 tokens count. */
+static enum serial_found slides(u64 remaining)
+{
+	windows(WEIR_ALGORITHM_SLIDING);
+	window_told(add(WEIR_OP_CHECK, 1, PERIOD, 2 * PERIOD), remaining, PERIOD / 2 + PERIOD);
+	return serial_search(&h);
+}
+
+static enum serial_found slides_by_half(void)
+{
+	return slides(128 - 61 - 1);
+}
+
+static enum serial_found slides_by_less(void)
+{
+	return slides(128 - 60 - 1);
+}
+
+/* Ten states do not suffice. */
+static enum serial_found too_many(void)
+{
+	for (u32 i = 0; i < 8; i++)
+		set(i % 2, 100, 400);
+	allowed(add(WEIR_OP_CHECK, 1, 500, 600), 550, 2);
+	h.states_max = 10;
+	return serial_search(&h);
+}
+
 static const struct {
 	const char *name;
 	enum serial_found (*run)(void);
@@ -212,6 +447,24 @@ static const struct {
 	{ "no ban to lift when it is over", ban_is_over, SERIAL_EXPLAINED },
 	{ "a reservation in its turn", waits_its_turn, SERIAL_EXPLAINED },
 	{ "a reservation that is overtaken", overtaken, SERIAL_UNEXPLAINED },
+	{ "a reservation refused that would be in time", refused_early, SERIAL_UNEXPLAINED },
+	{ "a reservation refused that would be late", refused_for_good, SERIAL_EXPLAINED },
+	{ "a transaction that is seen as a whole", charged_together, SERIAL_EXPLAINED },
+	{ "a transaction at two times", charged_at_two_times, SERIAL_UNEXPLAINED },
+	{ "a transaction of which half is seen", half_seen, SERIAL_UNEXPLAINED },
+	{ "a refused transaction", none_charged, SERIAL_EXPLAINED },
+	{ "a refused transaction that charges a key", one_charged, SERIAL_UNEXPLAINED },
+	{ "a refused transaction with the wrong decider", wrong_decider, SERIAL_UNEXPLAINED },
+	{ "a batch in order", batch_in_order, SERIAL_EXPLAINED },
+	{ "a batch out of order", batch_out_of_order, SERIAL_UNEXPLAINED },
+	{ "a SET between two answers", set_between, SERIAL_EXPLAINED },
+	{ "the old configuration after the new one", set_and_back, SERIAL_UNEXPLAINED },
+	{ "the old configuration after SET has returned", old_after_set, SERIAL_UNEXPLAINED },
+	{ "a fixed window that ends", window_ends, SERIAL_EXPLAINED },
+	{ "a fixed window that ends early", window_ends_early, SERIAL_UNEXPLAINED },
+	{ "a sliding window", slides_by_half, SERIAL_EXPLAINED },
+	{ "a sliding window with a token too many", slides_by_less, SERIAL_UNEXPLAINED },
+	{ "no result within the states allowed", too_many, SERIAL_UNDECIDED },
 };
 
 int main(void)
