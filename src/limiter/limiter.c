@@ -164,9 +164,10 @@ static int entry_op(struct weir_limiter_call *call, struct weir_entry *e, u64 *w
  */
 static bool answer_unlocked(struct weir_limiter_call *call, const struct weir_entry *e)
 {
+	/* pairs with the exchange in weir_entry_begin(): a change that is counted is seen below */
+	u32 change = smp_load_acquire(&e->change), bans;
 	/* pairs with the release in weir_entry_end() */
 	u64 word = atomic64_read_acquire(&e->word), ban_until;
-	u32 change = READ_ONCE(e->change), bans;
 	struct weir_op *op = call->op;
 	bool check = op->opcode == WEIR_OP_CHECK;
 	struct weir_decision d;
@@ -181,7 +182,8 @@ static bool answer_unlocked(struct weir_limiter_call *call, const struct weir_en
 	weir_limiter_now(call);
 	/* pairs with the same: a later change has a later time, and is seen here */
 	smp_rmb();
-	if ((u64)atomic64_read(&e->word) != word || READ_ONCE(e->change) != change)
+	/* the count belongs to the word: pairs with the release in weir_entry_end() */
+	if ((u64)atomic64_read_acquire(&e->word) != word || READ_ONCE(e->change) != change)
 		return false;
 	weir_rate_peek(&call->p->rate, word, call->now, op->n, &d);
 	if (check && ban_until <= call->now && (d.allowed || call->p->strikes))
@@ -372,6 +374,19 @@ static bool may_be_unlocked(u32 opcode, const struct weir_entry *e)
 	       (opcode == WEIR_OP_CHECK && READ_ONCE(e->change) & WEIR_CHANGE_REFUSED);
 }
 
+/*
+ * Whether the policy is still in force, so that a key that was not found had no entry under it.
+ * False: look again, with the new one.
+ */
+static bool policy_lasts(struct weir_limiter_call *call)
+{
+	const struct weir_policy *before = call->p;
+
+	smp_rmb();	/* pairs with the release in limiter_change() */
+	call->p = rcu_dereference(call->l->policy);
+	return call->p == before;
+}
+
 /**
  * weir_limiter_op_alone - weir_limiter_op() without the candidate
  * @l: the limiter
@@ -400,9 +415,9 @@ int weir_limiter_op_alone(struct weir_limiter *l, struct weir_op *op,
 	if (opcode == WEIR_OP_RESERVE)
 		return WEIR_OP_MUST_SLEEP;
 	do {
-		e = weir_table_find(&l->table, key);
-		if (!e)
-			return absent_op(&call);
+		while (unlikely(!(e = weir_table_find(&l->table, key))))
+			if (policy_lasts(&call))
+				return absent_op(&call);
 		if (may_be_unlocked(opcode, e) && answer_unlocked(&call, e))
 			return 0;
 	} while (!weir_table_lock(&l->table, e, &word));

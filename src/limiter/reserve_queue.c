@@ -259,7 +259,7 @@ static void serve(struct weir_reserve_waiter *w, struct weir_entry *e, u64 *word
  */
 static bool serve_one(struct weir_reserve_queue *q, struct weir_entry *e, u64 *word)
 {
-	struct weir_reserve_waiter *w = weir_reserve_first(q);
+	struct weir_reserve_waiter *first = weir_reserve_first(q), *w = first;
 	struct weir_decision d;
 	enum weir_reserve_outcome outcome;
 	u64 due;
@@ -274,7 +274,9 @@ static bool serve_one(struct weir_reserve_queue *q, struct weir_entry *e, u64 *w
 			return false;
 		}
 		w = soonest_of(q);
-		weir_limiter_now(&w->call);
+		/* at the same moment: later, the first might pass */
+		w->call.p = first->call.p;
+		w->call.now = first->call.now;
 		weir_reserve_peek(w, *word, &d);
 		outcome = WEIR_RESERVE_REFUSE;
 	}

@@ -382,6 +382,8 @@ bool serial_model_serve(const struct serial_config *c, struct serial_state *s,
 		place++;
 	if (op.verdict == WEIR_ALLOWED ? place : s->now + slack < op.arg)
 		return false;
+	if (op.verdict != WEIR_ALLOWED && !place && fits(&v, &op))
+		return false;
 	k->nwaiting--;
 	k->tokens -= op.n;
 	memmove(&k->waiting[place], &k->waiting[place + 1], k->nwaiting - place);
