@@ -240,8 +240,9 @@ static bool word_read(struct breaker_call *call, const struct weir_entry *e, u64
 	call->now = weir_table_now(&call->b->table);
 	/* pairs with the same: a later change has a later time, and is seen below */
 	smp_rmb();
-	return READ_ONCE(e->at) == *at && !(*word & WEIR_ENTRY_LOCKED) &&
-	       (u64)atomic64_read(&e->word) == *word;
+	/* the word first, the end belongs to it: pairs with the release in weir_entry_end() */
+	return !(*word & WEIR_ENTRY_LOCKED) &&
+	       (u64)atomic64_read_acquire(&e->word) == *word && READ_ONCE(e->at) == *at;
 }
 
 static int try_op(struct breaker_call *call)

@@ -67,9 +67,9 @@ static bool lease_read(struct weir_roster *r, const struct weir_entry *e,
 	g->now = weir_table_now(&r->table);
 	/* pairs with the same: a later change has a later time */
 	smp_rmb();
-	if (READ_ONCE(e->lease) != l ||
-	    (l && weir_lease_expires(&l->state) != g->until) ||
-	    atomic64_read(&e->word) & WEIR_ENTRY_LOCKED)
+	/* the word first, the lease belongs to it: pairs with the release in weir_entry_end() */
+	if (atomic64_read_acquire(&e->word) & WEIR_ENTRY_LOCKED ||
+	    READ_ONCE(e->lease) != l || (l && weir_lease_expires(&l->state) != g->until))
 		return false;
 	g->l = g->until > g->now ? l : NULL;
 	return true;
