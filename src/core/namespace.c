@@ -34,8 +34,8 @@ MODULE_PARM_DESC(max_grants_per_uid, "grants of gates and breakers to one user's
 #define RESERVED	16
 
 static DEFINE_XARRAY(namespaces);	/* under its own lock; by owner */
-static u64 objects_sum;			/* M; WRITE_ONCE() */
-static u64 keys_sum;			/* M; WRITE_ONCE() */
+static u64 objects_sum;			/* L; WRITE_ONCE() */
+static u64 keys_sum;			/* L; WRITE_ONCE() */
 static struct weir_namespace *root;	/* its reference is the module's */
 static struct workqueue_struct *queue;
 
@@ -154,7 +154,7 @@ static int objects_check(const struct weir_namespace *ns, bool admin)
  * @keys: that it can have
  * @admin: for a client with CAP_SYS_ADMIN
  *
- * Context: registry mutex.
+ * Context: registry_lock.
  * Return: 0; -EDQUOT (the owner's cap), -ENOSPC (the host's): nothing has changed.
  */
 int weir_namespace_charge(struct weir_namespace *ns, u64 keys, bool admin)

@@ -23,15 +23,15 @@ struct weir_info;
 /**
  * struct weir_namespace - of one owner
  *
- * I: constant. M: registry mutex.
+ * I: constant. L: registry_lock.
  *
  * @owner:	I: a user of the host
  * @ref:	objects and clients
  * @creating:	held while an object of this owner is made: at most one at a time, so
- *		that of several creators of one name only one builds. Outside of the
- *		registry mutex.
- * @objects:	M: objects there are, or under construction
- * @keys:	M: sum of their max_keys
+ *		that of several creators of one name only one builds; and while one with a
+ *		folder is deleted. Outside registry_lock.
+ * @objects:	L: objects there are, or under construction
+ * @keys:	L: sum of their max_keys
  * @grants:	charged grants of its clients' holders, see weir_grant_charge()
  * @events:	the stream
  * @free:	when the last reference is gone

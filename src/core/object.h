@@ -146,8 +146,8 @@ struct weir_kind_ops {
 /**
  * struct weir_object - the common header
  *
- * I: set before the object is visible, then constant. M: registry mutex.
- * MR: written under the registry mutex, read under RCU. A: atomic.
+ * I: set before the object is visible, then constant. L: registry_lock.
+ * LR: written under registry_lock, read under RCU. A: atomic.
  *
  * @ops:	I: the kind
  * @type:	I: enum weir_counter_type or weir_algorithm
@@ -156,17 +156,17 @@ struct weir_kind_ops {
  * @owner:	I: of its namespace; in most cases @uid
  * @gid:	I: group
  * @id:		I: number, never used again
- * @dead:	MR: phase 1 has begun; WRITE_ONCE(), READ_ONCE()
+ * @dead:	LR: phase 1 has begun; WRITE_ONCE(), READ_ONCE()
  * @live:	A: uses of the storage, see above
  * @ref:	A: uses of the header: one for as long as live is not 0, and handles
- * @hash:	MR: in the registry's chain for the name
+ * @hash:	LR: in the registry's chain for the name
  * @grant_lock:	inside an entry's lock
  * @grants:	@grant_lock: what holders have of it, until phase 3
  * @ns:		I: the owner's namespace, a reference until phase 3
- * @quota_keys: M: keys that the namespace is charged for, until phase 1; before the
+ * @quota_keys: L: keys that the namespace is charged for, until phase 1; before the
  *		object is visible, is to be charged for
- * @node:	its folder in sysfs, if it is root's: made before the object is visible; M:
- *		removed in phase 1
+ * @node:	its folder in sysfs, if it is root's: made before the object is visible,
+ *		removed in phase 1, both under @ns->creating
  * @rcu:	phase 2 to 3
  * @work:	phase 3
  * @free_rcu:	phase 4

@@ -5,6 +5,7 @@
 #include <linux/mutex.h>
 #include <linux/random.h>
 #include <linux/siphash.h>
+#include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/xarray.h>
 
@@ -16,20 +17,22 @@
 #define REGISTRY_BITS 12
 
 /*
- * M: mutex held to write. Readers of by_name and by_id are in an RCU read side.
+ * L: registry_lock held to write. Readers of by_name and by_id are in an RCU read side. It is
+ * no mutex: its holder, or a waiter that it was handed to, may be throttled by its cgroup, and
+ * users of all namespaces would wait for that.
  */
-static DEFINE_MUTEX(mutex);
-static DEFINE_HASHTABLE(by_name, REGISTRY_BITS);	/* M */
-static DEFINE_XARRAY_FLAGS(by_id, XA_FLAGS_ACCOUNT);	/* M; places: its own lock */
+static DEFINE_SPINLOCK(registry_lock);
+static DEFINE_HASHTABLE(by_name, REGISTRY_BITS);	/* L */
+static DEFINE_XARRAY_FLAGS(by_id, XA_FLAGS_ACCOUNT);	/* L; places: its own lock */
 static atomic64_t last_id = ATOMIC64_INIT(0);
-static u64 nr_visible;					/* M; WRITE_ONCE() */
+static u64 nr_visible;					/* L; WRITE_ONCE() */
 static siphash_key_t hash_key __ro_after_init;
 
 static struct workqueue_struct *queue;
 
 void weir_registry_assert_held(void)
 {
-	lockdep_assert_held(&mutex);
+	lockdep_assert_held(&registry_lock);
 }
 
 /* Run phase 3 of an object's death in a worker: it may sleep and take long. */
@@ -49,7 +52,7 @@ static struct weir_object *name_find(kuid_t owner, u32 kind, const char *name)
 	struct weir_object *o;
 
 	hash_for_each_possible_rcu(by_name, o, hash, name_hash(owner, kind, name),
-				   lockdep_is_held(&mutex))
+				   lockdep_is_held(&registry_lock))
 		if (o->ops->kind == kind && uid_eq(o->owner, owner) &&
 		    !strcmp(o->name, name))
 			return o;
@@ -127,31 +130,37 @@ static int object_charge(struct weir_object *o, bool admin)
 {
 	int err = -EEXIST;
 
-	mutex_lock(&mutex);
+	spin_lock(&registry_lock);
 	if (!name_find(o->owner, o->ops->kind, o->name))
 		err = weir_namespace_charge(o->ns, o->quota_keys, admin);
-	mutex_unlock(&mutex);
+	spin_unlock(&registry_lock);
 	return err;
 }
 
 static void object_uncharge(struct weir_object *o)
 {
-	mutex_lock(&mutex);
+	spin_lock(&registry_lock);
 	weir_namespace_uncharge(o->ns, o->quota_keys);
-	mutex_unlock(&mutex);
+	spin_unlock(&registry_lock);
 }
 
 /* Cannot fail: the object is complete, and its place in by_id is reserved. */
 static void object_publish(struct weir_object *o)
 {
 	kref_get(&o->ref);	/* the caller's; the first is the registry's */
-	mutex_lock(&mutex);
+	spin_lock(&registry_lock);
 	WARN_ON_ONCE(xa_is_err(xa_store(&by_id, o->id, o, 0)));
 	/* emit the event first, so that events of other callers on this object follow it */
 	weir_event_object(o, WEIR_EVENT_CREATED, 0, 0);
 	hash_add_rcu(by_name, &o->hash, name_hash(o->owner, o->ops->kind, o->name));
 	WRITE_ONCE(nr_visible, nr_visible + 1);
-	mutex_unlock(&mutex);
+	spin_unlock(&registry_lock);
+}
+
+/* Objects of other users than root are not shown in sysfs. */
+static bool is_shown(const struct weir_object *o)
+{
+	return uid_eq(o->owner, GLOBAL_ROOT_UID);
 }
 
 /* Build the storage and the sysfs folder. The creation lock of the owner is held. */
@@ -166,8 +175,7 @@ static int object_build(struct weir_object *o)
 	if (err)
 		return err;
 	err = o->ops->build(o);
-	/* objects of other users than root are not shown in sysfs */
-	if (!err && uid_eq(o->owner, GLOBAL_ROOT_UID))
+	if (!err && is_shown(o))
 		err = weir_sysfs_add(o);
 	if (err)
 		xa_release(&by_id, o->id);
@@ -210,18 +218,36 @@ u64 weir_registry_objects(void)
 	return READ_ONCE(nr_visible);
 }
 
-/* Phase 1 of an object's death. */
-static void object_unlink(struct weir_object *o)
+/* Phase 1 of an object's death: 0, or -ENODEV if another caller was first. */
+static int object_unlink(struct weir_object *o)
 {
-	lockdep_assert_held(&mutex);
-	WRITE_ONCE(o->dead, true);
-	hash_del_rcu(&o->hash);
-	xa_erase(&by_id, o->id);
-	WRITE_ONCE(nr_visible, nr_visible - 1);
-	if (o->node)
+	int err = -ENODEV;
+
+	spin_lock(&registry_lock);
+	if (!o->dead) {
+		err = 0;
+		WRITE_ONCE(o->dead, true);
+		hash_del_rcu(&o->hash);
+		xa_erase(&by_id, o->id);
+		WRITE_ONCE(nr_visible, nr_visible - 1);
+		weir_namespace_uncharge(o->ns, o->quota_keys);
+		weir_event_object(o, WEIR_EVENT_DELETED, 0, 0);
+	}
+	spin_unlock(&registry_lock);
+	return err;
+}
+
+/* The same for an object with a folder: nobody makes one of that name until it is gone. */
+static int object_unlink_shown(struct weir_object *o)
+{
+	int err;
+
+	mutex_lock(&o->ns->creating);
+	err = object_unlink(o);
+	if (!err)
 		weir_sysfs_remove(o);
-	weir_namespace_uncharge(o->ns, o->quota_keys);
-	weir_event_object(o, WEIR_EVENT_DELETED, 0, 0);
+	mutex_unlock(&o->ns->creating);
+	return err;
 }
 
 /**
@@ -232,16 +258,11 @@ static void object_unlink(struct weir_object *o)
  */
 int weir_registry_delete(struct weir_object *o)
 {
-	bool first;
+	int err = is_shown(o) ? object_unlink_shown(o) : object_unlink(o);
 
-	mutex_lock(&mutex);
-	first = !o->dead;
-	if (first)
-		object_unlink(o);
-	mutex_unlock(&mutex);
-	if (!first)
-		return -ENODEV;
-	/* not in the mutex: there may be many that wait */
+	if (err)
+		return err;
+	/* without a lock: there may be many that wait */
 	if (o->ops->on_delete)
 		o->ops->on_delete(o);
 	weir_object_live_put(o);
@@ -256,14 +277,14 @@ int weir_registry_change(struct weir_object *o, u64 keys, u64 mask, bool admin)
 {
 	int err = -ENODEV;
 
-	mutex_lock(&mutex);
+	spin_lock(&registry_lock);
 	if (!o->dead)
 		err = weir_namespace_recharge(o->ns, o->quota_keys, keys, admin);
 	if (!err) {
 		o->quota_keys = keys;
 		weir_event_object(o, WEIR_EVENT_CHANGED, mask, 0);
 	}
-	mutex_unlock(&mutex);
+	spin_unlock(&registry_lock);
 	return err;
 }
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The registry: all objects by owner, kind and name, and by number. Look-ups take no
- * lock. Creating and deleting take one mutex, which makes "exactly one winner"
+ * lock. Creating and deleting take one spinlock, which makes "exactly one winner"
  * and exact caps simple.
  *
  * LOCK ORDER, outer to inner (docs/locking.md says why):
  *
  *	set_lock		mutex		of a limiter or gate: one live change at a time
- *	namespace->creating	mutex		one object of an owner is made
- *	registry mutex		mutex		names, numbers, caps
+ *	namespace->creating	mutex		an object of the owner is made (root: or deleted)
+ *	(sysfs)					taken inside creating
+ *	registry_lock		spinlock	names, numbers, caps
  *	namespaces' table	spinlock	namespaces by owner; a leaf
- *	(sysfs)					taken inside the registry's, to remove a folder
  *	expiry->lock		spinlock, BH	raising bounds
  *	stripe of a table	spinlock, BH	links and entries of its buckets; transactions
  *						and such claims hold several, in the order of
@@ -27,7 +27,7 @@
  * No memory is asked for with any of them held but set_lock and creating, and no user's
  * memory is touched. Below the mutexes nothing sleeps. No show function of sysfs takes a
  * mutex but taking, whose holder waits for nothing, so a folder can be removed under
- * the registry's.
+ * creating.
  */
 #ifndef _WEIR_REGISTRY_H
 #define _WEIR_REGISTRY_H

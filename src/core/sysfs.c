@@ -94,7 +94,7 @@ int weir_sysfs_add(struct weir_object *o)
 	return err;
 }
 
-/* Remove an object's folder; waits for running show functions. Context: registry mutex. */
+/* Remove an object's folder; waits for running show functions. Context: namespace->creating. */
 void weir_sysfs_remove(struct weir_object *o)
 {
 	struct weir_sysfs_node *node = o->node;
