@@ -10,7 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static inline void fd_send(int to, int fd)
+/* Without a wait: whether it was sent. */
+static inline bool fd_send_try(int to, int fd)
 {
 	union {
 		struct cmsghdr head;
@@ -26,11 +27,17 @@ static inline void fd_send(int to, int fd)
 	control.head.cmsg_type = SCM_RIGHTS;
 	control.head.cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
-	if (sendmsg(to, &message, 0) != 1)
+	return sendmsg(to, &message, MSG_DONTWAIT) == 1;
+}
+
+static inline void fd_send(int to, int fd)
+{
+	if (!fd_send_try(to, fd))
 		abort();
 }
 
-static inline int fd_receive(int from)
+/* @flags: MSG_DONTWAIT or 0. Return: the descriptor; -1: there is none. */
+static inline int fd_receive_flags(int from, int flags)
 {
 	union {
 		struct cmsghdr head;
@@ -41,11 +48,20 @@ static inline int fd_receive(int from)
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1,
 				  .msg_control = &control,
 				  .msg_controllen = sizeof(control) };
-	int fd;
+	int fd = -1;
 
-	if (recvmsg(from, &message, 0) != 1)
+	if (recvmsg(from, &message, flags) == 1 &&
+	    message.msg_controllen >= CMSG_LEN(sizeof(int)))
+		memcpy(&fd, CMSG_DATA(&control.head), sizeof(fd));
+	return fd;
+}
+
+static inline int fd_receive(int from)
+{
+	int fd = fd_receive_flags(from, 0);
+
+	if (fd < 0)
 		abort();
-	memcpy(&fd, CMSG_DATA(&control.head), sizeof(fd));
 	return fd;
 }
 
