@@ -67,7 +67,7 @@ test-all:					## every test in its long form, for hours
 	@scripts/bootstrap test
 	@tests/run --all $(TESTARGS)
 
-torture:					## serial orders for as long as is wanted
+torture:					## serial orders and hostile calls, for long
 	@scripts/bootstrap test
 	@tests/torture $(TORTUREARGS)
 
