@@ -396,7 +396,7 @@ static void expire_some(void *arg)
 	entries_expire(arg, 120);
 }
 
-/* Others expire at any point of an entry's coming: the same. */
+/* The same while entries expire at any point of the insertion of another one. */
 static void expiry_lower_interrupted(struct kunit *test)
 {
 	const unsigned int nbuckets = 1 << 13;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What makes a limiter's configuration (src/limiter/limiter_config.c). */
+/* Checks and changes of a limiter's configuration (src/limiter/limiter_config.c). */
 
 #include <kunit/test.h>
 

@@ -278,7 +278,7 @@ static void quota_reserve(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, register_as_admin("y", 7, 0));
 	KUNIT_EXPECT_EQ(test, -ENOSPC, register_as_admin("z", 0, 0));
 	KUNIT_EXPECT_EQ(test, 0, delete_by_name(LIMITER, "name-1"));
-	/* what others have of it is not theirs to have again */
+	/* the share of administrators is not for other users, although one has deleted an object */
 	KUNIT_EXPECT_EQ(test, -ENOSPC, object_register(COUNTER, "x", 1, 0, NULL));
 	KUNIT_EXPECT_EQ(test, 0, register_as_admin("z", 0, 2));
 	/* nor does the cap of an owner bind an administrator */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A circuit breaker (src/lib/circuit.h) on the bench: one at a time, with what it said last. */
+/* A circuit breaker (src/lib/circuit.h) for tests: one state, and its last answer. */
 #ifndef _WEIR_KUNIT_CIRCUIT_BENCH_H
 #define _WEIR_KUNIT_CIRCUIT_BENCH_H
 

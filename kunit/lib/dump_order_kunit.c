@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a dump tells of hashes: cursors are a permutation, neighbours are no neighbours. */
+/* A dump does not reveal hashes: cursors are a permutation, and neighbours in a dump are not
+ * neighbours in the table. */
 
 #include <kunit/test.h>
 

@@ -248,7 +248,7 @@ static void score_idle_at_is_exact(struct kunit *test)
 	}
 }
 
-/* A clock that lags brings nothing back and forgets nothing. */
+/* A reading of a clock that lags neither restores nor fades strikes. */
 static void score_lag_moves_nothing(struct kunit *test)
 {
 	struct prng p = prng_seed(test, 0x5eed0505);

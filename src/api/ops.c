@@ -86,8 +86,8 @@ void weir_op_prefetch(struct weir_object *o, const struct weir_op_run *r, bool e
 }
 
 /*
- * All that needs no sleep, to an object from weir_op_object(). WEIR_OP_MUST_SLEEP: nothing
- * was done, weir_op_dispatch() will. Context: RCU read side, the one in which the object
+ * Perform an op without sleeping on an object from weir_op_object(). WEIR_OP_MUST_SLEEP:
+ * nothing was done; call weir_op_dispatch(). Context: the RCU read side in which the object
  * was found.
  */
 int weir_op_try(struct weir_client *c, struct weir_op_run *r, struct weir_object *o)

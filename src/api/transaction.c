@@ -436,7 +436,10 @@ static void charge(struct transaction *tx)
 	}
 }
 
-/* 0, or TX_AGAIN, and nothing has changed; *@refused decided, if any. */
+/*
+ * Return: 0, or TX_AGAIN: nothing has changed. *@refused: out: the item that is refused, or
+ * NULL.
+ */
 static int decide(struct transaction *tx, struct tx_item **refused)
 {
 	struct weir_multi_key *k;

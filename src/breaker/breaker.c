@@ -176,8 +176,8 @@ static enum weir_circuit_call call_of(const struct weir_op *op)
 }
 
 /*
- * What needs no lock, of a state read at @call->now: ALLOW of a closed or an open key, a REPORT
- * that changes nothing. 0, or WEIR_OP_MUST_SLEEP.
+ * Perform an operation that needs no lock, on a state read at @call->now: ALLOW of a closed or an
+ * open key, or a REPORT that changes nothing. Return: 0, or WEIR_OP_MUST_SLEEP.
  */
 static int state_op(struct breaker_call *call, u64 word, u64 at)
 {

@@ -374,7 +374,7 @@ int weir_event_wait(const struct weir_event_reader *r)
 					READ_ONCE(r->next) != READ_ONCE(r->stream->next));
 }
 
-/* There are events, or a reader was set back, so that there may be something for it. */
+/* Wake readers: an event was added, or the position of a reader was set back. */
 void weir_event_wake(struct weir_event_stream *s)
 {
 	weir_pollers_wake(&s->readers, EPOLLIN | EPOLLRDNORM);

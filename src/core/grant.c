@@ -243,7 +243,7 @@ static struct weir_grant *grant_pin(struct weir_client *c, const struct weir_gra
 	return first;
 }
 
-/* @leave: if the grant is still there it leaves the tree, and goes with its object. */
+/* @leave: take the grant out of the tree, if it is there; the end of its object frees it. */
 static void grant_unpin(struct weir_client *c, struct weir_grant *g, bool leave)
 {
 	bool last;

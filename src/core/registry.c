@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* All objects, by name and by number. See registry.h. */
+/* The registry: all objects, by name and by number. See registry.h. */
 
 #include <linux/hashtable.h>
 #include <linux/mutex.h>

@@ -158,7 +158,7 @@ void weir_counter_snapshot_take(struct weir_counter *c, struct weir_histogram *h
 
 	mutex_lock(&c->taking);
 	slots_read(c, h);
-	/* taken late: concurrent readers wait for it */
+	/* lock as late as possible, because concurrent readers wait for it */
 	spin_lock_bh(&c->lock);
 	write_seqcount_begin(&c->base_seq);
 	for (i = 0; i < WEIR_HISTOGRAM_BUCKETS; i++) {

@@ -77,7 +77,7 @@ static int queue_async(struct weir_gate_waiter *w, struct weir_entry *e, u64 *wo
 	return weir_async_begin(w->g, w->c, w->grant, e, &w->async, w->op, word);
 }
 
-/* There is no permit for the caller now. Entry locked. */
+/* Queue or refuse a request for which no permits are free. Entry locked. */
 static int wait_for(struct weir_gate_waiter *w, struct weir_entry *e, u64 *word)
 {
 	struct weir_gate *g = w->g;
@@ -339,7 +339,7 @@ static int state(struct weir_gate_waiter *w, const struct weir_entry *e)
 	return 0;
 }
 
-/* What needs no memory. An entry with grants is not dropped. */
+/* Operations that need no memory. An entry with grants is not dropped. */
 static int held_op(struct weir_gate_waiter *w)
 {
 	u32 opcode = w->op->opcode;

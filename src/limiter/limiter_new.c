@@ -169,8 +169,9 @@ static int try_op(struct weir_limiter *l, struct weir_op *op, struct weir_key *k
  * @gfp: GFP_KERNEL; or GFP_NOWAIT: do not sleep, and look for room, in a table that is
  *	full, for a bounded time only. Not for RESERVE.
  *
- * As weir_limiter_op(), which answered WEIR_OP_MUST_SLEEP, and then the same to the limiter's
- * candidate if it has one. But:
+ * Call it after weir_limiter_op() has returned WEIR_OP_MUST_SLEEP. The operation is then mirrored
+ * to the candidate, if the limiter has one.
+ *
  * Context: GFP_KERNEL: may sleep; weir_object_live_get() holds the storage.
  * GFP_NOWAIT: process or softirq, in the same RCU read side.
  * Return: 0, -ENOENT, -ENOMEM, -ENOSPC; RESERVE: also -EINTR, -ENODEV.

@@ -232,7 +232,7 @@ int weir_reserve_join(struct weir_reserve_waiter *w, struct weir_reserve_queue *
 
 /* ------------------------------------------------------------ the timer */
 
-/* It is in no queue and has its answer: from here on its stack may be gone. */
+/* Wake a waiter that has left its queue and has its answer. After this its stack may be gone. */
 static void wake(struct weir_reserve_waiter *w)
 {
 	struct task_struct *task = w->task;

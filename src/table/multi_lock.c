@@ -109,7 +109,7 @@ void weir_multi_lock(struct weir_multi_lock *m)
 		key_find(&m->keys[i]);
 }
 
-/* Keys of a table that are wanted. */
+/* The number of wanted keys of a table. */
 unsigned int weir_multi_wanted(const struct weir_multi_lock *m, const struct weir_table *t)
 {
 	const struct weir_multi_key *k;

@@ -57,10 +57,10 @@ run weir gate run cli.plain --permits 2 -- weir gate show cli.plain --json
 json_is .stats.in_use 2 'or as many as it wants'
 run weir gate run cli.ip 192.0.2.7 -- weir gate show cli.ip 192.0.2.200
 output_is '4 of 5 free, 0 waiting' 'of a key, cut to the prefix'
-# the tool's own way with a pipe is not the command's
+# the tool ignores SIGPIPE, but its command does not inherit that
 run weir gate run cli.plain -- bash -c 'kill -PIPE $$; echo no'
 status_is 141 'SIGPIPE ends it, as anywhere'
-# what follows -- is not looked at
+# options after -- belong to the command
 run weir gate run cli.plain -- echo --wait -- --permits 9
 output_is '--wait -- --permits 9' 'options of the command are its own'
 # a script's own descriptors do not close ours

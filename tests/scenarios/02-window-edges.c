@@ -165,7 +165,7 @@ static void calibrate(struct windows *w, struct weir_limiter *login)
 			w->end_high = high;
 			continue;
 		}
-		/* later windows say the same, whole periods later */
+		/* the same in later windows, whole periods later */
 		while (low > w->end_high) {
 			low -= PERIOD;
 			high -= PERIOD;

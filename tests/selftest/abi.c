@@ -433,7 +433,7 @@ TEST_F(abi, longer_with_zeros)
 		EXPECT_EQ(0, call(self->w.fd, self->c->request, self->arg)) {
 			TH_LOG("%u more bytes", more[i]);
 		}
-		/* what the kernel does not know stays, or is filled with zeros */
+		/* members that the kernel does not have stay unchanged, or become zero */
 		for (__u32 b = 0; b < more[i]; b++)
 			ASSERT_EQ(0, self->arg[self->c->size + b]);
 		self->c->undo(&self->w, self->arg);

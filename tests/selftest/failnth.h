@@ -238,7 +238,7 @@ static inline void sweep(struct __test_metadata *_metadata,
 	sweep_run(_metadata, self, &sweep);
 }
 
-/* The taking back must not be what fails. */
+/* Inject no failure while the effects are undone. */
 static inline int then(FIXTURE_DATA(failnth) *self, int ret, int (*undo)(int, __u32),
 		       __u32 handle)
 {

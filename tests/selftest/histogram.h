@@ -13,7 +13,7 @@
 #define BUCKETS	WEIR_HISTOGRAM_BUCKETS
 #define WORDS	WEIR_HISTOGRAM_WORDS
 
-/* How many lowest bits of a value its bucket does not know. */
+/* The number of low bits in which the values of one bucket differ. */
 static inline unsigned int bucket_bits(__u64 value)
 {
 	unsigned int s = 0;

@@ -95,7 +95,7 @@ static bool is_whole(const struct weir_histogram *h)
 
 #define BATCH	512
 
-/* As fast as it goes, until the flag is up. */
+/* Observe without a pause until the flag is set. */
 static int observe_batches(struct crowd *crowd, unsigned int me, void *arg)
 {
 	static struct weir_op ops[BATCH];

@@ -71,7 +71,7 @@ TEST_F(owner, restriction)
 	close(fd);
 }
 
-/* A duplicate has what the client has left, and giving up more is its own matter. */
+/* A duplicate begins with the powers that the client has left; later each loses its own. */
 TEST_F(owner, restricted_duplicate)
 {
 	int fd, copy, again;

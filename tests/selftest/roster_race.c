@@ -476,7 +476,7 @@ static int anything(struct crowd *crowd, unsigned int me, void *arg)
 			ret = claims_run(fd, ops, 2);
 		}
 		if (ret == -ENODEV) {
-			/* what it had there goes with the handle */
+			/* closing the handle frees the grants of the dead roster */
 			handle_close(fd, r);
 			r = 0;
 			self->s->gone++;

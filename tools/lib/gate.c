@@ -8,8 +8,9 @@
 #include "internal.h"
 
 /*
- * A gate of a handle, which is closed again if that fails. What keys it has the kernel
- * tells; not without OBSERVE, and then it judges keys by their length alone.
+ * Make a gate of a handle; on failure the handle is closed. The kernel tells the type of its
+ * keys, but only with OBSERVE. Without it the library does not check keys; the kernel checks
+ * their length.
  */
 static struct weir_gate *gate_new(struct weir *weir, uint32_t handle)
 {

@@ -994,9 +994,9 @@ int weir_gate_try(struct weir_gate *gate, const struct weir_key *key,
  *	case WEIR_QUEUED: when_writable(weir_fd(weir), ask_again); break;
  *
  * Each tag has at most one request for each key. POLLOUT is reported for the client, for all
- * its keys and tags: a program that queues for many keys asks for each of them then, by
- * weir_submit(), or opens a client for each. Once its end was returned the request is gone; the next
- * call makes a new one.
+ * its keys and tags. So a program that queues for many keys then repeats the call for each of
+ * them, for example with weir_submit(), or opens a client for each. After a call has returned
+ * the result of a request, the next call makes a new one.
  *
  * Return: WEIR_ALLOWED: the permits are this holder's. WEIR_QUEUED: not yet. WEIR_LIMITED:
  *	not in time, or too many waiters; WEIR_FULL: the key is new, and max_keys are in use. -1:

@@ -1800,7 +1800,7 @@ struct weir_dup_client {
  * read(), lseek(), poll() and INFO go by that stream from then on, the file position is
  * the next event to come, or, back at the opener's own, where it was left. A client can
  * choose one stream besides its own. A call that polls or reads meanwhile may go by
- * either. What the client may see of it is decided for each event.
+ * either. For each event it is checked whether the client may see it.
  *
  * Errors: EBUSY (another one was chosen before), ENOENT (no such user here), EPERM,
  * ENOMEM, EINVAL, EFAULT, E2BIG.
