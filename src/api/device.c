@@ -91,10 +91,8 @@ static loff_t device_llseek(struct file *file, loff_t offset, int whence)
 	else if (whence != SEEK_SET || offset < 0 || offset > next)
 		err = -EINVAL;
 	else
-		WRITE_ONCE(r->next, offset);
+		weir_event_seek(r, offset);
 	mutex_unlock(&c->event_lock);
-	if (!err)
-		weir_event_wake(r->stream);
 	return err ?: offset;
 }
 

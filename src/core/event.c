@@ -46,7 +46,9 @@ static struct workqueue_struct *queue;
 
 static void readers_wake(struct work_struct *work)
 {
-	weir_event_wake(container_of(work, struct weir_event_stream, wake));
+	struct weir_event_stream *s = container_of(work, struct weir_event_stream, wake);
+
+	weir_pollers_wake(&s->readers, EPOLLIN | EPOLLRDNORM);
 }
 
 void weir_event_stream_init(struct weir_event_stream *s)
@@ -153,10 +155,7 @@ static void slot_end(struct weir_event_stream *s, struct event_slot *slot, u32 k
 
 static void readers_tell(struct weir_event_stream *s)
 {
-	/*
-	 * wq_has_sleeper() has the barrier that pairs with set_current_state() of a
-	 * waiting task, and with the one in weir_event_poll()
-	 */
+	/* wq_has_sleeper() has the barrier that pairs with the one in reader_behind() */
 	if (wq_has_sleeper(&s->readers))
 		queue_work(queue, &s->wake);
 }
@@ -367,20 +366,7 @@ ssize_t weir_event_read(struct weir_event_reader *r, const struct cred *cred,
 	return filled;
 }
 
-/* Sleep until there may be something for the reader: 0 or -ERESTARTSYS. */
-int weir_event_wait(const struct weir_event_reader *r)
-{
-	return wait_event_interruptible(r->stream->readers,
-					READ_ONCE(r->next) != READ_ONCE(r->stream->next));
-}
-
-/* Wake readers: an event was added, or the position of a reader was set back. */
-void weir_event_wake(struct weir_event_stream *s)
-{
-	weir_pollers_wake(&s->readers, EPOLLIN | EPOLLRDNORM);
-}
-
-/* Called with the lock of the queue: leave the queue, and wake the pollers. */
+/* Called with the lock of the queue: leave the queue, and wake the tasks of this file. */
 static int poller_wake(wait_queue_entry_t *wait, unsigned int mode, int flags, void *key)
 {
 	struct weir_event_reader *r = container_of(wait, struct weir_event_reader, wait);
@@ -413,6 +399,28 @@ static void reader_arm(struct weir_event_reader *r)
 	spin_unlock_irq(&readers->lock);
 }
 
+/* Whether there are records, seen or not. If not, the next one wakes the file's pollers. */
+static bool reader_behind(struct weir_event_reader *r)
+{
+	reader_arm(r);
+	/* enqueue first, then look; pairs with wq_has_sleeper() in readers_tell() */
+	smp_mb();
+	return READ_ONCE(r->next) != READ_ONCE(r->stream->next);
+}
+
+/* Sleep until there may be something for the reader: 0 or -ERESTARTSYS. */
+int weir_event_wait(struct weir_event_reader *r)
+{
+	return wait_event_interruptible(*r->pollers, reader_behind(r));
+}
+
+/* Move the reader to @next. Tasks of its file that wait may find something there. */
+void weir_event_seek(struct weir_event_reader *r, u64 next)
+{
+	WRITE_ONCE(r->next, next);
+	weir_pollers_wake(r->pollers, EPOLLIN | EPOLLRDNORM);
+}
+
 /**
  * weir_event_poll - check whether a read would return an event
  * @r: the reader; moved past events it may not see, unless another caller has moved it
@@ -433,10 +441,7 @@ __poll_t weir_event_poll(struct weir_event_reader *r, const struct cred *cred,
 
 	if (!(poll_requested_events(wait) & (EPOLLIN | EPOLLRDNORM)))
 		return 0;
-	reader_arm(r);
-	/* enqueue first, then look; pairs with wq_has_sleeper() in readers_tell() */
-	smp_mb();
-	found = ring_find(r->stream, &at, cred, &slot);
+	found = reader_behind(r) && ring_find(r->stream, &at, cred, &slot);
 	if (at != old)
 		cmpxchg(&r->next, old, at);
 	return found ? EPOLLIN | EPOLLRDNORM : 0;

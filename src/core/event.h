@@ -29,7 +29,7 @@ struct weir_object;
  * @lock:	taken with interrupts off
  * @ring:	set once, under @lock, before the first record; NULL: there is none
  * @next:	number of the next record; written under @lock
- * @readers:	tasks that wait
+ * @readers:	files with tasks that wait
  * @wake:	wakes them: not done by the writer, which may hold a lock of a table
  */
 struct weir_event_stream {
@@ -46,10 +46,9 @@ struct weir_event_stream {
  * @next: number of the next record to read; written by the one reader at a time with
  *	WRITE_ONCE(), and by poll() with cmpxchg(), which moves it past what this reader
  *	may not see
- * @wait: in the queue of the stream's readers after a poll for input, until the next event.
- *	A file that is not polled for input is not in the queue, and an event does nothing to
- *	it.
- * @pollers: woken by that event
+ * @wait: in the queue of the stream's readers after a poll for input, or while a read() waits,
+ *	until the next event. Otherwise an event does nothing to the file.
+ * @pollers: the file's tasks that wait; woken by that event, and by lseek()
  */
 struct weir_event_reader {
 	struct weir_event_stream *stream;
@@ -76,8 +75,8 @@ void weir_event_reader_init(struct weir_event_reader *r, struct weir_event_strea
 void weir_event_reader_end(struct weir_event_reader *r);
 ssize_t weir_event_read(struct weir_event_reader *r, const struct cred *cred,
 			char __user *buffer, size_t length);
-int weir_event_wait(const struct weir_event_reader *r);
-void weir_event_wake(struct weir_event_stream *s);
+int weir_event_wait(struct weir_event_reader *r);
+void weir_event_seek(struct weir_event_reader *r, u64 next);
 __poll_t weir_event_poll(struct weir_event_reader *r, const struct cred *cred,
 			 poll_table *wait);
 

@@ -25,4 +25,20 @@ static inline void until_asleep(pid_t pid)
 	}
 }
 
+/* Times that a thread went to sleep: one more if it was woken for nothing. -1: there is none. */
+static inline long sleep_count(pid_t tid)
+{
+	char path[64], line[256];
+	long n = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", tid);
+	file = fopen(path, "r");
+	while (file && fgets(line, sizeof(line), file))
+		sscanf(line, "voluntary_ctxt_switches: %ld", &n);
+	if (file)
+		fclose(file);
+	return n;
+}
+
 #endif /* _WEIR_SELFTEST_ASLEEP_H */

@@ -123,6 +123,27 @@ TEST_F(event, seek_wakes_a_reader)
 	close(fd);
 }
 
+/* lseek wakes those that wait with the same file, and no others. */
+TEST_F(event, seek_wakes_no_other)
+{
+	int status;
+	long before;
+	__u32 handle;
+	pid_t pid = reader_fork(0);
+
+	until_asleep(pid);
+	before = sleep_count(pid);
+	ASSERT_LT(0, before);
+	for (int i = 0; i < 20; i++) {
+		ASSERT_EQ((off_t)self->from, lseek(self->reader, self->from, SEEK_SET));
+		until_asleep(pid);
+	}
+	EXPECT_EQ(before, sleep_count(pid));
+	ASSERT_EQ(0, sum_create(self->fd, OURS "event-n", 1, &handle));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(128 + WEIR_EVENT_CREATED, WEXITSTATUS(status));
+}
+
 static bool trace_write(const char *file, const char *text)
 {
 	char path[128];

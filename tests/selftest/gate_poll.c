@@ -357,22 +357,6 @@ static void poller_begin(struct poller *p, int fd, short events)
 	until_asleep(p->tid);
 }
 
-/* Times that a thread of ours went to sleep: one more if it was woken for nothing. */
-static long sleeps(const struct poller *p)
-{
-	char path[64], line[128];
-	long n = -1;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/status", p->tid);
-	file = fopen(path, "r");
-	while (file && fgets(line, sizeof(line), file))
-		sscanf(line, "voluntary_ctxt_switches: %ld", &n);
-	if (file)
-		fclose(file);
-	return n;
-}
-
 /*
  * Only the client whose request was granted is woken; neither other clients nor those that wait
  * for events.
@@ -393,16 +377,16 @@ TEST_F(gate_poll, wakes_one)
 	give(self, 1);
 	until_asleep(granted.tid);
 	EXPECT_EQ(0, granted.over);
-	others = sleeps(&other);
-	readers = sleeps(&events);
+	others = sleep_count(other.tid);
+	readers = sleep_count(events.tid);
 	ASSERT_LE(0, others);
 	give(self, 1);
 	pthread_join(granted.thread, NULL);
 	EXPECT_EQ(POLLOUT, granted.revents);
 	until_asleep(other.tid);
 	until_asleep(events.tid);
-	EXPECT_EQ(others, sleeps(&other));
-	EXPECT_EQ(readers, sleeps(&events));
+	EXPECT_EQ(others, sleep_count(other.tid));
+	EXPECT_EQ(readers, sleep_count(events.tid));
 	EXPECT_EQ(0, other.over);
 	EXPECT_EQ(0, events.over);
 	give(self, 1);
