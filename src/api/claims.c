@@ -13,7 +13,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "core/client.h"
+#include "core/handle.h"
 #include "api/ops.h"
 #include "roster/roster.h"
 #include "table/multi_lock.h"

@@ -11,7 +11,7 @@
 #include <linux/indirect_call_wrapper.h>
 
 #include "api/ops.h"
-#include "core/client.h"
+#include "core/handle.h"
 #include "limiter/limiter.h"
 
 const struct weir_op_desc *weir_op_descs[WEIR_OPCODES] __ro_after_init;
@@ -131,7 +131,5 @@ int weir_op_dispatch(struct weir_client *c, struct weir_op_run *r)
 	rcu_read_unlock();
 	if (err == WEIR_OP_MUST_SLEEP)
 		err = op_run(c, r, o);
-	if (unlikely(err == -ENODEV) && r->desc->traits & WEIR_OPF_COLLECT)
-		weir_handle_told_dead(c, r->op.handle);
 	return err;
 }

@@ -17,7 +17,7 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
-#include "core/client.h"
+#include "core/handle.h"
 #include "api/ioctl.h"
 #include "api/ops.h"
 #include "core/uaccess.h"

@@ -19,7 +19,7 @@
 #include <linux/uaccess.h>
 
 #include "limiter/candidate.h"
-#include "core/client.h"
+#include "core/handle.h"
 #include "counter/counter.h"
 #include "limiter/limiter.h"
 #include "api/ops.h"

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A client: one open file of /dev/weir, with its handles and its place in the event
+ * A client: one open file of /dev/weir, with its handles (handle.h) and its place in the event
  * stream. Every process that has the file shares the client.
  */
 #ifndef _WEIR_CLIENT_H
 #define _WEIR_CLIENT_H
 
 #include <linux/atomic.h>
-#include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
@@ -21,30 +20,6 @@
 
 struct cred;
 struct file;
-struct weir_object;
-
-#define WEIR_HANDLES_MAX	65536
-
-/**
- * struct weir_handle - a client's reference to an object
- * @object:	holds a reference to its header
- * @id:		its number
- * @rights:	WEIR_RIGHT_*, decided when the handle was made; bits are only ever cleared
- * @told_dead:	an operation was answered ENODEV, or the handle is closed; the client's
- *		lock, as for the next two
- * @nr_requests: of @requests
- * @requests:	requests made with it that outlived the object, see request.h
- * @rcu:	operations look handles up without a lock
- */
-struct weir_handle {
-	struct weir_object *object;
-	u32 id;
-	u32 rights;
-	bool told_dead;
-	u32 nr_requests;
-	struct list_head requests;
-	struct rcu_head rcu;
-};
 
 /**
  * struct weir_client - one open file
@@ -103,15 +78,6 @@ int weir_client_copy(struct weir_client *to, struct weir_client *from);
 void weir_client_close(struct weir_client *c);
 int weir_client_events(struct weir_client *c, kuid_t owner);
 
-struct weir_handle *weir_handle_reserve(struct weir_client *c, u32 rights);
-void weir_handle_cancel(struct weir_client *c, struct weir_handle *h);
-void weir_handle_bind(struct weir_client *c, struct weir_handle *h,
-		      struct weir_object *o);
-int weir_handle_narrow(struct weir_client *c, u32 id, u32 rights);
-int weir_handle_close(struct weir_client *c, u32 id);
-void weir_handle_told_dead(struct weir_client *c, u32 id);
-struct weir_object *weir_handle_object(struct weir_client *c, u32 id, u32 rights);
-
 /* Whether it has CAP_SYS_ADMIN. */
 static inline bool weir_client_admin(const struct weir_client *c)
 {
@@ -129,12 +95,6 @@ static inline struct weir_event_reader *weir_client_reader(struct weir_client *c
 static inline bool weir_client_lacks(const struct weir_client *c, u32 powers)
 {
 	return atomic_read(&c->restricted) & powers;
-}
-
-/* Context: RCU read side. */
-static inline struct weir_handle *weir_handle_find(struct weir_client *c, u32 id)
-{
-	return xa_load(&c->handles, id);
 }
 
 #endif /* _WEIR_CLIENT_H */

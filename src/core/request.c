@@ -3,7 +3,6 @@
 
 #include <linux/llist.h>
 #include <linux/percpu.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
@@ -11,6 +10,7 @@
 
 #include "core/client.h"
 #include "core/grant.h"
+#include "core/handle.h"
 #include "core/pollers.h"
 #include "core/request.h"
 
@@ -103,8 +103,8 @@ void weir_request_drop(struct weir_grant *g)
  * weir_request_orphan - the object is dead, and its storage will be freed
  * @g: the grant, whose request has ended
  *
- * If the handle is closed, the request cannot be collected any more. Closing removes the handle
- * before it locks the client, so one of the two finds the request.
+ * What is left of the request is that it counts, until its handle is closed. Closing removes
+ * the handle before it locks the client: a request of a closed handle does not count.
  *
  * Context: the entry is locked; RCU read side.
  */
@@ -116,47 +116,23 @@ void weir_request_orphan(struct weir_grant *g)
 
 	spin_lock_bh(&c->lock);
 	h = weir_handle_find(c, r->handle);
-	if (h && !h->told_dead) {
-		list_add_tail(&r->node, &h->requests);
-		h->nr_requests++;
-		r = NULL;
-	} else {
+	if (h)
+		h->requests++;
+	else
 		request_forget(c, r);
-	}
 	spin_unlock_bh(&c->lock);
-	/* pairs with the acquire in grant_step(): a client that closes finds it at the handle */
+	/* pairs with the acquire in grant_step() */
 	smp_store_release(&g->request, NULL);
-	if (r)
-		kfree_rcu(r, rcu);
+	kfree_rcu(r, rcu);
 }
 
-/**
- * weir_request_told_dead - an operation returned ENODEV, or the handle is closed
- * @c: the client
- * @h: the handle
- * @told: gets the requests that were made with it, for weir_request_free()
- */
-void weir_request_told_dead(struct weir_client *c, struct weir_handle *h,
-			    struct list_head *told)
+/* The handle is closed, and so its requests are collected whose object is gone. */
+void weir_request_handle_closed(struct weir_client *c, const struct weir_handle *h)
 {
 	spin_lock_bh(&c->lock);
-	h->told_dead = true;
-	list_splice_init(&h->requests, told);
-	c->requests -= h->nr_requests;
-	WRITE_ONCE(c->ended, c->ended - h->nr_requests);
-	h->nr_requests = 0;
+	c->requests -= h->requests;
+	WRITE_ONCE(c->ended, c->ended - h->requests);
 	spin_unlock_bh(&c->lock);
-}
-
-/* Context: may sleep. */
-void weir_request_free(struct list_head *told)
-{
-	struct weir_request *r, *next;
-
-	list_for_each_entry_safe(r, next, told, node) {
-		kfree_rcu(r, rcu);
-		cond_resched();
-	}
 }
 
 /* Detach this CPU's wake list; call before dropping the entry lock. */

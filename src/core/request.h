@@ -8,13 +8,11 @@
  *     cancelled: then it is gone without a report.
  *  2. It has ended, granted or not: poll() on the client's file reports POLLOUT.
  *  3. It is collected through its grant, or goes with the grant. If its object dies first, it
- *     leaves the grant and stays with the handle it was made with, until an operation with that
- *     handle returns ENODEV or the handle is closed.
+ *     is freed, but counts as ended until the handle that it was made with is closed.
  */
 #ifndef _WEIR_REQUEST_H
 #define _WEIR_REQUEST_H
 
-#include <linux/list.h>
 #include <linux/poll.h>
 #include <linux/rcupdate.h>
 #include <linux/types.h>
@@ -27,16 +25,14 @@ struct weir_handle;
 /**
  * struct weir_request - a request; first in a larger struct, which is freed with it
  *
- * C: the client's lock. E: the entry's lock. I: constant.
+ * E: the entry's lock. I: constant.
  *
- * @node:	C: in the handle's list, once the object is dead
  * @client:	I
  * @handle:	I: number of the handle that the request was made with
  * @ended: E to write, once; READ_ONCE()
  * @rcu:	a task that found the request in a queue may still look at it
  */
 struct weir_request {
-	struct list_head	node;
 	struct weir_client	*client;
 	u32			handle;
 	bool			ended;
@@ -48,9 +44,7 @@ int weir_request_begin(struct weir_client *c, u32 handle, struct weir_grant *g,
 void weir_request_end(struct weir_request *r);
 void weir_request_drop(struct weir_grant *g);
 void weir_request_orphan(struct weir_grant *g);
-void weir_request_told_dead(struct weir_client *c, struct weir_handle *h,
-			    struct list_head *told);
-void weir_request_free(struct list_head *told);
+void weir_request_handle_closed(struct weir_client *c, const struct weir_handle *h);
 struct llist_node *weir_request_wake_list(void);
 void weir_request_wake(struct llist_node *first);
 __poll_t weir_request_poll(struct weir_client *c);

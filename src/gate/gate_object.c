@@ -12,7 +12,6 @@
 
 #define KEYS_A_BUCKET	8	/* how long max_keys may make the chains */
 
-#define COLLECTS	(WEIR_OPF_TAG | WEIR_OPF_ALONE | WEIR_OPF_COLLECT)
 
 #define CONFIG_MIN_SIZE	offsetofend(struct weir_gate_config, prefix6)
 #define STATS_MIN_SIZE	sizeof(struct weir_gate_stats)
@@ -187,11 +186,11 @@ static struct attribute *gate_attrs[] = {
 
 static const struct weir_op_desc gate_opcodes[] = {
 	{ &weir_gate_ops, WEIR_OP_ACQUIRE, WEIR_RIGHT_USE,
-	  WEIR_OP_PTR | WEIR_OP_QUEUE | WEIR_OP_RELATIVE, COLLECTS,
+	  WEIR_OP_PTR | WEIR_OP_QUEUE | WEIR_OP_RELATIVE, WEIR_OPF_TAG | WEIR_OPF_ALONE,
 	  1, U32_MAX, 0, U64_MAX },
 	{ &weir_gate_ops, WEIR_OP_RELEASE, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_TAG,
 	  1, U32_MAX, 0, 0 },
-	{ &weir_gate_ops, WEIR_OP_CANCEL, WEIR_RIGHT_USE, WEIR_OP_PTR, COLLECTS,
+	{ &weir_gate_ops, WEIR_OP_CANCEL, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_TAG,
 	  0, 0, 0, 0 },
 	{ &weir_gate_ops, WEIR_OP_GATE_STATE, WEIR_RIGHT_OBSERVE, WEIR_OP_PTR,
 	  WEIR_OPF_TAG, 0, 0, 0, 0 },

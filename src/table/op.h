@@ -16,10 +16,9 @@
 /* &weir_op_desc.traits */
 #define WEIR_OPF_CHECK	0x1	/* WEIR_SUBMIT_ALL: if refused, none is performed */
 #define WEIR_OPF_ALONE	0x2	/* may wait, so it shares no RCU read side in a batch */
-#define WEIR_OPF_COLLECT 0x4	/* ENODEV collects what the caller has queued there */
-#define WEIR_OPF_TAG	0x8	/* about what a holder has, so it takes a tag */
-#define WEIR_OPF_JOIN	0x10	/* WEIR_SUBMIT_ALL: joins CHECKs, see &weir_kind_ops.join */
-#define WEIR_OPF_CLAIM	0x20	/* WEIR_SUBMIT_ALL: with others like it, see claims.c */
+#define WEIR_OPF_TAG	0x4	/* about what a holder has, so it takes a tag */
+#define WEIR_OPF_JOIN	0x8	/* WEIR_SUBMIT_ALL: joins CHECKs, see &weir_kind_ops.join */
+#define WEIR_OPF_CLAIM	0x10	/* WEIR_SUBMIT_ALL: with others like it, see claims.c */
 
 /**
  * struct weir_op_desc - an opcode

@@ -436,7 +436,7 @@ TEST_F(poll_owner, exec)
 
 /* ------------------------------------------------------------ the gate */
 
-/* In every state, and for every caller: the deletion is reported once, by the next operation. */
+/* In every state, and for every caller: the deletion is reported until the handle is closed. */
 TEST_F(poll_owner, deletion)
 {
 	__u32 again, other;
@@ -455,20 +455,22 @@ TEST_F(poll_owner, deletion)
 	ASSERT_EQ(0, object_delete(self->fd, self->gate));
 	EXPECT_TRUE(told(self->me));
 	EXPECT_TRUE(told(second));
-	/* another operation on the gate reports it, too */
 	EXPECT_EQ(-ENODEV, gate_release(second, other, NULL, 1));
-	EXPECT_TRUE(told(second));
-	/* another handle does not report it either */
-	EXPECT_EQ(-ENODEV, queue_cancel(self->me, again, NULL));
-	EXPECT_TRUE(told(self->me));
-	EXPECT_EQ(-ENODEV, mine(self, 4));
-	EXPECT_FALSE(told(self->me));
 	EXPECT_EQ(-ENODEV, queue_cancel(second, other, NULL));
+	EXPECT_TRUE(told(second));
+	EXPECT_EQ(-ENODEV, mine(self, 4));
+	EXPECT_TRUE(told(self->me));
+	/* the request was not made with this handle */
+	EXPECT_EQ(0, handle_close(self->me, again));
+	EXPECT_TRUE(told(self->me));
+	EXPECT_EQ(0, handle_close(self->me, self->mine));
+	EXPECT_FALSE(told(self->me));
+	EXPECT_EQ(0, handle_close(second, other));
 	EXPECT_FALSE(told(second));
 	close(second);
 }
 
-/* One answer covers all keys; a caller that closes its handle needs none. */
+/* Closing the handle collects the requests of all keys. */
 TEST_F(poll_owner, deletion_with_keys)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_U64, 1);
@@ -491,6 +493,8 @@ TEST_F(poll_owner, deletion_with_keys)
 	EXPECT_TRUE(told(self->me));
 	EXPECT_TRUE(told(second));
 	EXPECT_EQ(-ENODEV, queue(self->me, other, &(__u64){ 3 }, 1, WEIR_NEVER));
+	EXPECT_TRUE(told(self->me));
+	EXPECT_EQ(0, handle_close(self->me, other));
 	EXPECT_FALSE(told(self->me));
 	EXPECT_EQ(0, handle_close(second, third));
 	EXPECT_FALSE(told(second));

@@ -1002,7 +1002,7 @@ int weir_gate_try(struct weir_gate *gate, const struct weir_key *key,
  *	not in time, or too many waiters; WEIR_FULL: the key is new, and max_keys are in use. -1:
  *	E2BIG, the gate has fewer permits; EINVAL, a request for another number is queued;
  *	EDEADLK, as weir_gate_acquire(); EMFILE, the client has WEIR_REQUESTS_MAX requests;
- *	ENODEV, the gate was deleted.
+ *	ENODEV, the gate was deleted: POLLOUT lasts until weir_gate_close().
  */
 int weir_gate_queue(struct weir_gate *gate, const struct weir_key *key,
 		    uint32_t permits, uint64_t timeout,

@@ -533,8 +533,8 @@ struct weir_limiter_stats {
  * A holder has at most one request for each key, so several tags can queue for one key. Other
  * ACQUIREs of the holder, which sleep, wait behind it. The request goes with the holder, as
  * permits do; it belongs to the holder and not to the handle, so CLOSE keeps it. When the gate
- * is deleted all its requests end: they are collected when an ACQUIRE or CANCEL with the handle
- * that they were made with returns ENODEV, or that handle is closed.
+ * is deleted all its requests end, and ACQUIRE and CANCEL return ENODEV: they are collected when
+ * the handle that they were made with is closed.
  */
 struct weir_gate_config {
 	__u32		size;
