@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Operations: each goes to the kind that has its opcode. submit.c has them from the
- * user, one or many; transaction.c and claims.c several at a time, all or none.
- *
- * Checks of limiters are what programs do most, and an indirect call costs as much as
- * half of one where it is a retpoline. So the limiter's functions are called directly.
+ * user, one or many; transaction.c several at a time, all or none.
  */
 
 #include <linux/err.h>
-#include <linux/indirect_call_wrapper.h>
 
+#include "api/kinds.h"
 #include "api/ops.h"
 #include "core/handle.h"
-#include "limiter/limiter.h"
 
 const struct weir_op_desc *weir_op_descs[WEIR_OPCODES] __ro_after_init;
 
@@ -46,7 +42,7 @@ int weir_op_check(struct weir_op_run *r)
 	if (op->n < desc->n_min || op->n > desc->n_max ||
 	    op->arg < desc->arg_min || op->arg > desc->arg_max)
 		return -EINVAL;
-	return INDIRECT_CALL_1(desc->kind->check, weir_op_check_key, r);
+	return weir_kind_check(desc->kind, r);
 }
 
 /**
@@ -71,7 +67,7 @@ struct weir_object *weir_op_object(const struct weir_handle *h, struct weir_op_r
 	if (!weir_object_alive(h->object))
 		return ERR_PTR(-ENODEV);
 	if (kind->key)
-		err = INDIRECT_CALL_1(kind->key, weir_limiter_op_key, h->object, r);
+		err = weir_kind_key(kind, h->object, r);
 	return err ? ERR_PTR(err) : h->object;
 }
 
@@ -81,8 +77,7 @@ struct weir_object *weir_op_object(const struct weir_handle *h, struct weir_op_r
  */
 void weir_op_prefetch(struct weir_object *o, const struct weir_op_run *r, bool entry)
 {
-	if (o->ops->prefetch)
-		INDIRECT_CALL_1(o->ops->prefetch, weir_limiter_op_prefetch, o, r, entry);
+	weir_kind_prefetch(o, r, entry);
 }
 
 /*
@@ -92,9 +87,7 @@ void weir_op_prefetch(struct weir_object *o, const struct weir_op_run *r, bool e
  */
 int weir_op_try(struct weir_client *c, struct weir_op_run *r, struct weir_object *o)
 {
-	if (!o->ops->try)
-		return WEIR_OP_MUST_SLEEP;
-	return INDIRECT_CALL_1(o->ops->try, weir_limiter_op_try, c, o, r);
+	return o->ops->try ? weir_kind_try(c, o, r) : WEIR_OP_MUST_SLEEP;
 }
 
 /* Keep the object for op_run(): WEIR_OP_MUST_SLEEP, or it is gone. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Operations: what submit.c (each by itself), transaction.c and claims.c (all or none)
- * have in common.
+ * Operations: what submit.c (each by itself) and transaction.c (all or none) have in common.
  */
 #ifndef _WEIR_OPS_H
 #define _WEIR_OPS_H
@@ -36,7 +35,6 @@ int weir_op_try(struct weir_client *c, struct weir_op_run *r, struct weir_object
 int weir_op_dispatch(struct weir_client *c, struct weir_op_run *r);
 
 int weir_transaction_run(struct weir_client *c, struct weir_op __user *ops, u32 count);
-int weir_claims_run(struct weir_client *c, struct weir_op __user *ops, u32 count);
 
 /* The row of an opcode, or NULL. */
 static __always_inline const struct weir_op_desc *weir_op_desc(unsigned int opcode)

@@ -37,6 +37,7 @@ struct weir_client;
 struct weir_grant;
 struct weir_op_desc;
 struct weir_table_ops;
+struct weir_tx_ops;
 struct weir_op_run;
 
 /* Nothing was done: perform the operation again from a context that may sleep. */
@@ -98,6 +99,7 @@ struct weir_abi_struct {
  * @run: perform an operation for which @try returned WEIR_OP_MUST_SLEEP. May sleep; live
  *	is held.
  * @run_holds_header: @run waits for user memory, so only the header is held for it
+ * @tx: how opcodes with WEIR_OPF_DECIDES decide together (table/transaction.h)
  * @join_check: for an opcode with WEIR_OPF_JOIN: make all checks that need the object; after
  *	that @join cannot fail. Context: as @try. 0, -EOPNOTSUPP, -EINVAL.
  * @join: perform the operation. Context: as @try, with keys locked.
@@ -135,6 +137,7 @@ struct weir_kind_ops {
 	int (*try)(struct weir_client *c, struct weir_object *o, struct weir_op_run *r);
 	int (*run)(struct weir_client *c, struct weir_object *o, struct weir_op_run *r);
 	bool run_holds_header;
+	const struct weir_tx_ops *tx;
 	int (*join_check)(const struct weir_op_run *r, struct weir_object *o);
 	void (*join)(const struct weir_op_run *r, struct weir_object *o);
 	int (*put)(const struct weir_op_run *r);

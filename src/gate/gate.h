@@ -4,7 +4,7 @@
  *
  * gate_queue.h has the order of the queue. gate.c acquires and releases permits. gate_grant.c
  * grants them to the queues. gate_async.c has requests that wait while their holder does not
- * sleep. gate_module.c serves other modules. gate_object.c creates, changes and shows gates.
+ * sleep. gate_kapi.c serves other modules. gate_object.c creates, changes and shows gates.
  * grant.h records what each holder has.
  */
 #ifndef _WEIR_GATE_H
@@ -70,8 +70,6 @@ int weir_gate_run(struct weir_client *c, struct weir_object *o, struct weir_op_r
 void weir_gate_account_grant(struct weir_gate *g, u32 n);
 void weir_gate_release_locked(struct weir_gate *g, struct weir_entry *e, u32 n);
 void weir_gate_unlock(struct weir_gate *g, struct weir_entry *e, u64 hash, u64 word);
-int weir_gate_take(struct weir_gate *g, const struct weir_key *key, u32 n);
-int weir_gate_give(struct weir_gate *g, const struct weir_key *key, u32 n);
 void weir_gate_give_back(struct weir_object *o, struct weir_grant *grant);
 void weir_gate_kick(struct weir_gate *g);
 void weir_gate_serve(struct work_struct *work);

@@ -12,7 +12,6 @@
 
 #define KEYS_A_BUCKET	8	/* how long max_keys may make the chains */
 
-
 #define CONFIG_MIN_SIZE	offsetofend(struct weir_gate_config, prefix6)
 #define STATS_MIN_SIZE	sizeof(struct weir_gate_stats)
 #define SET_ALL		(WEIR_SET_PERMITS | WEIR_SET_MAX_KEYS | WEIR_SET_QUEUE_MAX)

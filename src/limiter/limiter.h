@@ -17,6 +17,7 @@
 #include "table/op.h"
 
 struct weir_limiter;
+struct weir_tx;
 
 /**
  * struct weir_policy - a limiter's configuration, prepared
@@ -156,8 +157,11 @@ int weir_limiter_op_try(struct weir_client *c, struct weir_object *o,
 int weir_limiter_op_run(struct weir_client *c, struct weir_object *o,
 			struct weir_op_run *r);
 
+int weir_limiter_transact(struct weir_tx *tx);
+
 extern struct attribute *weir_limiter_attrs[];
 extern const struct weir_op_desc weir_limiter_opcodes[];
+extern const struct weir_tx_ops weir_limiter_tx;
 extern const struct weir_kind_ops weir_limiter_ops;
 
 static inline struct weir_limiter *weir_limiter(struct weir_object *o)

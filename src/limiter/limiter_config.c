@@ -341,6 +341,7 @@ const struct weir_kind_ops weir_limiter_ops = {
 	.keys		= weir_keyed_keys,
 	.attrs		= weir_limiter_attrs,
 	.opcodes	= weir_limiter_opcodes,
+	.tx		= &weir_limiter_tx,
 	.check		= weir_op_check_key,
 	.key		= weir_limiter_op_key,
 	.prefetch	= weir_limiter_op_prefetch,

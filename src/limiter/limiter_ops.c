@@ -40,7 +40,7 @@ int weir_limiter_op_run(struct weir_client *c, struct weir_object *o,
 }
 
 const struct weir_op_desc weir_limiter_opcodes[] = {
-	{ &weir_limiter_ops, WEIR_OP_CHECK, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_CHECK,
+	{ &weir_limiter_ops, WEIR_OP_CHECK, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_DECIDES,
 	  1, U32_MAX, 0, 0 },
 	{ &weir_limiter_ops, WEIR_OP_PEEK, WEIR_RIGHT_OBSERVE, WEIR_OP_PTR, 0,
 	  1, U32_MAX, 0, 0 },

@@ -20,10 +20,10 @@
 #define NO_ENTRY 3	/* one must be made */
 
 /* The key of an op that was checked: 0 or -EINVAL. */
-int weir_roster_key(struct weir_roster *r, const struct weir_op_run *run,
-		    struct weir_key *key)
+int weir_roster_key(struct weir_roster *r, struct weir_op_run *run)
 {
-	return weir_key_make(&r->spec, &r->table, weir_op_key_bytes(run), run->op.key_len, key);
+	return weir_key_make(&r->spec, &r->table, weir_op_key_bytes(run), run->op.key_len,
+			     &run->key);
 }
 
 /* The value, or where it is to go; NULL: there is none. */
@@ -203,14 +203,12 @@ static int try_op(struct weir_client *c, struct weir_roster *r, struct weir_op *
 int weir_roster_try(struct weir_client *c, struct weir_object *o, struct weir_op_run *run)
 {
 	struct weir_roster *r = weir_roster(o);
-	struct weir_key key;
-	int ret;
+	int ret = weir_roster_key(r, run);
 
-	ret = weir_roster_key(r, run, &key);
 	if (ret)
 		return ret;
 	do
-		ret = try_op(c, r, &run->op, &key, lease_of(run));
+		ret = try_op(c, r, &run->op, &run->key, lease_of(run));
 	while (ret == AGAIN);
 	return ret;
 }
@@ -270,8 +268,8 @@ static int look(struct weir_claim *claim, struct weir_entry *new)
 			weir_entry_free(new);
 		return -ENODEV;
 	}
-	e = new ? weir_table_link(t, &claim->key, new, 0, &word) :
-		  weir_table_find_locked(t, &claim->key, &word);
+	e = new ? weir_table_link(t, claim->key, new, 0, &word) :
+		  weir_table_find_locked(t, claim->key, &word);
 	if (!e && new)
 		return AGAIN;
 	if (!e)
@@ -294,7 +292,7 @@ static int perform(struct weir_claim *claim)
 		new = NULL;
 		if (ret != NO_ENTRY)
 			continue;
-		new = weir_table_new(&claim->r->table, &claim->key, GFP_KERNEL);
+		new = weir_table_new(&claim->r->table, claim->key, GFP_KERNEL);
 		if (new == ERR_PTR(-ENOSPC))
 			this_cpu_inc(claim->r->totals->full);
 		if (IS_ERR(new))
@@ -306,8 +304,10 @@ static int perform(struct weir_claim *claim)
 /* &weir_kind_ops.run */
 int weir_roster_run(struct weir_client *c, struct weir_object *o, struct weir_op_run *run)
 {
-	struct weir_claim claim = { .r = weir_roster(o), .op = &run->op, .c = c };
-	int ret = weir_roster_key(claim.r, run, &claim.key);
+	struct weir_claim claim = {
+		.r = weir_roster(o), .op = &run->op, .c = c, .key = &run->key,
+	};
+	int ret = weir_roster_key(claim.r, run);
 
 	if (ret)
 		return ret;

@@ -7,8 +7,8 @@
  * a lease exists only while it is locked, or when the table is freed.
  *
  * lease_state.h has the rules for operations on a lease; roster_lease.c makes and ends leases,
- * roster.c performs one operation, claims.c several claims as one, roster_object.c creates and
- * shows rosters, grant.h records the owners of leases.
+ * roster.c performs one operation, roster_transaction.c several claims as one, roster_object.c
+ * creates and shows rosters, grant.h records the owners of leases.
  */
 #ifndef _WEIR_ROSTER_H
 #define _WEIR_ROSTER_H
@@ -76,7 +76,7 @@ struct weir_roster_lease {
  * @r: the roster
  * @op: the operation; its result half is filled in
  * @c: the caller's client
- * @key: hashed
+ * @key: the key, hashed
  * @now: ns since the table's epoch, read with the entry locked
  * @new: the lease, NULL once an entry points to it
  * @memory: for a grant; NULL of a detached one, or if it was used
@@ -85,7 +85,7 @@ struct weir_claim {
 	struct weir_roster	*r;
 	struct weir_op		*op;
 	struct weir_client	*c;
-	struct weir_key		key;
+	const struct weir_key	*key;
 	u64			now;
 	struct weir_roster_lease *new;
 	struct weir_grant	*memory;
@@ -93,8 +93,7 @@ struct weir_claim {
 
 int weir_roster_try(struct weir_client *c, struct weir_object *o, struct weir_op_run *run);
 int weir_roster_run(struct weir_client *c, struct weir_object *o, struct weir_op_run *run);
-int weir_roster_key(struct weir_roster *r, const struct weir_op_run *run,
-		    struct weir_key *key);
+int weir_roster_key(struct weir_roster *r, struct weir_op_run *run);
 void weir_roster_give_back(struct weir_object *o, struct weir_grant *g);
 u64 weir_roster_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word,
 			u64 now);
@@ -119,6 +118,7 @@ int weir_roster_op_check(struct weir_op_run *r);
 int weir_roster_op_put(const struct weir_op_run *r);
 
 extern const struct weir_op_desc weir_roster_opcodes[];
+extern const struct weir_tx_ops weir_roster_tx;
 extern const struct weir_kind_ops weir_roster_ops;
 
 static inline struct weir_roster *weir_roster(struct weir_object *o)

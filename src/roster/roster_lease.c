@@ -177,6 +177,6 @@ void weir_claim_make(struct weir_claim *claim, struct weir_entry *e, bool linked
 	weir_lease_put(new, e);
 	claim->new = NULL;
 	if (linked || new->state.expires < before)
-		weir_table_update_expiry(&r->table, claim->key.hash, new->state.expires);
+		weir_table_update_expiry(&r->table, claim->key->hash, new->state.expires);
 	weir_lease_answer(claim->op, new, claim->now, claim->c);
 }

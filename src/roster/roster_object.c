@@ -149,6 +149,7 @@ const struct weir_kind_ops weir_roster_ops = {
 	.keys		= weir_keyed_keys,
 	.attrs		= roster_attrs,
 	.opcodes	= weir_roster_opcodes,
+	.tx		= &weir_roster_tx,
 	.check		= weir_roster_op_check,
 	.try		= weir_roster_try,
 	.run		= weir_roster_run,

@@ -47,6 +47,7 @@ struct weir_multi_key *weir_multi_add(struct weir_multi_lock *m, struct weir_tab
 	k->key = key;
 	k->stripe = weir_table_stripe(t, key->hash);
 	k->new = NULL;
+	k->tries = 0;
 	for (; at; at--) {
 		order = key_compare(&m->keys[m->order[at - 1]], k);
 		if (!order)

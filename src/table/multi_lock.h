@@ -30,6 +30,8 @@
  * @linked: @e was @new
  * @wanted: weir_multi_reserve() is to reserve a slot for it
  * @chain: number of entries in its chain, if @e is NULL
+ * @tries: how often room was found for it
+ * @owner: the caller's, constant
  */
 struct weir_multi_key {
 	struct weir_table	*t;
@@ -41,6 +43,8 @@ struct weir_multi_key {
 	bool			linked;
 	bool			wanted;
 	u16			chain;
+	u8			tries;
+	void			*owner;
 };
 
 /**

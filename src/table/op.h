@@ -14,11 +14,10 @@
 #define WEIR_OP_OUT	(sizeof(struct weir_op) - WEIR_OP_IN)
 
 /* &weir_op_desc.traits */
-#define WEIR_OPF_CHECK	0x1	/* WEIR_SUBMIT_ALL: if refused, none is performed */
+#define WEIR_OPF_DECIDES 0x1	/* WEIR_SUBMIT_ALL: see &weir_kind_ops.tx */
 #define WEIR_OPF_ALONE	0x2	/* may wait, so it shares no RCU read side in a batch */
 #define WEIR_OPF_TAG	0x4	/* about what a holder has, so it takes a tag */
-#define WEIR_OPF_JOIN	0x8	/* WEIR_SUBMIT_ALL: joins CHECKs, see &weir_kind_ops.join */
-#define WEIR_OPF_CLAIM	0x10	/* WEIR_SUBMIT_ALL: with others like it, see claims.c */
+#define WEIR_OPF_JOIN	0x8	/* WEIR_SUBMIT_ALL: joins those, see &weir_kind_ops.join */
 
 /**
  * struct weir_op_desc - an opcode

@@ -2,7 +2,7 @@
 /*
  * kapi_gate - gates and counters used by other modules, in process and softirq context
  *
- * tests/kmod/sample.c is such a module; see kapi.c. Its permits stay held until it releases
+ * tests/kmod/sample.c is such a module; see gate_kapi.c. Its permits stay held until it releases
  * them, whatever processes come and go.
  */
 #include "harness.h"

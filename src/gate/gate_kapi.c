@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Permits of other modules: no holder to look after, and no sleep. See kapi.c. */
+/* Permits of other modules: no holder to look after, and no sleep. See kapi.h. */
 
 #include <linux/err.h>
+#include <linux/export.h>
 #include <linux/gfp.h>
 
+#include <linux/weir.h>
+
+#include "core/kapi.h"
 #include "gate/gate.h"
 
 /* A caller that may not sleep is answered "full" after losing the last slot this often. */
@@ -50,16 +54,8 @@ static int take_locked(struct weir_gate *g, struct weir_entry *e, u32 n)
 	return WEIR_ALLOWED;
 }
 
-/**
- * weir_gate_take - permits for another module, if they are there
- * @g: the gate
- * @key: hashed
- * @n: how many, 1 or more
- *
- * Context: RCU read side; process or softirq.
- * Return: WEIR_ALLOWED, WEIR_LIMITED, WEIR_FULL; -E2BIG, -ENODEV, -ENOMEM.
- */
-int weir_gate_take(struct weir_gate *g, const struct weir_key *key, u32 n)
+/* Under RCU. WEIR_ALLOWED, WEIR_LIMITED, WEIR_FULL; -E2BIG, -ENODEV, -ENOMEM. */
+static int take(struct weir_gate *g, const struct weir_key *key, u32 n)
 {
 	struct weir_entry *e;
 	u64 word;
@@ -82,17 +78,8 @@ int weir_gate_take(struct weir_gate *g, const struct weir_key *key, u32 n)
 	return ret;
 }
 
-/**
- * weir_gate_give - release permits of other modules
- * @g: the gate
- * @key: hashed
- * @n: how many
- *
- * Context: RCU read side; process or softirq.
- *
- * Return: 0; -ENOENT: modules hold fewer.
- */
-int weir_gate_give(struct weir_gate *g, const struct weir_key *key, u32 n)
+/* Under RCU. 0; -ENOENT: modules hold fewer. */
+static int give(struct weir_gate *g, const struct weir_key *key, u32 n)
 {
 	struct weir_entry *e;
 	int err = -ENOENT;
@@ -109,3 +96,51 @@ int weir_gate_give(struct weir_gate *g, const struct weir_key *key, u32 n)
 	weir_gate_unlock(g, e, key->hash, word);
 	return err;
 }
+
+struct weir_gate *weir_gate_get(const char *name)
+{
+	struct weir_object *o = weir_kapi_get(WEIR_KIND_GATE, name);
+
+	return IS_ERR(o) ? ERR_CAST(o) : weir_gate(o);
+}
+EXPORT_SYMBOL_GPL(weir_gate_get);
+
+void weir_gate_put(struct weir_gate *gate)
+{
+	if (!IS_ERR_OR_NULL(gate))
+		weir_kapi_put(&gate->obj);
+}
+EXPORT_SYMBOL_GPL(weir_gate_put);
+
+/* Perform @act on the key, under RCU. */
+static __always_inline int gate_op(struct weir_gate *g, const void *bytes,
+				   unsigned int len, u32 permits,
+				   int (*act)(struct weir_gate *g,
+					      const struct weir_key *key, u32 n))
+{
+	struct weir_key key;
+	int ret = -ENODEV;
+
+	if (!permits)
+		return -EINVAL;
+	rcu_read_lock();
+	if (weir_object_alive(&g->obj))
+		ret = weir_key_make(&g->spec, &g->table, bytes, len, &key) ?:
+		      act(g, &key, permits);
+	rcu_read_unlock();
+	return ret;
+}
+
+int weir_gate_try_acquire(struct weir_gate *gate, const void *key,
+			  unsigned int key_len, u32 permits)
+{
+	return gate_op(gate, key, key_len, permits, take);
+}
+EXPORT_SYMBOL_GPL(weir_gate_try_acquire);
+
+int weir_gate_release(struct weir_gate *gate, const void *key, unsigned int key_len,
+		      u32 permits)
+{
+	return gate_op(gate, key, key_len, permits, give);
+}
+EXPORT_SYMBOL_GPL(weir_gate_release);

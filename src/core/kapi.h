@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What other modules call: include/linux/weir.h, in each kind's *_kapi.c.
+ *
+ * A reference holds the object's header, as a handle does, and this module. The memory of a
+ * deleted object is therefore freed after the grace period, whatever references remain. An
+ * operation detects the deletion under RCU, without a write to shared memory.
+ */
+#ifndef _WEIR_KAPI_H
+#define _WEIR_KAPI_H
+
+#include <linux/types.h>
+
+struct weir_object;
+
+struct weir_object *weir_kapi_get(u32 kind, const char *name);
+void weir_kapi_put(struct weir_object *o);
+
+#endif /* _WEIR_KAPI_H */

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Transactions: the ops of a WEIR_SUBMIT_ALL, which take effect together or not at all.
+ *
+ * api/transaction.c has the ops from the user, finds their objects and the memory. The kind of
+ * those that decide (WEIR_OPF_DECIDES), one in a transaction, decides: see &struct weir_tx_ops.
+ * Ops of other kinds may join them (WEIR_OPF_JOIN).
+ */
+#ifndef _WEIR_TRANSACTION_H
+#define _WEIR_TRANSACTION_H
+
+#include "table/multi_lock.h"
+#include "table/op.h"
+
+#define WEIR_TX_AGAIN	1	/* nothing happened: an entry needs memory or room */
+#define WEIR_TX_WORDS	16	/* u64 for the kind, of each op */
+
+struct weir_tx;
+
+/**
+ * struct weir_tx_ops - a kind whose ops decide together
+ * @max: of them, in one transaction
+ * @max_ops: of all ops
+ * @attempt: one attempt from the beginning: 0; an errno, because of the op @tx->failed; or
+ *	WEIR_TX_AGAIN: for the keys that are wanted there is no memory yet, or for @tx->roomless
+ *	no room. Context: RCU read side, in which all objects are alive.
+ * @prepare: have further memory for a next attempt; NULL: there is no need for any. 0, or an
+ *	errno as of @attempt. May sleep.
+ * @no_room: there is no room for @tx->roomless. 0: try again; or an errno as of @attempt.
+ * @end: after all, if @tx->end is set; the objects are held. May sleep.
+ */
+struct weir_tx_ops {
+	u8	max;
+	u8	max_ops;
+	int	(*attempt)(struct weir_tx *tx);
+	int	(*prepare)(struct weir_tx *tx);
+	int	(*no_room)(struct weir_tx *tx);
+	void	(*end)(struct weir_tx *tx);
+};
+
+/**
+ * struct weir_tx_item - one op
+ * @run: the op
+ * @o: its object
+ * @k: its key; NULL if it joins the others
+ * @decides: it has WEIR_OPF_DECIDES
+ * @held: @o's storage is held
+ * @private: for the kind
+ */
+struct weir_tx_item {
+	struct weir_op_run	run;
+	struct weir_object	*o;
+	struct weir_multi_key	*k;
+	bool			decides;
+	bool			held;
+	u64			private[WEIR_TX_WORDS];
+};
+
+/**
+ * struct weir_tx - all ops of a submission
+ * @ops: of the kind that decides; NULL if all ops join
+ * @client: the caller's client
+ * @items: the ops
+ * @count: their number
+ * @deciding: number of those that decide
+ * @failed: index of the op because of which none was performed
+ * @lock: the keys, each once
+ * @held: the storage of all objects is held, from the second attempt on
+ * @end: &weir_tx_ops.end must be called
+ * @roomless: the key for which an attempt found no room, or NULL
+ * @room: slots that its table must have for it and the keys before it
+ */
+struct weir_tx {
+	const struct weir_tx_ops *ops;
+	struct weir_client	*client;
+	struct weir_tx_item	*items;
+	unsigned int		count;
+	unsigned int		deciding;
+	unsigned int		failed;
+	struct weir_multi_lock	lock;
+	bool			held;
+	bool			end;
+	struct weir_multi_key	*roomless;
+	unsigned int		room;
+};
+
+#define weir_tx_for_each(it, tx)					\
+	for (it = (tx)->items; it < (tx)->items + (tx)->count; it++)
+
+#define weir_tx_for_each_key(k, tx)					\
+	for (k = (tx)->lock.keys; k < (tx)->lock.keys + (tx)->lock.count; k++)
+
+int weir_tx_link(struct weir_tx *tx);
+
+/* None is performed because of this op. */
+static inline int weir_tx_fail(struct weir_tx *tx, const struct weir_tx_item *it, int err)
+{
+	tx->failed = it - tx->items;
+	return err;
+}
+
+/* Perform an op that joins the others, which are performed. Context: as @attempt. */
+static inline void weir_tx_join(struct weir_tx *tx, struct weir_tx_item *it)
+{
+	it->o->ops->join(&it->run, it->o);
+	it->run.op.verdict = WEIR_ALLOWED;
+	it->run.op.decided = it - tx->items;
+}
+
+#endif /* _WEIR_TRANSACTION_H */
