@@ -28,7 +28,10 @@
 #include "core/user_time.h"
 
 union ioctl_args {
-	u32 size;
+	struct {
+		u32 size;
+		u32 handle;
+	} on;	/* how each struct about the object of a handle begins */
 	struct weir_info info;
 	struct weir_create create;
 	struct weir_open open;
@@ -142,49 +145,30 @@ static int close_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	return weir_handle_close(c, args->close.handle);
 }
 
-static int set_run(struct weir_client *c, union ioctl_args *args, u64 user)
+static int set_run(struct weir_client *c, struct weir_object *o, union ioctl_args *args,
+		   u64 user)
 {
-	struct weir_set *set = &args->set;
 	u64 config[WEIR_ABI_STRUCT_WORDS];
-	struct weir_object *o;
-	int err = -EOPNOTSUPP;
 
-	o = weir_handle_object(c, set->handle, WEIR_RIGHT_ADMIN);
-	if (IS_ERR(o))
-		return PTR_ERR(o);
-	if (o->ops->set)
-		err = weir_abi_struct_copy_in(&o->ops->config, config, set->config) ?:
-		      o->ops->set(c, o, set->mask, config);
-	weir_object_put(o);
-	return err;
+	if (!o->ops->set)
+		return -EOPNOTSUPP;
+	return weir_abi_struct_copy_in(&o->ops->config, config, args->set.config) ?:
+	       o->ops->set(c, o, args->set.mask, config);
 }
 
-static int get_run(struct weir_client *c, union ioctl_args *args, u64 user)
+static int get_run(struct weir_client *c, struct weir_object *o, union ioctl_args *args,
+		   u64 user)
 {
 	struct weir_get *get = &args->get;
-	struct weir_object *o;
-	int err;
 
-	o = weir_handle_object(c, get->handle, WEIR_RIGHT_OBSERVE);
-	if (IS_ERR(o))
-		return PTR_ERR(o);
-	err = o->ops->get ? o->ops->get(o, get->config, get->stats) :
-			    weir_object_copy_out(o, get->config, get->stats);
-	weir_object_put(o);
-	return err;
+	return o->ops->get ? o->ops->get(o, get->config, get->stats) :
+			     weir_object_copy_out(o, get->config, get->stats);
 }
 
-static int delete_run(struct weir_client *c, union ioctl_args *args, u64 user)
+static int delete_run(struct weir_client *c, struct weir_object *o, union ioctl_args *args,
+		      u64 user)
 {
-	struct weir_object *o;
-	int err;
-
-	o = weir_handle_object(c, args->delete.handle, WEIR_RIGHT_ADMIN);
-	if (IS_ERR(o))
-		return PTR_ERR(o);
-	err = weir_registry_delete(o);
-	weir_object_put(o);
-	return err;
+	return weir_registry_delete(o);
 }
 
 static void list_fill(struct weir_object_info *info, struct weir_object *o)
@@ -265,54 +249,38 @@ static int list_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	return weir_user_put(list, sizeof(*list), user);
 }
 
-static int dump_run(struct weir_client *c, union ioctl_args *args, u64 user)
+static int dump_run(struct weir_client *c, struct weir_object *o, union ioctl_args *args,
+		    u64 user)
 {
 	struct weir_dump *dump = &args->dump;
-	struct weir_object *o;
-	int err = -EOPNOTSUPP;
 
-	o = weir_handle_object(c, dump->handle, WEIR_RIGHT_KEYS);
-	if (IS_ERR(o))
-		return PTR_ERR(o);
-	if (o->ops->dump)
-		err = o->ops->dump(o, dump);
-	weir_object_put(o);
-	return err ?: weir_user_put(dump, sizeof(*dump), user);
+	if (!o->ops->dump)
+		return -EOPNOTSUPP;
+	return o->ops->dump(o, dump) ?: weir_user_put(dump, sizeof(*dump), user);
 }
 
-static int rules_run(struct weir_client *c, union ioctl_args *args, u64 user)
+static int rules_run(struct weir_client *c, struct weir_object *o, union ioctl_args *args,
+		     u64 user)
 {
 	struct weir_rules *rules = &args->rules;
-	struct weir_object *o;
-	int err = -EOPNOTSUPP;
+	int err = o->ops->rules ? o->ops->rules(o, rules) : -EOPNOTSUPP;
 
-	o = weir_handle_object(c, rules->handle, WEIR_RIGHT_ADMIN);
-	if (IS_ERR(o))
-		return PTR_ERR(o);
-	if (o->ops->rules)
-		err = o->ops->rules(o, rules);
-	weir_object_put(o);
 	/* a change has no results, so nothing can fail after it */
 	if (err || !(rules->flags & WEIR_RULES_GET))
 		return err;
 	return weir_user_put(rules, sizeof(*rules), user);
 }
 
-static int load_run(struct weir_client *c, union ioctl_args *args, u64 user)
+static int load_run(struct weir_client *c, struct weir_object *o, union ioctl_args *args,
+		    u64 user)
 {
 	struct weir_load *load = &args->load;
-	struct weir_object *o;
-	int err = -EOPNOTSUPP;
 
-	o = weir_handle_object(c, load->handle, WEIR_RIGHT_ADMIN);
-	if (IS_ERR(o))
-		return PTR_ERR(o);
+	if (!o->ops->load)
+		return -EOPNOTSUPP;
 	/* check that the result can be written before anything is done */
-	if (o->ops->load)
-		err = weir_user_put(load, sizeof(*load), user) ?:
-		      o->ops->load(o, load);
-	weir_object_put(o);
-	return err ?: weir_user_put(load, sizeof(*load), user);
+	return weir_user_put(load, sizeof(*load), user) ?: o->ops->load(o, load) ?:
+	       weir_user_put(load, sizeof(*load), user);
 }
 
 static int emit_run(struct weir_client *c, union ioctl_args *args, u64 user)
@@ -386,41 +354,65 @@ static int restrict_run(struct weir_client *c, union ioctl_args *args, u64 user)
  * @cmd: its number
  * @size: size of its struct in this version
  * @min_size: size of its struct in the first version of the ABI
+ * @rights: that @run_on needs
  * @run: the handler; writes its own results back
+ * @run_on: or that of one about the object of a handle, whose header is held
  */
 struct ioctl_desc {
 	unsigned int cmd;
 	u32 size;
 	u32 min_size;
+	u32 rights;
 	int (*run)(struct weir_client *c, union ioctl_args *args, u64 user);
+	int (*run_on)(struct weir_client *c, struct weir_object *o, union ioctl_args *args,
+		      u64 user);
 };
 
-#define IOCTL(_cmd, _struct, _last, _run)				\
+#define IOCTL_DESC(_cmd, _struct, _last, ...)				\
 	[_IOC_NR(_cmd)] = {						\
 		.cmd = _cmd,						\
 		.size = sizeof(struct _struct),				\
 		.min_size = offsetofend(struct _struct, _last),		\
-		.run = _run,						\
+		__VA_ARGS__						\
 	}
+
+#define IOCTL(_cmd, _struct, _last, _run)				\
+	IOCTL_DESC(_cmd, _struct, _last, .run = _run)
+
+#define IOCTL_ON(_cmd, _struct, _last, _rights, _run)			\
+	IOCTL_DESC(_cmd, _struct, _last, .rights = _rights, .run_on = _run)
 
 static const struct ioctl_desc ioctls[] = {
 	IOCTL(WEIR_IOC_INFO,	weir_info,	own_keys_max,	info_run),
 	IOCTL(WEIR_IOC_CREATE,	weir_create,	name,		create_run),
 	IOCTL(WEIR_IOC_OPEN,	weir_open,	name,		open_run),
 	IOCTL(WEIR_IOC_CLOSE,	weir_close,	handle,		close_run),
-	IOCTL(WEIR_IOC_SET,	weir_set,	config,		set_run),
-	IOCTL(WEIR_IOC_GET,	weir_get,	stats,		get_run),
-	IOCTL(WEIR_IOC_DELETE,	weir_delete,	handle,		delete_run),
-	IOCTL(WEIR_IOC_LIST,	weir_list,	owner,	list_run),
-	IOCTL(WEIR_IOC_DUMP,	weir_dump,	length,		dump_run),
-	IOCTL(WEIR_IOC_RULES,	weir_rules,	rules,		rules_run),
-	IOCTL(WEIR_IOC_LOAD,	weir_load,	length,		load_run),
+	IOCTL_ON(WEIR_IOC_SET,	weir_set,	config,	WEIR_RIGHT_ADMIN, set_run),
+	IOCTL_ON(WEIR_IOC_GET,	weir_get,	stats,	WEIR_RIGHT_OBSERVE, get_run),
+	IOCTL_ON(WEIR_IOC_DELETE, weir_delete,	handle,	WEIR_RIGHT_ADMIN, delete_run),
+	IOCTL(WEIR_IOC_LIST,	weir_list,	owner,		list_run),
+	IOCTL_ON(WEIR_IOC_DUMP,	weir_dump,	length,	WEIR_RIGHT_KEYS, dump_run),
+	IOCTL_ON(WEIR_IOC_RULES, weir_rules,	rules,	WEIR_RIGHT_ADMIN, rules_run),
+	IOCTL_ON(WEIR_IOC_LOAD,	weir_load,	length,	WEIR_RIGHT_ADMIN, load_run),
 	IOCTL(WEIR_IOC_EMIT,	weir_emit,	tag,		emit_run),
 	IOCTL(WEIR_IOC_DROP,	weir_drop,	tag,		drop_run),
 	IOCTL(WEIR_IOC_DUP_CLIENT, weir_dup_client, flags,	dup_client_run),
 	IOCTL(WEIR_IOC_STREAM,	weir_stream,	owner,		stream_run),
 	IOCTL(WEIR_IOC_RESTRICT, weir_restrict,	rights,		restrict_run),
 };
+
+static int object_run(struct weir_client *c, const struct ioctl_desc *desc,
+		      union ioctl_args *args, u64 user)
+{
+	struct weir_object *o = weir_handle_object(c, args->on.handle, desc->rights);
+	int err;
+
+	if (IS_ERR(o))
+		return PTR_ERR(o);
+	err = desc->run_on(c, o, args, user);
+	weir_object_put(o);
+	return err;
+}
 
 /* All but SUBMIT. A separate function, so that SUBMIT need not clear its arguments. */
 static noinline long ioctl_run(struct weir_client *c, unsigned int cmd, unsigned long arg)
@@ -436,7 +428,9 @@ static noinline long ioctl_run(struct weir_client *c, unsigned int cmd, unsigned
 	if (cmd != desc->cmd)
 		return -ENOTTY;
 	err = weir_user_get(&args, desc->size, arg, desc->min_size);
-	return err ?: desc->run(c, &args, arg);
+	if (err)
+		return err;
+	return desc->run ? desc->run(c, &args, arg) : object_run(c, desc, &args, arg);
 }
 
 /**
