@@ -20,8 +20,9 @@
 /**
  * struct creation - a CREATE under way
  * @c: the client
- * @args: its struct
+ * @args: its struct, without results
  * @user: where that came from
+ * @handle: number of the reserved handle, or 0
  * @uid: the user that the object will be of
  * @gid: its group
  * @ns: the namespace that it goes into; a reference
@@ -31,6 +32,7 @@ struct creation {
 	struct weir_client *c;
 	struct weir_create *args;
 	u64 user;
+	u32 handle;
 	kuid_t uid;
 	kgid_t gid;
 	struct weir_namespace *ns;
@@ -113,10 +115,11 @@ static struct weir_object *object_make(const struct creation *cr)
 
 /* Tell the caller which object has the name, before it has it if it is new. */
 static int winner_tell(const struct creation *cr, const struct weir_object *o,
-		       bool created)
+		       u32 handle, bool created)
 {
 	struct weir_create args = *cr->args;
 
+	args.handle = handle;
 	args.id = o->id;
 	args.owner = from_kuid_munged(current_user_ns(), o->owner);
 	args.created = created;
@@ -130,18 +133,14 @@ static int winner_tell(const struct creation *cr, const struct weir_object *o,
 static struct weir_object *existing_open(const struct creation *cr,
 					 struct weir_object *o)
 {
-	u32 handle = cr->args->handle;
 	int err;
 
-	if (!(cr->args->flags & WEIR_CREATE_EXISTING_OK)) {
-		cr->args->handle = 0;
-		err = winner_tell(cr, o, false) ?: -EEXIST;
-		cr->args->handle = handle;
-	} else if (!weir_object_may(o, cr->c->cred, cr->args->rights)) {
+	if (!(cr->args->flags & WEIR_CREATE_EXISTING_OK))
+		err = winner_tell(cr, o, 0, false) ?: -EEXIST;
+	else if (!weir_object_may(o, cr->c->cred, cr->args->rights))
 		err = -EACCES;
-	} else {
-		err = winner_tell(cr, o, false);
-	}
+	else
+		err = winner_tell(cr, o, cr->handle, false);
 	if (!err)
 		return o;
 	weir_object_put(o);
@@ -183,7 +182,7 @@ static struct weir_object *object_get(const struct creation *cr)
 		o = object_make(cr);
 		if (IS_ERR(o))
 			return o;
-		err = winner_tell(cr, o, true);
+		err = winner_tell(cr, o, cr->handle, true);
 		if (!err)
 			err = weir_registry_add(o, cr->admin);
 		if (!err)
@@ -197,22 +196,6 @@ static struct weir_object *object_get(const struct creation *cr)
 	}
 }
 
-static void results_clear(struct weir_create *args)
-{
-	args->handle = 0;
-	args->id = 0;
-	args->created = 0;
-}
-
-/* Reset the results of a failed call. EEXIST has results of its own. */
-static int results_undo(struct weir_create *args, u64 user, int err)
-{
-	results_clear(args);
-	if (err != -EEXIST && weir_user_put(args, sizeof(*args), user))
-		return -EFAULT;
-	return err;
-}
-
 static int object_create(struct creation *cr)
 {
 	struct weir_handle *h = NULL;
@@ -222,7 +205,7 @@ static int object_create(struct creation *cr)
 		h = weir_handle_reserve(cr->c, cr->args->rights);
 	if (IS_ERR(h))
 		return PTR_ERR(h);
-	cr->args->handle = h ? h->id : 0;
+	cr->handle = h ? h->id : 0;
 	o = object_get(cr);
 	if (IS_ERR(o)) {
 		if (h)
@@ -256,12 +239,17 @@ int weir_create_run(struct weir_client *c, struct weir_create *args, u64 user)
 	err = args_check(args);
 	if (err)
 		return err;
-	results_clear(args);
+	args->handle = 0;
+	args->id = 0;
+	args->created = 0;
 	cr.admin = weir_client_admin(c);
 	err = group_choose(&cr) ?: owner_choose(&cr);
 	if (!err) {
 		err = object_create(&cr);
 		weir_namespace_put(cr.ns);
 	}
-	return err ? results_undo(args, user, err) : 0;
+	/* what was told of it did not come about; EEXIST has results of its own */
+	if (err && err != -EEXIST && weir_user_put(args, sizeof(*args), user))
+		return -EFAULT;
+	return err;
 }
