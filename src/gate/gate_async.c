@@ -21,6 +21,7 @@
 
 #define ONE		2ULL	/* in the entry's word: bit 0 is its lock */
 #define TIMER_STEP	64	/* requests that one run of the timer ends or grants, about */
+#define PAUSE_NS	(20 * NSEC_PER_USEC)	/* until its next run */
 
 /**
  * struct weir_async - a queued acquisition
@@ -67,16 +68,18 @@ static bool is_sooner(struct rb_node *node, const struct rb_node *other)
 	       rb_entry(other, struct weir_async, deadline)->until;
 }
 
-/* Have the timer run for the first deadline. */
-static void timer_start(struct weir_gate *g)
+/* Have the timer run for the first deadline, not before @earliest. */
+static void timer_start(struct weir_gate *g, u64 earliest)
 {
 	struct weir_async *first = by_deadline(rb_first_cached(&g->deadlines));
+	u64 at;
 
 	lockdep_assert_held(&g->lock);
-	if (first)
-		hrtimer_start_range_ns(&g->timer,
-				       ns_to_ktime(min_t(u64, first->until, KTIME_MAX)),
-				       WEIR_GATE_SLACK_NS, HRTIMER_MODE_ABS_SOFT);
+	if (!first)
+		return;
+	at = max(first->until, earliest);
+	hrtimer_start_range_ns(&g->timer, ns_to_ktime(min_t(u64, at, KTIME_MAX)),
+			       WEIR_GATE_SLACK_NS, HRTIMER_MODE_ABS_SOFT);
 }
 
 static void deadline_add(struct weir_gate *g, struct weir_async *a)
@@ -85,7 +88,7 @@ static void deadline_add(struct weir_gate *g, struct weir_async *a)
 		return;
 	spin_lock(&g->lock);
 	if (rb_add_cached(&a->deadline, &g->deadlines, is_sooner))
-		timer_start(g);
+		timer_start(g, 0);
 	spin_unlock(&g->lock);
 }
 
@@ -337,8 +340,9 @@ enum hrtimer_restart weir_async_timer(struct hrtimer *timer)
 			n += weir_async_look(g, &a->place);
 		rcu_read_unlock();
 	} while (a && n < TIMER_STEP);
+	/* started for a time that is over it would run again in the same softirq */
 	spin_lock_bh(&g->lock);
-	timer_start(g);
+	timer_start(g, a ? ktime_get_boottime_ns() + PAUSE_NS : 0);
 	spin_unlock_bh(&g->lock);
 	return HRTIMER_NORESTART;
 }

@@ -56,6 +56,14 @@ static uint64_t clock_ns(void)
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
+static uint64_t clock_boot_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
 static void *watch_run(void *unused)
 {
 	struct timespec t;
@@ -432,6 +440,37 @@ static void row_gate_delete(void)
 	waiters_close();
 }
 
+/* One client queues under many tags until the same moment. */
+static void row_gate_deadline(void)
+{
+	__u64 until = clock_boot_ns() + 20 * SECOND;
+	struct weir_gate_config config = gate_config(WEIR_KEY_NONE, 1);
+	struct weir_op op;
+	__u32 gate;
+	int fd = client();
+
+	need(gate_create(fd, OURS "deadline", &config, &gate), "create");
+	need(gate_try(device, handle_at(device, WEIR_KIND_GATE, OURS "deadline"), NULL, 1) -
+	     WEIR_ALLOWED, "acquire");
+	for (unsigned int tag = 0; tag < queued; tag++) {
+		op = op_make(WEIR_OP_ACQUIRE, gate, 1);
+		op.flags = WEIR_OP_QUEUE;
+		op.tag = tag;
+		op.arg = until;
+		need(op_run(fd, &op), "acquire");
+		if (op.verdict != WEIR_QUEUED)
+			tap_bail("not queued: the deadline is too near");
+	}
+	row_begin();
+	while (clock_boot_ns() < until + SECOND / 10)
+		usleep(10000);
+	row_end("a deadline of a whole queue");
+	if (gate_stats(fd, gate).timeouts != queued)
+		tap_bail("%llu timeouts", gate_stats(fd, gate).timeouts);
+	need(object_delete(fd, gate), "delete");
+	close(fd);
+}
+
 static void row_holder(void)
 {
 	uint32_t gate = gate_make(WEIR_KEY_U64);
@@ -453,6 +492,7 @@ static void gates(void)
 	row_gate_resize();
 	row_gate_release();
 	row_gate_delete();
+	row_gate_deadline();
 	row_holder();
 	free(waiters);
 }

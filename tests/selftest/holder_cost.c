@@ -15,11 +15,14 @@
 #include <time.h>
 
 #include "gate.h"
+#include "queued.h"
+#include "verdict.h"
 
 #define FEW	2000
 #define MANY	(4 * FEW)
 #define CYCLES	5000
 #define OPENS	200
+#define LATE	500000	/* ns: some runs of a timer that ends 64 requests each */
 
 FIXTURE(cost) {
 	int fd;
@@ -201,6 +204,51 @@ TEST_F_TIMEOUT(cost, opening_beside_namespaces, 300)
 	       (unsigned long long)before, MANY, (unsigned long long)after);
 	close_all(first, MANY);
 	EXPECT_GT(2 * before, after);
+}
+
+/* ns after its deadline at which a request is told, while @others of another gate end, too. */
+static __u64 deadline_late(FIXTURE_DATA(cost) *self, __u32 others)
+{
+	struct weir_gate_config config = gate_config(WEIR_KEY_NONE, 1);
+	__u64 until = now_ns() + 10 * SECOND, told;
+	int fd = client_open(O_RDWR), mine = client_open(O_RDWR);
+	__u32 busy, gate, handle;
+
+	if (gate_create(self->fd, OURS "busy", &config, &busy) ||
+	    gate_create(self->fd, OURS "quiet", &config, &gate) ||
+	    object_open(fd, WEIR_KIND_GATE, OURS "busy", WEIR_RIGHT_USE, &handle))
+		abort();
+	gate_take(self->fd, busy, 1);
+	gate_take(self->fd, gate, 1);
+	for (__u32 tag = 0; tag < others; tag++)
+		if (queue_as(fd, tag, handle, NULL, 1, until) != WEIR_QUEUED)
+			abort();
+	if (object_open(mine, WEIR_KIND_GATE, OURS "quiet", WEIR_RIGHT_USE, &handle) ||
+	    queue(mine, handle, NULL, 1, until) != WEIR_QUEUED || !told_in(mine, 60000))
+		abort();
+	told = now_ns();
+	if (queue(mine, handle, NULL, 1, 0) != WEIR_LIMITED)
+		abort();
+	close(mine);
+	close(fd);
+	if (object_delete(self->fd, busy) || object_delete(self->fd, gate) ||
+	    handle_close(self->fd, busy) || handle_close(self->fd, gate))
+		abort();
+	return told - until;
+}
+
+/* However many requests of others end at one moment, one is told of its own end in time. */
+TEST_F_TIMEOUT(cost, deadlines_of_others, 300)
+{
+	__u64 alone, beside;
+
+	if (!clock_counts())
+		SKIP(return, "the clock does not count instructions");
+	alone = deadline_late(self, 0);
+	beside = deadline_late(self, MANY);
+	TH_LOG("late by %llu ns, beside %d requests by %llu ns", (unsigned long long)alone,
+	       MANY, (unsigned long long)beside);
+	EXPECT_GT(alone + LATE, beside);
 }
 
 /* kB that the kernel cannot take back. */
