@@ -16,6 +16,7 @@
 #define THREADS		4
 #define EACH		(HISTORY_MAX / THREADS)	/* operations of one thread */
 #define MS		1000000ULL
+#define SPREAD		10000ULL	/* ns: by which the steps of two CPUs are apart */
 #define LEFT		6		/* tokens at the beginning of a history */
 #define BUCKET_INTERVAL	250000ULL	/* ns: of one token */
 #define BUCKET_BURST	10000
@@ -266,10 +267,11 @@ static void step(struct worker *w)
 	while (other->steps < w->steps && clock_now() < end)
 		;
 	w->steps++;
-	sem_post(&run.workers[other->number + 2].turn);
-	until = clock_now() + next_random(&w->random) % 3000;
+	/* the thread that is woken runs some us later: apart by about that, both CPUs operate */
+	until = clock_now() + next_random(&w->random) % SPREAD;
 	while (clock_now() < until)
 		;
+	sem_post(&run.workers[other->number + 2].turn);
 }
 
 /* It has no more steps to go: those that it did not need for @EACH operations. */
