@@ -70,26 +70,38 @@ static inline int sample_reset(void)
 	       sample_get("counter", "") ?: text_write(PARAMETERS "addresses", "0");
 }
 
+static pid_t sample_owner;
+
+/* For atexit(): the process that loaded the sample unloads it. Forked tests do not. */
+static inline void sample_unload(void)
+{
+	if (getpid() != sample_owner || !module_unload(MODULE))
+		return;
+	printf("Bail out! " MODULE " cannot be unloaded: %s\n", strerror(errno));
+	fflush(stdout);
+	_exit(1);
+}
+
 /*
  * main() of the tests: loads the sample, runs the tests, unloads the sample. It is loaded once,
- * because loading and unloading take seconds on kernels with detectors.
+ * because loading and unloading take seconds on kernels with detectors. test_harness_run() ends
+ * the process.
  */
 #define SAMPLE_HARNESS_MAIN						\
 	int main(int argc, char **argv)					\
 	{								\
 		bool ready = getenv("WEIR_MODULES");			\
-		int ret = ready ? module_load() : 0;			\
+		int err = ready ? module_load() : 0;			\
 									\
-		if (ret) {						\
-			printf("Bail out! " MODULE " cannot be loaded: %s\n", strerror(-ret)); \
-			return KSFT_FAIL;				\
+		if (err) {						\
+			printf("Bail out! " MODULE " cannot be loaded: %s\n", strerror(-err)); \
+			return 1;					\
 		}							\
-		ret = test_harness_run(argc, argv);			\
-		if (ready && module_unload(MODULE)) {			\
-			printf("Bail out! " MODULE " cannot be unloaded: %m\n"); \
-			return KSFT_FAIL;				\
+		if (ready) {						\
+			sample_owner = getpid();			\
+			atexit(sample_unload);				\
 		}							\
-		return ret;						\
+		return test_harness_run(argc, argv);			\
 	}
 
 /* Make the sample module perform @what on each key. */
