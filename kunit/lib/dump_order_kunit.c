@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A dump does not reveal hashes: cursors are a permutation, and neighbours in a dump are not
- * neighbours in the table. */
+/*
+ * A dump does not reveal hashes: cursors are a permutation, and neighbours in a dump are not
+ * neighbours in the table.
+ */
 
 #include <kunit/test.h>
 
