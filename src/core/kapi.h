@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What other modules call: include/linux/weir.h, in each kind's *_kapi.c.
+ * What other modules call: include/linux/weir.h. Each kind with calls has them in a file of its
+ * own, as limiter_kapi.c.
  *
  * A reference holds the object's header, as a handle does, and this module. The memory of a
  * deleted object is therefore freed after the grace period, whatever references remain. An
