@@ -556,7 +556,7 @@ static void each_page(struct __test_metadata *_metadata, FIXTURE_DATA(pages) *se
 		      void (*meanwhile)(struct __test_metadata *_metadata,
 					FIXTURE_DATA(pages) *self))
 {
-	unsigned int waited = 0;
+	unsigned int wanted = 0, waited = 0;
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
 		for (int at = 0; at < 2 * AREAS; at++) {
@@ -565,6 +565,9 @@ static void each_page(struct __test_metadata *_metadata, FIXTURE_DATA(pages) *se
 			unsigned int want = missing ? pc->missing : pc->fixed;
 
 			if (!(want & 1 << at % AREAS))
+				continue;
+			/* a kernel that checks everything takes seconds for each page */
+			if (is_small() && wanted++ % 10)
 				continue;
 			run_begin(_metadata, self, pc, at % AREAS, missing);
 			EXPECT_EQ(1, self->shared->waits) {
