@@ -13,7 +13,7 @@
 
 #include <kunit/test.h>
 
-/* Number of objects made by object_new() whose storage has been freed. */
+/* Counts how often the storage of an object from object_new() was freed. */
 extern atomic_t objects_released;
 
 int registry_fixture_init(struct kunit *test);

@@ -9,8 +9,8 @@
 #include <kunit/test.h>
 
 /**
- * struct fixture - a table whose entries have in their word when they are idle
- * @t: the table. The word of an entry is twice the time at which it is idle.
+ * struct fixture - a table; the word of each entry gives the time at which the entry is idle
+ * @t: the table. The word of an entry is twice that time.
  * @evicted: entries dropped to make room
  * @expired: entries dropped by sweeps
  * @harvest: if set, every entry is idle at once, and its word is added here

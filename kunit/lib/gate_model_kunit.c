@@ -274,7 +274,7 @@ static void gate_big_is_not_starved(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 3U, m->real.in_use);
 }
 
-/* A request whose sum with the permits in use exceeds 32 bits does not fit. */
+/* Permits in use + permits requested may exceed 32 bits: the sum is not truncated. */
 static void gate_sums_do_not_wrap(struct kunit *test)
 {
 	struct weir_gate_queue q = { .in_use = U32_MAX - 1 };

@@ -248,7 +248,7 @@ int weir_create_run(struct weir_client *c, struct weir_create *args, u64 user)
 		err = object_create(&cr);
 		weir_namespace_put(cr.ns);
 	}
-	/* what was told of it did not come about; EEXIST has results of its own */
+	/* clear results that were written before the failure; EEXIST keeps its own */
 	if (err && err != -EEXIST && weir_user_put(args, sizeof(*args), user))
 		return -EFAULT;
 	return err;

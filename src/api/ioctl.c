@@ -354,9 +354,10 @@ static int restrict_run(struct weir_client *c, union ioctl_args *args, u64 user)
  * @cmd: its number
  * @size: size of its struct in this version
  * @min_size: size of its struct in the first version of the ABI
- * @rights: that @run_on needs
- * @run: the handler; writes its own results back
- * @run_on: or that of one about the object of a handle, whose header is held
+ * @rights: WEIR_RIGHT_* that the handle must have for @run_on
+ * @run: the handler; it writes its results to @user. NULL if @run_on is set
+ * @run_on: the handler of an ioctl whose struct has a handle; @o is the handle's object, and
+ *	its header is held during the call
  */
 struct ioctl_desc {
 	unsigned int cmd;

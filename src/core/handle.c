@@ -10,11 +10,11 @@
 #include "core/request.h"
 
 /**
- * weir_handle_reserve - a handle whose number leads nowhere yet
+ * weir_handle_reserve - reserve a handle and its number, without an object yet
  * @c: the client
- * @rights: that it will have; ADMIN implies all
+ * @rights: WEIR_RIGHT_* of the handle; ADMIN implies all
  *
- * So that what can fail has failed before an object becomes visible.
+ * All that can fail is done here, before an object becomes visible.
  * Return: the handle, to be bound or cancelled; -EMFILE, -ENOMEM.
  */
 struct weir_handle *weir_handle_reserve(struct weir_client *c, u32 rights)

@@ -17,9 +17,9 @@
 #define REGISTRY_BITS 12
 
 /*
- * L: registry_lock held to write. Readers of by_name and by_id are in an RCU read side. It is
- * no mutex: its holder, or a waiter that it was handed to, may be throttled by its cgroup, and
- * users of all namespaces would wait for that.
+ * L: registry_lock held to write. Readers of by_name and by_id are in an RCU read side. The lock
+ * is no mutex, because a cgroup can throttle a mutex's holder or its next waiter, and callers of
+ * all namespaces would wait meanwhile.
  */
 static DEFINE_SPINLOCK(registry_lock);
 static DEFINE_HASHTABLE(by_name, REGISTRY_BITS);	/* L */
@@ -237,7 +237,7 @@ static int object_unlink(struct weir_object *o)
 	return err;
 }
 
-/* The same for an object with a folder: nobody makes one of that name until it is gone. */
+/* The same for an object with a sysfs folder. The mutex keeps its name free of a new folder. */
 static int object_unlink_shown(struct weir_object *o)
 {
 	int err;

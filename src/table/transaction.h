@@ -24,10 +24,11 @@ struct weir_tx;
  * @attempt: one attempt from the beginning: 0; an errno, because of the op @tx->failed; or
  *	WEIR_TX_AGAIN: for the keys that are wanted there is no memory yet, or for @tx->roomless
  *	no room. Context: RCU read side, in which all objects are alive.
- * @prepare: have further memory for a next attempt; NULL: there is no need for any. 0, or an
- *	errno as of @attempt. May sleep.
+ * @prepare: allocate what the next attempt needs besides entries; NULL: nothing. 0, or an errno
+ *	as of @attempt. May sleep.
  * @no_room: there is no room for @tx->roomless. 0: try again; or an errno as of @attempt.
- * @end: after all, if @tx->end is set; the objects are held. May sleep.
+ * @end: called last, if @tx->end is set: frees what @prepare allocated. The objects are held. May
+ *	sleep.
  */
 struct weir_tx_ops {
 	u8	max;
@@ -92,7 +93,7 @@ struct weir_tx {
 
 int weir_tx_link(struct weir_tx *tx);
 
-/* None is performed because of this op. */
+/* Note the op because of which none is performed. Return: @err. */
 static inline int weir_tx_fail(struct weir_tx *tx, const struct weir_tx_item *it, int err)
 {
 	tx->failed = it - tx->items;
