@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Strikes, bans and the ladder (src/limiter/limiter.c), by a clock of our own. */
+/* Strikes, bans and the ladder (src/limiter/limiter.c), with a clock that the test moves. */
 
 #include <kunit/test.h>
 
@@ -11,7 +11,7 @@
 #define MEMBERS	4
 #define KEY	7
 
-/* 1/s; three strikes within 10 s: 20 s, then 60 s; forgotten after 100 s */
+/* 1/s; three strikes within 10 s: 20 s, then 60 s; the ladder is forgotten after 100 s */
 static const struct weir_limiter_config ladder = {
 	.algorithm = WEIR_ALGORITHM_BUCKET,
 	.key_type = WEIR_KEY_U64,
@@ -36,7 +36,7 @@ static bool exists(struct weir_limiter *l)
 	return weir_table_keys(&l->table);
 }
 
-/* The call that reaches the number lays the ban, and says so. */
+/* The call that causes the third strike bans the key and reports the ban. */
 static void ban_in_the_same_call(struct kunit *test)
 {
 	struct weir_limiter *l = limiter_new(test, &ladder);
@@ -67,7 +67,7 @@ static void ban_in_the_same_call(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, bans_told());
 }
 
-/* To the ns: banned before, admitted at retry_after. */
+/* The ban ends to the ns: the key is banned before retry_after and admitted at it. */
 static void ban_ends_on_the_dot(struct kunit *test)
 {
 	struct weir_limiter *l = limiter_new(test, &ladder);
@@ -85,7 +85,7 @@ static void ban_ends_on_the_dot(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, op.bans);
 }
 
-/* The same in the other order: what is needed besides is waited for, too. */
+/* Tokens come back later than the ban ends: retry_after is the later of the two times. */
 static void ban_shorter_than_refill(struct kunit *test)
 {
 	struct weir_limiter_config config = ladder;
@@ -108,7 +108,7 @@ static void ban_shorter_than_refill(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, WEIR_ALLOWED, op.verdict);
 }
 
-/* Strike until the next ban. Return: its length. */
+/* Add strikes until the next ban. Return: its length. */
 static u64 next_ban(struct weir_limiter *l)
 {
 	struct weir_op op;
@@ -127,14 +127,14 @@ static void ban_ladder(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 60 * SECOND, next_ban(l));
 	clock_forward(60 * SECOND);
 	KUNIT_EXPECT_EQ(test, 60 * SECOND, next_ban(l));
-	/* remembered until forget_after, counted from the ban's end */
+	/* the ladder is remembered for forget_after, counted from the end of the ban */
 	clock_forward((60 + 100) * SECOND);
 	KUNIT_EXPECT_EQ(test, 60 * SECOND, next_ban(l));
 	clock_forward((60 + 100) * SECOND + 1);
 	KUNIT_EXPECT_EQ(test, 20 * SECOND, next_ban(l));
 }
 
-/* The ends of what random bits can choose, and of what can be configured. */
+/* Jitter for the least and the greatest random number, and for the longest ban. */
 static void ban_jitter_ends(struct kunit *test)
 {
 	const u64 longest = 10 * WEIR_NSEC_PER_YEAR;
@@ -148,7 +148,7 @@ static void ban_jitter_ends(struct kunit *test)
 			weir_jitter_add(longest, WEIR_JITTER_MAX, U64_MAX));
 }
 
-/* The longest possible ban: kept to the ns, reported unchanged, remembered from its end. */
+/* The longest possible ban: it ends to the ns, and the ladder is remembered from its end. */
 static void ban_jitter_longest(struct kunit *test)
 {
 	struct weir_limiter_config config = ladder;
@@ -172,14 +172,14 @@ static void ban_jitter_longest(struct kunit *test)
 	clock_forward(1);
 	limiter_op(l, &op, WEIR_OP_PEEK, KEY, 1);
 	KUNIT_EXPECT_EQ(test, WEIR_ALLOWED, op.verdict);
-	/* the second step still, until ten years after that end */
+	/* the second step is remembered until ten years after that end */
 	clock_forward(10 * WEIR_NSEC_PER_YEAR);
 	next_ban(l);
 	limiter_op(l, &op, WEIR_OP_PEEK, KEY, 1);
 	KUNIT_EXPECT_EQ(test, 2, op.bans);
 }
 
-/* A banned key collects no strikes for its next ban; the total counts them. */
+/* A banned key collects no strikes towards its next ban; the total counts them. */
 static void ban_collects_no_strikes(struct kunit *test)
 {
 	struct weir_limiter *l = limiter_new(test, &ladder);
@@ -217,7 +217,7 @@ static void ban_strikes_fade(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, bans_told());
 }
 
-/* By hand: made longer, never shorter, and no step of the ladder. */
+/* A ban by hand can be made longer, never shorter. It is no step of the ladder. */
 static void ban_by_hand(struct kunit *test)
 {
 	struct weir_limiter *l = limiter_new(test, &ladder);
@@ -253,11 +253,11 @@ static void ban_lifted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, WEIR_EVENT_LIFTED, fake_events.type);
 	KUNIT_EXPECT_EQ(test, 15 * SECOND, fake_events.value);
 	KUNIT_EXPECT_EQ(test, -ENOENT, limiter_op(l, &op, WEIR_OP_LIFT, KEY, 0));
-	/* the ladder is remembered, from here on */
+	/* the ladder is remembered from now on */
 	KUNIT_EXPECT_EQ(test, 60 * SECOND, next_ban(l));
 }
 
-/* Strikes and ladder are forgotten; a ban stays. */
+/* FORGIVE forgets strikes and ladder; a ban stays. */
 static void ban_forgiven(struct kunit *test)
 {
 	struct weir_limiter *l = limiter_new(test, &ladder);
@@ -274,13 +274,13 @@ static void ban_forgiven(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 20 * SECOND, next_ban(l));
 }
 
-/* The entry is dropped when nothing of all that matters any more; not before. */
+/* The entry is dropped when no ban, strike or ladder step matters any more, and not before. */
 static void ban_entry_stays_in_time(struct kunit *test)
 {
 	struct weir_limiter *l = limiter_new(test, &ladder);
 	struct weir_op op;
 
-	/* banned by strikes: until the ladder is forgotten */
+	/* banned by strikes: the entry stays until the ladder is forgotten */
 	next_ban(l);
 	clock_forward(120 * SECOND);
 	fixture_sweep(&l->table);
@@ -288,7 +288,7 @@ static void ban_entry_stays_in_time(struct kunit *test)
 	clock_forward(1);
 	fixture_sweep(&l->table);
 	KUNIT_EXPECT_FALSE(test, exists(l));
-	/* struck: until the strikes have faded */
+	/* one strike: until the strike has faded */
 	limiter_op(l, &op, WEIR_OP_STRIKE, KEY, 1);
 	clock_forward(20 * SECOND - 1);
 	fixture_sweep(&l->table);
@@ -296,7 +296,7 @@ static void ban_entry_stays_in_time(struct kunit *test)
 	clock_forward(1);
 	fixture_sweep(&l->table);
 	KUNIT_EXPECT_FALSE(test, exists(l));
-	/* banned by hand: until the end */
+	/* banned by hand: until the ban ends */
 	limiter_ban(l, &op, KEY, 50 * SECOND);
 	clock_forward(50 * SECOND - 1);
 	fixture_sweep(&l->table);
@@ -304,7 +304,7 @@ static void ban_entry_stays_in_time(struct kunit *test)
 	clock_forward(1);
 	fixture_sweep(&l->table);
 	KUNIT_EXPECT_FALSE(test, exists(l));
-	/* forgiven and lifted: at once */
+	/* forgiven and lifted: dropped at once */
 	next_ban(l);
 	limiter_op(l, &op, WEIR_OP_FORGIVE, KEY, 0);
 	limiter_op(l, &op, WEIR_OP_LIFT, KEY, 0);
@@ -312,7 +312,7 @@ static void ban_entry_stays_in_time(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, exists(l));
 }
 
-/* A banned key is never what is dropped to make room. */
+/* The entry of a banned key is never dropped to make room. */
 static void ban_outlives_a_flood(struct kunit *test)
 {
 	struct weir_limiter *l = limiter_new(test, &ladder);
@@ -338,7 +338,7 @@ static void ban_live_change(struct kunit *test)
 	limiter_op(l, &op, WEIR_OP_STRIKE, KEY, 2);
 	config.strikes = 2;
 	KUNIT_EXPECT_EQ(test, 0, limiter_set_config(l, &config, WEIR_SET_STRIKES));
-	/* kept, and judged anew with the next one */
+	/* the strikes are kept, and the next one is judged by the new number */
 	limiter_op(l, &op, WEIR_OP_PEEK, KEY, 1);
 	KUNIT_EXPECT_EQ(test, 2, op.strikes);
 	limiter_op(l, &op, WEIR_OP_STRIKE, KEY, 1);
@@ -356,9 +356,9 @@ static void ban_live_change(struct kunit *test)
 }
 
 /**
- * struct strikers - threads that strike one key
+ * struct strikers - threads that cause strikes of the same keys
  * @l: the limiter
- * @laid: number of bans that each member caused
+ * @laid: bans that each member caused
  */
 struct strikers {
 	struct weir_limiter *l;
@@ -372,7 +372,7 @@ static void strike_work(unsigned int index, void *arg)
 	u64 key;
 
 	for (key = 0; key < 90; key++) {
-		/* some by checks, some by hand: in any order */
+		/* checks and STRIKE operations in any order */
 		limiter_op(s->l, &op, index & 1 ? WEIR_OP_STRIKE : WEIR_OP_CHECK, key, 1);
 		s->laid[index] += !!(op.out_flags & WEIR_OUT_BANNED_NOW);
 		limiter_op(s->l, &op, WEIR_OP_CHECK, key, 1);
@@ -380,7 +380,7 @@ static void strike_work(unsigned int index, void *arg)
 	}
 }
 
-/* With any number of threads, each key is banned once, by one of them. */
+/* However many threads cause strikes, each key is banned once, by one of them. */
 static void ban_has_one_winner(struct kunit *test)
 {
 	struct strikers *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
@@ -394,7 +394,10 @@ static void ban_has_one_winner(struct kunit *test)
 	for (i = 0; i < MEMBERS; i++)
 		laid += s->laid[i];
 	weir_keyed_stats_read(&s->l->obj, &stats);
-	/* 8 calls on each of 90 keys: one is allowed, three strikes are enough */
+	/*
+	 * 8 checks or strikes for each of 90 keys: one check is allowed, three strikes cause the
+	 * ban
+	 */
 	KUNIT_EXPECT_EQ(test, 90, laid);
 	KUNIT_EXPECT_EQ(test, 90, stats.bans);
 	KUNIT_EXPECT_EQ(test, 90, bans_told());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Histograms (src/counter/counter_histogram.c): alone, and with all CPUs at once. */
+/* Histograms (src/counter/counter_histogram.c), used by one CPU, and by all CPUs at once. */
 
 #include <kunit/test.h>
 #include <linux/interrupt.h>
@@ -11,7 +11,7 @@
 
 static struct points points;
 
-/* Readers can be interrupted after each value they read. */
+/* a reader can be interrupted after each value that it reads */
 #undef READ_ONCE
 #define READ_ONCE(x)					\
 ({							\
@@ -30,10 +30,10 @@ static struct points points;
 #define ROUNDS	1000
 
 /**
- * struct stage - a histogram, and the results of reads
+ * struct stage - a histogram and what was read of it
  * @c: the counter
  * @h: the last read
- * @taken: sum of all takes
+ * @taken: sum of everything taken
  */
 struct stage {
 	struct weir_counter c;
@@ -72,8 +72,8 @@ static void merge(struct weir_histogram *to, const struct weir_histogram *from)
 }
 
 /*
- * Only lowest values of buckets are observed here, so the buckets say what the sum
- * must be: one of the two without the other would show.
+ * The values observed here are lower bounds of buckets, so the buckets determine the sum. A
+ * snapshot with only half of an observation does not add up.
  */
 static bool is_whole(const struct weir_histogram *h)
 {
@@ -92,7 +92,7 @@ static u64 value_at(u32 n)
 	return weir_histogram_low(n % WEIR_HISTOGRAM_BUCKETS);
 }
 
-/* Against the plainest of models: an array, and a sum modulo 2^64. */
+/* Compare with the simplest model: an array of counts, and a sum modulo 2^64. */
 static void histogram_counts(struct kunit *test)
 {
 	struct stage *s = test->priv;
@@ -115,7 +115,7 @@ static void histogram_counts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, memcmp(&s->h, wanted, sizeof(s->h)));
 	weir_counter_snapshot(&s->c, &s->h);
 	KUNIT_EXPECT_NULL(test, memchr_inv(&s->h, 0, sizeof(s->h)));
-	/* what was taken can be loaded back, and taken again */
+	/* what was taken can be merged back and taken again */
 	weir_counter_merge(&s->c, wanted);
 	weir_counter_observe(&s->c, 5, 1);
 	wanted->buckets[5]++;
@@ -130,12 +130,12 @@ static void observe_at_point(void *arg)
 	struct weir_counter *c = arg;
 	u32 i;
 
-	/* one in each group: some before, some after the reader's position */
+	/* one observation in each group: in some before, in some after the reader's position */
 	for (i = 0; i < WEIR_HISTOGRAM_GROUPS; i++)
 		weir_counter_observe(c, value_at(i * SUBS + i % SUBS), 1);
 }
 
-/* Observations at any point of a reading: each is in it as a whole, or not at all. */
+/* Observations interrupt a read at any point: each is in the result as a whole or not at all. */
 static void histogram_read_interrupted(struct kunit *test)
 {
 	struct stage *s = test->priv;
@@ -166,7 +166,7 @@ static void take_at_point(void *arg)
 	weir_counter_snapshot_take(&s->c, &s->taken);
 }
 
-/* A take at any point of a read: the read returns the values before it, or those after it. */
+/* A take interrupts a read at any point: the read returns the values before or after the take. */
 static void histogram_read_interrupted_by_take(struct kunit *test)
 {
 	struct stage *s = test->priv;
@@ -188,7 +188,7 @@ static void histogram_read_interrupted_by_take(struct kunit *test)
 	}
 }
 
-/* Observations at any point of a take are in it, or in the histogram still. */
+/* Observations interrupt a take at any point: each is in the result or still in the histogram. */
 static void histogram_take_interrupted(struct kunit *test)
 {
 	struct stage *s = test->priv;
@@ -212,12 +212,12 @@ static void histogram_take_interrupted(struct kunit *test)
 }
 
 /**
- * struct tally - what a crowd did
+ * struct tally - what the members of a crowd observed and read
  * @s: the histogram
- * @observed: by each member
- * @taken: by each member, added up
- * @h: of each member
- * @wrong: snapshots that cannot be, seen by each member
+ * @observed: values observed, by member
+ * @taken: values taken, by member, added up
+ * @h: the last read of each member
+ * @wrong: impossible snapshots, by member
  */
 struct tally {
 	struct stage *s;
@@ -234,7 +234,7 @@ static void take_and_tally(struct tally *t, unsigned int index)
 	merge(&t->taken[index], &t->h[index]);
 }
 
-/* Member 0 looks, 1 takes, 2 takes and puts back, all observe. */
+/* Member 0 reads, 1 takes, 2 takes and merges back; all observe. */
 static void crowd_work(unsigned int index, void *arg)
 {
 	struct tally *t = arg;
@@ -285,9 +285,9 @@ static void histogram_loses_nothing(struct kunit *test)
 
 /**
  * struct softirq_observer - a tasklet that observes
- * @tasklet: itself
+ * @tasklet: the tasklet
  * @c: the counter
- * @runs: times it ran
+ * @runs: number of runs
  */
 struct softirq_observer {
 	struct tasklet_struct tasklet;
@@ -304,7 +304,7 @@ static void softirq_observe(struct tasklet_struct *tasklet)
 	o->runs++;
 }
 
-/* In process and softirq, on the same CPU. */
+/* A task and a tasklet observe on the same CPU. */
 static void histogram_in_softirq(struct kunit *test)
 {
 	struct stage *s = test->priv;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Counters (src/counter/counter.c): alone, and with all CPUs and contexts at once. */
+/* Counters (src/counter/counter.c), used by one CPU, and by all CPUs and contexts at once. */
 
 #include <kunit/test.h>
 #include <linux/bitops.h>
@@ -13,7 +13,7 @@
 
 static struct points points;
 
-/* Readers can be interrupted after each value they read. */
+/* a reader can be interrupted after each value that it reads */
 #undef READ_ONCE
 #define READ_ONCE(x)					\
 ({							\
@@ -74,7 +74,7 @@ static void counter_starts_at_zero(struct kunit *test)
 	}
 }
 
-/* The amounts go to the mask's fields in order, each to its own. */
+/* The amounts go to the fields in the mask, in ascending order. */
 static void counter_mask_chooses_fields(struct kunit *test)
 {
 	struct weir_counter *c = counter_new(test, WEIR_COUNTER_SUM, WEIR_FIELDS_MAX);
@@ -107,7 +107,7 @@ static void counter_mask_chooses_fields(struct kunit *test)
 	}
 }
 
-/* Signed, modulo 2^64, through a take as well. */
+/* Fields are signed and wrap modulo 2^64, also when they are taken. */
 static void counter_wraps(struct kunit *test)
 {
 	struct weir_counter *c = counter_new(test, WEIR_COUNTER_SUM, 1);
@@ -128,11 +128,11 @@ static void counter_wraps(struct kunit *test)
 }
 
 /**
- * struct tally - what a crowd counted
+ * struct tally - what the members of a crowd added and read
  * @c: the counter
- * @added: to field 0 by each member
- * @taken: from field 0 by each member
- * @wrong: snapshots that cannot be, seen by each member
+ * @added: amount added to field 0, by member
+ * @taken: amount taken from field 0, by member
+ * @wrong: impossible snapshots, by member
  */
 struct tally {
 	struct weir_counter *c;
@@ -191,7 +191,7 @@ static void counter_loses_no_add(struct kunit *test)
 
 #define FIELDS	5
 
-/* Every add puts 1, 10, 100... into the fields, so every snapshot shows that. */
+/* Every add adds 1, 10, 100... to the fields, so the fields of every snapshot have that ratio. */
 static bool in_proportion(const u64 *values)
 {
 	u64 factor = 10;
@@ -210,7 +210,7 @@ static void add_in_proportion(struct weir_counter *c, s64 n)
 	weir_counter_add_many(c, GENMASK_ULL(FIELDS - 1, 0), amounts);
 }
 
-/* Member 0 looks, member 1 takes and looks, the others add. */
+/* Member 0 reads, member 1 takes and reads, the others add. */
 static void snapshot_work(unsigned int index, void *arg)
 {
 	struct tally *t = arg;
@@ -262,7 +262,7 @@ static void take_at_point(void *arg)
 	weir_counter_take(arg, values);
 }
 
-/* An add at any point of a reading is in it as a whole, or not at all. */
+/* An add interrupts a read at any point: it is in the result as a whole or not at all. */
 static void counter_read_interrupted_by_add(struct kunit *test)
 {
 	struct weir_counter *c = counter_new(test, WEIR_COUNTER_SUM, FIELDS);
@@ -283,7 +283,7 @@ static void counter_read_interrupted_by_add(struct kunit *test)
 	KUNIT_EXPECT_GT(test, n, 2 * FIELDS);
 }
 
-/* A take at any point of a read: the read returns the values before it, or those after it. */
+/* A take interrupts a read at any point: the read returns the values before or after the take. */
 static void counter_read_interrupted_by_take(struct kunit *test)
 {
 	struct weir_counter *c = counter_new(test, WEIR_COUNTER_SUM, FIELDS);
@@ -311,7 +311,7 @@ static void counter_read_interrupted_by_take(struct kunit *test)
 	KUNIT_EXPECT_GT(test, n, 2 * FIELDS);
 }
 
-/* An add at any point of a take is in it, or left in the counter. */
+/* An add interrupts a take at any point: it is in the result or still in the counter. */
 static void counter_take_interrupted_by_add(struct kunit *test)
 {
 	struct weir_counter *c = counter_new(test, WEIR_COUNTER_SUM, FIELDS);
@@ -334,7 +334,7 @@ static void counter_take_interrupted_by_add(struct kunit *test)
 	KUNIT_EXPECT_GT(test, n, FIELDS);
 }
 
-/* All take, all add: what each got is different, and nothing is left over. */
+/* All members add and take: each gets different numbers, and nothing is left over. */
 static void take_work(unsigned int index, void *arg)
 {
 	struct tally *t = arg;
@@ -362,9 +362,9 @@ static void counter_takes_lose_nothing(struct kunit *test)
 
 /**
  * struct softirq_adder - a tasklet that adds
- * @tasklet: itself
+ * @tasklet: the tasklet
  * @c: the counter
- * @runs: times it ran
+ * @runs: number of runs
  */
 struct softirq_adder {
 	struct tasklet_struct tasklet;
@@ -386,7 +386,7 @@ struct contexts {
 	atomic_t ipis;
 };
 
-/* Hard interrupts may add to one field: the last, which is not looked at. */
+/* A hard interrupt may add to one field: the last one, which in_proportion() does not check. */
 static void hardirq_add(void *arg)
 {
 	struct contexts *x = arg;
@@ -412,7 +412,7 @@ static void contexts_work(unsigned int index, void *arg)
 	}
 }
 
-/* Process, softirq and hard interrupt on the same CPUs and the same counter. */
+/* A task, a tasklet and a hard interrupt add to the same counter on the same CPU. */
 static void counter_any_context(struct kunit *test)
 {
 	struct contexts *x = kunit_kzalloc(test, sizeof(*x), GFP_KERNEL);
@@ -440,9 +440,9 @@ static void counter_any_context(struct kunit *test)
 /**
  * struct numbers - a sequence, and the numbers handed out
  * @c: the sequence
- * @seen: a bit for each number handed out
- * @total: numbers handed out
- * @twice: numbers that were handed out before
+ * @seen: a bit for each number, set when it is handed out
+ * @total: how many were handed out
+ * @twice: how many were handed out more than once
  */
 struct numbers {
 	struct weir_counter *c;
@@ -471,7 +471,7 @@ static void next_work(unsigned int index, void *arg)
 	}
 }
 
-/* No number is handed out twice, none is left out. */
+/* No number is handed out twice, and none is left out. */
 static void counter_sequence_has_no_gap(struct kunit *test)
 {
 	struct numbers *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);

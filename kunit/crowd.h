@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Several kernel threads that do the same thing at the same time, spread over the CPUs. KUnit's
- * assertions work in the test's own thread only: members of a crowd store their results in
- * memory, and the test checks them when all are done.
+ * assertions work only in the test's own thread. Members of a crowd therefore store their results,
+ * and the test checks them when all members have ended.
  */
 #ifndef _WEIR_KUNIT_CROWD_H
 #define _WEIR_KUNIT_CROWD_H
@@ -22,9 +22,9 @@ struct crowd;
 
 /**
  * struct crowd_member - one thread
- * @crowd: it belongs to
- * @index: its number, from 0
- * @task: itself
+ * @crowd: the crowd
+ * @index: number of the member, from 0
+ * @task: the thread
  */
 struct crowd_member {
 	struct crowd *crowd;
@@ -33,12 +33,11 @@ struct crowd_member {
 };
 
 /**
- * struct crowd - the threads
- * @work: what each does
- * @arg: for @work
- * @start: they wait for this, to begin together
+ * struct crowd - threads that run at the same time
+ * @work: called once in each
+ * @arg: argument of @work
  * @waiting: threads that have not reached the start
- * @done: completed once by each
+ * @done: completed once by each thread
  * @member: the threads
  */
 struct crowd {
@@ -54,7 +53,7 @@ static inline int crowd_thread(void *arg)
 	struct crowd_member *m = arg;
 	struct crowd *c = m->crowd;
 
-	/* no sleep: all are to start within as few cycles as can be */
+	/* spin: all threads are to begin within as few cycles as possible */
 	atomic_dec(&c->waiting);
 	while (atomic_read(&c->waiting) > 0)
 		cond_resched();
@@ -63,7 +62,7 @@ static inline int crowd_thread(void *arg)
 	return 0;
 }
 
-/* The @i-th CPU that is online, counted round and round. */
+/* The @i-th online CPU; after the last one the count begins again. */
 static inline unsigned int crowd_cpu(unsigned int i)
 {
 	unsigned int cpu = cpumask_first(cpu_online_mask);
@@ -74,11 +73,11 @@ static inline unsigned int crowd_cpu(unsigned int i)
 }
 
 /**
- * crowd_run - have @n threads do @work, and wait for all of them
- * @test: fails if they cannot be made
+ * crowd_run - run @work in @n threads, and wait for all of them
+ * @test: fails if the threads cannot be made
  * @n: up to CROWD_MAX
- * @work: called once in each, with its number
- * @arg: for @work
+ * @work: called once in each thread, with its number
+ * @arg: argument of @work
  */
 static inline void crowd_run(struct kunit *test, unsigned int n,
 			     void (*work)(unsigned int index, void *arg), void *arg)

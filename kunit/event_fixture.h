@@ -9,15 +9,15 @@
 #define STRANGER	1003
 
 /**
- * struct stream - a reader, and an object to tell of
- * @object: mode 0600
- * @cred: an administrator's
- * @file: opened with them
- * @ns: of the object's owner
- * @reader: of its stream
- * @buffer: what was read
- * @length: bytes in it
- * @at: next byte to look at
+ * struct stream - a reader, and an object that causes events
+ * @object: the object; mode 0600
+ * @cred: credentials of an administrator
+ * @file: opened with @cred
+ * @ns: namespace of the object's owner
+ * @reader: reader of the stream of @ns
+ * @buffer: events that were read
+ * @length: bytes in @buffer
+ * @at: offset of the next event in @buffer
  */
 struct stream {
 	struct weir_object object;
@@ -97,7 +97,7 @@ static __poll_t stream_poll(struct stream *s)
 	return weir_event_poll(&s->reader, s->cred, NULL);
 }
 
-/* The number of the record, or U64_MAX. */
+/* Emit a record. Return: its number, or U64_MAX. */
 static u64 emit(struct stream *s, const char *tag, const u8 *data, unsigned int len)
 {
 	u64 seq;
@@ -105,7 +105,7 @@ static u64 emit(struct stream *s, const char *tag, const u8 *data, unsigned int 
 	return weir_event_emit(&s->ns, current_euid(), tag, data, len, &seq) ? U64_MAX : seq;
 }
 
-/* The next record; NULL: nothing to read. */
+/* Return: the next event, or NULL. */
 static const struct weir_event *stream_next(struct stream *s)
 {
 	const struct weir_event *e;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The event stream (src/core/event.c): order, numbers, losses, and rights to see events. */
+/* The event stream (src/core/event.c): order, numbers, lost events, and the right to see events. */
 
-/* the code under test in other tests calls fakes of these two */
+/* other tests use fakes of these two, so the real ones have another name here */
 #define weir_event_key		real_event_key
 #define weir_event_object	real_event_object
 #define WEIR_FAKED
@@ -30,7 +30,7 @@ static void event_empty(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, next);
 }
 
-/* Every member says what it should, and no byte is left from an older record. */
+/* Every member has the value that it should have. The padding holds no byte of an older event. */
 static void event_record(struct kunit *test)
 {
 	struct stream *s = test->priv;
@@ -81,7 +81,7 @@ static void event_members(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, stream_poll(s));
 }
 
-/* Of a user's own: no byte of what stood in that slot before is left, either. */
+/* The same for a record: no byte of the slot's previous event is left. */
 static void event_emitted(struct kunit *test)
 {
 	static const char tag[WEIR_NAME_SIZE] = "backup";
@@ -117,7 +117,10 @@ static void event_emitted(struct kunit *test)
 	}
 }
 
-/* Its own user, the owner and an administrator see it; no group makes a difference. */
+/*
+ * A record is seen by the user that emitted it, the owner and an administrator. Groups do not
+ * matter.
+ */
 static void event_emitted_is_seen_by(struct kunit *test)
 {
 	static const char tag[WEIR_NAME_SIZE];
@@ -138,7 +141,7 @@ static void event_emitted_is_seen_by(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, stream_next(s));
 }
 
-/* As many whole records as fit, and the rest later. */
+/* A read returns as many whole events as fit; the next read returns the rest. */
 static void event_small_buffer(struct kunit *test)
 {
 	const unsigned int fit = WEIR_EVENT_SIZE_MAX / sizeof(struct weir_event);
@@ -159,7 +162,7 @@ static void event_small_buffer(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, stream_read(s, WEIR_EVENT_SIZE_MAX));
 }
 
-/* One that does not fit behind another waits for the next reading. */
+/* An event that does not fit behind another one is returned by the next read. */
 static void event_does_not_fit(struct kunit *test)
 {
 	struct stream *s = test->priv;
@@ -177,7 +180,7 @@ static void event_does_not_fit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 2, s->reader.next);
 }
 
-/* A reader that has fallen behind is told once how many events it lost, exactly. */
+/* A reader that has fallen behind gets one event with the exact number of lost events. */
 static void event_overrun(struct kunit *test)
 {
 	struct stream *s = test->priv;
@@ -229,7 +232,7 @@ static void event_fault(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 3, s->reader.next);
 	KUNIT_EXPECT_EQ(test, 7 * sizeof(struct weir_event), stream_read(s, BUFFER_SIZE));
 	KUNIT_EXPECT_EQ(test, 3, ((struct weir_event *)s->buffer)->value);
-	/* the record of a loss, too */
+	/* the event about the loss too */
 	s->reader.next = 0;
 	for (i = 0; i < RING_SIZE; i++)
 		tell(s, i);
@@ -243,11 +246,11 @@ static void event_fault(struct kunit *test)
 
 /**
  * struct seer_row - which reader may see an object's events
- * @name: of the row
- * @uid: the reader's
- * @gid: the reader's group
- * @mode: the object's
- * @sees: the reader sees the event
+ * @name: name of the row
+ * @uid: user of the reader
+ * @gid: group of the reader
+ * @mode: mode of the object
+ * @sees: whether the reader sees the event
  */
 struct seer_row {
 	const char *name;
@@ -290,11 +293,11 @@ static void event_is_seen_by(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, row->sees ? 0 : 2, s->reader.next);
 	KUNIT_EXPECT_EQ(test, row->sees ? 2 * sizeof(struct weir_event) : 0,
 			stream_read(s, BUFFER_SIZE));
-	/* what is hidden is skipped, not looked at for ever */
+	/* the reader skips events that it may not see */
 	KUNIT_EXPECT_EQ(test, 2, s->reader.next);
 }
 
-/* With the right to observe alone a record has no key; what else it says is there. */
+/* Without the right to see keys, an event is returned without its key. */
 static void event_shows_key(struct kunit *test)
 {
 	struct stream *s = test->priv;
@@ -319,7 +322,7 @@ static void event_shows_key(struct kunit *test)
 	}
 }
 
-/* One of many groups, the first and the last of them too. */
+/* The reader's groups are searched, including the first and the last of many. */
 static void event_is_seen_by_group(struct kunit *test)
 {
 	struct stream *s = test->priv;
@@ -345,7 +348,7 @@ static void event_is_seen_by_group(struct kunit *test)
 	}
 }
 
-/* After the event of its deletion no event of an object is emitted. */
+/* No event of an object is emitted after the event of its deletion. */
 static void event_ends(struct kunit *test)
 {
 	struct stream *s = test->priv;
@@ -365,13 +368,13 @@ static void event_ends(struct kunit *test)
 #define TOLD	3000
 
 /**
- * struct flow - what a crowd emits and reads
+ * struct flow - events that a crowd emits and reads
  * @s: the reader
  * @writing: number of members that still emit
  * @seen: events read
  * @lost: events reported as lost
  * @wrong: number of violations
- * @last: value of the last event read of each writer
+ * @last: value of the last event that was read, by writer
  */
 struct flow {
 	struct stream *s;
@@ -392,7 +395,7 @@ static void flow_read(struct flow *f, const struct weir_event *e, u64 *expected)
 	}
 	f->seen++;
 	(*expected)++;
-	/* a writer's own events keep their order */
+	/* the events of one writer stay in order */
 	f->wrong += e->more < 0 || e->more >= WRITERS || e->value <= f->last[e->more];
 	f->last[e->more % WRITERS] = e->value;
 }
@@ -419,8 +422,8 @@ static void flow_work(unsigned int index, void *arg)
 }
 
 /*
- * Several members emit at the same time, one reads: events are in order and whole, and losses
- * add up.
+ * Several members emit, one reads. Events are whole and in order, and the number of lost events is
+ * exact.
  */
 static void event_crowd(struct kunit *test)
 {
@@ -437,8 +440,8 @@ static void event_crowd(struct kunit *test)
 #define WAKES	50
 
 /*
- * Member 0 sleeps for each event; member 1 emits the next one when it was read. A read may
- * already return the next one: the cursor says when all were read.
+ * Member 0 sleeps until there is an event. Member 1 emits the next one when the previous one was
+ * read. A read may return two events, so the loop looks at the reader's position.
  */
 static void wake_work(unsigned int index, void *arg)
 {

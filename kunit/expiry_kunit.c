@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The tree of lower bounds (src/table/expiry.c) against the plain list of all entries
- * and their idle times.
+ * The tree of expiry bounds (src/table/expiry.c), compared with a plain list of all entries and the
+ * times at which they become idle.
  */
 
 #include <kunit/test.h>
@@ -28,14 +28,14 @@ static struct points points;
 #define ENTRIES	256
 
 /**
- * struct entries - what a table would hold
- * @bucket: of each
- * @idle_at: when it is idle; 0: no such entry
- * @n: places
+ * struct entries - the entries of an imagined table
+ * @bucket: bucket of each entry
+ * @idle_at: time at which the entry becomes idle; 0: there is no entry
+ * @n: size of the arrays
  * @expiry: the bounds under test
- * @scans: groups examined
- * @dropped: entries
- * @late: the root did not know of an entry that had come
+ * @scans: number of groups examined
+ * @dropped: number of entries dropped
+ * @late: the root's bound was too high after an entry was added
  */
 struct entries {
 	unsigned int bucket[ENTRIES];
@@ -47,7 +47,7 @@ struct entries {
 	bool late;
 };
 
-/* weir_expiry_scan, as the table does it */
+/* the scan callback, as the table implements it */
 static u64 entries_scan(void *arg, unsigned int group, u64 now)
 {
 	struct entries *s = arg;
@@ -90,7 +90,7 @@ static void expiry_exit(struct kunit *test)
 	test->priv = NULL;
 }
 
-/* Every bound is at most the idle time of every entry below it. */
+/* Every bound is at most the least idle time of the entries below it. */
 static const char *bounds_flaw(const struct entries *s)
 {
 	const struct weir_expiry *x = &s->expiry;
@@ -122,7 +122,7 @@ static void check_bounds(struct kunit *test, const struct entries *s)
 	KUNIT_ASSERT_TRUE_MSG(test, !flaw, "%s", flaw);
 }
 
-/* Step until there is nothing to do at @now; entries dropped. */
+/* Step until nothing is due at @now. Return: number of entries dropped. */
 static unsigned int entries_expire(struct entries *s, u64 now)
 {
 	unsigned int before = s->dropped;
@@ -154,10 +154,10 @@ static void entry_set(struct entries *s, unsigned int i, unsigned int bucket,
 
 /**
  * struct size_row - a table's size
- * @name: of the row
- * @nbuckets: in the table
- * @nlevels: wanted
- * @ngroups: wanted
+ * @name: name of the row
+ * @nbuckets: buckets of the table
+ * @nlevels: expected number of levels
+ * @ngroups: expected number of groups
  */
 struct size_row {
 	const char *name;
@@ -194,7 +194,7 @@ static void expiry_empty(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, s->scans);
 }
 
-/* One entry, in the first and the last bucket: found on the dot, by one scan. */
+/* One entry, in the first and in the last bucket: one scan finds it exactly when it is idle. */
 static void expiry_on_the_dot(struct kunit *test)
 {
 	const struct size_row *row = test->param_value;
@@ -218,21 +218,21 @@ static void expiry_on_the_dot(struct kunit *test)
 	}
 }
 
-/* One random thing that happens to entries in a table's life. */
+/* Make one random change to the entries. */
 static void entries_change(struct entries *s, struct prng *p,
 			   unsigned int nbuckets, u64 now)
 {
 	unsigned int i = prng_below(p, s->n);
 	u64 t = atomic64_read(&s->idle_at[i]);
 
-	if (!t) {	/* comes; neighbours are likely */
+	if (!t) {	/* a new entry, probably near others */
 		entry_set(s, i, prng_chance(p, 1, 2) ? prng_below(p, nbuckets) :
 			  prng_below(p, min(nbuckets, 200U)),
 			  now + prng_magnitude(p, 1 << 20));
 		return;
 	}
 	switch (prng_below(p, 4)) {
-	case 0:		/* hastened: a refund */
+	case 0:		/* becomes idle sooner, as after a refund */
 		entry_set(s, i, s->bucket[i], now + (t > now ? (t - now) / 2 : 0));
 		break;
 	case 1:		/* removed */
@@ -271,7 +271,7 @@ static void expiry_agrees_with_model(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, WEIR_EXPIRY_NEVER, weir_expiry_root(&s->expiry));
 }
 
-/* A group is examined once, not again and again, whatever was charged meanwhile. */
+/* However many entries were charged meanwhile, a group is examined once. */
 static void expiry_scans_once(struct kunit *test)
 {
 	struct entries *s = entries_new(test, 1 << 12);
@@ -289,7 +289,7 @@ static void expiry_scans_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 128, s->scans);
 }
 
-/* After a reset every group is looked at, and the bounds are right again. */
+/* A reset makes every group be examined, and the bounds are right afterwards. */
 static void expiry_reset_forgets(struct kunit *test)
 {
 	struct entries *s = entries_new(test, 1 << 13);
@@ -307,7 +307,7 @@ static void expiry_reset_forgets(struct kunit *test)
 	check_bounds(test, s);
 }
 
-/* A scan may itself be late: what is lowered while it runs stays in force. */
+/* If a bound is lowered while its group is scanned, the lower bound stays. */
 static u64 scan_that_is_overtaken(void *arg, unsigned int group, u64 now)
 {
 	struct entries *s = arg;
@@ -332,7 +332,7 @@ static void expiry_scan_overtaken(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, entries_expire(s, 101));
 }
 
-/* Four entries, of which the first is idle at 100, spread over the table. */
+/* Four entries, spread over the table. The first becomes idle at 100. */
 static void few_entries(struct kunit *test, struct entries *s, unsigned int nbuckets)
 {
 	static const u64 idle_at[] = { 100, 200, 300, 400 };
@@ -346,7 +346,7 @@ static void few_entries(struct kunit *test, struct entries *s, unsigned int nbuc
 		entry_set(s, i, (nbuckets - 1) / 3 * i, idle_at[i]);
 }
 
-/* Check the bounds, and that each entry is found when it is idle. */
+/* Check the bounds, and that each entry is dropped when it is idle. */
 static void few_entries_end(struct kunit *test, struct entries *s)
 {
 	unsigned int idle;
@@ -367,7 +367,7 @@ static void bring_entry(void *arg)
 	entry_set(s, 10, s->bucket[10], 150);
 }
 
-/* An entry comes at any point of a step, to any place: it is not missed. */
+/* An entry is added anywhere in the table, at any point of a step: it is not missed. */
 static void expiry_step_interrupted(struct kunit *test)
 {
 	const unsigned int nbuckets = 1 << 13;
@@ -396,7 +396,7 @@ static void expire_some(void *arg)
 	entries_expire(arg, 120);
 }
 
-/* The same while entries expire at any point of the insertion of another one. */
+/* Entries expire at any point of the insertion of another one: it is not missed. */
 static void expiry_lower_interrupted(struct kunit *test)
 {
 	const unsigned int nbuckets = 1 << 13;
@@ -426,7 +426,7 @@ static void bring_neighbour(void *arg)
 	struct entries *s = arg;
 
 	entry_set(s, 11, s->bucket[10], 150);
-	/* visible at once, even if other CPUs are slow */
+	/* the bound must be visible at once, even if other CPUs are slow */
 	s->late |= weir_expiry_root(&s->expiry) > 150;
 }
 
@@ -439,7 +439,7 @@ static void expiry_lower_overlapped(struct kunit *test)
 	points.arg = s;
 	for (n = 1; !left; n++) {
 		few_entries(test, s, 1 << 13);
-		/* so that the bounds above it have to be lowered */
+		/* the bounds above the new one have to be lowered */
 		entries_expire(s, 400);
 		s->bucket[10] = 5000;
 		points.left = n;
@@ -453,7 +453,7 @@ static void expiry_lower_overlapped(struct kunit *test)
 
 #define ROUNDS	4000
 
-/* Even members bring entries, odd ones expire them, all the time. */
+/* Members with an even number add entries, the others expire them, all the time. */
 static void race_work(unsigned int index, void *arg)
 {
 	struct entries *s = arg;
@@ -467,14 +467,17 @@ static void race_work(unsigned int index, void *arg)
 					 entries_scan, s);
 			continue;
 		}
-		/* each place belongs to one thread, which may therefore choose its bucket */
+		/* each entry belongs to one thread, which may therefore choose its bucket */
 		i = prng_below(&p, ENTRIES / 2) * 2 + (index / 2) % 2;
 		if (!atomic64_read(&s->idle_at[i]))
 			entry_set(s, i, s->bucket[i], prng_between(&p, 1, 1000));
 	}
 }
 
-/* After any race the bounds are sound, and nothing is left behind for ever. */
+/*
+ * After the race every bound is at most the idle times below it, and every entry is dropped in the
+ * end.
+ */
 static void expiry_races(struct kunit *test)
 {
 	struct entries *s = entries_new(test, 1 << 13);

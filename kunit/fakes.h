@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Fakes that stand for functions of the kernel: a clock that tests move, allocations that are
- * counted and can fail, sweeps that run when a test says so, copies to memory of the test,
- * events that are counted. Kbuild defines WEIR_FAKED and includes this before each source
- * that weir_kunit.ko links. Tests include it to move, set and read the fakes.
+ * Fakes of kernel functions: a clock that tests move, allocations that are counted and can fail,
+ * sweeps that tests start, copies to the memory of the test, and events that are counted. Kbuild
+ * defines WEIR_FAKED and includes this file before each source that weir_kunit.ko links. Tests
+ * include it to control and to read the fakes.
  */
 #ifndef _WEIR_KUNIT_FAKES_H
 #define _WEIR_KUNIT_FAKES_H
@@ -20,7 +20,7 @@
 
 #include "kunit/point.h"
 
-/* The clock moves only when a test moves it. Each reading is a point (point.h). */
+/* Only tests move the clock. Each reading of it is a point (point.h). */
 extern atomic64_t fake_clock;
 extern struct points fake_clock_points;
 
@@ -28,30 +28,30 @@ extern struct points fake_clock_points;
 
 /* Number of existing entries, including those waiting for RCU. */
 extern atomic_t fake_live;
-/* The allocation of an entry with this number, counted down, fails; 0: none fails. */
+/* The allocation of the entry with this number fails, counted from now on; 0: none fails. */
 extern atomic_t fake_fail_in;
 /* The slab caches in the order of their creation, and the one used last. */
 extern struct kmem_cache *fake_caches[3], *fake_cache_used;
 /* Jiffies until the last sweep that was requested; -1: none was requested. */
 extern long fake_sweep_delay;
-/* The next copy to the user with this number, counted down, fails; 0: none fails. */
+/* The copy to user memory with this number fails, counted from now on; 0: none fails. */
 extern unsigned int fake_fault_in;
-/* Reserving the place of an object's number fails; its folder in sysfs does. */
+/* Whether reserving an object's number fails, and whether making its sysfs folder fails. */
 extern bool fake_xarray_fails, fake_sysfs_fails;
-/* Folders that sysfs would have. */
+/* Number of sysfs folders. */
 extern atomic_t fake_nodes;
 /* The workqueue used last. */
 extern struct workqueue_struct *fake_queue;
-/* Where slots of a table are reserved. */
+/* Reserving a slot of a table is a point. */
 extern struct points fake_points;
 
 /**
- * struct fake_events - what weir_event_key() and weir_event_object() were told
+ * struct fake_events - the calls of weir_event_key() and weir_event_object()
  * @count: events by type
  * @type: of the last event
  * @value: of the last event
  * @more: of the last event
- * @told: called for each; may be NULL. The entry may be locked.
+ * @told: called for each event, maybe with the entry locked; may be NULL
  */
 struct fake_events {
 	atomic_t count[16];
@@ -63,7 +63,7 @@ struct fake_events {
 
 extern struct fake_events fake_events;
 
-/* A parameter of the module. */
+/* A module parameter. */
 struct fake_param {
 	ulong *value;
 };
@@ -84,7 +84,7 @@ unsigned long fake_copy(void *to, const void *from, unsigned long n);
 int fake_xa_reserve(struct xarray *xa, unsigned long index, gfp_t gfp);
 
 #ifdef WEIR_FAKED
-/* not in the functions of headers, some of which run with a stripe locked */
+/* not before these headers: some of their functions run with a stripe locked */
 #include "table/bucket.h"
 
 #undef atomic64_read
@@ -107,7 +107,7 @@ int fake_xa_reserve(struct xarray *xa, unsigned long index, gfp_t gfp);
 #define copy_to_user(to, from, n)	fake_copy((__force void *)(to), from, n)
 #undef xa_reserve
 #define xa_reserve			fake_xa_reserve
-/* suites run when this module's variables of that kind are sealed already */
+/* suites run when this module's __ro_after_init variables are already read-only */
 #undef __ro_after_init
 #define __ro_after_init
 #undef module_param

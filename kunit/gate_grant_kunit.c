@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Grants to the queue of a key (src/gate/gate_grant.c): the steps, and what a caller that joins
- * must find although the gate has changed since it looked.
+ * Grants to the queue of a key (src/gate/gate_grant.c): the steps, and the checks of a caller that
+ * joins the queue of a gate that has changed since the caller looked at it.
  */
 
 #include <kunit/test.h>
@@ -14,14 +14,14 @@
 #define STEP	64
 
 /**
- * struct grants - a gate, one key of it, and places for its queue
+ * struct grants - a gate with one key, and places for its queue
  * @g: the gate
  * @e: the entry of its only key
- * @word: its state, while it is locked
- * @granted: places that were granted
- * @order: these places, as they were granted
- * @looked: requests that a kick looked at
- * @place: of requests
+ * @word: state of the entry while it is locked
+ * @granted: number of places granted
+ * @order: the places granted, in this order
+ * @looked: number of requests that a kick looked at
+ * @place: places of requests
  */
 struct grants {
 	struct weir_gate g;
@@ -35,7 +35,7 @@ struct grants {
 
 static struct grants *grants;
 
-/* ------------------------------------------------------------ in place of gate_async.c */
+/* ------------------------------------------------------------ stand-ins for gate_async.c */
 
 void weir_async_left(struct weir_gate *g, struct weir_gate_place *p)
 {
@@ -91,7 +91,7 @@ static void entry_unlock(struct grants *t)
 	rcu_read_unlock();
 }
 
-/* @permits, all of them held, of the only key. */
+/* A gate of @permits, all of them held, with one key. */
 static struct grants *grants_make(struct kunit *test, u32 permits)
 {
 	struct grants *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
@@ -134,7 +134,7 @@ static void grants_exit(struct kunit *test)
 	fixture_exit(test);
 }
 
-/* Entry locked. */
+/* The entry must be locked. */
 static int enqueue(struct grants *t, unsigned int i, u32 n)
 {
 	t->place[i].async = true;
@@ -154,7 +154,7 @@ static void enqueue_all(struct grants *t)
 
 /* ------------------------------------------------------------ the tests */
 
-/* One hold of the lock grants to STEP places. The work item goes on, in order of arrival. */
+/* One hold of the lock grants to at most STEP places. The work item continues in order. */
 static void grants_steps(struct kunit *test)
 {
 	struct grants *t = grants_make(test, PLACES);
@@ -178,7 +178,7 @@ static void grants_steps(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, list_empty(&t->g.waiters));
 }
 
-/* A step for a place that does not fit any more grants nothing, and is not repeated. */
+/* A step for a place whose permits are no longer free grants nothing and is not repeated. */
 static void grants_unserved_once(struct kunit *test)
 {
 	struct grants *t = grants_make(test, 1);
@@ -193,7 +193,7 @@ static void grants_unserved_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, t->e->queue.nwaiters);
 }
 
-/* A dead gate grants nothing. */
+/* A deleted gate grants nothing. */
 static void grants_dead(struct kunit *test)
 {
 	struct grants *t = grants_make(test, PLACES);
@@ -208,7 +208,7 @@ static void grants_dead(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PLACES, t->e->queue.nwaiters);
 }
 
-/* The gate has died, or been changed, since the caller looked. */
+/* The gate was deleted, or its configuration changed, since the caller looked at it. */
 static void grants_joins_changed(struct kunit *test)
 {
 	struct grants *t = grants_make(test, 4);
@@ -217,7 +217,7 @@ static void grants_joins_changed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -E2BIG, enqueue(t, 0, 5));
 	KUNIT_EXPECT_TRUE(test, list_empty(&t->g.waiters));
 	KUNIT_EXPECT_EQ(test, 0, t->e->queue.nwaiters);
-	/* more permits: it is granted at once */
+	/* there are more permits now: the request is granted at once */
 	t->g.permits = 9;
 	KUNIT_EXPECT_EQ(test, 0, enqueue(t, 0, 5));
 	KUNIT_EXPECT_EQ(test, 1, t->granted);
@@ -230,7 +230,7 @@ static void grants_joins_changed(struct kunit *test)
 	entry_unlock(t);
 }
 
-/* A kick looks at each request once, marks each sleeping caller, and keeps all of them. */
+/* A kick looks at each request once and marks each sleeping caller. All of them stay queued. */
 static void grants_kick(struct kunit *test)
 {
 	struct weir_gate_waiter w = { .task = current };

@@ -10,9 +10,9 @@
 #define YEAR	WEIR_NSEC_PER_YEAR
 
 __diag_push();
-__diag_ignore_all("-Woverride-init", "rows say how they differ from BASE");
+__diag_ignore_all("-Woverride-init", "rows name the members that differ from BASE");
 
-/* The least that is valid; rows change it. */
+/* The smallest valid configuration. Rows override members of it. */
 #define BASE	.algorithm = WEIR_ALGORITHM_BUCKET, .key_type = WEIR_KEY_U64,	\
 		.tokens = 10, .period = SECOND, .max_keys = 100
 #define WINDOW	.algorithm = WEIR_ALGORITHM_WINDOW, .key_type = WEIR_KEY_U64,	\
@@ -20,10 +20,10 @@ __diag_ignore_all("-Woverride-init", "rows say how they differ from BASE");
 #define LADDER	.strikes = 3, .nbans = 2, .ban = { SECOND, 2 * SECOND }
 
 /**
- * struct config_row - a configuration and the answer to it
- * @name: of the row
- * @err: 0 or what it is refused with
- * @config: it
+ * struct config_row - a configuration and the error it causes
+ * @name: name of the row
+ * @err: expected error; 0: the configuration is valid
+ * @config: the configuration
  */
 struct config_row {
 	const char *name;
@@ -105,7 +105,7 @@ static void config_is_checked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, row->err, err);
 }
 
-/* A change is checked just as a creation: what it makes, not what it says. */
+/* A change is checked like a creation. The resulting configuration must be valid. */
 static void config_change_is_checked(struct kunit *test)
 {
 	const struct config_row *row = test->param_value;
@@ -120,7 +120,7 @@ static void config_change_is_checked(struct kunit *test)
 	if (row->config.key_type == WEIR_KEY_NONE)
 		base.max_keys = 1;
 	if (limiter_try(&base, &l))
-		return;	/* what cannot be changed is what is wrong */
+		return;	/* the error is in a member that cannot be changed */
 	base = *limiter_config(l);
 	err = limiter_set_config(l, &row->config, WEIR_SET_RATE | WEIR_SET_BURST |
 				 WEIR_SET_MAX_KEYS | WEIR_SET_WHEN_FULL |
@@ -148,7 +148,7 @@ static void config_defaults(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 65536, l->table.max_keys);
 }
 
-/* Only what the mask names is taken over. */
+/* Only members named in the mask are changed. */
 static void config_mask(struct kunit *test)
 {
 	struct weir_limiter_config new = { BASE, .tokens = 77, .burst = 88,
@@ -172,7 +172,7 @@ static void config_mask(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, WEIR_SET_RATE, fake_events.value);
 }
 
-/* The owner's account says no: nothing has changed. */
+/* A change that exceeds the owner's cap is refused and changes nothing. */
 static void config_over_quota(struct kunit *test)
 {
 	struct weir_limiter_config new = { BASE, .max_keys = 101, .burst = 30 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Limiters in the registry, and what tests do with them again and again. */
+/* Limiters in the registry, and steps that several tests share. */
 
 #include "limiter_fixture.h"
 
@@ -81,7 +81,7 @@ const struct weir_limiter_config *limiter_config(struct weir_limiter *l)
 	return &rcu_dereference_protected(l->policy, true)->config;
 }
 
-/* As ops.c does it; opcode, n and arg are set, the result half is not. */
+/* Like ops.c: the caller sets opcode, n and arg; the result half need not be cleared. */
 int limiter_do(struct weir_limiter *l, struct weir_op *op, const void *bytes,
 	       unsigned int len)
 {

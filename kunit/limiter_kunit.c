@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Verdicts and keys (src/limiter/limiter.c, src/limiter/limiter_dump.c), by a clock of our own. */
+/*
+ * Verdicts and keys (src/limiter/limiter.c, src/limiter/limiter_dump.c), with a clock that the test
+ * moves.
+ */
 
 #include <kunit/test.h>
 
@@ -10,7 +13,7 @@
 #define SECOND	((u64)NSEC_PER_SEC)
 #define MEMBERS	4
 
-/* 10/s, at most 20 at once */
+/* 10/s, burst 20 */
 static const struct weir_limiter_config plain = {
 	.algorithm = WEIR_ALGORITHM_BUCKET,
 	.key_type = WEIR_KEY_U64,
@@ -43,7 +46,7 @@ static void check_verdict(struct kunit *test, const struct weir_op *op, u32 verd
 	KUNIT_EXPECT_EQ(test, reset_after, op->reset_after);
 }
 
-/* SET has all entries examined anew if they may be idle sooner, and only then. */
+/* A SET that can make entries idle sooner resets the expiry bounds; any other SET does not. */
 static void limiter_set_and_bounds(struct kunit *test)
 {
 	static const u64 sooner = WEIR_SET_RATE | WEIR_SET_BURST | WEIR_SET_WITHIN |
@@ -57,7 +60,7 @@ static void limiter_set_and_bounds(struct kunit *test)
 		if (bit == 0x200)
 			continue;
 		KUNIT_ASSERT_EQ(test, 0, limiter_op(l, &op, WEIR_OP_CHECK, bit, 1));
-		/* raises the bounds to what there is */
+		/* each step raises the bounds to the idle times of the entries */
 		while (weir_table_step(&l->table))
 			;
 		bound = weir_expiry_root(&l->table.expiry);
@@ -73,7 +76,7 @@ static void limiter_verdicts(struct kunit *test)
 	struct weir_limiter *l = limiter_new(test, &plain);
 	struct weir_op op;
 
-	/* to look makes no entry */
+	/* PEEK creates no entry */
 	KUNIT_EXPECT_EQ(test, 0, limiter_op(l, &op, WEIR_OP_PEEK, 1, 1));
 	check_verdict(test, &op, WEIR_ALLOWED, 20, 0, 0);
 	KUNIT_EXPECT_EQ(test, 0, limiter_op(l, &op, WEIR_OP_CHECK, 1, 21));
@@ -93,7 +96,7 @@ static void limiter_verdicts(struct kunit *test)
 	check_verdict(test, &op, WEIR_ALLOWED, 4, 0, 1600 * NSEC_PER_MSEC);
 	KUNIT_EXPECT_EQ(test, 0, limiter_op(l, &op, WEIR_OP_REFUND, 1, U32_MAX));
 	check_verdict(test, &op, WEIR_ALLOWED, 20, 0, 0);
-	/* another key has its own */
+	/* another key has its own tokens */
 	KUNIT_EXPECT_EQ(test, 0, limiter_op(l, &op, WEIR_OP_CHECK, 2, 20));
 	check_verdict(test, &op, WEIR_ALLOWED, 0, 0, 2 * SECOND);
 }
@@ -138,7 +141,7 @@ static void limiter_totals(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 100, stats.max_keys);
 }
 
-/* Fill all places with keys that are not idle. */
+/* Fill the table with keys that are not idle. */
 static void fill(struct weir_limiter *l)
 {
 	struct weir_op op;
@@ -159,7 +162,7 @@ static void limiter_full(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, WEIR_FULL, op.verdict);
 	KUNIT_EXPECT_EQ(test, -ENOSPC, limiter_op(l, &op, WEIR_OP_STRIKE, 1, 1));
 	KUNIT_EXPECT_EQ(test, -ENOSPC, limiter_ban(l, &op, 1, SECOND));
-	/* a peek returns the verdict of a check; it is not counted */
+	/* PEEK returns the verdict of a check and counts nothing */
 	KUNIT_EXPECT_EQ(test, 0, limiter_op(l, &op, WEIR_OP_PEEK, 1, 1));
 	KUNIT_EXPECT_EQ(test, WEIR_FULL, op.verdict);
 	/* keys with an entry are served as usual */
@@ -169,7 +172,7 @@ static void limiter_full(struct kunit *test)
 	weir_keyed_stats_read(&l->obj, &stats);
 	KUNIT_EXPECT_EQ(test, 3, stats.full);
 	KUNIT_EXPECT_EQ(test, 100, stats.keys);
-	/* two seconds later all are as good as fresh: room for a hundred others */
+	/* two seconds later all entries are idle: there is room for a hundred others */
 	clock_forward(2 * SECOND);
 	KUNIT_EXPECT_EQ(test, 0, limiter_op(l, &op, WEIR_OP_CHECK, 1, 1));
 	KUNIT_EXPECT_EQ(test, WEIR_ALLOWED, op.verdict);
@@ -197,15 +200,15 @@ static void limiter_full_allows(struct kunit *test)
 }
 
 /**
- * struct key_row - two addresses, and whether they are one key
- * @name: of the row
- * @prefix4: of the limiter
- * @prefix6: of it
- * @a: bytes of the one
- * @b: and of the other
- * @alen: their number
- * @blen: and of the other's
- * @same: they are one key
+ * struct key_row - two addresses, and whether they make the same key
+ * @name: name of the row
+ * @prefix4: prefix of IPv4 addresses
+ * @prefix6: prefix of IPv6 addresses
+ * @a: bytes of the first address
+ * @b: bytes of the second address
+ * @alen: length of @a
+ * @blen: length of @b
+ * @same: both make the same key
  */
 struct key_row {
 	const char *name;
@@ -292,7 +295,7 @@ static void limiter_key_lengths(struct kunit *test)
 	}
 }
 
-/* Entries that a dump of buffers of @length bytes shows; -1: an error. */
+/* Number of entries that a dump into buffers of @length bytes returns; -1: an error. */
 static int dump_count(struct kunit *test, struct weir_limiter *l, u8 *buffer,
 		      u64 length)
 {
@@ -308,7 +311,10 @@ static int dump_count(struct kunit *test, struct weir_limiter *l, u8 *buffer,
 	return n;
 }
 
-/* With any room for records, each key is dumped once, including keys that differ only in length. */
+/*
+ * With buffers of any size, a dump returns each key once, including keys that differ in length
+ * only.
+ */
 static void limiter_dumps_each_once(struct kunit *test)
 {
 	struct weir_limiter *l = limiter_of_type(test, WEIR_KEY_TEXT, 0, 0);
@@ -325,10 +331,10 @@ static void limiter_dumps_each_once(struct kunit *test)
 }
 
 /**
- * struct spenders - a crowd that spends from one bucket
+ * struct spenders - a crowd that spends the tokens of one key
  * @l: the limiter
  * @spent: tokens admitted, by member
- * @wrong: answers that must not be, by member
+ * @wrong: impossible answers, by member
  */
 struct spenders {
 	struct weir_limiter *l;
@@ -360,7 +366,7 @@ static void spend_work(unsigned int index, void *arg)
 	}
 }
 
-/* Time stands still: together they get exactly the burst. */
+/* While the clock stands still, all members together get exactly the burst. */
 static void limiter_crowd_gets_the_burst(struct kunit *test)
 {
 	struct spenders *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
@@ -385,7 +391,7 @@ static void limiter_crowd_gets_the_burst(struct kunit *test)
  * struct late - a delayed caller
  * @l: the limiter
  * @key: the key
- * @others: tokens that others spend meanwhile
+ * @others: tokens that other callers spend meanwhile
  */
 struct late {
 	struct weir_limiter *l;
@@ -394,8 +400,8 @@ struct late {
 };
 
 /*
- * Two seconds pass. If the key has no entry, others can come, spend all of its
- * 20, and have it full again and dropped; if it has one, they have to wait.
+ * Two seconds pass. If the key has no entry, other callers can spend all of its 20 tokens before
+ * the entry is idle again and dropped. If the key has an entry, they cannot.
  */
 static void hold_up(void *arg)
 {
@@ -408,7 +414,7 @@ static void hold_up(void *arg)
 	clock_forward(2 * SECOND);
 }
 
-/* The next key, of which nothing is known. */
+/* Continue with a key that has no entry. */
 static void late_for(struct late *late, u64 number)
 {
 	rcu_read_lock();
@@ -417,7 +423,10 @@ static void late_for(struct late *late, u64 number)
 	late->others = 0;
 }
 
-/* At any reading of the clock: 20, and 10/s for 2 s, is all that is admitted. */
+/*
+ * The caller is delayed at any reading of the clock. No more is admitted than the burst of 20 and
+ * what comes back in 2 s at 10/s.
+ */
 static void limiter_late_caller(struct kunit *test)
 {
 	struct late late = { .l = limiter_new(test, &plain) };

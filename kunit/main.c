@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * weir_kunit.ko: the unit tests, in a module of their own, because 6.1 runs a
- * module's suites before its init function. And the fakes that they share.
+ * weir_kunit.ko: the unit tests and the fakes that they share. They are a module of their own
+ * because Linux 6.1 runs a module's suites before its init function.
  */
 
 #include <linux/module.h>
@@ -23,7 +23,7 @@ bool fake_xarray_fails, fake_sysfs_fails;
 struct workqueue_struct *fake_queue;
 struct fake_events fake_events;
 
-/* As before each test. Entries stay counted. */
+/* Called before each test. The count of entries continues. */
 void fakes_reset(void)
 {
 	atomic64_set(&fake_clock, NSEC_PER_SEC);
@@ -61,7 +61,7 @@ void fake_free(struct kmem_cache *cache, void *p)
 	kmem_cache_free(cache, p);
 }
 
-/* weir.ko may be loaded at the same time; its caches have those names. */
+/* weir.ko may be loaded at the same time, and its caches have the plain names */
 struct kmem_cache *fake_cache(const char *name, unsigned int size, unsigned int align,
 			      slab_flags_t flags, unsigned int offset, unsigned int length,
 			      void (*ctor)(void *object))
@@ -123,7 +123,7 @@ int weir_sysfs_add(struct weir_object *o)
 	if (fake_sysfs_fails)
 		return -ENOMEM;
 	atomic_inc(&fake_nodes);
-	/* any pointer: the registry only asks whether there is one */
+	/* any pointer will do: the registry only tests for NULL */
 	o->node = (void *)o;
 	return 0;
 }

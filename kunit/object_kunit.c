@@ -17,9 +17,9 @@
 #define KEYS	WEIR_RIGHT_KEYS
 
 /**
- * struct name_row - a name and whether it is one
- * @name: zero-filled to the end, unless the row is about that
- * @valid: it is
+ * struct name_row - a name, and whether it is valid
+ * @name: padded with zeros, unless the row is about the padding
+ * @valid: the name is valid
  */
 struct name_row {
 	char name[WEIR_NAME_SIZE];
@@ -74,13 +74,13 @@ static void object_name_must_end(struct kunit *test)
 }
 
 /**
- * struct right_row - a user and its rights
- * @name: of the row
+ * struct right_row - a user, and its rights to an object
+ * @name: name of the row
  * @uid: the user
- * @gid: the user's group
- * @mode: the object's
+ * @gid: group of the user
+ * @mode: mode of the object
  * @capable: the user has CAP_SYS_ADMIN
- * @rights: wanted
+ * @rights: expected rights
  */
 struct right_row {
 	const char *name;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Every atomic operation of the code under test is a point at which another CPU
- * may come between. A test can have something done at the one it chooses, and
- * so try all of them in turn, where a race would have to be lucky.
+ * Every atomic operation of the code under test is a point at which another CPU may intervene. A
+ * test can run a function at the n-th point, and so try all points in turn without depending on the
+ * luck of a race.
  */
 #ifndef _WEIR_KUNIT_POINT_H
 #define _WEIR_KUNIT_POINT_H
@@ -11,9 +11,9 @@
 
 /**
  * struct points - the points of one source file
- * @left: points until the one at which something is done; 0: nothing is
- * @work: what is done
- * @arg: for @work
+ * @left: number of points until @work is called; 0: it is not called
+ * @work: stands for the other CPU
+ * @arg: argument of @work
  */
 struct points {
 	int left;
@@ -27,7 +27,7 @@ static inline void point_pass(struct points *p)
 		p->work(p->arg);
 }
 
-/* A point after the reading: the value may be old when it is used. */
+/* The point is after the read: the value may be stale when it is used. */
 static inline s64 point_read(struct points *p, const atomic64_t *v)
 {
 	s64 value = atomic64_read(v);

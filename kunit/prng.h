@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Random numbers for tests: the same on every kernel and in user space, so that
- * a printed seed repeats a failure anywhere. The generator is splitmix64
- * (Steele, Lea and Flood, OOPSLA 2014).
+ * Random numbers for tests. They are the same on every kernel and in user space, so a printed seed
+ * repeats a failure anywhere. The generator is splitmix64 (Steele, Lea and Flood, OOPSLA 2014).
  */
 #ifndef _WEIR_KUNIT_PRNG_H
 #define _WEIR_KUNIT_PRNG_H
@@ -10,8 +9,8 @@
 #include <kunit/test.h>
 
 /*
- * Rounds of a random test: emulated kernels with sanitizers are a hundred times
- * slower than user space, so the deep search is done there.
+ * Rounds of a random test. An emulated kernel with sanitizers is a hundred times slower than user
+ * space, so the long search runs in user space.
  */
 #ifdef __KERNEL__
 #define PRNG_ROUNDS(n)	(n)
@@ -19,7 +18,7 @@
 #define PRNG_ROUNDS(n)	((n) * 50)
 #endif
 
-/* Of 128 bits; newer kernels call them u128 and s128. */
+/* 128 bits wide; newer kernels have the types u128 and s128 */
 #define wide	unsigned __int128
 #define swide	__int128
 
@@ -53,13 +52,13 @@ static inline u64 prng_between(struct prng *p, u64 lo, u64 hi)
 	return lo + prng_below(p, hi - lo + 1);
 }
 
-/* @n times out of @of */
+/* True with probability @n / @of. */
 static inline bool prng_chance(struct prng *p, u32 n, u32 of)
 {
 	return prng_below(p, of) < n;
 }
 
-/* 1 .. hi with every order of magnitude alike, and the ends more often */
+/* 1 .. hi, each order of magnitude equally likely, the two ends more often. */
 static inline u64 prng_magnitude(struct prng *p, u64 hi)
 {
 	u64 n;

@@ -5,11 +5,11 @@
 
 #include <linux/slab.h>
 
-#define UIDS	32	/* the users of tests have lower numbers */
+#define UIDS	32	/* users in tests have lower ids */
 
 atomic_t objects_released;
 
-/* Others come in between. */
+/* Yield, so that other members of a crowd run in between. */
 static int build(struct weir_object *o)
 {
 	cond_resched();
@@ -30,7 +30,10 @@ static const struct weir_kind_ops kinds[] = {
 	},
 };
 
-/* The common part but for what &weir_kind_ops.create sets, with one reference of each kind. */
+/*
+ * Initialise the common part, except for what &weir_kind_ops.create sets, with one reference of
+ * each kind.
+ */
 int object_init(struct weir_object *o, const char *name, unsigned int uid)
 {
 	o->ns = weir_namespace_get(KUIDT_INIT(uid));
@@ -62,7 +65,7 @@ struct weir_object *object_new(u32 kind, const char *name, unsigned int uid,
 	return o;
 }
 
-/* One that was never registered. */
+/* Drop an object that was never registered. */
 void object_drop(struct weir_object *o)
 {
 	weir_namespace_put(o->ns);
@@ -70,8 +73,8 @@ void object_drop(struct weir_object *o)
 }
 
 /*
- * Make and register an object. *@made: it, with a reference to its header for
- * the caller, if that worked; may be NULL: no reference is wanted.
+ * Make and register an object. On success *@made is the object, with a reference to its header for
+ * the caller. @made is NULL if the caller wants no reference.
  */
 int object_register(u32 kind, const char *name, unsigned int uid, u64 keys,
 		    struct weir_object **made)
@@ -106,7 +109,7 @@ int registry_fixture_init(struct kunit *test)
 	return weir_namespace_mod_init() ?: weir_registry_mod_init();
 }
 
-/* Only root's has a reference, the module's. */
+/* Only root's namespace has a reference, the module's. */
 static bool namespace_is_unused(unsigned int uid)
 {
 	struct weir_namespace *ns = weir_namespace_get(KUIDT_INIT(uid));
@@ -116,7 +119,7 @@ static bool namespace_is_unused(unsigned int uid)
 	return unused;
 }
 
-/* The end of the module deletes what a test left, and nothing remains. */
+/* The module's exit deletes what a test left behind, and nothing remains. */
 void registry_fixture_end(struct kunit *test)
 {
 	unsigned int uid;

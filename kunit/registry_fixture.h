@@ -13,7 +13,7 @@
 
 #include <kunit/test.h>
 
-/* Counts how often the storage of an object from object_new() was freed. */
+/* Number of objects from object_new() whose storage was freed. */
 extern atomic_t objects_released;
 
 int registry_fixture_init(struct kunit *test);

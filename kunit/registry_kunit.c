@@ -21,7 +21,7 @@ static bool exists_of(unsigned int uid, u32 kind, const char *name)
 	return o;
 }
 
-/* Of user 1, as most objects here. */
+/* Look up a name of user 1, which owns most objects here. */
 static bool exists(u32 kind, const char *name)
 {
 	return exists_of(1, kind, name);
@@ -44,7 +44,7 @@ static int delete_by_name(u32 kind, const char *name)
 	return delete_of(1, kind, name);
 }
 
-/* Objects of @kind that an iteration meets; their numbers must rise. */
+/* Number of objects of @kind that an iteration returns. *@in_order: their numbers rise. */
 static unsigned int count(u32 kind, bool *in_order)
 {
 	struct weir_object *o;
@@ -80,7 +80,7 @@ static void registry_names(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 3, weir_registry_objects());
 }
 
-/* The owner of the object that the name means to a user; 9999: there is none. */
+/* The owner of the object that the name means to user @uid; 9999: there is none. */
 static unsigned int meant(unsigned int uid, const char *name)
 {
 	struct weir_object *o = weir_registry_resolve(KUIDT_INIT(uid), COUNTER, name);
@@ -93,7 +93,7 @@ static unsigned int meant(unsigned int uid, const char *name)
 	return owner;
 }
 
-/* A name is unique within its owner, and means one's own object or else root's. */
+/* A name is unique within its owner. A user's own object comes before root's. */
 static void registry_owners(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "a", 1, 0, NULL));
@@ -103,7 +103,7 @@ static void registry_owners(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&fake_nodes));
 	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "a", 0, 0, NULL));
 	KUNIT_EXPECT_EQ(test, -EEXIST, object_register(COUNTER, "a", 0, 0, NULL));
-	/* sysfs shows root's alone */
+	/* sysfs shows root's objects only */
 	KUNIT_EXPECT_EQ(test, 1, atomic_read(&fake_nodes));
 	KUNIT_EXPECT_EQ(test, 1, meant(1, "a"));
 	KUNIT_EXPECT_EQ(test, 0, meant(2, "a"));
@@ -125,7 +125,7 @@ static void registry_delete_once(struct kunit *test)
 	weir_object_put(o);
 }
 
-/* In the order of numbers, of one kind or any, and from any place on. */
+/* An iteration returns objects by ascending number, of one kind or any, from any number on. */
 static void registry_iterates(struct kunit *test)
 {
 	char name[WEIR_NAME_SIZE];
@@ -143,7 +143,7 @@ static void registry_iterates(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, in_order);
 	KUNIT_EXPECT_EQ(test, 34, count(LIMITER, &in_order));
 	KUNIT_EXPECT_TRUE(test, in_order);
-	/* what goes while one iterates is not met, the rest is */
+	/* an object deleted during the iteration is not returned later; all others are */
 	for (cursor = 0, i = 0; (o = weir_registry_next(&cursor)); cursor++) {
 		if (o->ops->kind == LIMITER) {
 			KUNIT_EXPECT_EQ(test, 0, weir_registry_delete(o));
@@ -172,7 +172,7 @@ static void registry_numbers_are_new(struct kunit *test)
 	}
 }
 
-/* A failure at any step leaves nothing behind: registry_fixture_exit() looks, too. */
+/* A failure at any step leaves nothing behind; registry_fixture_exit() checks this too. */
 static void registry_failure_undone(struct kunit *test)
 {
 	bool in_order;
@@ -192,7 +192,7 @@ static void registry_failure_undone(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "a", 1, 7, NULL));
 }
 
-/* The storage outlives its last user; the header, its last handle. */
+/* The storage stays until its last user is gone, the header until the last handle is closed. */
 static void registry_phases_of_death(struct kunit *test)
 {
 	struct weir_object *o;
@@ -205,7 +205,7 @@ static void registry_phases_of_death(struct kunit *test)
 	rcu_read_lock();
 	weir_object_live_put(o);
 	KUNIT_EXPECT_FALSE(test, weir_object_live_get(o));
-	/* a task that found it under RCU before may still use the storage */
+	/* a task that found the object under RCU earlier may still use the storage */
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&objects_released));
 	rcu_read_unlock();
 	registry_settle();
@@ -223,12 +223,12 @@ static void quota_objects_of_user(struct kunit *test)
 	for (; name[0] < 'd'; name[0]++)
 		KUNIT_ASSERT_EQ(test, 0, object_register(COUNTER, name, 1, 0, NULL));
 	KUNIT_EXPECT_EQ(test, -EDQUOT, object_register(COUNTER, "x", 1, 0, NULL));
-	/* the existing name is checked first, and another user has an account of its own */
+	/* the name is checked before the cap, and each user has its own cap */
 	KUNIT_EXPECT_EQ(test, -EEXIST, object_register(COUNTER, "a", 1, 0, NULL));
 	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "x", 2, 0, NULL));
 	KUNIT_EXPECT_EQ(test, 0, delete_by_name(COUNTER, "a"));
 	KUNIT_EXPECT_EQ(test, 0, object_register(COUNTER, "a", 1, 0, NULL));
-	/* none at all: no namespace either */
+	/* no objects at all: no namespace is made either */
 	*fake_max_objects_per_uid.value = 0;
 	KUNIT_EXPECT_EQ(test, -EDQUOT, object_register(COUNTER, "z", 3, 0, NULL));
 	KUNIT_EXPECT_EQ(test, 4, weir_registry_objects());
@@ -260,7 +260,7 @@ static int register_as_admin(const char *name, unsigned int uid, u64 keys)
 	return err;
 }
 
-/* A sixteenth of the host's caps is kept for administrators; no other user gets it. */
+/* A sixteenth of the host's caps is reserved for administrators. */
 static void quota_reserve(struct kunit *test)
 {
 	char name[WEIR_NAME_SIZE];
@@ -278,10 +278,10 @@ static void quota_reserve(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, register_as_admin("y", 7, 0));
 	KUNIT_EXPECT_EQ(test, -ENOSPC, register_as_admin("z", 0, 0));
 	KUNIT_EXPECT_EQ(test, 0, delete_by_name(LIMITER, "name-1"));
-	/* the share of administrators is not for other users, although one has deleted an object */
+	/* a user cannot use the reserve, even after an administrator has deleted an object */
 	KUNIT_EXPECT_EQ(test, -ENOSPC, object_register(COUNTER, "x", 1, 0, NULL));
 	KUNIT_EXPECT_EQ(test, 0, register_as_admin("z", 0, 2));
-	/* nor does the cap of an owner bind an administrator */
+	/* the cap per user does not limit an administrator */
 	*fake_max_objects.value = 1000;
 	*fake_max_keys.value = 1000;
 	*fake_max_objects_per_uid.value = 0;
@@ -304,7 +304,7 @@ static void quota_keys(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, weir_registry_change(o, 10, 0, false));
 	KUNIT_EXPECT_EQ(test, 0, object_register(LIMITER, "d", 1, 50, NULL));
 	KUNIT_EXPECT_EQ(test, -EDQUOT, weir_registry_change(o, 11, 0, false));
-	/* a cap that was lowered: less is possible, more is not; no wrap */
+	/* after the cap was lowered, an object can shrink but not grow, and nothing wraps */
 	*fake_max_keys_per_uid.value = 5;
 	KUNIT_EXPECT_EQ(test, 0, weir_registry_change(o, 9, 0, false));
 	KUNIT_EXPECT_EQ(test, -EDQUOT, weir_registry_change(o, 10, 0, false));
@@ -316,7 +316,7 @@ static void quota_keys_of_host(struct kunit *test)
 {
 	struct weir_object *o;
 
-	*fake_max_keys.value = 106;	/* 6 of which are kept */
+	*fake_max_keys.value = 106;	/* 6 of which are reserved */
 	KUNIT_ASSERT_EQ(test, 0, object_register(LIMITER, "a", 1, 60, &o));
 	KUNIT_EXPECT_EQ(test, -ENOSPC, object_register(LIMITER, "b", 2, 41, NULL));
 	KUNIT_EXPECT_EQ(test, 0, object_register(LIMITER, "b", 2, 40, NULL));
@@ -325,7 +325,7 @@ static void quota_keys_of_host(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, object_register(LIMITER, "c", 3, 1, NULL));
 	KUNIT_EXPECT_EQ(test, 0, delete_of(2, LIMITER, "b"));
 	KUNIT_EXPECT_EQ(test, 0, weir_registry_change(o, 99, 0, false));
-	/* what needs no keys is not kept out by a cap that was lowered */
+	/* objects without keys are not refused when the cap is lowered */
 	*fake_max_keys.value = 5;
 	*fake_max_keys_per_uid.value = 5;
 	KUNIT_EXPECT_EQ(test, -EDQUOT, object_register(LIMITER, "d", 1, 1, NULL));
@@ -335,10 +335,10 @@ static void quota_keys_of_host(struct kunit *test)
 }
 
 /**
- * struct rivals - a crowd that wants the same
- * @won: times each member did
- * @wrong: answers that must not be, by member
- * @round: they are in
+ * struct rivals - a crowd that creates or deletes the same names
+ * @won: number of successes, by member
+ * @wrong: impossible answers, by member
+ * @round: number of the current round
  */
 struct rivals {
 	unsigned int won[MEMBERS];
@@ -429,7 +429,10 @@ static void quota_is_exact(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, total(r->wrong));
 }
 
-/* Names are created and deleted; readers find complete objects, and permanent ones once. */
+/*
+ * Some members create and delete names. The others find only complete objects, and each permanent
+ * object once.
+ */
 static void churn_work(unsigned int index, void *arg)
 {
 	struct rivals *r = arg;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A whole roster (src/roster/roster.c, src/roster/roster_lease.c, src/core/grant.c), with a clock
- * that the test sets, compared with its model after each step: leases, cap and grants.
+ * that the test sets. Leases, cap and grants are compared with the model after each step.
  */
 
 #include <kunit/test.h>
@@ -18,15 +18,15 @@
 #include "roster/roster.h"
 #include "roster_model.h"
 
-#define TOLD	64	/* events in one step, and more than enough */
+#define TOLD	64	/* more than the events of one step */
 
 /**
  * struct real - the roster under test
  * @r: the roster
- * @clients: of the holders, two tags each
- * @told: leases lost, in the present step: enum weir_lost by version
- * @ntold: of them
- * @lease: of the operation under way
+ * @clients: clients of the holders, two tags each
+ * @told: leases lost in this step: enum weir_lost, by version
+ * @ntold: number of lost leases in this step
+ * @data: lease of the current operation
  */
 struct real {
 	struct weir_roster r;
@@ -41,7 +41,7 @@ struct real {
 
 static struct real *real;
 
-/* The entry is locked: what it says is looked at afterwards. */
+/* Called with the entry locked, so the arguments are only stored and compared later. */
 static void real_told(u32 type, s64 value, s64 more)
 {
 	if (type != WEIR_EVENT_LEASE_LOST || real->ntold == TOLD)
@@ -65,9 +65,9 @@ static const struct weir_kind_ops real_kind_ops = {
 	.give_back = weir_roster_give_back,
 };
 
-/* ------------------------------------------------------------ the real one */
+/* ------------------------------------------------------------ the real roster */
 
-/* The events of a step; no lock is held. */
+/* Compare the events of a step with the model. No lock is held. */
 static void real_tell(struct roster_model *m)
 {
 	u32 i;
@@ -78,7 +78,7 @@ static void real_tell(struct roster_model *m)
 	real->ntold = 0;
 }
 
-/* As ops.c does it. */
+/* Like ops.c. */
 static int real_op(struct roster_model *m, u32 holder, u32 key, struct weir_op *op,
 		   struct roster_value *value)
 {
@@ -150,7 +150,7 @@ static const struct roster_real whole_roster = {
 	.members = real_members,
 };
 
-/* ------------------------------------------------------------ one after the other */
+/* ------------------------------------------------------------ the tests */
 
 static void real_free(void)
 {
@@ -187,7 +187,7 @@ static void real_new(struct kunit *test, u64 max, u64 ttl)
 	KUNIT_ASSERT_EQ(test, 0, weir_table_init(&real->r.table, max, &real_table_ops));
 }
 
-/* The totals are equal to those of the model. */
+/* The totals equal those of the model. */
 static void check_totals(struct roster_model *m)
 {
 	struct weir_roster_totals sum = {}, *t;
@@ -228,7 +228,7 @@ static void roster_whole_agrees_with_model(struct kunit *test)
 		real_new(test, m->max, m->ttl);
 		roster_model_series(&p, m, &sum);
 		check_totals(m);
-		/* only the test holds the header now */
+		/* only the test has a reference to the header now */
 		KUNIT_ASSERT_EQ(test, 1U, kref_read(&real->r.obj.ref));
 		real_free();
 		KUNIT_ASSERT_EQ(test, 0, atomic_read(&fake_live));

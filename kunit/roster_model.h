@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A model of a roster as its header describes it, without regard to cost: for each key a lease
- * or none, which vanishes in the ns in which it expires, and a list of all versions that have
- * ended. Each step is made on the model and on a real one, and all results must be equal. There
- * are two real ones: the algorithm alone, in user space too (roster_model_kunit.c), and the
- * whole roster (roster_kunit.c).
+ * A model of a roster as its header describes it, without regard to cost. Each key has a lease or
+ * none, and a lease ends in the ns in which it expires. A list has all versions that have ended.
+ * Each step is made on the model and on a real roster, and all results must be equal. There are two
+ * real rosters: the algorithm alone, in user space too (roster_model_kunit.c), and the whole roster
+ * (roster_kunit.c).
  */
 #ifndef _WEIR_KUNIT_ROSTER_MODEL_H
 #define _WEIR_KUNIT_ROSTER_MODEL_H
@@ -30,10 +30,10 @@ struct roster_value {
  * struct roster_real - the code under test
  * @op: perform an operation of @holder on @key; @value is an input, for GET an output. 0 or
  *	an error.
- * @die: a holder goes
+ * @die: all leases of a holder end, unless they are detached
  * @go: advance the clock to @m->now
  * @sweep: drop expired leases
- * @members: number of leases, including expired ones that were not noticed yet
+ * @members: number of leases, including expired ones that nothing has noticed yet
  */
 struct roster_real {
 	int (*op)(struct roster_model *m, u32 holder, u32 key, struct weir_op *op,
@@ -46,10 +46,10 @@ struct roster_real {
 
 /**
  * struct roster_model_lease - the lease of one key
- * @there: it exists
- * @version: as returned
- * @end: when it expires, or WEIR_NEVER
- * @owner: holder, or ROSTER_NOBODY
+ * @there: the lease exists
+ * @version: version that the real roster returned
+ * @end: time at which it expires, or WEIR_NEVER
+ * @owner: its holder, or ROSTER_NOBODY
  * @value: its value
  */
 struct roster_model_lease {
@@ -60,7 +60,7 @@ struct roster_model_lease {
 	struct roster_value value;
 };
 
-/* A lost lease, the reason, and whether the real one has reported it. */
+/* A lost lease, the reason, and whether the real roster has reported it. */
 struct roster_model_end {
 	u64 version;
 	u32 why;	/* enum weir_lost */
@@ -81,15 +81,15 @@ struct roster_model_totals {
  * struct roster_model - a roster
  * @test: the test
  * @real: the code under test
- * @priv: its own data
+ * @priv: private data of @real
  * @max: maximum number of leases
- * @ttl: ns, or WEIR_NEVER
- * @now: ns
- * @last: the greatest version returned
+ * @ttl: TTL of the roster in ns, or WEIR_NEVER
+ * @now: current time, ns
+ * @last: greatest version returned so far
  * @leases: by key
- * @totals: as &struct weir_roster_stats
+ * @totals: like &struct weir_roster_stats
  * @ends: leases that were lost
- * @nends: number of them
+ * @nends: number of leases in @ends
  */
 struct roster_model {
 	struct kunit *test;
@@ -126,7 +126,7 @@ static inline void roster_model_lose(struct roster_model *m,
 	l->there = false;
 }
 
-/* The event LEASE_LOST: it was lost, for that reason, and was not reported before. */
+/* Record an event LEASE_LOST. The lease must have ended for that reason, unreported so far. */
 static inline void roster_model_told(struct roster_model *m, u64 version, u32 why)
 {
 	u32 i;
@@ -171,7 +171,7 @@ static inline int roster_model_decide(const struct roster_model *m, u32 holder, 
 	}
 }
 
-/* The operation was done: @version is the one that the real one returned. */
+/* Apply an operation that succeeded. @version: the version that the real roster returned. */
 static inline void roster_model_do(struct roster_model *m, u32 holder, u32 key,
 				   const struct weir_op *op,
 				   const struct roster_value *value, u64 version)
@@ -206,9 +206,9 @@ static inline void roster_model_do(struct roster_model *m, u32 holder, u32 key,
 	}
 }
 
-/* ------------------------------------------------------------ side by side */
+/* ------------------------------------------------------------ comparisons */
 
-/* Compare the real one's answer to @holder about a lease. */
+/* Compare the real roster's answer about a lease to @holder. */
 static inline void roster_model_compare_lease(struct roster_model *m, u32 holder,
 					      const struct roster_model_lease *l,
 					      const struct weir_op *op)
@@ -224,7 +224,7 @@ static inline void roster_model_compare_lease(struct roster_model *m, u32 holder
 	KUNIT_ASSERT_EQ(test, flags, (u32)op->out_flags);
 }
 
-/* Compare each key, as a caller finds it, and the number of leases. */
+/* Compare the lease of each key, as a caller sees it, and the number of leases. */
 static inline void roster_model_compare(struct roster_model *m, u32 holder)
 {
 	struct kunit *test = m->test;
@@ -265,7 +265,7 @@ static inline void roster_model_op(struct roster_model *m, u32 holder, u32 key,
 	before = m->leases[key];
 	if (!err)
 		roster_model_do(m, holder, key, op, value, op->version);
-	/* a new value, and nothing else, has a version that nothing has had before */
+	/* only a new value has a new version, and that version was never used before */
 	if (!err && op->opcode != WEIR_OP_TOUCH && op->opcode != WEIR_OP_REMOVE) {
 		KUNIT_ASSERT_GT(test, (u64)op->version, m->last);
 		m->last = op->version;
@@ -276,7 +276,7 @@ static inline void roster_model_op(struct roster_model *m, u32 holder, u32 key,
 		roster_model_compare_lease(m, holder, &m->leases[key], op);
 }
 
-/* Let time go by to @now. */
+/* Advance the time to @now. */
 static inline void roster_model_go(struct roster_model *m, u64 now)
 {
 	u32 i;
@@ -298,7 +298,7 @@ static inline void roster_model_die(struct roster_model *m, u32 holder)
 	m->real->die(m, holder);
 }
 
-/* After a sweep nothing is unnoticed. */
+/* After a sweep the real roster has no expired leases. */
 static inline void roster_model_sweep(struct roster_model *m)
 {
 	u32 i;
@@ -332,7 +332,7 @@ static inline u64 roster_draw_ttl(struct prng *p)
 	}
 }
 
-/* Soon, at the next ns that matters, next to it, or far away. */
+/* A short time, the next ns that matters, a ns next to it, or a long time. */
 static inline u64 roster_draw_time(struct prng *p, const struct roster_model *m)
 {
 	const struct roster_model_lease *l = &m->leases[prng_below(p, ROSTER_KEYS)];
@@ -348,7 +348,7 @@ static inline u64 roster_draw_time(struct prng *p, const struct roster_model *m)
 	}
 }
 
-/* None, the present version, one that this or another key has had, or one that never existed. */
+/* No version, the present one, an earlier one of this or another key, or one that never existed. */
 static inline u64 roster_draw_version(struct prng *p, const struct roster_model *m, u32 key)
 {
 	switch (prng_below(p, 8)) {
@@ -420,7 +420,7 @@ static inline void roster_model_step(struct prng *p, struct roster_model *m)
 	roster_model_compare(m, prng_below(p, ROSTER_HOLDERS));
 }
 
-/* All holders die, and detached leases are removed: nothing is left. */
+/* When all holders are gone and detached leases are removed, nothing is left. */
 static inline void roster_model_finish(struct roster_model *m)
 {
 	struct roster_value value = {};
@@ -438,7 +438,7 @@ static inline void roster_model_finish(struct roster_model *m)
 	KUNIT_ASSERT_EQ(m->test, 0ULL, m->real->members(m));
 }
 
-/* A roster that is new and empty. What happened is added to @sum. */
+/* Run one series with a new roster. The totals are added to @sum. */
 static inline void roster_model_series(struct prng *p, struct roster_model *m,
 				       struct roster_model_totals *sum)
 {
@@ -456,7 +456,7 @@ static inline void roster_model_series(struct prng *p, struct roster_model *m,
 	sum->full += m->totals.full;
 }
 
-/* Each of them again and again, in each of @n series. */
+/* Each event must have happened many times in @n series. */
 static inline void roster_model_check_sum(struct kunit *test,
 					  const struct roster_model_totals *sum, u64 n)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Dropping idle entries in the course of time (src/table/sweep.c); runs by hand. */
+/* Sweeps, which drop idle entries (src/table/sweep.c). The tests call them directly. */
 
 #include <kunit/test.h>
 #include <linux/jiffies.h>
@@ -23,7 +23,10 @@ static long delay_of(u64 ns)
 	return nsecs_to_jiffies(ns) + 1;
 }
 
-/* A sweep is asked for when the first entry will be idle; later ones do not. */
+/*
+ * A sweep is requested for the time at which the first entry becomes idle. A later entry does not
+ * change the request.
+ */
 static void sweep_is_asked_for(struct kunit *test)
 {
 	struct fixture *f = fixture_new(test, 64);
@@ -36,7 +39,7 @@ static void sweep_is_asked_for(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -1, fake_sweep_delay);
 	add(test, f, 3, 20 * SECOND);
 	KUNIT_EXPECT_EQ(test, delay_of(20 * SECOND), fake_sweep_delay);
-	/* a trickle is gathered for a second */
+	/* the delay is at least a second, so that one sweep drops many entries */
 	add(test, f, 4, 1);
 	KUNIT_EXPECT_EQ(test, delay_of(SECOND), fake_sweep_delay);
 }
@@ -55,7 +58,7 @@ static void sweep_drops_in_time(struct kunit *test)
 		atomic64_add(1, &fake_clock);
 		fixture_sweep(&f->t);
 		KUNIT_ASSERT_EQ(test, 100 - i, weir_table_keys(&f->t));
-		/* and the next is asked for when the next one is due */
+		/* the next sweep is requested for the next idle time */
 		KUNIT_ASSERT_EQ(test, i < 100 ? delay_of(10 * SECOND) : -1,
 				fake_sweep_delay);
 	}
@@ -63,7 +66,10 @@ static void sweep_drops_in_time(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&f->evicted));
 }
 
-/* Far away is looked at each minute: a bound may have been missed. */
+/*
+ * Even if all idle times are far away, a sweep runs each minute, because a bound may have been
+ * missed.
+ */
 static void sweep_waits_a_minute_at_most(struct kunit *test)
 {
 	struct fixture *f = fixture_new(test, 64);
@@ -75,7 +81,7 @@ static void sweep_waits_a_minute_at_most(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, weir_table_keys(&f->t));
 }
 
-/* Entries that are idle, and one that is not; each takes @tick to look at. */
+/* Drop idle entries and keep one that is not idle; examining each takes @tick. */
 static void sweep_slowly(struct kunit *test, struct fixture *f, u64 tick)
 {
 	u64 i;
@@ -91,7 +97,7 @@ static void sweep_slowly(struct kunit *test, struct fixture *f, u64 tick)
 	add(test, f, 1, 1);
 }
 
-/* A run that took long is followed by a rest of twenty times as long... */
+/* A long run is followed by a rest of twenty times its length... */
 static void sweep_takes_a_small_share(struct kunit *test)
 {
 	struct fixture *f = fixture_new(test, 1000);
@@ -101,7 +107,7 @@ static void sweep_takes_a_small_share(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, delay_of(4 * SECOND), fake_sweep_delay);
 }
 
-/* ...but ten seconds at most: it may have had to wait for others. */
+/* ...but of ten seconds at most, because the run may have waited for other tasks. */
 static void sweep_rests_ten_seconds_at_most(struct kunit *test)
 {
 	struct fixture *f = fixture_new(test, 1000);
@@ -110,7 +116,10 @@ static void sweep_rests_ten_seconds_at_most(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, delay_of(10 * SECOND), fake_sweep_delay);
 }
 
-/* Charged since: the sweep finds out, drops nothing, and comes back in time. */
+/*
+ * The entry was charged after its bound was set: the sweep keeps it, and the next one comes in
+ * time.
+ */
 static void sweep_after_charges(struct kunit *test)
 {
 	struct fixture *f = fixture_new(test, 64);
@@ -130,7 +139,7 @@ static void sweep_after_charges(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, weir_table_keys(&f->t));
 }
 
-/* After a live change idle times may be nearer than the bounds say. */
+/* After a live change entries may become idle sooner than their bounds say. */
 static void sweep_after_live_change(struct kunit *test)
 {
 	struct fixture *f = fixture_new(test, 4096);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A table for tests: the word of an entry is twice the time at which the entry is idle. */
+/* A table for tests. The word of an entry is twice the time at which the entry becomes idle. */
 
 #include "table_fixture.h"
 
@@ -9,7 +9,7 @@ void fixture_sweep(struct weir_table *t)
 	t->sweep.work.func(&t->sweep.work);
 }
 
-/* Drop the idle entries of a group, whatever its bound says. */
+/* Examine a group and drop its idle entries, without regard to its bound. */
 void fixture_scan(struct weir_table *t, unsigned int group)
 {
 	weir_expiry_lower(&t->expiry, group << WEIR_GROUP_BITS, 0);
@@ -37,7 +37,7 @@ static void fixture_evicted(struct weir_table *t, unsigned int n, bool for_room)
 	atomic_add(n, for_room ? &f->evicted : &f->expired);
 }
 
-/* The word that it was idle by. */
+/* f->word is the value for which fixture_idle_at() found the entry idle. */
 static void fixture_dropped(struct weir_table *t, struct weir_entry *e)
 {
 	struct fixture *f = container_of(t, struct fixture, t);
@@ -78,7 +78,7 @@ int fixture_init(struct kunit *test)
 	return 0;
 }
 
-/* Nothing of a test may be left. */
+/* A test must leave nothing behind. */
 void fixture_exit(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -90,7 +90,7 @@ void fixture_exit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&fake_live));
 }
 
-/* As weir_limiter_key() does it. */
+/* Like weir_limiter_key(). */
 void fixture_key(const struct fixture *f, struct weir_key *key, const void *bytes,
 		 unsigned int len)
 {
@@ -109,7 +109,7 @@ void fixture_key_u64(const struct fixture *f, struct weir_key *key, u64 n)
 	fixture_key(f, key, &n, sizeof(n));
 }
 
-/* The entry of a key, new or not, locked and in an RCU read side; or ERR_PTR(). */
+/* Find or insert the entry of a key. Return: the entry, locked and under RCU; or ERR_PTR(). */
 struct weir_entry *fixture_insert(struct fixture *f, const struct weir_key *key,
 				  u64 fresh, u64 *word, bool *created)
 {
@@ -128,7 +128,7 @@ struct weir_entry *fixture_insert(struct fixture *f, const struct weir_key *key,
 	return e;
 }
 
-/* Insert, or find, an entry that is idle at @idle_at: 1 new, 0 not, or -errno. */
+/* Find or insert an entry that becomes idle at @idle_at. Return: 1 inserted, 0 found, or -errno. */
 int fixture_add(struct fixture *f, const struct weir_key *key, u64 idle_at)
 {
 	struct weir_entry *e;
@@ -144,7 +144,7 @@ int fixture_add(struct fixture *f, const struct weir_key *key, u64 idle_at)
 	return created;
 }
 
-/* Drop the entry of a key; false: there is none. */
+/* Drop the entry of a key. Return: false if there is none. */
 bool fixture_remove(struct fixture *f, const struct weir_key *key)
 {
 	struct weir_entry *e;

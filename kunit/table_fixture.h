@@ -9,15 +9,15 @@
 #include <kunit/test.h>
 
 /**
- * struct fixture - a table; the word of each entry gives the time at which the entry is idle
- * @t: the table. The word of an entry is twice that time.
+ * struct fixture - a table; the word of an entry is twice the time at which it becomes idle
+ * @t: the table
  * @evicted: entries dropped to make room
  * @expired: entries dropped by sweeps
- * @harvest: if set, every entry is idle at once, and its word is added here
- * @harvested: sum of the words of entries dropped
- * @word: of the entry examined last
- * @examined: entries
- * @tick: ns that the clock moves on for each entry examined
+ * @harvest: every entry is idle at once, and its word is added to @harvested
+ * @harvested: sum of the words of dropped entries
+ * @word: word of the entry examined last
+ * @examined: number of entries examined
+ * @tick: ns by which the clock advances for each entry examined
  */
 struct fixture {
 	struct weir_table t;

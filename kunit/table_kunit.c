@@ -10,7 +10,7 @@
 
 #define LATER	BIT_ULL(40)	/* idle in eighteen minutes */
 
-/* Keys of every length, each a part of the next: all are different. */
+/* Keys of every length, each a prefix of the next one, are different keys. */
 static void table_every_length(struct kunit *test)
 {
 	struct fixture *f = fixture_new(test, 256);
@@ -40,7 +40,7 @@ static void table_every_length(struct kunit *test)
 }
 
 /**
- * struct class_row - a length of key and the slab class it is to have
+ * struct class_row - the length of a key, and its expected slab class
  * @len: bytes
  * @class: number of the class
  */
@@ -61,7 +61,7 @@ static void class_describe(const struct class_row *row, char *desc)
 
 KUNIT_ARRAY_PARAM(class, class_rows, class_describe);
 
-/* Each length in the smallest class that holds it, and not a byte is lost. */
+/* A key of each length goes into the smallest class that holds it, and all its bytes are stored. */
 static void table_slab_class(struct kunit *test)
 {
 	const struct class_row *row = test->param_value;
@@ -78,7 +78,7 @@ static void table_slab_class(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, fake_caches[row->class], fake_cache_used);
 	KUNIT_EXPECT_EQ(test, 0, memcmp(e->key, bytes, row->len));
 	rcu_read_unlock();
-	/* one byte less, or another last one, is another key */
+	/* a key that is one byte shorter, or has another last byte, is another key */
 	if (!row->len)
 		return;
 	fixture_key(f, &key, bytes, row->len - 1);
@@ -114,7 +114,7 @@ static void table_insert_twice(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, atomic_read(&fake_live));
 }
 
-/* A task with a reference to a dropped entry finds it dead. */
+/* A task that found an entry before it was dropped sees that the entry is dead. */
 static void table_dead_is_told(struct kunit *test)
 {
 	struct fixture *f = fixture_new(test, 64);
@@ -142,7 +142,7 @@ static void table_dead_is_told(struct kunit *test)
 	rcu_read_unlock();
 }
 
-/* The cap is the requested one, not the power of two above it. */
+/* The cap is the requested number, not the next power of two. */
 static void table_cap_is_exact(struct kunit *test)
 {
 	struct fixture *f = fixture_new(test, 100);
@@ -162,14 +162,14 @@ static void table_cap_is_exact(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, fixture_remove(f, &key));
 	fixture_key_u64(f, &key, 100);
 	KUNIT_EXPECT_EQ(test, 1, fixture_add(f, &key, LATER));
-	/* lowered below what there is: nothing is dropped, nothing comes */
+	/* a cap below the number of entries drops nothing, but refuses new keys */
 	WRITE_ONCE(f->t.max_keys, 10);
 	fixture_key_u64(f, &key, 101);
 	KUNIT_EXPECT_EQ(test, -ENOSPC, fixture_add(f, &key, LATER));
 	KUNIT_EXPECT_EQ(test, 100, weir_table_keys(&f->t));
 }
 
-/* Room is made by dropping idle entries, and no others. */
+/* Room is made by dropping idle entries only. */
 static void table_evicts_idle_only(struct kunit *test)
 {
 	struct fixture *f = fixture_new(test, 1000);
@@ -200,7 +200,10 @@ static void table_evicts_idle_only(struct kunit *test)
 	}
 }
 
-/* A search examines a bounded number of entries; the next one continues after them. */
+/*
+ * A search for an idle entry examines a bounded number of entries. The next search continues after
+ * them.
+ */
 static void table_bounded_search(struct kunit *test)
 {
 	unsigned int i, keys = 32 * WEIR_GROUP_SIZE, group[32] = {}, most = 0, calls = 0;
@@ -215,7 +218,7 @@ static void table_bounded_search(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, 1, fixture_add(f, &key, now + 5));
 		most = max(most, ++group[weir_table_bucket(&f->t, key.hash) >> WEIR_GROUP_BITS]);
 	}
-	/* charged since, all but one in the second half: the bounds do not tell */
+	/* charge all entries except one in the second half; the bounds do not show this */
 	for (i = 0; i < keys; i++) {
 		fixture_key_u64(f, &key, i);
 		idle_at = now + LATER;
@@ -242,10 +245,10 @@ static void table_bounded_search(struct kunit *test)
 }
 
 /**
- * struct rival - another caller that takes a slot at the same time
+ * struct rival - a caller on another CPU that takes a slot at the same time
  * @f: the table
- * @key: its key
- * @entry: its new entry; NULL once it is linked, or freed
+ * @key: key of that caller
+ * @entry: new entry of that caller; NULL once it is linked or freed
  */
 struct rival {
 	struct fixture *f;
@@ -253,7 +256,7 @@ struct rival {
 	struct weir_entry *entry;
 };
 
-/* Another CPU's doing; on ours it would be a lock within a lock of its kind. */
+/* Stands for another CPU. On this CPU lockdep would report a second lock of the same class. */
 static void rival_links(void *arg)
 {
 	struct rival *r = arg;
@@ -270,7 +273,7 @@ static void rival_links(void *arg)
 	lockdep_on();
 }
 
-/* Somebody takes the last place just when we do: one of us has it. */
+/* Two callers compete for the last slot: exactly one gets it. */
 static void table_last_place(struct kunit *test)
 {
 	struct rival r = { .f = fixture_new(test, 1) };
@@ -279,7 +282,7 @@ static void table_last_place(struct kunit *test)
 	u64 i = 1;
 
 	fixture_key_u64(r.f, &key, 0);
-	/* not in our bucket, whose lock we hold */
+	/* the rival's key must not be in the bucket that is locked */
 	do
 		fixture_key_u64(r.f, &r.key, i++);
 	while (weir_table_bucket(&r.f->t, r.key.hash) ==
@@ -305,7 +308,7 @@ static void table_last_place(struct kunit *test)
 	KUNIT_EXPECT_GT(test, n, 4);
 }
 
-/* Refused is a key that has no entry, and can get none. */
+/* A key is refused if it has no entry and none can be made. */
 static void table_refuses(struct kunit *test)
 {
 	struct fixture *f = fixture_new(test, 2);
@@ -329,7 +332,7 @@ static void table_refuses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, weir_table_keys(&f->t));
 }
 
-/* Our own key gets the last slot while we look for one: never "full". */
+/* Another CPU inserts the same key into the last slot during the check: the key is not refused. */
 static void table_refuses_no_twin(struct kunit *test)
 {
 	struct rival r = { .f = fixture_new(test, 1) };
@@ -348,7 +351,7 @@ static void table_refuses_no_twin(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, r.entry);
 }
 
-/* An allocation that fails leaves nothing: no place taken, no entry. */
+/* A failed allocation leaves no entry and reserves no slot. */
 static void table_out_of_memory(struct kunit *test)
 {
 	struct fixture *f = fixture_new(test, 1);
@@ -364,7 +367,7 @@ static void table_out_of_memory(struct kunit *test)
 
 #define CHAIN	12
 
-/* @n keys that fall into bucket 0. */
+/* Make @n keys that fall into bucket 0. */
 static void chain_make(struct fixture *f, struct weir_key *key, unsigned int n)
 {
 	u64 i;
@@ -378,7 +381,7 @@ static void chain_make(struct fixture *f, struct weir_key *key, unsigned int n)
 	}
 }
 
-/* A chain holds so many entries; one key more is refused, and no other key. */
+/* A chain has a maximum length. One key more is refused; keys of other chains are not. */
 static void table_longest_chain(struct kunit *test)
 {
 	struct fixture *f = fixture_new(test, 64);
@@ -411,7 +414,7 @@ static void chain_check(struct kunit *test, struct fixture *f,
 				fixture_has(f, &keys[i]));
 }
 
-/* All in one bucket: each is found, and goes from any place in the chain. */
+/* All keys are in one bucket: each is found, and can be removed from any place in the chain. */
 static void table_collisions(struct kunit *test)
 {
 	struct fixture *f = fixture_new(test, 64);
@@ -436,7 +439,7 @@ static void table_collisions(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hweight_long(present), weir_table_keys(&f->t));
 }
 
-/* Idle and other entries mixed in one chain are told apart. */
+/* Only the idle entries of a chain are dropped. */
 static void table_expires_from_chain(struct kunit *test)
 {
 	struct fixture *f = fixture_new(test, 64);
@@ -462,8 +465,8 @@ static void table_expires_from_chain(struct kunit *test)
 }
 
 /*
- * Keys that differ only in zeros at their end ("a", "a\0", an IPv4 address and
- * the IPv6 one that begins with it) must not hide each other from a dump.
+ * Keys that differ only in trailing zeros ("a" and "a\0", or an IPv4 address and the IPv6 address
+ * that begins with it) are all in a dump.
  */
 static void table_tells_lengths_apart(struct kunit *test)
 {
@@ -483,7 +486,10 @@ static void table_tells_lengths_apart(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 16, weir_table_keys(&f->t));
 }
 
-/* The SipHash of words equals that of their bytes, for all keys. */
+/*
+ * The hash of a key differs from the hash of any words that its padding and length could be
+ * mistaken for.
+ */
 static void table_no_twins(struct kunit *test)
 {
 	struct fixture *f = fixture_new(test, 100);

@@ -14,10 +14,10 @@
 /**
  * struct race - data shared by the threads, and their results
  * @f: the table
- * @keys: keys in use, or rounds to go
- * @created: entries made by each thread
- * @refused: times that each thread found no room
- * @wrong: violations seen by each thread
+ * @keys: number of keys, or of rounds that remain
+ * @created: entries created, by thread
+ * @refused: calls that found no room, by thread
+ * @wrong: violations, by thread
  */
 struct race {
 	struct fixture *f;
@@ -61,7 +61,7 @@ static void race_add(struct race *r, unsigned int index, u64 n, u64 idle_at)
 		r->wrong[index]++;
 }
 
-/* Entries that can be found, of keys 0 to @keys - 1. */
+/* Number of entries found for keys 0 to @keys - 1. */
 static unsigned int race_count(struct race *r)
 {
 	struct weir_key key;
@@ -83,7 +83,7 @@ static void winner_work(unsigned int index, void *arg)
 		race_add(r, index, i, LATER);
 }
 
-/* All make the same keys in the same order: each key is made once. */
+/* All threads insert the same keys in the same order: each entry is created once. */
 static void race_one_winner(struct kunit *test)
 {
 	struct race *r = race_new(test, 4096, 3000);
@@ -107,7 +107,7 @@ static void cap_work(unsigned int index, void *arg)
 		race_add(r, index, i, LATER);
 }
 
-/* All make different keys, more than there is room for. */
+/* All threads insert different keys, more than there is room for. */
 static void race_exact_cap(struct kunit *test)
 {
 	struct race *r = race_new(test, 777, 3000);
@@ -138,7 +138,7 @@ static void churn_work(unsigned int index, void *arg)
 	}
 }
 
-/* Coming and going: never above the cap, and the number of keys stays true. */
+/* Entries come and go: there are never more than the cap, and the count of keys is exact. */
 static void race_churn(struct kunit *test)
 {
 	struct race *r = race_new(test, 32, 128);
@@ -174,7 +174,7 @@ static void race_evicts(struct kunit *test)
 	KUNIT_EXPECT_LE(test, weir_table_keys(&r->f->t), 50);
 }
 
-/* As a check does it: an entry that is dead is looked up anew. */
+/* Like a check: an entry that is dead is looked up again. */
 static void entry_increment(struct fixture *f, const struct weir_key *key)
 {
 	struct weir_entry *e;
@@ -216,9 +216,8 @@ static void harvest_work(unsigned int index, void *arg)
 }
 
 /*
- * Entries are dropped while threads count in them. The words of dropped entries and of those
- * that are left add up to all counts: no thread wrote to a dead entry, and no entry was dropped
- * unread.
+ * Entries are dropped while threads count in them. The words of dropped entries and of remaining
+ * ones add up to all counts. So no thread wrote to a dead entry, and no count was lost.
  */
 static void race_no_update_is_lost(struct kunit *test)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Runs the suites of the pure algorithms in user space and prints TAP. With a
- * word as argument, only the cases whose "suite.case" contains it.
+ * Runs the suites of the pure algorithms in user space and prints TAP. With an argument, only the
+ * cases run whose "suite.case" contains it.
  */
 
 #include <stdlib.h>
@@ -101,7 +101,7 @@ static bool is_chosen(const char *name, const char *word)
 	return !word || strstr(name, word);
 }
 
-/* Counts the chosen cases; runs them, if @failures is given. */
+/* Count the chosen cases. Run them if @failures is not NULL. */
 static unsigned int visit(const char *word, unsigned int *failures)
 {
 	struct kunit_suite *const *suite;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A textbook token bucket, the reference for src/lib/gcra.h: a level that fills up and is
- * capped, where the code keeps one point in time. All in whole parts of a token, in 128 bits,
- * so that nothing is rounded; and without a division, because the kernel has none of that
- * width.
+ * A textbook token bucket, the reference for src/lib/gcra.h. It keeps a level that rises and is
+ * capped, where the code keeps one point in time. All numbers are whole parts of a token in 128
+ * bits, so nothing is rounded. There is no division, because the kernel has none of that width.
  */
 #ifndef _WEIR_KUNIT_BUCKET_H
 #define _WEIR_KUNIT_BUCKET_H
@@ -12,7 +11,7 @@
 #include "kunit/prng.h"
 
 /**
- * struct bucket_numbers - what a limiter is configured with
+ * struct bucket_numbers - the rate of a limiter
  * @tokens: per @period
  * @period: ns
  * @burst: tokens
@@ -25,11 +24,11 @@ struct bucket_numbers {
 
 /**
  * struct bucket - a plain token bucket
- * @level: pieces in it at @at; below zero after a live change only
+ * @level: pieces in the bucket at @at; below zero only after a live change
  * @at: ns
  * @piece: pieces in one token
  * @drip: pieces that flow in per ns
- * @burst: tokens when full
+ * @burst: tokens in a full bucket
  */
 struct bucket {
 	swide level;
@@ -67,7 +66,7 @@ static inline void bucket_add(struct bucket *b, u64 now, s64 n)
 		b->at = now;
 }
 
-/* The least even number of 1/24 ns that is not too short for one token. */
+/* The least even number of 1/24 ns that is no shorter than the time of one token. */
 static inline u64 bucket_interval(const struct bucket_numbers *c)
 {
 	u64 i = 2 * div64_u64(12 * c->period, c->tokens);
@@ -87,7 +86,7 @@ static inline struct bucket bucket_true(const struct bucket_numbers *c, u64 now)
 	return b;
 }
 
-/* A full bucket that drips at the true rate rounded down to what GCRA keeps. */
+/* A full bucket that drips at the rate that GCRA keeps, which is rounded down. */
 static inline struct bucket bucket_rounded(const struct bucket_numbers *c, u64 now)
 {
 	struct bucket b = { .at = now, .piece = bucket_interval(c), .drip = 24,
@@ -97,12 +96,12 @@ static inline struct bucket bucket_rounded(const struct bucket_numbers *c, u64 n
 	return b;
 }
 
-/* The ends of the ranges, and rates as people write them. */
+/* The ends of the ranges, and usual rates. */
 static const struct bucket_numbers bucket_edges[] = {
 	{ 1, 1, 1 },				/* one a nanosecond */
 	{ 1, 1, U32_MAX },
 	{ 1, 100 * WEIR_NSEC_PER_DAY, 1 },	/* the slowest */
-	{ 1, 100 * WEIR_NSEC_PER_DAY, 7 },	/* and nearly two years of it */
+	{ 1, 100 * WEIR_NSEC_PER_DAY, 7 },	/* needs nearly two years to fill */
 	{ U32_MAX, 100 * WEIR_NSEC_PER_DAY, U32_MAX },
 	{ U32_MAX, U32_MAX, U32_MAX },
 	{ U32_MAX, U32_MAX + 1ULL, 1 },
@@ -115,7 +114,7 @@ static const struct bucket_numbers bucket_edges[] = {
 	{ 10000000, NSEC_PER_SEC, 10000000 },
 };
 
-/* The edges first, then any that can be kept. */
+/* The edges first, then any valid numbers. */
 static inline struct bucket_numbers bucket_draw(struct prng *p, unsigned int i)
 {
 	struct bucket_numbers c;
@@ -131,7 +130,7 @@ static inline struct bucket_numbers bucket_draw(struct prng *p, unsigned int i)
 	return c;
 }
 
-/* A cost of some interest to a key that has @remaining tokens. */
+/* A cost near a limit of a key that has @remaining tokens, or any cost. */
 static inline u64 bucket_draw_cost(struct prng *p, u64 burst, u64 remaining)
 {
 	switch (prng_below(p, 8)) {
@@ -152,7 +151,7 @@ static inline u64 bucket_draw_cost(struct prng *p, u64 burst, u64 remaining)
 	}
 }
 
-/* How long to wait after decision @d: to the point, just short of it, or any. */
+/* A wait after decision @d: exactly long enough, 1 ns too short, or any. */
 static inline u64 bucket_draw_wait(struct prng *p, const struct weir_gcra *g,
 				   const struct weir_decision *d)
 {

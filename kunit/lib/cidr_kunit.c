@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Longest prefix match, against a model that looks at every block. */
+/* Longest prefix match, compared with a model that looks at every block. */
 
 #include <kunit/test.h>
 
@@ -8,7 +8,7 @@
 
 #define BLOCKS	60
 
-/* The room for it all; one test runs at a time. */
+/* One test runs at a time, so all use this memory. */
 static struct weir_block blocks[BLOCKS];
 static unsigned int prefixes[BLOCKS];
 static struct weir_range ranges[2 * BLOCKS];
@@ -20,7 +20,7 @@ static bool within(const struct weir_block *b, struct weir_address a)
 	       weir_address_cmp(a, b->last) <= 0;
 }
 
-/* The action of the smallest block that has the address. */
+/* The action of the smallest block that contains the address. */
 static u32 model(unsigned int n, struct weir_address a)
 {
 	const struct weir_block *best = NULL;
@@ -42,7 +42,7 @@ static bool comes_before(struct weir_block a, struct weir_block b)
 	return cmp ? cmp < 0 : weir_address_cmp(a.last, b.last) > 0;
 }
 
-/* Put a block in its place, unless it is there already: how many there are. */
+/* Insert a block at its place, unless it is there already. Return: the number of blocks. */
 static unsigned int block_add(unsigned int n, struct weir_address a,
 			      unsigned int bits, unsigned int width, u32 action)
 {
@@ -69,7 +69,7 @@ static unsigned int block_add(unsigned int n, struct weir_address a,
 	return n + 1;
 }
 
-/* Few bits vary, so that blocks meet and nest. */
+/* Few bits vary, so that blocks overlap. */
 static struct weir_address address_draw(struct prng *p, unsigned int width)
 {
 	u64 low = prng_below(p, 16) << (width == 32 ? 28 : 60) | prng_below(p, 16);
@@ -101,7 +101,7 @@ static void around(struct kunit *test, unsigned int n, unsigned int nranges,
 	}
 }
 
-/* Cut the first @n blocks; the number of ranges. */
+/* Cut the first @n blocks. Return: the number of ranges. */
 static unsigned int cut(unsigned int n)
 {
 	struct weir_cut c = { .open = open, .ranges = ranges };
@@ -138,7 +138,7 @@ static void cidr_agrees_with_model(struct kunit *test)
 	}
 }
 
-/* A stretch has an action if each of its addresses has it. */
+/* A range of addresses has an action if each of its addresses has it. */
 static void cidr_covers_a_stretch(struct kunit *test)
 {
 	struct prng p = prng_seed(test, 0x5eedc1d3);
@@ -183,7 +183,7 @@ static void cidr_host_bits(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, bits == 128, !host.lo);
 		KUNIT_EXPECT_EQ(test, 128 - bits, bit_count(host.hi) +
 						  bit_count(host.lo));
-		/* all at the low end */
+		/* all set bits are at the low end */
 		KUNIT_EXPECT_EQ(test, 0ULL, host.lo & (host.lo + 1));
 		KUNIT_EXPECT_EQ(test, 0ULL, host.hi & (host.hi + 1));
 		KUNIT_EXPECT_TRUE(test, !host.hi || host.lo == ~0ULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A circuit breaker (src/lib/circuit.h) for tests: one state, and its last answer. */
+/* A circuit breaker (src/lib/circuit.h) for tests, with its last answer. */
 #ifndef _WEIR_KUNIT_CIRCUIT_BENCH_H
 #define _WEIR_KUNIT_CIRCUIT_BENCH_H
 
@@ -15,14 +15,14 @@ static const struct weir_circuit_config three = {
 };
 
 /**
- * struct bench - a circuit that is tried
- * @c: its numbers
+ * struct bench - a circuit under test
+ * @c: its configuration
  * @s: its state
  * @now: ns
- * @ticket: of the present generation
- * @late: of an earlier one
+ * @ticket: ticket of the present generation
+ * @late: ticket of an earlier generation
  * @a: the last answer
- * @moves: of the last operation
+ * @moves: state changes of the last operation
  */
 struct bench {
 	struct weir_circuit_config c;
@@ -83,7 +83,7 @@ static inline struct weir_circuit_view look(const struct bench *b)
 	return v;
 }
 
-/* One call that fails at @now: whether that opened it. */
+/* One call that fails at @now. Return: whether it opened the circuit. */
 static inline bool fails(struct bench *b, u64 now)
 {
 	b->now = now;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The circuit breaker (src/lib/circuit.h) at its edges: what counts and what no longer does,
- * the highest numbers, the longest times, and the bits of its word.
+ * The circuit breaker (src/lib/circuit.h) at its limits: which reports still count, the highest
+ * numbers, the longest times, and the layout of its word.
  */
 
 #include <kunit/test.h>
@@ -10,7 +10,7 @@
 
 /* ------------------------------------------------------------ counting by number */
 
-/* The eighth bucket's last ns counts, the ns after it does not. */
+/* The last ns of the eighth bucket counts, the ns after it does not. */
 static void circuit_bucket_edges(struct kunit *test)
 {
 	struct weir_circuit_config c = three;
@@ -24,7 +24,7 @@ static void circuit_bucket_edges(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, fails(&b, BEGIN));
 	KUNIT_EXPECT_FALSE(test, fails(&b, BEGIN + 8 * WIDTH));
 	KUNIT_EXPECT_EQ(test, 1, look(&b).failures);
-	/* a seventh of ten is rounded up to two */
+	/* a seventh of 10 ns is rounded up to 2 ns */
 	b = bench_make(&c, 10);
 	KUNIT_EXPECT_FALSE(test, fails(&b, BEGIN));
 	KUNIT_EXPECT_TRUE(test, fails(&b, BEGIN + 15));
@@ -33,7 +33,7 @@ static void circuit_bucket_edges(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, fails(&b, BEGIN + 16));
 }
 
-/* Wherever in a bucket they begin: three within the time open it, always. */
+/* Three failures within the time open the circuit, wherever in a bucket the first one is. */
 static void circuit_never_misses(struct kunit *test)
 {
 	static const u64 withins[] = { 1, 6, 7, 8, 97, 100 };
@@ -57,7 +57,7 @@ static void circuit_never_misses(struct kunit *test)
 	}
 }
 
-/* One short of the highest number, in one bucket or in all, does not open. */
+/* One failure less than the highest number, in one bucket or in all, does not open. */
 static void circuit_most_failures(struct kunit *test)
 {
 	struct weir_circuit_config c = three;
@@ -80,7 +80,7 @@ static void circuit_most_failures(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_OPEN, look(&b).is);
 		KUNIT_EXPECT_EQ(test, 1, b.moves.n);
 	}
-	/* the number was lowered meanwhile: a full bucket does not wrap to an empty one */
+	/* a full bucket does not wrap to an empty one, even if the configured number is higher */
 	b = bench_make(&c, 7 * WIDTH);
 	allow(&b);
 	b.s.at = BEGIN;
@@ -112,24 +112,24 @@ static void circuit_percentage(struct kunit *test)
 {
 	struct bench b = bench_make(&half_fail, 1000);
 
-	/* too few calls, whatever their outcome; the tenth, a success, makes them enough */
+	/* nine calls are too few, whatever their outcome; the tenth, a success, is enough */
 	calls(&b, 0, 9);
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_CLOSED, look(&b).is);
 	KUNIT_EXPECT_EQ(test, 9, look(&b).calls);
 	calls(&b, 1, 0);
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_OPEN, look(&b).is);
-	/* exactly half is enough, one less is not */
+	/* exactly half is enough; one failure less is not */
 	b = bench_make(&half_fail, 1000);
 	calls(&b, 10, 9);
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_CLOSED, look(&b).is);
 	calls(&b, 0, 1);
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_OPEN, look(&b).is);
-	/* all of them */
+	/* 100 percent: a single success keeps it closed */
 	b = bench_make(&half_fail, 1000);
 	b.c.percent = 100;
 	calls(&b, 1, 1000);
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_CLOSED, look(&b).is);
-	/* the success is older than twice within, and the window a new one */
+	/* the success is older than twice within, and a new window begins */
 	b.now = BEGIN + 2000;
 	calls(&b, 0, 9);
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_CLOSED, look(&b).is);
@@ -137,7 +137,7 @@ static void circuit_percentage(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_OPEN, look(&b).is);
 }
 
-/* Of the window before counts the part that is less than within old. */
+/* A previous window counts by the part of it that is younger than within. */
 static void circuit_percentage_fades(struct kunit *test)
 {
 	struct bench b = bench_make(&half_fail, 1000);
@@ -153,7 +153,7 @@ static void circuit_percentage_fades(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_OPEN, look(&b).is);
 }
 
-/* At the top of the range the counts are halved: nothing wraps, the rate stays. */
+/* At the top of the range the counts are halved: nothing wraps, and the rate stays the same. */
 static void circuit_percentage_at_the_top(struct kunit *test)
 {
 	struct bench b = bench_make(&half_fail, 1000);
@@ -173,7 +173,7 @@ static void circuit_percentage_at_the_top(struct kunit *test)
 	b.s.failed_before = WEIR_CIRCUIT_CALLS / 4;
 	calls(&b, 0, 1);
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_OPEN, look(&b).is);
-	/* and so with the longest time, which is counted in coarser units */
+	/* the same with the longest time, which is counted in coarser units */
 	b = bench_make(&half_fail, 100 * WEIR_NSEC_PER_DAY);
 	calls(&b, 9, 1);
 	b.s.calls = WEIR_CIRCUIT_CALLS - 1;
@@ -184,7 +184,7 @@ static void circuit_percentage_at_the_top(struct kunit *test)
 
 /* ------------------------------------------------------------ times and words */
 
-/* All durations at their longest, one after the other, after 18 years. */
+/* All durations have their maximum, one after the other, beginning after 18 years. */
 static void circuit_longest_times(struct kunit *test)
 {
 	u64 year = WEIR_NSEC_PER_YEAR, late = 1ULL << 59;
@@ -211,7 +211,7 @@ static void circuit_longest_times(struct kunit *test)
 	trip(&b, 10 * year);
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_OPEN, look(&b).is);
 	KUNIT_EXPECT_EQ(test, 8, look(&b).step);
-	/* open, half-open, lapsed, forgotten */
+	/* one maximum each for open, half-open, lapsed and forgotten */
 	KUNIT_EXPECT_GE(test, weir_circuit_idle_at(&b.c, b.s, b.now), b.now + 30 * year);
 	trip(&b, WEIR_NEVER);
 	KUNIT_EXPECT_EQ(test, WEIR_NEVER, weir_circuit_idle_at(&b.c, b.s, b.now));
@@ -220,7 +220,7 @@ static void circuit_longest_times(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, WEIR_NEVER, b.a.retry_after);
 }
 
-/* A circuit fits the members of an entry; a locked and a dead entry have words of their own. */
+/* The state of a circuit fits into an entry. A locked and a dead entry have different words. */
 static void circuit_fits_an_entry(struct kunit *test)
 {
 	struct bench b = bench_make(&three, 7 * WIDTH);
@@ -231,7 +231,7 @@ static void circuit_fits_an_entry(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, offsetof(struct weir_circuit, failed_before) + 4,
 			offsetof(struct weir_circuit, step));
 	KUNIT_EXPECT_EQ(test, 34, offsetof(struct weir_circuit, step) + sizeof(b.s.step));
-	/* nothing but zeros is a fresh one, closed and idle */
+	/* a state of zeros is a fresh circuit, closed and idle */
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_CLOSED, v.is);
 	KUNIT_EXPECT_EQ(test, b.now, weir_circuit_idle_at(&b.c, b.s, b.now));
 	KUNIT_EXPECT_TRUE(test, weir_circuit_is_closed(0));

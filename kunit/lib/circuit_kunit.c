@@ -12,15 +12,15 @@
 /* ------------------------------------------------------------ every event in every state */
 
 enum at {
-	FRESH,		/* closed, never failed, reset before */
-	EDGE,		/* closed, the next failure opens */
-	OPEN,		/* for 90 ns still */
-	DUE,		/* open, and just over */
-	HALF,		/* half-open, without a request yet */
+	FRESH,		/* closed, no failure, reset before */
+	EDGE,		/* closed; the next failure opens it */
+	OPEN,		/* for another 90 ns */
+	DUE,		/* open; the time has just ended */
+	HALF,		/* half-open, no call yet */
 	PROBING,	/* one probe of three */
-	FULL,		/* three of three; one has succeeded, one more is wanted */
+	FULL,		/* three probes of three; one succeeded, one more success is needed */
 	OVERDUE,	/* one of three probes, not reported in time */
-	LAPSED,		/* half-open, without a request for the lapse time */
+	LAPSED,		/* half-open, no call for the lapse time */
 	EVER,		/* open until it is reset */
 	STATES,
 };
@@ -46,9 +46,9 @@ static const char *const state_names[STATES] = {
 };
 
 /*
- * The expected outcome, in the words of describe(): the answer (+ admitted, p as a probe, -
- * refused, = counted, l late, ? unknown, ! done, . not), the moves, and then the state: C
- * failures, O ns left, H admitted/succeeded, and the ladder's step.
+ * The expected outcome, as describe() prints it. First the answer: + admitted, p admitted as a
+ * probe, - refused, = counted, l late, ? unknown, ! done, . not done. Then the moves in brackets.
+ * Then the state: C failures, O ns left, H admitted/succeeded. At last the step of the ladder.
  */
 static const char *const wanted[STATES][EVENTS] = {
 	[FRESH] = {
@@ -64,7 +64,7 @@ static const char *const wanted[STATES][EVENTS] = {
 		".[] O90 1", "![O] O200 2", "![O] O1000 1", ".[] O90 1", "![O] O* 1",
 		"![C] C0 0",
 	},
-	[DUE] = {	/* trips come 1 ns after the half-open generation's beginning */
+	[DUE] = {	/* trips come 1 ns after the beginning of the half-open generation */
 		"p[H] H1/0 1", "?[H] H0/0 1", "?[H] H0/0 1", "?[H] H0/0 1",
 		"l[H] H0/0 1", ".[H] H0/0 1", "![HO] O201 2", "![HO] O1001 1",
 		"![HO] O2 1", "![HO] O* 1", "![HC] C0 0",
@@ -89,7 +89,7 @@ static const char *const wanted[STATES][EVENTS] = {
 		".[O] O200 2", "![OO] O401 3", "![OO] O1001 2", ".[O] O200 2",
 		"![OO] O* 2", "![OC] C0 0",
 	},
-	[LAPSED] = {	/* 500 ns later the ladder begins anew */
+	[LAPSED] = {	/* 500 ns later the ladder begins at its first step */
 		"+[C] C0 1", "l[C] C0 1", "l[C] C0 1", "l[C] C0 1", "l[C] C0 1",
 		".[C] C0 1", "![CO] O201 2", "![CO] O1001 1", "![CO] O2 1", "![CO] O* 1",
 		"![C] C0 0",
@@ -100,7 +100,7 @@ static const char *const wanted[STATES][EVENTS] = {
 	},
 };
 
-/* Half-open since BEGIN + 100, with this many probes, of which the first succeeds. */
+/* Half-open since BEGIN + 100, with this number of probes. The first one succeeds if @succeeds. */
 static void bench_half(struct bench *b, int probes, bool succeeds)
 {
 	int i;
@@ -225,7 +225,7 @@ static void circuit_every_event(struct kunit *test)
 
 /* ------------------------------------------------------------ the ladder, probes */
 
-/* Let the open period end and the probe fail. Return: the length of that period in ns. */
+/* Wait until the open time ends, and let the probe fail. Return: length of that time in ns. */
 static u64 fail_again(struct bench *b)
 {
 	struct weir_circuit_view v = look(b);
@@ -261,7 +261,7 @@ static void circuit_ladder(struct kunit *test)
 		fails(&b, BEGIN);
 	for (i = 0; i < ARRAY_SIZE(lengths); i++)
 		KUNIT_EXPECT_EQ(test, lengths[i], fail_again(&b));
-	/* closed, it is remembered for 500 ns */
+	/* after it has closed, the ladder is remembered for 500 ns */
 	for (i = 0; i < 2; i++) {
 		close_it(&b);
 		KUNIT_ASSERT_EQ(test, WEIR_CIRCUIT_CLOSED, look(&b).is);
@@ -271,7 +271,7 @@ static void circuit_ladder(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, fails(&b, b.now));
 		KUNIT_EXPECT_EQ(test, i ? 100 : 400, look(&b).left);
 	}
-	/* or not at all */
+	/* with forget_after 0 it is not remembered */
 	b.c.forget_after = 0;
 	fail_again(&b);
 	KUNIT_EXPECT_EQ(test, 2, look(&b).step);
@@ -279,7 +279,7 @@ static void circuit_ladder(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, look(&b).step);
 }
 
-/* Exactly the configured number of probes; other callers get the time to ask again. */
+/* Exactly the configured number of probes is admitted. Other callers get the time to try again. */
 static void circuit_exactly_so_many(struct kunit *test)
 {
 	struct weir_circuit_config c = three;
@@ -311,7 +311,7 @@ static void circuit_exactly_so_many(struct kunit *test)
 				report(&b, tickets[i], WEIR_CIRCUIT_FAILED));
 }
 
-/* The last admission counts: to the ns, and not before. */
+/* The time for probes is counted from the last admission, to the ns. */
 static void circuit_probe_times_out(struct kunit *test)
 {
 	struct bench b = bench_at(HALF);
@@ -323,12 +323,12 @@ static void circuit_probe_times_out(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_HALF_OPEN, look(&b).is);
 	KUNIT_EXPECT_EQ(test, 1, look(&b).left);
 	b.now += 1000;
-	/* opened when it was due, half-open since, and one of three admitted now */
+	/* it opened when it was due, became half-open later, and admits one probe of three now */
 	KUNIT_EXPECT_TRUE(test, allow(&b));
 	KUNIT_EXPECT_EQ(test, 2, b.moves.n);
 	KUNIT_EXPECT_EQ(test, b.now - 1000 + 1 + 200, look(&b).since);
 	KUNIT_EXPECT_EQ(test, 1, look(&b).admitted);
-	/* without such a time they are waited for */
+	/* without a time limit it waits for its probes */
 	b = bench_at(PROBING);
 	b.c.probe_within = WEIR_NEVER;
 	b.now += 30 * WEIR_NSEC_PER_YEAR;
@@ -336,7 +336,7 @@ static void circuit_probe_times_out(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, look(&b).succeeded);
 }
 
-/* Fewer successes are wanted than there are: it does not wait for ever. */
+/* After the number of successes was lowered below those that it has, it closes at the next call. */
 static void circuit_wants_fewer(struct kunit *test)
 {
 	struct bench b = bench_at(FULL);
@@ -356,25 +356,28 @@ static void circuit_tickets(struct kunit *test)
 {
 	struct bench b = bench_at(DUE), before = b;
 
-	/* a report without a ticket, or with a future one, changes nothing: not even due changes */
+	/*
+	 * a report without a ticket, or with a future one, changes nothing; due changes are not
+	 * made either
+	 */
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_UNKNOWN, report(&b, 0, WEIR_CIRCUIT_FAILED));
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_UNKNOWN, report(&b, U64_MAX, WEIR_CIRCUIT_OK));
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_UNKNOWN,
 			report(&b, b.now + WEIR_CIRCUIT_AHEAD + 1, WEIR_CIRCUIT_FAILED));
 	KUNIT_EXPECT_EQ(test, 0, memcmp(&b.s, &before.s, sizeof(b.s)));
-	/* the clock of the other CPU may be a little ahead */
+	/* the clock of the CPU that gave the ticket may be a little ahead */
 	b = bench_at(FRESH);
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_COUNTED,
 			report(&b, b.now + WEIR_CIRCUIT_AHEAD, WEIR_CIRCUIT_FAILED));
 	KUNIT_EXPECT_EQ(test, 1, look(&b).failures);
-	/* given in the generation's first ns, and just before it */
+	/* tickets of the first ns of the generation, and of the ns before it */
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_COUNTED,
 			report(&b, BEGIN / 2 + 1, WEIR_CIRCUIT_FAILED));
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_LATE,
 			report(&b, BEGIN / 2, WEIR_CIRCUIT_FAILED));
 }
 
-/* With many moves in one ns, each generation recognises its own tickets. */
+/* With several moves in one ns, each generation recognises its own tickets only. */
 static void circuit_moves_in_one_ns(struct kunit *test)
 {
 	struct bench b = bench_make(&three, 7 * WIDTH);
@@ -415,7 +418,7 @@ static void circuit_slow_calls(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, look(&b).failures);
 	report(&b, ticket, WEIR_CIRCUIT_WITHDRAWN);
 	KUNIT_EXPECT_EQ(test, 1, look(&b).failures);
-	/* a probe, too */
+	/* the same for a probe */
 	b = bench_at(PROBING);
 	b.c.slow = 30;
 	b.now = b.ticket + 31;
@@ -423,7 +426,7 @@ static void circuit_slow_calls(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_OPEN, look(&b).is);
 }
 
-/* So long, and not 1 ns longer, a call is listened to; a probe always. */
+/* A report of a call of this age counts; 1 ns later it does not. A probe's always counts. */
 static void circuit_old_calls(struct kunit *test)
 {
 	struct bench b = bench_at(FRESH);
@@ -439,15 +442,15 @@ static void circuit_old_calls(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_LATE,
 			report(&b, b.ticket, WEIR_CIRCUIT_FAILED));
 	KUNIT_EXPECT_EQ(test, 1, look(&b).failures);
-	/* what could be confused with it is as good as new from just then on */
+	/* from then on no report can be confused with a new one, so the circuit is idle */
 	b = bench_at(FRESH);
 	KUNIT_EXPECT_EQ(test, BEGIN / 2 + WEIR_CIRCUIT_KEEP + 1,
 			weir_circuit_idle_at(&b.c, b.s, b.now));
 }
 
 /*
- * Clocks that lag, all at random: no generation begins before the one before it, an
- * open circuit's end moves away only, and there are never more probes than may be.
+ * Clocks that lag by random times. No generation begins before the previous one, the end of an open
+ * time is never brought forward, and there are never more probes than allowed.
  */
 static void circuit_clock_lags(struct kunit *test)
 {

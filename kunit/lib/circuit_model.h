@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A model of a circuit breaker as its header describes it, without regard to cost: a list of
- * all reports of the generation, time that advances ns by ns, generations counted one by one,
- * and each call with the number of its own. Each step is made on the model and on the real one
- * (src/lib/circuit.h), and all results must be equal.
+ * A model of a circuit breaker as its header describes it, without regard to cost. It keeps a list
+ * of all reports of the generation, advances time ns by ns, counts generations one by one, and
+ * numbers each call. Each step is made on the model and on the real circuit (src/lib/circuit.h),
+ * and all results must be equal.
  */
 #ifndef _WEIR_KUNIT_CIRCUIT_MODEL_H
 #define _WEIR_KUNIT_CIRCUIT_MODEL_H
@@ -13,13 +13,13 @@
 
 #define MODEL_CALLS	64
 #define MODEL_REPORTS	512
-#define MODEL_STRIDE	1000	/* ns that are walked through one by one */
+#define MODEL_STRIDE	1000	/* length of time that is walked through ns by ns */
 
 /**
  * struct model_call - a call that was admitted
- * @ticket: that it got
- * @generation: it is of
- * @probe: as a probe
+ * @ticket: the ticket it got
+ * @generation: the generation it belongs to
+ * @probe: whether it is a probe
  */
 struct model_call {
 	u64 ticket;
@@ -31,24 +31,24 @@ struct model_call {
  * struct model - a breaker
  * @test: the test
  * @c: its configuration
- * @within: ns
+ * @within: the time @c.within, ns
  * @real: the code under test
- * @now: ns
- * @is: enum weir_circuit_state
+ * @now: current time, ns
+ * @is: the state, enum weir_circuit_state
  * @generation: number of generations so far
- * @began: start of this generation
- * @end: open: its end
- * @last: half-open: the last admission, or the time since when no probe is outstanding
+ * @began: start of the present generation
+ * @end: open: when it ends
+ * @last: half-open: time of the last admission, or since when no probe is outstanding
  * @admitted: half-open: probes admitted
  * @succeeded: half-open: probes that succeeded
  * @step: step of the ladder
  * @reported: closed: times of the reports, MODEL_REPORTS at most
  * @failed: whether each report was a failure
  * @n: number of reports
- * @moved: states entered in the present step
- * @nmoved: number of them
+ * @moved: states entered in this step
+ * @nmoved: number of states in @moved
  * @calls: the last MODEL_CALLS calls that were admitted
- * @ncalls: number of all admitted calls
+ * @ncalls: number of calls admitted so far
  */
 struct model {
 	struct kunit *test;
@@ -133,7 +133,7 @@ static inline void model_tick(struct model *m, u64 t)
 		m->step = 0;
 }
 
-/* The next ns after @t in which anything can be due, if it is before @to. */
+/* The next ns after @t in which anything can become due, if it is before @to. */
 static inline u64 model_skip(const struct model *m, u64 t, u64 to)
 {
 	u64 at[] = { m->end, m->last + m->c.probe_within, m->last + m->c.lapse,
@@ -147,7 +147,7 @@ static inline u64 model_skip(const struct model *m, u64 t, u64 to)
 	return next;
 }
 
-/* Let time go by to @now. */
+/* Advance the time to @now. */
 static inline void model_go(struct model *m, u64 now)
 {
 	m->nmoved = 0;
@@ -160,14 +160,14 @@ static inline void model_go(struct model *m, u64 now)
 
 /* ------------------------------------------------------------ the model's counts */
 
-/* By number: failures in the present bucket and the seven before. */
+/* By number: failures in the present bucket and the seven before it. */
 static inline u32 model_failures(const struct model *m)
 {
 	u64 width = m->c.bucket.d, first = 0, bucket, last = 0;
 	u32 sum = 0;
 	int i;
 
-	/* buckets are counted from the first failure after a time without any */
+	/* the first failure after a time without any starts the first bucket */
 	for (i = 0; i < m->n; i++) {
 		if (!m->failed[i])
 			continue;
@@ -186,7 +186,7 @@ static inline u32 model_failures(const struct model *m)
 	return sum;
 }
 
-/* Failures of the last @span ns, the very first of them included or not. */
+/* Failures of the last @span ns. The first ns of that span is included or not. */
 static inline u32 model_failures_within(const struct model *m, u64 span, bool inclusive)
 {
 	u32 sum = 0;
@@ -199,7 +199,7 @@ static inline u32 model_failures_within(const struct model *m, u64 span, bool in
 	return sum;
 }
 
-/* By percentage: the reports that count, of two windows. For within below 2^31 ns. */
+/* By percentage: the reports of two windows that count. @within must be below 2^31 ns. */
 static inline u32 model_rate(const struct model *m, bool failed_only)
 {
 	u64 first = 0, last = 0, window, cur = 0, before = 0, age;
@@ -225,7 +225,7 @@ static inline u32 model_rate(const struct model *m, bool failed_only)
 	return cur + before * (m->within - age) / m->within;
 }
 
-/* Whether the reports are enough to open; checks the documented guarantee. */
+/* Whether the reports are enough to open. Checks the documented guarantee too. */
 static inline bool model_is_enough(struct model *m)
 {
 	u32 n;
@@ -244,7 +244,7 @@ static inline bool model_is_enough(struct model *m)
 
 /* ------------------------------------------------------------ one step of both */
 
-/* ns until time makes a move, as far as the model knows. */
+/* The time in ns until the next move, as far as the model knows it. */
 static inline u64 model_left(const struct model *m)
 {
 	u64 wait;
@@ -257,7 +257,7 @@ static inline u64 model_left(const struct model *m)
 	return wait == WEIR_NEVER ? WEIR_NEVER : m->last + wait - m->now;
 }
 
-/* All that can be seen is the same. */
+/* Everything that a caller can see must be equal. */
 static inline void model_compare(struct model *m, const struct weir_circuit_moves *moves)
 {
 	struct kunit *test = m->test;
@@ -439,7 +439,7 @@ static inline struct model *model_alloc(struct kunit *test)
 	return m;
 }
 
-/* A new breaker, of which nothing is known, at @now. */
+/* A new circuit at @now. */
 static inline void model_init(struct model *m, struct kunit *test,
 			      const struct weir_circuit_config *c, u64 within, u64 now)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The circuit breaker (src/lib/circuit.h), step by step beside its model: in long random
- * series, and for every order of every three events in every state.
+ * The circuit breaker (src/lib/circuit.h), compared with its model after each step: in long random
+ * series, and for all orders of three events in every state.
  */
 
 #include <kunit/test.h>
@@ -16,7 +16,7 @@ static u64 draw_or_never(struct prng *p, u64 hi)
 	return prng_chance(p, 1, 6) ? WEIR_NEVER : prng_between(p, 1, hi);
 }
 
-/* Numbers so small that everything meets everything; @unit stretches them. */
+/* The numbers are small, so that all limits are reached often. @unit stretches them. */
 static struct weir_circuit_config draw_config(struct prng *p, u64 unit)
 {
 	struct weir_circuit_config c = {
@@ -41,7 +41,7 @@ static struct weir_circuit_config draw_config(struct prng *p, u64 unit)
 	return c;
 }
 
-/* Soon, at the next ns that matters, next to it, or far away. */
+/* A short time, the next ns that matters, a ns next to it, or a long time. */
 static u64 draw_time(struct prng *p, const struct model *m, u64 unit)
 {
 	u64 at[] = { m->end, m->last + m->c.probe_within, m->last + m->c.lapse,
@@ -78,7 +78,7 @@ static u32 draw_call(struct prng *p, const struct model *m)
 	return m->ncalls - 1 - prng_below(p, back);
 }
 
-/* A holder dies, and loses all its probes. */
+/* A holder goes and loses all its probes. */
 static void die(struct model *m, u64 now, u32 holder)
 {
 	u32 i;
@@ -88,7 +88,7 @@ static void die(struct model *m, u64 now, u32 holder)
 			model_died(m, now, i);
 }
 
-/* The circuit is idle at the time that idle_at() returns, and was not 1 ns before. */
+/* The circuit is idle at the time that idle_at() returns, and not 1 ns earlier. */
 static void check_idle(struct model *m)
 {
 	u64 idle = weir_circuit_idle_at(&m->c, m->real, m->now), at;
@@ -109,7 +109,7 @@ static void check_idle(struct model *m)
 			KUNIT_ASSERT_TRUE(test, good);
 			KUNIT_ASSERT_EQ(test, 0, v.failures + v.calls);
 		} else if (m->c.failures) {
-			/* of a percentage the last call may weigh less than 1 */
+			/* with a percentage, the last call may weigh less than 1 by then */
 			KUNIT_ASSERT_FALSE(test, good);
 		}
 	}
@@ -159,7 +159,7 @@ static void series(struct kunit *test, u64 seed, u64 unit)
 			moves += m->nmoved;
 		}
 	}
-	/* it is not about the closed state alone */
+	/* the series must have left the closed state often */
 	KUNIT_EXPECT_GT(test, moves, i * 10);
 }
 
@@ -168,7 +168,7 @@ static void circuit_agrees_with_model(struct kunit *test)
 	series(test, 0x5eed0701, 1);
 }
 
-/* The same in milliseconds, with time in strides. */
+/* The same in milliseconds. Time advances in strides. */
 static void circuit_agrees_in_ms(struct kunit *test)
 {
 	series(test, 0x5eed0702, NSEC_PER_MSEC);
@@ -177,9 +177,9 @@ static void circuit_agrees_in_ms(struct kunit *test)
 /* ------------------------------------------------------------ races */
 
 /*
- * Operations on a key happen one after the other, under its entry's lock: a race is a
- * matter of their order. So every order of every three, with 0 or 1 ns between, in
- * every state.
+ * Operations on a key happen one after the other, under its entry's lock, so the result of a race
+ * depends on their order only. Therefore all orders of three events, with 0 or 1 ns between them,
+ * are tested in every state.
  */
 
 enum race_event {
@@ -192,17 +192,17 @@ enum race_event {
 	RACE_TRIP,
 	RACE_TRIP_LONG,
 	RACE_RESET,
-	RACE_WAIT,	/* until what is due next is due */
+	RACE_WAIT,	/* until the next change is due */
 	RACE_NEARLY,	/* until 1 ns before that */
 	RACE_EVENTS,
 };
 
 enum race_state {
 	RACE_CLOSED,
-	RACE_EDGE,	/* the next failure opens */
+	RACE_EDGE,	/* closed; the next failure opens it */
 	RACE_OPEN,
 	RACE_HALF,	/* half-open, no probe admitted */
-	RACE_PROBING,	/* one of two */
+	RACE_PROBING,	/* one of two probes */
 	RACE_FULL,	/* two of two probes, none reported */
 	RACE_LAST,	/* two of two probes, one reported */
 	RACE_STATES,
@@ -303,7 +303,7 @@ static void race(struct model *m, u32 state, const u32 *events, u64 apart)
 	race_prepare(m, state);
 	for (i = 0; i < 3; i++)
 		race_do(m, events[i], m->now + apart);
-	/* withdrawals free a place, so admissions alone say nothing then */
+	/* withdrawals free the place of a probe, so the number of admissions proves nothing then */
 	for (i = 0; i < 3; i++)
 		if (events[i] == RACE_WITHDRAWN)
 			return;
@@ -327,9 +327,9 @@ static void circuit_races(struct kunit *test)
 }
 
 /*
- * A call admitted without the lock has read the word, then the clock, then the same word again.
- * Whatever happens next, even in the same ns: its report counts if and only if no generation
- * has begun since.
+ * A call admitted without the lock reads the word, then the clock, then the same word again.
+ * Whatever happens next, even in the same ns, its report counts if and only if no generation has
+ * begun since.
  */
 static void circuit_races_unlocked(struct kunit *test)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A dump does not reveal hashes: cursors are a permutation, and neighbours in a dump are not
- * neighbours in the table.
+ * The order of a dump does not reveal hashes: cursors are a permutation of positions, and
+ * neighbours in a dump are no neighbours in the table.
  */
 
 #include <kunit/test.h>
@@ -11,7 +11,7 @@
 
 #define ROUNDS	PRNG_ROUNDS(1000)
 
-/* splitmix64's mixer stands in for SipHash. */
+/* The mixer of splitmix64, in place of SipHash. */
 static u32 mix(const void *key, u64 in)
 {
 	struct prng r = { .state = in ^ *(const u64 *)key };
@@ -60,8 +60,8 @@ static void cursors_are_a_permutation(struct kunit *test)
 }
 
 /*
- * Of 4096 entries in 4096 buckets, each of 64 buckets has 64. In the order of a dump,
- * pairs of one bucket are neighbours as often as chance has it: 63 of 4095 times.
+ * 4096 entries in 4096 buckets, 64 in each of 64 buckets. In the order of a dump, two entries of a
+ * bucket are neighbours as often as in a random order: 63 of 4095 times.
  */
 static void order_separates_buckets(struct kunit *test)
 {
@@ -74,7 +74,7 @@ static void order_separates_buckets(struct kunit *test)
 	for (i = 0; i < 4096; i++) {
 		hash = (u64)(i % 64 * 64) << 52 | prng_next(&r) >> 12;
 		hash = weir_dump_position(&o, hash);
-		/* insert in order */
+		/* insertion sort */
 		for (j = i; j && positions[j - 1] > hash; j--)
 			positions[j] = positions[j - 1];
 		positions[j] = hash;
@@ -84,7 +84,7 @@ static void order_separates_buckets(struct kunit *test)
 		next = weir_dump_hash(&o, positions[i]);
 		pairs += hash >> 52 == next >> 52;
 	}
-	/* 63 expected, of a standard deviation of 8 */
+	/* 63 expected; the standard deviation is 8 */
 	KUNIT_EXPECT_GT(test, pairs, 15U);
 	KUNIT_EXPECT_LT(test, pairs, 111U);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A model of a key of a gate as its header describes it, without regard to cost: a list of all
- * requests in order of arrival, each with its outcome; each question is answered by walking
- * that list. Each step is made on the model and on the real queue (src/lib/gate_queue.h), as
- * gate.c makes it, and all results must be equal.
+ * A model of one key of a gate as its header describes it, without regard to cost. It keeps a list
+ * of all requests in order of arrival, with their outcomes, and walks this list to answer each
+ * question. Each step is made on the model and on the real queue (src/lib/gate_queue.h), in the way
+ * in which gate.c uses it. All results must be equal.
  */
 #ifndef _WEIR_KUNIT_GATE_MODEL_H
 #define _WEIR_KUNIT_GATE_MODEL_H
@@ -11,27 +11,27 @@
 #include "lib/gate_queue.h"
 #include "kunit/prng.h"
 
-#define GATE_CALLS	256	/* of one run */
+#define GATE_CALLS	256	/* calls in one run */
 #define GATE_HOLDERS	5
 
 enum gate_model_fate {
 	GATE_WAITS,
 	GATE_GRANTED,
-	GATE_REFUSED,	/* at once, or at its deadline */
+	GATE_REFUSED,	/* at once, or at the deadline */
 	GATE_TOO_BIG,
 	GATE_DEADLOCK,
-	GATE_GONE,	/* its holder died */
+	GATE_GONE,	/* the holder is gone */
 };
 
 /**
  * struct gate_model_call - a request for permits
- * @n: number of permits
+ * @n: permits requested
  * @holder: the caller
- * @fate: the outcome
- * @kicked: it waits, and has not looked since the gate changed
- * @turn: the real one
- * @queued: the real one waits
- * @granted: number of times that the real one was granted
+ * @fate: outcome in the model
+ * @kicked: it waits, and has not been woken since the gate changed
+ * @turn: its place in the real queue
+ * @queued: it waits in the real queue
+ * @granted: number of grants in the real queue
  */
 struct gate_model_call {
 	u32 n;
@@ -44,15 +44,15 @@ struct gate_model_call {
 };
 
 /**
- * struct gate_model - a gate of one key
+ * struct gate_model - a gate with one key
  * @test: the test
  * @permits: number of permits
  * @most: maximum number of waiters; 0: no limit
- * @held: by each holder
+ * @held: permits held, by holder
  * @calls: in order of arrival
  * @ncalls: number of calls
- * @real: the code under test
- * @real_held: permits that the real one granted to each holder
+ * @real: the queue under test
+ * @real_held: permits granted by the real queue, by holder
  */
 struct gate_model {
 	struct kunit *test;
@@ -86,7 +86,7 @@ static inline u32 gate_model_waiting(const struct gate_model *m)
 	return n;
 }
 
-/* The first that waits, or NULL. */
+/* The first call that waits, or NULL. */
 static inline struct gate_model_call *gate_model_first(struct gate_model *m)
 {
 	u32 i;
@@ -108,7 +108,7 @@ static inline void gate_model_grant(struct gate_model *m, struct gate_model_call
 	m->held[call->holder] += call->n;
 }
 
-/* Grant to the first waiter as long as it fits. */
+/* Grant to the first waiter while its permits are free. */
 static inline void gate_model_serve(struct gate_model *m)
 {
 	struct gate_model_call *first;
@@ -117,7 +117,7 @@ static inline void gate_model_serve(struct gate_model *m)
 		gate_model_grant(m, first);
 }
 
-/* Odd holders have one thread: waiting for itself would never end. */
+/* Odd holders have one thread. Such a holder must not wait for permits that it holds itself. */
 static inline bool gate_model_is_alone(u32 holder)
 {
 	return holder & 1;
@@ -140,7 +140,7 @@ static inline bool gate_model_holder_waits(const struct gate_model *m, u32 holde
 	return false;
 }
 
-/* ------------------------------------------------------------ the real one's moves */
+/* ------------------------------------------------------------ the real queue */
 
 /* Check a grant: the request had none before, and no earlier request waits. */
 static inline void gate_real_granted(struct gate_model *m, struct gate_model_call *call)
@@ -155,7 +155,7 @@ static inline void gate_real_granted(struct gate_model *m, struct gate_model_cal
 	m->real_held[call->holder] += call->n;
 }
 
-/* As hand_on() does it. */
+/* Like weir_gate_grant_waiters(). */
 static inline void gate_real_serve(struct gate_model *m)
 {
 	struct gate_model_call *call;
@@ -175,7 +175,7 @@ static inline bool gate_real_is_stuck(const struct gate_model *m,
 	       gate_model_is_alone(call->holder);
 }
 
-/* As decide() and join() do it. */
+/* Like decide() and weir_gate_enqueue(). */
 static inline u32 gate_real_ask(struct gate_model *m, struct gate_model_call *call,
 				bool may_wait)
 {
@@ -216,7 +216,7 @@ static inline u32 gate_real_look(struct gate_model *m, struct gate_model_call *c
 	return why;
 }
 
-/* ------------------------------------------------------------ side by side */
+/* ------------------------------------------------------------ comparisons */
 
 static inline bool gate_model_is_kicked(const struct gate_model *m)
 {
@@ -269,8 +269,8 @@ static inline void gate_model_compare(struct gate_model *m)
 			weir_gate_queue_is_full(&m->real, m->most));
 	gate_model_compare_queue(m);
 	/*
-	 * the first waiter never sleeps while its permits are free, except until kicked waiters
-	 * have looked
+	 * the first waiter may wait while its permits are free only until all kicked waiters have
+	 * run
 	 */
 	if (first && !gate_model_is_kicked(m))
 		KUNIT_ASSERT_FALSE(test, gate_model_fits(m, first->n));
@@ -292,13 +292,13 @@ static inline u32 gate_model_decide(struct gate_model *m,
 	return m->most && waiting >= m->most ? GATE_REFUSED : GATE_WAITS;
 }
 
-/* @holder wants @n permits: waiting, or now. */
+/* @holder requests @n permits, and waits for them if @may_wait. */
 static inline void gate_model_ask(struct gate_model *m, u32 holder, u32 n, bool may_wait)
 {
 	struct gate_model_call *call = &m->calls[m->ncalls];
 	u32 fate;
 
-	/* no room to record it; or its holder has one thread, which sleeps */
+	/* the list is full, or the only thread of the holder already waits */
 	if (m->ncalls == GATE_CALLS ||
 	    (gate_model_is_alone(holder) && gate_model_holder_waits(m, holder)))
 		return;
@@ -326,7 +326,7 @@ static inline void gate_model_back(struct gate_model *m, u32 holder, u32 n)
 	gate_model_compare(m);
 }
 
-/* A waiter is awake: because it was kicked, or @why it leaves. */
+/* A waiter wakes up: it was kicked, or it leaves because of @why. */
 static inline void gate_model_look(struct gate_model *m, struct gate_model_call *call,
 				   u32 why)
 {
@@ -347,7 +347,7 @@ static inline void gate_model_look(struct gate_model *m, struct gate_model_call 
 	gate_model_compare(m);
 }
 
-/* All threads of a holder end, the newest first; then its permits come back. */
+/* All threads of a holder end, the newest request first. Then its permits are released. */
 static inline void gate_model_die(struct gate_model *m, u32 holder)
 {
 	u32 i;
@@ -359,7 +359,7 @@ static inline void gate_model_die(struct gate_model *m, u32 holder)
 		gate_model_back(m, holder, m->held[holder]);
 }
 
-/* Like gate_change(): the waiters are kicked, and look at some later time. */
+/* Like gate_change(): the waiters are kicked, and run at some later time. */
 static inline void gate_model_resize(struct gate_model *m, u32 permits)
 {
 	u32 i;
@@ -379,7 +379,7 @@ static inline struct gate_model *gate_model_alloc(struct kunit *test)
 	return m;
 }
 
-/* A new key. */
+/* Start with a fresh key. */
 static inline void gate_model_init(struct gate_model *m, u32 permits, u32 most)
 {
 	m->permits = permits;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The queue of a gate (src/lib/gate_queue.h), step by step beside its model: in long random
- * series, and for every order of a few events.
+ * The queue of a gate (src/lib/gate_queue.h), compared with its model after each step: in long
+ * random series, and for all orders of a few events.
  */
 
 #include <kunit/test.h>
@@ -16,7 +16,7 @@
 #define DEPTH	6
 #endif
 
-/* A random waiter, only of the kicked ones if @kicked; or NULL. */
+/* A random waiter, one that was kicked if @kicked. Return: NULL if there is none. */
 static struct gate_model_call *draw_waiter(struct prng *p, struct gate_model *m,
 					   bool kicked)
 {
@@ -30,7 +30,7 @@ static struct gate_model_call *draw_waiter(struct prng *p, struct gate_model *m,
 	return chosen;
 }
 
-/* Few, many, all, or one more than there are. */
+/* Few permits, many, all, or one more than there are. */
 static u32 draw_weight(struct prng *p, const struct gate_model *m)
 {
 	switch (prng_below(p, 8)) {
@@ -50,7 +50,7 @@ static void give_back(struct prng *p, struct gate_model *m, u32 holder)
 {
 	u32 held = m->held[holder];
 
-	/* a holder with one thread does nothing while it waits */
+	/* the only thread of a holder makes no request while it waits */
 	if (!held || (gate_model_is_alone(holder) && gate_model_holder_waits(m, holder)))
 		return;
 	gate_model_back(m, holder, prng_chance(p, 1, 2) ? held : prng_between(p, 1, held));
@@ -77,7 +77,7 @@ static void step(struct prng *p, struct gate_model *m, u32 hi)
 	else if (what < 80)
 		look(p, m, true, GATE_WAITS);
 	else if (what < 84)
-		look(p, m, false, GATE_WAITS);	/* for nothing */
+		look(p, m, false, GATE_WAITS);	/* woken without a reason */
 	else if (what < 90)
 		look(p, m, false, GATE_REFUSED);
 	else if (what < 93)
@@ -88,7 +88,7 @@ static void step(struct prng *p, struct gate_model *m, u32 hi)
 		gate_model_resize(m, prng_magnitude(p, hi));
 }
 
-/* Number of events in a series. */
+/* How often each event happened in a series. */
 struct tally {
 	u32 fates[GATE_GONE + 1];
 	u32 queued;
@@ -104,7 +104,7 @@ static void count(const struct gate_model *m, struct tally *tally)
 	}
 }
 
-/* All holders die: the gate equals a fresh one, and each waiter has got one answer. */
+/* All holders go. The gate must equal a fresh one, and each waiter has exactly one answer. */
 static void end(struct prng *p, struct gate_model *m)
 {
 	u32 first = prng_below(p, GATE_HOLDERS), i;
@@ -134,7 +134,7 @@ static void series(struct kunit *test, u64 seed, u32 hi)
 		end(&p, m);
 		count(m, &tally);
 	}
-	/* each of them again and again, and most of it after a wait */
+	/* each outcome must be frequent, and most grants must come after a wait */
 	for (j = GATE_GRANTED; j <= GATE_GONE; j++)
 		KUNIT_EXPECT_GT(test, tally.fates[j], i);
 	KUNIT_EXPECT_GT(test, tally.queued, i * 10);
@@ -156,7 +156,7 @@ enum event {
 	ASK_ONE,
 	ASK_TWO,
 	ASK_ALL,
-	ASK_AGAIN,	/* a request that could be granted; its holder has one thread */
+	ASK_AGAIN,	/* a request that could be granted, by a holder with one thread */
 	TRY_ONE,
 	BACK_ONE,
 	DIE,
@@ -227,7 +227,7 @@ static void happen(struct gate_model *m, u32 event)
 	}
 }
 
-/* A gate of three permits, one of which is out. */
+/* A gate of three permits, one of which is held. */
 static void gate_every_order(struct kunit *test)
 {
 	struct gate_model *m = gate_model_alloc(test);
@@ -254,7 +254,7 @@ static void gate_big_is_not_starved(struct kunit *test)
 	gate_model_ask(m, 0, 2, true);
 	gate_model_ask(m, 2, 4, true);
 	KUNIT_ASSERT_EQ(test, (u32)GATE_WAITS, m->calls[1].fate);
-	/* two permits are free, and none of these gets one */
+	/* two permits are free, and none of these calls gets one */
 	for (i = 2; i < 8; i++) {
 		gate_model_ask(m, 4, 1, i & 1);
 		KUNIT_EXPECT_EQ(test, i & 1 ? (u32)GATE_WAITS : (u32)GATE_REFUSED,
@@ -268,13 +268,13 @@ static void gate_big_is_not_starved(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (u32)GATE_GRANTED, m->calls[1].fate);
 	KUNIT_EXPECT_EQ(test, 3U, m->real.nwaiters);
 	KUNIT_EXPECT_EQ(test, 4U, m->real.in_use);
-	/* the three small ones in one go */
+	/* the release grants to all three small calls at once */
 	gate_model_back(m, 2, 4);
 	KUNIT_EXPECT_EQ(test, 0U, m->real.nwaiters);
 	KUNIT_EXPECT_EQ(test, 3U, m->real.in_use);
 }
 
-/* Permits in use + permits requested may exceed 32 bits: the sum is not truncated. */
+/* The sum of permits in use and permits requested may exceed 32 bits. It is not truncated. */
 static void gate_sums_do_not_wrap(struct kunit *test)
 {
 	struct weir_gate_queue q = { .in_use = U32_MAX - 1 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The token bucket (src/lib/gcra.h) against a plain one (bucket.h). */
+/* The token bucket (src/lib/gcra.h), compared with a plain one (bucket.h). */
 
 #include <kunit/test.h>
 
@@ -7,16 +7,16 @@
 
 #define STEPS	100
 
-/* Sequences that run for longer than this begin anew. */
+/* a longer sequence begins again */
 #define AGE_MAX	(200 * WEIR_NSEC_PER_YEAR)
 
 /**
- * struct run - a key's life in the code and in the model
+ * struct run - one key in the code and in the model
  * @numbers: the configuration
  * @g: the same, prepared
  * @model: a plain bucket that got the same requests
- * @word: the key's state
- * @now: ns
+ * @word: state of the key
+ * @now: current time, ns
  * @d: the last decision
  */
 struct run {
@@ -43,7 +43,7 @@ static void run_decide(struct run *r, u64 cost)
 	weir_gcra_decide(&r->g, r->numbers.burst, r->word, r->now, cost, &r->d);
 }
 
-/* Check the last decision, of @cost tokens. Return: a message, or NULL if it is right. */
+/* Check the last decision, about @cost tokens. Return: a message, or NULL if it is right. */
 static const char *verdict_flaw(const struct run *r, u64 cost, bool fits)
 {
 	const struct weir_decision *d = &r->d;
@@ -69,7 +69,7 @@ static const char *verdict_flaw(const struct run *r, u64 cost, bool fits)
 	return NULL;
 }
 
-/* The same for the numbers that describe the state afterwards: they are the model's. */
+/* Check the numbers that describe the state after the last decision, in the same way. */
 static const char *figures_flaw(const struct run *r)
 {
 	const struct bucket *b = &r->model;
@@ -122,7 +122,7 @@ static void run_refund(struct kunit *test, struct run *r, u64 n)
 	r->word = weir_gcra_refund(&r->g, r->word, r->now, n);
 	bucket_add(&r->model, r->now, n);
 	KUNIT_ASSERT_EQ(test, 0, r->word & 1);
-	/* what the state is worth now shows in a request that cannot fit */
+	/* a request that cannot fit returns the present state */
 	run_request(test, r, r->numbers.burst + 1);
 }
 
@@ -141,7 +141,7 @@ static void run_random(struct kunit *test, struct prng *p, struct run *r)
 	}
 }
 
-/* Every figure of every decision, at every rate. */
+/* All numbers of all decisions, at all rates. */
 static void gcra_agrees_with_model(struct kunit *test)
 {
 	struct prng p = prng_seed(test, 0x5eed0101);
@@ -156,7 +156,7 @@ static void gcra_agrees_with_model(struct kunit *test)
 	}
 }
 
-/* Scaled time passes 2^64 after 24 years: states of before must still hold. */
+/* Scaled time wraps at 2^64, after 24 years. States from before the wrap must stay valid. */
 static void gcra_survives_wrap(struct kunit *test)
 {
 	struct prng p = prng_seed(test, 0x5eed0102);
@@ -175,7 +175,7 @@ static void gcra_survives_wrap(struct kunit *test)
 	}
 }
 
-/* Intervals of whole twelfths of a ns: not a token less than the true rate. */
+/* If the interval is a multiple of 1/12 ns, exactly as much is admitted as at the true rate. */
 static void gcra_exact_rates_lose_nothing(struct kunit *test)
 {
 	struct prng p = prng_seed(test, 0x5eed0103);
@@ -197,7 +197,7 @@ static void gcra_exact_rates_lose_nothing(struct kunit *test)
 	}
 }
 
-/* Other rates: what is admitted, the true rate would have admitted as well. */
+/* Other rates are rounded down: every request admitted would be admitted at the true rate too. */
 static void gcra_never_exceeds_true_rate(struct kunit *test)
 {
 	struct prng p = prng_seed(test, 0x5eed0104);
@@ -226,8 +226,8 @@ static void gcra_never_exceeds_true_rate(struct kunit *test)
 
 /**
  * struct admission - a request that was admitted
- * @at: when
- * @n: tokens
+ * @at: time of the request
+ * @n: tokens charged
  */
 struct admission {
 	u64 at;
@@ -252,7 +252,7 @@ static void check_intervals(struct kunit *test, const struct run *r,
 	}
 }
 
-/* The definition itself: at most burst + w * rate in any interval w. */
+/* The definition of the rate: at most burst + w * rate tokens in any interval w. */
 static void gcra_interval_bound(struct kunit *test)
 {
 	struct prng p = prng_seed(test, 0x5eed0105);
@@ -277,7 +277,7 @@ static void gcra_interval_bound(struct kunit *test)
 	}
 }
 
-/* The promises to a caller, asked of the code alone. */
+/* retry_after and reset_after are exact, tested without the model. */
 static void gcra_keeps_its_word(struct kunit *test)
 {
 	struct prng p = prng_seed(test, 0x5eed0106);
@@ -314,7 +314,7 @@ static void gcra_keeps_its_word(struct kunit *test)
 	}
 }
 
-/* No request can distinguish the idle word from a fresh one. */
+/* No request distinguishes the idle word from a fresh one. */
 static bool same_as_fresh(const struct run *r, u64 word, u64 at, u64 cost)
 {
 	struct weir_decision a, b;
@@ -355,8 +355,8 @@ static void gcra_idle_at_is_exact(struct kunit *test)
 }
 
 /*
- * Of what the bucket holds the wait is what a refusal says; of more it is the time
- * that the rest takes to flow in, to the ns.
+ * If a cost is within the burst, the wait is the retry_after of a refusal. If it is more, the wait
+ * is the time that the tokens beyond the burst take to flow in, to the ns.
  */
 static void gcra_wait_is_exact(struct kunit *test)
 {
@@ -389,7 +389,7 @@ static void gcra_wait_is_exact(struct kunit *test)
 							 U64_MAX));
 }
 
-/* A bucket put back by its time to full is as it was, or less than a ns later. */
+/* A state restored from its reset_after equals the old one or is less than 1 ns stricter. */
 static void gcra_restore_is_exact(struct kunit *test)
 {
 	struct prng p = prng_seed(test, 0x5eed010b);
@@ -412,7 +412,7 @@ static void gcra_restore_is_exact(struct kunit *test)
 			is = weir_gcra_debt(word, later * WEIR_GCRA_SCALE);
 			KUNIT_ASSERT_GE(test, is, was);
 			KUNIT_ASSERT_LT(test, is - was, WEIR_GCRA_SCALE);
-			/* what is stricter stays */
+			/* a state that is stricter already stays */
 			KUNIT_ASSERT_EQ(test, r.word,
 					weir_gcra_restore(r.word, r.now,
 							  r.d.reset_after / 2));
@@ -420,7 +420,7 @@ static void gcra_restore_is_exact(struct kunit *test)
 	}
 }
 
-/* Charge and refund cancel out; a refund of anything never exceeds full. */
+/* A refund undoes a charge. No refund raises the tokens above full. */
 static void gcra_refund_undoes_charge(struct kunit *test)
 {
 	struct prng p = prng_seed(test, 0x5eed0108);
@@ -454,9 +454,9 @@ static void gcra_refund_undoes_charge(struct kunit *test)
 /**
  * struct prepare_row - a configuration and the expected result
  * @name: of the row
- * @numbers: as configured
+ * @numbers: the configuration
  * @ret: 0 or -ERANGE
- * @interval: 1/24 ns, if @ret is 0
+ * @interval: interval of a token in 1/24 ns, if @ret is 0
  */
 struct prepare_row {
 	const char *name;
@@ -502,7 +502,10 @@ static void gcra_prepare(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, row->interval * c->burst, g.tau);
 }
 
-/* Refused exactly when a burst would take more than two years, or too fast. */
+/*
+ * A configuration is refused exactly if a burst would take more than two years, or a token less
+ * time than can be kept.
+ */
 static void gcra_prepare_random(struct kunit *test)
 {
 	struct prng p = prng_seed(test, 0x5eed0109);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The token bucket (src/lib/gcra.h) while its configuration changes, and with CPUs whose clocks
- * lag behind each other.
+ * The token bucket (src/lib/gcra.h) when its configuration changes, and on CPUs with lagging
+ * clocks.
  */
 
 #include <kunit/test.h>
@@ -14,8 +14,8 @@
  * struct live - a key of a limiter whose configuration changes
  * @numbers: the present configuration
  * @g: the same, prepared
- * @word: the key's state
- * @now: ns
+ * @word: state of the key
+ * @now: current time, ns
  * @d: the last decision
  */
 struct live {
@@ -28,9 +28,9 @@ struct live {
 
 /**
  * struct charge - a request that was admitted
- * @at: when, by the clock of the CPU that admitted it
- * @price: what it cost in time, 1/24 ns
- * @tau: what a key could save up at that moment, 1/24 ns
+ * @at: time by the clock of the CPU that admitted it
+ * @price: its cost as a time, 1/24 ns
+ * @tau: time that a key could save up at that moment, 1/24 ns
  */
 struct charge {
 	u64 at;
@@ -45,7 +45,7 @@ static void live_start(struct live *l, const struct bucket_numbers *c, u64 now)
 	l->word = weir_gcra_fresh(now);
 }
 
-/* Another burst or another rate, as near or as far from the old as can be. */
+/* Change the burst or the rate, slightly or by orders of magnitude. */
 static void live_change(struct live *l, struct prng *p)
 {
 	struct bucket_numbers c = l->numbers;
@@ -78,7 +78,7 @@ static u64 live_debt(const struct live *l)
 	return weir_gcra_debt(l->word, weir_gcra_fresh(l->now));
 }
 
-/* A new rate: the time that a key still needs to be full again is kept. */
+/* A new rate keeps the time that a key needs until it is full. */
 static void live_rate_keeps_time_to_full(struct kunit *test)
 {
 	struct prng p = prng_seed(test, 0x5eed0201);
@@ -109,7 +109,7 @@ static void live_rate_keeps_time_to_full(struct kunit *test)
 	}
 }
 
-/* A new burst: tokens that were spent stay spent; the difference is added or removed. */
+/* A new burst keeps the tokens spent. The difference is added to, or removed from, what is left. */
 static void live_burst_keeps_spent(struct kunit *test)
 {
 	struct prng p = prng_seed(test, 0x5eed0202);
@@ -141,7 +141,7 @@ static void live_burst_keeps_spent(struct kunit *test)
 	}
 }
 
-/* With a debt above what can be saved up now, retry_after is still exact. */
+/* retry_after is exact even if a key owes more than the new burst. */
 static void live_retry_is_exact(struct kunit *test)
 {
 	struct prng p = prng_seed(test, 0x5eed0203);
@@ -172,11 +172,11 @@ static void live_retry_is_exact(struct kunit *test)
 }
 
 /*
- * Each admission has a price in time, by the rate of its moment. In any interval
- * the sum of the prices is at most its length and what the last one could have
- * saved up: what "never over-admit" means when the numbers change.
+ * The price of an admission is the time that its tokens take at the rate of that moment. In any
+ * interval the sum of the prices is at most the length of the interval plus what a key could save
+ * up at the last admission. This is what "never over-admit" means when the configuration changes.
  *
- * The same holds of times that lag, in the order of the decisions.
+ * It holds for lagging clocks too, in the order of the decisions.
  */
 static void check_prices(struct kunit *test, const struct charge *log, int n)
 {
@@ -253,7 +253,7 @@ static void live_and_lag_never_over_admit(struct kunit *test)
 	prices(test, 0x5eed0206, true, true);
 }
 
-/* The later the clock, the more is admitted: to lag is to be strict. */
+/* The later the clock, the more is admitted: a lagging clock is only stricter. */
 static void lag_is_only_strict(struct kunit *test)
 {
 	struct prng p = prng_seed(test, 0x5eed0207);
@@ -284,7 +284,10 @@ static void lag_is_only_strict(struct kunit *test)
 	}
 }
 
-/* A lagging refund gives back no more than one in time, and no more than full. */
+/*
+ * A refund by a lagging clock gives back no more than one by a clock that is right, and never above
+ * full.
+ */
 static void lag_refund_is_only_strict(struct kunit *test)
 {
 	struct prng p = prng_seed(test, 0x5eed0208);

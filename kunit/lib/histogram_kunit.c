@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Buckets of a histogram (src/lib/histogram.h), and what they say of the values in them. */
+/* Buckets of a histogram (src/lib/histogram.h), and the percentiles computed from them. */
 
 #include <kunit/test.h>
 
@@ -8,7 +8,7 @@
 
 #define VALUES_MAX	500
 
-/* Any order of magnitude, and 0. */
+/* A value of any order of magnitude, or 0. */
 static u64 value_any(struct prng *p)
 {
 	return prng_next(p) >> 1 >> prng_below(p, 64);
@@ -70,7 +70,7 @@ static void histogram_index_of_any(struct kunit *test)
 		check_index(test, value_any(&p));
 }
 
-/* Values below 32 are exact; else a bucket is at most 1/16 of its lowest value wide. */
+/* Buckets below 32 are one value wide. Others are at most 1/16 of their lowest value wide. */
 static void histogram_error_is_bounded(struct kunit *test)
 {
 	u64 low, width, widest = 0;
@@ -85,11 +85,11 @@ static void histogram_error_is_bounded(struct kunit *test)
 			KUNIT_ASSERT_LE(test, width * 16, low);
 		widest += width * 16 == low;
 	}
-	/* and that is reached: at each power of two from 16 on */
+	/* the first bucket of each power of two from 16 on has that width */
 	KUNIT_EXPECT_EQ(test, 59ULL, widest);
 }
 
-/* The rank is the least number that is at least that part of all. */
+/* The rank is the least number of values that is at least that fraction of all. */
 static void histogram_ranks(struct kunit *test)
 {
 	struct prng p = prng_seed(test, 0x5eed0a02);
@@ -113,10 +113,10 @@ static void histogram_ranks(struct kunit *test)
 }
 
 /**
- * struct model - values, and the histogram of them
+ * struct model - values and their histogram
  * @h: the histogram
  * @sorted: the values
- * @count: of them
+ * @count: number of values
  */
 struct model {
 	struct weir_histogram h;
@@ -135,7 +135,7 @@ static void model_add(struct model *m, u64 value)
 	m->h.sum += value;
 }
 
-/* Values distributed as in services: close together, or anywhere. */
+/* Values as services have them: close together, or of any magnitude. */
 static void model_fill(struct model *m, struct prng *p)
 {
 	u64 middle = value_any(p);
@@ -156,7 +156,7 @@ static struct model *model_new(struct kunit *test)
 	return m;
 }
 
-/* Never too low, and too high by less than 1/16 of the exact one, to the last bit. */
+/* A percentile is never too low, and too high by less than 1/16 of the exact value. */
 static void check_percentile(struct kunit *test, const struct model *m, u32 ppm)
 {
 	u64 rank = weir_histogram_rank(m->count, ppm);
@@ -220,7 +220,7 @@ static void expect_unsound(struct kunit *test, struct weir_histogram *h, u64 *me
 	*member = right;
 }
 
-/* A consistent histogram is accepted, and nothing that differs from it by one step. */
+/* A consistent histogram is accepted. A histogram that differs from it by one is refused. */
 static void histogram_is_sound(struct kunit *test)
 {
 	struct prng p = prng_seed(test, 0x5eed0a05);
@@ -250,7 +250,7 @@ static void histogram_is_sound(struct kunit *test)
 		KUNIT_ASSERT_TRUE(test, weir_histogram_sound(h));
 		h->sum = most;
 		KUNIT_ASSERT_TRUE(test, weir_histogram_sound(h));
-		/* modulo 2^64 nearly every sum can be, if values are that great */
+		/* values that great make nearly every sum modulo 2^64 possible */
 		if (h->max >> 50)
 			continue;
 		expect_unsound(test, h, &h->sum, least - 1);
@@ -258,7 +258,7 @@ static void histogram_is_sound(struct kunit *test)
 	}
 }
 
-/* Bucket 0 is no less a bucket for what its value is. */
+/* Zeros are counted in bucket 0 like other values in theirs. */
 static void histogram_of_zeros(struct kunit *test)
 {
 	struct model *m = model_new(test);

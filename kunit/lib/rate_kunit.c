@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The one face of the algorithms (src/lib/rate.h): every call reaches the right one. */
+/* The common interface of the algorithms (src/lib/rate.h): each call reaches the right one. */
 
 #include <kunit/test.h>
 
@@ -72,11 +72,11 @@ static void rate_prepare(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, row->algorithm, r.algorithm);
 }
 
-/* A fresh key can spend the limit at once, and not a token more. */
+/* A fresh key can spend exactly the limit at once. */
 static void rate_fresh_is_full(struct kunit *test)
 {
 	const struct rate_row *row = test->param_value;
-	/* so late that a word of 0 would lie ahead of it */
+	/* at this time a word of 0 would be in the future */
 	u64 now = 13 * WEIR_NSEC_PER_YEAR + 1, word;
 	struct weir_decision d;
 	struct weir_rate r;
@@ -98,7 +98,7 @@ static void rate_fresh_is_full(struct kunit *test)
 	KUNIT_EXPECT_NE(test, WEIR_NEVER, d.retry_after);
 }
 
-/* The algorithm itself, asked without the face. */
+/* The decision of the algorithm itself, not through rate.h. */
 static u64 own_decide(const struct weir_rate *r, u64 word, u64 now, u64 cost,
 		      struct weir_decision *d)
 {
@@ -165,7 +165,7 @@ static void rate_reaches_algorithm(struct kunit *test)
 	}
 }
 
-/* To look is to get the answer of the request, and the figures of before it. */
+/* PEEK gets the answer of the request, and numbers from before it. */
 static void rate_peek_charges_nothing(struct kunit *test)
 {
 	const struct rate_row *row = test->param_value;
@@ -194,9 +194,9 @@ static void rate_peek_charges_nothing(struct kunit *test)
 }
 
 /*
- * The promise all algorithms make, asked without knowing which it is: after
- * retry_after, and not before, the same request is admitted; after reset_after
- * and from idle_at on the key has all its tokens.
+ * The promise that all algorithms make, tested without regard to the algorithm: after retry_after,
+ * and not before, the same request is admitted. After reset_after, and from idle_at on, the key has
+ * all its tokens.
  */
 static void rate_keeps_its_word(struct kunit *test)
 {
@@ -228,7 +228,7 @@ static void rate_keeps_its_word(struct kunit *test)
 	}
 }
 
-/* A change of the numbers keeps what the header says, of any algorithm. */
+/* A live change keeps what rate.h says, for any algorithm. */
 static void rate_change_keeps_state(struct kunit *test)
 {
 	struct weir_rate old, new;
@@ -250,7 +250,7 @@ static void rate_change_keeps_state(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 20, d.remaining);
 }
 
-/* A key's word after some charges, of which the last was at @now, or a little before. */
+/* The word of a key after some charges, the last of them at @now or a little before. */
 static u64 word_draw(struct prng *p, const struct weir_rate *r, u64 period, u64 now)
 {
 	u64 at = now - min(now, 3 * period), word = weir_rate_fresh(r, at);
@@ -274,8 +274,8 @@ static u64 remaining(const struct weir_rate *r, u64 word, u64 now)
 }
 
 /*
- * Of two keys' states the stricter: at no time does it give more than each of them, and
- * now it gives what the less generous one does.
+ * The stricter of two states: at no time does it allow more than either of them, and now it allows
+ * exactly what the stricter one does.
  */
 static void rate_stricter(struct kunit *test)
 {
@@ -291,7 +291,7 @@ static void rate_stricter(struct kunit *test)
 	slack = r.algorithm == WEIR_ALGORITHM_SLIDING;
 	for (i = 0; i < PRNG_ROUNDS(STEPS); i++) {
 		now = prng_magnitude(&p, 20 * row->period);
-		/* of another CPU's clock, that is ahead of ours */
+		/* written by a CPU whose clock is ahead */
 		ahead = prng_chance(&p, 1, 8);
 		a = word_draw(&p, &r, row->period, now + ahead * (row->period / 3 + 1));
 		b = word_draw(&p, &r, row->period, now);
@@ -306,7 +306,7 @@ static void rate_stricter(struct kunit *test)
 					min(remaining(&r, a, t), remaining(&r, b, t)));
 			t += prng_magnitude(&p, row->period / 2 + 1) - 1;
 		}
-		/* one that has spent nothing changes nothing */
+		/* a fresh state does not make the other one stricter */
 		both = weir_rate_stricter(&r, b, weir_rate_fresh(&r, now), now);
 		KUNIT_ASSERT_EQ(test, remaining(&r, b, now), remaining(&r, both, now));
 		KUNIT_ASSERT_EQ(test, weir_rate_idle_at(&r, b, now),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Division by a prepared number (src/lib/recip.h) against the plain one. */
+/* Division by a prepared divisor (src/lib/recip.h), compared with plain division. */
 
 #include <kunit/test.h>
 
@@ -29,7 +29,7 @@ static void recip_small_numbers(struct kunit *test)
 			check_division(test, x, d);
 }
 
-/* The powers of two and their neighbours, against each other. */
+/* Powers of two and their neighbours, each divided by each. */
 static void recip_powers_of_two(struct kunit *test)
 {
 	unsigned int i, j;
@@ -50,7 +50,7 @@ static void recip_powers_of_two(struct kunit *test)
 	}
 }
 
-/* Multiples of the divisor, and their neighbours: where a quotient steps. */
+/* Multiples of the divisor and their neighbours, where the quotient changes. */
 static void recip_steps(struct kunit *test)
 {
 	struct prng p = prng_seed(test, 0x5eed0001);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The rules for leases (src/lib/lease_state.h), compared with the model of a roster after each
- * step. An array of places stands for the table of a roster; roster_kunit.c tests with a table.
+ * step. An array of places is used in place of a table; roster_kunit.c tests with a table.
  */
 
 #include <kunit/test.h>
@@ -14,7 +14,7 @@
  * @taken: the key has a lease, which may have expired
  * @state: of the lease
  * @value: of the lease
- * @held: for each holder: whether the lease is its own; the address stands for the grant
+ * @held: for each holder, whether it has the lease; the address stands for the grant
  */
 struct place {
 	bool taken;
@@ -63,7 +63,7 @@ static void answer(struct roster_model *m, u32 holder, struct weir_op *op,
 		op->out_flags |= WEIR_OUT_MINE;
 }
 
-/* As weir_lease_end() does it. */
+/* Like weir_lease_end(). */
 static void end(struct place *p)
 {
 	if (p->state.grant)
@@ -88,7 +88,7 @@ static void row_sweep(struct roster_model *m)
 			lost(m, &row->places[i]);
 }
 
-/* Whether there is room for a new key, if need be that of one that has run out. */
+/* Whether there is room for a new key, maybe by dropping an expired lease. */
 static bool has_room(struct roster_model *m)
 {
 	if (row_members(m) == m->max)
@@ -96,7 +96,7 @@ static bool has_room(struct roster_model *m)
 	return row_members(m) < m->max;
 }
 
-/* As weir_claim_make() does it. */
+/* Like weir_claim_make(). */
 static void make(struct roster_model *m, u32 holder, struct weir_op *op, struct place *p,
 		 const struct roster_value *value)
 {
@@ -172,7 +172,7 @@ static int row_op(struct roster_model *m, u32 holder, u32 key, struct weir_op *o
 	return 0;
 }
 
-/* As weir_roster_give_back() does it, for each grant. */
+/* Like weir_roster_give_back(), for each grant. */
 static void row_die(struct roster_model *m, u32 holder)
 {
 	struct row *row = m->priv;
@@ -228,7 +228,7 @@ static void roster_agrees_with_model(struct kunit *test)
 	roster_model_check_sum(test, &sum, i);
 }
 
-/* A version that was returned before a key was removed has no effect on later leases. */
+/* A version from before a key was removed has no effect on later leases. */
 static void roster_versions_outlive_keys(struct kunit *test)
 {
 	static const u16 opcodes[] = { WEIR_OP_REPLACE, WEIR_OP_TOUCH, WEIR_OP_REMOVE };
@@ -247,7 +247,7 @@ static void roster_versions_outlive_keys(struct kunit *test)
 		claim = (struct weir_op){ .opcode = WEIR_OP_CLAIM };
 		roster_model_op(m, 0, 0, &claim, &value);
 		old = claim.version;
-		/* given up, run out, or its owner died */
+		/* given up, expired, or lost because its holder is gone */
 		op = (struct weir_op){ .opcode = WEIR_OP_REMOVE };
 		if (i == 0)
 			roster_model_op(m, 0, 0, &op, &value);

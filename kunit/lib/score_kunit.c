@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fading strikes (src/lib/score.h) against a list of every strike there was: counted
- * one by one within the first window, weighed by the documented formula after.
+ * Fading strikes (src/lib/score.h), compared with a list of all strikes. Within the first window
+ * they are counted one by one, later they are weighted by the documented formula.
  */
 
 #include <kunit/test.h>
@@ -13,10 +13,10 @@
 
 /**
  * struct strikes - the model
- * @at: when each strike was
- * @weight: how many it counts for
- * @n: strikes so far
- * @anchor: when the window began that all others are counted from
+ * @at: time of each strike
+ * @weight: number of strikes that it stands for
+ * @n: number of elements so far
+ * @anchor: beginning of the window from which all others are counted
  * @within: ns
  */
 struct strikes {
@@ -29,9 +29,9 @@ struct strikes {
 
 /**
  * struct sums - strikes by window
- * @cur: in the one that the time lies in
- * @prev: in the one before
- * @begin: when the first of them began
+ * @cur: in the window of the present time
+ * @prev: in the window before
+ * @begin: beginning of the window of the present time
  */
 struct sums {
 	u64 cur;
@@ -67,9 +67,9 @@ static void strikes_add(struct strikes *m, u64 now, u32 weight)
 }
 
 /*
- * floor(prev * (within - age) / within) is what the header promises; times are
- * kept in units of up to 2^22 ns, which are at most 2^-30 of @within: so much of
- * prev it may be off, and one for the rounding.
+ * The header promises floor(prev * (within - age) / within). Times are kept in units of up to 2^22
+ * ns, which are at most 2^-30 of @within. So the value may be off by that part of prev, and by one
+ * for the rounding.
  */
 static void check_value(struct kunit *test, const struct weir_score_config *c,
 			const struct strikes *m, struct weir_score s, u64 now)
@@ -107,7 +107,7 @@ static u64 draw_within(struct prng *p, int i)
 	}
 }
 
-/* Advance to an edge of the window, one ns next to it, near or far away. */
+/* Advance to an edge of the window, to a ns next to it, by a short or by a long time. */
 static u64 draw_time(struct prng *p, const struct strikes *m, u64 now)
 {
 	u64 edge = m->anchor + ((now - m->anchor) / m->within + 1) * m->within;
@@ -157,7 +157,7 @@ static void score_agrees_with_model(struct kunit *test)
 	}
 }
 
-/* All strikes of an idle key's first @within count in full, each and every one. */
+/* Of a key that was idle, all strikes within the first @within ns count in full. */
 static void score_run_is_exact(struct kunit *test)
 {
 	struct prng p = prng_seed(test, 0x5eed0502);
@@ -181,7 +181,7 @@ static void score_run_is_exact(struct kunit *test)
 			KUNIT_ASSERT_EQ(test, sum, weir_score_value(&c, s, first + within - 1));
 			now += prng_magnitude(&p, within / 16);
 		}
-		/* and then they fade, without a jump, to nothing */
+		/* then they fade to nothing, without a jump at the edge */
 		KUNIT_ASSERT_EQ(test, sum, weir_score_value(&c, s, first + within));
 		KUNIT_ASSERT_EQ(test, 0, weir_score_value(&c, s, first + 2 * within));
 	}
@@ -217,7 +217,7 @@ static void score_only_falls(struct kunit *test)
 	}
 }
 
-/* Idle from then on, and not 1 ns before: nothing at all is remembered. */
+/* idle_at is exact to the ns: from then on nothing is remembered. */
 static void score_idle_at_is_exact(struct kunit *test)
 {
 	struct prng p = prng_seed(test, 0x5eed0504);
@@ -248,7 +248,7 @@ static void score_idle_at_is_exact(struct kunit *test)
 	}
 }
 
-/* A reading of a clock that lags neither restores nor fades strikes. */
+/* A lagging clock neither restores nor fades strikes. */
 static void score_lag_moves_nothing(struct kunit *test)
 {
 	struct prng p = prng_seed(test, 0x5eed0505);
@@ -278,7 +278,7 @@ static void score_lag_moves_nothing(struct kunit *test)
 	}
 }
 
-/* At the top of the range strikes stop to count; nothing wraps to few. */
+/* At its maximum the count stays. It does not wrap. */
 static void score_saturates(struct kunit *test)
 {
 	struct weir_score_config c = weir_score_prepare(NSEC_PER_SEC);
@@ -294,13 +294,13 @@ static void score_saturates(struct kunit *test)
 }
 
 /**
- * struct fade_row - one strike pattern and what it counts for
- * @name: of the row
- * @at: ms after the first of @before strikes at which @more follow
- * @before: strikes at 0
- * @more: strikes at @at
- * @ask: ms at which the value is asked for
- * @value: wanted; within is 1000 ms
+ * struct fade_row - one pattern of strikes and its value
+ * @name: name of the row
+ * @at: time of the second group of strikes, ms
+ * @before: number of strikes at 0
+ * @more: number of strikes at @at
+ * @ask: time of the read, ms
+ * @value: expected value, if within is 1000 ms
  */
 struct fade_row {
 	const char *name;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The sliding window (src/lib/sliding.h) against a list of everything that was spent:
- * the documented formula with plain division, and the promises it makes.
+ * The sliding window (src/lib/sliding.h), compared with a list of all charges: the documented
+ * formula with plain division, and the documented guarantees.
  */
 
 #include <kunit/test.h>
@@ -24,7 +24,7 @@ struct charges {
 	int n;
 };
 
-/* Tokens spent from @from on, before @to. */
+/* Tokens spent at @from or later, and before @to. */
 static u64 spent(const struct charges *c, u64 from, u64 to)
 {
 	u64 sum = 0;
@@ -36,7 +36,7 @@ static u64 spent(const struct charges *c, u64 from, u64 to)
 	return sum;
 }
 
-/* The count at @now, by the formula. */
+/* The count at @now, by the formula of the header. */
 static u64 used_at(const struct weir_sliding *s, const struct charges *c, u64 now)
 {
 	u64 period = s->window.period.d, begin = now - now % period;
@@ -87,7 +87,7 @@ static void sliding_describe(const struct sliding_row *row, char *desc)
 
 KUNIT_ARRAY_PARAM(sliding, sliding_rows, sliding_describe);
 
-/* Decide, compare the answer with the formula, and record the charge. */
+/* Make a decision, compare it with the formula, and record the charge. */
 static u64 request(struct kunit *test, const struct weir_sliding *s, u64 limit,
 		   struct charges *c, u64 word, u64 now, u64 cost)
 {
@@ -131,8 +131,8 @@ static void sliding_is_the_formula(struct kunit *test)
 }
 
 /*
- * No window has more than the limit, no period twice that, and the weight is never below the
- * exact one, in any unit of time.
+ * No window has more than the limit, and no period more than twice the limit. The weight of the
+ * previous window is never below the exact one, in any unit of time.
  */
 static void sliding_promises(struct kunit *test)
 {
@@ -149,7 +149,7 @@ static void sliding_promises(struct kunit *test)
 	for (i = 0; i < STEPS; i++) {
 		struct weir_slide slide;
 
-		/* all that fits, at any time that comes */
+		/* all that fits, after a random time */
 		now += prng_magnitude(&p, row->period / 2) - 1;
 		slide = weir_sliding_at(&s, word, now);
 		cost = weir_sliding_used(&s, &slide);
@@ -167,7 +167,7 @@ static void sliding_promises(struct kunit *test)
 	}
 }
 
-/* The next window begins with the count that the last one had at its end. */
+/* The next window begins with the count that the previous one had at its end. */
 static void sliding_edge(struct kunit *test)
 {
 	struct weir_decision d;
@@ -198,7 +198,7 @@ static void sliding_refunds(struct kunit *test)
 	weir_sliding_decide(&s, 10, 0, 0, 6, &d);
 	weir_sliding_decide(&s, 10, d.word, second + second / 2, 4, &d);
 	KUNIT_EXPECT_EQ(test, 3, d.remaining);
-	/* four of this window, and two of the six before, which weigh half */
+	/* four of this window, and two for the six of the window before, which weigh half */
 	word = weir_sliding_refund(&s, d.word, second + second / 2, 6);
 	weir_sliding_decide(&s, 10, word, second + second / 2, 0, &d);
 	KUNIT_EXPECT_EQ(test, 8, d.remaining);
@@ -211,7 +211,7 @@ static void sliding_refunds(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, d.allowed);
 }
 
-/* A clock that lags behind the state makes it stricter, never looser. */
+/* A clock that lags makes the state stricter, never looser. */
 static void sliding_clock_lags(struct kunit *test)
 {
 	struct weir_decision d, late;
@@ -230,7 +230,7 @@ static void sliding_clock_lags(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, late.allowed);
 }
 
-/* Another limit keeps the tokens spent; another period starts anew. */
+/* A new limit keeps the tokens spent; a new period starts again. */
 static void sliding_live_change(struct kunit *test)
 {
 	u64 second = NSEC_PER_SEC, now = 5 * second + second / 2;
@@ -251,7 +251,7 @@ static void sliding_live_change(struct kunit *test)
 	weir_sliding_decide(&other, 10, word, now, 10, &d);
 	KUNIT_EXPECT_TRUE(test, d.allowed);
 	KUNIT_EXPECT_EQ(test, now, weir_sliding_idle_at(&other, word, now));
-	/* a window long enough that no number lies between: still not "the one before" */
+	/* after a change to a longer period the old window is not taken for the previous one */
 	KUNIT_EXPECT_EQ(test, 0, weir_sliding_prepare(&s, 10, 100 * second, &other, now));
 	weir_sliding_decide(&s, 10, d.word, now, 10, &d);
 	KUNIT_EXPECT_TRUE(test, d.allowed);
@@ -269,7 +269,7 @@ static void sliding_ranges(struct kunit *test)
 							    row->period, NULL, 0));
 	KUNIT_EXPECT_EQ(test, -ERANGE, weir_sliding_prepare(&next, most + 1,
 							    row->period, &s, 0));
-	/* a count keeps its bits: numbers of far shorter windows would run out */
+	/* a count keeps its bits, so window numbers of a far shorter period would not fit */
 	KUNIT_EXPECT_EQ(test, -ERANGE, weir_sliding_prepare(&next, 1, row->period / 5,
 							    &s, 0));
 	KUNIT_EXPECT_EQ(test, 0, weir_sliding_prepare(&next, 1, row->period * 5, &s, 0));
@@ -277,7 +277,7 @@ static void sliding_ranges(struct kunit *test)
 	next.window.base = 1ULL << (62 - 2 * s.bits);
 	KUNIT_EXPECT_EQ(test, -ERANGE, weir_sliding_prepare(&next, 1, row->period,
 							    &next, 0));
-	/* 18 years from now a number is still a number */
+	/* after 18 years the window number still fits */
 	KUNIT_EXPECT_LT(test, div64_u64(18 * WEIR_NSEC_PER_YEAR, row->period),
 			1ULL << (62 - 2 * s.bits));
 }

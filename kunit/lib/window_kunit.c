@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The fixed window (src/lib/window.h) against an explicit list of windows with their starts and
- * charges. The list is walked, not computed.
+ * The fixed window (src/lib/window.h), compared with a list of windows, their starts and charges.
+ * The model walks the list and computes nothing.
  */
 
 #include <kunit/test.h>
@@ -17,8 +17,8 @@
  * @begin: start of each window
  * @count: tokens charged in each
  * @n: number of windows so far
- * @floor: the first window since the last change of @period
- * @period: ns, of the last window and later ones
+ * @floor: first window since the last change of @period
+ * @period: length of the last window and of later ones, ns
  * @top: the last window with a charge
  */
 struct windows {
@@ -31,12 +31,12 @@ struct windows {
 };
 
 /**
- * struct spender - a key's life in the code and in the model
+ * struct spender - one key in the code and in the model
  * @m: the model
  * @w: the configuration, prepared
- * @limit: tokens in a window
- * @word: the key's state
- * @now: ns
+ * @limit: tokens per window
+ * @word: state of the key
+ * @now: current time, ns
  */
 struct spender {
 	struct windows *m;
@@ -53,7 +53,7 @@ static void windows_start(struct windows *m, u64 period)
 	m->period = period;
 }
 
-/* The window that @now is in; -1: the test asks for too many. */
+/* The number of the window that contains @now; -1: the list is full. */
 static int windows_at(struct windows *m, u64 now)
 {
 	int i;
@@ -69,7 +69,7 @@ static int windows_at(struct windows *m, u64 now)
 	return i;
 }
 
-/* When the window after number @i begins. */
+/* The end of window @i, at which the next one begins. */
 static u64 windows_end(struct windows *m, int i)
 {
 	return i + 1 < m->n ? m->begin[i + 1] : m->begin[m->n - 1] +
@@ -92,7 +92,7 @@ static void spender_start(struct kunit *test, struct spender *k,
 	KUNIT_ASSERT_EQ(test, 0, weir_window_prepare(&k->w, period, NULL, 0));
 }
 
-/* Check decision @d of @cost tokens at @now, in window @i. Return: a message, or NULL. */
+/* Check decision @d about @cost tokens at @now, in window @i. Return: a message, or NULL. */
 static const char *flaw_of(const struct spender *k, const struct weir_decision *d,
 			   u64 now, u64 cost, int i, bool fits)
 {
@@ -115,7 +115,7 @@ static const char *flaw_of(const struct spender *k, const struct weir_decision *
 	return NULL;
 }
 
-/* False when the list of windows is used up. */
+/* Return: false if the list of windows is full. */
 static bool spender_request(struct kunit *test, struct spender *k, u64 now, u64 cost)
 {
 	struct windows *m = k->m;
@@ -157,7 +157,7 @@ static bool spender_refund(struct kunit *test, struct spender *k, u64 now, u64 n
 	k->word = weir_window_refund(&k->w, k->word, now, n);
 	if (i <= m->top)
 		m->count[m->top] -= min(m->count[m->top], n);
-	/* what is left shows in a request that cannot fit */
+	/* a request that cannot fit returns what is left */
 	return spender_request(test, k, now, k->limit + 1);
 }
 
@@ -179,7 +179,7 @@ static u64 draw_cost(struct prng *p, const struct spender *k)
 	}
 }
 
-/* To the edge of a window, one ns to either side of it, or anywhere. */
+/* Advance to an edge of a window, to a ns next to it, or to any time. */
 static u64 draw_time(struct prng *p, const struct spender *k)
 {
 	const struct windows *m = k->m;
@@ -206,10 +206,10 @@ static u64 draw_period(struct prng *p)
 }
 
 /**
- * struct mix - what may happen besides requests
- * @lag: clocks that lag by up to some periods
- * @limits: live changes of the limit
- * @periods: live changes of the period
+ * struct mix - events that may happen besides requests
+ * @lag: clocks may lag by some periods
+ * @limits: the limit may change
+ * @periods: the period may change
  */
 struct mix {
 	bool lag;
@@ -289,7 +289,7 @@ static void window_everything_at_once(struct kunit *test)
 	run_mix(test, 0x5eed0305, &(struct mix){ true, true, true });
 }
 
-/* Setting the same period again is no change: the window continues. */
+/* Setting the same period again changes nothing: the window continues. */
 static void window_same_period_goes_on(struct kunit *test)
 {
 	struct weir_window w, again;
@@ -306,7 +306,7 @@ static void window_same_period_goes_on(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, NSEC_PER_SEC - 6, d.retry_after);
 }
 
-/* A change of the period is refused before window numbers run out. */
+/* A change of the period is refused if window numbers could run out. */
 static void window_numbers_run_out(struct kunit *test)
 {
 	struct weir_window w, next;
@@ -319,7 +319,10 @@ static void window_numbers_run_out(struct kunit *test)
 			weir_window_prepare(&w, NSEC_PER_SEC, &next, 0));
 }
 
-/* The largest numbers a word can hold do not touch each other or the lock. */
+/*
+ * The largest number and the largest count have their own bits, apart from each other and from the
+ * lock bit.
+ */
 static void window_word_holds_all(struct kunit *test)
 {
 	u64 word = weir_window_pack(WEIR_WINDOW_NUMBER_MAX, WEIR_WINDOW_LIMIT_MAX);
@@ -333,7 +336,7 @@ static void window_word_holds_all(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, weir_window_count(word));
 	word = weir_window_pack(0, WEIR_WINDOW_LIMIT_MAX);
 	KUNIT_EXPECT_EQ(test, 0, weir_window_number(word));
-	/* twenty years of the shortest windows */
+	/* twenty years of the shortest windows fit */
 	weir_window_prepare(&w, WEIR_WINDOW_PERIOD_MIN, NULL, 0);
 	KUNIT_EXPECT_LT(test, weir_window_at(&w, 20 * WEIR_NSEC_PER_YEAR, &rem),
 			WEIR_WINDOW_NUMBER_MAX);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * As much of the kernel's <kunit/test.h> as the tests of the pure algorithms
- * use, for running them natively in user space.
+ * The part of the kernel's <kunit/test.h> that the tests of the pure algorithms use, for user
+ * space.
  */
 #ifndef _WEIR_HOST_KUNIT_TEST_H
 #define _WEIR_HOST_KUNIT_TEST_H
@@ -55,7 +55,7 @@ void kunit_explain(const char *format, ...);
 #define kunit_info(test, format, ...)	\
 	((void)(test), printf("# " format "\n", ##__VA_ARGS__))
 
-/* The suites of every file are in one section; the linker makes these two symbols. */
+/* The suites of all files are in one section; the linker defines these two symbols. */
 extern struct kunit_suite *const __start_suites[], *const __stop_suites[];
 
 #define kunit_test_suite(suite)							\

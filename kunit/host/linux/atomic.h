@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* As much of the kernel's <linux/atomic.h> as the pure algorithms and their tests use. */
+/* The part of the kernel's <linux/atomic.h> that the pure algorithms and their tests use. */
 #ifndef _WEIR_HOST_LINUX_ATOMIC_H
 #define _WEIR_HOST_LINUX_ATOMIC_H
 

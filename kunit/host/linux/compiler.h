@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* As much of the kernel's <linux/compiler.h> as the pure algorithms use. */
+/* The part of the kernel's <linux/compiler.h> that the pure algorithms use. */
 #ifndef _WEIR_HOST_LINUX_COMPILER_H
 #define _WEIR_HOST_LINUX_COMPILER_H
 
