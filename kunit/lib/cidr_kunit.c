@@ -12,7 +12,6 @@
 static struct weir_block blocks[BLOCKS];
 static unsigned int prefixes[BLOCKS];
 static struct weir_range ranges[2 * BLOCKS];
-static const struct weir_block *open[WEIR_CIDR_DEPTH];
 
 static bool within(const struct weir_block *b, struct weir_address a)
 {
@@ -104,9 +103,11 @@ static void around(struct kunit *test, unsigned int n, unsigned int nranges,
 /* Cut the first @n blocks. Return: the number of ranges. */
 static unsigned int cut(unsigned int n)
 {
-	struct weir_cut c = { .open = open, .ranges = ranges };
+	static struct weir_cut c;
 	unsigned int i;
 
+	c.ranges = ranges;
+	c.n = 0;
 	for (i = 0; i < n; i++)
 		weir_cut_add(&c, &blocks[i]);
 	weir_cut_end(&c);

@@ -93,9 +93,8 @@ static inline unsigned int weir_block_end(struct weir_range *ranges,
 
 /**
  * struct weir_cut - blocks being cut into ranges
- * @open: room for WEIR_CIDR_DEPTH pointers: the blocks that cover the current address,
- *	the longest last
- * @depth: of them
+ * @open: the blocks that cover the current address, the longest prefix last
+ * @depth: their number
  * @ranges: room for 2 ranges a block
  * @n: ranges so far
  *
@@ -103,7 +102,7 @@ static inline unsigned int weir_block_end(struct weir_range *ranges,
  * run in between. A cut begins with @depth and @n 0.
  */
 struct weir_cut {
-	const struct weir_block **open;
+	struct weir_block open[WEIR_CIDR_DEPTH];
 	unsigned int depth;
 	struct weir_range *ranges;
 	unsigned int n;
@@ -112,24 +111,24 @@ struct weir_cut {
 /* The innermost open block ends; the block around it goes on. */
 static inline void weir_cut_close(struct weir_cut *c)
 {
-	const struct weir_block *block = c->open[--c->depth];
+	const struct weir_block *block = &c->open[--c->depth];
 
 	c->n = weir_block_end(c->ranges, c->n, block->last,
-			      c->depth ? c->open[c->depth - 1]->action : 0);
+			      c->depth ? block[-1].action : 0);
 }
 
 /**
  * weir_cut_add - cut one block more
  * @c: the cut
  * @block: the next one by @first, then from the shortest prefix to the longest; no two
- *	the same. It stays where it is until weir_cut_end().
+ *	the same
  */
 static inline void weir_cut_add(struct weir_cut *c, const struct weir_block *block)
 {
 	while (c->depth &&
-	       weir_address_cmp(c->open[c->depth - 1]->last, block->first) < 0)
+	       weir_address_cmp(c->open[c->depth - 1].last, block->first) < 0)
 		weir_cut_close(c);
-	c->open[c->depth++] = block;
+	c->open[c->depth++] = *block;
 	c->n = weir_range_add(c->ranges, c->n, block->first, block->action);
 }
 

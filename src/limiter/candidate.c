@@ -101,57 +101,46 @@ static void compare(struct weir_limiter *candidate, const struct weir_op *its,
 }
 
 /**
- * weir_candidate_op - perform an operation of the live limiter on the candidate
+ * weir_candidate_hold - the candidate, if an operation of the live limiter is mirrored
  * @p: the live limiter's policy
- * @op: performed; WEIR_OUT_CANDIDATE may be added to its result
- * @key: its key, of which the raw bytes are used
- * @err: the result of @op. An operation for which the live limiter has no entry or no room
- *	is mirrored, too: the candidate may have both.
+ * @opcode: of the operation
+ * @err: its result. An operation for which the live limiter has no entry or no room is
+ *	mirrored, too: the candidate may have both.
  *
- * Context: process or softirq, in an RCU read side; no entry is locked.
- * Return: NULL, or the candidate: then weir_candidate_op_slow() must follow.
+ * Context: process or softirq, in an RCU read side.
+ * Return: NULL, or the candidate, for weir_candidate_op().
  */
-struct weir_limiter *weir_candidate_op(const struct weir_policy *p,
-				       struct weir_op *op,
-				       const struct weir_key *key, int err)
+struct weir_limiter *weir_candidate_hold(const struct weir_policy *p, u32 opcode, int err)
 {
 	struct weir_limiter *candidate = p->candidate;
-	struct weir_op its;
-	struct weir_key own;
 
-	if (!candidate || !weir_candidate_mirrors(op->opcode) ||
+	if (!candidate || !weir_candidate_mirrors(opcode) ||
 	    (err && err != -ENOENT && err != -ENOSPC) ||
 	    !weir_object_alive(&candidate->obj))
 		return NULL;
-	its = mirrored(op);
-	err = weir_limiter_key(candidate, key->raw, key->raw_len, &own);
-	if (!err)
-		err = weir_limiter_op_alone(candidate, &its, &own);
-	if (err != WEIR_OP_MUST_SLEEP)
-		compare(candidate, &its, err, op);
-	else if (weir_object_live_get(&candidate->obj))
-		return candidate;
-	return NULL;
+	/* its header is there as long as @p is */
+	return weir_object_live_get(&candidate->obj) ? candidate : NULL;
 }
 
 /**
- * weir_candidate_op_slow - the same, where the candidate needs a new entry
- * @candidate: from weir_candidate_op()
- * @op: as for weir_candidate_op()
- * @key: as for weir_candidate_op()
+ * weir_candidate_op - perform an operation of the live limiter on the candidate
+ * @candidate: from weir_candidate_hold(), released here
+ * @op: performed; WEIR_OUT_CANDIDATE may be added to its result
+ * @key: its key, of which the raw bytes are used
  * @gfp: as for weir_limiter_op_slow()
  */
-void weir_candidate_op_slow(struct weir_limiter *candidate, struct weir_op *op,
-			    const struct weir_key *key, gfp_t gfp)
+void weir_candidate_op(struct weir_limiter *candidate, struct weir_op *op,
+		       const struct weir_key *key, gfp_t gfp)
 {
 	struct weir_op its = mirrored(op);
 	struct weir_key own;
 	int err;
 
 	rcu_read_lock();
-	err = weir_limiter_key(candidate, key->raw, key->raw_len, &own);
+	err = weir_limiter_key(candidate, key->raw, key->raw_len, &own) ?:
+	      weir_limiter_op_alone(candidate, &its, &own);
 	rcu_read_unlock();
-	if (!err)
+	if (err == WEIR_OP_MUST_SLEEP)
 		err = weir_limiter_op_new(candidate, &its, &own, gfp);
 	compare(candidate, &its, err, op);
 	weir_object_live_put(&candidate->obj);

@@ -5,9 +5,9 @@
  *
  * The link is in the live limiter's policy, so it changes with it, under RCU. It holds the
  * candidate's header, as a handle does, but not its storage. It may be followed only in an RCU
- * read side, and only if the candidate is alive; a caller that must sleep holds the storage by
- * obj.live. Two limiters can therefore be each other's candidates and both go when they are
- * deleted. A mirrored operation is never mirrored again.
+ * read side. A mirrored operation holds the storage by obj.live. Two limiters can therefore be
+ * each other's candidates and both go when they are deleted. A mirrored operation is never
+ * mirrored again.
  */
 #ifndef _WEIR_CANDIDATE_H
 #define _WEIR_CANDIDATE_H
@@ -20,11 +20,9 @@ struct weir_limiter *weir_candidate_get(const struct weir_client *c,
 void weir_candidate_put(struct weir_limiter *candidate);
 void weir_candidate_tell(const struct weir_policy *p,
 			 struct weir_limiter_config *config);
-struct weir_limiter *weir_candidate_op(const struct weir_policy *p,
-				       struct weir_op *op,
-				       const struct weir_key *key, int err);
-void weir_candidate_op_slow(struct weir_limiter *candidate, struct weir_op *op,
-			    const struct weir_key *key, gfp_t gfp);
+struct weir_limiter *weir_candidate_hold(const struct weir_policy *p, u32 opcode, int err);
+void weir_candidate_op(struct weir_limiter *candidate, struct weir_op *op,
+		       const struct weir_key *key, gfp_t gfp);
 
 /* Whether an operation of a limiter is mirrored to its candidate. */
 static inline bool weir_candidate_mirrors(u32 opcode)

@@ -220,10 +220,19 @@ static bool check_plain(struct weir_limiter_call *call, struct weir_entry *e, u6
 	return true;
 }
 
+/* The answer that a fresh key would get. */
+void weir_limiter_answer_fresh(struct weir_limiter_call *call, u64 cost)
+{
+	const struct weir_rate *rate = &call->p->rate;
+	struct weir_decision d;
+
+	weir_rate_peek(rate, weir_rate_fresh(rate, call->now), call->now, cost, &d);
+	weir_limiter_answer(call->op, call->p, &d, 0, call->now);
+}
+
 /* A CHECK of a key without an entry: the key gets one, unless the check is refused without it. */
 static int absent_check(struct weir_limiter_call *call)
 {
-	struct weir_decision d;
 	bool fits = (u64)call->op->n <= call->p->rate.limit;
 
 	if (fits && weir_table_refuses(&call->l->table, call->key))
@@ -232,9 +241,7 @@ static int absent_check(struct weir_limiter_call *call)
 		return WEIR_OP_MUST_SLEEP;
 	/* nothing of the answer depends on the time */
 	call->now = weir_table_now(&call->l->table);
-	weir_rate_peek(&call->p->rate, weir_rate_fresh(&call->p->rate, call->now),
-		       call->now, call->op->n, &d);
-	weir_limiter_answer(call->op, call->p, &d, 0, call->now);
+	weir_limiter_answer_fresh(call, call->op->n);
 	weir_limiter_count(call->l, call->op);
 	return 0;
 }
@@ -242,15 +249,11 @@ static int absent_check(struct weir_limiter_call *call)
 /* PEEK or REFUND of a key without an entry: the answer is that of a fresh key. */
 static int absent_peek(struct weir_limiter_call *call, u64 cost)
 {
-	struct weir_decision d;
-
 	call->now = weir_table_now(&call->l->table);
 	if (call->op->opcode == WEIR_OP_PEEK &&
 	    weir_table_refuses(&call->l->table, call->key))
 		return weir_limiter_full(call);
-	weir_rate_peek(&call->p->rate, weir_rate_fresh(&call->p->rate, call->now),
-		       call->now, cost, &d);
-	weir_limiter_answer(call->op, call->p, &d, 0, call->now);
+	weir_limiter_answer_fresh(call, cost);
 	return 0;
 }
 
@@ -294,6 +297,13 @@ static int forget(struct weir_limiter_call *call)
 	}
 	weir_limiter_full_over(call->l, 0);
 	return 0;
+}
+
+/* Read the clock. Return: when the entry, which is locked, is idle; for weir_limiter_unlock(). */
+u64 weir_limiter_begin(struct weir_limiter_call *call, const struct weir_entry *e, u64 word)
+{
+	weir_limiter_now(call);
+	return weir_limiter_idle_at(&call->l->table, e, word, call->now);
 }
 
 /* Whether the operation may make room for waiters, or take it from them. */

@@ -16,6 +16,8 @@
 #include "table/keyed.h"
 #include "table/op.h"
 
+#define WEIR_BAN_MAX	(10 * WEIR_NSEC_PER_YEAR)
+
 struct weir_limiter;
 struct weir_tx;
 
@@ -67,9 +69,9 @@ struct weir_limiter_totals {
  * @rules:	S: NULL if there are none
  * @full_told:	the event TABLE_FULL was sent; xchg() and WRITE_ONCE()
  * @set_lock:	one live change at a time
- * @wait_lock:	protects @waiting and @wait_round; inside the entry's lock
- * @waiting:	W: the RESERVEs that wait (reserve.c)
- * @wait_round:	W: how often all of them were woken
+ * @wait_lock:	protects @waiting and @to_kick; inside the entry's lock
+ * @waiting:	W: the RESERVEs that wait (reserve.c), but for
+ * @to_kick:	W: those that weir_reserve_kick_all() must wake
  */
 struct weir_limiter {
 	/* private: the first members of every keyed object */
@@ -79,9 +81,9 @@ struct weir_limiter {
 	struct weir_rule_set __rcu	*rules;
 	int				full_told;
 	struct mutex			set_lock; /* one change at a time */
-	spinlock_t			wait_lock; /* @waiting */
+	spinlock_t			wait_lock; /* @waiting, @to_kick */
 	struct list_head		waiting;
-	u32				wait_round;
+	struct list_head		to_kick;
 };
 
 WEIR_KEYED_ASSERT(weir_limiter);
@@ -124,9 +126,11 @@ void weir_limiter_strike(struct weir_limiter_call *call, struct weir_entry *e,
 void weir_limiter_ban(struct weir_limiter_call *call, struct weir_entry *e,
 		      u64 length, u32 strikes);
 int weir_limiter_lift(struct weir_limiter_call *call, struct weir_entry *e);
+void weir_limiter_answer_fresh(struct weir_limiter_call *call, u64 cost);
 int weir_limiter_full(struct weir_limiter_call *call);
 int weir_limiter_full_count(struct weir_limiter_call *call);
 int weir_limiter_entry_make(struct weir_limiter *l, struct weir_key *key);
+u64 weir_limiter_begin(struct weir_limiter_call *call, const struct weir_entry *e, u64 word);
 void weir_limiter_changed(const struct weir_limiter_call *call,
 			  struct weir_entry *e, u64 word, u64 before);
 void weir_limiter_unlock(const struct weir_limiter_call *call,
@@ -136,8 +140,6 @@ u64 weir_limiter_idle_at(struct weir_table *t, const struct weir_entry *e,
 			 u64 word, u64 now);
 void weir_limiter_state(const struct weir_policy *p, const struct weir_entry *e,
 			u64 word, u64 now, u64 cost, struct weir_op *op);
-u64 weir_limiter_merge(const struct weir_policy *p, struct weir_entry *e, u64 word,
-		       const struct weir_entry *other, u64 other_word, u64 now);
 
 int weir_limiter_op_locked(struct weir_limiter_call *call, struct weir_entry *e,
 			   u64 word, bool is_new);

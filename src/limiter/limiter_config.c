@@ -19,7 +19,6 @@
 
 #define PERIOD_MAX	(100 * WEIR_NSEC_PER_DAY)
 #define BAN_MIN		((u64)NSEC_PER_MSEC)
-#define BAN_MAX		(10 * WEIR_NSEC_PER_YEAR)
 #define WITHIN_DEFAULT	(600ULL * NSEC_PER_SEC)
 #define KEYS_A_BUCKET	8	/* average chain length up to which max_keys can be raised */
 
@@ -65,12 +64,12 @@ static int ladder_check(struct weir_limiter_config *c)
 	if (c->nbans > WEIR_LADDER_MAX || !c->strikes != !c->nbans)
 		return -EINVAL;
 	for (i = 0; i < WEIR_LADDER_MAX; i++)
-		if (i < c->nbans ? !within_limits(c->ban[i], BAN_MIN, BAN_MAX) :
+		if (i < c->nbans ? !within_limits(c->ban[i], BAN_MIN, WEIR_BAN_MAX) :
 				   c->ban[i] != 0)
 			return -EINVAL;
 	if (c->nbans && !c->forget_after)
 		c->forget_after = c->ban[c->nbans - 1];
-	return c->forget_after > BAN_MAX || c->ban_jitter > WEIR_JITTER_MAX ?
+	return c->forget_after > WEIR_BAN_MAX || c->ban_jitter > WEIR_JITTER_MAX ?
 	       -EINVAL : 0;
 }
 
@@ -142,6 +141,7 @@ static int limiter_init(struct weir_limiter *l,
 	mutex_init(&l->set_lock);
 	spin_lock_init(&l->wait_lock);
 	INIT_LIST_HEAD(&l->waiting);
+	INIT_LIST_HEAD(&l->to_kick);
 	return 0;
 }
 

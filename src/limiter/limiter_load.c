@@ -40,7 +40,7 @@ static bool record_valid(const struct weir_entry_info *info, size_t room)
 	return keys == ALIGN(info->key_len, 8) &&
 	       !memchr_inv(info->key + info->key_len, 0, keys - info->key_len) &&
 	       !(info->flags & ~WEIR_ENTRY_BANNED) && info->bans <= U16_MAX &&
-	       info->banned_for <= 10 * WEIR_NSEC_PER_YEAR + WEIR_JITTER_MAX;
+	       info->banned_for <= WEIR_BAN_MAX + WEIR_JITTER_MAX;
 }
 
 /* Fill in the entry from the record, as it would be by now. Return: the word. */
@@ -61,6 +61,52 @@ static u64 record_state(const struct load *load, const struct weir_policy *p, u6
 	return weir_rate_restore(&p->rate, now, info->remaining, reset_after);
 }
 
+/* Steps of the ladder that are still remembered. */
+static u16 climbed(const struct weir_policy *p, const struct weir_entry *e, u64 now)
+{
+	if (now > e->ban_until && now - e->ban_until > p->forget_after)
+		return 0;
+	return e->bans;
+}
+
+/*
+ * The score with more strikes. Two scores that fade at different times cannot be combined into
+ * one, so the result begins to fade now; the strikes then never count for less time than in
+ * either score.
+ */
+static struct weir_score score_merge(const struct weir_policy *p,
+				     const struct weir_entry *a,
+				     const struct weir_entry *b, u64 now)
+{
+	u32 strikes = weir_limiter_strikes(p, a, now);
+	u32 others = weir_limiter_strikes(p, b, now);
+
+	if (!others)
+		return a->score;
+	if (!strikes)
+		return b->score;
+	return weir_score_add(&p->score, (struct weir_score){}, now,
+			      max(strikes, others));
+}
+
+/*
+ * Make the locked entry @e as strict as @other is with @other_word: it gets the later end of the
+ * ban, the more strikes, the higher step of the ladder, and the fewer tokens. There is no event.
+ * Return: the new word of @e.
+ */
+static u64 state_merge(const struct weir_policy *p, struct weir_entry *e, u64 word,
+		       const struct weir_entry *other, u64 other_word, u64 now)
+{
+	/* computed before the end of the ban is changed, which it depends on */
+	u16 bans = max(climbed(p, e, now), climbed(p, other, now));
+
+	weir_entry_set_score(e, score_merge(p, e, other, now));
+	WRITE_ONCE(e->bans, bans);
+	if (other->ban_until > e->ban_until)
+		WRITE_ONCE(e->ban_until, other->ban_until);
+	return weir_rate_stricter(&p->rate, word, other_word, now);
+}
+
 /*
  * Merge the record into an existing entry: 0, or -EAGAIN if there is none. Must hold
  * rcu_read_lock().
@@ -70,17 +116,15 @@ static int entry_load(const struct load *load, struct weir_key *key,
 {
 	struct weir_op op = { .opcode = WEIR_OP_REFUND };
 	struct weir_limiter_call call = { .l = load->l, .op = &op, .key = key };
-	struct weir_table *t = &load->l->table;
 	struct weir_entry *e, told;
 	u64 word, before, told_word;
 
-	e = weir_table_find_locked(t, key, &word);
+	e = weir_table_find_locked(&load->l->table, key, &word);
 	if (!e)
 		return -EAGAIN;
-	weir_limiter_now(&call);
-	before = weir_limiter_idle_at(t, e, word, call.now);
+	before = weir_limiter_begin(&call, e, word);
 	told_word = record_state(load, call.p, call.now, info, &told);
-	word = weir_limiter_merge(call.p, e, word, &told, told_word, call.now);
+	word = state_merge(call.p, e, word, &told, told_word, call.now);
 	weir_limiter_unlock(&call, e, word, before);
 	return 0;
 }

@@ -21,16 +21,12 @@
 int weir_limiter_full(struct weir_limiter_call *call)
 {
 	struct weir_op *op = call->op;
-	struct weir_decision d;
 
 	if (op->opcode != WEIR_OP_CHECK && op->opcode != WEIR_OP_PEEK &&
 	    op->opcode != WEIR_OP_RESERVE)
 		return -ENOSPC;
 	if ((u64)op->n > call->p->rate.limit) {	/* exceeds the limit in any case */
-		weir_rate_peek(&call->p->rate,
-			       weir_rate_fresh(&call->p->rate, call->now),
-			       call->now, op->n, &d);
-		weir_limiter_answer(op, call->p, &d, 0, call->now);
+		weir_limiter_answer_fresh(call, op->n);
 		return 0;
 	}
 	op->limit = call->p->rate.limit;
@@ -98,28 +94,23 @@ static int slow_op(struct weir_limiter_call *call, gfp_t gfp)
 {
 	struct weir_limiter *l = call->l;
 	struct weir_entry *new = weir_table_new(&l->table, call->key, gfp);
+	bool ruled;
 	int err;
 
 	rcu_read_lock();
+	/* the key may have a rule by now */
 	weir_limiter_key_rule(l, call->key);
-	if (weir_limiter_by_rule(call->key, call->op->opcode)) {
-		/* the key has a rule by now */
-		if (!IS_ERR(new))
-			weir_entry_free(new);
-		call->p = rcu_dereference(l->policy);
-		err = weir_limiter_op_ruled(call);
-	} else if (!IS_ERR(new)) {
-		err = new_op(call, new);
-	} else if (new == ERR_PTR(-ENOSPC)) {
+	ruled = weir_limiter_by_rule(call->key, call->op->opcode);
+	if (!ruled && new == ERR_PTR(-ENOSPC))
 		err = full_op(call);
-	} else {
-		/* another CPU may have had memory for the entry */
+	else if (!ruled && !IS_ERR(new))
+		err = new_op(call, new);
+	else	/* or another CPU may have had memory for the entry */
 		err = weir_limiter_op_alone(l, call->op, call->key);
-		if (err == WEIR_OP_MUST_SLEEP)
-			err = PTR_ERR(new);
-	}
 	rcu_read_unlock();
-	return err;
+	if (!IS_ERR(new) && ruled)
+		weir_entry_free(new);
+	return err == WEIR_OP_MUST_SLEEP && IS_ERR(new) ? PTR_ERR(new) : err;
 }
 
 /* weir_limiter_op_slow() without the candidate. */
@@ -185,10 +176,10 @@ int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
 	if (err == WEIR_OP_MUST_SLEEP)
 		err = weir_limiter_op_new(l, op, key, gfp);
 	rcu_read_lock();
-	candidate = weir_candidate_op(rcu_dereference(l->policy), op, key, err);
+	candidate = weir_candidate_hold(rcu_dereference(l->policy), op->opcode, err);
 	rcu_read_unlock();
 	if (unlikely(candidate))
-		weir_candidate_op_slow(candidate, op, key, gfp);
+		weir_candidate_op(candidate, op, key, gfp);
 	return err;
 }
 

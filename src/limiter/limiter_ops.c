@@ -6,7 +6,6 @@
 #include "limiter/limiter.h"
 
 #define STRIKE_MAX	BIT(20)
-#define BAN_MAX		(10 * WEIR_NSEC_PER_YEAR)
 
 /* &weir_kind_ops.key */
 int weir_limiter_op_key(struct weir_object *o, struct weir_op_run *r)
@@ -50,7 +49,7 @@ const struct weir_op_desc weir_limiter_opcodes[] = {
 	  1, STRIKE_MAX, 0, 0 },
 	{ &weir_limiter_ops, WEIR_OP_FORGIVE, WEIR_RIGHT_USE, WEIR_OP_PTR, 0, 0, 0, 0, 0 },
 	{ &weir_limiter_ops, WEIR_OP_BAN, WEIR_RIGHT_ADMIN, WEIR_OP_PTR, 0,
-	  0, 0, 1, BAN_MAX },
+	  0, 0, 1, WEIR_BAN_MAX },
 	{ &weir_limiter_ops, WEIR_OP_LIFT, WEIR_RIGHT_ADMIN, WEIR_OP_PTR, 0, 0, 0, 0, 0 },
 	{ &weir_limiter_ops, WEIR_OP_FORGET, WEIR_RIGHT_ADMIN, WEIR_OP_PTR, 0, 0, 0, 0, 0 },
 	{ &weir_limiter_ops, WEIR_OP_RESERVE, WEIR_RIGHT_USE, WEIR_OP_PTR | WEIR_OP_RELATIVE,

@@ -67,17 +67,12 @@ static void entry_lift(struct weir_limiter *l, struct weir_entry *e, u64 hash)
 {
 	struct weir_op op = { .opcode = WEIR_OP_LIFT };
 	struct weir_key key = { .hash = hash, .len = e->key_len, .data = e->key };
-	struct weir_limiter_call call = {
-		.l = l,
-		.op = &op,
-		.key = &key,
-	};
+	struct weir_limiter_call call = { .l = l, .op = &op, .key = &key };
 	u64 word, before;
 
 	if (!weir_table_lock(&l->table, e, &word))
 		return;
-	weir_limiter_now(&call);
-	before = weir_limiter_idle_at(&l->table, e, word, call.now);
+	before = weir_limiter_begin(&call, e, word);
 	weir_limiter_lift(&call, e);
 	weir_limiter_unlock(&call, e, word, before);
 }

@@ -35,7 +35,7 @@ struct tx_key {
  * @s: what becomes of its key
  * @retry_after: ns until it fits together with those before it
  * @shadow: refused by a limiter in shadow mode, which does not affect the others
- * @candidate: the limiter's candidate, if that needs an entry for the key, too
+ * @candidate: the limiter's candidate, if the op is mirrored
  * @own: @s of the first CHECK of a key
  */
 struct tx_check {
@@ -340,10 +340,10 @@ static int decide(struct weir_tx *tx, struct weir_tx_item **refused)
 /* ------------------------------------------------------------ all of it */
 
 /*
- * Mirror to the candidates what was done: each CHECK, or the one that was refused. Must hold
- * rcu_read_lock().
+ * Hold the candidates to which the CHECKs that were performed, or the one that was refused, are
+ * mirrored. Must hold rcu_read_lock().
  */
-static void mirror(struct weir_tx *tx, struct weir_tx_item *refused)
+static void mirror_hold(struct weir_tx *tx, struct weir_tx_item *refused)
 {
 	struct weir_tx_item *it;
 	struct tx_check *c;
@@ -352,7 +352,7 @@ static void mirror(struct weir_tx *tx, struct weir_tx_item *refused)
 		c = check_of(it);
 		if (!it->decides || likely(!c->call.p->candidate) || (refused && it != refused))
 			continue;
-		c->candidate = weir_candidate_op(c->call.p, &it->run.op, &it->run.key, 0);
+		c->candidate = weir_candidate_hold(c->call.p, WEIR_OP_CHECK, 0);
 		tx->end |= !!c->candidate;
 	}
 }
@@ -368,7 +368,7 @@ int weir_limiter_transact(struct weir_tx *tx)
 	err = decide(tx, &refused);
 	weir_multi_unlock(&tx->lock);
 	if (!err)
-		mirror(tx, refused);
+		mirror_hold(tx, refused);
 	return err;
 }
 
@@ -381,8 +381,8 @@ static int no_room(struct weir_tx *tx)
 	return 0;
 }
 
-/* &weir_tx_ops.end: mirror to those candidates that need a context which may sleep. */
-static void mirror_slow(struct weir_tx *tx)
+/* &weir_tx_ops.end */
+static void mirror(struct weir_tx *tx)
 {
 	struct weir_tx_item *it;
 	struct tx_check *c;
@@ -390,7 +390,7 @@ static void mirror_slow(struct weir_tx *tx)
 	weir_tx_for_each(it, tx) {
 		c = check_of(it);
 		if (it->decides && c->candidate)
-			weir_candidate_op_slow(c->candidate, &it->run.op, &it->run.key, GFP_KERNEL);
+			weir_candidate_op(c->candidate, &it->run.op, &it->run.key, GFP_KERNEL);
 	}
 }
 
@@ -399,5 +399,5 @@ const struct weir_tx_ops weir_limiter_tx = {
 	.max_ops	= WEIR_TRANSACTION_MAX,
 	.attempt	= weir_limiter_transact,
 	.no_room	= no_room,
-	.end		= mirror_slow,
+	.end		= mirror,
 };

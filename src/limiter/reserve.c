@@ -80,17 +80,15 @@ static int arrive(struct weir_reserve_waiter *w, struct weir_entry *e, u64 *word
 static int look(struct weir_reserve_waiter *w)
 {
 	struct weir_limiter_call *call = &w->call;
-	struct weir_table *t = &call->l->table;
 	struct weir_entry *e;
 	u64 word, before;
 	int ret;
 
 	weir_limiter_key_rule(call->l, call->key);
-	e = weir_table_find_locked(t, call->key, &word);
+	e = weir_table_find_locked(&call->l->table, call->key, &word);
 	if (!e)		/* a key without an entry has no waiters */
 		return NO_ENTRY;
-	weir_limiter_now(call);
-	before = weir_limiter_idle_at(t, e, word, call->now);
+	before = weir_limiter_begin(call, e, word);
 	ret = arrive(w, e, &word);
 	weir_limiter_unlock(call, e, word, before);
 	return ret;

@@ -57,7 +57,6 @@ static int waiting_add(struct weir_reserve_waiter *w)
 
 	spin_lock(&l->wait_lock);
 	if (weir_object_alive(&l->obj)) {
-		w->round = l->wait_round;
 		list_add_tail(&w->all, &l->waiting);
 	} else {
 		err = -ENODEV;
@@ -335,17 +334,14 @@ struct weir_reserve_queue *weir_reserve_queue_new(void)
 
 /* ------------------------------------------------------------ all of a limiter */
 
-/* Wake up to BATCH waiters that have not been in this round. False: there are no more. */
-static bool kick_batch(struct weir_limiter *l, u32 round)
+/* Wake up to BATCH of the waiters that must look. */
+static void kick_batch(struct weir_limiter *l)
 {
 	struct weir_reserve_waiter *w;
 	unsigned int i;
 
-	for (i = 0; i < BATCH; i++) {
-		w = list_first_entry_or_null(&l->waiting, struct weir_reserve_waiter, all);
-		if (!w || w->round == round)
-			return false;
-		w->round = round;
+	for (i = 0; i < BATCH && !list_empty(&l->to_kick); i++) {
+		w = list_first_entry(&l->to_kick, struct weir_reserve_waiter, all);
 		list_move_tail(&w->all, &l->waiting);
 		/* pairs with the READ_ONCE() in sleep_until_done() */
 		WRITE_ONCE(w->kicked, true);
@@ -353,7 +349,6 @@ static bool kick_batch(struct weir_limiter *l, u32 round)
 		/* if the first gets no processor, the timer looks for it */
 		timer_start(w->queue, 0);
 	}
-	return true;
 }
 
 /**
@@ -364,18 +359,15 @@ static bool kick_batch(struct weir_limiter *l, u32 round)
  */
 void weir_reserve_kick_all(struct weir_limiter *l)
 {
-	bool more;
-	u32 round;
-
 	spin_lock_bh(&l->wait_lock);
-	round = ++l->wait_round;
-	spin_unlock_bh(&l->wait_lock);
-	do {
-		spin_lock_bh(&l->wait_lock);
-		more = kick_batch(l, round);
+	list_splice_tail_init(&l->waiting, &l->to_kick);
+	while (!list_empty(&l->to_kick)) {
+		kick_batch(l);
 		spin_unlock_bh(&l->wait_lock);
 		cond_resched();
-	} while (more);
+		spin_lock_bh(&l->wait_lock);
+	}
+	spin_unlock_bh(&l->wait_lock);
 }
 
 int weir_reserve_mod_init(void)

@@ -56,8 +56,7 @@ struct weir_reserve_queue {
  * @queue: E: the one it is in, or joins; set while @all is in a list
  * @turn: E: in its queue
  * @by_deadline: E: the same
- * @all: W: in &weir_limiter.waiting while it is in a queue
- * @round: W: of weir_reserve_kick_all() that woke it last
+ * @all: W: in &weir_limiter.waiting or .to_kick while it is in a queue
  * @kicked: W: it shall look at the key; cleared by its own task
  * @done: it has its verdict and is in no queue; written last, with the entry locked
  */
@@ -71,7 +70,6 @@ struct weir_reserve_waiter {
 	struct weir_turn	turn;
 	struct rb_node		by_deadline;
 	struct list_head	all;
-	u32			round;
 	bool			kicked;
 	bool			done;
 };

@@ -44,6 +44,16 @@ static struct weir_address address_number(const u8 *bytes, unsigned int len)
 	return (struct weir_address){ be64_at(bytes), be64_at(bytes + 8) };
 }
 
+/* The last address of a network. */
+static struct weir_address network_last(const u8 *network, unsigned int len,
+					unsigned int prefix)
+{
+	struct weir_address first = address_number(network, len);
+	struct weir_address host = weir_address_host(prefix, len * 8);
+
+	return (struct weir_address){ first.hi | host.hi, first.lo | host.lo };
+}
+
 static u32 ranges_cover(const struct weir_rule_set *set, unsigned int len,
 			struct weir_address first, struct weir_address last)
 {
@@ -75,11 +85,8 @@ u32 weir_rules_find(const struct weir_rule_set *set, const u8 *address,
 u32 weir_rules_cover(const struct weir_rule_set *set, const u8 *network,
 		     unsigned int len, unsigned int prefix)
 {
-	struct weir_address first = address_number(network, len);
-	struct weir_address host = weir_address_host(prefix, len * 8);
-	struct weir_address last = { first.hi | host.hi, first.lo | host.lo };
-
-	return ranges_cover(set, len, first, last);
+	return ranges_cover(set, len, address_number(network, len),
+			    network_last(network, len, prefix));
 }
 
 static bool rule_valid(const struct weir_rule *rule)
@@ -144,40 +151,30 @@ static int ranked_reduce(struct ranked *all, unsigned int n)
 static int family_cut(struct weir_rule_set *set, unsigned int family,
 		      unsigned int from, unsigned int to)
 {
-	struct weir_cut cut = {};
-	struct weir_block *blocks;
-	struct weir_address host;
-	unsigned int i, n = to - from;
-	int err = -ENOMEM;
+	struct weir_cut *cut;
+	unsigned int i;
 
-	if (!n)
+	if (from == to)
 		return 0;
-	blocks = kvmalloc_array(n, sizeof(*blocks), GFP_KERNEL_ACCOUNT);
-	cut.open = kmalloc_array(WEIR_CIDR_DEPTH, sizeof(*cut.open),
-				 GFP_KERNEL_ACCOUNT);
-	cut.ranges = kvmalloc_array(2 * n, sizeof(struct weir_range),
-				    GFP_KERNEL_ACCOUNT);
-	set->ranges[family] = cut.ranges;
-	if (!blocks || !cut.open || !cut.ranges)
-		goto out;
-	for (i = 0; i < n; i++) {
-		const struct weir_rule *rule = &set->rules[from + i];
-
+	cut = kvzalloc(sizeof(*cut), GFP_KERNEL_ACCOUNT);
+	if (!cut)
+		return -ENOMEM;
+	cut->ranges = kvmalloc_array(2 * (to - from), sizeof(struct weir_range),
+				     GFP_KERNEL_ACCOUNT);
+	set->ranges[family] = cut->ranges;
+	for (i = from; i < to && cut->ranges; i++) {
 		breathe(i);
-		host = weir_address_host(rule->prefix, rule->addr_len * 8);
-		blocks[i].first = address_number(rule->addr, rule->addr_len);
-		blocks[i].last.hi = blocks[i].first.hi | host.hi;
-		blocks[i].last.lo = blocks[i].first.lo | host.lo;
-		blocks[i].action = rule->action;
-		weir_cut_add(&cut, &blocks[i]);
+		weir_cut_add(cut, &(struct weir_block){
+			.first = address_number(set->rules[i].addr, set->rules[i].addr_len),
+			.last = network_last(set->rules[i].addr, set->rules[i].addr_len,
+					     set->rules[i].prefix),
+			.action = set->rules[i].action,
+		});
 	}
-	weir_cut_end(&cut);
-	set->nranges[family] = cut.n;
-	err = 0;
-out:
-	kfree(cut.open);
-	kvfree(blocks);
-	return err;
+	weir_cut_end(cut);
+	set->nranges[family] = cut->n;
+	kvfree(cut);
+	return set->ranges[family] ? 0 : -ENOMEM;
 }
 
 static struct weir_rule_set *set_make(const struct ranked *all, unsigned int n)
