@@ -129,6 +129,7 @@ int weir_limiter_lift(struct weir_limiter_call *call, struct weir_entry *e);
 void weir_limiter_answer_fresh(struct weir_limiter_call *call, u64 cost);
 int weir_limiter_full(struct weir_limiter_call *call);
 int weir_limiter_full_count(struct weir_limiter_call *call);
+int weir_limiter_full_now(struct weir_limiter_call *call);
 int weir_limiter_entry_make(struct weir_limiter *l, struct weir_key *key);
 u64 weir_limiter_begin(struct weir_limiter_call *call, const struct weir_entry *e, u64 word);
 void weir_limiter_changed(const struct weir_limiter_call *call,
@@ -147,6 +148,8 @@ int weir_limiter_op_ruled(struct weir_limiter_call *call);
 bool weir_limiter_by_rule(const struct weir_key *key, u32 opcode);
 void weir_limiter_ruled(struct weir_limiter_call *call);
 void weir_limiter_ruled_count(struct weir_limiter_call *call);
+int weir_limiter_set_begin(struct weir_limiter *l);
+void weir_limiter_set_end(struct weir_limiter *l);
 int weir_limiter_rules(struct weir_object *o, struct weir_rules *args);
 int weir_limiter_dump(struct weir_object *o, struct weir_dump *args);
 int weir_limiter_load(struct weir_object *o, struct weir_load *args);

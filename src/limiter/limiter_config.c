@@ -278,6 +278,25 @@ void weir_limiter_full_over(struct weir_limiter *l, unsigned int leaving)
 		WRITE_ONCE(l->full_told, 0);
 }
 
+/* Hold the storage, and keep out other live changes. 0, -ENODEV, -EINTR. */
+int weir_limiter_set_begin(struct weir_limiter *l)
+{
+	int err;
+
+	if (!weir_object_live_get(&l->obj))
+		return -ENODEV;
+	err = mutex_lock_interruptible(&l->set_lock);
+	if (err)
+		weir_object_live_put(&l->obj);
+	return err;
+}
+
+void weir_limiter_set_end(struct weir_limiter *l)
+{
+	mutex_unlock(&l->set_lock);
+	weir_object_live_put(&l->obj);
+}
+
 static int limiter_set(struct weir_client *client, struct weir_object *o, u64 mask,
 		       const void *config)
 {
@@ -288,21 +307,16 @@ static int limiter_set(struct weir_client *client, struct weir_object *o, u64 ma
 
 	if (!mask || mask & ~SET_ALL || new->flags & ~WEIR_LIMITER_SHADOW)
 		return -EINVAL;
-	if (!weir_object_live_get(o))
-		return -ENODEV;
 	if (mask & WEIR_SET_CANDIDATE)
 		candidate = weir_candidate_get(client, new, l, l->spec.type);
-	if (IS_ERR(candidate)) {
-		weir_object_live_put(o);
+	if (IS_ERR(candidate))
 		return PTR_ERR(candidate);
-	}
-	err = mutex_lock_interruptible(&l->set_lock);
+	err = weir_limiter_set_begin(l);
 	if (!err) {
 		err = limiter_change(l, new, mask, &candidate, weir_client_admin(client));
-		mutex_unlock(&l->set_lock);
+		weir_limiter_set_end(l);
 	}
 	weir_candidate_put(candidate);
-	weir_object_live_put(o);
 	return err;
 }
 

@@ -58,6 +58,18 @@ int weir_limiter_full_count(struct weir_limiter_call *call)
 	return err;
 }
 
+/* The same, of this moment. Context: may be called under RCU. */
+int weir_limiter_full_now(struct weir_limiter_call *call)
+{
+	int err;
+
+	rcu_read_lock();
+	weir_limiter_now(call);
+	err = weir_limiter_full_count(call);
+	rcu_read_unlock();
+	return err;
+}
+
 /*
  * Link @new, or use the entry that another CPU has linked, and perform the operation. Return:
  * WEIR_OP_MUST_SLEEP if there is no free slot. @new is used up. Must hold rcu_read_lock().
@@ -82,13 +94,6 @@ static int new_op(struct weir_limiter_call *call, struct weir_entry *new)
 	return weir_limiter_op_locked(call, e, word, e == new);
 }
 
-/* Handle a full table without idle entries. Must hold rcu_read_lock(). */
-static int full_op(struct weir_limiter_call *call)
-{
-	weir_limiter_now(call);
-	return weir_limiter_full_count(call);
-}
-
 /* Return: WEIR_OP_MUST_SLEEP if there was a slot for the key, but another key took it. */
 static int slow_op(struct weir_limiter_call *call, gfp_t gfp)
 {
@@ -102,7 +107,7 @@ static int slow_op(struct weir_limiter_call *call, gfp_t gfp)
 	weir_limiter_key_rule(l, call->key);
 	ruled = weir_limiter_by_rule(call->key, call->op->opcode);
 	if (!ruled && new == ERR_PTR(-ENOSPC))
-		err = full_op(call);
+		err = weir_limiter_full_now(call);
 	else if (!ruled && !IS_ERR(new))
 		err = new_op(call, new);
 	else	/* or another CPU may have had memory for the entry */
@@ -127,29 +132,7 @@ int weir_limiter_op_new(struct weir_limiter *l, struct weir_op *op,
 	do {
 		err = slow_op(&call, gfp);
 	} while (err == WEIR_OP_MUST_SLEEP && (may_sleep || ++lost < ATOMIC_TRIES));
-	if (err == WEIR_OP_MUST_SLEEP) {
-		rcu_read_lock();
-		err = full_op(&call);
-		rcu_read_unlock();
-	}
-	return err;
-}
-
-/* Perform an operation that weir_limiter_op() left only because there is, or was, a candidate. */
-static int try_op(struct weir_limiter *l, struct weir_op *op, struct weir_key *key)
-{
-	bool makes_none = op->opcode == WEIR_OP_REFUND ||
-			  op->opcode == WEIR_OP_FORGIVE;
-	int err = WEIR_OP_MUST_SLEEP;
-
-	rcu_read_lock();
-	if (makes_none || rcu_dereference(l->policy)->candidate) {
-		/* the key may have another rule by now */
-		weir_limiter_key_rule(l, key);
-		err = weir_limiter_op_alone(l, op, key);
-	}
-	rcu_read_unlock();
-	return err;
+	return err == WEIR_OP_MUST_SLEEP ? weir_limiter_full_now(&call) : err;
 }
 
 /**
@@ -170,9 +153,17 @@ static int try_op(struct weir_limiter *l, struct weir_op *op, struct weir_key *k
 int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
 			 struct weir_key *key, gfp_t gfp)
 {
+	bool makes_none = op->opcode == WEIR_OP_REFUND || op->opcode == WEIR_OP_FORGIVE;
 	struct weir_limiter *candidate;
-	int err = try_op(l, op, key);
+	int err = WEIR_OP_MUST_SLEEP;
 
+	rcu_read_lock();
+	/* weir_limiter_op() left it only because there is, or was, a candidate */
+	if (makes_none || rcu_dereference(l->policy)->candidate) {
+		weir_limiter_key_rule(l, key);
+		err = weir_limiter_op_alone(l, op, key);
+	}
+	rcu_read_unlock();
 	if (err == WEIR_OP_MUST_SLEEP)
 		err = weir_limiter_op_new(l, op, key, gfp);
 	rcu_read_lock();

@@ -166,16 +166,11 @@ static int rules_change(struct weir_limiter *l, const struct weir_rules *args)
 
 	if (IS_ERR(changes))
 		return PTR_ERR(changes);
-	if (!weir_object_live_get(&l->obj)) {
-		kvfree(changes);
-		return -ENODEV;
-	}
-	err = mutex_lock_interruptible(&l->set_lock);
+	err = weir_limiter_set_begin(l);
 	if (!err) {
 		err = rules_set(l, args, changes);
-		mutex_unlock(&l->set_lock);
+		weir_limiter_set_end(l);
 	}
-	weir_object_live_put(&l->obj);
 	kvfree(changes);
 	return err;
 }
@@ -201,22 +196,16 @@ static struct weir_rule *rules_copy(struct weir_limiter *l, bool wanted, unsigne
 /* Copy out the rules that fit, and report their total number. */
 static int rules_show(struct weir_limiter *l, struct weir_rules *args)
 {
-	struct weir_rule *copy = NULL;
-	unsigned int n = 0;
-	int err;
+	int err = weir_limiter_set_begin(l);
+	struct weir_rule *copy;
+	unsigned int n;
 
-	if (!weir_object_live_get(&l->obj))
-		return -ENODEV;
-	err = mutex_lock_interruptible(&l->set_lock);
-	if (!err) {
-		copy = rules_copy(l, args->count, &n);
-		mutex_unlock(&l->set_lock);
-		if (IS_ERR(copy))
-			err = PTR_ERR(copy);
-	}
-	weir_object_live_put(&l->obj);
 	if (err)
 		return err;
+	copy = rules_copy(l, args->count, &n);
+	weir_limiter_set_end(l);
+	if (IS_ERR(copy))
+		return PTR_ERR(copy);
 	if (copy && copy_to_user(u64_to_user_ptr(args->rules), copy,
 				 min(n, args->count) * sizeof(*copy)))
 		err = -EFAULT;

@@ -56,14 +56,14 @@ static bool is_hopeless(const struct weir_reserve_waiter *w, const struct weir_e
 static int arrive(struct weir_reserve_waiter *w, struct weir_entry *e, u64 *word)
 {
 	struct weir_reserve_queue *q = weir_entry_queued(e) ? weir_reserve_queue_find(e) : NULL;
-	struct weir_decision d;
 	enum weir_reserve_outcome outcome;
+	struct weir_decision d;
 	int err;
 
 	if (!weir_object_alive(&w->call.l->obj))
 		return -ENODEV;
 	weir_reserve_peek(w, *word, &d);
-	outcome = w->call.key->rule ? WEIR_RESERVE_RULED : weir_reserve_decide(w, e, &d, !q);
+	outcome = weir_reserve_decide(w, e, &d, !q);
 	if (outcome == WEIR_RESERVE_WAIT && is_hopeless(w, e, q, *word))
 		outcome = WEIR_RESERVE_REFUSE;
 	if (outcome != WEIR_RESERVE_WAIT) {
@@ -100,25 +100,20 @@ static int look(struct weir_reserve_waiter *w)
  */
 static int reconsider(struct weir_reserve_waiter *w, struct weir_entry *e, u64 *word)
 {
-	enum weir_reserve_outcome outcome = WEIR_RESERVE_WAIT;
+	bool alive = weir_object_alive(&w->call.l->obj);
+	enum weir_reserve_outcome outcome;
 	struct weir_decision d;
-	int ret = SLEEP;
 
 	weir_limiter_key_rule(w->call.l, w->call.key);
 	weir_reserve_peek(w, *word, &d);
-	if (!weir_object_alive(&w->call.l->obj))
-		ret = -ENODEV;
-	else if (w->call.key->rule)
-		outcome = WEIR_RESERVE_RULED;
-	else
-		outcome = weir_reserve_decide(w, e, &d, weir_reserve_first(w->queue) == w);
-	if (ret == SLEEP && outcome == WEIR_RESERVE_WAIT && signal_pending(current))
-		ret = -EINTR;
-	if (ret == SLEEP && outcome == WEIR_RESERVE_WAIT)
+	outcome = weir_reserve_decide(w, e, &d, weir_reserve_first(w->queue) == w);
+	if (alive && outcome == WEIR_RESERVE_WAIT && !signal_pending(current))
 		return SLEEP;
 	weir_reserve_leave(w, e);
-	if (ret != SLEEP)
-		return ret;
+	if (!alive)
+		return -ENODEV;
+	if (outcome == WEIR_RESERVE_WAIT)
+		return -EINTR;
 	weir_reserve_answer(w, e, word, outcome, &d);
 	return 0;
 }
@@ -175,18 +170,6 @@ static int sleep_until_done(struct weir_reserve_waiter *w)
 	return ret;
 }
 
-/* No room for the key: the verdict says so. */
-static int no_room(struct weir_reserve_waiter *w)
-{
-	int err;
-
-	rcu_read_lock();
-	weir_limiter_now(&w->call);
-	err = weir_limiter_full_count(&w->call);
-	rcu_read_unlock();
-	return err;
-}
-
 static int reserve(struct weir_reserve_waiter *w)
 {
 	int ret;
@@ -200,7 +183,7 @@ static int reserve(struct weir_reserve_waiter *w)
 		if (ret == NO_ENTRY) {
 			ret = weir_limiter_entry_make(w->call.l, w->call.key);
 			if (ret == -ENOSPC)
-				return no_room(w);
+				return weir_limiter_full_now(&w->call);
 		} else if (ret == NO_QUEUE) {
 			w->spare = weir_reserve_queue_new();
 			ret = w->spare ? 0 : -ENOMEM;

@@ -158,6 +158,8 @@ enum weir_reserve_outcome weir_reserve_decide(const struct weir_reserve_waiter *
 {
 	const struct weir_limiter_call *call = &w->call;
 
+	if (call->key->rule)	/* in the queue it has none: see reconsider() */
+		return WEIR_RESERVE_RULED;
 	if (first && d->allowed && e->ban_until <= call->now)
 		return WEIR_RESERVE_CHARGE;
 	if (d->retry_after == WEIR_NEVER || weir_reserve_time(call) >= w->deadline ||
