@@ -103,11 +103,11 @@ static int entries_alloc(struct weir_tx *tx)
 /* Find the room, or get the memory, that was missing. */
 static int prepare(struct weir_tx *tx)
 {
-	struct weir_multi_key *k = tx->roomless;
+	struct weir_multi_key *k = tx->lock.roomless;
 
 	if (!k)
 		return entries_alloc(tx);
-	if (k->tries++ < TX_TRIES && weir_table_room(k->t, tx->room))
+	if (k->tries++ < TX_TRIES && weir_table_room(k->t, tx->lock.room))
 		return 0;
 	return tx->ops->no_room(tx);
 }

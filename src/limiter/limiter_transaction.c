@@ -151,21 +151,6 @@ static void begin(struct weir_tx *tx)
 		s->after = k->word;
 		s->asked = 0;
 	}
-	tx->roomless = NULL;
-}
-
-/* A key is going to be charged or struck: is there an entry, or room for one? */
-static bool entry_want(struct weir_tx *tx, struct weir_multi_key *k)
-{
-	if (k->e || k->wanted)
-		return true;
-	if (!weir_multi_has_room(&tx->lock, k)) {
-		tx->roomless = k;
-		tx->room = weir_multi_wanted(&tx->lock, k->t) + 1;
-		return false;
-	}
-	k->wanted = true;
-	return true;
 }
 
 /* Whether its rate would allow it, after those before it. */
@@ -185,7 +170,7 @@ static bool rate_fits(struct weir_tx_item *it, struct tx_check *c)
 	return d.allowed;
 }
 
-/* Whether it would be allowed, after those before it. Invalid if it sets @tx->roomless. */
+/* Whether it would be allowed, after those before it. Invalid if it sets @tx->lock.roomless. */
 static bool item_fits(struct weir_tx *tx, struct weir_tx_item *it, struct tx_check *c)
 {
 	const struct weir_policy *p = c->call.p;
@@ -202,7 +187,7 @@ static bool item_fits(struct weir_tx *tx, struct weir_tx_item *it, struct tx_che
 		return false;
 	fits = rate_fits(it, c);
 	if (fits || p->strikes)
-		fits &= entry_want(tx, it->k);
+		fits &= weir_multi_want(&tx->lock, it->k);
 	return fits;
 }
 
@@ -216,7 +201,7 @@ static struct weir_tx_item *find_refused(struct weir_tx *tx)
 		c = check_of(it);
 		if (!it->decides || item_fits(tx, it, c))
 			continue;
-		if (tx->roomless || !c->call.p->shadow)
+		if (tx->lock.roomless || !c->call.p->shadow)
 			return it;
 		c->shadow = true;
 	}
@@ -232,8 +217,8 @@ static bool entry_is_wanted(const struct weir_multi_key *k, struct weir_tx_item 
 	return k->wanted;
 }
 
-/* Link new entries for the keys that need one: 0 or WEIR_TX_AGAIN. */
-static int entries_link(struct weir_tx *tx, struct weir_tx_item *refused)
+/* Link new entries for the keys that need one. */
+static bool entries_link(struct weir_tx *tx, struct weir_tx_item *refused)
 {
 	struct weir_multi_key *k;
 	bool wanted = false;
@@ -242,7 +227,7 @@ static int entries_link(struct weir_tx *tx, struct weir_tx_item *refused)
 		k->wanted = entry_is_wanted(k, refused);
 		wanted |= k->wanted;
 	}
-	return wanted ? weir_tx_link(tx) : 0;
+	return !wanted || weir_multi_link(&tx->lock);
 }
 
 /* Refuse a CHECK. @word: its key's state. */
@@ -323,7 +308,7 @@ static int decide(struct weir_tx *tx, struct weir_tx_item **refused)
 
 	begin(tx);
 	*refused = find_refused(tx);
-	if (tx->roomless || entries_link(tx, *refused))
+	if (tx->lock.roomless || !entries_link(tx, *refused))
 		return WEIR_TX_AGAIN;
 	if (*refused)
 		refuse(tx, *refused);
@@ -375,7 +360,7 @@ int weir_limiter_transact(struct weir_tx *tx)
 /* &weir_tx_ops.no_room: the limiter decides by its when_full. */
 static int no_room(struct weir_tx *tx)
 {
-	struct tx_key *s = tx->roomless->owner;
+	struct tx_key *s = tx->lock.roomless->owner;
 
 	s->full = true;
 	return 0;

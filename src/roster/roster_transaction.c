@@ -52,7 +52,6 @@ static int claims_begin(struct weir_tx *tx)
 	int err = 0;
 
 	tx->end = true;
-	tx->roomless = NULL;
 	weir_tx_for_each(it, tx) {
 		*claim_of(it) = (struct weir_claim){
 			.op = &it->run.op, .c = tx->client, .key = &it->run.key,
@@ -111,24 +110,18 @@ static int claims_check(struct weir_tx *tx)
 /* All keys are locked. */
 static int claims_make(struct weir_tx *tx)
 {
-	struct weir_multi_key *k;
 	struct weir_tx_item *it;
 	int err = claims_check(tx);
 
 	if (err)
 		return err;
-	tx->roomless = NULL;
-	weir_tx_for_each_key(k, tx) {
-		k->wanted = !k->e;
-		if (!k->wanted)
-			continue;
-		k->word = 0;
-		if (k->chain >= WEIR_CHAIN_MAX)
-			tx->roomless = k;
+	weir_tx_for_each(it, tx) {
+		it->k->wanted = !it->k->e;
+		if (it->k->wanted)
+			it->k->word = 0;
 	}
-	err = tx->roomless ? WEIR_TX_AGAIN : weir_tx_link(tx);
-	if (err)
-		return err;
+	if (!weir_multi_link(&tx->lock))
+		return WEIR_TX_AGAIN;
 	weir_tx_for_each(it, tx)
 		weir_claim_make(claim_of(it), it->k->e, it->k->linked);
 	return 0;
@@ -170,7 +163,7 @@ static int no_room(struct weir_tx *tx)
 {
 	struct weir_tx_item *it = tx->items;
 
-	while (it->k != tx->roomless)
+	while (it->k != tx->lock.roomless)
 		it++;
 	this_cpu_inc(claim_of(it)->r->totals->full);
 	return weir_tx_fail(tx, it, -ENOSPC);

@@ -13,6 +13,7 @@ void weir_multi_init(struct weir_multi_lock *m, struct weir_multi_key *keys)
 
 	m->keys = keys;
 	m->count = 0;
+	m->roomless = NULL;
 	lockdep_init_map(&m->dep_map, "weir_multi_lock", &class, 0);
 }
 
@@ -106,12 +107,13 @@ void weir_multi_lock(struct weir_multi_lock *m)
 			stripe_lock(stripe, m);
 		last = stripe;
 	}
+	m->roomless = NULL;
 	for (i = 0; i < m->count; i++)
 		key_find(&m->keys[i]);
 }
 
 /* The number of wanted keys of a table. */
-unsigned int weir_multi_wanted(const struct weir_multi_lock *m, const struct weir_table *t)
+static unsigned int keys_wanted(const struct weir_multi_lock *m, const struct weir_table *t)
 {
 	const struct weir_multi_key *k;
 	unsigned int n = 0;
@@ -121,15 +123,28 @@ unsigned int weir_multi_wanted(const struct weir_multi_lock *m, const struct wei
 	return n;
 }
 
-/*
- * Whether there is a slot for a key without an entry, beside those that are wanted already.
- * Other callers may take it before it is reserved.
+/**
+ * weir_multi_want - the key must have an entry
+ * @m: locked
+ * @k: the key
+ *
+ * Other callers may take the slot that is seen here before it is reserved.
+ * Return: false: there is no slot beside those that are wanted already; @m->roomless is set.
  */
-bool weir_multi_has_room(const struct weir_multi_lock *m, const struct weir_multi_key *k)
+bool weir_multi_want(struct weir_multi_lock *m, struct weir_multi_key *k)
 {
-	return k->chain < WEIR_CHAIN_MAX &&
-	       weir_table_keys(k->t) + weir_multi_wanted(m, k->t) <
-	       READ_ONCE(k->t->max_keys);
+	unsigned int others;
+
+	if (k->e || k->wanted)
+		return true;
+	others = keys_wanted(m, k->t);
+	k->wanted = k->chain < WEIR_CHAIN_MAX &&
+		    weir_table_keys(k->t) + others < READ_ONCE(k->t->max_keys);
+	if (!k->wanted) {
+		m->roomless = k;
+		m->room = others + 1;
+	}
+	return k->wanted;
 }
 
 /* The first in order of the table behind that of the i-th. */
@@ -152,38 +167,58 @@ static struct weir_multi_key *first_wanted(struct weir_multi_lock *m,
 	return k;
 }
 
-/**
- * weir_multi_reserve - reserve slots for all keys that are wanted, or none
- * @m: locked
- *
- * Return: NULL; or the first key of a table that has too few slots.
- */
-struct weir_multi_key *weir_multi_reserve(struct weir_multi_lock *m)
+/* Reserve slots for all keys that are wanted, or for none: then @m->roomless is set. */
+static bool slots_reserve(struct weir_multi_lock *m)
 {
-	struct weir_table *t;
+	struct weir_table *t = NULL;
 	unsigned int i, end;
 
 	for (end = 0; end < m->count; end = next_table(m, end)) {
 		t = m->keys[m->order[end]].t;
-		if (!weir_table_reserve_slots(t, weir_multi_wanted(m, t)))
+		if (!weir_table_reserve_slots(t, keys_wanted(m, t)))
 			break;
 	}
 	if (end == m->count)
-		return NULL;
+		return true;
+	m->roomless = first_wanted(m, t);
+	m->room = keys_wanted(m, t);
 	for (i = 0; i < end; i = next_table(m, i)) {
 		t = m->keys[m->order[i]].t;
-		weir_table_release_slots(t, weir_multi_wanted(m, t));
+		weir_table_release_slots(t, keys_wanted(m, t));
 	}
-	return first_wanted(m, m->keys[m->order[end]].t);
+	return false;
 }
 
-/* Link the new entry of a key, for which a slot is reserved; its state is @k->word. */
-void weir_multi_link(struct weir_multi_key *k)
+/**
+ * weir_multi_link - link the new entries of the keys that are wanted, of all or of none
+ * @m: locked; @word of those keys is set
+ *
+ * Return: false: there is no memory, or, if @m->roomless is set now, no slot.
+ */
+bool weir_multi_link(struct weir_multi_lock *m)
 {
-	k->e = k->new;
-	k->new = NULL;
-	k->linked = true;
-	chain_add(k->t, bucket_of(k->t, k->key->hash), k->key->hash, k->e);
+	struct weir_multi_key *k;
+
+	for (k = m->keys; k < m->keys + m->count; k++)
+		if (k->wanted && !k->new)
+			return false;
+	for (k = m->keys; k < m->keys + m->count; k++)
+		if (k->wanted && k->chain >= WEIR_CHAIN_MAX) {
+			m->roomless = k;
+			m->room = keys_wanted(m, k->t);
+			return false;
+		}
+	if (!slots_reserve(m))
+		return false;
+	for (k = m->keys; k < m->keys + m->count; k++) {
+		if (!k->wanted)
+			continue;
+		k->e = k->new;
+		k->new = NULL;
+		k->linked = true;
+		chain_add(k->t, bucket_of(k->t, k->key->hash), k->key->hash, k->e);
+	}
+	return true;
 }
 
 void weir_multi_unlock(struct weir_multi_lock *m)

@@ -28,7 +28,7 @@
  * @word: while locked: the entry's state, stored by weir_multi_unlock(); the caller sets it
  *	for a new entry
  * @linked: @e was @new
- * @wanted: weir_multi_reserve() is to reserve a slot for it
+ * @wanted: weir_multi_link() is to link @new
  * @chain: number of entries in its chain, if @e is NULL
  * @tries: how often room was found for it
  * @owner: the caller's, constant
@@ -52,12 +52,16 @@ struct weir_multi_key {
  * @keys: room for the keys; set by the caller
  * @count: keys so far
  * @order: their places in @keys, by stripe, then by key
+ * @roomless: the key for which no room was found, or NULL
+ * @room: slots that its table must have for it and the keys before it
  * @dep_map: lockdep: allows the stripes to nest (spin_lock_nest_lock())
  */
 struct weir_multi_lock {
 	struct weir_multi_key	*keys;
 	unsigned int		count;
 	u8			order[WEIR_MULTI_MAX];
+	struct weir_multi_key	*roomless;
+	unsigned int		room;
 	struct lockdep_map	dep_map;
 };
 
@@ -65,10 +69,8 @@ void weir_multi_init(struct weir_multi_lock *m, struct weir_multi_key *keys);
 struct weir_multi_key *weir_multi_add(struct weir_multi_lock *m, struct weir_table *t,
 				      const struct weir_key *key);
 void weir_multi_lock(struct weir_multi_lock *m);
-unsigned int weir_multi_wanted(const struct weir_multi_lock *m, const struct weir_table *t);
-bool weir_multi_has_room(const struct weir_multi_lock *m, const struct weir_multi_key *k);
-struct weir_multi_key *weir_multi_reserve(struct weir_multi_lock *m);
-void weir_multi_link(struct weir_multi_key *k);
+bool weir_multi_want(struct weir_multi_lock *m, struct weir_multi_key *k);
+bool weir_multi_link(struct weir_multi_lock *m);
 void weir_multi_unlock(struct weir_multi_lock *m);
 void weir_multi_discard(struct weir_multi_lock *m);
 

@@ -22,11 +22,11 @@ struct weir_tx;
  * @max: of them, in one transaction
  * @max_ops: of all ops
  * @attempt: one attempt from the beginning: 0; an errno, because of the op @tx->failed; or
- *	WEIR_TX_AGAIN: for the keys that are wanted there is no memory yet, or for @tx->roomless
- *	no room. Context: RCU read side, in which all objects are alive.
+ *	WEIR_TX_AGAIN: for the keys that are wanted there is no memory yet, or for
+ *	@tx->lock.roomless no room. Context: RCU read side, in which all objects are alive.
  * @prepare: allocate what the next attempt needs besides entries; NULL: nothing. 0, or an errno
  *	as of @attempt. May sleep.
- * @no_room: there is no room for @tx->roomless. 0: try again; or an errno as of @attempt.
+ * @no_room: there is no room for @tx->lock.roomless. 0: try again; or an errno as of @attempt.
  * @end: called last, if @tx->end is set: frees what @prepare allocated. The objects are held. May
  *	sleep.
  */
@@ -68,8 +68,6 @@ struct weir_tx_item {
  * @lock: the keys, each once
  * @held: the storage of all objects is held, from the second attempt on
  * @end: &weir_tx_ops.end must be called
- * @roomless: the key for which an attempt found no room, or NULL
- * @room: slots that its table must have for it and the keys before it
  */
 struct weir_tx {
 	const struct weir_tx_ops *ops;
@@ -81,8 +79,6 @@ struct weir_tx {
 	struct weir_multi_lock	lock;
 	bool			held;
 	bool			end;
-	struct weir_multi_key	*roomless;
-	unsigned int		room;
 };
 
 #define weir_tx_for_each(it, tx)					\
@@ -90,8 +86,6 @@ struct weir_tx {
 
 #define weir_tx_for_each_key(k, tx)					\
 	for (k = (tx)->lock.keys; k < (tx)->lock.keys + (tx)->lock.count; k++)
-
-int weir_tx_link(struct weir_tx *tx);
 
 /* Note the op because of which none is performed. Return: @err. */
 static inline int weir_tx_fail(struct weir_tx *tx, const struct weir_tx_item *it, int err)
