@@ -20,7 +20,7 @@
 #include "core/handle.h"
 #include "table/transaction.h"
 
-#define TX_TRIES	8	/* to get room that others take at once */
+#define TX_TRIES	8	/* to reserve slots that other callers take first */
 #define TX_SMALL	4	/* ops, that need no allocation */
 
 /* The failed op says why; the others were not performed because of it. */
@@ -190,8 +190,8 @@ static void release(struct weir_tx *tx, unsigned int got)
 {
 	struct weir_tx_item *it;
 
-	if (unlikely(tx->end))
-		tx->ops->end(tx);
+	if (unlikely(tx->finish))
+		tx->ops->finish(tx);
 	if (tx->held)
 		weir_multi_discard(&tx->lock);
 	for (it = tx->items; it < tx->items + got; it++) {
@@ -206,6 +206,7 @@ static int run(struct weir_tx *tx, struct weir_op __user *ops)
 	unsigned int i, got;
 	int err = 0, invalid;
 
+	tx->end = tx->items + tx->count;
 	for (got = 0; got < tx->count && !err; got++)
 		err = item_get(&tx->items[got], ops + got);
 	if (!err) {
@@ -269,6 +270,6 @@ int weir_transaction_run(struct weir_client *c, struct weir_op __user *ops,
 	tx.count = count;
 	tx.deciding = 0;
 	tx.held = false;
-	tx.end = false;
+	tx.finish = false;
 	return count <= TX_SMALL ? run_small(&tx, ops) : run_large(&tx, ops);
 }

@@ -32,8 +32,8 @@ struct tx_key {
 /**
  * struct tx_check - a CHECK; private part of its &struct weir_tx_item
  * @call: arguments for the limiter
- * @s: what becomes of its key
- * @retry_after: ns until it fits together with those before it
+ * @s: state of the key while the transaction is decided
+ * @retry_after: ns until it fits together with the checks before it
  * @shadow: refused by a limiter in shadow mode, which does not affect the others
  * @candidate: the limiter's candidate, if the op is mirrored
  * @own: @s of the first CHECK of a key
@@ -153,7 +153,7 @@ static void begin(struct weir_tx *tx)
 	}
 }
 
-/* Whether its rate would allow it, after those before it. */
+/* Whether the rate would allow the check once the checks before it are charged. */
 static bool rate_fits(struct weir_tx_item *it, struct tx_check *c)
 {
 	const struct weir_policy *p = c->call.p;
@@ -170,7 +170,10 @@ static bool rate_fits(struct weir_tx_item *it, struct tx_check *c)
 	return d.allowed;
 }
 
-/* Whether it would be allowed, after those before it. Invalid if it sets @tx->lock.roomless. */
+/*
+ * Whether the check would be allowed once the checks before it are charged. Invalid if it sets
+ * @tx->lock.roomless.
+ */
 static bool item_fits(struct weir_tx *tx, struct weir_tx_item *it, struct tx_check *c)
 {
 	const struct weir_policy *p = c->call.p;
@@ -338,7 +341,7 @@ static void mirror_hold(struct weir_tx *tx, struct weir_tx_item *refused)
 		if (!it->decides || likely(!c->call.p->candidate) || (refused && it != refused))
 			continue;
 		c->candidate = weir_candidate_hold(c->call.p, WEIR_OP_CHECK, 0);
-		tx->end |= !!c->candidate;
+		tx->finish |= !!c->candidate;
 	}
 }
 
@@ -366,7 +369,7 @@ static int no_room(struct weir_tx *tx)
 	return 0;
 }
 
-/* &weir_tx_ops.end */
+/* &weir_tx_ops.finish */
 static void mirror(struct weir_tx *tx)
 {
 	struct weir_tx_item *it;
@@ -384,5 +387,5 @@ const struct weir_tx_ops weir_limiter_tx = {
 	.max_ops	= WEIR_TRANSACTION_MAX,
 	.attempt	= weir_limiter_transact,
 	.no_room	= no_room,
-	.end		= mirror,
+	.finish		= mirror,
 };

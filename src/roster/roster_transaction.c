@@ -51,7 +51,7 @@ static int claims_begin(struct weir_tx *tx)
 	struct weir_tx_item *it;
 	int err = 0;
 
-	tx->end = true;
+	tx->finish = true;
 	weir_tx_for_each(it, tx) {
 		*claim_of(it) = (struct weir_claim){
 			.op = &it->run.op, .c = tx->client, .key = &it->run.key,
@@ -169,8 +169,8 @@ static int no_room(struct weir_tx *tx)
 	return weir_tx_fail(tx, it, -ENOSPC);
 }
 
-/* &weir_tx_ops.end */
-static void claims_end(struct weir_tx *tx)
+/* &weir_tx_ops.finish */
+static void claims_finish(struct weir_tx *tx)
 {
 	struct weir_tx_item *it;
 
@@ -186,5 +186,5 @@ const struct weir_tx_ops weir_roster_tx = {
 	.attempt	= claims_attempt,
 	.prepare	= claims_prepare,
 	.no_room	= no_room,
-	.end		= claims_end,
+	.finish		= claims_finish,
 };

@@ -27,8 +27,8 @@ struct weir_tx;
  * @prepare: allocate what the next attempt needs besides entries; NULL: nothing. 0, or an errno
  *	as of @attempt. May sleep.
  * @no_room: there is no room for @tx->lock.roomless. 0: try again; or an errno as of @attempt.
- * @end: called last, if @tx->end is set: frees what @prepare allocated. The objects are held. May
- *	sleep.
+ * @finish: called last, if @tx->finish is set: frees what @prepare allocated. The objects are
+ *	held. May sleep.
  */
 struct weir_tx_ops {
 	u8	max;
@@ -36,7 +36,7 @@ struct weir_tx_ops {
 	int	(*attempt)(struct weir_tx *tx);
 	int	(*prepare)(struct weir_tx *tx);
 	int	(*no_room)(struct weir_tx *tx);
-	void	(*end)(struct weir_tx *tx);
+	void	(*finish)(struct weir_tx *tx);
 };
 
 /**
@@ -62,27 +62,29 @@ struct weir_tx_item {
  * @ops: of the kind that decides; NULL if all ops join
  * @client: the caller's client
  * @items: the ops
+ * @end: behind them
  * @count: their number
  * @deciding: number of those that decide
  * @failed: index of the op because of which none was performed
  * @lock: the keys, each once
  * @held: the storage of all objects is held, from the second attempt on
- * @end: &weir_tx_ops.end must be called
+ * @finish: &weir_tx_ops.finish must be called
  */
 struct weir_tx {
 	const struct weir_tx_ops *ops;
 	struct weir_client	*client;
 	struct weir_tx_item	*items;
+	struct weir_tx_item	*end;
 	unsigned int		count;
 	unsigned int		deciding;
 	unsigned int		failed;
 	struct weir_multi_lock	lock;
 	bool			held;
-	bool			end;
+	bool			finish;
 };
 
 #define weir_tx_for_each(it, tx)					\
-	for (it = (tx)->items; it < (tx)->items + (tx)->count; it++)
+	for (it = (tx)->items; it < (tx)->end; it++)
 
 #define weir_tx_for_each_key(k, tx)					\
 	for (k = (tx)->lock.keys; k < (tx)->lock.keys + (tx)->lock.count; k++)
