@@ -130,7 +130,7 @@ static u64 host_cap(u64 max, bool admin)
 
 static bool fits(u64 have, u64 more, u64 max)
 {
-	return !more || (have <= max && more <= max - have);
+	return have <= max && more <= max - have;
 }
 
 /* 0, -EDQUOT (the owner's cap) or -ENOSPC (the host's). */
@@ -149,50 +149,32 @@ static int objects_check(const struct weir_namespace *ns, bool admin)
 }
 
 /**
- * weir_namespace_charge - one object more
+ * weir_namespace_charge - an object is made, changes its number of keys, or is deleted
  * @ns: where
- * @keys: that it can have
+ * @objects: 1, 0 or -1
+ * @from: keys that were charged for it
+ * @to: keys to be charged
  * @admin: for a client with CAP_SYS_ADMIN
  *
  * Context: registry_lock.
- * Return: 0; -EDQUOT (the owner's cap), -ENOSPC (the host's): nothing has changed.
+ * Return: 0; of what grows: -EDQUOT (the owner's cap), -ENOSPC (the host's): nothing has changed.
  */
-int weir_namespace_charge(struct weir_namespace *ns, u64 keys, bool admin)
+int weir_namespace_charge(struct weir_namespace *ns, int objects, u64 from, u64 to, bool admin)
 {
-	int err;
+	int err = 0;
 
 	weir_registry_assert_held();
-	err = objects_check(ns, admin) ?: keys_check(ns, keys, admin);
+	if (objects > 0)
+		err = objects_check(ns, admin);
+	if (!err && to > from)
+		err = keys_check(ns, to - from, admin);
 	if (err)
 		return err;
-	WRITE_ONCE(ns->objects, ns->objects + 1);
-	WRITE_ONCE(ns->keys, ns->keys + keys);
-	WRITE_ONCE(keys_sum, keys_sum + keys);
-	WRITE_ONCE(objects_sum, objects_sum + 1);
-	return 0;
-}
-
-/* An object changes its number of keys: 0, -EDQUOT, -ENOSPC. Less always works. */
-int weir_namespace_recharge(struct weir_namespace *ns, u64 from, u64 to, bool admin)
-{
-	int err;
-
-	weir_registry_assert_held();
-	err = to > from ? keys_check(ns, to - from, admin) : 0;
-	if (err)
-		return err;
+	WRITE_ONCE(ns->objects, ns->objects + objects);
+	WRITE_ONCE(objects_sum, objects_sum + objects);
 	WRITE_ONCE(ns->keys, ns->keys + to - from);
 	WRITE_ONCE(keys_sum, keys_sum + to - from);
 	return 0;
-}
-
-void weir_namespace_uncharge(struct weir_namespace *ns, u64 keys)
-{
-	weir_registry_assert_held();
-	WRITE_ONCE(ns->objects, ns->objects - 1);
-	WRITE_ONCE(ns->keys, ns->keys - keys);
-	WRITE_ONCE(keys_sum, keys_sum - keys);
-	WRITE_ONCE(objects_sum, objects_sum - 1);
 }
 
 /**

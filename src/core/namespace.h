@@ -49,9 +49,7 @@ struct weir_namespace {
 
 struct weir_namespace *weir_namespace_get(kuid_t owner);
 void weir_namespace_put(struct weir_namespace *ns);
-int weir_namespace_charge(struct weir_namespace *ns, u64 keys, bool admin);
-int weir_namespace_recharge(struct weir_namespace *ns, u64 from, u64 to, bool admin);
-void weir_namespace_uncharge(struct weir_namespace *ns, u64 keys);
+int weir_namespace_charge(struct weir_namespace *ns, int objects, u64 from, u64 to, bool admin);
 int weir_namespace_grant_charge(struct weir_namespace *ns, bool admin);
 void weir_namespace_grant_uncharge(struct weir_namespace *ns);
 void weir_namespace_info(struct weir_namespace *ns, bool admin, struct weir_info *info);

@@ -132,29 +132,27 @@ static int object_charge(struct weir_object *o, bool admin)
 
 	spin_lock(&registry_lock);
 	if (!name_find(o->owner, o->ops->kind, o->name))
-		err = weir_namespace_charge(o->ns, o->quota_keys, admin);
+		err = weir_namespace_charge(o->ns, 1, 0, o->quota_keys, admin);
 	spin_unlock(&registry_lock);
 	return err;
 }
 
+/* Uncharging cannot fail. Must hold the registry_lock. */
 static void object_uncharge(struct weir_object *o)
 {
-	spin_lock(&registry_lock);
-	weir_namespace_uncharge(o->ns, o->quota_keys);
-	spin_unlock(&registry_lock);
+	weir_namespace_charge(o->ns, -1, o->quota_keys, 0, true);
 }
 
 /* Cannot fail: the object is complete, and its place in by_id is reserved. */
 static void object_publish(struct weir_object *o)
 {
+	lockdep_assert_held(&registry_lock);
 	kref_get(&o->ref);	/* the caller's; the first is the registry's */
-	spin_lock(&registry_lock);
 	WARN_ON_ONCE(xa_is_err(xa_store(&by_id, o->id, o, 0)));
 	/* emit the event first, so that events of other callers on this object follow it */
 	weir_event_object(o, WEIR_EVENT_CREATED, 0, 0);
 	hash_add_rcu(by_name, &o->hash, name_hash(o->owner, o->ops->kind, o->name));
 	WRITE_ONCE(nr_visible, nr_visible + 1);
-	spin_unlock(&registry_lock);
 }
 
 /* Objects of other users than root are not shown in sysfs. */
@@ -203,10 +201,12 @@ int weir_registry_add(struct weir_object *o, bool admin)
 	err = object_charge(o, admin);
 	if (!err) {
 		err = object_build(o);
+		spin_lock(&registry_lock);
 		if (err)
 			object_uncharge(o);
 		else
 			object_publish(o);
+		spin_unlock(&registry_lock);
 	}
 	mutex_unlock(&o->ns->creating);
 	return err;
@@ -230,7 +230,7 @@ static int object_unlink(struct weir_object *o)
 		hash_del_rcu(&o->hash);
 		xa_erase(&by_id, o->id);
 		WRITE_ONCE(nr_visible, nr_visible - 1);
-		weir_namespace_uncharge(o->ns, o->quota_keys);
+		object_uncharge(o);
 		weir_event_object(o, WEIR_EVENT_DELETED, 0, 0);
 	}
 	spin_unlock(&registry_lock);
@@ -279,7 +279,7 @@ int weir_registry_change(struct weir_object *o, u64 keys, u64 mask, bool admin)
 
 	spin_lock(&registry_lock);
 	if (!o->dead)
-		err = weir_namespace_recharge(o->ns, o->quota_keys, keys, admin);
+		err = weir_namespace_charge(o->ns, 0, o->quota_keys, keys, admin);
 	if (!err) {
 		o->quota_keys = keys;
 		weir_event_object(o, WEIR_EVENT_CHANGED, mask, 0);
