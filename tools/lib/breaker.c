@@ -8,8 +8,8 @@
 #include "internal.h"
 
 /*
- * Make a breaker object from a handle; close the handle on failure. The kernel tells the key
- * type only with OBSERVE; without it, keys are checked by their length alone.
+ * Make a breaker object from a handle; close the handle on failure. The kernel returns the key type
+ * only with OBSERVE. Without it only the length of keys is checked.
  */
 static struct weir_breaker *breaker_new(struct weir *weir, uint32_t handle)
 {
@@ -123,7 +123,7 @@ WEIR_API int weir_op_breaker(struct weir_op *op, const struct weir_breaker *brea
 			     enum weir_opcode opcode, const struct weir_key *key,
 			     uint64_t arg)
 {
-	/* The kernel writes the second half and does not read it. */
+	/* the kernel writes the second half and does not read it */
 	memset(op, 0, offsetof(struct weir_op, result));
 	op->opcode = (uint16_t)opcode;
 	op->handle = breaker->handle;
@@ -148,7 +148,7 @@ WEIR_API void weir_op_breaker_answer(const struct weir_op *op,
 	answer->failures = op->failures;
 }
 
-/* Perform it; 0 or -1. */
+/* Perform the op; 0 or -1. */
 static int breaker_perform(struct weir_breaker *breaker, struct weir_op *op,
 			   struct weir_breaker_answer *answer)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Clients: one open of /dev/weir, and the ioctls that concern no one object. */
+/* Clients: open files of /dev/weir, and the ioctls that do not concern one object. */
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,7 +7,7 @@
 
 #include "internal.h"
 
-/* A counter object whose handle will be set later. */
+/* Allocate a counter object. The caller sets its handle later. */
 static struct weir_counter *counter_new(struct weir *weir)
 {
 	struct weir_counter *counter = calloc(1, sizeof(*counter));
@@ -18,8 +18,8 @@ static struct weir_counter *counter_new(struct weir *weir)
 }
 
 /*
- * Ask the kernel for the counter's configuration. Without OBSERVE it is not told; the object
- * then has no field names.
+ * Ask the kernel for the counter's configuration. Without OBSERVE the kernel refuses, and the
+ * object has no field names.
  */
 static int counter_learn(struct weir_counter *counter)
 {
@@ -39,7 +39,7 @@ static int counter_learn(struct weir_counter *counter)
 	return 0;
 }
 
-/* The same for a counter that was just created, from its own configuration. */
+/* Like counter_learn(), for a counter that was just created, from the arguments of the call. */
 static void counter_know(struct weir_counter *counter, enum weir_counter_type type,
 			 unsigned int nfields)
 {
@@ -236,12 +236,12 @@ WEIR_API int weir_counter_field(const struct weir_counter *counter,
 WEIR_API void weir_op_add(struct weir_op *op, const struct weir_counter *counter,
 			  unsigned int index, int64_t amount)
 {
-	/* The kernel writes the second half and does not read it. */
+	/* the kernel writes the second half and does not read it */
 	memset(op, 0, offsetof(struct weir_op, result));
 	op->opcode = WEIR_OP_ADD;
 	op->handle = counter->handle;
 	op->n = amount;
-	/* An index out of range selects no field; the kernel refuses that. */
+	/* an index that is out of range selects no field, which the kernel refuses */
 	op->arg = index < 64 ? 1ULL << index : 0;
 }
 
@@ -285,7 +285,7 @@ WEIR_API int weir_counter_add_many(struct weir_counter *counter, uint64_t mask,
 	return weir__perform(counter->weir->file.fd, &op);
 }
 
-/* READ or TAKE of all fields: the number of fields, or -1. */
+/* READ or TAKE all fields. Return: the number of fields, or -1. */
 static int counter_fetch(struct weir_counter *counter, enum weir_opcode opcode,
 			 int64_t *values, unsigned int room)
 {
@@ -329,7 +329,7 @@ WEIR_API int weir_counter_read_field(struct weir_counter *counter,
 	return 0;
 }
 
-/* READ or TAKE of a histogram: 0 or -1. */
+/* READ or TAKE a histogram. Return: 0 or -1. */
 static int histogram_fetch(struct weir_counter *counter, enum weir_opcode opcode,
 			   struct weir_histogram *histogram)
 {
@@ -377,12 +377,12 @@ WEIR_API int weir_counter_load_histogram(struct weir_counter *counter,
 WEIR_API void weir_op_observe(struct weir_op *op, const struct weir_counter *counter,
 			      uint64_t value, uint64_t times)
 {
-	/* The kernel writes the second half and does not read it. */
+	/* the kernel writes the second half and does not read it */
 	memset(op, 0, offsetof(struct weir_op, result));
 	op->opcode = WEIR_OP_OBSERVE;
 	op->handle = counter->handle;
 	op->n = (int64_t)value;
-	/* 0 times is passed on so that the kernel refuses it; in an op, 0 would mean once. */
+	/* pass 0 on as a number that the kernel refuses; in an op, 0 would mean once */
 	op->arg = times ? times : UINT64_MAX;
 }
 

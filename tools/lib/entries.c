@@ -58,7 +58,7 @@ long weir__dump(int fd, uint32_t handle, uint32_t flags, uint64_t *cursor,
 	return (long)dump.length;
 }
 
-/* Fetch the next records: 1 (maybe with none: call again), 0 at the end, -1. */
+/* Fetch the next records. Return: 1 (there may be none: call again), 0 at the end, or -1. */
 static int entries_fill(struct weir_entries *entries)
 {
 	const struct weir_limiter *limiter = entries->limiter;

@@ -20,7 +20,7 @@ struct weir_events {
 	_Alignas(8) unsigned char buffer[EVENTS_BUFFER];
 };
 
-/* Choose the stream, and move to where it is to begin. */
+/* Choose the stream, and move to the first event wanted. */
 static int events_begin(int fd, uint32_t owner, uint64_t from)
 {
 	struct weir_stream stream = { .size = sizeof(stream), .owner = owner };
@@ -69,7 +69,7 @@ WEIR_API struct weir_events *weir_events_open(const char *user, uint64_t from)
 	return events;
 }
 
-/* Take the next record from the buffer: 1 or -1. */
+/* Take the next record from the buffer. Return: 1 or -1. */
 static int events_take(struct weir_events *events,
 		       const struct weir_event **event)
 {
@@ -96,7 +96,7 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Wait until @deadline (ms, -1: for ever): 1 readable, 0 timed out, -1 error. */
+/* Wait until @deadline (ms; -1: for ever). Return: 1 readable, 0 timed out, -1 error. */
 static int events_wait(struct weir_events *events, int64_t deadline)
 {
 	struct pollfd pollfd = { .fd = events->file.fd, .events = POLLIN };

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Open files across fork(). A child would share its parent's: it could release what the
- * parent holds, and would keep it when the parent dies. So a child duplicates each client,
- * with its handles and nothing that is held, and puts the new file in the place of the
- * shared one, under the same number.
+ * Open files across fork(). A child that shared the open file of its parent could release the
+ * parent's permits, and would keep them from coming back when the parent dies. So the child
+ * duplicates each client. The duplicate has the handles, but no permits, probes and leases. It
+ * replaces the shared file under the same descriptor number.
  *
- * fork() returns in the parent when the child has done so: else a parent that is killed at
- * that moment would leave its file with the child. A child that does not run (it is
- * stopped, say) delays fork() by CHILD_WAIT at most.
+ * In the parent, fork() returns after the child has done this. Otherwise the child of a parent that
+ * is killed at that moment would keep the parent's file open. A child that does not run, because it
+ * is stopped for example, delays fork() by at most CHILD_WAIT.
  */
 
 #include <errno.h>
@@ -23,11 +23,11 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static struct weir__file *files;	/* under the lock */
+static struct weir__file *files;	/* protected by lock */
 static int once_error;
-static int done[2] = { -1, -1 };	/* a pipe from the child; under the lock */
+static int done[2] = { -1, -1 };	/* a pipe from the child; protected by lock */
 
-/* In the child: what can be called from a signal handler, and nothing else. */
+/* Runs in the child, and calls only functions that a signal handler may call. */
 static void file_replace(struct weir__file *file)
 {
 	struct weir_dup_client dup = { .size = sizeof(dup), .flags = WEIR_DUP_CLOEXEC };
@@ -62,7 +62,10 @@ static void before_fork(void)
 	errno = error;
 }
 
-/* Wait until the child is done. After a failed fork(), poll() returns: the pipe is closed. */
+/*
+ * Wait until the child has replaced its files. If fork() failed, the pipe is closed, so poll()
+ * returns.
+ */
 static void after_fork(void)
 {
 	struct pollfd child = { .fd = done[0], .events = POLLIN };
@@ -120,7 +123,7 @@ int weir__file_add(struct weir__file *file)
 
 void weir__file_close(struct weir__file *file)
 {
-	/* closed under the lock: no child shall replace a number that is another file's */
+	/* close under the lock, so that no child duplicates onto a number that is reused */
 	pthread_mutex_lock(&lock);
 	*file->link = file->next;
 	if (file->next)

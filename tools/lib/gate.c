@@ -8,9 +8,8 @@
 #include "internal.h"
 
 /*
- * Make a gate of a handle; on failure the handle is closed. The kernel tells the type of its
- * keys, but only with OBSERVE. Without it the library does not check keys; the kernel checks
- * their length.
+ * Make a gate object from a handle; close the handle on failure. The kernel returns the key type
+ * only with OBSERVE. Without it only the length of keys is checked.
  */
 static struct weir_gate *gate_new(struct weir *weir, uint32_t handle)
 {
@@ -139,7 +138,7 @@ WEIR_API int weir_op_gate(struct weir_op *op, const struct weir_gate *gate,
 			  enum weir_opcode opcode, const struct weir_key *key,
 			  uint32_t permits)
 {
-	/* The kernel writes the second half and does not read it. */
+	/* the kernel writes the second half and does not read it */
 	memset(op, 0, offsetof(struct weir_op, result));
 	op->opcode = (uint16_t)opcode;
 	op->handle = gate->handle;
@@ -175,7 +174,7 @@ static int gate_acquisition(struct weir_op *op, struct weir_gate *gate,
 			    const struct weir_key *key, uint32_t permits,
 			    uint64_t timeout)
 {
-	/* the kernel's own time: in a time namespace clock_gettime() differs */
+	/* use the kernel's time: in a time namespace clock_gettime() differs */
 	struct weir_info info = { .size = sizeof(info) };
 
 	if (weir_op_gate(op, gate, WEIR_OP_ACQUIRE, key, permits) < 0)

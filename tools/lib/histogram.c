@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Histograms: statistics of a snapshot. */
+/* Histograms: statistics of snapshots. */
 
 #include "internal.h"
 
-/* the lines that the module compiles, too */
+/* the same code as in the module */
 #include "../../src/lib/histogram.h"
 
 WEIR_API unsigned int weir_histogram_bucket(uint64_t value)
@@ -51,7 +51,7 @@ WEIR_API double weir_histogram_mean(const struct weir_histogram *histogram)
 		most += count * high;
 		middle += count * (low + high) / 2;
 	}
-	/* a little below 2^64, because doubles are rounded here */
+	/* the bound is a little below 2^64, because doubles are rounded here */
 	return (most < 0x1.fffffffp63 ? (double)histogram->sum : middle) /
 	       (double)histogram->count;
 }

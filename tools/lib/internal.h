@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Declarations shared by the files of libweir, not exported.
+ * Declarations that the files of libweir share. They are not exported.
  */
 #ifndef LIBWEIR_INTERNAL_H
 #define LIBWEIR_INTERNAL_H
 
 #include "weir.h"
 
-/* The library is built with -fvisibility=hidden; this much is public. */
+/* The library is built with -fvisibility=hidden; functions marked like this are exported. */
 #define WEIR_API __attribute__((visibility("default")))
 
 /*
- * An open file of the device. In a child of fork() it is replaced by one of the child's own
- * under the same number; if that fails @fd is -1.
+ * An open file of the device. A child of fork() puts a duplicate in its place, under the same
+ * number. If that fails, @fd is -1.
  */
 struct weir__file {
 	int fd;
 	struct weir__file *next, **link;
 };
 
-/* Objects use their client, so it lives until the last of them is closed. */
+/* A client is used by its objects, so it lives until the last of them is closed. */
 struct weir {
 	struct weir__file file;
 	unsigned int uses;
@@ -57,55 +57,55 @@ struct weir_roster {
 	int key_type;			/* -1: not known */
 };
 
-/* Add a file to the list of files that a child of fork() replaces; 0, or -1 and errno. */
+/* Add a file to the list of files that a child of fork() duplicates; 0, or -1 and errno. */
 int weir__file_add(struct weir__file *file);
 void weir__file_close(struct weir__file *file);
 
-/* One more, and one fewer, user of a client; the last one frees it, leaving errno alone. */
+/* Take or drop a reference to a client. Dropping the last one frees it; errno stays. */
 struct weir *weir__use(struct weir *weir);
 void weir__unuse(struct weir *weir);
 
-/* Free an object, and stop using its client; errno stays. */
+/* Free an object and drop its reference to the client; errno stays. */
 void weir__free(struct weir *weir, void *object);
 
-/* The holder that this thread's operations act for; see weir_tag_set(). */
+/* The tag of this thread's operations; see weir_tag_set(). */
 extern __thread uint32_t weir__tag;
 
-/* ioctl() that starts anew after a signal */
+/* ioctl() that is repeated after a signal */
 int weir__ioctl(int fd, unsigned long request, void *argument);
 
-/* Perform one op; a failure of the op itself becomes errno, too. */
+/* Perform one op. An error of the op itself is put into errno too. */
 int weir__perform(int fd, struct weir_op *op);
 
-/* The same, but a signal may end it: EINTR. */
+/* Like weir__perform(), but a signal ends it with EINTR. */
 int weir__perform_once(int fd, struct weir_op *op);
 
 /*
- * Put a key into an op, or point the op to it if it is too long for that. EINVAL: not of
- * @key_type, if that is known.
+ * Put a key into an op, or a pointer to the key if it is too long. EINVAL: the key is not of
+ * @key_type (-1: not known).
  */
 int weir__op_key(struct weir_op *op, int key_type, const struct weir_key *key);
 
-/* Make an object, or open the one that has the name if @flags say so. */
+/* Create an object. If @flags say so, open an existing object with that name instead. */
 int weir__create(struct weir *weir, struct weir_create *create,
 		 enum weir_kind kind, const char *name, const void *config,
 		 unsigned int mode);
 
-/* Open an object by name: 0 and its handle, or -1. */
+/* Open an object by name. Return: 0 and its handle, or -1. */
 int weir__open(struct weir *weir, enum weir_kind kind, const char *name,
 	       unsigned int rights, uint32_t *handle);
 
-/* Give a handle back, leaving errno alone. */
+/* Close a handle; errno stays. */
 void weir__close_handle(int fd, uint32_t handle);
 
 int weir__delete(int fd, uint32_t handle);
 
-/* Read the configuration and the totals of an object; NULL: not wanted. */
+/* Read the configuration and the totals of an object; a NULL pointer skips that part. */
 int weir__get(int fd, uint32_t handle, void *config, void *stats);
 
 int weir__set(int fd, uint32_t handle, uint64_t mask, const void *config);
 
-/* The next records of a keyed object: their bytes, or -1. @cursor moves on. */
+/* Read the next records of a keyed object and advance @cursor. Return: their bytes, or -1. */
 long weir__dump(int fd, uint32_t handle, uint32_t flags, uint64_t *cursor,
 		void *buffer, size_t size);
 

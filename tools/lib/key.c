@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Keys: made from numbers, addresses and text, and formatted. */
+/* Keys: making them from numbers, addresses and text, and formatting them. */
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -68,7 +68,7 @@ WEIR_API int weir_key_sockaddr(struct weir_key *key,
 {
 	if (length < sizeof(address->sa_family))
 		return invalid();
-	/* Copied, because the sockaddr may be unaligned. */
+	/* copy, because the sockaddr may be unaligned */
 	if (address->sa_family == AF_INET) {
 		struct sockaddr_in in;
 
@@ -154,7 +154,7 @@ WEIR_API int weir_key_format(const struct weir_key *key, char *buffer,
 			  text, sizeof(text));
 		return copy_out(text, buffer, size);
 	}
-	/* Text, and any key type added later. */
+	/* TEXT, and any key type added later */
 	return weir_text_format(key->bytes, key->len, buffer, size);
 }
 

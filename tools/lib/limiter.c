@@ -19,8 +19,8 @@ static struct weir_limiter *limiter_new(struct weir *weir)
 }
 
 /*
- * Ask the kernel for the key type. Without OBSERVE it is not told; keys are then checked by
- * their length alone.
+ * Ask the kernel for the key type. Without OBSERVE the kernel refuses, and only the length of keys
+ * is checked.
  */
 static int limiter_learn(struct weir_limiter *limiter)
 {
@@ -170,7 +170,7 @@ WEIR_API int weir_op_limiter(struct weir_op *op,
 		errno = EINVAL;
 		return -1;
 	}
-	/* The kernel writes the second half and does not read it. */
+	/* the kernel writes the second half and does not read it */
 	memset(op, 0, offsetof(struct weir_op, result));
 	op->opcode = (uint16_t)opcode;
 	op->handle = limiter->handle;
@@ -197,7 +197,7 @@ WEIR_API void weir_op_answer(const struct weir_op *op,
 	answer->banned_for = op->banned_for;
 }
 
-/* One op on one key: its verdict (NONE if it has none), or -1. */
+/* Perform one op on one key. Return: its verdict (NONE if it has none), or -1. */
 static int limiter_perform(struct weir_limiter *limiter, enum weir_opcode opcode,
 			   const struct weir_key *key, uint64_t n,
 			   struct weir_answer *answer)
@@ -223,7 +223,7 @@ WEIR_API int weir_limiter_wait(struct weir_limiter *limiter,
 			       const struct weir_key *key, uint64_t cost,
 			       uint64_t timeout, struct weir_answer *answer)
 {
-	/* the kernel's own clock: in a time namespace clock_gettime() differs */
+	/* use the kernel's time: in a time namespace clock_gettime() differs */
 	struct weir_info info = { .size = sizeof(info) };
 	struct weir_op op;
 

@@ -37,7 +37,7 @@ WEIR_API struct weir_members *weir_members_open(struct weir_roster *roster)
 	return members;
 }
 
-/* Fetch the next records: 1 (maybe with none: call again), 0 at the end, -1. */
+/* Fetch the next records. Return: 1 (there may be none: call again), 0 at the end, or -1. */
 static int members_fill(struct weir_members *members)
 {
 	const struct weir_roster *roster = members->roster;
@@ -59,7 +59,7 @@ static size_t padded(size_t length)
 	return (length + 7) / 8 * 8;
 }
 
-/* Whether the lengths in a record fit the @room it has. */
+/* Whether a record and its key and value fit into @room. */
 static int is_whole(const struct weir_lease_info *info, size_t room)
 {
 	return room >= sizeof(*info) && info->size <= room &&

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Names: of objects, and the words for the ABI's numbers. */
+/* Names of objects, and words for the numbers of the ABI. */
 
 #include <errno.h>
 #include <string.h>

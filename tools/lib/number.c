@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Numbers, durations and rates: parsed from user input, and formatted.
+ * Parsing numbers, durations and rates from user input, and formatting them.
  *
  * strtoull() accepts blanks, signs, other bases and trailing characters, so it is not used
  * here.
@@ -120,7 +120,7 @@ static int duration_take(const char **text, char stop, uint64_t *ns)
 		    __builtin_add_overflow(sum, value, &sum))
 			too_large = 1;
 	} while (*at && *at != stop);
-	/* The largest number means "never" and cannot be typed. */
+	/* the largest number means "never" and cannot be entered as a number */
 	if (too_large || sum == WEIR_NEVER)
 		return fail(ERANGE);
 	*text = at;
@@ -204,7 +204,7 @@ WEIR_API int weir_format_rate(uint64_t tokens, uint64_t period, char *buffer,
 	size_t i;
 
 	weir_format_duration(period, text, sizeof(text));
-	/* "5/s" rather than "5/1s" */
+	/* "5/s", not "5/1s" */
 	for (i = 0; i < NUNITS; i++)
 		if (period == units[i].ns)
 			shown = units[i].name;
@@ -257,7 +257,7 @@ WEIR_API int weir_parse_ladder(const char *text,
 			break;
 		text++;
 	}
-	/* Steps beyond the last must be zero for the kernel. */
+	/* the kernel requires unused steps to be zero */
 	memcpy(config->ban, steps, sizeof(steps));
 	config->nbans = count;
 	return 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Objects of any kind: making, opening, deleting and listing them. */
+/* Objects of any kind: creating, opening, deleting and listing them. */
 
 #include <errno.h>
 #include <pwd.h>
@@ -8,7 +8,7 @@
 
 #include "internal.h"
 
-/* The number of a user by name or number; -1: ENOENT, or what getpwnam_r() says. */
+/* Set @uid for a user name or number. On failure errno is ENOENT or an error of getpwnam_r(). */
 WEIR_API int weir_parse_user(const char *user, uint32_t *uid)
 {
 	char buffer[1024], *end;
@@ -34,8 +34,8 @@ WEIR_API int weir_parse_user(const char *user, uint32_t *uid)
 }
 
 /*
- * Copy NAME or USER/NAME into the ABI's fields, the name zero-filled; the kernel checks
- * its letters.
+ * Copy NAME or USER/NAME into the fields of the ABI. The name is padded with zeros; the kernel
+ * checks its letters.
  */
 static int name_copy(char *to, uint32_t *owner, const char *name)
 {
@@ -176,7 +176,7 @@ WEIR_API struct weir_objects *weir_objects_open(struct weir *weir,
 	return objects;
 }
 
-/* Fetch the next records: 1, 0 at the end, -1 for an error. */
+/* Fetch the next records. Return: 1, 0 at the end, or -1. */
 static int objects_fill(struct weir_objects *objects)
 {
 	struct weir_list list = {

@@ -8,8 +8,8 @@
 #include "internal.h"
 
 /*
- * A roster of a handle, which is closed again if that fails. What keys it has the kernel
- * tells; not without OBSERVE, and then it judges keys by their length alone.
+ * Make a roster object from a handle; close the handle on failure. The kernel returns the key type
+ * only with OBSERVE. Without it only the length of keys is checked.
  */
 static struct weir_roster *roster_new(struct weir *weir, uint32_t handle)
 {
@@ -133,14 +133,14 @@ WEIR_API int weir_roster_get_stats(struct weir_roster *roster,
 /* ---- one operation ------------------------------------------------------------ */
 
 /*
- * The op leads to @lease, if it is needed: the key alone may stand in the op, if it is
- * short. A roster's op does not lead to a key, as those of other objects do.
+ * The op points to @lease if it needs one. Otherwise a short key is in the op itself. The op of a
+ * roster cannot point to a key alone, as the ops of other objects can.
  */
 static int op_fill(struct weir_op *op, struct weir_lease *lease,
 		   const struct weir_roster *roster, enum weir_opcode opcode,
 		   const struct weir_key *key, uintptr_t value, size_t length)
 {
-	/* The kernel writes the second half, and does not read it. */
+	/* the kernel writes the second half and does not read it */
 	memset(op, 0, offsetof(struct weir_op, result));
 	op->opcode = (uint16_t)opcode;
 	op->handle = roster->handle;
@@ -186,7 +186,7 @@ WEIR_API void weir_op_roster_answer(const struct weir_op *op,
 	answer->reserved = 0;
 }
 
-/* Perform it; 0 or -1. Of two errors there is an answer, too. */
+/* Perform the op; 0 or -1. With EEXIST and ESTALE there is an answer too. */
 static int roster_perform(struct weir_roster *roster, struct weir_op *op,
 			  struct weir_roster_answer *answer)
 {
@@ -232,7 +232,7 @@ WEIR_API int weir_roster_get(struct weir_roster *roster, const struct weir_key *
 	struct weir_lease lease;
 	struct weir_op op;
 
-	/* no value is longer */
+	/* no value is longer than this */
 	if (room > WEIR_VALUE_MAX)
 		room = WEIR_VALUE_MAX;
 	if (op_fill(&op, &lease, roster, WEIR_OP_LEASE_GET, key, (uintptr_t)value,

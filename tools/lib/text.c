@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Untrusted text, made safe to print.
+ * Making untrusted text safe to print.
  *
- * A key may be what an attacker typed as a user name. Printed unchanged it could move the
- * cursor, recolour the screen or look like another key. Bytes that would not show as they are,
- * are therefore written as \xHH.
+ * A key may be the text that an attacker entered as a user name. Printed unchanged, it could move
+ * the cursor, recolour the screen or look like another key. Bytes that would not be displayed as
+ * themselves are therefore written as \xHH.
  */
 
 #include <errno.h>

@@ -41,53 +41,49 @@ extern "C" {
  * weir_roster), each a handle with rights that were checked when it was opened. <linux/weir.h>
  * describes the objects; its structs, enums and constants are used here.
  *
- * Errors. A function that returns int gives -1 for an error, one that returns a
- *	pointer gives NULL; errno says which, with the meanings in <linux/weir.h>,
- *	"Errors". Functions of the library's own making add none but those named
- *	with them. No function prints anything, exits, or leaves something half
- *	done: what failed has changed nothing.
+ * Errors. On an error, a function that returns int returns -1, and a function that returns a
+ *	pointer returns NULL. errno has the error, with the meaning that <linux/weir.h> gives it
+ *	under "Errors". Errors of the library itself are named with the function. No function prints
+ *	anything or exits. A call that fails has changed nothing.
  *
- * Ownership. What *_open() and *_create() return is the caller's, who gives it
- *	to the matching *_close(). A pointer that *_next() hands out belongs to the
- *	iterator and is good until the next call with it. Strings and structs that
- *	are passed in are copied, or used during the call only. *_close(NULL) does
- *	nothing. No *_close() changes errno.
+ * Ownership. The caller owns the result of *_open() and *_create() and passes it to the matching
+ *	*_close(). A pointer from *_next() belongs to the iterator and is valid until the next call
+ *	with that iterator. Strings and structs passed to a function are copied, or used during the
+ *	call only. *_close(NULL) does nothing. No *_close() changes errno.
  *
- * Order of closing. An object keeps its client, so they may be closed in any order; the
- *	client's descriptor is closed with the last of them. Iterators over keys and leases
- *	are closed before their object. (An event stream is an open file of its own.)
+ * Order of closing. A client and its objects may be closed in any order. The client's descriptor is
+ *	closed when all of them are closed. Iterators over keys and leases must be closed before
+ *	their object. An event stream has its own open file.
  *
  * Threads. Any number of threads may use one client and its objects at once: an
- *	object never changes after it was opened. Closing is the exception: nobody
- *	else may be using what is closed. An iterator (objects, entries, members, events)
- *	is for one thread at a time.
+ *	object never changes after it was opened. Closing is the exception: no other thread may be
+ *	using the object or client. An iterator (objects, entries, members, events) may be used by
+ *	one thread at a time.
  *
- * fork() and exec(). A child of fork() has clients and event streams of its own in the
- *	place of its parent's, under the same descriptor numbers and with the same handles:
- *	it holds nothing that its parent holds, and keeps none of it. If that cannot be
- *	arranged (no descriptors, no memory) its calls fail with EBADF. Descriptors that
- *	the program has made itself with dup(), and children of a clone() that runs no
- *	pthread_atfork() handlers, share the parent's client. exec() closes it.
+ * fork() and exec(). A child of fork() gets a duplicate of each client and event stream, under the
+ *	same descriptor number and with the same handles. The duplicate holds none of the parent's
+ *	permits, probes and leases, and does not keep the parent's client open. If duplication fails
+ *	(no descriptors, no memory), calls in the child fail with EBADF. Descriptors made with
+ *	dup(), and children made with clone(), which runs no pthread_atfork() handlers, share the
+ *	parent's client. exec() closes the descriptor.
  *
- * Holders. What a client holds (permits of a gate and what is queued for them, probes of a
- *	breaker, leases of a roster) belongs to the client and a tag: <linux/weir.h>,
- *	"Holders". Programs whose activities must not release, or wait for, what others of
- *	the same client hold choose tags with weir_tag_set().
+ * Holders. Permits of a gate, queued requests for them, probes of a breaker and leases of a roster
+ *	belong to a client and a tag: see <linux/weir.h>, "Holders". If several activities use one
+ *	client, and one must not release the permits of another, each sets its own tag with
+ *	weir_tag_set().
  *
- * Signals. Calls on objects start anew when a signal interrupts them, and
- *	none of them sleeps for anything but memory and other changes of the same
- *	object. But
- *	weir_limiter_wait() and weir_gate_acquire() sleep as long as they are told to;
- *	they and weir_events_next() return EINTR.
+ * Signals. Calls on objects are repeated when a signal interrupts them. They sleep only to get
+ *	memory, or while another task changes the same object. weir_limiter_wait(),
+ *	weir_gate_acquire() and weir_events_next() are different: they sleep up to their timeout,
+ *	and a signal ends them with EINTR.
  *
- * Units. Durations and times are in nanoseconds, times of CLOCK_BOOTTIME in the caller's time
- *	namespace.
- *	WEIR_NEVER stands for "never" and for "no limit".
+ * Units. Durations and times are in nanoseconds. Times are CLOCK_BOOTTIME in the caller's time
+ *	namespace. WEIR_NEVER stands for "never" and for "no limit".
  *
  * Structs with a size. A struct of <linux/weir.h> whose first member is @size
- *	is passed with size set to sizeof(the struct), on the way out too. That lets
- *	programs, libraries and kernels of different ages work together. Zero the
- *	rest first:	struct weir_info info = { .size = sizeof(info) };
+ *	is passed with size set to sizeof(the struct), also if the function fills it in. So
+ *	programs, libraries and kernels of different versions work together. Set all other
+ *	members to zero first:	struct weir_info info = { .size = sizeof(info) };
  */
 
 #define LIBWEIR_VERSION		"0.2.0"
@@ -127,26 +123,27 @@ struct weir *weir_open(int flags);
 /**
  * weir_close() - close a client
  *
- * With the last of its objects its handles go, and what it holds comes back.
+ * When all its objects are closed too, its handles are closed, and its permits, probes and leases
+ * come back.
  */
 void weir_close(struct weir *weir);
 
 /**
- * weir_tag_set() - choose the holder that this thread's operations act for
- * @tag: any number; 0, until it is set, is for programs that need no others
+ * weir_tag_set() - set the tag of this thread's operations
+ * @tag: any number; it is 0 until it is set
  *
- * Each thread has a tag of its own, for all clients. weir_op_gate(), weir_op_breaker() and
- * weir_op_roster() put it into &weir_op.tag.
+ * Client and tag make the holder. Each thread has its own tag, for all clients. weir_op_gate(),
+ * weir_op_breaker() and weir_op_roster() put it into &weir_op.tag.
  *
- * Return: the tag before.
+ * Return: the previous tag.
  */
 uint32_t weir_tag_set(uint32_t tag);
 
-/** weir_tag_drop() - take back all that a client holds under @tag; 0 or -1 */
+/** weir_tag_drop() - end all permits, probes, leases and requests of @tag; 0 or -1 */
 int weir_tag_drop(struct weir *weir, uint32_t tag);
 
 /**
- * weir_fd() - a client's file descriptor, for ioctls of the caller's own
+ * weir_fd() - a client's file descriptor, for poll() and for ioctls by the caller
  *
  * It belongs to the client. Reading it returns events, but see weir_events_open().
  */
@@ -154,7 +151,7 @@ int weir_fd(const struct weir *weir);
 
 /**
  * weir_get_info() - version, features and limits of the module
- * @info: filled in; its size set by the caller
+ * @info: filled in; the caller sets its size
  *
  * Return: 0 or -1. ENOTTY: /dev/weir is not the device.
  */
@@ -182,14 +179,15 @@ int weir_restrict_handle(struct weir *weir, uint32_t handle, unsigned int rights
 
 /**
  * weir_submit() - perform many operations with one system call
- * @ops: operations as <linux/weir.h> describes them, see weir_op_limiter() and
- *	weir_op_add(); their second halves are filled in
+ * @ops: operations as described in <linux/weir.h>, see weir_op_limiter() and weir_op_add(); their
+ *	second halves are filled in
  * @count: 1..WEIR_BATCH_MAX
  *
- * This is the bare ioctl. The @result of each op has its own outcome: 0 or a negative errno.
+ * This is the plain ioctl. The @result of each op has its own outcome: 0 or a negative errno.
  *
- * Return: the number of operations performed, from the first on: @count, or fewer if a
- *	signal or a bad pointer ended the batch early. -1 if none was: EFAULT, EINVAL, EINTR.
+ * Return: the number of operations performed, beginning with the first: @count, or fewer if a
+ *	signal or a bad pointer ended the batch early. -1 if no operation was performed: EFAULT,
+ *	EINVAL, EINTR.
  */
 int weir_submit(struct weir *weir, struct weir_op *ops, unsigned int count);
 
@@ -200,9 +198,9 @@ int weir_submit(struct weir *weir, struct weir_op *ops, unsigned int count);
  * @which: set to the index of the op that decided: the first CHECK that was refused, or the
  *	op that failed; may be NULL. Unchanged if the call itself fails.
  *
- * If every check is allowed, all are charged and the amounts added, in one step for observers.
- * Otherwise nothing is charged or added; only the check that decided counts as refused, and
- * strikes. weir_op_answer() returns the answer of each key.
+ * If every check is allowed, all are charged and all amounts are added, in one step for observers.
+ * Otherwise nothing is charged or added. Only the check that decided is counted as refused and can
+ * cause a strike. weir_op_answer() returns the answer of each key.
  *
  * @ops can also be at most WEIR_CLAIMS_MAX CLAIMs of rosters: all leases are made, in one step
  * for observers, or none. weir_op_roster_answer() returns the answer of each; if another holder
@@ -225,7 +223,7 @@ int weir_transaction(struct weir *weir, struct weir_op *ops, unsigned int count,
  * @create: as described in <linux/weir.h>, size included; filled in, also on EEXIST (@id and
  *	@owner of the object that has the name)
  *
- * This is the bare ioctl. weir_counter_create() and weir_limiter_create() are simpler;
+ * This is the plain ioctl. weir_counter_create() and weir_limiter_create() are simpler;
  * weir_counter_adopt() and weir_limiter_adopt() make an object from the handle.
  *
  * Return: 0 or -1.
@@ -235,7 +233,7 @@ int weir_create(struct weir *weir, struct weir_create *create);
 /**
  * weir_objects_open() - begin to list the objects the caller may observe
  * @kind: WEIR_KIND_ANY or one kind
- * @user: of this owner, by name or number; NULL: of all
+ * @user: the owner of the objects, by name or number; NULL: all owners
  *
  * Return: an iterator for weir_objects_close(), or NULL (ENOMEM, ENOENT: no such user).
  */
@@ -267,11 +265,11 @@ void weir_objects_close(struct weir_objects *objects);
  * weir_counter_create() - make a counter
  * @name: 1 to 63 characters of A-Z a-z 0-9 . _ - ; the first is a letter or a digit
  * @type: WEIR_COUNTER_SUM, WEIR_COUNTER_SEQUENCE or WEIR_COUNTER_HISTOGRAM
- * @fields: names of its fields, by the rules of @name; may be NULL if @nfields is 0
+ * @fields: names of the fields, by the rules of @name; may be NULL if @nfields is 0
  * @nfields: 0 to 64; 0 makes one field called "value", the only choice for a sequence. A
  *	histogram has no fields.
- * @mode: permission bits as of a file: r (4) observe, w (2) use; 0660 is usual. The group is
- *	the caller's.
+ * @mode: permission bits, like those of a file: r (4) observe, w (2) use; 0660 is usual. The group
+ *	is the caller's.
  *
  * Return: the counter with all rights, for weir_counter_close(), or NULL: EEXIST if a
  *	counter has that name.
@@ -305,7 +303,7 @@ struct weir_counter *weir_counter_ensure(struct weir *weir, const char *name,
  * The library knows the names of fields only with WEIR_RIGHT_OBSERVE. Without it, fields are
  * accessed by number.
  *
- * Return: the counter, for weir_counter_close(), or NULL: ENOENT, EACCES...
+ * Return: the counter, for weir_counter_close(), or NULL: ENOENT, EACCES, ...
  */
 struct weir_counter *weir_counter_open(struct weir *weir, const char *name,
 				       unsigned int rights);
@@ -371,7 +369,7 @@ int weir_counter_add_many(struct weir_counter *counter, uint64_t mask,
 /**
  * weir_counter_read() - a snapshot of all fields
  * @values: filled in
- * @room: numbers that @values can take; WEIR_FIELDS_MAX is always enough
+ * @room: size of @values in numbers; WEIR_FIELDS_MAX is always enough
  *
  * Return: the number of fields read, or -1: EMSGSIZE if @room is too small. A sequence has
  *	one value, the last number handed out (0: none yet).
@@ -394,7 +392,7 @@ int weir_counter_take(struct weir_counter *counter, int64_t *values,
 /**
  * weir_counter_next() - take the next numbers of a sequence
  * @count: how many, 1..2^32
- * @first: the first of them; no other caller gets any of @first..@first + @count - 1
+ * @first: set to the first number; no other caller gets any of @first..@first + @count - 1
  *
  * Return: 0 or -1: EOVERFLOW when the numbers are exhausted, EOPNOTSUPP if it is not a
  *	sequence.
@@ -464,11 +462,11 @@ uint64_t weir_histogram_bucket_high(unsigned int bucket);
  * @ppm: the percentile in millionths: 500000 is the median, 999000 the 99.9th percentile;
  *	more than 1000000 means 1000000
  *
- * Uses the nearest rank: of N values in order of size, number N * @ppm / 1000000, rounded up;
- * the first value for 0.
+ * Uses the nearest rank: of N values in ascending order, value number N * @ppm / 1000000, rounded
+ * up; for 0 the first value.
  *
- * Return: never less than the exact value, and more by less than 1/16 of it (exact below
- *	32); 0 if there are no values.
+ * Return: the value, never below the exact one and less than 1/16 above it (exact below 32); 0 if
+ *	there are no values.
  */
 uint64_t weir_histogram_percentile(const struct weir_histogram *histogram,
 				   uint32_t ppm);
@@ -564,8 +562,8 @@ int weir_key_format(const struct weir_key *key, char *buffer, size_t size);
 #define WEIR_KEY_FORMAT_MAX	(4 * WEIR_KEY_MAX + 1)
 
 /**
- * weir_text_format() - the same for @length bytes of any text; @buffer needs 4 * length + 1
- * bytes
+ * weir_text_format() - like weir_key_format(), for @length bytes of any text; @buffer needs 4 *
+ * length + 1 bytes
  */
 int weir_text_format(const void *text, size_t length, char *buffer, size_t size);
 
@@ -583,9 +581,9 @@ int weir_text_format(const void *text, size_t length, char *buffer, size_t size)
  * @bans: steps of the ban ladder used so far
  * @reserved: 0
  * @limit: tokens of a fresh key
- * @remaining: tokens this key has now
- * @retry_after: ns after which the same check is allowed if no other caller spends tokens; 0
- *	if it was allowed, WEIR_NEVER if it cannot be, or for WEIR_FULL
+ * @remaining: tokens that the key has now
+ * @retry_after: ns after which the same check is allowed if no other caller spends tokens; 0: the
+ *	check was allowed; WEIR_NEVER: it can never be allowed, or the verdict is WEIR_FULL
  * @reset_after: ns until all tokens are back
  * @banned_for: ns until the ban ends; 0 if there is none
  */
@@ -608,7 +606,7 @@ struct weir_answer {
  * @name: as for counters
  * @config: at least size, algorithm, tokens and period; zeros elsewhere select defaults.
  *	&struct weir_limiter_config has the ranges.
- * @mode: permission bits as of a file: r (4) observe, w (2) use; 0660 is usual
+ * @mode: permission bits, like those of a file: r (4) observe, w (2) use; 0660 is usual
  *
  * Return: the limiter with all rights, for weir_limiter_close(), or NULL: EEXIST, EINVAL (a
  *	number out of range), ERANGE (the numbers do not fit together).
@@ -661,11 +659,11 @@ int weir_limiter_get_stats(struct weir_limiter *limiter,
 			   struct weir_limiter_stats *stats);
 
 /**
- * weir_limiter_set() - change it while in use (ADMIN)
- * @mask: WEIR_SET_* bits: which members of @config to take over
+ * weir_limiter_set() - change the configuration while the limiter is in use (ADMIN)
+ * @mask: WEIR_SET_* bits: the members of @config to change
  *
- * Tokens spent, strikes and bans are kept: &struct weir_set says what that means for each
- * member. The key type and the prefix cannot be changed.
+ * Tokens spent, strikes and bans are kept. &struct weir_set describes the effect of each member.
+ * The key type and the prefix cannot be changed.
  *
  * Return: 0 or -1: EINVAL, ERANGE, EDQUOT; for a candidate ENOENT (no such limiter), EACCES
  *	(no USE on it). When it returns, no check uses the old configuration.
@@ -675,9 +673,9 @@ int weir_limiter_set(struct weir_limiter *limiter, uint64_t mask,
 
 /**
  * weir_limiter_dump() - the keys of a limiter as records (ADMIN), for weir_limiter_load()
- * @cursor: 0 to begin; updated, to WEIR_NEVER at the end
+ * @cursor: 0 to begin; updated by each call, WEIR_NEVER at the end
  * @buffer: 8-aligned; filled with &struct weir_entry_info records
- * @size: its bytes, 512 or more
+ * @size: size of @buffer in bytes, 512 or more
  *
  * To list keys one by one use weir_entries_open().
  *
@@ -689,7 +687,7 @@ long weir_limiter_dump(struct weir_limiter *limiter, uint64_t *cursor,
 /**
  * weir_limiter_load() - load records of weir_limiter_dump() (ADMIN)
  * @records: 8-aligned
- * @size: their bytes, a multiple of 8
+ * @size: size of @records in bytes, a multiple of 8
  * @elapsed: ns since the dump
  *
  * &struct weir_load says what is kept.
@@ -737,7 +735,7 @@ int weir_limiter_change_rules(struct weir_limiter *limiter,
 
 /**
  * weir_limiter_get_rules() - the rules of a limiter (ADMIN)
- * @room: number of rules that @rules can take; WEIR_RULES_MAX is always enough
+ * @room: size of @rules in rules; WEIR_RULES_MAX is always enough
  *
  * Return: the number of rules, which may exceed @room, or -1.
  */
@@ -750,8 +748,9 @@ int weir_limiter_get_rules(struct weir_limiter *limiter, struct weir_rule *rules
  * @key: of the limiter's type (EINVAL); NULL if it has no keys
  * @answer: filled in unless NULL or the call fails
  *
- * weir_limiter_check() and weir_limiter_peek() return the verdict, which is never 0 (so compare
- * it, do not only test it), or -1. The other functions return 0 or -1.
+ * weir_limiter_check() and weir_limiter_peek() return the verdict or -1. No verdict is 0, so
+ * compare it with WEIR_ALLOWED; do not only test whether it is 0. The other functions return 0 or
+ * -1.
  */
 
 /** weir_limiter_check() - charge @cost tokens if they fit (USE); 1..2^32-1 */
@@ -759,7 +758,7 @@ int weir_limiter_check(struct weir_limiter *limiter, const struct weir_key *key,
 		       uint64_t cost, struct weir_answer *answer);
 
 /**
- * weir_limiter_wait() - check, and wait until the tokens are there (USE)
+ * weir_limiter_wait() - check, and wait until the tokens have come back (USE)
  * @timeout: ns to wait at most; 0 does not wait, but respects the queue
  *
  * Waiters of one key are served in order of arrival; meanwhile other checks of the key are
@@ -810,8 +809,8 @@ int weir_limiter_forget(struct weir_limiter *limiter, const struct weir_key *key
 
 /**
  * weir_op_limiter() - fill in @op, for weir_submit()
- * @opcode: WEIR_OP_CHECK to WEIR_OP_RESERVE; set the deadline of a RESERVE in @op->arg, with
- *	WEIR_OP_RELATIVE in @op->flags ns from now
+ * @opcode: WEIR_OP_CHECK to WEIR_OP_RESERVE. For RESERVE set the deadline in @op->arg; with
+ *	WEIR_OP_RELATIVE in @op->flags it is ns from now
  * @n: tokens, strikes, or the ns of a BAN; otherwise 0
  *
  * A key longer than 32 bytes is not copied: @key must stay valid until the submission has
@@ -832,9 +831,9 @@ void weir_op_answer(const struct weir_op *op, struct weir_answer *answer);
  * @flags: WEIR_ENTRY_* bits
  * @strikes: strikes that count now
  * @bans: steps of the ban ladder used so far
- * @remaining: tokens it has now
- * @reset_after: ns until all its tokens are back
- * @banned_for: ns until its ban ends; 0 if it has none
+ * @remaining: tokens that the key has now
+ * @reset_after: ns until all tokens are back
+ * @banned_for: ns until the ban ends; 0 if there is none
  */
 struct weir_entry {
 	struct weir_key	key;
@@ -848,7 +847,7 @@ struct weir_entry {
 
 /**
  * weir_entries_open() - begin to list the keys of a limiter (ADMIN, OBSERVE)
- * @flags: 0, or WEIR_DUMP_BANNED for those that are banned now
+ * @flags: 0, or WEIR_DUMP_BANNED for banned keys only
  *
  * The iterator uses the limiter until it is closed. It holds one buffer of fixed
  * size, however many keys there are.
@@ -926,11 +925,11 @@ int weir_gate_get_config(struct weir_gate *gate, struct weir_gate_config *config
 int weir_gate_get_stats(struct weir_gate *gate, struct weir_gate_stats *stats);
 
 /**
- * weir_gate_set() - change it while in use (ADMIN)
+ * weir_gate_set() - change the configuration while the gate is in use (ADMIN)
  * @mask: WEIR_SET_PERMITS, WEIR_SET_MAX_KEYS, WEIR_SET_QUEUE_MAX: the members of @config to
  *	change
  *
- * &struct weir_set says what that means for holders and waiters.
+ * &struct weir_set describes the effect on holders and waiters.
  */
 int weir_gate_set(struct weir_gate *gate, uint64_t mask,
 		  const struct weir_gate_config *config);
@@ -1044,7 +1043,8 @@ void weir_op_gate_answer(const struct weir_op *op, struct weir_gate_answer *answ
  * ---------------------------------------------------------------------------
  * Breakers
  *
- * A program that makes a call which may fail asks first, and reports the outcome:
+ * Before a program makes a call that may fail, it asks the breaker. After the call it reports the
+ * outcome:
  *
  *	switch (weir_breaker_allow(db, NULL, 0, &answer)) {
  *	case WEIR_ALLOWED:
@@ -1064,7 +1064,7 @@ void weir_op_gate_answer(const struct weir_op *op, struct weir_gate_answer *answ
  * weir_breaker_create() - make a breaker
  * @config: size; failures or percent; within; open and nopen; other members as needed; 0
  *	selects a default
- * @mode: as for weir_counter_create(): observe to read its state, use to ask and report
+ * @mode: as for weir_counter_create(): observe to read its state, use for allow and report
  *
  * Return: the breaker with all rights, for weir_breaker_close(), or NULL: EEXIST...
  */
@@ -1112,7 +1112,7 @@ int weir_breaker_get_stats(struct weir_breaker *breaker,
 
 /**
  * struct weir_breaker_answer - the answer of a breaker about a key
- * @verdict: allow: WEIR_ALLOWED or WEIR_LIMITED; trip: WEIR_LIMITED if it is already open
+ * @verdict: allow: WEIR_ALLOWED or WEIR_LIMITED; trip: WEIR_LIMITED if the breaker is already open
  *	for longer; otherwise WEIR_NONE
  * @state: WEIR_CLOSED, WEIR_OPEN or WEIR_HALF_OPEN, after the operation
  * @probe: allow: 1 if the call is a probe, which must be reported; otherwise 0
@@ -1120,9 +1120,9 @@ int weir_breaker_get_stats(struct weir_breaker *breaker,
  * @step: trip, reset and state: the next step of the ladder, from 0
  * @reserved: 0
  * @ticket: allow: the ticket for the report; 0 if not admitted
- * @retry_after: ns. Refused allow: until the answer can change if nothing else happens;
- *	trip, reset and state: until the state changes by itself. WEIR_NEVER: it takes a report
- *	or a reset. Otherwise 0.
+ * @retry_after: ns. Refused allow: time until the answer can change if nothing else happens; trip,
+ *	reset and state: time until the state changes by itself. WEIR_NEVER: only a report or a
+ *	reset changes it. Otherwise 0.
  * @calls: trip, reset and state: closed, by percentage: calls that count; half-open: probes
  *	admitted
  * @failures: trip, reset and state: closed: failures that count; half-open: probes that
@@ -1150,41 +1150,41 @@ struct weir_breaker_answer {
  *
  * While the breaker is closed this takes no lock and writes nothing but a total.
  *
- * Return: WEIR_ALLOWED: make it, and report with the ticket. WEIR_LIMITED: do not. -1:
- *	ENODEV, the breaker was deleted; ENOMEM.
+ * Return: WEIR_ALLOWED: make the call, and report with the ticket. WEIR_LIMITED: do not make it.
+ *	-1: ENODEV, the breaker was deleted; ENOMEM.
  */
 int weir_breaker_allow(struct weir_breaker *breaker, const struct weir_key *key,
 		       uint64_t flags, struct weir_breaker_answer *answer);
 
 /**
  * weir_breaker_report() - report the outcome of a call (USE)
- * @ticket: from the answer; 0: for a call made now without asking
- * @call: WEIR_CALL_OK, WEIR_CALL_FAILED, or WEIR_CALL_WITHDRAWN: it was not made
+ * @ticket: from the answer to allow; 0: the call was made without asking
+ * @call: WEIR_CALL_OK, WEIR_CALL_FAILED, or WEIR_CALL_WITHDRAWN: the call was not made
  *
- * Return: 0: it counts; 1: it comes too late and counts nothing, for the breaker has changed
- *	its state since, or an hour has gone by. -1: ENOENT, no such ticket was given, or it is
- *	half-open and no probe is out that this holder could report; ENOSPC, the key is new, and
- *	max_keys are in use; ENODEV; ENOMEM.
+ * Return: 0: the report counts. 1: it is late and ignored, because the breaker has changed its
+ *	state since the ticket, or the ticket is more than an hour old. -1: ENOENT, no such ticket
+ *	was given, or the breaker is half-open and this holder has no probe to report; ENOSPC, the
+ *	key is new, and max_keys are in use; ENODEV; ENOMEM.
  */
 int weir_breaker_report(struct weir_breaker *breaker, const struct weir_key *key,
 			uint64_t ticket, enum weir_call call,
 			struct weir_breaker_answer *answer);
 
 /**
- * weir_breaker_trip() - open it by hand (ADMIN)
+ * weir_breaker_trip() - open the breaker by hand (ADMIN)
  * @duration: ns; 0: for the next step of the ladder, which advances; WEIR_NEVER: until a
  *	reset
  *
- * Return: 0: done; 1: nothing changed, because it is already open for longer. -1: ENOSPC as
- *	above...
+ * Return: 0: done; 1: nothing changed, because the breaker is already open for longer. -1: ENOSPC
+ *	as above, ...
  */
 int weir_breaker_trip(struct weir_breaker *breaker, const struct weir_key *key,
 		      uint64_t duration, struct weir_breaker_answer *answer);
 
 /**
- * weir_breaker_reset() - close it, and reset failures and ladder (ADMIN)
+ * weir_breaker_reset() - close the breaker, and reset failures and ladder (ADMIN)
  *
- * Reports of earlier calls are late. Return: 0, or -1: ENOSPC as above...
+ * Reports of earlier calls are late. Return: 0, or -1: ENOSPC as above, ...
  */
 int weir_breaker_reset(struct weir_breaker *breaker, const struct weir_key *key,
 		       struct weir_breaker_answer *answer);
@@ -1213,7 +1213,7 @@ void weir_op_breaker_answer(const struct weir_op *op,
  * ---------------------------------------------------------------------------
  * Rosters
  *
- * To be the only one, or to be found by others, a program claims a key:
+ * A program claims a key to be the only one that runs, or to be found by other programs:
  *
  *	if (weir_roster_claim(jobs, &key, "host7", 5, 0, 0, &answer) == 0)
  *		lead();
@@ -1278,10 +1278,10 @@ int weir_roster_get_stats(struct weir_roster *roster,
  * @version: its version; never used twice in a roster
  * @left: ns until it expires, or WEIR_NEVER
  * @length: bytes of its value, 0..WEIR_VALUE_MAX
- * @mine: 1 if it is this holder's, else 0
- * @detached: 1 if it is detached, otherwise 0
- * @pid: process that owns the lease, or that made a detached one, as the initial namespace
- *	numbers it
+ * @mine: 1 if the lease is this holder's, otherwise 0
+ * @detached: 1 if the lease is detached, otherwise 0
+ * @pid: process that owns the lease, or that made a detached lease, by its number in the initial
+ *	pid namespace
  * @uid: effective uid of that process
  * @reserved: 0
  */
@@ -1303,28 +1303,27 @@ struct weir_roster_answer {
  * @value: @length bytes, 0..WEIR_VALUE_MAX (EINVAL); may be NULL if that is 0
  * @ttl: ns until it expires, up to ten years; 0: the roster's default; WEIR_NEVER: until it
  *	is removed
- * @answer: filled in unless NULL or the call fails; with EEXIST and ESTALE it is filled in,
- *	too, and describes the lease that is in the way
+ * @answer: filled in unless NULL or the call fails; with EEXIST and ESTALE it describes the
+ *	existing lease
  *
- * All may fail with ENODEV, the roster was deleted; those that make a lease or a value with
- * ENOMEM.
+ * All may fail with ENODEV: the roster was deleted. Those that make a lease or a value may fail
+ * with ENOMEM.
  */
 
 /**
  * weir_roster_claim() - make a lease if the key has none (USE)
- * @flags: 0: it is this holder's; or WEIR_LEASE_DETACHED: it outlives it
+ * @flags: 0: the lease ends with its holder; WEIR_LEASE_DETACHED: it does not
  *
  * Exactly one of several concurrent callers succeeds.
  *
- * Errors: EEXIST: the key has a lease, also if it is the caller's own; ENOSPC: max_keys have
- *	leases.
+ * Errors: EEXIST: the key has a lease, maybe the caller's; ENOSPC: max_keys keys have leases.
  */
 int weir_roster_claim(struct weir_roster *roster, const struct weir_key *key,
 		      const void *value, size_t length, uint64_t ttl,
 		      uint64_t flags, struct weir_roster_answer *answer);
 
 /**
- * weir_roster_put() - make a lease, or replace one that is this holder's or detached (USE)
+ * weir_roster_put() - make a lease, or replace a lease that is this holder's or detached (USE)
  *
  * An existing lease gets the new value, version, time and owner in one step: a reader gets the
  * old or the new one.
@@ -1337,8 +1336,8 @@ int weir_roster_put(struct weir_roster *roster, const struct weir_key *key,
 
 /**
  * weir_roster_get() - find a lease (OBSERVE)
- * @value: room for @room bytes; WEIR_VALUE_MAX bytes are always enough; with @room 0 the
- *	value is not wanted
+ * @value: filled in; size @room. WEIR_VALUE_MAX bytes are always enough; with @room 0 no value is
+ *	returned
  *
  * Takes no lock. @answer->length is the number of bytes written to @value.
  *
@@ -1348,10 +1347,10 @@ int weir_roster_get(struct weir_roster *roster, const struct weir_key *key,
 		    void *value, size_t room, struct weir_roster_answer *answer);
 
 /**
- * weir_roster_replace() - set a new value if the lease has that version (USE)
- * @version: 1 or more; the owner does not matter
+ * weir_roster_replace() - set a new value if the lease has version @version (USE)
+ * @version: 1 or more; any holder may own the lease
  *
- * Owner and time stay. Errors: ESTALE: it has another version; ENOENT: there is no lease.
+ * Owner and TTL stay. Errors: ESTALE: the lease has another version; ENOENT: there is no lease.
  */
 int weir_roster_replace(struct weir_roster *roster, const struct weir_key *key,
 			uint64_t version, const void *value, size_t length,
@@ -1359,10 +1358,11 @@ int weir_roster_replace(struct weir_roster *roster, const struct weir_key *key,
 
 /**
  * weir_roster_touch() - let a lease last @ttl from now, longer or shorter (USE)
- * @version: only if it has this one, whosever it is; 0: this holder's, or a detached one
+ * @version: the lease must have this version, whichever holder owns it; 0: the lease must be this
+ *	holder's, or detached
  *
- * Errors: ENOENT: there is no lease any more; ESTALE: it has another version; EEXIST, with
- *	version 0: another holder has it.
+ * Errors: ENOENT: there is no lease any more; ESTALE: the lease has another version; EEXIST, with
+ *	@version 0: another holder has the lease.
  */
 int weir_roster_touch(struct weir_roster *roster, const struct weir_key *key,
 		      uint64_t version, uint64_t ttl,
@@ -1374,7 +1374,7 @@ int weir_roster_remove(struct weir_roster *roster, const struct weir_key *key,
 
 /**
  * weir_op_roster() - fill in @op, for weir_submit() and weir_transaction()
- * @lease: filled in, too; @op may point to it
+ * @lease: filled in; @op may point to it
  * @opcode: WEIR_OP_CLAIM to WEIR_OP_REMOVE. Set flags or a version in @op->n, ns in @op->arg
  * @value: for CLAIM, PUT or REPLACE; otherwise NULL, and @length 0
  *
@@ -1445,11 +1445,12 @@ void weir_members_close(struct weir_members *members);
 
 /**
  * weir_events_open() - open a stream of events
- * @user: of this owner, by name or number; NULL: of the caller's own objects
+ * @user: the owner whose events are read, by name or number; NULL: the caller
  * @from: number of the first event wanted, WEIR_EVENTS_OLDEST for the oldest that is
  *	kept, or WEIR_EVENTS_NOW for the next to come
  *
- * Events that are gone already are told by a first record of type WEIR_EVENT_LOST.
+ * If events from @from on are no longer kept, the first event is WEIR_EVENT_LOST and has their
+ * number.
  *
  * Return: a stream for weir_events_close(), or NULL: EINVAL if @from lies beyond
  *	the next event to come, otherwise as weir_open().
@@ -1489,12 +1490,12 @@ void weir_events_close(struct weir_events *events);
 
 /**
  * weir_emit() - put a record into the event stream
- * @tag: a name by the rules of object names, or NULL
+ * @tag: a name for this kind of record, by the rules of object names, or NULL
  * @bytes: the record: @length bytes of any value, 1..WEIR_RECORD_MAX
  * @seq: set to its number; may be NULL
  *
- * Readers of the same user, and those with CAP_SYS_ADMIN, get the whole record with the
- * caller's uid and process, in the order of numbers. The call does not wait for readers.
+ * Readers of the same user, and readers with CAP_SYS_ADMIN, get the whole record with the caller's
+ * uid and pid, in ascending order of numbers. The call does not wait for readers.
  *
  * Return: 0, or -1: EINVAL, EACCES if the client is WEIR_OPEN_READONLY.
  */
@@ -1532,7 +1533,7 @@ int weir_format_duration(uint64_t ns, char *buffer, size_t size);
 
 /**
  * weir_parse_rate() - "5/s", "100/m", "30/60s": tokens per period, neither 0
- * @config: its tokens and period are set
+ * @config: tokens and period are set
  */
 int weir_parse_rate(const char *text, struct weir_limiter_config *config);
 
@@ -1541,13 +1542,13 @@ int weir_format_rate(uint64_t tokens, uint64_t period, char *buffer, size_t size
 
 /**
  * weir_parse_prefixes() - "24", for IPv4 alone, or "24,56"
- * @config: its prefix4 and prefix6 (0 if not given) are set
+ * @config: prefix4 and prefix6 (0 if not given) are set
  */
 int weir_parse_prefixes(const char *text, struct weir_limiter_config *config);
 
 /**
  * weir_parse_ladder() - "10m,1h,24h": the durations of successive bans
- * @config: its ban and nbans are set; more than WEIR_LADDER_MAX is ERANGE
+ * @config: ban and nbans are set; more than WEIR_LADDER_MAX durations: ERANGE
  */
 int weir_parse_ladder(const char *text, struct weir_limiter_config *config);
 
@@ -1555,11 +1556,11 @@ int weir_parse_ladder(const char *text, struct weir_limiter_config *config);
 int weir_name_valid(const char *name);
 
 /*
- * Words for numbers, as the weir command and sysfs use them ("limiter", "sum", "bucket",
- * "ip", "refuse", "allowed", "half-open", "banned"): weir_kind_name(),
- * weir_counter_type_name(), weir_algorithm_name(), weir_key_type_name(),
- * weir_when_full_name(), weir_verdict_name(), weir_breaker_state_name() and
- * weir_event_type_name() return one; NULL if the number has none.
+ * Words for numbers, as the weir command and sysfs use them ("limiter", "sum", "bucket", "ip",
+ * "refuse", "allowed", "half-open", "banned"). weir_kind_name(), weir_counter_type_name(),
+ * weir_algorithm_name(), weir_key_type_name(), weir_when_full_name(), weir_verdict_name(),
+ * weir_breaker_state_name() and weir_event_type_name() return the word; NULL if the number has
+ * none.
  */
 const char *weir_kind_name(int kind);
 const char *weir_counter_type_name(int type);
@@ -1571,16 +1572,16 @@ const char *weir_breaker_state_name(int state);
 const char *weir_event_type_name(int type);
 
 /*
- * Numbers for words: weir_parse_kind(), weir_parse_counter_type(), weir_parse_algorithm(),
+ * Numbers for words. weir_parse_kind(), weir_parse_counter_type(), weir_parse_algorithm(),
  * weir_parse_key_type(), weir_parse_when_full() and weir_parse_call() (enum weir_call: "ok",
- * "failed", "withdrawn") return one; -1 (EINVAL) for any other word.
+ * "failed", "withdrawn") return the number; -1 (EINVAL) if there is no such word.
  */
 int weir_parse_kind(const char *name);
 
 /**
  * weir_parse_user() - the number of a user
  * @user: a name or a number
- * @uid: where to
+ * @uid: set to the number
  *
  * Return: 0, or -1: ENOENT (no such user), or an error of getpwnam_r().
  */

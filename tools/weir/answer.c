@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Keys, limiters and answers: code shared by the commands about them. */
+/* Keys, and answers of limiters: code shared by several commands. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -118,7 +118,7 @@ unsigned int answer_unshadowed(const struct weir_answer *answer)
 		return answer->verdict;
 	if (answer->banned_for)
 		return WEIR_BANNED;
-	/* a key without room has no tokens left and none that come back */
+	/* a new key without room has no tokens, and none come back */
 	if (answer->retry_after == WEIR_NEVER && !answer->remaining &&
 	    !answer->reset_after && !(answer->flags & WEIR_OUT_QUEUED))
 		return WEIR_FULL;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Arguments: a command line, parsed according to the table.
+ * Arguments: parsing a command line according to the table.
  *
- * getopt_long() is not used: it accepts any unambiguous abbreviation of an option, so a new
- * option could break old scripts, and it takes a key that begins with '-' for an option. Here
- * an option begins with two dashes and is spelt in full. Everything else is an operand, and so
- * is everything after "--".
+ * getopt_long() is not used: it accepts any unambiguous abbreviation of an option, so a new option
+ * could break old scripts, and it takes a key that begins with '-' for an option. Here an option
+ * begins with two dashes and must be spelt in full. All other arguments are operands, as are all
+ * arguments after "--".
  */
 
 #include <errno.h>
@@ -32,7 +32,7 @@ static bool option_matches(const char *word, const char *name,
 	return !word[length];
 }
 
-/* Parse a flag that every command, or every command that prints, has. */
+/* Parse a flag that every command has, or every command that prints. */
 static bool flag_take(struct args *args, const char *word)
 {
 	const char *value;
@@ -86,7 +86,7 @@ static void args_parse(struct args *args, int count, char **words)
 	bool only_operands = false;
 	int i = 0;
 
-	args->operands = words;		/* overwritten from the front */
+	args->operands = words;		/* overwritten from its beginning */
 	while (i < count) {
 		if (only_operands || strncmp(words[i], "--", 2)) {
 			args->operands[args->count++] = words[i++];
@@ -101,7 +101,7 @@ static void args_parse(struct args *args, int count, char **words)
 	}
 	if (!only_operands)
 		args->before = args->count;
-	/* terminate the operands, which were moved to the front */
+	/* terminate the operands, which are at the beginning now */
 	words[args->count] = NULL;
 }
 
@@ -235,7 +235,7 @@ char **args_command(const struct args *args)
 	if (args->before < 1)
 		die_usage(args, "%s: NAME is missing before --",
 			  command_path(args->object, args->command));
-	/* the operands are the end of argv, which is NULL-terminated */
+	/* the operands are the end of argv, and argv ends with NULL */
 	return args->operands + args->before;
 }
 

@@ -13,7 +13,7 @@ static int list_run(const struct args *args)
 	return keys_list(args, args->operands[0], true, NULL, 0);
 }
 
-/* With one operand beside NAME, the duration or the key is missing: which one? */
+/* With one operand after NAME, either the duration or the key is missing. Report which one. */
 static void add_check(const struct args *args, const struct weir_limiter *limiter)
 {
 	const char *text = args->operands[1];

@@ -21,7 +21,7 @@ struct weir_breaker *breaker_open(struct weir *weir, const char *name,
 
 void say_breaker(const char *name, const struct weir_key *key)
 {
-	/* For a key, these two have another meaning than for an object. */
+	/* these two errors have another meaning for a key than for an object */
 	if (errno == ENOENT)
 		say_key("breaker", name, key,
 			"no such ticket was given, or no probe is out to be reported");
@@ -49,7 +49,7 @@ const char *breaker_refusal(const struct weir_breaker_answer *answer, char *buff
 	return buffer;
 }
 
-/* The breaker and the key that the first @count operands name. */
+/* Open the breaker, and parse the key, that the first @count operands name. */
 static struct weir_breaker *key_open(struct weir *weir, const struct args *args,
 				     int count, unsigned int rights,
 				     struct weir_key *key)
@@ -79,7 +79,7 @@ static void allow_json(const char *name, const struct weir_key *key,
 	json_t *json = json_object();
 	char ticket[24];
 
-	/* a string, because some readers store numbers as doubles and would round it */
+	/* a string, because some JSON readers store numbers as doubles and would round it */
 	snprintf(ticket, sizeof(ticket), "%llu", (unsigned long long)answer->ticket);
 	json_add(json, "name", json_string(name));
 	json_add_key(json, key);

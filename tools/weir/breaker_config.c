@@ -56,7 +56,7 @@ static uint64_t duration_or_never(const struct args *args, const char *name)
 	       option_duration(args, name, 1, 10 * YEAR, 0);
 }
 
-/* The options that say when the breaker opens. */
+/* The options for when the breaker opens. */
 static void trigger_take(const struct args *args, struct weir_breaker_config *config)
 {
 	config->failures = number_take(args, "--failures", FAILURES_MAX);
@@ -69,7 +69,7 @@ static void trigger_take(const struct args *args, struct weir_breaker_config *co
 		die("--minimum: only with --percent");
 }
 
-/* The options that say how long it stays open. */
+/* The options for how long the breaker stays open. */
 static void ladder_take(const struct args *args, struct weir_breaker_config *config)
 {
 	struct weir_limiter_config ladder = { 0 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* weir breaker run: a command as a call through a breaker */
+/* weir breaker run: run a command as a call through a breaker */
 
 #include <errno.h>
 #include <string.h>
@@ -16,7 +16,7 @@ const struct option breaker_run_options[] = {
 	{ 0 }
 };
 
-/* ---- which exit statuses are successes ---------------------------------------- */
+/* ---- exit statuses that are successes ------------------------------------------- */
 
 static void statuses_take(const char *text, bool *is_ok)
 {
@@ -37,7 +37,7 @@ static void statuses_take(const char *text, bool *is_ok)
 
 /* ---- asking, running, reporting --------------------------------------------------- */
 
-/* A late report is not an error: another process has changed the state first. */
+/* A late report is not an error: another process changed the state first. */
 static void report(struct weir_breaker *breaker, const char *name,
 		   const struct weir_key *key, uint64_t ticket, enum weir_call call)
 {

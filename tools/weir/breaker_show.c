@@ -18,7 +18,7 @@ static json_t *number_or_null(uint64_t number)
 	return number ? json_u64(number) : json_null();
 }
 
-/* "state" and "now" as text and numbers; null if each key has its own. */
+/* "state" and "now" as text and numbers; null if the breaker has keys, which have a state each. */
 static void add_state(json_t *json, const struct weir_breaker_config *config,
 		      const struct weir_breaker_answer *now)
 {
@@ -115,7 +115,7 @@ static void print_half_open(const struct weir_breaker_config *config,
 		       humane(now->retry_after, duration));
 }
 
-/* The state of a key, and the length of its next open period if the ladder has several steps. */
+/* Print the state of a key, and the next open period if the ladder has several steps. */
 static void print_state(const struct weir_breaker_config *config,
 			const struct weir_breaker_answer *now)
 {

@@ -8,7 +8,7 @@
 
 #include "cli.h"
 
-/* A limiter and a key of it, as "NAME:KEY" names them. */
+/* A limiter and one of its keys, named as "NAME:KEY". */
 struct item {
 	char *name;
 	struct weir_limiter *limiter;
@@ -17,7 +17,7 @@ struct item {
 
 static void item_open(struct item *item, struct weir *weir, char *text)
 {
-	/* The first colon: names have none, and addresses may have many. */
+	/* the first colon: names have none, and addresses may have several */
 	char *colon = strchr(text, ':');
 	int type;
 
@@ -76,7 +76,7 @@ static void items_print(const struct item *items, const struct weir_op *ops,
 	}
 }
 
-/* Several checks: all are charged, or none. */
+/* Several checks: all are charged or none is. */
 static int run_all(const struct args *args, struct weir *weir, struct item *items,
 		   uint64_t cost)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Run a command and wait for it: pass signals on, and exit as it does. */
+/* Run a command and wait for it: pass signals on to it, and exit with its status. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 
 #define SECOND	1000000000ULL
 
-/* Signals meant for the command that arrive at the process waiting for it. */
+/* Signals for the command that arrive at this process. */
 static const int handed_on[] = {
 	SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGTSTP,
 };
@@ -42,7 +42,10 @@ static void signals_restore(const struct child_signals *signals)
 	sigprocmask(SIG_SETMASK, &signals->mask, NULL);
 }
 
-/* Stop as SIGTSTP does; but not if it is ignored, or if no process could continue us. */
+/*
+ * Stop like the default action of SIGTSTP. Do not stop if it is ignored, or if no process could
+ * continue this one.
+ */
 static void stop(void)
 {
 	sigset_t set;
@@ -55,8 +58,8 @@ static void stop(void)
 }
 
 /*
- * The kernel sends Ctrl-C, Ctrl-Z and a hang-up to all processes of the terminal's foreground,
- * including the command. Signals sent by the kernel are therefore not passed on.
+ * The kernel sends Ctrl-C, Ctrl-Z and a hang-up to all processes in the terminal's foreground,
+ * including the command. So signals sent by the kernel are not passed on.
  */
 static void hand_on(pid_t child, int number, const siginfo_t *info)
 {
@@ -73,7 +76,7 @@ static void hand_on(pid_t child, int number, const siginfo_t *info)
 
 /* ---- the command ---------------------------------------------------------------- */
 
-/* In the child: get @orphaned when @parent dies, or now if it is dead. */
+/* In the child: get @orphaned when @parent dies, or now if @parent is dead already. */
 static void follow(pid_t parent, int orphaned)
 {
 	if (!orphaned)
@@ -83,7 +86,7 @@ static void follow(pid_t parent, int orphaned)
 		raise(orphaned);
 }
 
-/* In the child: execute the command, or report the error. */
+/* In the child: execute the command, or report the error to the parent. */
 static void become(char **command, const struct child_signals *signals, int told)
 {
 	int error;
@@ -97,8 +100,8 @@ static void become(char **command, const struct child_signals *signals, int told
 }
 
 /*
- * exec() closes the client and the pipe in the child. Until then the child holds nothing: a
- * child of fork() has no probes and no leases.
+ * exec() closes the client and the pipe in the child. Until then the child holds nothing, because
+ * libweir's fork handler gave it its own client.
  */
 pid_t child_start(char **command, const struct child_signals *signals, int orphaned)
 {
@@ -115,7 +118,7 @@ pid_t child_start(char **command, const struct child_signals *signals, int orpha
 	if (child < 0)
 		error = errno;
 	close(told[1]);
-	/* nothing arrives if exec() succeeds */
+	/* read() returns 0 if exec() succeeded */
 	if (child > 0 && read(told[0], &error, sizeof(error)) > 0) {
 		waitpid(child, NULL, 0);
 		child = -1;
@@ -125,9 +128,9 @@ pid_t child_start(char **command, const struct child_signals *signals, int orpha
 	return child;
 }
 
-/* ---- waiting for it ------------------------------------------------------------- */
+/* ---- waiting for the command ---------------------------------------------------- */
 
-/* The clock by which leases expire; it continues while the machine is suspended. */
+/* The clock by which leases expire. It continues while the machine is suspended. */
 static uint64_t boottime(void)
 {
 	struct timespec now;

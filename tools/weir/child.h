@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Run a command, pass signals on to it, and exit as it does. For weir commands that hold a
- * probe or a lease while another command runs, and must act on it meanwhile.
+ * Run a command, pass signals on to it, and exit with its status. For weir commands that hold a
+ * probe or a lease, and must act on it, while another command runs.
  */
 #ifndef WEIR_CHILD_H
 #define WEIR_CHILD_H
@@ -10,19 +10,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Signal state that the command gets back unchanged. */
+/* The signal state that the command gets back unchanged. */
 struct child_signals {
 	sigset_t mask;
 	struct sigaction on_child;
-	sigset_t waited;	/* the signals that are waited for */
+	sigset_t waited;	/* the signals to wait for */
 };
 
-/**
- * struct child_chore - work to be done while the command runs
- * @after: ns until the first run; 0: never
- * @run: does the work and returns the ns until the next run; 0: never
- * @arg: argument of @run
- */
+/* struct child_chore - work to be done while the command runs */
 struct child_chore {
 	uint64_t after;
 	uint64_t (*run)(void *arg);
@@ -30,8 +25,8 @@ struct child_chore {
 };
 
 /*
- * Block signals from here on until they are waited for, so that none ends this process between
- * acquiring and running the command.
+ * Block the signals until they are waited for. So no signal ends this process between the
+ * acquisition and the start of the command.
  */
 void child_signals_hold(struct child_signals *signals);
 
@@ -42,13 +37,13 @@ void child_signals_hold(struct child_signals *signals);
  */
 pid_t child_start(char **command, const struct child_signals *signals, int orphaned);
 
-/* Wait until the command ends. Return: its status, as from waitpid(). @chore may be NULL. */
+/* Wait until the command ends. Return: its status, like that of waitpid(). @chore may be NULL. */
 int child_await(pid_t child, const struct child_signals *signals,
 		const struct child_chore *chore);
 
 /*
- * The exit status for a command that ended with @status; if a signal ended it, this process
- * ends itself by the same signal.
+ * Return the exit status for a command that ended with @status. If a signal ended the command, end
+ * this process by the same signal.
  */
 int child_end_as(int status);
 

@@ -18,9 +18,9 @@
 /* Exit status */
 #define EXIT_YES	0	/* allowed, found, done */
 #define EXIT_NO		1	/* limited, banned, full, absent */
-#define EXIT_ERROR	2	/* usage, permission, no device... */
-#define EXIT_LOST	124	/* of roster claim: the lease was lost */
-#define EXIT_CANNOT_RUN	126	/* of run: as env(1) has them */
+#define EXIT_ERROR	2	/* usage, permission, no device, ... */
+#define EXIT_LOST	124	/* roster claim: the lease was lost */
+#define EXIT_CANNOT_RUN	126	/* run: the same numbers as those of env(1) */
 #define EXIT_NOT_FOUND	127
 
 /* ---- commands.c: the table ------------------------------------------------ */
@@ -31,22 +31,22 @@ struct args;
 
 struct option {
 	const char *name;	/* "--rate" */
-	const char *value;	/* "N/UNIT", or NULL if it takes none */
+	const char *value;	/* "N/UNIT"; NULL: the option has no value */
 	const char *help;
-	const char *words;	/* "bucket window": all the values there are */
+	const char *words;	/* "bucket window": all valid values */
 	bool required;
-	const char *unless;	/* but not if this other one is given; or NULL */
+	const char *unless;	/* an option that replaces this one; or NULL */
 };
 
 struct command {
-	const char *verb;	/* NULL if the object's name alone is the command */
+	const char *verb;	/* NULL: the object's name alone is the command */
 	const char *operands;	/* "NAME [KEY] N" */
-	int least, most;	/* number of operands; most -1: any number */
+	int least, most;	/* least and most operands; most -1: any number */
 	const char *summary;	/* one line, no full stop */
 	const char *details;	/* paragraphs, separated by an empty line; or NULL */
-	const char *complete;	/* what each operand names: "limiter -", or NULL */
-	bool prints;		/* has --json */
-	const struct option *options;	/* the last one has no name; or NULL */
+	const char *complete;	/* what each operand names, "limiter -"; or NULL */
+	bool prints;		/* the command has --json */
+	const struct option *options;	/* ended by one without a name; or NULL */
 	int (*run)(const struct args *args);
 };
 
@@ -80,9 +80,9 @@ struct args {
 	const struct command *command;
 	int count;			/* operands */
 	int before;			/* number of operands before a "--" */
-	bool parted;			/* there is a "--" */
+	bool parted;			/* a "--" was given */
 	char **operands;
-	const char *values[OPTIONS_MAX];	/* by the command's options */
+	const char *values[OPTIONS_MAX];	/* in the order of the command's options */
 	bool json;
 	bool help;
 };
@@ -92,7 +92,7 @@ int args_run(int argc, char **argv);
 /* The value of an option of the command, or NULL if it was not given. */
 const char *args_option(const struct args *args, const char *name);
 
-/* A bit of a WEIR_SET_* mask and the option that sets it; the last one has no name. */
+/* A bit of a WEIR_SET_* mask and the option that sets it. An array ends with a NULL option. */
 struct set_bit {
 	const char *option;
 	uint64_t bit;
@@ -100,15 +100,18 @@ struct set_bit {
 
 uint64_t args_mask(const struct args *args, const struct set_bit *bits);
 
-/* The command after "--"; before it there must be a NAME. */
+/* The command after "--". There must be a NAME before it. */
 char **args_command(const struct args *args);
 
-/* Values of options; @otherwise if the option was not given. */
+/* The value of an option, or @otherwise if the option was not given. */
 uint64_t option_u64(const struct args *args, const char *name, uint64_t least,
 		    uint64_t most, uint64_t otherwise);
 uint64_t option_duration(const struct args *args, const char *name, uint64_t least,
 			 uint64_t most, uint64_t otherwise);
-/* One of the words that @parse accepts; @choices lists them in the error message. */
+/*
+ * An option that must be one of the words that @parse accepts. @choices lists them in the error
+ * message.
+ */
 int option_word(const struct args *args, const char *name,
 		int (*parse)(const char *word), const char *choices, int otherwise);
 
@@ -118,26 +121,26 @@ uint64_t arg_u64(const char *what, const char *text, uint64_t least,
 int64_t arg_s64(const char *what, const char *text);
 uint64_t arg_duration(const char *what, const char *text, uint64_t least,
 		      uint64_t most);
-/* Durations from @least to 3650d, as in @example, stored in @ladder's nbans and ban. */
+/* A list of durations from @least to 3650d, as in @example, stored in nbans and ban of @ladder. */
 void arg_ladder(const char *what, const char *text, uint64_t least,
 		const char *example, struct weir_limiter_config *ladder);
 uint32_t arg_mode(const char *text);
 uint32_t arg_group(const char *text);
 const char *arg_name(const char *kind, const char *name);
 
-/* NAME or USER/NAME of an object: its name, and the owner, or WEIR_OWNER_DEFAULT. */
+/* Split NAME or USER/NAME. Return: the name. *@owner: the owner, or WEIR_OWNER_DEFAULT. */
 const char *arg_owned(const char *kind, const char *text, uint32_t *owner);
 
-/* The same where libweir takes it apart: dies if it is none. */
+/* Die unless @text is a valid NAME or USER/NAME. libweir splits it later. */
 void arg_object(const char *kind, const char *text);
 
-/* A user's number as text, good until the next call. */
+/* A user's number as text; valid until the next call. */
 const char *user_number(uint32_t uid);
 
-/* A user's name, or the number of one that has none; good until the next call. */
+/* A user's name, or the number if there is no name; valid until the next call. */
 const char *user_name(uint32_t uid);
 
-/* NAME of one's own object, USER/NAME of another's; good until the next call. */
+/* NAME for an object of the caller, USER/NAME for another owner's; valid until the next call. */
 const char *full_name_of(uint32_t owner, const char *name);
 const char *full_name(const struct weir_object_info *info);
 
@@ -160,16 +163,16 @@ int complete(int count, char **words);
 /* "weir: ..." on standard error, exit status 2 */
 void die(const char *format, ...)
 	__attribute__((format(printf, 1, 2), noreturn));
-/* The same, with a hint at --help of the command that was typed, if any. */
+/* Like die(), with a hint at --help of the command that was given, if any. */
 void die_usage(const struct args *args, const char *format, ...)
 	__attribute__((format(printf, 2, 3), noreturn));
 /* "weir: limiter 'login': no such object", from errno */
 void die_object(const char *kind, const char *name)
 	__attribute__((noreturn));
-/* The same after a failed create. */
+/* Like die_object(), after a failed create. */
 void die_create(const char *kind, const char *name)
 	__attribute__((noreturn));
-/* The same after a failed open: names the missing right. */
+/* Like die_object(), after a failed open. Names the missing right. */
 void die_open(const char *kind, const char *name, unsigned int rights)
 	__attribute__((noreturn));
 /* "weir: gate 'db': ..." or "weir: gate 'db': key 'bob': ..."; does not exit */
@@ -180,11 +183,11 @@ int say_cannot_run(const char *command, int error);
 /* "weir: limiter 'login': key 'bob': ..." , from errno */
 void die_key(const char *name, const struct weir_key *key)
 	__attribute__((noreturn));
-/* The same message, but does not exit: the answer is no. */
+/* Print the same message, but do not exit: the answer is "no". */
 void say_absent(const char *name, const struct weir_key *key,
 		const char *what);
 
-/* @text made safe for a message; valid until exit */
+/* @text made safe for a message; valid until the process exits. */
 const char *printable(const char *text);
 
 /* The message for an errno of the kernel. */
@@ -200,7 +203,7 @@ enum colour { PLAIN, BOLD, GREEN, YELLOW, RED };
 void output_begin(void);
 int output_end(int status);
 void output_flush(void);
-/* Flush, and undo output_begin() before the process executes another program. */
+/* Flush, and undo output_begin(), before the process executes another program. */
 void output_leave(void);
 const char *colour(enum colour colour);
 
@@ -216,7 +219,7 @@ void json_add(json_t *object, const char *name, json_t *value);
 /* @name, and @name_hex if the bytes are not UTF-8 */
 void json_add_bytes(json_t *object, const char *name, const void *bytes,
 		    size_t length);
-/* "key", in the same way */
+/* The same for "key". */
 void json_add_key(json_t *object, const struct weir_key *key);
 
 #define HUMANE_MAX 32
@@ -228,7 +231,7 @@ const char *key_show(const struct weir_key *key, char *buffer);
 
 /* ---- create_options.c: options of create, for every kind -------------------------------- */
 
-/* Each for a row of the table: { .name = MODE_OPTION } */
+/* Each is for a row of the table: { .name = MODE_OPTION } */
 #define MODE_OPTION "--mode", .value = "MODE", \
 	.help = "octal permissions, as of a file: r (observe), w (use) and x (see which keys there are); most commands need r and w. Only the owner and root may administer. Default 0760"
 #define GROUP_OPTION "--group", .value = "GROUP", \
@@ -236,13 +239,13 @@ const char *key_show(const struct weir_key *key, char *buffer);
 #define EXISTING_OK_OPTION(kind) "--existing-ok", \
 	.help = "succeed without a change if a " kind " of that name exists"
 
-/* The common options of a create, for the first operand's name; exits if one is wrong. */
+/* The common options of create, and the name in the first operand. Exits if one is wrong. */
 struct weir_create create_take(const struct args *args, enum weir_kind kind,
 			       const void *config);
-/* Parse them and create the object. Return: the exit status. */
+/* Parse the common options and create the object. Return: the exit status. */
 int create_object(const struct args *args, enum weir_kind kind, const void *config);
 
-/* If the object existed already, say so, and name its owner. */
+/* If the object existed already, print that and its owner. */
 void say_existed(const struct args *args, const struct weir_create *create);
 
 /* ---- key_config.c: the key type of an object ---------------------------------------------- */
@@ -261,7 +264,7 @@ struct key_choice {
 
 struct key_choice key_choose(const struct args *args, uint64_t max_keys);
 
-/* Its parts; options that are not given change nothing. */
+/* The options of key_choose() one by one. Without the option the value is @otherwise, or stays. */
 uint32_t key_type_take(const struct args *args, uint32_t otherwise);
 uint64_t max_keys_take(const struct args *args, uint64_t otherwise);
 void key_prefix_take(const struct args *args, uint8_t *prefix4, uint8_t *prefix6);
@@ -276,7 +279,7 @@ void json_add_key_config(json_t *json, const struct key_choice *keys,
 /* "keys       ip/24,56, 0 of 100 in use", without a newline */
 void key_config_print(const struct key_choice *keys, uint64_t used, uint64_t max_keys);
 
-/* ---- answer.c: keys and limiters, for all that have keys ------------------------------- */
+/* ---- answer.c: keys, and answers of limiters -------------------------------------------- */
 
 struct weir_limiter *limiter_open(struct weir *weir, const char *name,
 				  unsigned int rights);
@@ -286,7 +289,7 @@ struct weir_limiter *limiter_open(struct weir *weir, const char *name,
  */
 int key_take(struct weir_limiter *limiter, int count, char **operands,
 	     struct weir_key *key);
-/* All remaining operands must be the key; NULL if there is none. */
+/* All remaining operands must be the key. NULL: the object has no keys. */
 void key_only(const struct args *args, struct weir_limiter *limiter,
 	      struct weir_key *key);
 /* Parse a key; exits if it is invalid. */
@@ -301,14 +304,17 @@ void key_operands(struct weir_key *key, const char *kind, const char *name, int 
  * memory.
  */
 struct key_filter {
-	const char *text;	/* as typed; NULL: all keys */
+	const char *text;	/* the value of the option; NULL: all keys */
 	unsigned int type;
 	unsigned int length;	/* bytes of @text, or of an address in @block */
 	unsigned int bits;	/* leading bits of an address that must equal those of the block */
 	struct weir_rule block;
 };
 
-/* Complete a filter whose text is set, for keys of @keys; exits if it is invalid. */
+/*
+ * Complete a filter whose text is set, for an object with keys of type @keys. Exits if the text is
+ * invalid.
+ */
 void key_filter_take(struct key_filter *filter, const char *kind, const char *name,
 		     const struct key_choice *keys);
 bool key_filter_has(const struct key_filter *filter, const struct weir_key *key);
@@ -316,9 +322,9 @@ bool key_filter_has(const struct key_filter *filter, const struct weir_key *key)
 json_t *answer_json(const char *name, const struct weir_key *key,
 		    const struct weir_answer *answer);
 void answer_print(const struct weir_answer *answer, bool by_this);
-/* The verdict without shadow mode. */
+/* The verdict as it would be without shadow mode. */
 unsigned int answer_unshadowed(const struct weir_answer *answer);
-/* Die if @cost is more than the limit, so that no wait would help. */
+/* Die if @cost is above the limit: waiting would never help. */
 void cost_check(const char *name, const struct weir_answer *answer, uint64_t cost);
 /* Check (with --wait, if given) or peek, and print the answer. Return: the exit status. */
 int check_run(const struct args *args, struct weir_limiter *limiter,
@@ -364,14 +370,14 @@ int limiter_strike_run(const struct args *args);
 int limiter_forgive_run(const struct args *args);
 int limiter_forget_run(const struct args *args);
 
-/* Print the answer that the next check of a key would get, and why. */
+/* Print the answer that the next check of a key would get, and the reason. */
 void why_run(const struct args *args, struct weir_limiter *limiter);
 
 /* List the keys of a limiter; @prefix NULL: all keys; @top 0: all, unordered. */
 int keys_list(const struct args *args, const char *name, bool banned,
 	      const char *prefix, uint64_t top);
 
-/* ---- breaker.c, and breaker_config.c, breaker_show.c, breaker_run.c: pieces of its table - */
+/* ---- breaker.c, breaker_config.c, breaker_show.c, breaker_run.c: parts of its table ------ */
 
 extern const struct option breaker_create_options[], breaker_run_options[];
 
@@ -383,7 +389,7 @@ struct weir_breaker *breaker_open(struct weir *weir, const char *name,
 				  unsigned int rights);
 /* "weir: breaker 'db': key 'bob': ...", from errno; does not exit */
 void say_breaker(const char *name, const struct weir_key *key);
-/* The reason why a call is not admitted. */
+/* The reason for which a call is not admitted. */
 #define REFUSAL_MAX 96
 const char *breaker_refusal(const struct weir_breaker_answer *answer, char *buffer);
 
@@ -427,14 +433,14 @@ void lease_value_take(struct lease_value *value, const char *text);
 int lease_claim_detached(struct lease_question *q);
 
 /*
- * Print the reason, from errno, on standard error. Return: the exit status. @lease: the
- * existing lease
+ * Print the reason, from errno, on standard error. Return: the exit status. @lease: the existing
+ * lease.
  */
 int lease_say(const struct lease_question *q, const struct weir_roster_answer *lease);
-/* The same, or in JSON; if it was done, with @value unless NULL */
+/* Print the outcome, with --json as JSON; on success with @value unless it is NULL. */
 int lease_answer(struct lease_question *q, int ret,
 		 const struct weir_roster_answer *answer, const void *value);
-/* The members of a lease in JSON, without key and value */
+/* Add the members of a lease, without key and value, to a JSON object. */
 void lease_json_add(json_t *json, const struct weir_roster_answer *lease);
 
 #define USER_MAX 48

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Completion: words that are possible at the cursor. The shell script
- * (packaging/completion/weir) runs "weir --complete WORD..."; the last word is the one being
- * typed, and may be empty.
+ * Completion: words that are possible at the cursor. The shell script (packaging/completion/weir)
+ * runs "weir --complete WORD...". The last word is the one being typed, and may be empty.
  */
 
 #include <stdio.h>
@@ -63,7 +62,7 @@ static void offer_fields(const char *name, const char *typed)
 	weir_close(weir);
 }
 
-/* Offer words for operand @index; @first is the first operand, a name. */
+/* Offer words for operand number @index. @first is the first operand, a name. */
 static void offer_operand(const struct command *command, int index,
 			  const char *first, const char *typed)
 {
@@ -106,7 +105,7 @@ static void offer_options(const struct command *command, const char *typed)
 	offer(help_option.name, typed);
 }
 
-/* The option that takes its value from the word after @word, or NULL. */
+/* The option that the value after @word belongs to, or NULL. */
 static const struct option *option_of(const struct command *command,
 				      const char *word)
 {

@@ -75,7 +75,7 @@ static int delete_run(const struct args *args)
 
 /* ---- add -------------------------------------------------------------------- */
 
-/* FIELD=N: the field's index, and the amount */
+/* Parse FIELD=N. Return: the index of the field; *@amount: N. */
 static unsigned int pair_take(struct weir_counter *counter, const char *name,
 			      const char *pair, int64_t *amount)
 {
@@ -97,7 +97,7 @@ static unsigned int pair_take(struct weir_counter *counter, const char *name,
 	return (unsigned int)index;
 }
 
-/* Pairs may have any order; the call needs the amounts in the order of the fields. */
+/* Pairs may be in any order; the call needs the amounts in the order of the fields. */
 static int add_pairs(struct weir_counter *counter, const char *name,
 		     int count, char **pairs)
 {
@@ -129,7 +129,7 @@ static int add_run(const struct args *args)
 	struct weir_counter *counter;
 	int ret;
 
-	/* OBSERVE is needed for the names of the fields. */
+	/* OBSERVE is needed for the names of fields */
 	counter = counter_open(weir, name, WEIR_RIGHT_OBSERVE | WEIR_RIGHT_USE);
 	if (weir_counter_type(counter) == WEIR_COUNTER_SEQUENCE)
 		die("counter '%s': is a sequence: 'weir counter next' counts it",

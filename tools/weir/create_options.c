@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The options of create that all kinds share. */
+/* The options of create that objects of all kinds have. */
 
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 
 #include "cli.h"
 
-/* Keys are people's addresses and names: the group may see them if it is let. */
+/* keys can be addresses and names of people: the group sees them only if --mode permits it */
 #define DEFAULT_MODE 0760
 
 struct weir_create create_take(const struct args *args, enum weir_kind kind,

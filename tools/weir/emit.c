@@ -7,7 +7,10 @@
 
 #include "cli.h"
 
-/* The bytes of a record or a line, and room for one more to detect a longer one. */
+/*
+ * The bytes of a record or of a line, with room for one byte more to detect a line that is too
+ * long.
+ */
 struct record {
 	char bytes[WEIR_RECORD_MAX + 1];
 	size_t length;
@@ -30,7 +33,7 @@ static void record_emit(struct weir *weir, const char *tag,
 		die("cannot emit: %s", reason(errno));
 }
 
-/* Emit each line as soon as it is read: the next line may depend on it. */
+/* Emit each line as soon as it is read, because the next line may depend on it. */
 static void emit_lines(struct weir *weir, const char *tag)
 {
 	struct record record = { .length = 0 };

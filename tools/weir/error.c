@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Errors: one line on standard error that names the cause, and exit status 2. */
+/* Errors: one line on standard error with the cause, and exit status 2. */
 
 #include <errno.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 
 static void say(const char *format, va_list list)
 {
-	/* Output printed before the error must appear before it on a terminal. */
+	/* output printed before the error must appear before it on a terminal */
 	fflush(stdout);
 	fputs("weir: ", stderr);
 	vfprintf(stderr, format, list);
@@ -99,7 +99,7 @@ void die_object(const char *kind, const char *name)
 
 void die_create(const char *kind, const char *name)
 {
-	/* The call needs no rights, and the file is open for writing. */
+	/* the call needs no rights, and the file is open for writing */
 	if (errno == EACCES && strchr(name, '/'))
 		die("%s '%s': permission denied: only root creates for another user",
 		    kind, printable(name));
@@ -161,7 +161,7 @@ int say_cannot_run(const char *command, int error)
 
 void die_key(const char *name, const struct weir_key *key)
 {
-	/* For a key, these two have another meaning than for an object. */
+	/* these two errors have another meaning for a key than for an object */
 	if (errno == ENOSPC)
 		say_key("limiter", name, key, "no room for a new key");
 	else if (errno == ENOENT)

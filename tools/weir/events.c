@@ -41,7 +41,7 @@ static void record_json(json_t *json, const struct weir_event *event,
 	json_print_line(json);
 }
 
-/* The reason for a lost lease, as one of two words. */
+/* The reason for which a lease was lost, as one of two phrases. */
 static const char *lost_reason(const struct weir_event *event, const char *holder,
 			       const char *expired)
 {
@@ -116,7 +116,7 @@ static void event_json(const struct weir_event *event)
 	json_print_line(json);
 }
 
-/* Event times are relative to boot; print the wall clock. */
+/* Event times are relative to boot. Print them by the wall clock. */
 static void print_time(uint64_t boottime)
 {
 	struct timespec boot, real;
@@ -145,7 +145,7 @@ static void print_user(uint64_t uid)
 		printf(" by user %llu", (unsigned long long)uid);
 }
 
-/* The text of a record is untrusted: escape it as keys are. */
+/* The text of a record is untrusted. Escape it in the way of keys. */
 static void print_record(const struct weir_event *event)
 {
 	char shown[KEY_ROOM];
@@ -246,7 +246,7 @@ static void event_text(const struct weir_event *event)
 	putchar('\n');
 }
 
-/* Print the events that exist now. */
+/* Print the events that the kernel keeps now. */
 static void print_present(const struct args *args, struct weir_events *events)
 {
 	const struct weir_event *event;
@@ -266,8 +266,8 @@ static void print_present(const struct args *args, struct weir_events *events)
 }
 
 /*
- * A descriptor for the signals that end --follow. With a handler, a signal that arrives just
- * before poll() would be missed. Signals that the caller ignores (nohup) stay ignored.
+ * A descriptor for the signals that end --follow. A handler would miss a signal that arrives just
+ * before poll(). Signals that the caller ignores (nohup) stay ignored.
  */
 static int end_signals_open(void)
 {
@@ -288,7 +288,7 @@ static int end_signals_open(void)
 	return fd;
 }
 
-/* A pipe that was closed by its reader is noticed at once, not at the next event. */
+/* The loop ends as soon as the reader of the output closes the pipe. */
 static void follow(const struct args *args, struct weir_events *events)
 {
 	struct pollfd files[3] = {
@@ -320,7 +320,7 @@ static int events_run(const struct args *args)
 
 	if (start)
 		from = arg_u64("--from", start, 0, INT64_MAX);
-	/* For its error message, if there is no device. */
+	/* its error message is printed if there is no device */
 	weir_close(client_open(WEIR_OPEN_READONLY));
 	events = weir_events_open(user, from);
 	if (!events && user && errno == ENOENT)

@@ -9,7 +9,7 @@
 
 #include "cli.h"
 
-#define HIGH_DESCRIPTOR	100	/* beyond the numbers that a command uses for its own files */
+#define HIGH_DESCRIPTOR	100	/* above the numbers that commands use for their own files */
 
 static struct weir_gate *gate_open(struct weir *weir, const char *name,
 				   unsigned int rights)
@@ -212,8 +212,8 @@ static int show_run(const struct args *args)
 /* ---- run --------------------------------------------------------------------- */
 
 /*
- * Acquire the permits. Return: true if they are ours; otherwise the reason was printed, and
- * *@status is set.
+ * Acquire the permits. Return: true on success; otherwise the reason was printed, and *@status is
+ * the exit status.
  */
 static bool enter(const struct args *args, struct weir_gate *gate,
 		  const struct weir_key *key, int *status)
@@ -245,9 +245,9 @@ static bool enter(const struct args *args, struct weir_gate *gate,
 }
 
 /*
- * The permit lives as long as the open file. A descriptor stays open in the command, out of
- * the way of the numbers that scripts choose for their own; processes that the command
- * leaves behind keep it too, as they keep a lock of flock(1).
+ * The permits belong to the open file. The command inherits a descriptor of it, with a number above
+ * those that scripts choose for their own files. Processes that the command leaves behind inherit
+ * it too and keep the permits, as they keep a lock of flock(1).
  */
 static void keep_open(const struct weir *weir)
 {
@@ -256,7 +256,7 @@ static void keep_open(const struct weir *weir)
 		die("cannot keep " WEIR_DEVICE " open: %s", strerror(errno));
 }
 
-/* The inherited file keeps the permit, and has no rights: the command gains no access. */
+/* The inherited file keeps the permits, but has no rights: the command gains no access. */
 static void give_up_powers(struct weir *weir, struct weir_gate *gate)
 {
 	if (weir_restrict(weir, WEIR_RESTRICT_ALL) < 0 ||

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Help: the table as text. */
+/* Help: the table printed as text. */
 
 #include <stdio.h>
 #include <string.h>
@@ -31,7 +31,7 @@ void usage_line(char *buffer, size_t size, const struct object *object,
 		const struct command *command)
 {
 	const struct option *option = command->options;
-	/* options cannot come after this, because it belongs to another command */
+	/* no options can follow this, because it belongs to another command */
 	const char *last = command_begin(command->operands);
 	bool optional = command->prints;
 	size_t used;
@@ -58,7 +58,7 @@ void usage_line(char *buffer, size_t size, const struct object *object,
 		snprintf(buffer + used, size - used, "%s", last);
 }
 
-/* Print words from @column on; further lines are indented to it. */
+/* Print words from @column on. Further lines are indented to that column. */
 static void wrap(const char *text, int column)
 {
 	int at = column;

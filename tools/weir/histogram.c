@@ -10,7 +10,7 @@
 
 /* ---- observe ---------------------------------------------------------------- */
 
-/* Values that are collected for one call. */
+/* Values that are collected for one system call. */
 struct observing {
 	const char *name;
 	struct weir *weir;
@@ -50,7 +50,7 @@ static void observing_add(struct observing *o, uint64_t value)
 	weir_op_observe(&o->ops[o->pending++], o->counter, value, o->times);
 }
 
-/* Parse one line without its newline: a value, or an error. */
+/* Parse one line without its newline. It must be a value. */
 static void observing_line(struct observing *o, char *line, size_t length)
 {
 	uint64_t value;
@@ -92,7 +92,7 @@ int counter_observe_run(const struct args *args)
 	if (args->count == 2 && !strcmp(args->operands[1], "-")) {
 		observing_input(&o);
 	} else {
-		/* check all values before any is counted */
+		/* check all values before one is counted */
 		for (i = 1; i < args->count; i++)
 			arg_u64("N", args->operands[i], 0, WEIR_HISTOGRAM_VALUE_MAX);
 		for (i = 1; i < args->count; i++)
@@ -111,9 +111,9 @@ const struct option counter_observe_options[] = {
 	{ 0 }
 };
 
-/* ---- what it says ------------------------------------------------------------ */
+/* ---- statistics ---------------------------------------------------------------- */
 
-/* "p99.9": p and a percentage of up to four decimals. */
+/* Parse "p99.9": p and a percentage of up to four decimals. */
 static bool percentile_parse(const char *text, uint32_t *ppm)
 {
 	uint64_t number = 0;
@@ -161,7 +161,7 @@ static bool number_get(const struct weir_histogram *h, const char *field,
 	return true;
 }
 
-/* The same as text and as JSON. */
+/* Get @field as text and as JSON, like number_get(). */
 static bool field_get(const struct weir_histogram *h, const char *field, char *text,
 		      size_t size, json_t **json)
 {

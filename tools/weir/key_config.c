@@ -16,7 +16,7 @@ uint64_t max_keys_take(const struct args *args, uint64_t otherwise)
 	return option_u64(args, "--max-keys", 1, WEIR_KEYS_MAX, otherwise);
 }
 
-/* The number for IPv6 may be omitted. */
+/* the number for IPv6 is optional */
 void key_prefix_take(const struct args *args, uint8_t *prefix4, uint8_t *prefix6)
 {
 	const char *text = args_option(args, "--prefix");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The keys that --prefix selects: those in a block of addresses, or text with this beginning. */
+/* The keys that --prefix selects: addresses in a block, or text with this beginning. */
 
 #include <string.h>
 
@@ -7,7 +7,7 @@
 
 /*
  * A key that was cut to a prefix covers several addresses. It matches if one of them is in the
- * block, so only the bits that key and block both have are compared.
+ * block. So only the bits that both the key and the block have are compared.
  */
 static void block_take(struct key_filter *filter, const struct key_choice *keys)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The keys of a limiter: all or a selection, unordered or the worst first. */
+/* The keys of a limiter: all or a selection, in no order or the worst first. */
 
 #include <errno.h>
 #include <stdio.h>

@@ -56,7 +56,7 @@ const struct option limiter_create_options[] = {
 	{ 0 }
 };
 
-/* Appended to the help of an option: what it keeps of a key's state. */
+/* Appended to the help of an option: what is kept of a key's state */
 #define KEEPS(what) ". Kept: " what
 
 const struct option limiter_set_options[] = {
@@ -107,8 +107,8 @@ static const struct set_bit set_bits[] = {
 };
 
 /*
- * The options that create and set share. Options that are not given change nothing. The callers
- * check whether they fit together.
+ * The options that create and set share. An option that is not given changes nothing. The callers
+ * check whether the options fit together.
  */
 static void config_take(const struct args *args, struct weir_limiter_config *config)
 {
@@ -165,8 +165,8 @@ static void config_check(const struct args *args,
 }
 
 /*
- * Options that are not given change nothing in @config, which has the defaults, or the
- * configuration of LIVE without members that depend on given options.
+ * Options that are not given change nothing in @config. It has the defaults, or the configuration
+ * of LIVE without members that depend on given options.
  */
 static void create_config(const struct args *args,
 			  struct weir_limiter_config *config)
@@ -313,13 +313,13 @@ int limiter_set_run(const struct args *args)
 	struct weir_limiter *limiter;
 	struct weir *weir;
 
-	/* Check the command line before anything is opened. */
+	/* check the command line before anything is opened */
 	set_take(args, &config);
 	if (!mask)
 		die_usage(args, "limiter set: nothing to set");
 	weir = client_open(0);
 	limiter = limiter_open(weir, name, rights);
-	/* Strikes and ladder go together: take the one that is not given from the limiter. */
+	/* the kernel changes strikes and ladder together: read the one that is not given */
 	if (weir_limiter_get_config(limiter, &config) < 0)
 		die_object("limiter", name);
 	set_take(args, &config);

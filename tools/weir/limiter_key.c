@@ -90,7 +90,7 @@ int limiter_strike_run(const struct args *args)
 	return EXIT_YES;
 }
 
-/* Without an entry or a ban there is nothing to do: the answer is no. */
+/* If the key has no entry or no ban, there is nothing to do, and the exit status says so. */
 static int entry_run(const struct args *args, unsigned int rights,
 		     int (*change)(struct weir_limiter *limiter, const struct weir_key *key))
 {

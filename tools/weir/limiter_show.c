@@ -34,10 +34,10 @@ static json_t *word_json(const char *word)
 	return word ? json_string(word) : json_null();
 }
 
-/* The results of a limiter's candidate, if we may observe it. */
+/* The results of a limiter's candidate, if the caller may observe it. */
 struct candidate {
 	const char *name;	/* "": no candidate */
-	bool known;		/* it exists and we may observe it */
+	bool known;		/* the candidate exists, and the caller may observe it */
 	struct weir_limiter_stats stats;
 };
 
@@ -189,7 +189,7 @@ int limiter_show_run(const struct args *args)
 	struct weir_limiter *limiter = limiter_open(weir, name,
 						    WEIR_RIGHT_OBSERVE);
 
-	/* a limiter without keys has one state, which --cost selects */
+	/* a limiter without keys has one state; --cost selects it */
 	if (args->count > 1 || args_option(args, "--cost")) {
 		why_run(args, limiter);
 	} else {

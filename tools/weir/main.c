@@ -6,8 +6,8 @@
 #include "cli.h"
 
 /*
- * If a standard descriptor is closed, /dev/weir could get its number, and output would be
- * written there. Open a placeholder that cannot be used instead.
+ * If a standard descriptor is closed, /dev/weir could get its number, and output would be written
+ * to the device. So open a placeholder in its place.
  */
 static void keep_standard_files(void)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mkman - print weir(1), from the table that also drives --help and completion
+ * mkman - print weir(1) from the table that also drives --help and completion
  *
  * usage: mkman INCLUDE
  *
@@ -85,7 +85,7 @@ static void command(const struct object *object, const struct command *command)
 	fputs(".PP\n", stdout);
 	usage(full);
 	fputs(".RS 4\n", stdout);
-	/* A summary begins in lower case, because --help lists it that way. */
+	/* summaries begin in lower case, for --help */
 	printf("%c", command->summary[0] - 'a' + 'A');
 	roff(command->summary + 1);
 	fputs(".\n", stdout);

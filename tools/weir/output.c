@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Output: text for people, JSON for programs. Failed writes are errors. */
+/* Output: text for people, JSON for programs. A failed write is an error. */
 
 #include <errno.h>
 #include <signal.h>
@@ -20,7 +20,7 @@ void output_begin(void)
 
 	coloured = isatty(STDOUT_FILENO) && !(no_colour && *no_colour) &&
 		   terminal && strcmp(terminal, "dumb");
-	/* A pipe closed by its reader is an error like any other; see output_end(). */
+	/* a pipe closed by its reader is reported like any other failed write; see output_end() */
 	on_pipe = signal(SIGPIPE, SIG_IGN);
 }
 
@@ -28,7 +28,7 @@ static void output_failed(void)
 {
 	fprintf(stderr, "weir: cannot write the output: %s\n",
 		strerror(errno));
-	/* Not exit(), which would try to write the rest again. */
+	/* exit() would try to write the rest again */
 	_exit(EXIT_ERROR);
 }
 
@@ -46,7 +46,7 @@ void output_leave(void)
 
 int output_end(int status)
 {
-	errno = EIO;	/* in case an earlier write failed without a check */
+	errno = EIO;	/* an earlier write may have failed without a check */
 	output_flush();
 	return status;
 }
@@ -65,8 +65,8 @@ const char *colour(enum colour wanted)
 }
 
 /*
- * ASCII only: strings can then neither control a terminal nor change the direction of writing,
- * and mean the same in every locale.
+ * ASCII only: then strings cannot control a terminal or change the direction of writing, and mean
+ * the same in every locale.
  */
 #define JSON_FLAGS (JSON_ENSURE_ASCII | JSON_ENCODE_ANY)
 
@@ -104,7 +104,7 @@ void json_array_add(json_t *json)
 	fputs(array_started ? ",\n " : "\n ", stdout);
 	array_started = true;
 	json_write(json, JSON_FLAGS);
-	/* Stop a long list as soon as its reader has gone. */
+	/* stop a long list as soon as its reader has gone */
 	if (ferror(stdout))
 		output_flush();
 }
@@ -115,8 +115,8 @@ void json_array_end(void)
 }
 
 /*
- * The JSON library has signed integers. The only larger number that occurs is WEIR_NEVER,
- * printed as null.
+ * The JSON library has signed integers. The only larger number is WEIR_NEVER, which is printed as
+ * null.
  */
 json_t *json_u64(uint64_t number)
 {
@@ -176,7 +176,7 @@ static uint64_t round_up(uint64_t ns, uint64_t unit)
 	return ns / unit + (ns % unit != 0);
 }
 
-/* "3h12m", or "3h" */
+/* Print "3h12m", or "3h". */
 static void two_units(char *buffer, uint64_t count, unsigned int per,
 		      char large, char small)
 {

@@ -9,7 +9,7 @@
 
 #include "cli.h"
 
-/* Room for a number, or the name of a user, and the name of an object. */
+/* room for the name or number of a user, and the name of an object */
 #define FULL_ROOM	(256 + WEIR_NAME_SIZE)
 
 const char *arg_owned(const char *kind, const char *text, uint32_t *owner)

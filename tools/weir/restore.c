@@ -14,12 +14,12 @@
 #include "cli.h"
 #include "state.h"
 
-/* The longest file that is read; 50 million keys take about half of it. */
+/* the longest file that is read; 50 million keys take about half of it */
 #define SAVED_MAX (8ULL << 30)
 
 /**
- * struct saved - a file, read into memory of our own, so that what was checked is
- * what is restored, whatever happens to the file meanwhile
+ * struct saved - a private copy of a file, so that the data that was checked is restored even if
+ * the file changes meanwhile
  */
 struct saved {
 	const char *name;
@@ -33,7 +33,7 @@ static void refuse_damaged(const struct saved *file, const char *how)
 	    file->name, how);
 }
 
-/* Read as much as the file had when it was opened; a shorter one has lost its end. */
+/* Read the file. If it has become shorter since it was opened, its end is missing. */
 static void saved_read(struct saved *file)
 {
 	int fd = open(file->name, O_RDONLY | O_CLOEXEC);
@@ -88,10 +88,10 @@ static const void *payload(const struct state_section *section)
 	return section + 1;
 }
 
-/* Bytes of the oldest configuration; a newer tool may have saved more. */
+/* size of the oldest configuration; a newer tool may have saved more members */
 #define CONFIG_MIN offsetof(struct weir_limiter_config, ban_jitter)
 
-/* Get a limiter's configuration; members newer than the file become 0. */
+/* Get a limiter's configuration. Members that the file does not have become 0. */
 static bool config_get(const struct state_section *section,
 		       struct weir_limiter_config *config)
 {
@@ -109,7 +109,7 @@ static bool config_get(const struct state_section *section,
 	return true;
 }
 
-/* Bytes of a counter's section after its head. */
+/* Size of a counter's section without its head. */
 static size_t counter_room(const struct state_object *head)
 {
 	if (head->type == WEIR_COUNTER_HISTOGRAM)
@@ -117,7 +117,7 @@ static size_t counter_room(const struct state_object *head)
 	return head->nfields * (WEIR_NAME_SIZE + sizeof(int64_t));
 }
 
-/* Bytes of the configuration, if the section has nothing else; else 0. */
+/* Size of the configuration if the section has nothing else, otherwise 0. */
 static size_t config_alone(const struct state_section *section)
 {
 	switch (section->type) {
@@ -132,7 +132,7 @@ static size_t config_alone(const struct state_section *section)
 	}
 }
 
-/* Check that an object's section is complete and its name valid. */
+/* Check that an object's section is complete and that its name is valid. */
 static void object_check(const struct saved *file,
 			 const struct state_section *section)
 {
@@ -155,7 +155,7 @@ static void object_check(const struct saved *file,
 		refuse_damaged(file, "an object is incomplete");
 }
 
-/* Check the whole file before anything is created. Returns the number of objects. */
+/* Check the whole file before anything is created. Return: the number of objects. */
 static unsigned int check(const struct saved *file)
 {
 	const struct state_head *head = (const void *)file->bytes;
@@ -206,13 +206,13 @@ static enum weir_kind kind_of(const struct state_section *section)
 	}
 }
 
-/* The object's name in the namespace that it goes into: its owner's, or the caller's. */
+/* The name by which the object is created: USER/NAME for its owner, or NAME for the caller. */
 static const char *owned_name(const struct state_object *head)
 {
 	return full_name_of(geteuid() ? geteuid() : head->uid, head->name);
 }
 
-/* False: an object of that name exists. */
+/* Return: false if an object with that name exists. */
 static bool create(struct weir *weir, enum weir_kind kind,
 		   const struct state_object *head, const void *config)
 {
@@ -231,7 +231,7 @@ static bool create(struct weir *weir, enum weir_kind kind,
 	return false;
 }
 
-/* NULL: it exists. */
+/* Return: NULL if an object with that name exists. */
 static struct weir_limiter *restore_limiter(struct weir *weir,
 					    const struct state_section *section)
 {
@@ -240,7 +240,7 @@ static struct weir_limiter *restore_limiter(struct weir *weir,
 	struct weir_limiter *limiter;
 
 	config_get(section, &config);
-	/* the candidate may not exist yet: see restore_candidate() */
+	/* the candidate may not exist yet; see restore_candidate() */
 	memset(config.candidate, 0, sizeof(config.candidate));
 	if (!create(weir, WEIR_KIND_LIMITER, head, &config))
 		return NULL;
@@ -251,7 +251,7 @@ static struct weir_limiter *restore_limiter(struct weir *weir,
 	return limiter;
 }
 
-/* Link a limiter with its candidate again; call when all limiters exist. */
+/* Connect a limiter with its candidate again. All limiters must exist by now. */
 static void restore_candidate(struct weir *weir, const struct state_section *section)
 {
 	const struct state_object *head = payload(section);
@@ -328,7 +328,7 @@ static bool restore_counter(struct weir *weir,
 	return restore_fields(weir, head);
 }
 
-/* A gate, a breaker or a roster. */
+/* Restore a gate, a breaker or a roster. */
 static bool restore_config(struct weir *weir, const struct state_section *section)
 {
 	const struct state_object *head = payload(section);
@@ -364,7 +364,7 @@ static void restore_part(struct weir_limiter *limiter,
 		die_object("limiter", name);
 }
 
-/* Delete an object that this restore made. */
+/* Delete an object that this process created. */
 static void delete(struct weir *weir, const struct state_section *section)
 {
 	const char *name = owned_name(payload(section));
@@ -402,11 +402,11 @@ static void delete(struct weir *weir, const struct state_section *section)
 }
 
 /**
- * struct restoring - a restore under way
- * @made: sections of the objects made
- * @nmade: their number
- * @limiter: the last object, if it is a limiter that was made; what follows is its
- * @name: its name
+ * struct restoring - the state of a restore
+ * @made: sections of the objects created so far
+ * @nmade: number of objects created so far
+ * @limiter: the last object, if it is a limiter that was created; its rules and keys follow
+ * @name: name of @limiter
  */
 struct restoring {
 	struct weir *weir;
@@ -416,7 +416,7 @@ struct restoring {
 	const char *name;
 };
 
-/* @section's object exists: delete what was made, and say why. */
+/* The object of @section exists: delete the objects created so far, and report this. */
 static void refuse_existing(struct restoring *r, const struct state_section *section)
 {
 	const struct state_object *head = payload(section);
@@ -427,7 +427,7 @@ static void refuse_existing(struct restoring *r, const struct state_section *sec
 	    weir_kind_name((int)kind_of(section)), head->name);
 }
 
-/* Make an object, and load what its own section has; false: it exists. */
+/* Create an object, and load what its own section has. Return: false if the object exists. */
 static bool restore_one(struct restoring *r, const struct state_section *section)
 {
 	weir_limiter_close(r->limiter);
@@ -442,7 +442,7 @@ static bool restore_one(struct restoring *r, const struct state_section *section
 	return restore_counter(r->weir, section);
 }
 
-/* Restore the @count objects of a file, one by one; returns how many were made. */
+/* Restore the @count objects of a file, one by one. Return: how many were created. */
 static unsigned int restore(struct weir *weir, const struct saved *file,
 			    unsigned int count, bool existing_ok)
 {

@@ -30,7 +30,7 @@ uint64_t roster_ttl(const struct args *args)
 
 /* ---- create, delete ---------------------------------------------------------- */
 
-/* Text keys are the default. */
+/* keys are text by default */
 static void keys_take(const struct args *args, struct weir_roster_config *config)
 {
 	struct key_choice keys = key_choose(args, 0);

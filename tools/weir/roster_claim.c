@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* weir roster claim: a lease, and a command that runs while the lease lasts */
+/* weir roster claim: make a lease, and run a command while the lease lasts */
 
 #include <errno.h>
 #include <signal.h>
@@ -10,17 +10,17 @@
 #include "child.h"
 #include "cli.h"
 
-#define RENEWALS	3		/* renewals during one TTL */
-#define AT_ONCE		1000000		/* ns; no more often than this */
+#define RENEWALS	3		/* renewals in one TTL */
+#define AT_ONCE		1000000		/* ns; the shortest time between renewals */
 
 /**
  * struct held - the lease, while the command runs
  * @q: the roster and the key
  * @ttl: as given on the command line
- * @version: last known version
- * @on_loss: signal for the command when the lease is lost; 0: none
+ * @version: the last version known
+ * @on_loss: signal that the command gets when the lease is lost; 0: none
  * @child: the command; 0: not running
- * @lost: the lease is lost, and that was reported
+ * @lost: the lease is lost, and this was reported
  */
 struct held {
 	const struct lease_question *q;
@@ -31,7 +31,7 @@ struct held {
 	bool lost;
 };
 
-/* A signal by its name, with or without SIG; 0: ignore. */
+/* A signal by name, with or without SIG. Return: 0 for "ignore". */
 static int on_loss_take(const struct args *args)
 {
 	const char *text = args_option(args, "--on-loss"), *name = text, *known;
@@ -71,9 +71,9 @@ static void say_lost(struct held *held, const struct weir_roster_answer *answer)
 }
 
 /*
- * Touch or remove our lease by its version. Without the version, a detached lease that another
- * process made after ours was lost would be taken for ours. If a process (the command, for
- * example) has given our lease a new value, it has a new version; then retry with that.
+ * Touch or remove the lease by its version. Without the version, the lease of another process, made
+ * after this one was lost, could be taken for this one. If a process (the command, for example) has
+ * set a new value, the lease has a new version; then try again with that version.
  */
 static bool held_do(struct held *held, bool end, struct weir_roster_answer *answer)
 {
@@ -94,7 +94,7 @@ static bool held_do(struct held *held, bool end, struct weir_roster_answer *answ
 	return false;
 }
 
-/* ns until a lease with @left ns to go must be renewed; 0: never. */
+/* Time in ns after which a lease with @left ns must be renewed; 0: never. */
 static uint64_t renew_after(uint64_t left)
 {
 	if (left == WEIR_NEVER)
@@ -111,9 +111,9 @@ static uint64_t renew(void *arg)
 }
 
 /*
- * Run the command under the lease. Return: the exit status; if a signal ended the command, this
- * process ends by the same signal. A lost lease has a status of its own, because the command may
- * have run without the lease.
+ * Run the command while the lease is held. Return: the exit status; if a signal ended the command,
+ * this process ends itself by the same signal. A lost lease has its own status, because the command
+ * may have run without the lease.
  */
 static int held_run(struct held *held, char **command, uint64_t left,
 		    const struct child_signals *signals)
@@ -179,7 +179,7 @@ int roster_claim_run(const struct args *args)
 	lease_ask(&q, args, args->before, 0, WEIR_RIGHT_USE);
 	if (!args->parted)
 		return lease_claim_detached(&q);
-	/* the operands are the end of argv, which is NULL-terminated */
+	/* the operands are the end of argv, and argv ends with NULL */
 	status = claim_and_run(&q, args->operands + args->before);
 	weir_roster_close(q.roster);
 	weir_close(q.weir);

@@ -8,9 +8,9 @@
 
 #include "cli.h"
 
-/* ---- what was asked ---------------------------------------------------------- */
+/* ---- arguments ---------------------------------------------------------------- */
 
-/* The key at the front of the operands, if the roster has keys. Return: number of operands used. */
+/* Parse the key, the first operand, if the roster has keys. Return: number of operands used. */
 static int key_front(struct weir_key *key, const char *name, int type, int count,
 		     char **operands)
 {
@@ -84,7 +84,7 @@ static int leave(struct lease_question *q, int status)
 	return status;
 }
 
-/* ---- what came of it --------------------------------------------------------- */
+/* ---- answers ------------------------------------------------------------------ */
 
 const char *user_show(uint32_t uid, char *buffer)
 {
@@ -191,7 +191,7 @@ int lease_answer(struct lease_question *q, int ret,
 	return error ? EXIT_NO : EXIT_YES;
 }
 
-/* The same, and print the present lease. */
+/* Like lease_answer(); on success print the version and the TTL of the lease too. */
 static int finish(struct lease_question *q, int ret,
 		  const struct weir_roster_answer *answer)
 {

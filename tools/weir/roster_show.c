@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* weir roster show, list: configuration and totals, and the leases */
+/* weir roster show, list: configuration, totals and leases */
 
 #include <errno.h>
 #include <stdio.h>

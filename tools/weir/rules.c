@@ -11,13 +11,13 @@
 #define RULE_ROOM 64
 #define LINE_ROOM 256
 
-/* Rules from the command line, to be changed in one step. */
+/* Rules from the command line, which are changed in one step. */
 struct gathered {
 	struct weir_rule *rules;
 	unsigned int count;
 };
 
-/* Suggest the block that has the address @text, if that is all that is wrong with it. */
+/* If only host bits are wrong in @text, suggest the block that contains the address. */
 static void refuse_host_bits(const char *text)
 {
 	char shown[RULE_ROOM], address[RULE_ROOM];
@@ -52,7 +52,7 @@ static void gather(struct gathered *all, const char *text,
 	all->count++;
 }
 
-/* One block on each line; comments begin with #. */
+/* Read one block from each line; comments begin with #. */
 static void gather_input(struct gathered *all, enum weir_rule_action action)
 {
 	char line[LINE_ROOM], *word, *rest;

@@ -21,7 +21,7 @@
 /* The file that is being written. */
 struct saving {
 	const char *name;
-	char *temporary;	/* its name until it is complete */
+	char *temporary;	/* name of the file until it is complete */
 	FILE *file;
 	uLong crc;
 };
@@ -34,7 +34,7 @@ static void unfinished_remove(void)
 		unlink(unfinished->temporary);
 }
 
-/* On a signal: remove the temporary file, and end as if there were no handler. */
+/* On a signal, remove the temporary file, and end as if there were no handler. */
 static void on_signal(int number)
 {
 	unfinished_remove();
@@ -88,7 +88,7 @@ static void save_rules(struct saving *s, struct weir_limiter *limiter,
 		die_object("limiter", name);
 	if (!count)
 		return;
-	/* a rule has 20 bytes; zeros make a multiple of 8 */
+	/* a rule has 20 bytes; pad with zeros to a multiple of 8 */
 	length = ((size_t)count * sizeof(*rules) + 7) / 8 * 8;
 	memset(&rules[count], 0, sizeof(*rules));
 	put_section(s, STATE_RULES, length);
@@ -122,7 +122,7 @@ static void save_limiter(struct saving *s, struct weir *weir,
 	limiter = weir_limiter_open(weir, full_name(info),
 				    WEIR_RIGHT_OBSERVE | WEIR_RIGHT_ADMIN);
 	if (!limiter && errno == ENOENT)
-		return;		/* deleted meanwhile */
+		return;		/* another process has deleted it */
 	if (!limiter || weir_limiter_get_config(limiter, &config) < 0)
 		die_object("limiter", full_name(info));
 	put_section(s, STATE_LIMITER, sizeof(head) + sizeof(config));
@@ -185,7 +185,7 @@ static void save_counter(struct saving *s, struct weir *weir,
 	weir_counter_close(counter);
 }
 
-/* Only the configuration: permits belong to processes. */
+/* Save the configuration only: permits belong to processes. */
 static void save_gate(struct saving *s, struct weir *weir,
 		      const struct weir_object_info *info)
 {
@@ -204,7 +204,7 @@ static void save_gate(struct saving *s, struct weir *weir,
 	weir_gate_close(gate);
 }
 
-/* Only the configuration: failures are short-lived, and probes belong to processes. */
+/* Save the configuration only: failures are short-lived, and probes belong to processes. */
 static void save_breaker(struct saving *s, struct weir *weir,
 			 const struct weir_object_info *info)
 {
@@ -223,7 +223,7 @@ static void save_breaker(struct saving *s, struct weir *weir,
 	weir_breaker_close(breaker);
 }
 
-/* Only the configuration: leases belong to processes, and detached ones are short-lived. */
+/* Save the configuration only: leases belong to processes, and detached ones are short-lived. */
 static void save_roster(struct saving *s, struct weir *weir,
 			const struct weir_object_info *info)
 {
@@ -267,7 +267,7 @@ static void begin(struct saving *s)
 	put(s, &head, sizeof(head));
 }
 
-/* Rename the file only after all of it is on disk. */
+/* Rename the file after all of it is on disk. */
 static void finish(struct saving *s)
 {
 	struct state_end end = { 0 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The file format of weir save and weir restore: a head, then sections. The last section marks
- * the end and has a CRC-32 of everything before it. Numbers are in the byte order of the
- * machine; a file of the other byte order is refused.
+ * The file format of weir save and weir restore: a head, then sections. The last section marks the
+ * end and has a CRC-32 of everything before it. Numbers have the byte order of the machine; a file
+ * with the other byte order is refused.
  *
  * The section of an object comes first, then its rules, keys (in any number of sections) or
  * values.
@@ -34,7 +34,7 @@ enum state_type {
 	STATE_ROSTER	= 8,	/* struct state_object, struct weir_roster_config */
 };
 
-/* Whether a section begins an object. The sections up to the next one belong to it. */
+/* Whether a section begins an object. The sections up to the next such section belong to it. */
 static inline int state_is_object(uint32_t type)
 {
 	return type == STATE_LIMITER || type == STATE_COUNTER || type == STATE_GATE ||
@@ -42,7 +42,7 @@ static inline int state_is_object(uint32_t type)
 }
 
 /**
- * struct state_section - the head of a section
+ * struct state_section - the header of a section
  * @type: enum state_type
  * @reserved: 0
  * @length: bytes that follow, a multiple of 8
@@ -55,7 +55,7 @@ struct state_section {
 	uint64_t	time;
 };
 
-/* Members that objects of all kinds have. */
+/* Members for objects of all kinds. */
 struct state_object {
 	char		name[WEIR_NAME_SIZE];
 	uint32_t	type;

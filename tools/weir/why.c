@@ -31,7 +31,7 @@ static const char *const why_names[] = {
 	[COST] = "cost",
 };
 
-/* One key, and everything that bears on its next check. */
+/* One key, and everything that decides its next check. */
 struct question {
 	const char *name;
 	struct weir_key key;
@@ -60,7 +60,7 @@ static enum why why_of(const struct weir_answer *answer)
 	return answer->retry_after == WEIR_NEVER ? COST : TOKENS;
 }
 
-/* Strikes that are missing for a ban; 0 if the limiter never bans by strikes. */
+/* Number of strikes that lead to a ban; 0 if the limiter never bans by strikes. */
 static uint32_t strikes_to_ban(const struct question *q)
 {
 	uint32_t most = q->config.strikes, now = q->answer.strikes;
@@ -68,11 +68,11 @@ static uint32_t strikes_to_ban(const struct question *q)
 	/* strikes of an address with a rule are not counted */
 	if (!most || q->answer.flags & WEIR_OUT_RULE)
 		return 0;
-	/* the threshold may have been lowered below the present strikes: then one more bans */
+	/* if the threshold was lowered below the present strikes, one more strike bans */
 	return now < most ? most - now : 1;
 }
 
-/* Length of the next ban, unless the ladder has been reset by then. */
+/* Length of the next ban, unless the ladder is reset before. */
 static uint64_t next_ban(const struct question *q)
 {
 	uint32_t last = q->config.nbans - 1;
@@ -156,7 +156,7 @@ static void print_why(const struct question *q)
 	putchar('\n');
 }
 
-/* The tokens that are left, the time until enough are there, and until all are back. */
+/* Print the tokens that are left, the time until enough come back, and the time until all have. */
 static void print_tokens(const struct question *q)
 {
 	const struct weir_answer *answer = &q->answer;
@@ -169,7 +169,7 @@ static void print_tokens(const struct question *q)
 		       humane(answer->retry_after, text));
 		return;
 	}
-	/* a key that is decided without its entry, or has none, has no tokens to show */
+	/* a key that is decided without its entry, or has no entry, has no tokens to show */
 	if (q->why == ALLOW_RULE || q->why == DENY_RULE || q->why == FULL ||
 	    q->why == UNTRACKED)
 		return;

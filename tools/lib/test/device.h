@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Declarations shared by the files of device_check. */
+/* Declarations that the files of device_check share. */
 #ifndef LIBWEIR_DEVICE_H
 #define LIBWEIR_DEVICE_H
 

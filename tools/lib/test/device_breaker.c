@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Breakers of the library, against a live /dev/weir. */
+/* Breakers of the library, with a live /dev/weir. */
 
 #include <errno.h>
 #include <string.h>
@@ -109,7 +109,7 @@ static void test_breaker_moves(void)
 	   answer.retry_after == WEIR_NEVER, "and for ever");
 	ok(weir_breaker_reset(breaker, &key, &answer) == 0 &&
 	   answer.state == WEIR_CLOSED && !answer.failures, "closed by hand");
-	/* 1 ns is over by the next call */
+	/* the 1 ns has passed by the next call */
 	ok(weir_breaker_trip(breaker, &key, 1, NULL) == 0 &&
 	   weir_breaker_allow(breaker, &key, 0, &answer) == WEIR_ALLOWED &&
 	   answer.probe && answer.state == WEIR_HALF_OPEN, "half-open: a probe");

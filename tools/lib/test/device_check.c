@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The library against a live /dev/weir: functions that the command does not use. Run by
- * tests/cli/library.sh. Gates and breakers have files of their own.
+ * The library with a live /dev/weir: functions that the command does not use. Run by
+ * tests/cli/library.sh. Gates and breakers have their own files.
  */
 
 #include <errno.h>
@@ -449,7 +449,7 @@ static void *spend(void *limiter)
 	return (void *)allowed;
 }
 
-/* Threads share a client and an object. */
+/* Several threads share a client and an object. */
 static void test_threads(void)
 {
 	struct weir_limiter_config config = slow;

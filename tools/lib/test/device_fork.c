@@ -40,7 +40,7 @@ static int in_child(int (*life)(void))
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* It has the handle, under the same number, and nothing that is held. */
+/* The child has the handle under the same number, and holds nothing. */
 static int looks(void)
 {
 	if (held() != 0 || weir_gate_release(gate, NULL, 1, NULL) == 0 || errno != ENOENT)
@@ -52,16 +52,16 @@ static int looks(void)
 	return in_use() == 5 ? 42 : 4;
 }
 
-/* So has a child of that one. */
+/* A child of the child is a client too. */
 static int looks_by_a_child(void)
 {
 	if (weir_gate_try(gate, NULL, 3, NULL) != WEIR_ALLOWED)
 		return 1;
-	/* 3 of the first, 3 of this one, and 2 that the child had */
+	/* 3 held by the first client, 3 by this one, and 2 by its child */
 	return in_child(looks) == 4 && held() == 3 && in_use() == 6 ? 42 : 2;
 }
 
-/* If the client cannot be replaced in the child, it is unusable there (EBADF). */
+/* If the child cannot duplicate the client, calls fail with EBADF in the child. */
 static int has_no_room(void)
 {
 	if (weir_gate_state(gate, NULL, NULL) == 0 || errno != EBADF)
@@ -85,7 +85,7 @@ static int in_child_without_room(void)
 	return ret;
 }
 
-/* A child that lives on keeps nothing of a client that its parent closes. */
+/* A child that outlives its parent does not keep the permits of the parent's client. */
 static void test_survivor(void)
 {
 	struct weir *other = weir_open(0);
@@ -123,7 +123,7 @@ static void test_tags(void)
 	ok(weir_tag_drop(own, 7) == 0 && in_use() == 3, "the tag is dropped");
 }
 
-/* The client first, and a stranger that gets its number. */
+/* Close the client before its object. Another file gets the client's descriptor number. */
 static void test_order(void)
 {
 	struct weir *first = weir_open(0), *second;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Gates of the library, against a live /dev/weir. */
+/* Gates of the library, with a live /dev/weir. */
 
 #include <errno.h>
 #include <poll.h>

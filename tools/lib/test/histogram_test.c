@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Histograms: the library's statistics of a snapshot. */
+/* Histograms: statistics of snapshots. */
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Keys: made, and formatted safely. */
+/* Keys: making them, and formatting them safely. */
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,7 +17,7 @@ static const char *show(const struct weir_key *key)
 	return weir_key_format(key, shown, sizeof(shown)) < 0 ? "?" : shown;
 }
 
-/* @text of @length bytes, formatted. */
+/* Format @text of @length bytes. */
 static const char *show_text(const char *text, size_t length)
 {
 	struct weir_key key;
@@ -51,7 +51,10 @@ static void test_text(void)
 	SHOWS("a\xe2\x80\xae" "b", "a\\xe2\\x80\\xaeb");
 	SHOWS("a\xe2\x80\x8b" "b", "a\\xe2\\x80\\x8bb");
 	SHOWS("\xef\xbb\xbf" "b", "\\xef\\xbb\\xbf" "b");
-	/* not UTF-8: a stray byte, cut short, too long a form, surrogate, too high */
+	/*
+	 * not UTF-8: a stray byte, a truncated character, an overlong form, a surrogate, a number
+	 * too high
+	 */
 	SHOWS("\x80", "\\x80");
 	SHOWS("\xff\xfe", "\\xff\\xfe");
 	SHOWS("\xe2\x82", "\\xe2\\x82");
@@ -83,7 +86,7 @@ static void test_text_room(void)
 	ok(weir_text_format("", 0, tight, 0) == -1, "and not none");
 }
 
-/* The formatted text must identify the key: undo the formatting and compare. */
+/* The formatted text must identify the key: undo the formatting and compare with the key. */
 static size_t undo(const char *from, char *to)
 {
 	size_t length = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Numbers, durations, rates, prefixes, ladders: each valid form, and invalid ones. */
+/* Numbers, durations, rates, prefixes and ladders: each valid form, and invalid ones. */
 
 #include <errno.h>
 #include <string.h>

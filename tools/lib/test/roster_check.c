@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The library's rosters against a live /dev/weir. Run by tests/cli/roster_library.sh. */
+/* Rosters of the library, with a live /dev/weir. Run by tests/cli/roster_library.sh. */
 
 #include <errno.h>
 #include <stdlib.h>
@@ -122,7 +122,7 @@ static void test_versions(struct weir_roster *roster)
 	   "and it ends once");
 }
 
-/* In a child: use a lease of the parent, and a detached one. Return: exit status. */
+/* In a child: use a lease of the parent, and a detached lease. Return: the exit status. */
 static int child_tries(struct weir_roster *roster)
 {
 	struct weir_key key = text("claim"), free_one = text("detached");
@@ -246,7 +246,7 @@ static void test_stats(struct weir_roster *roster)
 	   "no roster any more");
 }
 
-/* Each lease is listed once and whole, with more leases than fit one call to the kernel. */
+/* More leases than one call to the kernel returns: each is listed once and whole. */
 static void test_members(void)
 {
 	const struct weir_roster_config config = {

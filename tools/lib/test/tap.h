@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-/* Weak: one for all files of a program. */
+/* weak, so that all files of a program share one copy */
 int tap_count __attribute__((weak)), tap_failed __attribute__((weak));
 
 #define ok(condition, ...) do {						\
