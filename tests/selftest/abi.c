@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * abi - the rules every ioctl obeys, whatever it does
+ * abi - the rules that every ioctl obeys
  *
- * Each ioctl is one row of a table: how to make a valid call of it, and how to
- * take back what a successful one did. The tests bend the call (its size, its
- * address, the memory it lies in) and see that a refused one changed nothing.
+ * Each ioctl has a row in a table: how to make a valid call, and how to undo its effect. The tests
+ * change one thing about the call (its size, its address, the memory of its struct) and check that
+ * a refused call has changed nothing.
  *
  * Which program covers which errno of the table in <linux/weir.h>:
  *
@@ -61,13 +61,13 @@ _Static_assert(sizeof(struct weir_restrict) == 16, "weir_restrict");
 _Static_assert(WEIR_EVENT_SIZE_MAX == sizeof(struct weir_event) + 256,
 	       "the longest key, padded to 8, fits in the longest record");
 
-/* Big enough for every struct of the ABI with a page of tail. */
+/* enough for every struct of the ABI and a page behind it */
 #define ARG_ROOM	8192
 
 struct world {
 	int fd;
-	__u32 counter, limiter;		/* handles the calls work on */
-	__u32 victim;			/* made for one call: to close, delete */
+	__u32 counter, limiter;		/* handles that the calls use */
+	__u32 victim;			/* made for one call, which closes or deletes it */
 	struct weir_limiter_config config;
 	struct weir_counter_config fields;
 	struct weir_op op;
@@ -369,7 +369,7 @@ FIXTURE_TEARDOWN(abi)
 	free(self->before);
 }
 
-/* A fresh valid call in self->arg; the state that a refusal must leave. */
+/* Make a valid call in self->arg, and store the state that a refusal must not change. */
 static void call_prepare(FIXTURE_DATA(abi) *self)
 {
 	memset(self->arg, 0, ARG_ROOM);
@@ -383,7 +383,7 @@ static void size_write(void *arg, __u32 size)
 	memcpy(arg, &size, sizeof(size));
 }
 
-/* Did the call at @arg leave the world and its own struct alone? */
+/* Whether the call has changed neither its struct at @arg nor anything else. */
 static bool unchanged(FIXTURE_DATA(abi) *self, const void *arg)
 {
 	struct state now = state_get(&self->w);
@@ -433,7 +433,7 @@ TEST_F(abi, longer_with_zeros)
 		EXPECT_EQ(0, call(self->w.fd, self->c->request, self->arg)) {
 			TH_LOG("%u more bytes", more[i]);
 		}
-		/* members that the kernel does not have stay unchanged, or become zero */
+		/* members that the kernel does not know stay unchanged or become zero */
 		for (__u32 b = 0; b < more[i]; b++)
 			ASSERT_EQ(0, self->arg[self->c->size + b]);
 		self->c->undo(&self->w, self->arg);
@@ -493,7 +493,7 @@ TEST_F(abi, straddling_pointer)
 		}
 		EXPECT_TRUE(unchanged(self, NULL));
 	}
-	/* and the whole struct up to the last byte before the edge is fine */
+	/* the whole struct, up to the last byte of the page, is accepted */
 	call_prepare(self);
 	pane_protect(&pane, PROT_NONE);
 	memcpy(pane_before(&pane, self->c->size), self->arg, self->c->size);
@@ -503,7 +503,7 @@ TEST_F(abi, straddling_pointer)
 	pane_free(&pane);
 }
 
-/* Where nothing comes back read-only memory will do; elsewhere it must not. */
+/* A struct that the kernel does not write may be in read-only memory; any other gives EFAULT. */
 TEST_F(abi, read_only_struct)
 {
 	struct pane pane = pane_make();
@@ -521,7 +521,7 @@ TEST_F(abi, read_only_struct)
 	pane_free(&pane);
 }
 
-/* The size lives in the struct, not in the number; nor does a direction. */
+/* The request number has neither a size nor a direction; the size is in the struct. */
 TEST_F(abi, request_with_direction)
 {
 	const unsigned int nr = _IOC_NR(self->c->request);

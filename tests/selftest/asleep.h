@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* asleep - when another task sleeps in a call, for tests of what wakes it */
+/* asleep - whether another task sleeps in a call, for tests of wake-ups */
 #ifndef _WEIR_SELFTEST_ASLEEP_H
 #define _WEIR_SELFTEST_ASLEEP_H
 
@@ -8,7 +8,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-/* Wait until /proc shows repeatedly that the process sleeps in the call. */
+/* Wait until /proc has shown several times in a row that the process sleeps. */
 static inline void until_asleep(pid_t pid)
 {
 	char path[64], state = 0, line[256];
@@ -25,7 +25,7 @@ static inline void until_asleep(pid_t pid)
 	}
 }
 
-/* Times that a thread went to sleep: one more if it was woken for nothing. -1: there is none. */
+/* How often a thread went to sleep. A spurious wake-up adds one. -1: there is no such thread. */
 static inline long sleep_count(pid_t tid)
 {
 	char path[64], line[256];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* ban - strikes, the call in which they become a ban, the ladder, and the way out */
+/* ban - strikes, the call in which they cause a ban, the ladder, and how bans end */
 #include "harness.h"
 
 #include "client.h"
@@ -10,7 +10,7 @@
 
 static const __u64 key = 4711;
 
-/* Three strikes make a ban; it is a day, two days, then four each time. */
+/* Three strikes cause a ban: of one day, then of two days, then of four days each time. */
 FIXTURE(ban) {
 	int fd;
 	__u32 l;
@@ -87,12 +87,12 @@ TEST_F(ban, limited_checks_strike)
 		EXPECT_EQ(0, op.banned_for);
 	}
 	EXPECT_TRUE(totals_are(self, 1, 2, 0, 2, 0));
-	/* the third: banned in that very call, for exactly the first step */
+	/* the third strike: banned in the same call, for exactly the first step */
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_CHECK, 1));
 	EXPECT_TRUE(answers(&op, WEIR_BANNED, WEIR_OUT_BANNED_NOW, 1, 0, 0, 1));
 	EXPECT_EQ(DAY, op.banned_for);
 	EXPECT_TRUE(totals_are(self, 1, 2, 1, 3, 1));
-	/* from then on it is just banned, and collects nothing */
+	/* later checks are answered "banned" and add no strike */
 	for (int i = 0; i < 10; i++) {
 		ASSERT_EQ(0, run(self, &op, WEIR_OP_CHECK, 1));
 		EXPECT_TRUE(answers(&op, WEIR_BANNED, 0, 1, 0, 0, 1));
@@ -102,7 +102,7 @@ TEST_F(ban, limited_checks_strike)
 	EXPECT_TRUE(totals_are(self, 1, 2, 11, 3, 1));
 }
 
-/* A banned check is not charged, and the answer does not pretend it was. */
+/* A check of a banned key is not charged, and the answer shows no charge. */
 TEST_F(ban, charges_nothing)
 {
 	struct weir_op op;
@@ -116,7 +116,7 @@ TEST_F(ban, charges_nothing)
 		EXPECT_TRUE(answers(&op, WEIR_BANNED, 0, 1, 1, 0, 0));
 		EXPECT_EQ(0, op.reset_after);
 	}
-	/* more than it could ever have, banned or not */
+	/* more than the key could ever have, so WEIR_NEVER, whether it is banned or not */
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_CHECK, 2));
 	EXPECT_EQ(WEIR_BANNED, op.verdict);
 	EXPECT_EQ(WEIR_NEVER, op.retry_after);
@@ -140,14 +140,14 @@ TEST_F(ban, explicit_strikes)
 	EXPECT_EQ(DAY, op.banned_for);
 	EXPECT_EQ(0, op.strikes);
 	EXPECT_EQ(1, op.bans);
-	/* under the ban they count in the total alone */
+	/* while the key is banned, strikes count in the total only */
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_STRIKE, 1000));
 	EXPECT_EQ(0, op.out_flags);
 	EXPECT_EQ(0, op.strikes);
 	EXPECT_EQ(1, op.bans);
 	EXPECT_TRUE(lasts("ban", op.banned_for, DAY, self->since));
 	EXPECT_TRUE(totals_are(self, 0, 0, 0, 1003, 1));
-	/* one heavy strike is as good as three */
+	/* one strike of weight 3 equals three strikes */
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_FORGET, 0));
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_STRIKE, 1 << 20));
 	EXPECT_EQ(WEIR_OUT_BANNED_NOW, op.out_flags);
@@ -165,7 +165,7 @@ TEST_F(ban, strikes_and_checks_add_up)
 	EXPECT_TRUE(answers(&op, WEIR_LIMITED, 0, 1, 0, 2, 0));
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_PEEK, 1));
 	EXPECT_TRUE(answers(&op, WEIR_LIMITED, 0, 1, 0, 2, 0));
-	/* a cost above the limit is limited like any other */
+	/* a check with a cost above the limit is answered "limited" */
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_CHECK, 5));
 	EXPECT_TRUE(answers(&op, WEIR_BANNED, WEIR_OUT_BANNED_NOW, 1, 0, 0, 1));
 }
@@ -188,7 +188,7 @@ TEST_F(ban, numbers_out_of_range)
 	EXPECT_EQ(10 * YEAR, op.banned_for);
 }
 
-/* Each crossing climbs a step; a ban that was lifted still counts as one. */
+/* Each ban takes the next step; a ban that was lifted has taken its step too. */
 TEST_F(ban, ladder)
 {
 	static const __u64 wanted[] = { DAY, 2 * DAY, 4 * DAY, 4 * DAY, 4 * DAY };
@@ -211,8 +211,8 @@ TEST_F(ban, ladder)
 }
 
 /*
- * Of 64 keys: each ban at least its step, at most so much longer, and not all of one
- * length: that they were by chance is 1 in (3.6 * 10^12)^63. By hand it is as said.
+ * 64 keys: each ban is at least as long as its step, and at most by the jitter longer. Not all have
+ * the same length; the probability of that is 1 in (3.6 * 10^12)^63. A ban by hand has no jitter.
  */
 TEST_F(ban, jitter)
 {
@@ -244,7 +244,7 @@ TEST_F(ban, jitter)
 	}
 }
 
-/* The longest jitter: reported, saved and restored at full length. */
+/* The longest jitter is reported, saved and restored exactly. */
 TEST_F(ban, jitter_longest)
 {
 	__u64 buffer[64];
@@ -261,7 +261,7 @@ TEST_F(ban, jitter_longest)
 	c->ban_jitter = YEAR;
 	ASSERT_EQ(0, limiter_set(self->fd, self->l,
 				 WEIR_SET_STRIKES | WEIR_SET_BAN_JITTER, c));
-	do {	/* until there is one that is longer by half a year: soon */
+	do {	/* until a jitter is at least half of the maximum */
 		run(self, &op, WEIR_OP_FORGET, 0);
 		ASSERT_EQ(0, run(self, &op, WEIR_OP_STRIKE, 3));
 		length = op.banned_for;
@@ -275,7 +275,7 @@ TEST_F(ban, jitter_longest)
 	ASSERT_EQ(0, call(self->fd, WEIR_IOC_LOAD, &load));
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_PEEK, 1));
 	EXPECT_TRUE(lasts("ban", op.banned_for, length, self->since));
-	/* nothing longer is a record of ours */
+	/* a record with a longer ban is refused */
 	((struct weir_entry_info *)buffer)->banned_for = 11 * YEAR + 1;
 	load.length = dump.length;
 	EXPECT_EQ(-EINVAL, call(self->fd, WEIR_IOC_LOAD, &load));
@@ -294,7 +294,7 @@ TEST_F(ban, forgive)
 	EXPECT_EQ(0, op.out_flags);
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_STRIKE, 1));
 	EXPECT_EQ(DAY, op.banned_for);
-	/* the ban stays, the ladder is forgotten */
+	/* the ban stays, and the ladder is reset */
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_FORGIVE, 0));
 	EXPECT_EQ(0, op.bans);
 	EXPECT_TRUE(lasts("ban", op.banned_for, DAY, self->since));
@@ -341,7 +341,7 @@ TEST_F(ban, forget)
 	EXPECT_TRUE(answers(&op, WEIR_ALLOWED, 0, 1, 0, 0, 0));
 }
 
-/* A ban is made longer, never shorter; only what made it longer laid a ban. */
+/* A ban can be made longer, not shorter. Only a call that makes it longer counts as a ban. */
 TEST_F(ban, the_longest_stands)
 {
 	struct weir_op op;
@@ -360,7 +360,7 @@ TEST_F(ban, the_longest_stands)
 	EXPECT_TRUE(totals_are(self, 0, 0, 0, 0, 2));
 }
 
-/* A ban by hand is no step of the ladder. */
+/* A ban by hand takes no step of the ladder. */
 TEST_F(ban, by_hand_climbs_nothing)
 {
 	struct weir_op op;
@@ -372,7 +372,7 @@ TEST_F(ban, by_hand_climbs_nothing)
 	EXPECT_EQ(1, op.bans);
 }
 
-/* Without a number of strikes nothing is ever banned, and checks do not strike. */
+/* If strikes is 0, nothing is banned, and a refused check is no strike. */
 TEST_F(ban, not_configured)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
@@ -394,7 +394,7 @@ TEST_F(ban, not_configured)
 	EXPECT_TRUE(answers(&op, WEIR_LIMITED, 0, 1, 0, 1000, 0));
 }
 
-/* A live change keeps the strikes counted, and the bans laid. */
+/* A live change keeps the strikes and the bans. */
 TEST_F(ban, set_while_in_use)
 {
 	struct weir_limiter_config config = self->config;
@@ -419,7 +419,7 @@ TEST_F(ban, set_while_in_use)
 	EXPECT_TRUE(lasts("ban", op.banned_for, 7 * DAY, self->since));
 }
 
-/* Wait for a state that time alone brings about; the harness has the deadline. */
+/* Wait until time has ended the ban. The harness has a deadline. */
 static void wait_for_no_ban(FIXTURE_DATA(ban) *self)
 {
 	struct weir_op op;
@@ -430,7 +430,7 @@ static void wait_for_no_ban(FIXTURE_DATA(ban) *self)
 	} while (op.verdict == WEIR_BANNED);
 }
 
-/* Long after a ban the next one starts at the first step again... */
+/* Long after a ban, the next ban takes the first step again... */
 TEST_F(ban, ladder_is_forgotten)
 {
 	struct weir_limiter_config config = self->config;
@@ -445,12 +445,12 @@ TEST_F(ban, ladder_is_forgotten)
 		EXPECT_EQ(MS, op.banned_for);
 		EXPECT_EQ(1, op.bans);
 		wait_for_no_ban(self);
-		/* the nanosecond after the end is a moment of its own */
+		/* wait for a later clock reading: the ladder is forgotten 1 ns after the end */
 		wait_for_no_ban(self);
 	}
 }
 
-/* ... and before that the next ban takes the next step, although the last ban has ended. */
+/* ... before that it takes the next step, although the last ban has ended. */
 TEST_F(ban, ladder_is_remembered)
 {
 	struct weir_limiter_config config = self->config;
@@ -469,7 +469,7 @@ TEST_F(ban, ladder_is_remembered)
 	EXPECT_EQ(2, op.bans);
 }
 
-/* Strikes only decrease, finally to 0. */
+/* Strikes only decrease with time, finally to 0. */
 TEST_F(ban, strikes_fade)
 {
 	struct weir_limiter_config config = self->config;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * batch - many operations in one call give the same results as one call each
+ * batch - operations in one call have the same results as in one call each
  *
- * Two sets of objects get the same operations: one in batches, one in single calls. All results
- * must be equal, for any mix and order of operations and any end of memory.
+ * Two sets of objects get the same operations: one set in batches, the other in single calls. All
+ * results must be equal, for any mix and order of operations, and also if the memory of the batch
+ * ends in an op.
  */
 #include "harness.h"
 
@@ -15,7 +16,7 @@
 
 enum { SUM, SEQUENCE, NUMBERS, TEXTS, OBSERVED, OBJECTS };
 
-/* One set of objects, by handle. */
+/* Handles of one set of objects. */
 struct set {
 	__u32 handle[OBJECTS];
 };
@@ -64,7 +65,7 @@ FIXTURE_TEARDOWN(batch)
 	objects_wipe();
 }
 
-/* An op without its object. */
+/* An op whose object is given by index. */
 struct wish {
 	unsigned int object;
 	struct weir_op op;
@@ -84,7 +85,7 @@ static void wish_limiter(struct wish *w, unsigned int *seed)
 
 	w->op = op_make(opcode, 0, opcode <= WEIR_OP_STRIKE ||
 				   opcode == WEIR_OP_RESERVE);
-	/* a deadline that is over: RESERVE does not wait */
+	/* a deadline that has passed: RESERVE does not wait */
 	w->op.arg = opcode == WEIR_OP_BAN ? DAY : opcode == WEIR_OP_RESERVE;
 	if (w->object == TEXTS)
 		op_key(&w->op, long_keys[key], key % 2 ? 5 : sizeof(long_keys[0]));
@@ -112,7 +113,7 @@ static struct wish wish_make(unsigned int *seed)
 		wish_limiter(&w, seed);
 		break;
 	}
-	switch (rand_r(seed) % 20) {	/* some are wrong */
+	switch (rand_r(seed) % 20) {	/* some ops are invalid */
 	case 0:
 		w.op.opcode = 0xffff;
 		break;
@@ -148,8 +149,8 @@ static bool same(const struct weir_op *a, const struct weir_op *b)
 }
 
 /*
- * The sweep drops entries that equal fresh ones; it may have visited one set and not yet the
- * other. Only these ops show the difference.
+ * The sweep drops entries that equal fresh ones. It may have done so in one set only. Only these
+ * ops show the difference.
  */
 static bool swept(const struct weir_op *a, const struct weir_op *b)
 {
@@ -191,7 +192,7 @@ TEST_F(batch, as_one_by_one)
 	EXPECT_LT(0, bad);
 }
 
-/* A batch ends at the first op that cannot be read or whose result cannot be written. */
+/* A batch ends before the first op that cannot be read or whose result cannot be written. */
 TEST_F(batch, ends_with_the_memory)
 {
 	static const int protections[] = { PROT_NONE, PROT_READ };

@@ -2,8 +2,7 @@
 /*
  * breaker - circuit breakers: configuration, every state change, every errno, holders of probes
  *
- * KUnit (circuit_kunit.c) tests the decisions with a clock of its own; these tests are about
- * the module.
+ * KUnit (circuit_kunit.c) tests the decisions with its own clock; these tests are about the module.
  */
 #include "harness.h"
 
@@ -15,8 +14,8 @@
 
 FIXTURE(breaker) {
 	int fd;
-	__u32 b;		/* plain */
-	__u32 keyed;		/* by number, of at most 3 keys */
+	__u32 b;		/* without keys */
+	__u32 keyed;		/* keys are numbers, at most 3 */
 };
 
 FIXTURE_SETUP(breaker)
@@ -133,7 +132,7 @@ TEST_F(breaker, config_refused)
 	EXPECT_EQ(0, breaker_create(self->fd, OURS "bad", &good, &b));
 }
 
-/* ------------------------------------------------------------ moves */
+/* ------------------------------------------------------------ state changes */
 
 TEST_F(breaker, by_number)
 {
@@ -156,7 +155,7 @@ TEST_F(breaker, by_number)
 	EXPECT_TRUE(looks(&op, WEIR_OPEN, 0, 0, 1));
 	EXPECT_LT(HOUR - 100 * SECOND, op.retry_after);
 	EXPECT_GE(HOUR, op.retry_after);
-	/* open: no call is admitted, and no report counts */
+	/* open: no call is admitted, and reports are late */
 	ASSERT_EQ(0, breaker_run(self->fd, &op, WEIR_OP_ALLOW, self->b, NULL, 0, 0));
 	EXPECT_EQ(WEIR_LIMITED, op.verdict);
 	EXPECT_EQ(WEIR_OPEN, op.state);
@@ -179,14 +178,14 @@ TEST_F(breaker, probe_closes)
 	ticket = op.ticket;
 	op = breaker_look(self->fd, self->b, NULL);
 	EXPECT_TRUE(looks(&op, WEIR_HALF_OPEN, 1, 0, 0));
-	/* one probe, and no more; when that has failed is known */
+	/* one probe is admitted, and no other until its outcome is reported */
 	ASSERT_EQ(0, breaker_run(self->fd, &op, WEIR_OP_ALLOW, self->b, NULL, 0, 0));
 	EXPECT_EQ(WEIR_LIMITED, op.verdict);
 	EXPECT_GE(60 * SECOND, op.retry_after);
 	EXPECT_EQ(0, breaker_report(self->fd, self->b, NULL, ticket, WEIR_CALL_OK));
 	op = breaker_look(self->fd, self->b, NULL);
 	EXPECT_TRUE(looks(&op, WEIR_CLOSED, 0, 0, 0));
-	/* it cannot be reported again */
+	/* a probe cannot be reported twice */
 	EXPECT_EQ(1, breaker_report(self->fd, self->b, NULL, ticket, WEIR_CALL_FAILED));
 }
 
@@ -197,7 +196,7 @@ TEST_F(breaker, probe_reopens)
 	ASSERT_EQ(0, breaker_half_open(self->fd, self->b, NULL));
 	ticket = breaker_allow(self->fd, self->b, NULL);
 	ASSERT_LT(0, ticket);
-	/* withdrawn: another probe may be admitted */
+	/* withdrawn: another probe is admitted */
 	EXPECT_EQ(0, breaker_report(self->fd, self->b, NULL, ticket, WEIR_CALL_WITHDRAWN));
 	EXPECT_EQ(-ENOENT, breaker_report(self->fd, self->b, NULL, ticket, WEIR_CALL_OK));
 	again = breaker_allow(self->fd, self->b, NULL);
@@ -224,7 +223,7 @@ TEST_F(breaker, ladder)
 	EXPECT_EQ(0, breaker_report(self->fd, b, NULL, 0, WEIR_CALL_FAILED));
 	op = breaker_look(self->fd, b, NULL);
 	EXPECT_TRUE(looks(&op, WEIR_HALF_OPEN, 0, 0, 1));
-	/* it closes, and the place on the ladder is kept for a while */
+	/* it closes; the step of the ladder is remembered for some time */
 	ASSERT_LT(0, breaker_allow(self->fd, b, NULL));
 	EXPECT_EQ(0, breaker_report(self->fd, b, NULL, 0, WEIR_CALL_OK));
 	op = breaker_look(self->fd, b, NULL);
@@ -232,7 +231,7 @@ TEST_F(breaker, ladder)
 	EXPECT_EQ(0, breaker_report(self->fd, b, NULL, 0, WEIR_CALL_FAILED));
 	op = breaker_look(self->fd, b, NULL);
 	EXPECT_TRUE(looks(&op, WEIR_HALF_OPEN, 0, 0, 2));
-	/* from half-open a step up */
+	/* a failed probe takes the next step */
 	ASSERT_LT(0, breaker_allow(self->fd, b, NULL));
 	EXPECT_EQ(0, breaker_report(self->fd, b, NULL, 0, WEIR_CALL_FAILED));
 	op = breaker_look(self->fd, b, NULL);
@@ -253,7 +252,7 @@ TEST_F(breaker, trip_and_reset)
 	EXPECT_EQ(WEIR_NONE, op.verdict);
 	EXPECT_TRUE(looks(&op, WEIR_OPEN, 0, 0, 0));
 	EXPECT_EQ(DAY, op.retry_after);
-	/* for longer, never for less */
+	/* it is kept open for longer, never shortened */
 	ASSERT_EQ(0, breaker_run(self->fd, &op, WEIR_OP_TRIP, self->b, NULL, 0, HOUR));
 	EXPECT_EQ(WEIR_LIMITED, op.verdict);
 	EXPECT_LT(HOUR, op.retry_after);
@@ -266,7 +265,7 @@ TEST_F(breaker, trip_and_reset)
 	ASSERT_EQ(0, breaker_run(self->fd, &op, WEIR_OP_RESET, self->b, NULL, 0, 0));
 	EXPECT_TRUE(looks(&op, WEIR_CLOSED, 0, 0, 0));
 	EXPECT_EQ(1, breaker_report(self->fd, self->b, NULL, before, WEIR_CALL_FAILED));
-	/* a call admitted before is late even for a key without an entry */
+	/* a reset makes earlier calls late, also of a key that had no entry */
 	before = breaker_allow(self->fd, self->keyed, &A);
 	ASSERT_EQ(0, breaker_run(self->fd, &op, WEIR_OP_RESET, self->keyed, &A, 0, 0));
 	EXPECT_EQ(1, breaker_report(self->fd, self->keyed, &A, before, WEIR_CALL_FAILED));
@@ -317,7 +316,7 @@ TEST_F(breaker, keys_by_themselves)
 {
 	struct weir_breaker_stats s;
 
-	/* what is well needs no place */
+	/* a key without failures needs no entry */
 	for (__u64 key = 0; key < 100; key++) {
 		EXPECT_LT(0, breaker_allow(self->fd, self->keyed, &key));
 		EXPECT_EQ(0, breaker_report(self->fd, self->keyed, &key, 0, WEIR_CALL_OK));
@@ -364,7 +363,7 @@ TEST_F(breaker, errors)
 	EXPECT_EQ(-EINVAL, breaker_run(self->fd, &op, WEIR_OP_RESET, self->b, NULL, 1, 0));
 	EXPECT_EQ(-EINVAL, breaker_run(self->fd, &op, WEIR_OP_BREAKER_STATE, self->b, NULL,
 				       0, 1));
-	/* a ticket of a time to come was not given */
+	/* a ticket of the future was never given */
 	EXPECT_EQ(-ENOENT, breaker_report(self->fd, self->b, NULL, far, WEIR_CALL_FAILED));
 	EXPECT_EQ(0, breaker_look(self->fd, self->b, NULL).failures);
 	EXPECT_EQ(-ENOENT, breaker_report(self->fd, self->keyed, &A, far, WEIR_CALL_FAILED));
@@ -388,7 +387,7 @@ TEST_F(breaker, errors)
 	EXPECT_EQ(-ENODEV, breaker_report(self->fd, use, NULL, 0, WEIR_CALL_FAILED));
 }
 
-/* Each move once, in order. */
+/* One event for each state change, in order. */
 TEST_F(breaker, events)
 {
 	const __u32 wanted[] = { WEIR_EVENT_OPENED, WEIR_EVENT_HALF_OPEN,
@@ -424,9 +423,9 @@ TEST_F(breaker, events)
 	close(reader);
 }
 
-/* ------------------------------------------------------------ who has probes */
+/* ------------------------------------------------------------ holders of probes */
 
-/* A child with an open file of its own that gets a probe, and ends as requested. */
+/* A child with its own open file gets a probe and ends as @end says. */
 static int child_probe(__u64 arg, int end)
 {
 	pid_t pid;
@@ -452,7 +451,7 @@ TEST_F(breaker, prober_dies)
 {
 	ASSERT_EQ(0, breaker_half_open(self->fd, self->b, NULL));
 	EXPECT_EQ(SIGKILL, child_probe(0, SIGKILL));
-	/* over when its parent knows */
+	/* the holder is gone as soon as the parent can reap it */
 	EXPECT_EQ(WEIR_OPEN, breaker_state(self->fd, self->b, NULL));
 	EXPECT_EQ(1, breaker_stats(self->fd, self->b).lost);
 	EXPECT_EQ(1, breaker_stats(self->fd, self->b).failed);
@@ -477,7 +476,7 @@ TEST_F(breaker, detached)
 	EXPECT_EQ(0, breaker_stats(self->fd, self->b).lost);
 }
 
-/* Only the holder of a probe can report or lose it. */
+/* Only the holder of a probe can report it, and only that holder's end fails it. */
 TEST_F(breaker, of_another)
 {
 	int fd = client_open(O_RDWR);
@@ -497,7 +496,7 @@ TEST_F(breaker, of_another)
 	EXPECT_EQ(WEIR_CLOSED, breaker_state(self->fd, self->b, NULL));
 }
 
-/* The end of a holder whose probe is of an earlier generation changes nothing. */
+/* If a holder with a probe of an earlier generation ends, nothing changes. */
 TEST_F(breaker, late_prober)
 {
 	int fd = client_open(O_RDWR);
@@ -516,7 +515,7 @@ TEST_F(breaker, late_prober)
 	EXPECT_LT(0, breaker_allow(self->fd, self->b, NULL));
 }
 
-/* A probe that never reports is waited for so long. */
+/* A probe that is not reported within probe_within has failed. */
 TEST_F(breaker, probe_within)
 {
 	struct weir_breaker_config config = breaker_config(WEIR_KEY_NONE);
@@ -531,7 +530,7 @@ TEST_F(breaker, probe_within)
 	EXPECT_EQ(1, breaker_report(self->fd, b, NULL, 0, WEIR_CALL_OK));
 }
 
-/* A deleted breaker with outstanding probes: nothing of either is left. */
+/* A breaker is deleted while probes are not reported: nothing is left of either. */
 TEST_F(breaker, deleted_with_probes)
 {
 	int fd = client_open(O_RDWR);

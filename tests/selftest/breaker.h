@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * breaker - calls about circuit breakers
+ * breaker - helpers for tests of circuit breakers
  *
- * A key is a pointer to a number, NULL for a plain breaker. Times are either too long to pass
- * during a test, or the test waits for them.
+ * A key is a pointer to a number; NULL: the breaker has no keys. A time is either too long to pass
+ * during a test, or the test waits for it.
  */
 #ifndef _WEIR_SELFTEST_BREAKER_H
 #define _WEIR_SELFTEST_BREAKER_H
@@ -13,7 +13,7 @@
 #include "client.h"
 #include "crowd.h"
 
-/* Three failures within an hour open it for another, or so; one probe. */
+/* Three failures within an hour open it for some hours; one probe. */
 static inline struct weir_breaker_config breaker_config(__u32 key_type)
 {
 	struct weir_breaker_config config;
@@ -53,7 +53,7 @@ static inline int breaker_run(int fd, struct weir_op *op, __u16 opcode, __u32 br
 	return number_run(fd, op, opcode, breaker, key, n, arg);
 }
 
-/* The ticket, 0 if not admitted, or a negative errno. */
+/* Return: the ticket; 0: not admitted; or a negative errno. */
 static inline __s64 breaker_ask(int fd, __u32 breaker, const __u64 *key, __u64 arg)
 {
 	struct weir_op op;
@@ -71,7 +71,7 @@ static inline __s64 breaker_allow(int fd, __u32 breaker, const __u64 *key)
 	return breaker_ask(fd, breaker, key, 0);
 }
 
-/* 0: it counts, 1: it is late, or a negative errno. */
+/* Return: 0: the report counts; 1: it is late; or a negative errno. */
 static inline int breaker_report(int fd, __u32 breaker, const __u64 *key, __u64 ticket,
 				 enum weir_call what)
 {
@@ -97,7 +97,7 @@ static inline __u32 breaker_state(int fd, __u32 breaker, const __u64 *key)
 	return breaker_look(fd, breaker, key).state;
 }
 
-/* Open for 1 ns: half-open for the next call. */
+/* Open the breaker for 1 ns, so that it is half-open at the next call. */
 static inline int breaker_half_open(int fd, __u32 breaker, const __u64 *key)
 {
 	struct weir_op op;
@@ -105,7 +105,7 @@ static inline int breaker_half_open(int fd, __u32 breaker, const __u64 *key)
 	return breaker_run(fd, &op, WEIR_OP_TRIP, breaker, key, 0, 1);
 }
 
-/* All that a look shows, for EXPECT_TRUE(). */
+/* Compare all members of an answer of BREAKER_STATE, for EXPECT_TRUE(). */
 static inline bool looks(const struct weir_op *op, __u32 state, __u64 calls,
 			 __u64 failures, __u32 step)
 {

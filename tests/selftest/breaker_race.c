@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * breaker_race - exactly the configured number of probes, with concurrent requests, reports and
- * deaths
+ * breaker_race - exactly the configured number of probes, while processes ask, report and die
  *
- * Rounds of many processes at one half-open breaker: all ask, and some are killed with their
- * probes. All results together must add up.
+ * In each round many processes ask a half-open breaker, and some are killed with their probes. The
+ * results of all must add up.
  */
 #include "harness.h"
 
@@ -57,7 +56,7 @@ static int own_file(__u32 *b)
 	return fd;
 }
 
-/* Asks, stays until all have asked, and reports its probes as successes. */
+/* Ask, wait until all have asked, and report the probes as successes. */
 static int prober(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct account *account = arg;
@@ -80,7 +79,7 @@ static int prober(struct crowd *crowd, unsigned int me, void *arg)
 	return ret != 0;
 }
 
-/* Each time exactly PROBES of them, and the last success closes it. */
+/* In each round exactly PROBES probes are admitted, and the last success closes the breaker. */
 TEST_F(breaker_race, exactly_the_probes)
 {
 	struct weir_op op;
@@ -103,7 +102,7 @@ TEST_F(breaker_race, exactly_the_probes)
 	EXPECT_EQ(self->rounds, breaker_stats(self->fd, self->b).opened);
 }
 
-/* One of the processes with a probe dies; the others report, before or after. */
+/* One process with a probe dies; the others report before or after that. */
 static int mortal(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct account *account = arg;
@@ -139,11 +138,11 @@ TEST_F(breaker_race, a_prober_dies)
 		memset(self->account, 0, sizeof(*self->account));
 		ASSERT_EQ(0, breaker_run(self->fd, &op, WEIR_OP_RESET, self->b, NULL, 0, 0));
 		ASSERT_EQ(0, breaker_half_open(self->fd, self->b, NULL));
-		/* all but the dead one have ended well */
+		/* all processes but the killed one have ended well */
 		ASSERT_EQ(1, crowd_run(crowd, mortal, self->account));
 		ASSERT_LE(1, self->account->granted);
 		ASSERT_GE(PROBES, self->account->granted);
-		/* without all three it never closes, and the death opens it */
+		/* without three successes it never closes, and the lost probe opens it */
 		ASSERT_EQ(WEIR_OPEN, breaker_state(self->fd, self->b, NULL));
 		ASSERT_EQ(self->account->granted, self->account->good +
 						  self->account->late + 1);
@@ -159,7 +158,7 @@ TEST_F(breaker_race, a_prober_dies)
 	EXPECT_EQ(2 * self->rounds, s.opened);
 }
 
-/* All processes report failures of a closed breaker: it opens once. */
+/* All processes report failures to a closed breaker: it opens once. */
 static int failing(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct account *account = arg;
@@ -198,7 +197,7 @@ TEST_F(breaker_race, opens_once)
 		ASSERT_EQ(0, crowd_run(crowd, failing, self->account));
 		s = breaker_stats(self->fd, self->b);
 		ASSERT_EQ(0, self->account->odd);
-		/* three of them count; later ones are late */
+		/* three failures count; later reports are late */
 		ASSERT_EQ(3, self->account->failed);
 		ASSERT_EQ(self->account->granted, self->account->failed +
 						  self->account->late);
@@ -211,8 +210,8 @@ TEST_F(breaker_race, opens_once)
 }
 
 /*
- * A storm: files are closed, members shot, the breaker tripped and reset, all at once.
- * What is left fits: nothing is out that belongs to the dead.
+ * At the same time, files are closed, members are killed, and the breaker is tripped and reset. At
+ * the end no probe belongs to a dead process.
  */
 static int stormy(struct crowd *crowd, unsigned int me, void *arg)
 {

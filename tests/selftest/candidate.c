@@ -2,8 +2,8 @@
 /*
  * candidate - another limiter that sees the operations of the live one
  *
- * Ten tokens a day for the live one, four for its candidate, unless a test changes it: no token
- * comes back during a test, so every count here is exact.
+ * The live limiter has ten tokens a day and the candidate four, unless a test changes this. No
+ * token comes back during a test, so all counts are exact.
  */
 #include "harness.h"
 
@@ -22,7 +22,7 @@ static const __u64 key = 7;
 
 FIXTURE(candidate) {
 	int fd;
-	__u32 live, its;	/* the limiter, and its candidate */
+	__u32 live, its;	/* the live limiter and its candidate */
 	struct weir_limiter_config config;
 };
 
@@ -41,7 +41,7 @@ FIXTURE_TEARDOWN(candidate)
 	objects_wipe();
 }
 
-/* Make @name the candidate of @live, or none. */
+/* Make @name the candidate of @live; NULL: remove the candidate. */
 static int link_to(FIXTURE_DATA(candidate) *self, __u32 live, const char *name)
 {
 	struct weir_limiter_config config;
@@ -52,7 +52,7 @@ static int link_to(FIXTURE_DATA(candidate) *self, __u32 live, const char *name)
 	return limiter_set(self->fd, live, WEIR_SET_CANDIDATE, &config);
 }
 
-/* The live one by self->config, and one of @burst as its candidate. */
+/* Create the live limiter with self->config, and its candidate with @burst. */
 static int pair(FIXTURE_DATA(candidate) *self, __u64 burst)
 {
 	struct weir_limiter_config config = self->config;
@@ -156,13 +156,13 @@ TEST_F(candidate, cost_refund_strike_forgive)
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_FORGIVE, self->live, 0));
 	EXPECT_EQ(0, peek(self, self->its).strikes);
 	EXPECT_TRUE(counts(self, self->its, 1, 0, 0, 0));
-	/* a strike makes the entry that it needs */
+	/* a strike creates an entry in the candidate too */
 	ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_STRIKE, self->live, 2,
 			     &(__u64){ 8 }, 8));
 	EXPECT_EQ(2, totals(self, self->its).keys);
 }
 
-/* The candidate may have an entry for a key for which the live limiter has none, or no room. */
+/* The candidate works for a key for which the live limiter has no entry or no room. */
 TEST_F(candidate, goes_on_without_the_live_one)
 {
 	struct weir_limiter_stats stats;
@@ -209,7 +209,7 @@ TEST_F(candidate, not_mirrored)
 	after = totals(self, self->its);
 	EXPECT_EQ(0, memcmp(&before, &after, sizeof(after)));
 	EXPECT_EQ(6, peek(self, self->its).remaining);
-	/* and a ban of the candidate's own is only its own */
+	/* a ban of the candidate does not affect the live limiter */
 	op = op_make(WEIR_OP_BAN, self->its, 0);
 	op.arg = HOUR;
 	op_key(&op, &key, sizeof(key));
@@ -229,7 +229,7 @@ static int rule_set(FIXTURE_DATA(candidate) *self, __u32 l, __u8 last, __u8 acti
 	return call(self->fd, WEIR_IOC_RULES, &rules);
 }
 
-/* Each cuts the address by itself, and has rules of its own. */
+/* Each limiter cuts addresses to its own prefix and has its own rules. */
 TEST_F(candidate, prefix_and_rules)
 {
 	struct weir_limiter_config config;
@@ -243,7 +243,7 @@ TEST_F(candidate, prefix_and_rules)
 	ASSERT_EQ(0, limiter_create(self->fd, NAME, &config, &self->its));
 	ASSERT_EQ(0, link_to(self, self->live, NAME));
 	for (__u8 i = 1; i <= 6; i++) {
-		/* every other address as the IPv4-mapped IPv6 address */
+		/* every other address is IPv4-mapped IPv6 */
 		__u8 addr[16] = { [10] = 0xff, [11] = 0xff, 10, 0, 0, i };
 
 		ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_CHECK, self->live, 1,
@@ -254,7 +254,7 @@ TEST_F(candidate, prefix_and_rules)
 	EXPECT_TRUE(counts(self, self->its, 4, 2, 2, 0));
 	EXPECT_EQ(6, totals(self, self->live).keys);
 	EXPECT_EQ(1, totals(self, self->its).keys);
-	/* what a rule of the live one decides is asked of the candidate as well */
+	/* a check that a rule of the live limiter decides reaches the candidate too */
 	ASSERT_EQ(0, rule_set(self, self->live, 1, WEIR_RULE_DENY));
 	ASSERT_EQ(0, rule_set(self, self->its, 1, WEIR_RULE_ALLOW));
 	ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_CHECK, self->live, 1,
@@ -285,7 +285,7 @@ TEST_F(candidate, full)
 	EXPECT_EQ(1, stats.keys);
 }
 
-/* Disagreements compare the decisions of both without shadow mode. */
+/* Differences are counted between the decisions without shadow mode. */
 TEST_F(candidate, shadow)
 {
 	struct weir_op op;
@@ -323,7 +323,7 @@ TEST_F(candidate, batch)
 	EXPECT_TRUE(counts(self, self->its, 4, 8, 6, 0));
 }
 
-/* Each check if all are allowed; else the one that decided, alone. */
+/* If all checks are allowed, the candidates see all of them; otherwise only the deciding one. */
 TEST_F(candidate, transaction)
 {
 	struct weir_limiter_config config = self->config;
@@ -353,7 +353,7 @@ TEST_F(candidate, transaction)
 	EXPECT_TRUE(counts(self, self->its, 1, 1, 1, 0));
 	EXPECT_TRUE(counts(self, other, 2, 1, 0, 0));
 	EXPECT_TRUE(counts(self, others, 3, 0, 0, 1));
-	/* a shadow does not decide, but is asked */
+	/* a candidate in shadow mode sees the check too */
 	config.flags = WEIR_LIMITER_SHADOW;
 	ASSERT_EQ(0, limiter_set(self->fd, other, WEIR_SET_FLAGS, &config));
 	for (int k = 0; k < 2; k++) {
@@ -372,7 +372,7 @@ static void on_signal(int sig)
 	(void)sig;
 }
 
-/* A child that reserves @n for a day; its exit status is the verdict, or 100. */
+/* A child that reserves @n with a deadline in a day. Its exit status is the verdict, or 100. */
 static pid_t waiter(FIXTURE_DATA(candidate) *self, __s64 n)
 {
 	struct sigaction action = { .sa_handler = on_signal };
@@ -393,17 +393,17 @@ static int status_of(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* The candidate is asked once, when the answer is known; not at all if there is none. */
+/* The candidate sees a RESERVE once, when its answer is known; not if a signal ends it. */
 TEST_F(candidate, reserve)
 {
 	struct weir_op op;
 	pid_t pid;
 
-	/* enough that the order of the refund and of the waiter's check does not matter */
+	/* with a burst of 9 the order of the refund and of the waiter's check does not matter */
 	ASSERT_EQ(0, pair(self, 9));
 	ASSERT_EQ(0, reserve(self, &op, 6, now_ns() + DAY));
 	EXPECT_TRUE(answers(&op, WEIR_ALLOWED, 0, 10, 4, 0, 0));
-	/* 4 beside 6 of 9: too many for the candidate, which does not wait */
+	/* 6 of 9 are spent: 4 more are too many for the candidate, which does not wait */
 	ASSERT_EQ(0, reserve(self, &op, 4, now_ns() + DAY));
 	EXPECT_TRUE(answers(&op, WEIR_ALLOWED, WEIR_OUT_CANDIDATE, 10, 0, 0, 0));
 	ASSERT_EQ(0, reserve(self, &op, 2, 1));
@@ -426,7 +426,7 @@ TEST_F(candidate, reserve)
 	EXPECT_TRUE(counts(self, self->its, 3, 1, 1, 1));
 }
 
-/* An operation that reaches a candidate is not passed on to the candidate's own candidate. */
+/* An operation passed to a candidate is not passed on to the candidate's own candidate. */
 TEST_F(candidate, each_other)
 {
 	struct weir_op op;
@@ -444,7 +444,10 @@ TEST_F(candidate, each_other)
 	EXPECT_TRUE(counts(self, self->live, 3, 0, 0, 0));
 }
 
-/* GET tells the candidate's name until the candidate is deleted; the name alone links nothing. */
+/*
+ * GET returns the candidate's name until the candidate is deleted. A new limiter with that name is
+ * not the candidate.
+ */
 TEST_F(candidate, told)
 {
 	struct weir_limiter_config seen;
@@ -456,7 +459,7 @@ TEST_F(candidate, told)
 	EXPECT_STREQ(NAME, seen.candidate);
 	ASSERT_EQ(0, limiter_get(self->fd, self->its, &seen));
 	EXPECT_STREQ("", seen.candidate);
-	/* it stays when something else is set */
+	/* a SET of another member keeps it */
 	ASSERT_EQ(0, limiter_set(self->fd, self->live, WEIR_SET_BURST, &self->config));
 	ASSERT_EQ(0, limiter_get(self->fd, self->live, &seen));
 	EXPECT_STREQ(NAME, seen.candidate);
@@ -525,7 +528,7 @@ TEST_F(candidate, refused)
 	memset(bad.candidate, 0, WEIR_NAME_SIZE);
 	bad.candidate[WEIR_NAME_SIZE - 1] = 'x';
 	EXPECT_EQ(-EINVAL, limiter_set(self->fd, self->live, WEIR_SET_CANDIDATE, &bad));
-	/* of two members one is wrong */
+	/* one of two members is invalid */
 	memset(bad.candidate, 0, WEIR_NAME_SIZE);
 	strcpy(bad.candidate, OURS "none");
 	EXPECT_EQ(-ENOENT, limiter_set(self->fd, self->live,
@@ -540,14 +543,14 @@ TEST_F(candidate, refused)
 	/* members outside the mask are ignored */
 	memset(bad.candidate, 'n', WEIR_NAME_SIZE);
 	EXPECT_EQ(0, limiter_set(self->fd, self->live, WEIR_SET_BURST, &bad));
-	/* a struct of before there were candidates */
+	/* a struct from before candidates existed */
 	bad.size = offsetof(struct weir_limiter_config, ban_jitter);
 	EXPECT_EQ(0, limiter_set(self->fd, self->live, WEIR_SET_BURST, &bad));
 	ASSERT_EQ(0, limiter_get(self->fd, self->live, &seen));
 	EXPECT_STREQ(NAME, seen.candidate);
 }
 
-/* Run as a user that owns the live limiter but may not use the other one. */
+/* Run as a user that owns the live limiter but has no right to the other one. */
 static int set_as_someone(void *arg)
 {
 	const char *name = arg;
@@ -568,7 +571,7 @@ TEST_F(candidate, rights)
 	struct weir_create create;
 	mode_t device = device_chmod(0666);
 
-	/* observing is not enough; using is */
+	/* the right to observe is not enough; the right to use is */
 	ASSERT_EQ(0, limiter_create(self->fd, NAME, &self->config, &self->its));
 	EXPECT_EQ(-EACCES, person_run(SOMEONE, SOMEONE, set_as_someone, NAME));
 	create = create_make(WEIR_KIND_LIMITER, OURS "seen", &self->config);

@@ -2,8 +2,8 @@
 /*
  * candidate_race - a limiter is checked while its candidate is set, removed and deleted
  *
- * Four processes check. The live limiter's totals must be as without a candidate; the
- * candidate's must count each check once or not at all.
+ * Four processes check. The totals of the live limiter must be the same as without a candidate. The
+ * totals of the candidate must have each check once or not at all.
  */
 #include "harness.h"
 
@@ -13,16 +13,16 @@
 #define CHECKERS	4
 #define KEYS		64
 #define BURST		10
-#define HALF		4	/* the candidate's */
+#define HALF		4	/* burst of the candidate */
 
 #define LIVE	OURS "live"
 #define NAME	OURS "candidate"
 
 /* Shared by all members of the crowd. */
 struct race {
-	unsigned int rounds;		/* checks of each, or changes */
-	bool until_over;		/* check until the last member says so */
-	bool until_gone;		/* the live one will be deleted */
+	unsigned int rounds;		/* checks of each member, or changes of the last member */
+	bool until_over;		/* check until the last member sets @over */
+	bool until_gone;		/* check until the live limiter is deleted */
 	_Atomic int over;
 };
 
@@ -73,7 +73,7 @@ FIXTURE_TEARDOWN(candidate_race)
 }
 
 /*
- * Check; seat->done counts answers, tally[0] allowed checks, tally[1] answers with
+ * Check. seat->done counts answers, tally[0] allowed checks, tally[1] answers with
  * WEIR_OUT_CANDIDATE.
  */
 static int checker(struct race *race, struct seat *seat, unsigned int me)
@@ -121,8 +121,8 @@ static __u64 asked(const struct weir_limiter_stats *s)
 }
 
 /*
- * As it would be without a candidate: each answer counted, and of each key what the
- * burst has left, and not one more.
+ * The live limiter works as without a candidate: each answer is counted, and the tokens left of
+ * each key are exact.
  */
 static bool live_is_exact(FIXTURE_DATA(candidate_race) *self,
 			  const struct crowd *crowd)
@@ -148,7 +148,7 @@ static bool live_is_exact(FIXTURE_DATA(candidate_race) *self,
 	       !s.banned && !s.full && !s.stricter && !s.looser && !s.missed;
 }
 
-/* The link stays: both limiters see each check, and the counts are exact. */
+/* The candidate is not changed: both limiters see each check, and the counts are exact. */
 TEST_F(candidate_race, throughout)
 {
 	struct crowd *crowd = crowd_make(CHECKERS);
@@ -169,7 +169,7 @@ TEST_F(candidate_race, throughout)
 	crowd_free(crowd);
 }
 
-/* The last member sets the link back and forth, the others check meanwhile. */
+/* The last member sets and removes the candidate in turn. The others check. */
 static int check_or_set(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct race *race = arg;
@@ -202,7 +202,7 @@ TEST_F(candidate_race, back_and_forth)
 	EXPECT_GE(crowd_done(crowd), asked(&before));
 	EXPECT_LT(0, asked(&before));
 	EXPECT_EQ(crowd_tally(crowd, 1), before.stricter + before.looser);
-	/* it is off by now, and then it is on */
+	/* the first half of the checks is without the candidate, the second half with it */
 	for (__u64 k = 0; k < 2 * KEYS; k++) {
 		if (k == KEYS)
 			ASSERT_EQ(0, link_to(self->fd, self->live, NAME));
@@ -214,7 +214,7 @@ TEST_F(candidate_race, back_and_forth)
 	crowd_free(crowd);
 }
 
-/* The last member deletes the candidate, and makes another, and so on. */
+/* The last member deletes the candidate and makes another, in turn. */
 static int check_or_delete(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct race *race = arg;
@@ -232,7 +232,7 @@ static int check_or_delete(struct crowd *crowd, unsigned int me, void *arg)
 
 		if (candidate_create(fd, &its) || link_to(fd, l, NAME))
 			return 2;
-		do {	/* until it is in full use */
+		do {	/* until checks have reached it */
 			if (stats_get(fd, its, &s))
 				return 3;
 		} while (asked(&s) < enough);
@@ -256,7 +256,7 @@ TEST_F(candidate_race, candidate_dies)
 	crowd_free(crowd);
 }
 
-/* The last member deletes the live one in full use. */
+/* The last member deletes the live limiter while it is used. */
 static int check_or_end(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct race *race = arg;
@@ -270,7 +270,7 @@ static int check_or_end(struct crowd *crowd, unsigned int me, void *arg)
 	return -object_remove(fd, WEIR_KIND_LIMITER, LIVE);
 }
 
-/* The candidate has seen all checks before the deletion, and none after it. */
+/* The candidate has seen all checks before the deletion and none after it. */
 TEST_F(candidate_race, live_one_dies)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);

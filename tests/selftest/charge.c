@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* charge - what a user has the kernel keep is charged to the user's memory cgroup */
+/* charge - memory that the kernel keeps for a user is charged to the user's memory cgroup */
 #include "harness.h"
 
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #define USER	4601
 #define MANY	1000
 #define KIB	1024LL
-/* The statistics lag behind, and other tasks allocate meanwhile. */
+/* statistics are not current, and other tasks allocate memory too */
 #define SLACK	(1024 * KIB)
 
 FIXTURE(charge) {
@@ -38,7 +38,7 @@ FIXTURE_TEARDOWN(charge)
 		usleep(100000);
 }
 
-/* The number behind @name in a file of lines "NAME NUMBER". */
+/* The number after @name in a file with lines "NAME NUMBER". */
 static long long number_of(const char *path, const char *name)
 {
 	FILE *file = fopen(path, "r");
@@ -55,7 +55,7 @@ static long long number_of(const char *path, const char *name)
 	return found;
 }
 
-/* Bytes of kernel memory, of objects and of per-CPU data, in the machine. */
+/* Bytes of the machine's memory in kernel objects and per-CPU data. */
 static long long in_machine(void)
 {
 	return KIB * (number_of("/proc/meminfo", "Slab:") +
@@ -69,7 +69,7 @@ static long long in_cgroup(void)
 	return number_of(CGROUP "/memory.stat", "kernel");
 }
 
-/* Counters of as many fields as there can be. */
+/* Make counters with the maximum number of fields. */
 static int make_counters(void *arg)
 {
 	int fd = client_open(O_RDWR);
@@ -106,10 +106,10 @@ TEST_F(charge, counters)
 
 	if (!self->ready)
 		SKIP(return, "no memory cgroups");
-	/* KASAN keeps freed objects, and records of allocations that are charged to no cgroup */
+	/* KASAN keeps freed objects, and its records of allocations are charged to no cgroup */
 	if (getenv("WEIR_KERNEL") && !strcmp(getenv("WEIR_KERNEL"), "debug"))
 		SKIP(return, "memory use cannot be measured with KASAN");
-	/* what is made once, and stays */
+	/* allocations that are made once, at first use */
 	ASSERT_EQ(0, person_run(USER, USER, make_counters, NULL));
 	objects_wipe();
 	cgroup = in_cgroup();
@@ -119,10 +119,10 @@ TEST_F(charge, counters)
 	machine = in_machine() - machine;
 	printf("# %lld KiB are charged of %lld KiB that the machine has less\n", cgroup / KIB,
 	       machine / KIB);
-	/* names and values of 64 fields, at least */
+	/* at least the names and values of 64 fields each */
 	EXPECT_LE(MANY * WEIR_FIELDS_MAX * 8, cgroup);
 	EXPECT_LE(machine - SLACK, cgroup);
-	/* no file of these is there to be kept */
+	/* these counters have no files in sysfs */
 	EXPECT_NE(0, access("/sys/kernel/weir/counters/" OURS "charge-0", F_OK));
 }
 

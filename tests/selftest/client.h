@@ -2,10 +2,9 @@
 /*
  * client - raw calls on /dev/weir
  *
- * The selftests speak the ABI by themselves, without libweir: what the library
- * would repair or hide must be seen. Every function answers 0 or a negative
- * errno, and everything the kernel writes is poisoned before the call, so no
- * test passes on zeros that were lying there.
+ * The selftests use the ABI without libweir, because the library would repair or hide faults. Each
+ * function returns 0 or a negative errno. Everything that the kernel writes is poisoned before the
+ * call, so a test cannot pass because of zeros that were there.
  */
 #ifndef _WEIR_SELFTEST_CLIENT_H
 #define _WEIR_SELFTEST_CLIENT_H
@@ -35,10 +34,10 @@
 #define HOUR		(3600 * SECOND)
 #define DAY		(24 * HOUR)
 
-/* Every bit that WEIR_IOC_SET takes. */
+/* All bits that WEIR_IOC_SET knows. */
 #define SET_KNOWN	((2 * WEIR_SET_BAN_JITTER - 1) & ~0x200ULL)
 
-/* Objects of the selftests have names that begin so; objects_wipe() knows them. */
+/* The names of all objects of the selftests begin like this; objects_wipe() deletes them. */
 #define OURS		"st-"
 
 static inline __u64 address(const void *pointer)
@@ -75,8 +74,8 @@ static inline int tag_drop(int fd, __u32 tag)
 }
 
 /*
- * In a child of fork(): a client of its own with the handles of @fd's, and no other file,
- * so that it keeps nothing that its parent or others hold.
+ * In a child of fork(): duplicate the client @fd, and close all other files, so that the child
+ * keeps no permit of another process.
  */
 static inline int client_alone(int fd)
 {
@@ -90,7 +89,7 @@ static inline int client_alone(int fd)
 	return own;
 }
 
-/* WEIR_SCALE=small: the kernel looks at every access, so less must do. */
+/* WEIR_SCALE=small: the kernel checks every access and is slow, so tests do less. */
 static inline bool is_small(void)
 {
 	const char *scale = getenv("WEIR_SCALE");
@@ -98,7 +97,7 @@ static inline bool is_small(void)
 	return scale && !strcmp(scale, "small");
 }
 
-/* How often. */
+/* Reduce a number of rounds. */
 static inline int scaled(int count)
 {
 	return is_small() ? count / 10 : count;
@@ -119,7 +118,7 @@ static inline struct weir_info info_get(int fd)
 	return info;
 }
 
-/* A valid CREATE; the caller bends what it wants to test. */
+/* A valid CREATE. The caller changes what it wants to test. */
 static inline struct weir_create create_make(__u32 kind, const char *name,
 					     const void *config)
 {
@@ -156,7 +155,7 @@ static inline struct weir_open open_make(__u32 kind, const char *name,
 	return open;
 }
 
-/* The object of that name that @owner has. */
+/* Open the object with that name that @owner has. */
 static inline int object_open_of(int fd, __u32 owner, __u32 kind, const char *name,
 				 __u32 rights, __u32 *handle)
 {
@@ -176,7 +175,7 @@ static inline int object_open(int fd, __u32 kind, const char *name, __u32 rights
 	return object_open_of(fd, WEIR_OWNER_DEFAULT, kind, name, rights, handle);
 }
 
-/* A file of one's own, and the object of that name in it. */
+/* Open the device, and the object with that name. */
 static inline int object_enter(__u32 kind, const char *name, __u32 *handle)
 {
 	int fd = client_open(O_RDWR);
@@ -198,7 +197,7 @@ static inline int object_create(int fd, __u32 kind, const char *name, const void
 	return ret;
 }
 
-/* All that GET fills begins with its size. */
+/* Poison a struct whose first member is its size. */
 static inline void sized_poison(void *sized, __u32 size)
 {
 	memset(sized, POISON, size);
@@ -231,7 +230,7 @@ static inline int totals_get(int fd, __u32 handle, void *stats, __u32 size)
 	return call(fd, WEIR_IOC_GET, &get);
 }
 
-/* Where there must be some. */
+/* Like totals_get(), but the call must succeed. */
 static inline void totals_need(int fd, __u32 handle, void *stats, __u32 size)
 {
 	if (totals_get(fd, handle, stats, size)) {
@@ -254,7 +253,7 @@ static inline int object_delete(int fd, __u32 handle)
 	return call(fd, WEIR_IOC_DELETE, &del);
 }
 
-/* Delete by name: open for ADMIN, delete, give the handle back. */
+/* Delete an object by name: open it with ADMIN, delete it, close the handle. */
 static inline int object_remove_of(int fd, __u32 owner, __u32 kind, const char *name)
 {
 	__u32 handle;
@@ -292,7 +291,7 @@ static inline int sum_create(int fd, const char *name, __u32 nfields,
 	return counter_create(fd, name, WEIR_COUNTER_SUM, nfields, handle);
 }
 
-/* Ten tokens a day: nothing comes back while a test runs. */
+/* Ten tokens a day: none comes back while a test runs. */
 static inline struct weir_limiter_config limiter_config(__u32 key_type)
 {
 	struct weir_limiter_config config;
@@ -331,7 +330,7 @@ static inline int stats_get(int fd, __u32 handle,
 	return totals_get(fd, handle, stats, sizeof(*stats));
 }
 
-/* A valid op, its result half poisoned. */
+/* A valid op whose result half is poisoned. */
 static inline struct weir_op op_make(__u16 opcode, __u32 handle, __s64 n)
 {
 	struct weir_op op;
@@ -344,7 +343,7 @@ static inline struct weir_op op_make(__u16 opcode, __u32 handle, __s64 n)
 	return op;
 }
 
-/* Put the key where its length says it goes: in the op, or behind the pointer. */
+/* Put the key into the op, or a pointer to it if it is too long. */
 static inline void op_key(struct weir_op *op, const void *key, __u16 length)
 {
 	op->key_len = length;
@@ -366,7 +365,7 @@ static inline int submit(int fd, struct weir_op *ops, __u32 count, __u32 *done)
 	return ret;
 }
 
-/* Whether the result half of an op has only the result. */
+/* Whether the result half of an op has only zeros after @result. */
 static inline bool op_blank(const struct weir_op *op)
 {
 	static const struct weir_op zero;
@@ -376,8 +375,8 @@ static inline bool op_blank(const struct weir_op *op)
 }
 
 /*
- * One op: the errno of the call, or that in its result. EPROTO, which the
- * module never gives, says that a failed op left something in its result half.
+ * Perform one op. Return: the errno of the call, or of the op. EPROTO, which the module never
+ * returns, means that a failed op left something in its result half.
  */
 static inline int op_run(int fd, struct weir_op *op)
 {
@@ -393,7 +392,7 @@ static inline int op_run(int fd, struct weir_op *op)
 	return op->result;
 }
 
-/* An op on a key that is a number, or NULL where there are no keys; as holder @tag. */
+/* Perform an op on a key that is a number, or on an object without keys (NULL), as holder @tag. */
 static inline int number_run_as(int fd, __u32 tag, struct weir_op *op, __u16 opcode,
 				__u32 handle, const __u64 *key, __s64 n, __u64 arg)
 {
@@ -430,7 +429,7 @@ static inline int counter_read(int fd, __u32 handle, __u32 field, __s64 *value)
 	return ret;
 }
 
-/* An op on a limiter's key; the result is left in @op for a closer look. */
+/* Perform an op on a key of a limiter. The result stays in @op. */
 static inline int key_run(int fd, struct weir_op *op, __u16 opcode,
 			  __u32 handle, __s64 n, const void *key, __u16 length)
 {
@@ -454,7 +453,7 @@ static inline int list_page(int fd, __u32 kind, __u64 *cursor, void *buffer,
 	return ret;
 }
 
-/* Read the events of @owner from now on. */
+/* Read the events of @owner, beginning with the next one. */
 static inline int stream_choose(int fd, __u32 owner)
 {
 	struct weir_stream stream = { .size = sizeof(stream), .owner = owner };
@@ -462,7 +461,7 @@ static inline int stream_choose(int fd, __u32 owner)
 	return call(fd, WEIR_IOC_STREAM, &stream);
 }
 
-/* Delete whatever an aborted test left behind. */
+/* Delete all objects that an aborted test may have left. */
 static inline void objects_wipe(void)
 {
 	struct weir_object_info found[64];
@@ -479,7 +478,7 @@ static inline void objects_wipe(void)
 	close(fd);
 }
 
-/* A module parameter that may be changed at run time. */
+/* A module parameter that can be changed at run time. */
 static inline __u64 parameter_get(const char *name)
 {
 	char path[128];

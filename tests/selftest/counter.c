@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* counter - sums of up to 64 fields, and sequences without gap or repeat */
+/* counter - sums of up to 64 fields, and sequences without gaps or repeated numbers */
 #include <limits.h>
 
 #include "harness.h"
@@ -88,7 +88,7 @@ TEST_F(counter, begins_with_zeros)
 	EXPECT_EQ(0, value);
 }
 
-/* An add fills nothing but the result: the rest of that half is zero. */
+/* An ADD writes only @result; the rest of the result half is zero. */
 TEST_F(counter, result_of_an_add)
 {
 	struct weir_op op = op_make(WEIR_OP_ADD, self->one, 5);
@@ -137,7 +137,7 @@ TEST_F(counter, wraps_modulo_2_64)
 	EXPECT_EQ(-1, value);
 }
 
-/* Amounts are in the order of the fields, not at the fields' indexes. */
+/* Amounts are in the order of the fields, not at the indexes of the fields. */
 TEST_F(counter, several_fields_in_the_op)
 {
 	static const __s64 amounts[4] = { 1, -20, 300, -4000 };
@@ -176,7 +176,7 @@ TEST_F(counter, many_fields_behind_the_pointer)
 	for (int i = 0; i < WIDE; i++)
 		EXPECT_EQ(amounts[i] + (mask >> i & 1 ? amounts[used++] : 0),
 			  values[i]);
-	/* two fields may use the pointer as well */
+	/* two amounts may be behind the pointer too */
 	ASSERT_EQ(0, add_array(self->fd, self->four, 0x5, amounts + 3));
 	ASSERT_EQ(0, read_all(self->fd, WEIR_OP_READ, self->four, values, 4,
 			      &op));
@@ -189,14 +189,14 @@ TEST_F(counter, masks_that_are_refused)
 {
 	static const __s64 amounts[4] = { 1, 1, 1, 1 };
 
-	/* no field, fields it does not have */
+	/* an empty mask, and fields that the counter does not have */
 	EXPECT_EQ(-EINVAL, add_values(self->fd, self->four, 0, amounts, 0));
 	for (int bit = 4; bit < 64; bit++) {
 		EXPECT_EQ(-EINVAL, add_values(self->fd, self->four,
 					      1ULL << bit | 3, amounts, 3));
 		EXPECT_EQ(-EINVAL, counter_add(self->fd, self->four, bit, 1));
 	}
-	/* more than the op has room for */
+	/* more amounts than fit into the op */
 	EXPECT_EQ(-EINVAL, add_values(self->fd, self->wide, 0x1f, amounts, 4));
 	EXPECT_TRUE(all_zero(self->fd, self->four, 4));
 	EXPECT_TRUE(all_zero(self->fd, self->wide, WIDE));
@@ -206,10 +206,10 @@ TEST_F(counter, amounts_where_they_do_not_belong)
 {
 	struct weir_op op = op_make(WEIR_OP_ADD, self->four, 1);
 
-	op.arg = 3;		/* several fields: n must be 0 */
+	op.arg = 3;		/* with several fields, n must be 0 */
 	EXPECT_EQ(-EINVAL, op_run(self->fd, &op));
 	op = op_make(WEIR_OP_ADD, self->four, 0);
-	op.arg = 3;		/* two fields: the third amount is padding */
+	op.arg = 3;		/* two fields: a third amount must be 0 */
 	op.values[2] = 1;
 	EXPECT_EQ(-EINVAL, op_run(self->fd, &op));
 	EXPECT_TRUE(all_zero(self->fd, self->four, 4));
@@ -273,7 +273,7 @@ TEST_F(counter, room_for_the_values)
 					      values, room, &op));
 		EXPECT_EQ(POISON_U64, (__u64)values[0]);
 	}
-	/* more room than fields: the rest of it is left alone */
+	/* the buffer has more room than there are fields: the rest is not written */
 	EXPECT_EQ(0, read_all(self->fd, WEIR_OP_READ, self->four, values, 5,
 			      &op));
 	EXPECT_EQ(4, op.value);
@@ -308,7 +308,7 @@ TEST_F(counter, take_rules)
 	EXPECT_EQ(-EINVAL, op_run(self->fd, &op));
 	op = op_make(WEIR_OP_TAKE, self->sequence, 0);
 	EXPECT_EQ(-EOPNOTSUPP, op_run(self->fd, &op));
-	/* adds after a take count on from zero */
+	/* after a take, adds start from zero */
 	ASSERT_EQ(0, counter_add(self->fd, self->one, 0, 3));
 	op = op_make(WEIR_OP_TAKE, self->one, 0);
 	ASSERT_EQ(0, op_run(self->fd, &op));
@@ -358,8 +358,8 @@ TEST_F(counter, sequence_rules)
 }
 
 /*
- * EOVERFLOW needs 2^31 calls of the largest step, so only the unit tests check it. Here: large
- * steps are exact.
+ * EOVERFLOW needs 2^31 calls with the largest step, so only the unit tests check it. This test
+ * checks that large steps are exact.
  */
 TEST_F(counter, sequence_in_large_steps)
 {
@@ -371,7 +371,7 @@ TEST_F(counter, sequence_in_large_steps)
 	}
 }
 
-/* Well-formed as they may be: a counter has no keys. */
+/* These ops are valid, but a counter has no keys. */
 TEST_F(counter, ops_of_other_kinds)
 {
 	for (__u16 opcode = WEIR_OP_CHECK; opcode <= WEIR_OP_FORGET; opcode++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* descriptor - an open file that is passed on, or kept through exec */
+/* descriptor - an open file that is sent to another process, or kept through exec() */
 #ifndef _WEIR_SELFTEST_DESCRIPTOR_H
 #define _WEIR_SELFTEST_DESCRIPTOR_H
 
@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Without a wait: whether it was sent. */
+/* Send without waiting. Return: whether the file was sent. */
 static inline bool fd_send_try(int to, int fd)
 {
 	union {
@@ -36,7 +36,7 @@ static inline void fd_send(int to, int fd)
 		abort();
 }
 
-/* @flags: MSG_DONTWAIT or 0. Return: the descriptor; -1: there is none. */
+/* @flags: MSG_DONTWAIT or 0. Return: the descriptor; -1: there was none. */
 static inline int fd_receive_flags(int from, int flags)
 {
 	union {
@@ -65,7 +65,7 @@ static inline int fd_receive(int from)
 	return fd;
 }
 
-/* Becomes a program that says one byte to @to when it runs, and then stays; @keep: with @fd. */
+/* Execute a program that sends a byte to @to and then sleeps. @keep: it inherits @fd. */
 static inline void program_become(int to, int fd, bool keep)
 {
 	if (keep)
@@ -75,7 +75,7 @@ static inline void program_become(int to, int fd, bool keep)
 	abort();
 }
 
-/* Until it has said it, to the other end @from. */
+/* Wait until the program has sent its byte to @from. */
 static inline void program_begun(int from)
 {
 	char byte = 0;

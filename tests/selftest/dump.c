@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* dump - the entries of a limiter, each exactly once, as they are */
+/* dump - each entry of a limiter is returned exactly once, with its state */
 #include "harness.h"
 
 #include "client.h"
@@ -35,8 +35,8 @@ FIXTURE_TEARDOWN(dump)
 }
 
 /*
- * Walk the whole table with a buffer of @bytes and call @see for each entry; how
- * many there were, or an errno. Everything about the framing is checked here.
+ * Dump the whole table with a buffer of @bytes, and call @see for each entry. Check the layout of
+ * the records. Return: the number of entries, or an errno.
  */
 static int dump_walk(int fd, __u32 handle, __u32 flags, size_t bytes,
 		     void (*see)(const struct weir_entry_info *, void *),
@@ -69,7 +69,7 @@ static int dump_walk(int fd, __u32 handle, __u32 flags, size_t bytes,
 		}
 		if (at != dump.length || dump.length > bytes)
 			ret = -EPROTO;
-		/* bytes beyond the filled ones are not touched */
+		/* bytes beyond the records are not written */
 		if (at < bytes && buffer[bytes - 1] != (char)POISON)
 			ret = -EPROTO;
 	}
@@ -154,7 +154,7 @@ TEST_F(dump, room_and_place)
 	EXPECT_EQ(512, dump.length);
 	EXPECT_EQ(0, call(self->fd, WEIR_IOC_DUMP, &dump));
 	EXPECT_EQ(WEIR_NEVER, dump.cursor);
-	/* behind the end there is nothing, and no error */
+	/* a dump beyond the end returns nothing, and no error */
 	dump.length = 512;
 	EXPECT_EQ(0, call(self->fd, WEIR_IOC_DUMP, &dump));
 	EXPECT_EQ(0, dump.length);
@@ -214,7 +214,7 @@ TEST_F(dump, in_pages_of_any_size)
 		EXPECT_TRUE(once_each(self->fd, self->l, sizes[i]));
 }
 
-/* Keys above STABLE come and go all the while, by the ten thousand. */
+/* Keys above STABLE are added and removed all the time, ten thousand of them. */
 static int come_and_go(struct crowd *crowd, unsigned int me, void *arg)
 {
 	int fd = client_open(O_RDWR);
@@ -231,7 +231,7 @@ static int come_and_go(struct crowd *crowd, unsigned int me, void *arg)
 		key += crowd->size;
 		if (key < STABLE + 2000 * crowd->size)
 			continue;
-		/* the oldest goes */
+		/* forget the oldest key */
 		key -= 1000 * crowd->size;
 		if (key_run(fd, &op, WEIR_OP_FORGET, l, 0, &key, sizeof(key)))
 			return 3;
@@ -289,7 +289,7 @@ TEST_F(dump, of_texts)
 	EXPECT_EQ(WEIR_KEY_MAX, dump_walk(self->fd, l, 0, 8192, nobody, NULL));
 }
 
-/* One call with the least buffer; how many records it gave, or an errno. */
+/* One call with the smallest buffer. Return: the number of records, or an errno. */
 static int dump_some(int fd, __u32 l, __u64 *cursor, __u64 *keys)
 {
 	__u64 buffer[512 / sizeof(__u64)];
@@ -317,8 +317,9 @@ static bool is_among(__u64 key, const __u64 *keys, int n)
 }
 
 /*
- * Of cursors that are places in the order of the dump, a slightly smaller one leads to what
- * was just shown, and they grow from call to call. Of random numbers both are chance.
+ * If cursors were positions in the order of the dump, a slightly smaller cursor would return
+ * records that were just returned, and cursors would grow from call to call. With random cursors
+ * both happen by chance only.
  */
 TEST_F(dump, cursors_tell_nothing)
 {
@@ -334,7 +335,7 @@ TEST_F(dump, cursors_tell_nothing)
 			continue;
 		calls++;
 		grown += cursor > before;
-		/* twice the distance of two keys */
+		/* less by twice the mean distance of two keys */
 		near = cursor - 2 * (WEIR_NEVER / STABLE);
 		if (dump_some(self->fd, self->l, &near, found) > 0)
 			hits += is_among(found[0], keys, n);
@@ -342,7 +343,7 @@ TEST_F(dump, cursors_tell_nothing)
 	ASSERT_LT(200, calls);
 	/* 1 or 2 are expected */
 	EXPECT_GT(20, hits);
-	/* half of them, and six standard deviations if there are 200 */
+	/* half of them are expected; the bounds are six standard deviations for 200 calls */
 	EXPECT_LT(calls * 2 / 7, grown);
 	EXPECT_GT(calls * 5 / 7, grown);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* emit - user records in the event stream: whole, numbered, with their author */
+/* emit - records of programs in the event stream: whole, numbered, with their author */
 #include "harness.h"
 
 #include <poll.h>
@@ -15,7 +15,7 @@
 
 FIXTURE(emit) {
 	int fd;
-	int reader;		/* positioned at the next event */
+	int reader;		/* position: the next event */
 	__u64 from;
 	mode_t device;
 };
@@ -84,7 +84,7 @@ static int record_at(int fd, __u64 seq, struct record *record)
 	return 0;
 }
 
-/* Every length there is, and every byte. */
+/* A record of every length, with every byte value. */
 TEST_F(emit, whole)
 {
 	static const struct weir_event zero;
@@ -141,7 +141,7 @@ TEST_F(emit, bad_pointers)
 					pane_lay(&pane, data, MOST, bytes, PROT_NONE),
 					MOST, &seq));
 	EXPECT_EQ(-EFAULT, emit(self->fd, NULL, 1, &seq));
-	/* if the number cannot be written back, nothing is emitted */
+	/* if the number cannot be written back, no record is emitted */
 	for (unsigned int bytes = 0; bytes < sizeof(good); bytes += 8) {
 		EXPECT_EQ(-EFAULT, call(self->fd, WEIR_IOC_EMIT,
 					pane_lay(&pane, &good, sizeof(good), bytes,
@@ -153,7 +153,7 @@ TEST_F(emit, bad_pointers)
 						 PROT_READ)));
 	}
 	EXPECT_TRUE(nothing_came(self));
-	/* to be read is enough for the record itself */
+	/* read-only memory is enough for the record itself */
 	EXPECT_EQ(0, emit(self->fd, pane_lay(&pane, data, MOST, 8, PROT_READ), MOST,
 			  &seq));
 	pane_free(&pane);
@@ -183,7 +183,7 @@ TEST_F(emit, tags)
 		strcpy(emit.tag, bad[i]);
 		EXPECT_EQ(-EINVAL, call(self->fd, WEIR_IOC_EMIT, &emit));
 	}
-	/* without an end, and with something behind it */
+	/* a tag without a final zero, and a tag with bytes after its zero */
 	memset(emit.tag, 'a', sizeof(emit.tag));
 	EXPECT_EQ(-EINVAL, call(self->fd, WEIR_IOC_EMIT, &emit));
 	memset(emit.tag, 0, sizeof(emit.tag));
@@ -207,7 +207,7 @@ static int emit_as(void *arg)
 	return emit(fd, "mine", 4, &seq) ?: getpid();
 }
 
-/* The user is the one that opened the file, the process the one that emits. */
+/* The user is the one that opened the file; the process is the one that emits. */
 TEST_F(emit, by_whom)
 {
 	struct record r;
@@ -233,7 +233,7 @@ struct seer {
 	__u64 from;
 };
 
-/* The numbers of those seen, one bit each from @from on; and where poll ends up. */
+/* Which records a reader sees, one bit for each number from @from on. Poll and read must agree. */
 static int seen_as(void *arg)
 {
 	char buffer[WEIR_EVENT_SIZE_MAX] __attribute__((aligned(8)));
@@ -261,7 +261,7 @@ static int seen_as(void *arg)
 	       seen : PERSON_FAILED;
 }
 
-/* Each user has a stream; of another's records only an administrator sees anything. */
+/* Each user has a stream. Only an administrator sees records in the stream of another user. */
 TEST_F(emit, who_sees_it)
 {
 	struct seer roots = { .owner = 0, .from = self->from };
@@ -269,7 +269,7 @@ TEST_F(emit, who_sees_it)
 	struct seer own = { .owner = WEIR_OWNER_DEFAULT };
 	__u64 seq;
 
-	/* what keeps her stream */
+	/* a reader keeps the stream of ALICE */
 	EXPECT_EQ(0, stream_choose(self->reader, ALICE));
 	ASSERT_EQ(0, emit(self->fd, "root's", 6, &seq));
 	ASSERT_LT(0, person_run(ALICE, ALICE, emit_as, NULL));
@@ -277,13 +277,13 @@ TEST_F(emit, who_sees_it)
 	ASSERT_LT(0, person_run(ALICE, BOB, emit_as, NULL));
 	EXPECT_EQ(0x1, seen_as(&roots));
 	EXPECT_EQ(0x3, seen_as(&alices));
-	/* of whatever group; nothing for the group's sake */
+	/* the group of the reader does not matter */
 	EXPECT_EQ(0x3, person_run(ALICE, BOB, seen_as, &alices));
 	EXPECT_EQ(0x3, person_run(ALICE, ALICE, seen_as, &own));
 	EXPECT_EQ(0, person_run(ALICE, BOB, seen_as, &roots));
 	EXPECT_EQ(0, person_run(BOB, ALICE, seen_as, &alices));
 	EXPECT_EQ(0, person_run(BOB, ALICE, seen_as, &roots));
-	/* the namespace went with its last user: it exists only while it is used */
+	/* the namespace of BOB was freed with its last user */
 	EXPECT_EQ(0, person_run(BOB, ALICE, seen_as, &own));
 }
 
@@ -310,7 +310,7 @@ TEST_F(emit, wakes)
 	}
 }
 
-/* One writer floods the ring; a late reader is told the exact number of lost events. */
+/* One writer overruns the ring. A late reader gets the exact number of lost events. */
 TEST_F(emit, losses_are_counted)
 {
 	char buffer[WEIR_EVENT_SIZE_MAX] __attribute__((aligned(8)));

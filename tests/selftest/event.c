@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* event - the stream of transitions: whole, in order, numbered, losses counted */
+/* event - the stream of state changes: whole, in order, numbered, losses counted */
 #include "harness.h"
 
 #include <poll.h>
@@ -57,7 +57,7 @@ TEST_F(event, of_objects)
 	EXPECT_EQ(-EAGAIN, record_read(self->reader, &r));
 }
 
-/* A read at an offset takes nothing. */
+/* A read at an offset fails with ESPIPE and consumes no event. */
 TEST_F(event, no_offset)
 {
 	char buffer[WEIR_EVENT_SIZE_MAX] __attribute__((aligned(8)));
@@ -99,7 +99,7 @@ TEST_F(event, tells_the_creator)
 	EXPECT_TRUE(event_is(&r, WEIR_EVENT_CREATED, 0, OURS "event-p",
 			     WEIR_KIND_COUNTER));
 	EXPECT_EQ(SOMEBODY, r.event.value);
-	/* nothing of it is in root's stream */
+	/* the event is not in root's stream */
 	EXPECT_EQ(self->from, info_get(self->fd).event_next);
 }
 
@@ -139,7 +139,7 @@ TEST_F(event, of_bans)
 
 	memset(key, 'k', sizeof(key));
 	ASSERT_EQ(0, record_read(self->reader, &r));
-	/* neither a strike that does not ban nor a limited check makes an event */
+	/* a strike that does not ban and a limited check emit no event */
 	for (int i = 0; i < 3; i++)
 		ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_CHECK, l, 1, key, 5));
 	EXPECT_EQ(-EAGAIN, record_read(self->reader, &r));
@@ -154,7 +154,7 @@ TEST_F(event, of_bans)
 	EXPECT_EQ(0, memcmp(r.data, "kkkkk\0\0\0", 8));
 	EXPECT_EQ(DAY, (__u64)r.event.value);
 	EXPECT_EQ(3, r.event.more);
-	/* a check of a banned key makes no event, nor does a ban that changes nothing */
+	/* a check of a banned key emits no event, nor does a ban that changes nothing */
 	ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_CHECK, l, 1, key, 5));
 	ASSERT_EQ(0, ban(self->fd, l, key, 5, HOUR));
 	EXPECT_EQ(-EAGAIN, record_read(self->reader, &r));
@@ -166,7 +166,7 @@ TEST_F(event, of_bans)
 	EXPECT_TRUE(lasts("left", r.event.value, DAY, since));
 	EXPECT_EQ(5, r.event.data_len);
 
-	/* by hand, for the longest key there is */
+	/* a ban by hand of the longest key */
 	ASSERT_EQ(0, ban(self->fd, l, key, 255, HOUR));
 	ASSERT_EQ(0, record_read(self->reader, &r));
 	EXPECT_TRUE(event_is(&r, WEIR_EVENT_BANNED, self->from + 3,
@@ -177,14 +177,14 @@ TEST_F(event, of_bans)
 	EXPECT_EQ(0, memcmp(r.data + 255, zeros, 1));
 	EXPECT_EQ(HOUR, (__u64)r.event.value);
 	EXPECT_EQ(0, r.event.more);
-	/* an overweight strike is reported with its full weight */
+	/* a strike of weight 77 is reported with this weight */
 	ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_STRIKE, l, 77, "x", 1));
 	ASSERT_EQ(0, record_read(self->reader, &r));
 	EXPECT_EQ(77, r.event.more);
 	EXPECT_EQ(-EAGAIN, record_read(self->reader, &r));
 }
 
-/* Once when the table is full, and again only after there was room. */
+/* One event when the table becomes full, and another only after there was room. */
 TEST_F(event, of_a_full_table)
 {
 	__u32 l = banner_make(_metadata, self->fd, WEIR_KEY_U64,
@@ -228,7 +228,7 @@ TEST_F(event, short_buffers)
 	}
 	EXPECT_EQ(-1, read(self->reader, buffer, WEIR_EVENT_SIZE_MAX - 1));
 	EXPECT_EQ(EINVAL, errno);
-	/* a bad address: nothing is consumed */
+	/* a bad address: no event is consumed */
 	pane_protect(&pane, PROT_NONE);
 	EXPECT_EQ(-1, read(self->reader, pane.edge, WEIR_EVENT_SIZE_MAX));
 	EXPECT_EQ(EFAULT, errno);
@@ -237,7 +237,7 @@ TEST_F(event, short_buffers)
 		  read(self->reader, buffer, WEIR_EVENT_SIZE_MAX));
 }
 
-/* As many whole records as fit, and the rest with the next read. */
+/* A read returns as many whole records as fit, and the next read the rest. */
 TEST_F(event, several_at_once)
 {
 	const size_t one = sizeof(struct weir_event);
@@ -250,7 +250,7 @@ TEST_F(event, several_at_once)
 		ASSERT_EQ(0, sum_create(self->fd, OURS "event-m", 1, &handle));
 		ASSERT_EQ(0, object_delete(self->fd, handle));
 	}
-	/* 20 records: 3 in 376 bytes, 8 in 8 x 120, the rest one short of 8 */
+	/* 20 records: 3 in 376 bytes, 8 in 8 x 120; of the rest, one fewer than 8 in a byte less */
 	for (int i = 0; i < 3; i++) {
 		const size_t sizes[] = { WEIR_EVENT_SIZE_MAX, 8 * one,
 					 8 * one - 1 };
@@ -290,7 +290,7 @@ TEST_F(event, seeking)
 	EXPECT_EQ((off_t)info.event_next, lseek(self->reader, info.event_next,
 						SEEK_SET));
 	EXPECT_EQ(-EAGAIN, record_read(self->reader, &r));
-	/* the oldest kept is there, the one before it is lost */
+	/* the oldest event that is kept is returned; the one before it is lost */
 	EXPECT_EQ((off_t)info.event_first, lseek(self->reader, info.event_first,
 						 SEEK_SET));
 	ASSERT_EQ(0, record_read(self->reader, &r));
@@ -298,7 +298,7 @@ TEST_F(event, seeking)
 	EXPECT_NE(WEIR_EVENT_LOST, r.event.type);
 }
 
-/* Make @n events quickly: each ban is longer than the one before. */
+/* Emit @n events quickly: each ban is longer than the one before. */
 static void events_make(struct __test_metadata *_metadata, int fd, __u32 l,
 			unsigned int n)
 {
@@ -330,7 +330,7 @@ TEST_F(event, losses_are_counted)
 	struct weir_info info;
 	struct record r;
 
-	/* exactly as many as are kept: nothing is lost */
+	/* exactly as many as the kernel keeps: none is lost */
 	ASSERT_EQ(0, record_read(self->reader, &r));
 	events_make(_metadata, self->fd, l, KEPT);
 	for (__u64 i = 0; i < KEPT; i++) {
@@ -362,7 +362,10 @@ TEST_F(event, losses_are_counted)
 	}
 }
 
-/* Poll at that position. Return: 1 for "readable", and how far the position has moved. */
+/*
+ * Poll from a position. Return: 1 for "readable", plus 10 for each event that the position has
+ * moved.
+ */
 static int polled_as(void *arg)
 {
 	__u64 from = *(__u64 *)arg;
@@ -395,7 +398,7 @@ TEST_F(event, poll_of_what_one_may_not_observe)
 	EXPECT_EQ(61, person_run(SOMEBODY, SOMEBODY, polled_as, &self->from));
 }
 
-/* One digit for each object below that the user may observe. */
+/* One bit for each object below that the user may observe. */
 static int seen_as(void *arg)
 {
 	int fd = client_open(O_RDONLY | O_NONBLOCK), seen = 0;
@@ -427,9 +430,9 @@ TEST_F(event, only_of_what_one_may_observe)
 		ASSERT_EQ(0, call(self->fd, WEIR_IOC_CREATE, &create));
 	}
 	EXPECT_EQ(0x3f, seen_as(&self->from));
-	/* in the group: 0060, 0444, 0640 */
+	/* a member of the group sees 0060, 0444, 0640 */
 	EXPECT_EQ(0x2a, person_run(SOMEBODY, SOMEBODY, seen_as, &self->from));
-	/* neither: 0006, 0444 */
+	/* other users see 0006, 0444 */
 	EXPECT_EQ(0x0c, person_run(SOMEBODY, SOMEBODY + 1, seen_as,
 				   &self->from));
 }
@@ -456,7 +459,7 @@ static int shared_read(struct crowd *crowd, unsigned int me, void *arg)
 	return got < 0 && errno == EAGAIN ? 0 : 2;
 }
 
-/* Readers of one open file share its place: each event goes to one of them. */
+/* Readers of one open file share its position: each event is returned to one of them. */
 TEST_F(event, each_once_to_those_who_share_a_file)
 {
 	__u32 l = banner_make(_metadata, self->fd, WEIR_KEY_U64,

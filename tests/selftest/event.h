@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* event - a reader of the stream of transitions, and what it reads */
+/* event - a reader of the event stream, and checks of events */
 #ifndef _WEIR_SELFTEST_EVENT_H
 #define _WEIR_SELFTEST_EVENT_H
 
@@ -9,8 +9,8 @@
 #include "person.h"
 
 FIXTURE(event) {
-	int fd;			/* what makes events */
-	int reader;		/* positioned at the next event */
+	int fd;			/* client that causes events */
+	int reader;		/* position: the next event */
 	__u64 from;
 	mode_t device;
 };
@@ -34,13 +34,13 @@ FIXTURE_TEARDOWN(event)
 	objects_wipe();
 }
 
-/* A record and the key behind it. */
+/* A record and its key. */
 struct record {
 	struct weir_event event;
 	char data[256];
 };
 
-/* One record: a read gives as many as fit, so the file is set back to the next. */
+/* Read one record. A read returns as many as fit, so the file is set back to the next one. */
 static inline int record_read(int fd, struct record *record)
 {
 	char buffer[WEIR_EVENT_SIZE_MAX] __attribute__((aligned(8)));

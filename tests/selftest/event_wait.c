@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* event_wait - waiting for the next event: poll, a blocking read, and what ends them */
+/* event_wait - waiting for the next event: poll, a blocking read, and how they end */
 #include "harness.h"
 
 #include <poll.h>
@@ -34,7 +34,7 @@ static void on_signal(int number)
 	signals++;
 }
 
-/* Fork a child that reads one event, blocking; its exit status says which. */
+/* Fork a child that reads one event, blocking. Its exit status is the outcome. */
 static pid_t reader_fork_with(int fd, int sa_flags)
 {
 	struct sigaction action = { .sa_handler = on_signal,
@@ -67,7 +67,7 @@ TEST_F(event, blocking_read_is_woken)
 
 	for (int i = 0; i < 20; i++) {
 		pid = reader_fork(0);
-		/* every other time it may not be asleep yet */
+		/* in every other round the reader may not sleep yet */
 		if (i % 2)
 			until_asleep(pid);
 		ASSERT_EQ(0, sum_create(self->fd, OURS "event-w", 1, &handle));
@@ -88,7 +88,7 @@ TEST_F(event, blocking_read_and_signals)
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(EINTR, WEXITSTATUS(status));
 
-	/* with SA_RESTART it keeps waiting */
+	/* with SA_RESTART it continues to wait */
 	pid = reader_fork(SA_RESTART);
 	until_asleep(pid);
 	kill(pid, SIGUSR1);
@@ -98,7 +98,7 @@ TEST_F(event, blocking_read_and_signals)
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(128 + WEIR_EVENT_CREATED, WEXITSTATUS(status));
 
-	/* and SIGKILL ends it */
+	/* SIGKILL ends it */
 	pid = reader_fork(0);
 	until_asleep(pid);
 	kill(pid, SIGKILL);
@@ -106,7 +106,7 @@ TEST_F(event, blocking_read_and_signals)
 	EXPECT_EQ(SIGKILL, WTERMSIG(status));
 }
 
-/* A reader that sleeps gets old events when another process seeks the file back. */
+/* A reader that sleeps gets old events when another process moves the file back with lseek(). */
 TEST_F(event, seek_wakes_a_reader)
 {
 	int fd = client_open(O_RDONLY), status;
@@ -123,7 +123,7 @@ TEST_F(event, seek_wakes_a_reader)
 	close(fd);
 }
 
-/* lseek wakes those that wait with the same file, and no others. */
+/* lseek() wakes readers of the same file and no others. */
 TEST_F(event, seek_wakes_no_other)
 {
 	int status;
@@ -156,7 +156,7 @@ static bool trace_write(const char *file, const char *text)
 	return ret == (int)strlen(text);
 }
 
-/* How often epoll was called back since the probe was made. */
+/* How often epoll was called back since the probe was set. */
 static long wakes_counted(void)
 {
 	FILE *file = fopen("/sys/kernel/tracing/kprobe_profile", "r");
@@ -172,8 +172,9 @@ static long wakes_counted(void)
 }
 
 /*
- * Only ep_poll_callback is patched: with the option record-cmd, an enabled event also patches
- * the scheduler, and an emulated CPU that runs it may take an int3 that is gone by then.
+ * The option record-cmd is off so that only ep_poll_callback is patched. With it, an enabled event
+ * patches the scheduler too, and an emulated CPU that runs that code may take an int3 that is gone
+ * by then.
  */
 static bool wakes_count(void)
 {
@@ -199,7 +200,7 @@ static int emit_one(int fd)
 	return call(fd, WEIR_IOC_EMIT, &emit);
 }
 
-/* A client that polls for output alone costs events nothing, until it polls for input. */
+/* A client that polls for output only is not called for events until it polls for input. */
 TEST_F(event, output_pollers_are_not_called)
 {
 	struct epoll_event ev = { .events = EPOLLOUT };
@@ -220,7 +221,7 @@ TEST_F(event, output_pollers_are_not_called)
 		ASSERT_EQ(0, emit_one(self->fd));
 	EXPECT_EQ(0, epoll_wait(set, &ev, 1, 300));
 	EXPECT_EQ(0, wakes_counted());
-	/* after EPOLL_CTL_MOD a reader is woken for earlier and for later events */
+	/* after EPOLL_CTL_MOD the reader is woken for earlier and for later events */
 	ev.events = EPOLLIN;
 	ev.data.u32 = 7;
 	ASSERT_EQ(0, epoll_ctl(set, EPOLL_CTL_MOD, fd[7], &ev));
@@ -236,7 +237,7 @@ TEST_F(event, output_pollers_are_not_called)
 		lseek(fd[7], info_get(fd[7]).event_next, SEEK_SET);
 		EXPECT_EQ(0, epoll_wait(set, &ev, 1, 0));
 	}
-	/* lseek wakes, too: two for each round, and one for the first */
+	/* lseek() wakes too: two wake-ups for each round, and one for the first */
 	EXPECT_GE(7, wakes_counted());
 	wakes_count_no_more();
 	for (int i = 0; i < POLLERS; i++)
@@ -244,7 +245,7 @@ TEST_F(event, output_pollers_are_not_called)
 	close(set);
 }
 
-/* Edge-triggered: each event is told once, though the reader polls no more in between. */
+/* Edge-triggered: each event is reported once, although the reader has not polled in between. */
 TEST_F(event, edge_triggered)
 {
 	struct epoll_event ev = { .events = EPOLLIN | EPOLLET };
@@ -256,7 +257,7 @@ TEST_F(event, edge_triggered)
 		ASSERT_EQ(0, emit_one(self->fd));
 		ASSERT_EQ(1, epoll_wait(set, &ev, 1, 10000));
 		EXPECT_EQ(EPOLLIN, ev.events);
-		/* leave every other event unread: the next one is reported, too */
+		/* leave every other event unread: the next one is reported all the same */
 		if (i % 2)
 			continue;
 		while (!record_read(self->reader, &r))

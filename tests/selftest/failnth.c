@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* failnth - what fails in calls about the device, counters and limiters */
+/* failnth - failures in calls about the device, counters and limiters */
 #include "failnth.h"
 
 static int open_device(FIXTURE_DATA(failnth) *self)
@@ -75,7 +75,7 @@ static int load_histogram(FIXTURE_DATA(failnth) *self)
 	return call(self->fd, WEIR_IOC_LOAD, &load);
 }
 
-/* Loading a histogram of zeros changes nothing, so a failed load can be repeated. */
+/* Loading a histogram of zeros changes nothing, so the load can be repeated after a failure. */
 TEST_F(failnth, load_of_a_histogram)
 {
 	NEEDS_INJECTION();
@@ -115,7 +115,7 @@ static int histogram_back(int fd, __u32 handle)
 	return call(fd, WEIR_IOC_LOAD, &load);
 }
 
-/* A take that fails has taken nothing: what it held is there each time. */
+/* A take that fails takes nothing: each time the values are still there. */
 static int take_histogram(FIXTURE_DATA(failnth) *self)
 {
 	int ret = read_or_take(self, WEIR_OP_TAKE);
@@ -310,8 +310,8 @@ TEST_F(failnth, check_of_a_new_key)
 }
 
 /*
- * The live limiter has its entry, the candidate gets none: the answer is unchanged, and the
- * miss is counted.
+ * The live limiter has an entry for the key, the candidate gets none: the answer is unchanged, and
+ * the miss is counted.
  */
 TEST_F(failnth, candidate_missed)
 {

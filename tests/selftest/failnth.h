@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * failnth - every allocation of every call fails once, without a lasting effect
+ * failnth - every allocation in every call fails once, and leaves nothing behind
  *
- * /proc/self/fail-nth makes the n-th allocation (or user copy) of this thread fail. Each call
- * is made with n = 1, 2, 3... until it runs through without a failure. After each failed call
- * all state must be as before, objects of all kinds included. kmemleak looks for leaks when the
- * module is unloaded.
+ * /proc/self/fail-nth makes the n-th allocation (or user copy) of this thread fail. Each call is
+ * made with n = 1, 2, 3... until nothing fails any more. After each failed call the state of all
+ * objects must be the same as before. kmemleak searches for leaks when the module is unloaded.
  */
 #ifndef _WEIR_SELFTEST_FAILNTH_H
 #define _WEIR_SELFTEST_FAILNTH_H
@@ -19,7 +18,7 @@
 #include "gate.h"
 #include "roster.h"
 
-/* The longest path here has some dozens; a hundred times that is no path. */
+/* the longest path has some dozens of steps, so this many mean that it never ends */
 #define STEPS_MAX	5000
 
 static int nth = -1;
@@ -34,7 +33,7 @@ static inline bool knob_write(const char *path, const char *value)
 	return good;
 }
 
-/* Without these, allocations that may sleep and single pages never fail. */
+/* Without these settings, allocations that may sleep, and of single pages, never fail. */
 static inline bool injection_open(void)
 {
 	nth = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
@@ -54,15 +53,15 @@ static inline void fail_at(unsigned int n)
 	char text[16];
 
 	snprintf(text, sizeof(text), "%u", n);
-	/* this is a user copy, too, and may be the one that fails */
+	/* this write is a user copy too, and may be the one that fails */
 	if (pwrite(nth, text, strlen(text), 0) < 0 &&
 	    (errno != EFAULT || pwrite(nth, text, strlen(text), 0) < 0))
 		abort();
 }
 
 /*
- * Steps left until something fails, 0 if it has; off afterwards. To ask is a copy
- * to user memory, too: if there was one step left, asking is what fails.
+ * Return: the number of steps left until one fails; 0: one has failed. Injection is off afterwards.
+ * The read copies to user memory: if one step was left, the read fails.
  */
 static inline unsigned int steps_left(void)
 {
@@ -165,12 +164,12 @@ static inline struct state state_get(FIXTURE_DATA(failnth) *self)
 
 /**
  * struct sweep - a call that fails at each of its steps in turn
- * @call: gives an errno, and takes back itself what it did when it succeeded
- * @times: at each step. The allocator takes a step of its own now and then, in the
- *	place of ours: what must be met is tried more than once.
- * @failures: out: calls that failed
- * @no_memory: out: with ENOMEM
- * @no_copy: out: with EFAULT
+ * @call: returns an errno; on success it undoes its own effect
+ * @times: number of tries for each step. The allocator sometimes has a step of its own in place of
+ *	the one meant, so a step that must be hit is tried more than once.
+ * @failures: result: calls that failed
+ * @no_memory: result: calls that failed with ENOMEM
+ * @no_copy: result: calls that failed with EFAULT
  */
 struct sweep {
 	int (*call)(FIXTURE_DATA(failnth) *self);
@@ -178,7 +177,7 @@ struct sweep {
 	unsigned int failures, no_memory, no_copy;
 };
 
-/* Fail at step @n, and see that it left nothing. False: there is no such step. */
+/* Fail at step @n, and check that this changed nothing. Return: false if there is no such step. */
 static inline bool sweep_step(struct __test_metadata *_metadata,
 			      FIXTURE_DATA(failnth) *self, struct sweep *sweep,
 			      unsigned int n)
@@ -209,14 +208,14 @@ static inline bool sweep_step(struct __test_metadata *_metadata,
 	return injected;
 }
 
-/* Memory that fails is ENOMEM, a copy EFAULT. */
+/* A failed allocation is ENOMEM, a failed copy EFAULT. */
 static inline void sweep_run(struct __test_metadata *_metadata,
 			     FIXTURE_DATA(failnth) *self, struct sweep *sweep)
 {
 	unsigned int n, i;
 	bool injected = true;
 
-	/* once without, so that what is made on first use is there */
+	/* once without a failure, so that everything allocated at first use exists */
 	ASSERT_EQ(0, sweep->call(self));
 	for (n = 1; injected; n++) {
 		ASSERT_GT(STEPS_MAX, n);
@@ -225,7 +224,7 @@ static inline void sweep_run(struct __test_metadata *_metadata,
 			injected |= sweep_step(_metadata, self, sweep, n);
 	}
 	TH_LOG("%u steps, %u failures", n - 1, sweep->failures);
-	/* a call that cannot be made to fail at all was not injected into */
+	/* if no call failed, nothing was injected */
 	EXPECT_LT(0, sweep->failures);
 }
 
@@ -238,7 +237,7 @@ static inline void sweep(struct __test_metadata *_metadata,
 	sweep_run(_metadata, self, &sweep);
 }
 
-/* Inject no failure while the effects are undone. */
+/* Stop the injection while the effect is undone. */
 static inline int then(FIXTURE_DATA(failnth) *self, int ret, int (*undo)(int, __u32),
 		       __u32 handle)
 {
@@ -249,7 +248,7 @@ static inline int then(FIXTURE_DATA(failnth) *self, int ret, int (*undo)(int, __
 	left = steps_left();
 	if (undo)
 		ret = undo(self->fd, handle);
-	/* as it was, for the sweep to see, which is a copy more; 1 would fail it */
+	/* restore the count for sweep_step(); its read is one more copy, and a 1 would fail it */
 	if (left)
 		fail_at(left + 1);
 	return ret;
@@ -260,7 +259,7 @@ static inline int delete_and_close(int fd, __u32 handle)
 	return object_delete(fd, handle) ?: handle_close(fd, handle);
 }
 
-/* CREATE of @kind, and its end. */
+/* Create an object of @kind, and delete it. */
 static inline int create_new(FIXTURE_DATA(failnth) *self, __u32 kind, const void *config)
 {
 	__u32 handle;
@@ -270,8 +269,8 @@ static inline int create_new(FIXTURE_DATA(failnth) *self, __u32 kind, const void
 }
 
 /*
- * An op whose result could not be copied out was performed all the same: the one exception in
- * the ABI. So it is undone after EFAULT, too.
+ * An op whose result could not be copied out has been performed: the one exception in the ABI. So
+ * it is undone after EFAULT too.
  */
 static inline int op_outcome(FIXTURE_DATA(failnth) *self, int ret,
 			     int (*undo)(int, __u32), __u32 handle)

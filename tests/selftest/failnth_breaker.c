@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* failnth_breaker - what fails in calls about breakers */
+/* failnth_breaker - failures in calls about breakers */
 #include "failnth.h"
 
 static int create_breaker(FIXTURE_DATA(failnth) *self)
@@ -37,7 +37,7 @@ TEST_F(failnth, probe_of_a_breaker)
 	sweep(_metadata, self, probe);
 }
 
-/* Of a new key each time, which then has something to remember. */
+/* Report a failure of a new key each time, so that an entry must be made. */
 static int fail_new(FIXTURE_DATA(failnth) *self)
 {
 	static __u64 key;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* failnth_gate - what fails in calls about gates */
+/* failnth_gate - failures in calls about gates */
 #include "failnth.h"
 #include "queued.h"
 
@@ -34,7 +34,7 @@ TEST_F(failnth, resize_of_a_gate)
 	sweep(_metadata, self, resize);
 }
 
-/* Of two keys in turn, for which there is one place: each time one must be made. */
+/* One of two keys in turn. There is room for one, so each time an entry must be made. */
 static __u64 guest;
 
 static int leave_gate(int fd, __u32 handle)
@@ -60,7 +60,7 @@ TEST_F(failnth, acquire_of_a_new_key)
 	sweep(_metadata, self, enter_gate);
 }
 
-/* Behind another holder, which has all permits. */
+/* A second holder; the first one has all permits. */
 static int second;
 static __u32 seconds;
 static __u64 in_an_hour;
@@ -122,7 +122,7 @@ TEST_F_TIMEOUT(failnth, collect, 300)
 			ASSERT_EQ(0, ret);
 		if (!ret)
 			ASSERT_EQ(WEIR_ALLOWED, op.verdict);
-		/* the answer may be what was lost; else it was not performed */
+		/* either the answer was lost, or the op was not performed */
 		if (ret && told(second))
 			ASSERT_EQ(WEIR_ALLOWED, queue(second, seconds, &guest, 2, 0));
 		ASSERT_FALSE(told(second));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* failnth_roster - what fails in calls about rosters */
+/* failnth_roster - failures in calls about rosters */
 #include "failnth.h"
 
 static int create_roster(FIXTURE_DATA(failnth) *self)
@@ -47,7 +47,7 @@ static int claim_five(FIXTURE_DATA(failnth) *self)
 					  VALUE, sizeof(VALUE), 0, 0);
 	ret = claims_run(self->fd, ops, 5);
 	if (ret == -EFAULT) {
-		/* if the answer was lost all may be there, but not some */
+		/* if only the answer was lost, all leases may exist, but not some of them */
 		fail_at(0);
 		for (int i = 0; i < 5; i++)
 			there += !lease_find(self->fd, self->roster, five[i]);
@@ -67,7 +67,7 @@ static int replace_one(FIXTURE_DATA(failnth) *self)
 			       sizeof(VALUE), op.version, 0);
 }
 
-/* All five or none, whatever fails. */
+/* All five leases or none, whichever step fails. */
 TEST_F(failnth, leases)
 {
 	struct sweep five_of = { .call = claim_five, .times = 3 };

@@ -2,8 +2,7 @@
 /*
  * flags - bits, values and reserved members without a meaning are refused
  *
- * Every bit on its own: a mask with a hole would let one through that a later
- * version wants to use.
+ * Each bit is tested alone: a gap in a mask would accept a bit that a later version uses.
  */
 #include "harness.h"
 
@@ -28,7 +27,7 @@ FIXTURE_SETUP(flags)
 	self->before = info_get(self->fd);
 }
 
-/* Nothing in here succeeds, so nothing may have happened in any test. */
+/* No call in this program succeeds, so nothing may have changed. */
 FIXTURE_TEARDOWN(flags)
 {
 	struct weir_info now = info_get(self->fd);
@@ -221,7 +220,7 @@ TEST_F(flags, op_flags)
 	}
 }
 
-/* There are no plans yet, and what gives nothing to a holder takes no tag. */
+/* @plan must be 0, and ops that give nothing to a holder must have tag 0. */
 TEST_F(flags, op_plan_and_tag)
 {
 	__u64 key = 1;
@@ -242,7 +241,7 @@ TEST_F(flags, op_plan_and_tag)
 	}
 }
 
-/* Behind a short key, or behind the pointer, there are zeros and nothing else. */
+/* Bytes after a short key, or after the pointer, must be zero. */
 TEST_F(flags, op_key_padding)
 {
 	__u64 key = 1;
@@ -266,7 +265,7 @@ TEST_F(flags, op_counter_padding)
 {
 	struct weir_op op;
 
-	/* one field: the amount is n, and values say nothing */
+	/* with one field the amount is in n, so @values must be 0 */
 	for (int i = 0; i < 4; i++) {
 		op = op_make(WEIR_OP_ADD, self->counter, 1);
 		op.arg = 1;
@@ -284,7 +283,7 @@ TEST_F(flags, op_counter_padding)
 	EXPECT_EQ(-EINVAL, op_run(self->fd, &op));
 }
 
-/* n and arg are 0 where an opcode says nothing about them. */
+/* n and arg must be 0 if the opcode does not use them. */
 TEST_F(flags, op_unused_numbers)
 {
 	static const struct { __u16 opcode; __s64 n; __u64 arg; } rows[] = {
@@ -311,7 +310,7 @@ TEST_F(flags, op_unused_numbers)
 
 TEST_F(flags, unknown_opcodes)
 {
-	/* of each kind, the first and the last */
+	/* the first and the last opcode of each kind */
 	static const __u16 known[][2] = {
 		{ WEIR_OP_ADD, WEIR_OP_OBSERVE },
 		{ WEIR_OP_CHECK, WEIR_OP_RESERVE },
@@ -336,7 +335,7 @@ TEST_F(flags, unknown_opcodes)
 	}
 }
 
-/* A failed op takes nothing from its neighbours. */
+/* An op that fails does not affect the others of its batch. */
 TEST_F(flags, one_bad_op_among_good)
 {
 	struct weir_op ops[3];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* full - a table without room, and the keys that still get in */
+/* full - a full table, and the keys that are still accepted */
 #include "harness.h"
 
 #include "client.h"
@@ -63,7 +63,7 @@ static struct weir_limiter_stats totals(FIXTURE_DATA(full) *self)
 	return stats;
 }
 
-/* The answer of a check of a key for which there is no room. */
+/* Check a key for which there is no room, and compare the answer. */
 static bool finds_no_room(FIXTURE_DATA(full) *self,
 			  const FIXTURE_VARIANT(full) *variant, __u16 opcode,
 			  __u64 key)
@@ -87,7 +87,7 @@ TEST_F(full, new_keys)
 
 	for (__u64 key = 100; key < 120; key++)
 		EXPECT_TRUE(finds_no_room(self, variant, WEIR_OP_CHECK, key));
-	/* the answer is the same each time: nothing was kept of the key */
+	/* the answer is the same each time, because nothing is stored for the key */
 	for (int i = 0; i < 20; i++)
 		EXPECT_TRUE(finds_no_room(self, variant, WEIR_OP_CHECK, 100));
 	stats = totals(self);
@@ -97,14 +97,14 @@ TEST_F(full, new_keys)
 	EXPECT_EQ(0, stats.evicted);
 	EXPECT_EQ(0, stats.limited);
 	EXPECT_EQ(variant->when_full ? MAX + 40 : MAX, stats.allowed);
-	/* existing keys are served */
+	/* keys with an entry are served */
 	for (__u64 key = 0; key < MAX; key++) {
 		ASSERT_EQ(0, run(self, &op, WEIR_OP_CHECK, 1, key));
 		EXPECT_TRUE(answers(&op, WEIR_ALLOWED, 0, 10, 8, 0, 0));
 	}
 }
 
-/* A peek answers as the check would, and counts as neither. */
+/* A peek has the verdict of the check, and is not counted. */
 TEST_F(full, peek)
 {
 	struct weir_limiter_stats before = totals(self), after;
@@ -116,7 +116,7 @@ TEST_F(full, peek)
 	EXPECT_EQ(MAX, after.keys);
 }
 
-/* Operations that need an entry fail without room, with either choice of when_full. */
+/* Operations that need an entry fail if there is no room, whatever when_full is. */
 TEST_F(full, strikes_and_bans)
 {
 	struct weir_limiter_stats stats;
@@ -132,7 +132,7 @@ TEST_F(full, strikes_and_bans)
 	EXPECT_EQ(0, stats.bans);
 	EXPECT_EQ(2, stats.full);
 	EXPECT_EQ(MAX, stats.keys);
-	/* existing keys can be struck */
+	/* a key with an entry can get strikes */
 	EXPECT_EQ(0, run(self, &op, WEIR_OP_STRIKE, 1, 0));
 	EXPECT_EQ(-ENOENT, run(self, &op, WEIR_OP_LIFT, 0, key));
 	EXPECT_EQ(-ENOENT, run(self, &op, WEIR_OP_FORGIVE, 0, key));
@@ -151,13 +151,13 @@ TEST_F(full, forget_makes_room_for_one)
 	EXPECT_EQ(MAX, totals(self).keys);
 }
 
-/* Entries equal to fresh ones go first, and only they. */
+/* Only entries that equal fresh ones are dropped, and they are dropped first. */
 TEST_F(full, idle_entries_make_room)
 {
 	struct weir_limiter_stats stats;
 	struct weir_op op;
 
-	/* 0 and 1 owe nothing any more; 1 has a strike, and stays for it */
+	/* keys 0 and 1 are full again; 1 has a strike, so its entry stays */
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_REFUND, 1, 0));
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_REFUND, 1, 1));
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_STRIKE, 1, 1));
@@ -166,7 +166,7 @@ TEST_F(full, idle_entries_make_room)
 	EXPECT_TRUE(finds_no_room(self, variant, WEIR_OP_CHECK, 101));
 	stats = totals(self);
 	EXPECT_EQ(MAX, stats.keys);
-	/* one was dropped, be it for this or by the sweeper before */
+	/* one entry was dropped, for the new key or earlier by the sweep */
 	EXPECT_EQ(1, stats.evicted + stats.expired);
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_PEEK, 1, 1));
 	EXPECT_EQ(1, op.strikes);
@@ -196,7 +196,7 @@ TEST_F(full, cap_changed_while_in_use)
 	EXPECT_EQ(0, op.out_flags);
 	EXPECT_EQ(WEIR_ALLOWED, op.verdict);
 	EXPECT_TRUE(finds_no_room(self, variant, WEIR_OP_CHECK, 101));
-	/* small as it is it may grow to 512, and not to one more */
+	/* a small table may be raised to 512, and not to one more */
 	self->config.max_keys = 513;
 	EXPECT_EQ(-ERANGE, limiter_set(self->fd, self->l, WEIR_SET_MAX_KEYS,
 				       &self->config));
@@ -216,8 +216,8 @@ TEST_F(full, cap_changed_while_in_use)
 #define ROUNDS	150
 
 /*
- * Several callers check the same new key at once while there is room: none may be answered
- * "full". In each round the key is forgotten, and the callers wait in shared memory for the
+ * Several callers check the same new key at once while there is room for it: no check may be
+ * answered "full". After each round the key is forgotten. The callers wait in shared memory for the
  * start of the next round.
  */
 struct same_key {

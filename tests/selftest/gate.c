@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * gate - gates as objects: configuration, operations without a wait, every errno
+ * gate - gates as objects: configuration, operations that do not wait, every errno
  *
  * gate_wait tests waiting, gate_owner tests holders.
  */
@@ -15,8 +15,8 @@
 
 FIXTURE(calls) {
 	int fd;
-	__u32 gate;		/* plain */
-	__u32 keyed;		/* by number, of at most 3 keys */
+	__u32 gate;		/* without keys */
+	__u32 keyed;		/* keys are numbers, at most 3 */
 };
 
 FIXTURE_SETUP(calls)
@@ -114,7 +114,7 @@ TEST_F(calls, acquire_and_release)
 	EXPECT_TRUE(gate_answers(&op, WEIR_NONE, PERMITS, PERMITS, 0, 0));
 	ASSERT_EQ(0, gate_run(self->fd, &op, WEIR_OP_ACQUIRE, self->gate, NULL, 2, 0));
 	EXPECT_TRUE(gate_answers(&op, WEIR_ALLOWED, PERMITS, 3, 0, 2));
-	/* a deadline to come is as good, if there is no need to wait */
+	/* a deadline in the future makes no difference if there is no need to wait */
 	ASSERT_EQ(0, gate_run(self->fd, &op, WEIR_OP_ACQUIRE, self->gate, NULL, 3,
 			      WEIR_NEVER));
 	EXPECT_TRUE(gate_answers(&op, WEIR_ALLOWED, PERMITS, 0, 0, 5));
@@ -157,7 +157,7 @@ TEST_F(calls, stats)
 	EXPECT_EQ(3, s.keys);
 	EXPECT_EQ(3, s.max_keys);
 	EXPECT_EQ(1, s.full);
-	/* a wait that times out: for permits held by another file */
+	/* a wait that times out, for permits that another file holds */
 	close(self->fd);
 	self->fd = client_open(O_RDWR);
 	ASSERT_EQ(0, object_open(self->fd, WEIR_KIND_GATE, OURS "keyed", WEIR_RIGHT_ALL,
@@ -221,7 +221,7 @@ TEST_F(calls, op_refused)
 	EXPECT_EQ(PERMITS, gate_free(self->fd, self->gate, NULL));
 }
 
-/* Nor is there more than one way to be impossible. */
+/* Requests that can never be granted. */
 TEST_F(calls, impossible)
 {
 	struct weir_op op;
@@ -229,14 +229,14 @@ TEST_F(calls, impossible)
 	EXPECT_EQ(-E2BIG, gate_try(self->fd, self->gate, NULL, PERMITS + 1));
 	EXPECT_EQ(-E2BIG, gate_run(self->fd, &op, WEIR_OP_ACQUIRE, self->gate, NULL,
 				   0xffffffff, WEIR_NEVER));
-	/* it makes no entry */
+	/* such a request makes no entry */
 	EXPECT_EQ(-E2BIG, gate_try(self->fd, self->keyed, &A, PERMITS + 1));
 	EXPECT_EQ(0, gate_stats(self->fd, self->keyed).keys);
 	EXPECT_EQ(0, gate_stats(self->fd, self->gate).keys);
 	EXPECT_EQ(WEIR_ALLOWED, gate_get_as(self->fd, 1, self->gate, NULL, 3, 0));
 	EXPECT_EQ(-EDEADLK, gate_run_as(self->fd, 1, &op, WEIR_OP_ACQUIRE, self->gate, NULL,
 					3, WEIR_NEVER));
-	/* a caller that does not wait is answered "limited", as any other */
+	/* a request that does not wait is answered "limited" */
 	EXPECT_EQ(WEIR_LIMITED, gate_get_as(self->fd, 1, self->gate, NULL, 3, 0));
 	EXPECT_EQ(2, gate_free(self->fd, self->gate, NULL));
 }
@@ -260,7 +260,7 @@ TEST_F(calls, other_kinds)
 	EXPECT_EQ(-EOPNOTSUPP, gate_release(self->fd, other, NULL, 1));
 	ASSERT_EQ(0, sum_create(self->fd, OURS "gate", 1, &other));
 	EXPECT_EQ(-EOPNOTSUPP, gate_try(self->fd, other, NULL, 1));
-	/* a transaction is of checks and adds alone */
+	/* a transaction has checks and adds only */
 	op = op_make(WEIR_OP_ACQUIRE, self->gate, 1);
 	ASSERT_EQ(0, call(self->fd, WEIR_IOC_SUBMIT, &all));
 	EXPECT_EQ(-EINVAL, op.result);
@@ -283,7 +283,7 @@ TEST_F(calls, rights)
 	EXPECT_EQ(WEIR_ALLOWED, gate_try(self->fd, gate, NULL, 1));
 	EXPECT_EQ(-EACCES, gate_run(self->fd, &op, WEIR_OP_GATE_STATE, gate, NULL, 0, 0));
 	EXPECT_EQ(-EACCES, gate_resize(self->fd, gate, 1));
-	/* permits are the client's, not the handle's */
+	/* permits belong to the client, not to the handle */
 	EXPECT_EQ(0, handle_close(self->fd, gate));
 	EXPECT_EQ(0, gate_release(self->fd, self->gate, NULL, 1));
 }
@@ -346,7 +346,7 @@ TEST_F(calls, keys_of_text)
 	EXPECT_EQ(-EINVAL, op_run(self->fd, &op));
 }
 
-/* A full table accepts a new key as soon as another key has no held permits. */
+/* A full table accepts a new key when another key has no permits held any more. */
 TEST_F(calls, full)
 {
 	const __u64 *const keys[] = { &A, &B, &C };
@@ -364,7 +364,7 @@ TEST_F(calls, full)
 		EXPECT_EQ(0, gate_release(self->fd, self->keyed, &key, 1));
 		EXPECT_EQ(WEIR_ALLOWED, gate_try(self->fd, self->keyed, keys[key % 3], 1));
 	}
-	/* known keys are not refused for it */
+	/* keys with an entry are served in a full table */
 	EXPECT_EQ(WEIR_ALLOWED, gate_try(self->fd, self->keyed, &A, 1));
 }
 
@@ -388,7 +388,7 @@ TEST_F(calls, set)
 	struct weir_gate_config c = gate_config(WEIR_KEY_U64, 2), seen;
 	struct weir_op op;
 
-	/* what is not in the mask is not looked at */
+	/* members outside the mask are ignored */
 	c.key_type = 99;
 	c.max_keys = ~0ULL;
 	c.prefix4 = 77;
@@ -422,7 +422,7 @@ TEST_F(calls, set)
 	c.max_keys = 2;
 	EXPECT_EQ(-EINVAL, gate_set(self->fd, self->gate, WEIR_SET_MAX_KEYS, &c));
 	EXPECT_EQ(-EBADF, gate_set(self->fd, 4711, WEIR_SET_PERMITS, &c));
-	/* less than is out: it takes effect as permits come back */
+	/* fewer permits than are held: the change takes effect as permits come back */
 	ASSERT_EQ(WEIR_ALLOWED, gate_try(self->fd, self->gate, NULL, 4));
 	ASSERT_EQ(0, gate_resize(self->fd, self->gate, 2));
 	op = gate_state(self->fd, self->gate, NULL);
@@ -436,16 +436,16 @@ TEST_F(calls, set)
 	EXPECT_EQ(2, gate_stats(self->fd, self->gate).in_use);
 }
 
-/* max_keys counts towards what its owner may have. */
+/* max_keys of a gate counts for the cap of its owner. */
 TEST_F(calls, quota)
 {
 	__u64 before = parameter_get("max_keys");
 	struct weir_gate_config c = gate_config(WEIR_KEY_U64, 2);
 	__u32 gate;
 
-	/* root is bound by the host's cap alone */
+	/* root is limited by the cap of the host only */
 	parameter_set("max_keys", 10);
-	c.max_keys = 7;		/* the fixture's have 4 */
+	c.max_keys = 7;		/* the objects of the fixture have 4 */
 	EXPECT_EQ(-ENOSPC, gate_create(self->fd, OURS "quota", &c, &gate));
 	c.max_keys = 6;
 	EXPECT_EQ(0, gate_create(self->fd, OURS "quota", &c, &gate));
@@ -455,7 +455,7 @@ TEST_F(calls, quota)
 	EXPECT_EQ(0, gate_set(self->fd, gate, WEIR_SET_MAX_KEYS, &c));
 }
 
-/* After a delete the name is free, and permits of the gate are gone. */
+/* After a delete the name is free, and the permits of the gate are gone. */
 TEST_F(calls, deleted)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_NONE, 1);
@@ -470,7 +470,7 @@ TEST_F(calls, deleted)
 	EXPECT_EQ(1, gate_free(self->fd, gate, NULL));
 	EXPECT_EQ(WEIR_ALLOWED, gate_try(self->fd, gate, NULL, 1));
 	ASSERT_EQ(0, object_delete(self->fd, gate));
-	/* the handle of one is closed, of the other not; then the file goes */
+	/* one handle is closed, the other is not; then the file is closed */
 	EXPECT_EQ(0, handle_close(self->fd, gate));
 }
 
@@ -508,7 +508,7 @@ TEST_F(calls, sysfs)
 	EXPECT_EQ(1, file_read("full"));
 }
 
-/* In a batch an acquisition goes by itself, in its place. */
+/* In a batch an acquisition is performed on its own, in its place. */
 TEST_F(calls, batch)
 {
 	struct weir_op ops[4];

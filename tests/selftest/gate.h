@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * gate - calls about gates, and processes that wait at one
+ * gate - helpers for tests of gates, and processes that wait at one
  *
- * A key is a pointer to a number, NULL at a plain gate.
+ * A key is a pointer to a number; NULL: the gate has no keys.
  */
 #ifndef _WEIR_SELFTEST_GATE_H
 #define _WEIR_SELFTEST_GATE_H
@@ -70,7 +70,7 @@ static inline int gate_run_as(int fd, __u32 tag, struct weir_op *op, __u16 opcod
 	return number_run_as(fd, tag, op, opcode, gate, key, n, until);
 }
 
-/* Acquire until then: the verdict, or a negative errno. */
+/* Acquire with deadline @until. Return: the verdict, or a negative errno. */
 static inline int gate_get_as(int fd, __u32 tag, __u32 gate, const __u64 *key, __s64 n,
 			      __u64 until)
 {
@@ -96,7 +96,7 @@ static inline __u32 gate_held_as(int fd, __u32 tag, __u32 gate, const __u64 *key
 	return op.held;
 }
 
-/* Without a wait: the verdict, or a negative errno. */
+/* Acquire without waiting. Return: the verdict, or a negative errno. */
 static inline int gate_try(int fd, __u32 gate, const __u64 *key, __s64 n)
 {
 	struct weir_op op;
@@ -128,7 +128,7 @@ static inline __u64 gate_free(int fd, __u32 gate, const __u64 *key)
 	return gate_state(fd, gate, key).remaining;
 }
 
-/* Every member of an answer, for EXPECT_TRUE(). */
+/* Compare every member of an answer, for EXPECT_TRUE(). */
 static inline bool gate_answers(const struct weir_op *op, __u32 verdict, __u64 limit,
 				__u64 remaining, __u32 waiting, __u32 held)
 {
@@ -145,18 +145,18 @@ static inline bool gate_answers(const struct weir_op *op, __u32 verdict, __u64 l
 	return false;
 }
 
-/* All permits held of a plain gate without operations in progress. */
+/* All permits in use at a gate without keys. No operation may be in progress. */
 static inline __u64 gate_in_use(int fd, __u32 gate)
 {
 	struct weir_op op = gate_state(fd, gate, NULL);
 
-	/* the totals must say the same */
+	/* the totals must have the same number */
 	if (gate_stats(fd, gate).in_use != op.limit - op.remaining)
 		return ~0ULL;
 	return op.limit - op.remaining;
 }
 
-/* Open a file of our own, and the gate that tests call "gate" in it. */
+/* Open the device, and the gate that tests call "gate". */
 static inline int gate_enter(__u32 *gate)
 {
 	return object_enter(WEIR_KIND_GATE, OURS "gate", gate);
@@ -168,14 +168,14 @@ static inline void gate_take(int fd, __u32 gate, __s64 n)
 		abort();
 }
 
-/* ------------------------------------------------------------ who waits */
+/* ------------------------------------------------------------ waiters */
 
-/* A waiter and its results, in memory shared with it. */
+/* A process that acquires, and its results, in shared memory. */
 struct visitor {
 	_Atomic int ready, done, leave;
-	int result;		/* of the call, or of the op */
+	int result;		/* errno of the call, or of the op */
 	struct weir_op op;
-	int turn;		/* the how manieth that was served */
+	int turn;		/* position in the order of service */
 	long sleeps;		/* voluntary context switches in the call */
 	pid_t pid;
 };
@@ -190,7 +190,7 @@ static inline void visitor_noted(int sig)
 	(void)sig;
 }
 
-/* Acquires, stores the result, and holds until told to leave. */
+/* Acquire, store the result, and hold the permits until @leave is set. */
 static inline void visitor_visit(struct visitors *all, int i, int fd, __u32 gate,
 				 const __u64 *key, __s64 n, __u64 until)
 {
@@ -212,7 +212,7 @@ static inline void visitor_visit(struct visitors *all, int i, int fd, __u32 gate
 	_exit(0);
 }
 
-/* A process and a client of its own, with the same handles; returns when it has begun. */
+/* Start a process with its own client and the same handles. Returns when the process runs. */
 static inline void visitor_begin(struct visitors *all, int i, int fd, __u32 gate,
 				 const __u64 *key, __s64 n, __u64 until)
 {
@@ -229,7 +229,7 @@ static inline void visitor_begin(struct visitors *all, int i, int fd, __u32 gate
 		usleep(100);
 }
 
-/* The same, and it sleeps in the call. */
+/* Like visitor_begin(), and wait until the process sleeps in the call. */
 static inline void visitor_wait(struct visitors *all, int i, int fd, __u32 gate,
 				const __u64 *key, __s64 n)
 {
@@ -237,7 +237,7 @@ static inline void visitor_wait(struct visitors *all, int i, int fd, __u32 gate,
 	until_asleep(all->visitor[i].pid);
 }
 
-/* Wait until its call is over. */
+/* Wait until the call of the process has returned. */
 static inline struct visitor *visitor_served(struct visitors *all, int i)
 {
 	while (!all->visitor[i].done)
@@ -245,7 +245,7 @@ static inline struct visitor *visitor_served(struct visitors *all, int i)
 	return &all->visitor[i];
 }
 
-/* Kill it; its permits are back when this returns. */
+/* End the process; its permits are back when this returns. */
 static inline void visitor_end(struct visitors *all, int i)
 {
 	all->visitor[i].leave = 1;

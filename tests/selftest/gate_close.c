@@ -2,8 +2,8 @@
 /*
  * gate_close - descriptors are closed while other threads acquire
  *
- * An operation keeps the open file, so what it got is the file's when it returns: nothing
- * vanishes as long as there is a reference, and nothing stays when the last one is gone.
+ * An operation keeps the open file, so its permits belong to the file when it returns. No permit
+ * may vanish while there is a reference, and none may stay when the last one is gone.
  */
 #include "harness.h"
 
@@ -20,7 +20,7 @@
 FIXTURE(close) {
 	int fd;
 	__u32 gate;
-	int pair[2];		/* what is sent here stays under way */
+	int pair[2];		/* files sent here stay in flight */
 };
 
 FIXTURE_SETUP(close)
@@ -85,7 +85,10 @@ static void *close_it(void *arg)
 	return NULL;
 }
 
-/* Its turn comes after the last descriptor was closed: then the permits go with the call. */
+/*
+ * A waiter is granted after the last descriptor was closed: its permits come back when the call
+ * returns.
+ */
 TEST_F(close, while_waiting)
 {
 	struct thread t = { .until = WEIR_NEVER, .go = 1 };
@@ -108,7 +111,7 @@ TEST_F(close, while_waiting)
 	EXPECT_EQ(1, gate_stats(self->fd, self->gate).reclaimed);
 }
 
-/* The same, but a message has the file: then they stay. */
+/* The same, but a message in flight has the file: the permits stay. */
 TEST_F(close, while_waiting_with_a_message_under_way)
 {
 	struct thread t = { .until = WEIR_NEVER, .go = 1 };
@@ -134,7 +137,7 @@ TEST_F(close, while_waiting_with_a_message_under_way)
 	EXPECT_EQ(0, gate_stats(self->fd, self->gate).reclaimed);
 }
 
-/* One thread acquires, one closes the descriptor: permits that were reported are held. */
+/* One thread acquires, another closes the descriptor: permits that were reported are held. */
 TEST_F(close, told_is_had)
 {
 	unsigned int late = 0, seed = 1;
@@ -175,7 +178,7 @@ TEST_F(close, told_is_had)
 	TH_LOG("%u of %u found no file", late, ROUNDS);
 }
 
-/* One thread closes the last descriptor, one has received the file and acquires. */
+/* One thread closes the last descriptor. Another has received the file and acquires. */
 TEST_F(close, received_again)
 {
 	unsigned int seed = 2;
@@ -203,7 +206,10 @@ TEST_F(close, received_again)
 	}
 }
 
-/* Two threads acquire, one closes its descriptor of the two: neither loses permits of the other. */
+/*
+ * Two threads acquire through two descriptors, and one descriptor is closed: no permits of the
+ * other are lost.
+ */
 TEST_F(close, two_acquire)
 {
 	unsigned int seed = 3;
@@ -238,7 +244,7 @@ TEST_F(close, two_acquire)
 	EXPECT_EQ(0, gate_stats(self->fd, self->gate).reclaimed);
 }
 
-/* One thread drops its tag again and again, one acquires: each permit comes back once. */
+/* One thread drops its tag repeatedly, another acquires: each permit comes back once. */
 static void *drop_often(void *arg)
 {
 	struct thread *t = arg;

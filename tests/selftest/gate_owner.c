@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * gate_owner - holders of permits, and that permits come back: once, and in time
+ * gate_owner - holders of permits: permits come back exactly once, and in time
  *
- * A holder is an open file and a tag. When the last process that has the file dies, its
- * permits are back when waitpid() returns: so that is tested without any sleep.
+ * A holder is an open file and a tag. When the last process that has the file dies, its permits are
+ * back before waitpid() returns. So the tests need no sleep.
  */
 #include "harness.h"
 
@@ -22,8 +22,8 @@ FIXTURE(owner) {
 	int fd;
 	__u32 gate;
 	struct visitors *all;
-	int pair[2];		/* what is sent here stays under way */
-	int end[2];		/* read end: closed by the test when it is over */
+	int pair[2];		/* files sent here stay in flight */
+	int end[2];		/* the test closes the read end when it is over */
 };
 
 FIXTURE_SETUP(owner)
@@ -47,7 +47,7 @@ FIXTURE_TEARDOWN(owner)
 	objects_wipe();
 }
 
-/* ------------------------------------------------------------ death */
+/* ------------------------------------------------------------ processes that die */
 
 /* A child that shares its parent's open file until the test is over. */
 static void leave_a_child(FIXTURE_DATA(owner) *self)
@@ -118,7 +118,7 @@ static void begin(FIXTURE_DATA(owner) *self, enum how how)
 		usleep(50);
 }
 
-/* The only process that has the file. */
+/* The process is the only one that has the file. */
 TEST_F(owner, killed)
 {
 	for (int i = 0; i < ROUNDS; i++) {
@@ -133,7 +133,7 @@ TEST_F(owner, killed)
 	EXPECT_EQ(2 * ROUNDS, gate_stats(self->fd, self->gate).acquired);
 }
 
-/* A child has the same file: it is the same holder, until it ends as well. */
+/* A child has the same file, so it is the same holder, until it ends too. */
 TEST_F(owner, killed_with_a_child)
 {
 	begin(self, WITH_CHILD);
@@ -141,7 +141,7 @@ TEST_F(owner, killed_with_a_child)
 	EXPECT_EQ(3, gate_in_use(self->fd, self->gate));
 	close(self->end[1]);
 	self->end[1] = -1;
-	/* it is no child of this process: poll for its end */
+	/* this is not our child: poll for its end */
 	while (gate_in_use(self->fd, self->gate))
 		usleep(1000);
 	EXPECT_EQ(3, gate_stats(self->fd, self->gate).reclaimed);
@@ -165,7 +165,7 @@ TEST_F(owner, killed_with_a_message_under_way)
 	EXPECT_EQ(6, gate_stats(self->fd, self->gate).reclaimed);
 }
 
-/* A message that is never received goes with its socket. */
+/* A message that is never received is freed with its socket. */
 TEST_F(owner, message_never_received)
 {
 	begin(self, IN_SOCKET);
@@ -180,7 +180,7 @@ TEST_F(owner, message_never_received)
 	EXPECT_EQ(3, gate_stats(self->fd, self->gate).reclaimed);
 }
 
-/* The ring ends some time after its process, and keeps the file until then. */
+/* The ring ends some time after its process and keeps the file until then. */
 TEST_F(owner, killed_with_io_uring)
 {
 	if (!have_uring())
@@ -192,7 +192,7 @@ TEST_F(owner, killed_with_io_uring)
 	EXPECT_EQ(3, gate_stats(self->fd, self->gate).reclaimed);
 }
 
-/* Waiting or holding, killed by any signal, or by exit. */
+/* Killed by any signal, or ended by exit, while another process waits. */
 TEST_F(owner, other_deaths)
 {
 	static const int signals[] = { SIGTERM, SIGSEGV, SIGABRT, 0 };
@@ -207,7 +207,7 @@ TEST_F(owner, other_deaths)
 			kill(v->pid, signals[i]);
 		v->leave = 1;
 		waitpid(v->pid, NULL, 0);
-		/* at once the other's */
+		/* the waiter has them at once */
 		EXPECT_EQ(5, gate_in_use(self->fd, self->gate));
 		EXPECT_EQ(0, gate_state(self->fd, self->gate, NULL).waiting);
 		visitor_kill(self->all, 1);
@@ -225,7 +225,7 @@ TEST_F(owner, dup)
 	gate_take(fd, gate, 3);
 	EXPECT_EQ(0, close(fd));
 	EXPECT_EQ(3, gate_in_use(self->fd, self->gate));
-	/* one holder, whichever descriptor it uses */
+	/* one holder, whichever descriptor is used */
 	EXPECT_EQ(0, gate_release(copy, gate, NULL, 1));
 	EXPECT_EQ(2, gate_in_use(self->fd, self->gate));
 	EXPECT_EQ(0, close(copy));
@@ -239,7 +239,7 @@ TEST_F(owner, dup2_over)
 	int fd = gate_enter(&gate);
 
 	gate_take(fd, gate, 3);
-	/* onto itself: nothing */
+	/* dup2() of a descriptor to itself changes nothing */
 	EXPECT_EQ(fd, dup2(fd, fd));
 	EXPECT_EQ(3, gate_in_use(self->fd, self->gate));
 	EXPECT_EQ(fd, dup2(self->pair[0], fd));
@@ -258,7 +258,7 @@ TEST_F(owner, close_range)
 	EXPECT_EQ(3, gate_stats(self->fd, self->gate).reclaimed);
 }
 
-/* The last descriptor is closed, but a message has the file. */
+/* The last descriptor is closed, but a message in flight has the file. */
 TEST_F(owner, close_with_a_message_under_way)
 {
 	__u32 gate;
@@ -275,7 +275,7 @@ TEST_F(owner, close_with_a_message_under_way)
 	EXPECT_EQ(2, gate_stats(self->fd, self->gate).reclaimed);
 }
 
-/* A child that the C library knows nothing of shares the holder: descriptors are copies. */
+/* A child that was made without the C library shares the holder: its descriptors are copies. */
 TEST_F(owner, raw_fork)
 {
 	int status, fd;
@@ -307,7 +307,7 @@ TEST_F(owner, raw_fork)
 
 TEST_F(owner, tags)
 {
-	/* each has its own, and gives back its own */
+	/* each tag holds its own permits and can release only those */
 	EXPECT_EQ(WEIR_ALLOWED, gate_get_as(self->fd, 1, self->gate, NULL, 3, 0));
 	EXPECT_EQ(WEIR_ALLOWED, gate_get_as(self->fd, ~0U, self->gate, NULL, 2, 0));
 	gate_take(self->fd, self->gate, 1);
@@ -318,7 +318,7 @@ TEST_F(owner, tags)
 	EXPECT_EQ(-ENOENT, gate_release(self->fd, self->gate, NULL, 2));
 	EXPECT_EQ(0, gate_release_as(self->fd, 1, self->gate, NULL, 1));
 	EXPECT_EQ(5, gate_in_use(self->fd, self->gate));
-	/* dropped, one by one; what is not there is no error */
+	/* the tags are dropped one by one; dropping a tag that has nothing is no error */
 	EXPECT_EQ(0, tag_drop(self->fd, 2));
 	EXPECT_EQ(0, tag_drop(self->fd, 1));
 	EXPECT_EQ(3, gate_in_use(self->fd, self->gate));
@@ -331,7 +331,7 @@ TEST_F(owner, tags)
 	EXPECT_EQ(5, gate_stats(self->fd, self->gate).reclaimed);
 }
 
-/* All keys and objects of one tag, and nothing of the others'. */
+/* Dropping a tag releases its permits of all keys and objects, and none of other tags. */
 TEST_F(owner, drop_of_many)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_U64, 3);
@@ -374,14 +374,14 @@ TEST_F(owner, dup_client)
 	EXPECT_EQ(status, fcntl(one, F_GETFL));
 	EXPECT_EQ(-EINVAL, client_dup(self->fd, 2));
 	EXPECT_EQ(-EINVAL, client_dup(self->fd, O_CLOEXEC));
-	/* the same handle, and nothing held */
+	/* the duplicate has the same handle and holds nothing */
 	EXPECT_EQ(0, gate_state(one, self->gate, NULL).held);
 	EXPECT_EQ(-ENOENT, gate_release(one, self->gate, NULL, 1));
 	gate_take(one, self->gate, 1);
 	gate_take(two, self->gate, 2);
 	close(one);
 	EXPECT_EQ(6, gate_in_use(self->fd, self->gate));
-	/* the clients' handles are separate, and numbering continues */
+	/* the clients have separate handles, and numbering continues */
 	ASSERT_EQ(0, object_open(two, WEIR_KIND_GATE, OURS "gate", WEIR_RIGHT_USE, &other));
 	EXPECT_EQ(-EBADF, gate_try(self->fd, other, NULL, 1));
 	EXPECT_EQ(0, handle_close(two, self->gate));
@@ -391,7 +391,7 @@ TEST_F(owner, dup_client)
 	EXPECT_EQ(3, gate_stats(self->fd, self->gate).reclaimed);
 }
 
-/* Rights, mode and position in the event stream are those of the original. */
+/* Rights, mode and position in the event stream are those of the original client. */
 TEST_F(owner, dup_client_is_no_more)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_NONE, 1);
@@ -438,7 +438,7 @@ TEST_F(owner, dup_client_of_many)
 	}
 }
 
-/* Without a free descriptor the call fails before anything is done. */
+/* Without a free descriptor the call fails before it does anything. */
 TEST_F(owner, dup_client_without_room)
 {
 	struct rlimit full, before;
@@ -455,7 +455,7 @@ TEST_F(owner, dup_client_without_room)
 
 /* ------------------------------------------------------------ exec */
 
-/* A program that has permits as it begins; @keep: the file stays open in it. */
+/* A program that has permits when it starts; @keep: it inherits the file. */
 static pid_t run_program(FIXTURE_DATA(owner) *self, bool keep)
 {
 	pid_t pid = fork();
@@ -488,9 +488,9 @@ TEST_F(owner, exec)
 	EXPECT_EQ(6, gate_stats(self->fd, self->gate).reclaimed);
 }
 
-/* ------------------------------------------------------------ one table, several tasks */
+/* ------------------------------------------------------------ shared descriptor table */
 
-/* A process that shares its parent's table, and no memory. */
+/* A process that shares its parent's descriptor table, but not its memory. */
 static pid_t clone_files(void)
 {
 	struct clone_args args = { .flags = CLONE_FILES, .exit_signal = SIGCHLD };
@@ -510,7 +510,7 @@ TEST_F(owner, shared_table)
 		gate_take(fd, gate, 4);
 		child = clone_files();
 		if (!child) {
-			/* one holder: what the one took the other gives back */
+			/* one holder: each task can release what the other acquired */
 			v[1].result = gate_release(fd, gate, NULL, 1);
 			v[1].ready = 1;
 			for (;;)
@@ -525,12 +525,12 @@ TEST_F(owner, shared_table)
 		usleep(100);
 	EXPECT_EQ(0, v[1].result);
 	EXPECT_EQ(3, gate_in_use(self->fd, self->gate));
-	/* the table lives on in the child */
+	/* the descriptor table stays, because the child has it */
 	kill(parent, SIGKILL);
 	waitpid(parent, NULL, 0);
 	EXPECT_EQ(3, gate_in_use(self->fd, self->gate));
 	kill(v[1].pid, SIGKILL);
-	/* it is no child of this process: poll for its end */
+	/* this is not our child: poll for its end */
 	while (gate_in_use(self->fd, self->gate))
 		usleep(1000);
 	EXPECT_EQ(3, gate_stats(self->fd, self->gate).reclaimed);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* gate_poll - permits that are waited for by poll() rather than asleep */
+/* gate_poll - waiting for permits with poll() instead of sleeping */
 #include "harness.h"
 
 #include <linux/aio_abi.h>
@@ -22,7 +22,7 @@ TEST_F(gate_poll, at_once)
 	ASSERT_EQ(0, queue_run(self->me, &op, self->mine, NULL, 4, WEIR_NEVER));
 	EXPECT_TRUE(gate_answers(&op, WEIR_ALLOWED, PERMITS, 2, 0, 8));
 	EXPECT_EQ(-ENOENT, queue_cancel(self->me, self->mine, NULL));
-	/* without time it is as any other */
+	/* with a deadline that has passed, it is refused like a request that does not queue */
 	ASSERT_EQ(0, queue_run(self->me, &op, self->mine, NULL, 3, 0));
 	EXPECT_TRUE(gate_answers(&op, WEIR_LIMITED, PERMITS, 2, 0, 8));
 	EXPECT_EQ(WEIR_LIMITED, queue(self->me, self->mine, NULL, 3,
@@ -45,7 +45,7 @@ TEST_F(gate_poll, in_turn)
 	EXPECT_FALSE(told(self->me));
 	EXPECT_EQ(1, waiting(self));
 	give(self, 3);
-	/* asked as often as one likes: place and deadline stay */
+	/* the call can be repeated: place and deadline stay */
 	ASSERT_EQ(0, queue_run(self->me, &op, self->mine, NULL, 4, 0));
 	EXPECT_TRUE(gate_answers(&op, WEIR_QUEUED, PERMITS, 3, 0, 0));
 	EXPECT_EQ(-EINVAL, mine(self, 3));
@@ -55,7 +55,7 @@ TEST_F(gate_poll, in_turn)
 	give(self, 1);
 	EXPECT_EQ(0, waiting(self));
 	EXPECT_TRUE(told(self->me));
-	/* the permits are held, collected or not */
+	/* the permits are held, whether the request is collected or not */
 	EXPECT_EQ(4, gate_state(self->me, self->mine, NULL).held);
 	EXPECT_EQ(-EINVAL, mine(self, 3));
 	EXPECT_TRUE(told(self->me));
@@ -123,7 +123,7 @@ TEST_F(gate_poll, rights)
 	EXPECT_EQ(-EACCES, queue_cancel(self->me, seen, NULL));
 }
 
-/* One op for each length of key, in one submission: how many had that verdict. */
+/* Submit one op for each length of key. Return: how many had @verdict. */
 static int batch(int fd, __u32 gate, __u16 opcode, __u32 verdict)
 {
 	static const __u16 lengths[] = { 1, 16, 17, 32, 33, 255 };
@@ -181,7 +181,10 @@ static void leave(FIXTURE_DATA(gate_poll) *self, int i)
 	self->all->visitor[i].pid = 0;
 }
 
-/* In order of arrival, asleep or not, and a big one at the head is not overtaken. */
+/*
+ * Permits are granted in order of arrival, to sleeping and queued callers. A large request at the
+ * head is not overtaken.
+ */
 TEST_F(gate_poll, order)
 {
 	int fd[6];
@@ -205,7 +208,7 @@ TEST_F(gate_poll, order)
 	EXPECT_TRUE(told(fd[0]));
 	EXPECT_EQ(5, waiting(self));
 	EXPECT_EQ(0, gate_release(fd[0], gate[0], NULL, 3));
-	/* 3 are free: enough for the third and the fourth, but they are not first */
+	/* 3 are free: enough for the third and the fourth request, but they are not first */
 	EXPECT_FALSE(told(fd[2]));
 	EXPECT_EQ(WEIR_LIMITED, queue(self->me, self->mine, NULL, 1, 0));
 	EXPECT_EQ(3, gate_free(self->fd, self->gate, NULL));
@@ -214,7 +217,7 @@ TEST_F(gate_poll, order)
 	EXPECT_FALSE(told(fd[2]));
 	EXPECT_TRUE(is_asleep(self, 3));
 	leave(self, 1);
-	/* 1 and 2 and 7 at once; the last 1 waits on */
+	/* 1, 2 and 7 are granted at once; the last 1 continues to wait */
 	EXPECT_TRUE(told(fd[2]));
 	EXPECT_EQ(0, visitor_served(self->all, 3)->result);
 	EXPECT_TRUE(told(fd[4]));
@@ -240,7 +243,7 @@ TEST_F(gate_poll, queue_max)
 	EXPECT_EQ(WEIR_QUEUED, mine(self, 1));
 	EXPECT_EQ(WEIR_LIMITED, queue(fd, gate, NULL, 1, WEIR_NEVER));
 	EXPECT_FALSE(told(fd));
-	/* to ask is not to join */
+	/* asking for the state does not join the queue */
 	EXPECT_EQ(WEIR_QUEUED, mine(self, 1));
 	EXPECT_EQ(WEIR_NONE, queue_cancel(self->me, self->mine, NULL));
 	EXPECT_EQ(WEIR_QUEUED, queue(fd, gate, NULL, 1, WEIR_NEVER));
@@ -268,7 +271,7 @@ TEST_F(gate_poll, by_aio)
 	ASSERT_EQ(1, syscall(SYS_io_getevents, aio, 1, 1, &event, &limit));
 	EXPECT_EQ(WRITABLE, event.res);
 	EXPECT_EQ(WEIR_ALLOWED, mine(self, 1));
-	/* for events as well */
+	/* the same for events */
 	poll.aio_buf = POLLIN;
 	ASSERT_EQ(1, syscall(SYS_io_submit, aio, 1, &all));
 	ASSERT_EQ(0, call(self->fd, WEIR_IOC_EMIT, &emit));
@@ -277,7 +280,7 @@ TEST_F(gate_poll, by_aio)
 	syscall(SYS_io_destroy, aio);
 }
 
-/* A queued request does not sleep anyway; with O_NONBLOCK, other requests do not either. */
+/* A queued request never sleeps; with O_NONBLOCK other requests do not sleep either. */
 TEST_F(gate_poll, nonblock)
 {
 	struct weir_op op;
@@ -294,14 +297,17 @@ TEST_F(gate_poll, nonblock)
 	EXPECT_EQ(WEIR_ALLOWED, mine(self, 1));
 }
 
-/* Under tag 0 one may queue, and sleep, for what the file itself holds. */
+/* With tag 0 a request may queue, or sleep, for permits that the file itself holds. */
 TEST_F(gate_poll, no_deadlock)
 {
 	struct weir_op op;
 
 	gate_take(self->me, self->mine, 8);
 	EXPECT_EQ(WEIR_QUEUED, mine(self, 5));
-	/* 8 held and 5 wanted can never be granted, but other holders may share the tag */
+	/*
+	 * with 8 held and 5 wanted it could never be granted, but other users of the file may
+	 * release
+	 */
 	EXPECT_EQ(0, gate_run(self->me, &op, WEIR_OP_ACQUIRE, self->mine, NULL, 1,
 			      later(self, 20 * MS)));
 	EXPECT_EQ(WEIR_LIMITED, op.verdict);
@@ -310,7 +316,7 @@ TEST_F(gate_poll, no_deadlock)
 	EXPECT_EQ(9, gate_state(self->me, self->mine, NULL).held);
 	EXPECT_EQ(WEIR_ALLOWED, mine(self, 5));
 	EXPECT_EQ(0, gate_release(self->me, self->mine, NULL, 9));
-	/* 3 held and 5 wanted leave 2, when the other one is gone */
+	/* with 3 held and 5 queued, 2 are left when the other holder is gone */
 	gate_take(self->me, self->mine, 3);
 	take(self, 5);
 	EXPECT_EQ(WEIR_QUEUED, mine(self, 5));
@@ -357,10 +363,7 @@ static void poller_begin(struct poller *p, int fd, short events)
 	until_asleep(p->tid);
 }
 
-/*
- * Only the client whose request was granted is woken; neither other clients nor those that wait
- * for events.
- */
+/* Only the client whose request was granted is woken, not other clients or readers of events. */
 TEST_F(gate_poll, wakes_one)
 {
 	struct poller granted, other, events;
@@ -392,14 +395,14 @@ TEST_F(gate_poll, wakes_one)
 	give(self, 1);
 	pthread_join(other.thread, NULL);
 	EXPECT_EQ(WRITABLE, other.revents);
-	/* an event: no more than that */
+	/* an event wakes readers of events only */
 	ASSERT_EQ(0, gate_resize(self->fd, self->gate, PERMITS));
 	pthread_join(events.thread, NULL);
 	EXPECT_EQ(POLLIN, events.revents);
 	close(fd);
 }
 
-/* Each grant is an edge, collected or not; each is reported once. */
+/* Each grant is an edge, collected or not, and is reported once. */
 TEST_F(gate_poll, edges)
 {
 	static const __u64 keys[] = { 1, 2, 3 };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * gate_poll - a gate whose permits are waited for by poll() rather than asleep
+ * gate_poll - a gate whose permits are waited for with poll()
  *
- * The test's own file holds what is out; others are files of their own in the same
- * process, and so are holders of their own.
+ * The file of the test holds the permits in use. Other files are open in the same process and are
+ * other holders.
  */
 #ifndef _WEIR_SELFTEST_GATE_POLL_H
 #define _WEIR_SELFTEST_GATE_POLL_H
@@ -68,7 +68,7 @@ static inline __u64 later(FIXTURE_DATA(gate_poll) *self, __u64 ns)
 	return info_get(self->fd).now + ns;
 }
 
-/* A gate with keys in both files. */
+/* Make a gate with keys, and open it in both files. */
 static inline int keyed_make(FIXTURE_DATA(gate_poll) *self, __u32 permits, __u64 max_keys,
 		      __u32 *gate, __u32 *other)
 {

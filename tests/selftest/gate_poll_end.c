@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* gate_poll_end - queued acquisitions that time out, are cancelled, or keep their key */
+/* gate_poll_end - queued requests that time out, are cancelled, or keep their key */
 #include "harness.h"
 
 #include "gate_poll.h"
@@ -16,7 +16,7 @@ TEST_F(gate_poll, deadline)
 	take(self, 4);
 	ASSERT_EQ(WEIR_QUEUED, queue(self->me, self->mine, NULL, 7,
 				     later(self, 300 * MS)));
-	/* behind it, with enough permits for it */
+	/* a waiter behind it, for which there are enough permits */
 	sleeper(self, 0, 6);
 	told_wait(self->me);
 	EXPECT_LE(300 * MS, now_ns() - since);
@@ -29,14 +29,14 @@ TEST_F(gate_poll, deadline)
 	ASSERT_EQ(0, queue_run(self->me, &op, self->mine, NULL, 7, WEIR_NEVER));
 	EXPECT_TRUE(gate_answers(&op, WEIR_LIMITED, PERMITS, 0, 0, 0));
 	EXPECT_FALSE(told(self->me));
-	/* it was counted at its deadline, not when that was reported */
+	/* it was counted at its deadline, not when it was collected */
 	s = gate_stats(self->fd, self->gate);
 	EXPECT_EQ(1, s.timeouts);
 	EXPECT_EQ(1, s.refused);
 	EXPECT_EQ(-ENOENT, queue_cancel(self->me, self->mine, NULL));
 }
 
-/* A new first deadline; and requests that are gone have no effect. */
+/* A new request has the first deadline. Requests that are gone have no effect. */
 TEST_F(gate_poll, deadlines)
 {
 	static const __u64 keys[] = { 1, 2, 3, 4 };
@@ -60,7 +60,7 @@ TEST_F(gate_poll, deadlines)
 	EXPECT_LE(2500 * MS, now_ns() - since);
 	EXPECT_EQ(WEIR_LIMITED, queue(self->me, other, &keys[1], 1, WEIR_NEVER));
 	EXPECT_EQ(WEIR_QUEUED, queue(self->me, other, &keys[0], 1, WEIR_NEVER));
-	/* granted: then there is no deadline any more */
+	/* granted: the deadline does not matter any more */
 	ASSERT_EQ(0, gate_release(self->fd, gate, &keys[0], 1));
 	EXPECT_EQ(WEIR_ALLOWED, queue(self->me, other, &keys[0], 1, WEIR_NEVER));
 	EXPECT_EQ(2, gate_stats(self->fd, gate).timeouts);
@@ -77,13 +77,13 @@ TEST_F(gate_poll, cancel)
 	EXPECT_EQ(-ENOENT, queue_cancel(self->me, self->mine, NULL));
 	take(self, 9);
 	EXPECT_EQ(-ENOENT, queue_cancel(self->me, self->mine, NULL));
-	/* held, but not queued */
+	/* the permits are held, and nothing is queued */
 	EXPECT_EQ(-ENOENT, queue_cancel(self->fd, self->gate, NULL));
 	ASSERT_EQ(WEIR_QUEUED, mine(self, 2));
 	sleeper(self, 0, 1);
 	before = gate_stats(self->fd, self->gate);
 	ASSERT_EQ(0, gate_run(self->me, &op, WEIR_OP_CANCEL, self->mine, NULL, 0, 0));
-	/* and the waiter behind it has the free permits */
+	/* the waiter behind it gets the free permits */
 	EXPECT_TRUE(gate_answers(&op, WEIR_NONE, PERMITS, 0, 0, 0));
 	EXPECT_EQ(0, visitor_served(self->all, 0)->result);
 	EXPECT_EQ(0, waiting(self));
@@ -95,7 +95,7 @@ TEST_F(gate_poll, cancel)
 	EXPECT_EQ(9, gate_free(self->fd, self->gate, NULL));
 }
 
-/* Too late to cancel: it was granted, and the answer says so. */
+/* Too late to cancel: the request was granted, and the answer says so. */
 TEST_F(gate_poll, cancel_too_late)
 {
 	struct weir_op op;
@@ -115,9 +115,9 @@ TEST_F(gate_poll, cancel_too_late)
 	EXPECT_EQ(-ENOENT, queue_cancel(self->me, self->mine, NULL));
 }
 
-/* ------------------------------------------------------------ room for keys */
+/* ------------------------------------------------------------ entries of keys */
 
-/* An uncollected request keeps its key, granted or not; a collected one does not. */
+/* An uncollected request keeps the entry of its key, granted or not; a collected one does not. */
 TEST_F(gate_poll, keeps_its_key)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_U64, 1);
@@ -129,7 +129,7 @@ TEST_F(gate_poll, keeps_its_key)
 	ASSERT_EQ(0, gate_create(self->fd, OURS "keyed", &config, &gate));
 	ASSERT_EQ(0, object_open(self->me, WEIR_KIND_GATE, OURS "keyed", WEIR_RIGHT_ALL,
 				 &other));
-	/* late */
+	/* the request has timed out */
 	ASSERT_EQ(WEIR_ALLOWED, gate_try(self->fd, gate, &a, 1));
 	ASSERT_EQ(WEIR_QUEUED, queue(self->me, other, &a, 1, info_get(self->fd).now + 200 * MS));
 	told_wait(self->me);
@@ -138,7 +138,7 @@ TEST_F(gate_poll, keeps_its_key)
 	EXPECT_EQ(WEIR_FULL, queue(self->me, other, &b, 1, WEIR_NEVER));
 	EXPECT_EQ(WEIR_LIMITED, queue(self->me, other, &a, 1, WEIR_NEVER));
 	EXPECT_EQ(WEIR_ALLOWED, gate_try(self->fd, gate, &b, 1));
-	/* granted, and given back before it is collected */
+	/* granted, and released before it is collected */
 	ASSERT_EQ(WEIR_QUEUED, queue(self->me, other, &b, 1, WEIR_NEVER));
 	ASSERT_EQ(0, gate_release(self->fd, gate, &b, 1));
 	ASSERT_EQ(0, gate_release(self->me, other, &b, 1));
@@ -146,7 +146,7 @@ TEST_F(gate_poll, keeps_its_key)
 	ASSERT_EQ(0, gate_run(self->me, &op, WEIR_OP_CANCEL, other, &b, 0, 0));
 	EXPECT_TRUE(gate_answers(&op, WEIR_ALLOWED, 1, 1, 0, 0));
 	EXPECT_EQ(WEIR_ALLOWED, gate_try(self->fd, gate, &a, 1));
-	/* nor does a cancelled one, or one whose holder is gone */
+	/* a cancelled request keeps no entry, nor does one whose holder is gone */
 	ASSERT_EQ(WEIR_QUEUED, queue(self->me, other, &a, 1, WEIR_NEVER));
 	ASSERT_EQ(0, gate_release(self->fd, gate, &a, 1));
 	EXPECT_EQ(WEIR_FULL, gate_try(self->fd, gate, &b, 1));
@@ -154,7 +154,7 @@ TEST_F(gate_poll, keeps_its_key)
 	self->me = -1;
 	EXPECT_EQ(WEIR_ALLOWED, gate_try(self->fd, gate, &b, 1));
 	ASSERT_EQ(0, gate_release(self->fd, gate, &b, 1));
-	/* and the last one is dropped in the course of time, as any other */
+	/* the last entry is dropped later by the sweep */
 	while (gate_stats(self->fd, gate).keys)
 		usleep(50000);
 }

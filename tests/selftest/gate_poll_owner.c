@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * gate_poll_owner - queued acquisitions whose holder, handle or gate goes or changes
+ * gate_poll_owner - queued requests whose holder, handle or gate is gone or changes
  *
- * The test's own file holds the other permits, and created the gate; "me" is another client.
- * Permits of a dead process are back when waitpid() returns.
+ * The file of the test holds the other permits and created the gate; "me" is another client.
+ * Permits of a dead process are back before waitpid() returns.
  */
 #include "harness.h"
 
@@ -21,7 +21,7 @@ FIXTURE(poll_owner) {
 	int fd, me;
 	__u32 gate, mine;
 	struct visitors *all;
-	int pair[2];		/* what is sent here stays under way */
+	int pair[2];		/* files sent here stay in flight */
 };
 
 FIXTURE_VARIANT(poll_owner)
@@ -83,8 +83,8 @@ static __u32 waiting(FIXTURE_DATA(poll_owner) *self)
 }
 
 /*
- * All permits but one are held; @fd has queued for 4, and a sleeper behind it wants 1. When the
- * request is granted, so is the sleeper, and no other permits are held.
+ * Hold all permits but one. @fd queues for 4, and a sleeper behind it wants 1. If the request is
+ * granted, so is the sleeper, and no other permits are held.
  */
 static void arrange(FIXTURE_DATA(poll_owner) *self, int fd, __u32 gate, bool granted)
 {
@@ -96,7 +96,7 @@ static void arrange(FIXTURE_DATA(poll_owner) *self, int fd, __u32 gate, bool gra
 		give(self, PERMITS - 1);
 }
 
-/* Its holder is gone: nothing of it is left, and the waiter behind it was granted. */
+/* The holder is gone: nothing of its request is left, and the waiter behind it was granted. */
 static void undone(struct __test_metadata *_metadata, FIXTURE_DATA(poll_owner) *self,
 		   bool granted)
 {
@@ -125,7 +125,7 @@ TEST_F(poll_owner, close)
 	self->me = -1;
 }
 
-/* A message under way keeps the file, and what it has queued. */
+/* A message in flight keeps the file and its queued request. */
 TEST_F(poll_owner, close_with_a_message_under_way)
 {
 	arrange(self, self->me, self->mine, variant->granted);
@@ -146,7 +146,7 @@ TEST_F(poll_owner, dup)
 
 	arrange(self, self->me, self->mine, variant->granted);
 	EXPECT_EQ(0, close(self->me));
-	/* one holder, whichever descriptor it uses */
+	/* one holder, whichever descriptor is used */
 	EXPECT_EQ(variant->granted, told(copy));
 	EXPECT_EQ(variant->granted ? 0 : 2, waiting(self));
 	EXPECT_EQ(variant->granted ? 4 : 0, gate_state(copy, self->mine, NULL).held);
@@ -166,7 +166,7 @@ TEST_F(poll_owner, dup2_over)
 
 /* ------------------------------------------------------------ processes */
 
-/* A process that has queued as a client of its own, and stays. */
+/* A process that queues as its own client, and then sleeps. */
 static pid_t queued_child(FIXTURE_DATA(poll_owner) *self, bool dup)
 {
 	struct visitor *v = &self->all->visitor[9];
@@ -191,7 +191,7 @@ static pid_t queued_child(FIXTURE_DATA(poll_owner) *self, bool dup)
 	return pid;
 }
 
-/* By any signal. */
+/* Killed by any signal. */
 TEST_F(poll_owner, killed)
 {
 	static const int signals[] = { SIGKILL, SIGTERM, SIGSEGV };
@@ -207,7 +207,7 @@ TEST_F(poll_owner, killed)
 		EXPECT_EQ(variant->granted ? 1 : 2, waiting(self));
 		kill(pid, signals[i / 2]);
 		waitpid(pid, NULL, 0);
-		/* at once the sleeper's */
+		/* the sleeper is granted at once */
 		EXPECT_EQ(0, waiting(self));
 		EXPECT_EQ(variant->granted ? 9 : 10, gate_in_use(self->fd, self->gate));
 		EXPECT_EQ(0, visitor_served(self->all, 0)->result);
@@ -216,12 +216,12 @@ TEST_F(poll_owner, killed)
 		self->all->visitor[0].pid = 0;
 		give(self, variant->granted ? 6 : 7);
 	}
-	/* the sleeper's permits come back by its death as well */
+	/* the sleeper's permits come back when it dies */
 	EXPECT_EQ(6 * ((variant->granted ? 4 : 0) + 3),
 		  gate_stats(self->fd, self->gate).reclaimed);
 }
 
-/* A duplicate has no requests of the original, and poll does not report them to it. */
+/* A duplicate has no requests of the original, and poll() does not report those. */
 static int duplicate_looks(FIXTURE_DATA(poll_owner) *self, int copy, bool granted)
 {
 	if (told(copy) || gate_state(copy, self->mine, NULL).held)
@@ -256,7 +256,7 @@ static int mine_as(FIXTURE_DATA(poll_owner) *self, __u32 tag, __s64 n)
 	return queue_as(self->me, tag, self->mine, NULL, n, WEIR_NEVER);
 }
 
-/* Several tags of one client queue for one key, in their order. */
+/* Several tags of one client queue for one key, in order. */
 TEST_F(poll_owner, tags)
 {
 	gate_take(self->fd, self->gate, PERMITS);
@@ -272,7 +272,7 @@ TEST_F(poll_owner, tags)
 	EXPECT_EQ(WEIR_QUEUED, mine_as(self, 3, 2));
 	EXPECT_EQ(WEIR_ALLOWED, mine_as(self, 2, 2));
 	EXPECT_TRUE(told(self->me));
-	/* dropped: one that was granted and not collected, one that waits */
+	/* drop one tag that was granted and not collected, or one that waits */
 	EXPECT_EQ(0, tag_drop(self->me, variant->granted ? 1 : 4));
 	EXPECT_TRUE(told(self->me));
 	if (!variant->granted)
@@ -287,7 +287,7 @@ TEST_F(poll_owner, tags)
 	EXPECT_EQ(6, gate_in_use(self->fd, self->gate));
 }
 
-/* A tag that holds too much for its request fails with EDEADLK; tag 0 does not. */
+/* A tag that holds too many permits for its request fails with EDEADLK; tag 0 does not. */
 TEST_F(poll_owner, tag_would_wait_for_itself)
 {
 	ASSERT_EQ(WEIR_ALLOWED, gate_get_as(self->me, 7, self->mine, NULL, 6, 0));
@@ -297,7 +297,7 @@ TEST_F(poll_owner, tag_would_wait_for_itself)
 	/* 6 held and 4 wanted can never be granted */
 	EXPECT_EQ(-EDEADLK, gate_get_as(self->me, 7, self->mine, NULL, 1, WEIR_NEVER));
 	EXPECT_EQ(2, waiting(self));
-	/* fewer permits: 6 held leave 3 */
+	/* fewer permits: with 6 held, 3 are left */
 	ASSERT_EQ(0, gate_resize(self->fd, self->gate, 9));
 	EXPECT_TRUE(told(self->me));
 	EXPECT_EQ(-EDEADLK, mine_as(self, 7, 4));
@@ -307,7 +307,7 @@ TEST_F(poll_owner, tag_would_wait_for_itself)
 	EXPECT_EQ(WEIR_ALLOWED, mine_as(self, 8, 5));
 }
 
-/* The number of uncollected requests is limited, across tags and keys. */
+/* The number of uncollected requests of a client is limited, over all tags and keys. */
 TEST_F(poll_owner, cap)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_U64, 1);
@@ -326,7 +326,7 @@ TEST_F(poll_owner, cap)
 						WEIR_NEVER));
 	EXPECT_EQ(-EMFILE, queue_as(self->me, 9999, other, &key[0], 1, WEIR_NEVER));
 	EXPECT_EQ(WEIR_QUEUED, queue_as(self->me, 5, other, &key[0], 1, WEIR_NEVER));
-	/* a tag has one at each key */
+	/* a tag can have one request for each key */
 	EXPECT_EQ(0, tag_drop(self->me, 5));
 	EXPECT_EQ(WEIR_QUEUED, queue_as(self->me, 9998, other, &key[0], 1, WEIR_NEVER));
 	EXPECT_EQ(WEIR_QUEUED, queue_as(self->me, 9999, other, &key[0], 1, WEIR_NEVER));
@@ -338,11 +338,11 @@ TEST_F(poll_owner, cap)
 	EXPECT_EQ(WEIR_QUEUED, queue_as(self->me, 5, other, &key[0], 1, WEIR_NEVER));
 }
 
-/* ------------------------------------------------------------ sharing a file */
+/* ------------------------------------------------------------ a shared file */
 
 /*
- * Shares the file, and sleeps in an epoll of its own. With EPOLLEXCLUSIVE it asks to be woken
- * one at a time.
+ * A child that shares the file and sleeps in its own epoll. EPOLLEXCLUSIVE asks the kernel to wake
+ * one waiter at a time.
  */
 static pid_t exclusive_child(FIXTURE_DATA(poll_owner) *self)
 {
@@ -360,7 +360,7 @@ static pid_t exclusive_child(FIXTURE_DATA(poll_owner) *self)
 	return pid;
 }
 
-/* Every process that polls the file is woken, also if each asks to be the only one. */
+/* Every process that polls the file is woken, even if all use EPOLLEXCLUSIVE. */
 TEST_F(poll_owner, exclusively)
 {
 	pid_t first, second;
@@ -378,7 +378,7 @@ TEST_F(poll_owner, exclusively)
 	EXPECT_EQ(WEIR_ALLOWED, mine_as(self, 1, 1));
 }
 
-/* A program that has queued as it begins; @keep: the file stays open in it. */
+/* A program that has queued a request when it starts; @keep: it inherits the file. */
 static pid_t run_program(FIXTURE_DATA(poll_owner) *self, bool keep)
 {
 	struct visitor *v = &self->all->visitor[9];
@@ -434,9 +434,9 @@ TEST_F(poll_owner, exec)
 	exec_one(_metadata, self, variant->granted, true);
 }
 
-/* ------------------------------------------------------------ the gate */
+/* ------------------------------------------------------------ changes of the gate */
 
-/* In every state, and for every caller: the deletion is reported until the handle is closed. */
+/* In every state, and for every caller, a deletion is reported until the handle is closed. */
 TEST_F(poll_owner, deletion)
 {
 	__u32 again, other;
@@ -470,7 +470,7 @@ TEST_F(poll_owner, deletion)
 	close(second);
 }
 
-/* Closing the handle collects the requests of all keys. */
+/* Closing the handle collects the requests of all its keys. */
 TEST_F(poll_owner, deletion_with_keys)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_U64, 1);
@@ -502,7 +502,7 @@ TEST_F(poll_owner, deletion_with_keys)
 }
 
 /*
- * A request belongs to the client: another handle can collect it. Without any handle nothing is
+ * A request belongs to the client: another handle can collect it. Without a handle nothing is
  * reported.
  */
 TEST_F(poll_owner, handle_closed)
@@ -526,7 +526,7 @@ TEST_F(poll_owner, handle_closed)
 	EXPECT_FALSE(told(self->me));
 }
 
-/* More permits: all requests that fit now are granted. */
+/* More permits: all requests that now fit are granted. */
 TEST_F(poll_owner, more_permits)
 {
 	__u32 other;
@@ -548,7 +548,7 @@ TEST_F(poll_owner, more_permits)
 	close(second);
 }
 
-/* Too few permits for ever: the request fails, and the waiter behind it does not wait for it. */
+/* Too few permits for the request: it fails, and the waiter behind it does not wait for it. */
 TEST_F(poll_owner, fewer_permits)
 {
 	struct weir_gate_stats s;
@@ -557,7 +557,7 @@ TEST_F(poll_owner, fewer_permits)
 	ASSERT_EQ(0, gate_resize(self->fd, self->gate, 3));
 	EXPECT_TRUE(told(self->me));
 	if (variant->granted) {
-		/* held permits stay held */
+		/* permits that are held stay held */
 		EXPECT_EQ(WEIR_ALLOWED, mine(self, 4));
 		EXPECT_EQ(4, gate_state(self->me, self->mine, NULL).held);
 		EXPECT_FALSE(told(self->me));

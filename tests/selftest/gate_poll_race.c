@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * gate_poll_race - many that queue and poll at the same time, and go while they are served
+ * gate_poll_race - many clients queue and poll at the same time, and end while they are served
  *
- * At the end no permits are held, nothing waits, and the number of grants is that of reported
- * grants plus those whose holder was killed before the report.
+ * At the end no permits are held and nothing waits. The number of grants is that of reported grants
+ * plus those whose holder was killed before the report.
  */
 #include "harness.h"
 
@@ -22,7 +22,7 @@
 #define ROUNDS	scaled(1000)
 
 struct account {
-	_Atomic long held[KEYS];	/* by the steady ones */
+	_Atomic long held[KEYS];	/* permits held by processes that are not killed */
 	_Atomic long granted, taken_back, late, too_many, bad;
 	_Atomic long short_granted;
 };
@@ -51,7 +51,7 @@ FIXTURE_TEARDOWN(poll_race)
 	objects_wipe();
 }
 
-/* Nothing may be left. */
+/* At the end nothing may be held or queued. */
 static void all_over(struct __test_metadata *_metadata, FIXTURE_DATA(poll_race) *self)
 {
 	struct weir_gate_stats s = gate_stats(self->fd, self->gate);
@@ -63,7 +63,7 @@ static void all_over(struct __test_metadata *_metadata, FIXTURE_DATA(poll_race) 
 
 		EXPECT_TRUE(gate_answers(&op, WEIR_NONE, PERMITS, PERMITS, 0, 0));
 	}
-	/* the keys go in the course of time */
+	/* the sweep drops the keys */
 	while (gate_stats(self->fd, self->gate).keys)
 		usleep(50000);
 }
@@ -95,7 +95,7 @@ TEST_F(poll_race, a_thousand)
 		ASSERT_EQ(fd[i], epoll_told(epoll, 10000));
 		ASSERT_EQ(WEIR_ALLOWED, queue(fd[i], handle[i], NULL, 1, WEIR_NEVER));
 		ASSERT_EQ(-1, epoll_told(epoll, 0));
-		/* by release, and by close */
+		/* by RELEASE, or by closing the file */
 		if (i % 2)
 			close(fd[i]);
 		else
@@ -108,7 +108,7 @@ TEST_F(poll_race, a_thousand)
 	close(epoll);
 }
 
-/* The maximum number of requests for a key, and no more; then all are granted at once. */
+/* The maximum number of requests queue for a key, and one more is refused. All are granted. */
 TEST_F(poll_race, the_most)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_NONE, 1);
@@ -148,7 +148,10 @@ TEST_F(poll_race, the_most)
 	EXPECT_EQ(1, gate_in_use(self->fd, gate));
 }
 
-/* A thousand keys of one file: one descriptor reports them all, and one call collects them. */
+/*
+ * One file has requests for a thousand keys. One descriptor reports them all, and one call collects
+ * them.
+ */
 TEST_F(poll_race, a_thousand_keys)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_U64, 1);
@@ -183,13 +186,13 @@ TEST_F(poll_race, a_thousand_keys)
 	EXPECT_EQ(0, gate_stats(self->fd, gate).waiting);
 }
 
-/* ------------------------------------------------------------ a storm */
+/* ------------------------------------------------------------ all at once */
 
 static int own_file(FIXTURE_DATA(poll_race) *self, unsigned int me, __u32 *gate)
 {
 	int fd;
 
-	/* some have a duplicate of the test's client */
+	/* some processes have a duplicate of the test's client */
 	*gate = self->gate;
 	fd = me % 2 ? client_open(O_RDWR) : client_dup(self->fd, 0);
 	if (me % 2 && object_open(fd, WEIR_KIND_GATE, OURS "race", WEIR_RIGHT_ALL, gate))
@@ -208,11 +211,11 @@ static int visit(int fd, __u32 gate, const __u64 *key, long n, unsigned int *see
 	int ret = queue(fd, gate, key, n, until(fd, next(seed)));
 
 	switch (next(seed) % 4) {
-	case 0:	/* taken back at once, or a moment later */
+	case 0:	/* cancelled at once, or a moment later */
 		for (volatile unsigned int spin = next(seed) % 5000; spin; spin--)
 			;
 		return ret == WEIR_QUEUED ? queue_cancel(fd, gate, key) : ret;
-	case 1:	/* asked until it is there */
+	case 1:	/* repeated until it is granted */
 		while (ret == WEIR_QUEUED)
 			ret = queue(fd, gate, key, n, WEIR_NEVER);
 		return ret;
@@ -221,7 +224,7 @@ static int visit(int fd, __u32 gate, const __u64 *key, long n, unsigned int *see
 			if (!told_in(fd, 60000))
 				return -ETIME;
 			ret = queue(fd, gate, key, n, WEIR_NEVER);
-			/* poll has reported an end, and this holder has no other request */
+			/* poll() has reported an end, and this holder has no other request */
 			if (ret == WEIR_QUEUED)
 				return -EPROTO;
 		}
@@ -265,7 +268,7 @@ static int steady(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-/* Works until it is killed, and counts reported grants. */
+/* Work until killed, and count the reported grants. */
 static void short_lived(void *arg, unsigned int me, unsigned int seed)
 {
 	FIXTURE_DATA(poll_race) *self = arg;
@@ -301,7 +304,7 @@ TEST_F_TIMEOUT(poll_race, storm, 400)
 	crowd_start(crowd);
 	shot = shoot_until(crowd, (uint64_t)STEADY * TURNS, short_lived, self, &a->bad);
 	EXPECT_EQ(0, crowd_wait(crowd));
-	/* all are dead and reaped: now, not later */
+	/* all are dead and reaped, so their permits must be back */
 	s = gate_stats(self->fd, self->gate);
 	EXPECT_EQ(0, a->bad);
 	EXPECT_EQ(0, a->too_many);
@@ -309,7 +312,7 @@ TEST_F_TIMEOUT(poll_race, storm, 400)
 	EXPECT_LT(0, a->taken_back);
 	EXPECT_LT(0, a->late);
 	EXPECT_EQ(STEADY * TURNS, a->granted + a->taken_back + a->late);
-	/* a killed process may have been granted permits without a report */
+	/* a killed process may have been granted permits that were not reported */
 	EXPECT_LE(a->granted + a->short_granted, s.acquired);
 	EXPECT_GE(a->granted + a->short_granted + shot, s.acquired);
 	EXPECT_GE(shot * PERMITS, s.reclaimed);
@@ -322,7 +325,7 @@ TEST_F_TIMEOUT(poll_race, storm, 400)
 	crowd_free(crowd);
 }
 
-/* No process dies, so each grant is reported: to those that collect, or to those that cancel. */
+/* No process dies, so each grant is reported: to a caller that collects or to one that cancels. */
 TEST_F(poll_race, cancel_while_granted)
 {
 	struct account *a = self->account;
@@ -393,8 +396,8 @@ static void spin(unsigned int n)
 }
 
 /*
- * Closed while it is being granted: before or after, it comes to nothing, and once. The
- * pause is steered to where both happen.
+ * A file is closed while its request is granted: before or after, the permits come back once. The
+ * pause is adjusted so that both happen.
  */
 TEST_F(poll_race, close_while_granted)
 {
@@ -432,7 +435,7 @@ TEST_F(poll_race, close_while_granted)
 	all_over(_metadata, self);
 }
 
-/* Closed while it queues, or is granted at once: nothing stays behind. */
+/* A file is closed while a request of it queues or is granted at once: nothing is left. */
 TEST_F(poll_race, close_while_queueing)
 {
 	unsigned int refused = 0, pause = 1000;
@@ -451,7 +454,7 @@ TEST_F(poll_race, close_while_queueing)
 		spin(pause);
 		close(t.fd);
 		pthread_join(thread, NULL);
-		/* no file any more, or it went with the call */
+		/* the file was closed before the call, or the request went with it */
 		if (t.result != -EBADF)
 			ASSERT_EQ(full ? WEIR_QUEUED : WEIR_ALLOWED, t.result);
 		ASSERT_EQ(full ? PERMITS : 0, gate_stats(self->fd, self->gate).in_use);
@@ -465,9 +468,9 @@ TEST_F(poll_race, close_while_queueing)
 	all_over(_metadata, self);
 }
 
-/* ------------------------------------------------------------ the gate goes */
+/* ------------------------------------------------------------ deletion */
 
-/* One name, again and again: a gate is created, used and deleted while others use it. */
+/* A gate with one name is created, used and deleted repeatedly while others use it. */
 static int make_and_delete(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_U64, 2);
@@ -493,7 +496,7 @@ static int make_and_delete(struct crowd *crowd, unsigned int me, void *arg)
 		if (ret < 0 && ret != -ENODEV)
 			return 2;
 		crowd->seat[me].done += ret == WEIR_ALLOWED;
-		/* holders and waiters: both lose it */
+		/* with permits held and with waiters: both are gone */
 		if (i % 2)
 			object_delete(fd, create.handle);
 		else if (ret == WEIR_ALLOWED)
@@ -514,7 +517,10 @@ TEST_F(poll_race, deletion)
 	crowd_free(crowd);
 }
 
-/* One process changes the number of permits all the while; requests that became impossible fail. */
+/*
+ * One process changes the number of permits all the time. Requests that can no longer be granted
+ * fail.
+ */
 static int squeeze(struct crowd *crowd, unsigned int me, void *arg)
 {
 	FIXTURE_DATA(poll_race) *self = arg;

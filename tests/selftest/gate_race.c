@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * gate_race - many processes at a gate of few keys: never too many permits, and nothing left
+ * gate_race - many processes use a gate with few keys: never too many permits, and nothing left
  *
  * Half of the processes are killed and replaced again and again, at random points. The others
- * record what they hold while they hold it; the sum must never exceed the permits, and permits
- * of the dead come back.
+ * record the permits that they hold. The sum must never exceed the permits, and permits of dead
+ * processes come back.
  */
 #include "harness.h"
 
@@ -17,7 +17,7 @@
 #define TURNS	scaled(400)
 
 struct account {
-	_Atomic long held[KEYS];	/* by the steady ones */
+	_Atomic long held[KEYS];	/* permits held by processes that are not killed */
 	_Atomic long granted, released, too_many, bad;
 	_Atomic long short_granted;
 	_Atomic int over;
@@ -63,7 +63,7 @@ static int own_file(FIXTURE_DATA(gate_race) *self, unsigned int me, __u32 *gate)
 {
 	int fd;
 
-	/* some have a duplicate of the test's client */
+	/* some processes have a duplicate of the test's client */
 	*gate = self->gate;
 	fd = me % 2 ? client_open(O_RDWR) : client_dup(self->fd, 0);
 	if (me % 2 && object_open(fd, WEIR_KIND_GATE, OURS "race", WEIR_RIGHT_ALL, gate))
@@ -107,7 +107,7 @@ static int steady(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-/* Works until it is killed, and counts reported grants. */
+/* Work until killed, and count the reported grants. */
 static void short_lived(void *arg, unsigned int me, unsigned int seed)
 {
 	FIXTURE_DATA(gate_race) *self = arg;
@@ -144,7 +144,7 @@ TEST_F_TIMEOUT(gate_race, storm, 400)
 	crowd_start(crowd);
 	shot = shoot_until(crowd, (uint64_t)STEADY * TURNS, short_lived, self, &a->bad);
 	EXPECT_EQ(0, crowd_wait(crowd));
-	/* all are dead and reaped: now, not later */
+	/* all are dead and reaped, so their permits must be back */
 	s = gate_stats(self->fd, self->gate);
 	EXPECT_EQ(0, s.in_use);
 	EXPECT_EQ(0, s.waiting);
@@ -158,7 +158,7 @@ TEST_F_TIMEOUT(gate_race, storm, 400)
 	EXPECT_EQ(0, a->too_many);
 	EXPECT_EQ(a->granted, a->released);
 	EXPECT_LT(0, a->granted);
-	/* a killed process may have been granted permits without a report */
+	/* a killed process may have been granted permits that were not reported */
 	EXPECT_LE(a->granted + a->short_granted, s.acquired);
 	EXPECT_GE(a->granted + a->short_granted + shot, s.acquired);
 	EXPECT_GE(shot * PERMITS, s.reclaimed);
@@ -166,13 +166,13 @@ TEST_F_TIMEOUT(gate_race, storm, 400)
 	TH_LOG("%ld and %ld granted, %lu shot, %llu reclaimed, %llu in vain",
 	       (long)a->granted, (long)a->short_granted, shot,
 	       (unsigned long long)s.reclaimed, (unsigned long long)s.timeouts);
-	/* the keys go in the course of time */
+	/* the sweep drops the keys */
 	while (gate_stats(self->fd, self->gate).keys)
 		usleep(50000);
 	crowd_free(crowd);
 }
 
-/* One name, again and again: a gate is created, used and deleted while others use it. */
+/* A gate with one name is created, used and deleted repeatedly while others use it. */
 static int make_and_delete(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_U64, 2);
@@ -194,7 +194,7 @@ static int make_and_delete(struct crowd *crowd, unsigned int me, void *arg)
 		if (ret && ret != -ENODEV)
 			return 2;
 		crowd->seat[me].done += !ret;
-		/* holders and waiters: both lose it */
+		/* with permits held and with waiters: both are gone */
 		if (i % 2)
 			object_delete(fd, create.handle);
 		else

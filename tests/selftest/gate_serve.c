@@ -2,8 +2,8 @@
 /*
  * gate_serve - long queues that one event serves
  *
- * The kernel grants to 64 places in one step and continues afterwards, whatever the event was
- * that made the permits free. All are granted, in order of arrival, and none is overtaken.
+ * The kernel grants to 64 places in one step and continues later, whatever made the permits free.
+ * All are granted in order of arrival, and none is overtaken.
  */
 #include "harness.h"
 
@@ -56,8 +56,8 @@ static void all_queue(FIXTURE_DATA(serve) *self)
 }
 
 /*
- * Each waiter is granted. A caller that joins the queue meanwhile gets nothing: there are
- * permits for the earlier ones, and no more.
+ * Each waiter is granted. A caller that joins meanwhile gets nothing, because the permits are just
+ * enough for the earlier ones.
  */
 static bool all_granted(FIXTURE_DATA(serve) *self)
 {
@@ -83,7 +83,7 @@ TEST_F(serve, release)
 	EXPECT_TRUE(all_granted(self));
 }
 
-/* RELEASE is answered after the first step: the permits of the other waiters are free then. */
+/* RELEASE returns after the first step. The permits of the other waiters are free then. */
 TEST_F(serve, in_steps)
 {
 	struct weir_op op;
@@ -105,7 +105,7 @@ TEST_F(serve, more_permits)
 	EXPECT_TRUE(all_granted(self));
 }
 
-/* A holder closes its file. */
+/* The holder closes its file. */
 TEST_F(serve, close)
 {
 	ASSERT_EQ(WEIR_ALLOWED, queue(self->first, self->mine, NULL, WAITERS, WEIR_NEVER));
@@ -114,21 +114,21 @@ TEST_F(serve, close)
 	EXPECT_TRUE(all_granted(self));
 }
 
-/* The first place wants more than is free, and leaves. */
+/* The first place requests more than is free, and is cancelled. */
 TEST_F(serve, cancel)
 {
 	gate_take(self->fd, self->gate, 1);
 	ASSERT_EQ(WEIR_QUEUED, queue(self->first, self->mine, NULL, WAITERS, WEIR_NEVER));
 	all_queue(self);
 	ASSERT_EQ(0, gate_release(self->fd, self->gate, NULL, 1));
-	/* now it has all of them; it was first */
+	/* it was first, so it has all permits now */
 	told_wait(self->first);
 	ASSERT_EQ(WEIR_ALLOWED, queue(self->first, self->mine, NULL, WAITERS, WEIR_NEVER));
 	ASSERT_EQ(0, gate_release(self->first, self->mine, NULL, WAITERS));
 	EXPECT_TRUE(all_granted(self));
 }
 
-/* The deadline of a first place that wants more than is free. */
+/* The first place requests more than is free, and reaches its deadline. */
 TEST_F(serve, deadline)
 {
 	gate_take(self->fd, self->gate, 1);
@@ -138,7 +138,7 @@ TEST_F(serve, deadline)
 	EXPECT_EQ(1 + WAITERS, gate_state(self->fd, self->gate, NULL).waiting);
 	told_wait(self->first);
 	EXPECT_EQ(WEIR_LIMITED, queue(self->first, self->mine, NULL, WAITERS, WEIR_NEVER));
-	/* one permit is still out, and the last waiter waits for it */
+	/* one permit is still held, and the last waiter waits for it */
 	told_wait(self->waiter[WAITERS - 2]);
 	EXPECT_FALSE(told(self->waiter[WAITERS - 1]));
 	EXPECT_EQ(1, gate_state(self->fd, self->gate, NULL).waiting);
@@ -146,7 +146,7 @@ TEST_F(serve, deadline)
 	EXPECT_TRUE(all_granted(self));
 }
 
-/* The gate is deleted while its queue is served: each request ends, one way or the other. */
+/* The gate is deleted while its queue is served: each request ends with ENODEV. */
 TEST_F(serve, deletion)
 {
 	int ret;
@@ -162,7 +162,7 @@ TEST_F(serve, deletion)
 	}
 }
 
-/* Return: @arg if something went wrong. */
+/* Return: @arg on an error. */
 static void *sleeper(void *arg)
 {
 	__u32 gate;
@@ -172,7 +172,7 @@ static void *sleeper(void *arg)
 	return ret == WEIR_ALLOWED && !gate_release(fd, gate, NULL, 1) ? NULL : arg;
 }
 
-/* Sleeping callers, of which a release serves more than one step can. */
+/* More sleeping callers than one step can serve are granted by one RELEASE. */
 TEST_F(serve, sleepers)
 {
 	pthread_t thread[200];

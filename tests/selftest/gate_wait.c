@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * gate_wait - waiting for permits: the order, what ends a wait, and which waiters wake
+ * gate_wait - waiting for permits: the order, the ends of a wait, and which waiters wake
  *
- * Waiters are processes with files of their own, and so are separate holders. Where a waiter
- * must not be served, the test checks that it sleeps in the call: anything that could have
- * served it is then over.
+ * Waiters are processes with their own files, so each is a separate holder. To show that a waiter
+ * is not served, the test checks that it sleeps in the call after the operation that might have
+ * served it.
  */
 #include "harness.h"
 
@@ -81,11 +81,14 @@ static __u32 waiting(FIXTURE_DATA(gate_wait) *self)
 {
 	__u32 n = gate_state(self->fd, self->gate, NULL).waiting;
 
-	/* without operations in progress the total is exact */
+	/* the total is exact if no operation is in progress */
 	return n == gate_stats(self->fd, self->gate).waiting ? n : ~0U;
 }
 
-/* In order of arrival; a big one at the head is not overtaken; one wake-up for each. */
+/*
+ * Permits are granted in order of arrival. A large request at the head is not overtaken. Each
+ * waiter is woken once.
+ */
 TEST_F(gate_wait, order)
 {
 	static const __s64 wants[] = { 3, 10, 1, 2, 7, 1 };
@@ -102,7 +105,7 @@ TEST_F(gate_wait, order)
 	give(self, 1);
 	served(self, 0);
 	leave(self, 0);
-	/* 3 are free: enough for the third and the fourth, but they are not first */
+	/* 3 are free: enough for the third and the fourth request, but they are not first */
 	for (int i = 1; i < 6; i++)
 		EXPECT_TRUE(is_asleep(self, i));
 	EXPECT_EQ(3, gate_free(self->fd, self->gate, NULL));
@@ -112,7 +115,7 @@ TEST_F(gate_wait, order)
 	for (int i = 2; i < 6; i++)
 		EXPECT_TRUE(is_asleep(self, i));
 	leave(self, 1);
-	/* 1 and 2 and 7 at once; the last 1 waits on */
+	/* 1, 2 and 7 are granted at once; the last 1 continues to wait */
 	for (int i = 2; i < 5; i++)
 		served(self, i);
 	EXPECT_TRUE(is_asleep(self, 5));
@@ -123,14 +126,14 @@ TEST_F(gate_wait, order)
 		EXPECT_EQ(0, v->result);
 		EXPECT_TRUE(gate_answers(&v->op, WEIR_ALLOWED, PERMITS, remaining[i], 0,
 					 wants[i]));
-		/* one sleep; two if it was disturbed on the way */
+		/* one sleep; two if the scheduler interrupted it */
 		EXPECT_GE(2, v->sleeps);
 	}
 	EXPECT_EQ(0, waiting(self));
 	EXPECT_EQ(7, gate_stats(self->fd, self->gate).acquired);
 }
 
-/* A newcomer does not overtake waiters, whether it waits or not. */
+/* A newcomer does not overtake waiters, whether it is willing to wait or not. */
 TEST_F(gate_wait, no_barging)
 {
 	struct weir_op op;
@@ -168,7 +171,7 @@ TEST_F(gate_wait, deadline)
 	EXPECT_EQ(4, s.in_use);
 }
 
-/* When the first waiter times out, waiters behind it may fit. */
+/* When the first waiter times out, the waiters behind it may be granted. */
 TEST_F(gate_wait, deadline_of_the_first)
 {
 	take(self, 4);
@@ -193,13 +196,13 @@ TEST_F(gate_wait, signals)
 	begin(self, 1, 4);
 	begin(self, 2, 1);
 	begin(self, 3, 2);
-	/* from the middle: no waiter gains by it */
+	/* a waiter in the middle leaves: no other is granted */
 	kill(self->all->visitor[1].pid, SIGUSR1);
 	EXPECT_EQ(-EINTR, served(self, 1)->result);
 	EXPECT_TRUE(is_asleep(self, 0));
 	EXPECT_TRUE(is_asleep(self, 2));
 	EXPECT_EQ(3, waiting(self));
-	/* from the head */
+	/* the first waiter is killed */
 	visitor_kill(self->all, 0);
 	self->all->visitor[0].pid = 0;
 	EXPECT_EQ(0, served(self, 2)->result);
@@ -207,13 +210,13 @@ TEST_F(gate_wait, signals)
 	leave(self, 1);
 	leave(self, 2);
 	leave(self, 3);
-	/* the waiters that left have taken nothing */
+	/* waiters that left have acquired nothing */
 	EXPECT_EQ(7, gate_stats(self->fd, self->gate).in_use);
 	EXPECT_EQ(3, gate_stats(self->fd, self->gate).reclaimed);
 	EXPECT_EQ(0, waiting(self));
 }
 
-/* Stopped and continued, it keeps waiting, at the end. */
+/* A waiter that is stopped and continued keeps waiting, at the end of the queue. */
 TEST_F(gate_wait, stopped)
 {
 	int status;
@@ -234,7 +237,7 @@ TEST_F(gate_wait, stopped)
 	EXPECT_EQ(0, served(self, 0)->result);
 }
 
-/* The ops of a batch before the signal are done. */
+/* The ops of a batch before the signal are performed. */
 static void *interrupt(void *arg)
 {
 	until_asleep(*(pid_t *)arg);
@@ -276,7 +279,7 @@ TEST_F(gate_wait, nonblock)
 
 	take(self, PERMITS - 1);
 	ASSERT_EQ(0, fcntl(self->fd, F_SETFL, O_NONBLOCK));
-	/* even of what it could never get */
+	/* the same for a request that cannot be granted */
 	ASSERT_EQ(0, gate_run(self->fd, &op, WEIR_OP_ACQUIRE, self->gate, NULL, 2,
 			      WEIR_NEVER));
 	EXPECT_TRUE(gate_answers(&op, WEIR_LIMITED, PERMITS, 1, 0, PERMITS - 1));
@@ -294,7 +297,7 @@ TEST_F(gate_wait, queue_max)
 
 	config.queue_max = 2;
 	ASSERT_EQ(0, gate_set(self->fd, self->gate, WEIR_SET_QUEUE_MAX, &config));
-	begin(self, 9, PERMITS);	/* not the test's own: that would be EDEADLK */
+	begin(self, 9, PERMITS);	/* not by the test itself: that would be EDEADLK */
 	served(self, 9);
 	begin(self, 0, 1);
 	begin(self, 1, 1);
@@ -302,7 +305,7 @@ TEST_F(gate_wait, queue_max)
 			      WEIR_NEVER));
 	EXPECT_TRUE(gate_answers(&op, WEIR_LIMITED, PERMITS, 0, 0, 0));
 	EXPECT_EQ(2, waiting(self));
-	/* present waiters stay, whatever the limit is now */
+	/* present waiters stay, even above the new limit */
 	config.queue_max = 1;
 	ASSERT_EQ(0, gate_set(self->fd, self->gate, WEIR_SET_QUEUE_MAX, &config));
 	EXPECT_EQ(2, waiting(self));
@@ -317,16 +320,16 @@ TEST_F(gate_wait, resize)
 	begin(self, 0, 2);
 	begin(self, 1, 9);
 	begin(self, 2, 3);
-	/* additional permits go to the waiters, in order */
+	/* additional permits go to the waiters in order */
 	ASSERT_EQ(0, gate_resize(self->fd, self->gate, 12));
 	EXPECT_EQ(0, served(self, 0)->result);
 	EXPECT_TRUE(is_asleep(self, 1));
-	/* more than the gate has: it fails; the waiter behind it moves up */
+	/* a request for more than the gate has fails; the waiter behind it moves up */
 	ASSERT_EQ(0, gate_resize(self->fd, self->gate, 8));
 	EXPECT_EQ(-E2BIG, served(self, 1)->result);
 	EXPECT_TRUE(is_asleep(self, 2));
 	EXPECT_EQ(1, waiting(self));
-	/* 12 of 8 are held: none is granted before 7 are back */
+	/* 12 of 8 are held, and the waiter wants 3: it is granted when 7 are back */
 	give(self, 6);
 	EXPECT_TRUE(is_asleep(self, 2));
 	EXPECT_EQ(2, gate_free(self->fd, self->gate, NULL));
@@ -336,7 +339,7 @@ TEST_F(gate_wait, resize)
 	EXPECT_EQ(8, gate_stats(self->fd, self->gate).in_use);
 }
 
-/* Also waiters that would fit but are behind others. */
+/* The gate is deleted: all waiters end, also those that are not first. */
 TEST_F(gate_wait, deletion)
 {
 	take(self, 8);
@@ -348,7 +351,7 @@ TEST_F(gate_wait, deletion)
 		EXPECT_EQ(-ENODEV, served(self, i)->result);
 }
 
-/* A holder that only itself could help fails at once; tag 0 never does. */
+/* A request that only its own holder could satisfy fails at once; with tag 0 it never does. */
 TEST_F(gate_wait, deadlock)
 {
 	__u64 soon;
@@ -356,19 +359,19 @@ TEST_F(gate_wait, deadlock)
 	ASSERT_EQ(WEIR_ALLOWED, gate_get_as(self->fd, 7, self->gate, NULL, 2, 0));
 	ASSERT_EQ(WEIR_ALLOWED, gate_get_as(self->fd, 7, self->gate, NULL, 2, 0));
 	EXPECT_EQ(-EDEADLK, gate_get_as(self->fd, 7, self->gate, NULL, 7, WEIR_NEVER));
-	/* others hold the rest, and may give it back */
+	/* others hold the rest and may release it */
 	begin(self, 0, 3);
 	served(self, 0);
 	soon = info_get(self->fd).now + 20 * MS;
 	EXPECT_EQ(WEIR_LIMITED, gate_get_as(self->fd, 7, self->gate, NULL, 6, soon));
-	/* nor does it count what another tag of the same file has */
+	/* permits of another tag of the same file do not count */
 	EXPECT_EQ(WEIR_LIMITED, gate_get_as(self->fd, 8, self->gate, NULL, 7, soon));
 	take(self, 3);
 	EXPECT_EQ(WEIR_LIMITED, gate_get_as(self->fd, 0, self->gate, NULL, 8, soon));
 	EXPECT_EQ(0, waiting(self));
 }
 
-/* A request that becomes impossible while it waits. */
+/* A request becomes impossible while it waits. */
 static void holds_and_wants(FIXTURE_DATA(gate_wait) *self, __s64 has)
 {
 	struct visitor *v = &self->all->visitor[0];
@@ -422,7 +425,7 @@ static void *two_then_six(void *arg)
 	return NULL;
 }
 
-/* Threads of a process hold in common: the other one may give back. */
+/* With tag 0 the threads of a process share their permits: another thread may release. */
 TEST_F(gate_wait, threads_are_no_deadlock)
 {
 	struct thread t = { .self = self };
@@ -434,7 +437,7 @@ TEST_F(gate_wait, threads_are_no_deadlock)
 		usleep(100);
 	until_asleep(t.tid);
 	EXPECT_EQ(1, t.stage);
-	/* and what the other thread acquired can be given back by this one */
+	/* this thread can release what the other one acquired */
 	give(self, 2);
 	pthread_join(thread, NULL);
 	EXPECT_EQ(WEIR_ALLOWED, t.result);
@@ -450,7 +453,7 @@ static void *release_later(void *arg)
 	return NULL;
 }
 
-/* Nor is it one if a thread acquires all, and others release when they are done. */
+/* No deadlock either if one thread acquires all permits and others release them. */
 TEST_F(gate_wait, threads_release_for_another)
 {
 	struct thread t = { .self = self, .tid = syscall(SYS_gettid) };
@@ -463,12 +466,12 @@ TEST_F(gate_wait, threads_release_for_another)
 			      WEIR_NEVER));
 	EXPECT_TRUE(gate_answers(&op, WEIR_ALLOWED, PERMITS, 0, 0, PERMITS));
 	pthread_join(thread, NULL);
-	/* alone again, which makes no difference */
+	/* the thread is alone again, which makes no difference */
 	EXPECT_EQ(WEIR_LIMITED, gate_get_as(self->fd, 0, self->gate, NULL, 1,
 					    info_get(self->fd).now + 10 * MS));
 }
 
-/* Keys have nothing to do with each other. */
+/* Keys are independent. */
 TEST_F(gate_wait, keys)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_U64, 2);
@@ -487,7 +490,7 @@ TEST_F(gate_wait, keys)
 	EXPECT_TRUE(gate_answers(&op, WEIR_NONE, 2, 0, 0, 2));
 	ASSERT_EQ(0, gate_release(self->fd, gate, &b, 2));
 	EXPECT_TRUE(is_asleep(self, 0));
-	/* a key that is waited for is not dropped to make room, one without either is */
+	/* a key with waiters is not dropped to make room; a key without both is */
 	EXPECT_EQ(WEIR_ALLOWED, gate_try(self->fd, gate, &(__u64){ 3 }, 1));
 	EXPECT_EQ(WEIR_FULL, gate_try(self->fd, gate, &b, 1));
 	ASSERT_EQ(0, gate_release(self->fd, gate, &a, 1));
@@ -495,7 +498,7 @@ TEST_F(gate_wait, keys)
 	EXPECT_TRUE(gate_answers(&self->all->visitor[0].op, WEIR_ALLOWED, 2, 0, 0, 2));
 }
 
-/* ------------------------------------------------------------ against a model */
+/* ------------------------------------------------------------ comparison with a model */
 
 enum { ABSENT, WAITS, HAS, TOO_BIG };
 
@@ -505,7 +508,7 @@ struct model {
 	__s64 n[16];
 };
 
-/* Grant to the head as long as it fits; a head that can never fit fails. */
+/* Grant to the first request while its permits are free. If it can never fit, it fails. */
 static void model_serve(struct model *m)
 {
 	int kept = 0;

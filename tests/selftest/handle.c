@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * handle - a handle is valid in one open file, with the rights it was given
+ * handle - a handle is valid in one open file, with the rights given to it
  *
- * A table lists everything that can be done with a handle, and the right it needs. The tests
- * try it with handles that are stale, of another file, without the right, or whose object was
- * deleted.
+ * A table lists every use of a handle, and the right it needs. The tests try each use with handles
+ * that are closed, of another file, without the right, or whose object was deleted.
  */
 #include "harness.h"
 
@@ -18,7 +17,7 @@ struct use {
 	const char *name;
 	int object;
 	__u32 right;
-	unsigned long request;		/* or 0: an op */
+	unsigned long request;		/* 0: the use is an op */
 	__u16 opcode;
 	__s64 n;
 	__u64 arg;
@@ -109,7 +108,7 @@ FIXTURE(handle) {
 	__u32 all[OBJECTS];		/* handles with every right */
 };
 
-/* Every use of the table is valid in this world, were it not for the handle. */
+/* Make the objects with which every use in the table is valid, apart from the handle. */
 static int world_make(int fd, __u32 *all)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
@@ -142,7 +141,7 @@ FIXTURE_TEARDOWN(handle)
 	objects_wipe();
 }
 
-/* A refused call must have had no effect. */
+/* A refused call has changed nothing. */
 static bool untouched(FIXTURE_DATA(handle) *self)
 {
 	struct weir_limiter_stats stats;
@@ -202,7 +201,7 @@ TEST_F(handle, closed)
 	EXPECT_TRUE(untouched(self));
 }
 
-/* A number that was closed does not come back as another object's at once. */
+/* The number of a closed handle is not given to the next handle. */
 TEST_F(handle, closed_and_another_opened)
 {
 	__u32 old, fresh;
@@ -232,7 +231,7 @@ TEST_F(handle, of_another_file)
 	EXPECT_TRUE(untouched(self));
 }
 
-/* Each use with each set of rights that lacks the one it takes. */
+/* Each use is tried with each set of rights that lacks the right it needs. */
 TEST_F(handle, short_of_rights)
 {
 	for (__u32 rights = 1; rights <= WEIR_RIGHT_ALL; rights++) {
@@ -257,7 +256,7 @@ TEST_F(handle, short_of_rights)
 	}
 }
 
-/* The one right that it takes is enough for each use. */
+/* For each use, the one right that it needs is enough. */
 TEST_F(handle, with_the_one_right)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(uses); i++) {
@@ -269,7 +268,7 @@ TEST_F(handle, with_the_one_right)
 		EXPECT_EQ(0, use_try(self->fd, handle, &uses[i])) {
 			TH_LOG("%s of %s", uses[i].name, names[object]);
 		}
-		/* start over: some of the uses end what the next one needs */
+		/* start again: some uses end what the next one needs */
 		close(self->fd);
 		objects_wipe();
 		self->fd = client_open(O_RDWR);
@@ -293,7 +292,7 @@ TEST_F(handle, of_a_deleted_object)
 	}
 }
 
-/* A file that is open for reading observes, and changes nothing. */
+/* A file opened for reading can observe, and can change nothing. */
 TEST_F(handle, read_only_file)
 {
 	struct weir_counter_config config = { .size = sizeof(config),
@@ -325,7 +324,7 @@ TEST_F(handle, read_only_file)
 	EXPECT_TRUE(untouched(self));
 }
 
-/* A child shares the client: what it does with a handle happens to both. */
+/* A child of fork() shares the client: changes of a handle affect both. */
 TEST_F(handle, shared_by_fork)
 {
 	__s64 value;
@@ -376,8 +375,8 @@ FIXTURE_TEARDOWN(full)
 }
 
 /*
- * Exactly handles_max of them; calls that failed (because the answer could not be written) do
- * not count.
+ * Exactly handles_max handles. Calls that failed because the answer could not be written do not
+ * count.
  */
 TEST_F(full, exhaustion)
 {
@@ -406,7 +405,7 @@ TEST_F(full, exhaustion)
 					       OURS "handle-full",
 					       WEIR_RIGHT_ALL, &handle));
 	EXPECT_EQ(-EMFILE, sum_create(self->fd, OURS "handle-more", 1, &handle));
-	/* the object of that failed CREATE is not there either */
+	/* the object of the failed CREATE does not exist either */
 	EXPECT_EQ(0, handle_close(self->fd, last));
 	EXPECT_EQ(-ENOENT, object_open(self->fd, WEIR_KIND_COUNTER,
 				       OURS "handle-more", WEIR_RIGHT_ALL,
@@ -423,7 +422,7 @@ struct moving {
 	bool stop;
 };
 
-/* Close the handle with the lowest number, and open another one behind all others. */
+/* Close the handle with the lowest number, and open another one with a number above all others. */
 static void *move_on(void *arg)
 {
 	struct moving *m = arg;
@@ -437,7 +436,10 @@ static void *move_on(void *arg)
 	return NULL;
 }
 
-/* A duplicate has handles_max at the most, or is not made, though handles move meanwhile. */
+/*
+ * A duplicate has at most handles_max handles, or is not made, even if handles are opened and
+ * closed meanwhile.
+ */
 TEST_F(full, duplicate)
 {
 	const __u32 max = info_get(self->fd).handles_max;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel's test harness, with patience: how long a test takes is not what it is
- * about, and a machine that others use, too, takes its time. What hangs ends all the
- * same, before tests/guest loses its own patience with the program.
+ * The kernel's test harness, with a longer timeout. A test does not measure its own duration, and
+ * the machine may be shared and slow. A test that hangs still ends before the time limit of
+ * tests/guest.
  */
 #ifndef _WEIR_HARNESS_H
 #define _WEIR_HARNESS_H

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* histogram - values counted by their size: buckets, sum, snapshots, take, load */
+/* histogram - values counted by size: buckets, sum, snapshots, take, load */
 #include <limits.h>
 
 #include "harness.h"
@@ -31,7 +31,7 @@ FIXTURE_TEARDOWN(histogram)
 	objects_wipe();
 }
 
-/* Count it there and here. */
+/* Count a value in the kernel's histogram and in the model. */
 static int count(FIXTURE_DATA(histogram) *self, __u64 value, __u64 times)
 {
 	histogram_count(&self->wanted, value, times ? times : 1);
@@ -51,7 +51,7 @@ TEST_F(histogram, begins_empty)
 	EXPECT_TRUE(histogram_same(&self->seen, &self->wanted));
 }
 
-/* The result of an observation is that it was made; the rest is zero. */
+/* An OBSERVE writes only @result; the rest of the result half is zero. */
 TEST_F(histogram, result)
 {
 	static const struct weir_op zero;
@@ -63,7 +63,7 @@ TEST_F(histogram, result)
 	EXPECT_EQ(7, op.n);
 }
 
-/* Both ends of each bucket, and with them every power of two and its neighbours. */
+/* The two ends of each bucket, which include every power of two and its neighbours. */
 TEST_F(histogram, every_bucket)
 {
 	for (unsigned int i = 0; i < BUCKETS; i++) {
@@ -95,7 +95,7 @@ TEST_F(histogram, sum_is_modulo_2_64)
 		ASSERT_EQ(0, count(self, LLONG_MAX, i));
 	ASSERT_EQ(0, count(self, LLONG_MAX - 12345, 1ULL << 32));
 	EXPECT_TRUE(is_as_wanted(self));
-	/* and so it stays through a take */
+	/* a take returns the same */
 	ASSERT_EQ(0, histogram_get(self->fd, WEIR_OP_TAKE, self->h, &self->seen));
 	EXPECT_TRUE(histogram_same(&self->seen, &self->wanted));
 	memset(&self->wanted, 0, sizeof(self->wanted));
@@ -141,7 +141,7 @@ TEST_F(histogram, what_an_observation_has_not)
 	EXPECT_TRUE(is_as_wanted(self));
 }
 
-/* A transaction has checks and adds, and goes back as a whole. */
+/* A transaction may have checks and adds only, and is refused as a whole. */
 TEST_F(histogram, not_in_a_transaction)
 {
 	struct weir_op ops[2] = { op_make(WEIR_OP_ADD, self->sum, 1),
@@ -213,7 +213,7 @@ TEST_F(histogram, rights)
 	EXPECT_EQ(-ENODEV, histogram_load(self->fd, self->h, &self->wanted));
 }
 
-/* READ and TAKE copy all numbers of a histogram, or none if the buffer is too short. */
+/* READ and TAKE copy all numbers of a histogram, or none if the buffer is too small. */
 TEST_F(histogram, room)
 {
 	static const __s64 rooms[] = { LLONG_MIN, -1, 0, 1, 4, WORDS - 1 };
@@ -238,7 +238,7 @@ TEST_F(histogram, room)
 		op.arg = 1;
 		EXPECT_EQ(-EINVAL, op_run(self->fd, &op));
 	}
-	/* more room than it needs: the rest of it is left alone */
+	/* the buffer has more room than needed: the rest is not written */
 	EXPECT_EQ(0, histogram_op(self->fd, WEIR_OP_READ, self->h, more, WORDS + 1,
 				  &op));
 	EXPECT_EQ(WORDS, op.value);
@@ -274,14 +274,14 @@ TEST_F(histogram, bad_pointers)
 				pane_lay(&pane, &self->wanted,
 					 sizeof(self->wanted), bytes, PROT_NONE)));
 	EXPECT_TRUE(is_as_wanted(self));
-	/* to be read is enough to load it */
+	/* read-only memory is enough for a load */
 	EXPECT_EQ(0, histogram_load(self->fd, self->h,
 				    pane_lay(&pane, &self->wanted,
 					     sizeof(self->wanted), 64, PROT_READ)));
 	pane_free(&pane);
 }
 
-/* Take, load it back, take again, load into another: the sums stay exact. */
+/* Take, load back, take again, load into another histogram: the sums stay exact. */
 TEST_F(histogram, taken_and_put_back)
 {
 	struct weir_histogram twice;
@@ -331,7 +331,7 @@ TEST_F(histogram, load_of_what_cannot_be)
 	EXPECT_EQ(-EINVAL, load_with(self, &w->max, 0));
 	EXPECT_EQ(-EINVAL, load_with(self, &w->buckets[3], 1));
 	EXPECT_EQ(-EINVAL, load_with(self, &w->buckets[bucket_of(1000)], ~0ULL));
-	/* three values from 992 to 1023 have no such sum */
+	/* three values from 992 to 1023 cannot have this sum */
 	EXPECT_EQ(-EINVAL, load_with(self, &w->sum, 3 * 992 - 1));
 	EXPECT_EQ(-EINVAL, load_with(self, &w->sum, 3 * 1023 + 1));
 	EXPECT_EQ(-EINVAL, load_with(self, &w->sum, 0));

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * histogram - raw calls on counters of type histogram, and what may be said of them
+ * histogram - raw calls on counters of type histogram, and checks of their results
  *
- * The buckets are reckoned here once more, from what <linux/weir.h> says and by another
- * road than the module's.
+ * The bucket of a value is computed here from <linux/weir.h>, in another way than in the module.
  */
 #ifndef _WEIR_SELFTEST_HISTOGRAM_H
 #define _WEIR_SELFTEST_HISTOGRAM_H
@@ -13,7 +12,7 @@
 #define BUCKETS	WEIR_HISTOGRAM_BUCKETS
 #define WORDS	WEIR_HISTOGRAM_WORDS
 
-/* The number of low bits in which the values of one bucket differ. */
+/* Number of low bits in which the values of one bucket differ. */
 static inline unsigned int bucket_bits(__u64 value)
 {
 	unsigned int s = 0;
@@ -30,7 +29,7 @@ static inline unsigned int bucket_of(__u64 value)
 	return s * 16 + (value >> s);
 }
 
-/* By search: the only use of the formula is the one above. */
+/* The lowest value of a bucket, by search, so that only one formula is used. */
 static inline __u64 bucket_low(unsigned int bucket)
 {
 	unsigned int s = 0;
@@ -88,7 +87,7 @@ static inline int histogram_load(int fd, __u32 handle, const struct weir_histogr
 	return call(fd, WEIR_IOC_LOAD, &load);
 }
 
-/* The count, minimum and maximum that belong to these buckets and that sum. */
+/* Set count, minimum and maximum for the buckets, and the given sum. */
 static inline void histogram_finish(struct weir_histogram *h)
 {
 	h->count = 0;

@@ -2,7 +2,8 @@
 /*
  * histogram_race - many observers, some readers and takers, and exact sums
  *
- * Bounded by counts, not by time. WEIR_SCALE=small divides them, for kernels with debug checks.
+ * The tests are limited by counts, not by time. WEIR_SCALE=small divides the counts, for kernels
+ * with debug checks.
  */
 #include "harness.h"
 
@@ -37,7 +38,7 @@ FIXTURE_TEARDOWN(histogram_race)
 	objects_wipe();
 }
 
-/* What member @me observes as its @i-th: known to all, and of every magnitude. */
+/* The value that member @me observes in round @i: known to all, and of any magnitude. */
 static __u64 value_of(unsigned int me, unsigned int i)
 {
 	__u64 z = ((__u64)me << 32 | i) * 0x9e3779b97f4a7c15ULL;
@@ -47,7 +48,7 @@ static __u64 value_of(unsigned int me, unsigned int i)
 	return z >> 1 >> (z & 31);
 }
 
-/* The lowest of its bucket: then buckets say what the sum must be. */
+/* The lowest value of the same bucket, so that the buckets determine the sum. */
 static __u64 low_of(unsigned int me, unsigned int i)
 {
 	return bucket_low(bucket_of(value_of(me, i)));
@@ -55,7 +56,7 @@ static __u64 low_of(unsigned int me, unsigned int i)
 
 struct work {
 	__u64 (*value)(unsigned int me, unsigned int i);
-	unsigned int count;	/* 0: until the flag is up */
+	unsigned int count;	/* 0: until the flag is set */
 };
 
 static int observe_all(struct crowd *crowd, unsigned int me, void *arg)
@@ -76,7 +77,7 @@ static int observe_all(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-/* More than all observe in any test here: a bucket below zero has it. */
+/* More than all observations of any test here. A bucket that went below zero has more. */
 #define ABSURD	0x10000000000ULL
 
 static bool is_whole(const struct weir_histogram *h)
@@ -116,7 +117,7 @@ static int observe_batches(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-/* No snapshot has a bucket without its part of the sum, or is older than the last. */
+/* No snapshot has a bucket without its part of the sum, or is older than the previous snapshot. */
 TEST_F(histogram_race, snapshots_are_whole)
 {
 	const unsigned int snapshots = scaled(5000);
@@ -148,7 +149,7 @@ static bool running(const struct crowd *crowd, const struct work *work)
 	return crowd_done(crowd) < (__u64)WRITERS * work->count;
 }
 
-/* Takes, some of them loaded back: together with the rest they equal the observations. */
+/* Some takes are loaded back. Together with the rest they equal the observations. */
 TEST_F(histogram_race, takes_lose_nothing)
 {
 	struct work work = { .value = low_of, .count = scaled(20000) };
@@ -196,7 +197,7 @@ struct mixed {
 	struct weir_histogram taken[MIXED];
 };
 
-/* Half of them observe; two take, one takes and puts back, and one looks. */
+/* Half of the processes observe; two take, one takes and loads back, and one reads. */
 static int do_mixed(struct crowd *crowd, unsigned int me, void *arg)
 {
 	static struct weir_histogram h;
@@ -208,7 +209,7 @@ static int do_mixed(struct crowd *crowd, unsigned int me, void *arg)
 		return 1;
 	for (unsigned int i = 0; i < mixed->times; i++) {
 		if (me < MIXED / 2) {
-			/* as many in a call as make it likely to be met at it */
+			/* so many that a reader is likely to run at the same time */
 			for (int k = 0; k < 10; k++)
 				if (observe(fd, handle, low_of(me, 10 * i + k), 1))
 					return 2;
@@ -257,7 +258,7 @@ static int by_size(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* All that was observed, in order of size; each as often as it was. */
+/* All observed values in ascending order, each as often as it was observed. */
 static __u64 *sorted_values(unsigned int each, size_t *count)
 {
 	__u64 *values = malloc(3UL * WRITERS * each * sizeof(*values));
@@ -271,7 +272,7 @@ static __u64 *sorted_values(unsigned int each, size_t *count)
 	return values;
 }
 
-/* Of values from everywhere: every thousandth of them, against the exact one. */
+/* Values of any magnitude: every thousandth rank is compared with the exact value. */
 TEST_F(histogram_race, percentiles)
 {
 	struct work work = { .value = value_of, .count = scaled(10000) };
@@ -283,7 +284,7 @@ TEST_F(histogram_race, percentiles)
 	ASSERT_EQ(0, histogram_get(self->fd, WEIR_OP_READ, self->h, &self->seen));
 	ASSERT_EQ(count, self->seen.count);
 	for (unsigned int i = 0; i < BUCKETS; i++) {
-		/* the upper bound of a bucket, reported for any rank in it, is this much higher */
+		/* any rank in a bucket is reported as its upper bound, which is this much higher */
 		for (rank += self->seen.buckets[i]; at < rank; at++) {
 			__u64 told = bucket_high(i);
 
@@ -298,14 +299,14 @@ TEST_F(histogram_race, percentiles)
 	free(values);
 }
 
-/* A bucket for each process, so that each observation can be attributed. */
+/* Each process has its own bucket, so that each observation can be attributed. */
 static __u64 own_value(unsigned int me, unsigned int i)
 {
 	(void)i;
 	return bucket_low(100 + me);
 }
 
-/* Half of the processes are killed: every acknowledged observation is counted, with its sum. */
+/* Half of the processes are killed. Every acknowledged observation is counted, with its sum. */
 TEST_F(histogram_race, killed)
 {
 	struct work work = { .value = own_value };
@@ -344,7 +345,7 @@ static bool cpu1_write(const char *word)
 	return good;
 }
 
-/* A processor goes and comes while all are at it. */
+/* A CPU is unplugged and plugged in while all processes observe. */
 TEST_F(histogram_race, unplugged_processor)
 {
 	struct work work = { .value = own_value };
@@ -374,7 +375,7 @@ TEST_F(histogram_race, unplugged_processor)
 			  self->taken.buckets[100 + i]);
 }
 
-/* Read, take and load until the histogram is deleted; then every call says so. */
+/* Read, take and load until the histogram is deleted; then each call fails with ENODEV. */
 static int use_until_gone(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct seat *seat = &crowd->seat[me];

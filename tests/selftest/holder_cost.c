@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * holder_cost - what clients that hold something cost others, and when they end
+ * holder_cost - the cost of clients that hold something, for others and at their end
  *
- * Costs are ratios of processor time: of four times as many clients, or of as many open
- * files of another kind. A quadratic cost would show as a ratio of 16 and more. With WEIR_ICOUNT=1
- * the machine's clock counts instructions, and so does processor time. Without it, the cases that
- * compare costs are skipped.
+ * A cost is a ratio of CPU time: of four times as many clients, or of as many open files of another
+ * kind. A quadratic cost would show as a ratio of 16 and more. With WEIR_ICOUNT=1 the machine's
+ * clock counts instructions, and so does CPU time. Otherwise the cases that compare costs are
+ * skipped.
  */
 #include "harness.h"
 
@@ -22,7 +22,7 @@
 #define MANY	(4 * FEW)
 #define CYCLES	5000
 #define OPENS	200
-#define LATE	500000	/* ns: some runs of a timer that ends 64 requests each */
+#define LATE	500000	/* ns; some runs of a timer that ends 64 requests each */
 
 FIXTURE(cost) {
 	int fd;
@@ -54,7 +54,7 @@ static bool clock_counts(void)
 	return icount && !strcmp(icount, "1");
 }
 
-/* Of this process, or of its children that were waited for. */
+/* CPU time of this process, or of its children that were waited for. */
 static __u64 cpu_time(int who)
 {
 	struct rusage usage;
@@ -64,7 +64,7 @@ static __u64 cpu_time(int who)
 	       usage.ru_stime.tv_usec + usage.ru_utime.tv_usec;
 }
 
-/* So many clients that hold a permit each; the number of the first. */
+/* Open @n clients that hold a permit each. Return: the descriptor of the first. */
 static int holders(int n)
 {
 	int first = -1;
@@ -86,7 +86,7 @@ static void close_all(int first, int n)
 		abort();
 }
 
-/* Microseconds, at best of three times, to close so many. */
+/* Microseconds to close @n clients; the best of three runs. */
 static __u64 closing(FIXTURE_DATA(cost) *self, int n)
 {
 	__u64 best = ~0ULL;
@@ -117,7 +117,7 @@ TEST_F_TIMEOUT(cost, closing_is_linear, 300)
 	EXPECT_GT(9 * few, many);
 }
 
-/* Microseconds of children that have all descriptors until they become another program. */
+/* Microseconds of children that have all descriptors until they execute another program. */
 static __u64 spawning(void)
 {
 	static char *const command[] = { "/bin/true", NULL };
@@ -136,7 +136,7 @@ static __u64 spawning(void)
 	return best + 1;
 }
 
-/* A program that is started beside clients pays no more than beside other files. */
+/* Starting a program costs the same with many clients open as with other files open. */
 TEST_F_TIMEOUT(cost, spawn_beside_holders, 300)
 {
 	__u64 beside_files, beside_clients;
@@ -158,7 +158,7 @@ TEST_F_TIMEOUT(cost, spawn_beside_holders, 300)
 	EXPECT_GT(4 * beside_files, beside_clients);
 }
 
-/* Microseconds, at best of three times, to open and close the device so often. */
+/* Microseconds to open and close the device many times; the best of three runs. */
 static __u64 opening(void)
 {
 	__u64 best = ~0ULL;
@@ -174,13 +174,13 @@ static __u64 opening(void)
 	return best + 1;
 }
 
-/* The upper bits of hash_32(): a table of 256 chains would have all such owners in one chain. */
+/* The upper bits of hash_32(): a table with 256 chains would have all these owners in one chain. */
 static bool shares_roots_chain(__u32 owner)
 {
 	return !(owner * 0x61C88647U >> 24);
 }
 
-/* An open file keeps the namespace of any owner, but not at the cost of another open(). */
+/* Open files keep the namespaces of many owners. This must not make another open() slower. */
 TEST_F_TIMEOUT(cost, opening_beside_namespaces, 300)
 {
 	__u64 before, after;
@@ -206,7 +206,10 @@ TEST_F_TIMEOUT(cost, opening_beside_namespaces, 300)
 	EXPECT_GT(2 * before, after);
 }
 
-/* ns after its deadline at which a request is told, while @others of another gate end, too. */
+/*
+ * How many ns after its deadline a request is reported, while @others requests of another gate end
+ * too.
+ */
 static __u64 deadline_late(FIXTURE_DATA(cost) *self, __u32 others)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_NONE, 1);
@@ -237,7 +240,7 @@ static __u64 deadline_late(FIXTURE_DATA(cost) *self, __u32 others)
 	return told - until;
 }
 
-/* However many requests of others end at one moment, one is told of its own end in time. */
+/* A request is reported in time, even if many requests of others end at the same moment. */
 TEST_F_TIMEOUT(cost, deadlines_of_others, 300)
 {
 	__u64 alone, beside;
@@ -251,7 +254,7 @@ TEST_F_TIMEOUT(cost, deadlines_of_others, 300)
 	EXPECT_GT(alone + LATE, beside);
 }
 
-/* kB that the kernel cannot take back. */
+/* kB of slab memory that the kernel cannot reclaim. */
 static long slab(void)
 {
 	FILE *file = fopen("/proc/meminfo", "r");
@@ -273,13 +276,13 @@ static void make_use_and_delete(FIXTURE_DATA(cost) *self, int client)
 	    object_open(client, WEIR_KIND_GATE, OURS "brief", WEIR_RIGHT_USE, &mine))
 		abort();
 	gate_take(client, mine, 1);
-	/* the holder has no handle any more when the gate goes */
+	/* the holder has closed its handle before the gate is deleted */
 	if (handle_close(client, mine) || object_delete(self->fd, gate) ||
 	    handle_close(self->fd, gate))
 		abort();
 }
 
-/* A client that uses objects which are deleted all its life keeps nothing of them. */
+/* A client that uses objects that are then deleted keeps no memory for them. */
 TEST_F_TIMEOUT(cost, deleted_objects_leave_nothing, 300)
 {
 	const char *kernel = getenv("WEIR_KERNEL");

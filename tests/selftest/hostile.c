@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * hostile - random calls, with random arguments, of processes that are killed at random
+ * hostile - random calls with random arguments, by processes that are killed at random
  *
  * Processes of an ordinary user share open files by fork(), SCM_RIGHTS and DUP_CLIENT. They close
- * them and dup2() over them while other threads use them, pass memory that other threads unmap
- * or change, and create and delete the objects that others use. Three objects of root, which
- * that user cannot delete, show in the end that each operation was counted once and that all
- * permits are back. WEIR_SECONDS: for how long. WEIR_SEED: chooses the calls.
+ * files, or dup2() over them, while other threads use them. They pass memory that other threads
+ * unmap or change, and create and delete objects that others use. Three objects belong to root, so
+ * that user cannot delete them. They show at the end that each operation was counted once and that
+ * all permits are back. WEIR_SECONDS: how long the test runs. WEIR_SEED: chooses the calls.
  */
 #include "harness.h"
 
@@ -34,22 +34,22 @@
 
 /* Shared by all processes. */
 struct ledger {
-	_Atomic long asked, added;	/* to the tally: before the call, and after it */
-	_Atomic long tried, allowed;	/* of the quota: the same */
+	_Atomic long asked, added;	/* to TALLY: counted before the call and after it */
+	_Atomic long tried, allowed;	/* of QUOTA: in the same way */
 	_Atomic long acts, files, granted;
-	_Atomic long wrong;		/* answers that cannot be */
+	_Atomic long wrong;		/* impossible answers */
 };
 
 static struct ledger *ledger;
-static int ends[2];		/* a socket pair: files under way to any process */
-static int memory;		/* a memfd: what @good and @bad show */
+static int ends[2];		/* a socket pair that holds files in flight to any process */
+static int memory;		/* a memfd, mapped at @good and @bad */
 
 static int any_file(unsigned int *seed)
 {
 	return FILE_FIRST + below(seed, FILES);
 }
 
-/* Put @fd in the place of any file. */
+/* Replace any file by @fd. */
 static void file_place(unsigned int *seed, int fd)
 {
 	if (fd < 0)
@@ -59,7 +59,7 @@ static void file_place(unsigned int *seed, int fd)
 	close(fd);
 }
 
-/* ------------------------------------------------------------ acts */
+/* ------------------------------------------------------------ random actions */
 
 static void act_ops(unsigned int *seed, int fd)
 {
@@ -86,7 +86,7 @@ static void act_ops(unsigned int *seed, int fd)
 		ledger->wrong++;
 }
 
-/* What is acknowledged was counted; what fails was not; a killed caller knows neither. */
+/* An acknowledged operation was counted; a failed one was not; of a killed caller it is unknown. */
 static void act_exact(unsigned int *seed, int fd)
 {
 	struct weir_op op = op_make(WEIR_OP_ADD, EXACT_HANDLES + TALLY, 1 + below(seed, 9));
@@ -108,7 +108,7 @@ static void act_exact(unsigned int *seed, int fd)
 		ledger->wrong++;
 }
 
-/* An op in memory of this thread only, so that its answer can be judged. */
+/* An op in memory of this thread only, so that its answer can be checked. */
 static void act_judged(unsigned int *seed, int fd)
 {
 	struct weir_op op = op_make(WEIR_OP_ACQUIRE, DOOR, 1);
@@ -188,7 +188,7 @@ static void rules_write(unsigned int *seed, char *at, __u32 count)
 	}
 }
 
-/* DUMP, LOAD and RULES. */
+/* Call DUMP, LOAD or RULES. */
 static void act_table(unsigned int *seed, int fd)
 {
 	char *at = (char *)((uintptr_t)any_address(seed) & ~7UL);
@@ -291,7 +291,7 @@ static void act_file(unsigned int *seed, int fd)
 	}
 }
 
-/* Memory that goes while others use it. */
+/* Unmap or change memory that others use. */
 static void act_memory(unsigned int *seed)
 {
 	size_t at = below(seed, PAGES - 6) * PAGE, n = (1 + below(seed, 6)) * PAGE;
@@ -304,10 +304,10 @@ static void act_memory(unsigned int *seed)
 	good[below(seed, PAGES * PAGE)] ^= 1U << below(seed, 8);
 }
 
-/* Any ioctl, with a struct of any numbers. */
+/* Any ioctl, with a struct of random numbers. */
 static void act_raw(unsigned int *seed, int fd)
 {
-	/* the kernel zeroes what it does not know of a longer struct */
+	/* the kernel zeroes the part of a longer struct that it does not know */
 	__u32 words[2 * PAGE / sizeof(__u32)] = { 0 };
 
 	for (int i = 0; i < 64; i++)
@@ -317,7 +317,7 @@ static void act_raw(unsigned int *seed, int fd)
 	     one_in(seed, 3) ? (void *)any_address(seed) : words);
 }
 
-/* A child that shares all files, and dies by a signal, by exit or in another program. */
+/* A child that shares all files, and ends by a signal, by exit or by executing another program. */
 static void act_process(unsigned int *seed, int fd)
 {
 	pid_t pid = fork();
@@ -424,7 +424,7 @@ static void tell(unsigned int seconds)
 	fflush(stdout);
 }
 
-/* Resize the gate, and interrupt or kill processes and begin others, until the time is up. */
+/* Until the time is up, resize the gate, and interrupt or kill processes and start others. */
 static void processes_run(int fd, __u32 door, unsigned int seconds, unsigned int seed)
 {
 	__u64 begun = now_ns(), told = 0;
@@ -457,7 +457,7 @@ static void processes_run(int fd, __u32 door, unsigned int seconds, unsigned int
 	tell(seconds);
 }
 
-/* ------------------------------------------------------------ what must be so in the end */
+/* ------------------------------------------------------------ checks at the end */
 
 FIXTURE(hostile)
 {
@@ -488,7 +488,7 @@ FIXTURE_TEARDOWN(hostile)
 	close(self->fd);
 }
 
-/* Nobody has anything of the gate; grandchildren may be dying still. */
+/* Nothing of the gate may be held or waited for. Grandchildren may still be dying. */
 static void gate_left(struct __test_metadata *_metadata, int fd, __u32 gate)
 {
 	struct weir_gate_stats stats;
@@ -538,7 +538,7 @@ static void exact_check(struct __test_metadata *_metadata, FIXTURE_DATA(hostile)
 	EXPECT_EQ(QUOTA_TOKENS - stats.allowed, op.remaining);
 }
 
-/* What the user has made goes, with what was charged for it. */
+/* Delete the objects of the user; everything charged for them must be free again. */
 static void nothing_left(struct __test_metadata *_metadata, FIXTURE_DATA(hostile) *self)
 {
 	struct weir_info info;
@@ -563,7 +563,7 @@ TEST_F_TIMEOUT(hostile, everything_at_once, 100000)
 
 	printf("# seed %u\n", seed);
 	processes_run(self->fd, self->door, seconds, seed | 1);
-	/* and the files under way with them */
+	/* and so close the files in flight */
 	close(ends[0]);
 	close(ends[1]);
 	EXPECT_EQ(0, ledger->wrong);

@@ -8,14 +8,14 @@
 #include "roster.h"
 #include "verdict.h"
 
-#define PAGES		48	/* of memory that calls get */
+#define PAGES		48	/* pages of memory that calls get */
 #define PAGE		4096
 #define MS		1000000ULL
-/* No random op has a handle from this one on: only act_exact() uses them. */
+/* random ops use lower handles; from here on only act_exact() uses them */
 #define EXACT_HANDLES	24U
 #define QUOTA_TOKENS	100000000
 
-/* DOOR, TALLY and QUOTA are root's. */
+/* DOOR, TALLY and QUOTA belong to root */
 enum { DOOR = 1, GATE, PLAIN, LIMITER, ADDRESSES, ROSTER, BREAKER, COUNTER, TALLY, QUOTA, OBJECTS };
 
 static const struct {
@@ -34,7 +34,7 @@ static const struct {
 	[COUNTER] = { WEIR_KIND_COUNTER, OURS "counter" },
 };
 
-static char *good, *bad;	/* the same memory; that behind @bad comes and goes */
+static char *good, *bad;	/* the same memory; pages at @bad are unmapped and mapped again */
 
 static inline unsigned int below(unsigned int *seed, unsigned int n)
 {
@@ -52,7 +52,7 @@ static inline bool one_in(unsigned int *seed, unsigned int n)
 	return !below(seed, n);
 }
 
-/* With room behind it for all that a call may write there. */
+/* Behind the address there is room for everything that a call may write. */
 static inline char *any_address(unsigned int *seed)
 {
 	return (one_in(seed, 2) ? good : bad) + below(seed, (PAGES - 10) * PAGE);
@@ -78,7 +78,7 @@ static inline struct weir_limiter_config limiter_config_of(int i)
 	return config;
 }
 
-/* Root's are for everybody to use. */
+/* Objects of root can be used by everybody. */
 static inline int create_any(int fd, int i, bool root)
 {
 	struct weir_gate_config gate = gate_config(i == GATE ? WEIR_KEY_U64 : WEIR_KEY_NONE, 3);
@@ -112,7 +112,7 @@ static inline __u32 open_any(int fd, int i)
 	return handle;
 }
 
-/* A client with a handle of each object; mostly its number is the object's. */
+/* A client with a handle for each object. Mostly, the handle's number is the object's. */
 static inline int client_full(int flags)
 {
 	int fd = client_open(O_RDWR | flags);
@@ -243,7 +243,7 @@ static inline void op_any(unsigned int *seed, struct weir_op *op)
 	__u64 key = below(seed, 6);
 
 	*op = op_make(opcode, handle, 1);
-	/* limiters and counters have no holders */
+	/* operations on limiters and counters have no holder */
 	if ((opcode & 0xf0) >= 0x20)
 		op->tag = below(seed, 4);
 	if (handle == GATE || handle == LIMITER || handle == ROSTER || handle == BREAKER)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * kapi - what other modules call, from process and softirq context
+ * kapi - calls by other kernel modules, in process and softirq context
  *
- * tests/kmod/sample.c is such a module. A run has every processor check the same keys,
- * and the sums of what they were answered must come out exactly.
+ * tests/kmod/sample.c is such a module. In a run every CPU checks the same keys, and the sums of
+ * the answers must be exact.
  */
 #include "harness.h"
 
@@ -18,8 +18,8 @@
 #include "slab.h"
 
 #define NAME		OURS "kapi"
-#define BURST		10	/* of limiter_config() */
-/* One letter too many. */
+#define BURST		10	/* the burst in limiter_config() */
+/* one character too long */
 #define LONG_NAME	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 FIXTURE(kapi) {
@@ -76,7 +76,7 @@ static struct weir_limiter_stats totals(FIXTURE_DATA(kapi) *self)
 	return stats;
 }
 
-/* The totals of the limiter are equal to the verdicts that the module got. */
+/* The totals of the limiter equal the verdicts that the module got. */
 static bool agree(const struct sums *s, const struct weir_limiter_stats *stats)
 {
 	return s->allowed == stats->allowed && s->limited == stats->limited &&
@@ -97,14 +97,14 @@ TEST_F(kapi, names)
 	ASSERT_EQ(0, limiter_create(self->fd, name, &self->config, &self->l));
 	EXPECT_EQ(0, sample_get("limiter", name));
 	EXPECT_EQ(0, object_delete(self->fd, self->l));
-	/* a counter is no limiter */
+	/* a counter of that name is not a limiter */
 	ASSERT_EQ(0, sum_create(self->fd, NAME, 1, &self->l));
 	EXPECT_EQ(-ENOENT, sample_get("limiter", NAME));
 }
 
 #define USER	4601
 
-/* One object of each kind that modules use, for the user that runs this. */
+/* Create one object of each kind that modules can use, as the current user. */
 static int one_of_each(void *arg)
 {
 	struct weir_limiter_config limiter = limiter_config(WEIR_KEY_U64);
@@ -130,7 +130,7 @@ static __u64 allowed_of(int fd, __u32 owner)
 	return stats.allowed;
 }
 
-/* A name that another user has means nothing to a module, and does not hide root's. */
+/* A module does not find an object of another user, and such an object does not hide root's. */
 TEST_F(kapi, roots_objects_only)
 {
 	static const char *const kinds[] = { "limiter", "gate", "counter" };
@@ -148,13 +148,13 @@ TEST_F(kapi, roots_objects_only)
 	EXPECT_EQ(10 * self->cpus, sums_get().allowed);
 	EXPECT_EQ(10 * self->cpus, allowed_of(self->fd, 0));
 	EXPECT_EQ(0, allowed_of(self->fd, USER));
-	/* when root's is gone there is none */
+	/* after root's object is deleted, the name is not found */
 	EXPECT_EQ(0, object_remove(self->fd, WEIR_KIND_LIMITER, NAME));
 	EXPECT_EQ(-ENOENT, sample_get("limiter", NAME));
 	EXPECT_EQ(0, allowed_of(self->fd, USER));
 }
 
-/* Both contexts on all processors, keys that are new to them: the burst, exactly. */
+/* All CPUs check new keys in both contexts: together they get exactly the burst of each key. */
 TEST_F(kapi, burst_is_exact)
 {
 	enum { KEYS = 200, ROUNDS = 10 };
@@ -174,7 +174,7 @@ TEST_F(kapi, burst_is_exact)
 	EXPECT_TRUE(agree(&s, &stats));
 }
 
-/* Their checks are the candidate's as well, and it makes its entries in softirqs, too. */
+/* The candidate sees checks by modules, and creates its entries in softirq context too. */
 TEST_F(kapi, candidate)
 {
 	enum { KEYS = 200, ROUNDS = 10, HALF = 4 };
@@ -199,7 +199,7 @@ TEST_F(kapi, candidate)
 	EXPECT_EQ(2 * KEYS * ROUNDS * self->cpus,
 		  stats.allowed + stats.limited + stats.missed);
 	EXPECT_EQ(KEYS, stats.keys);
-	/* without a comparison the flags say nothing */
+	/* without a comparison for each check, the flags prove nothing */
 	if (!stats.missed)
 		EXPECT_EQ(KEYS * (BURST - HALF), stats.stricter - stats.looser);
 }
@@ -222,7 +222,7 @@ TEST_F(kapi, cost)
 	EXPECT_EQ(100, totals(self).keys);
 }
 
-/* Softirqs alone make entries, up to the cap and not one more. */
+/* Softirqs create entries, up to the cap and not one more. */
 TEST_F(kapi, cap_is_exact)
 {
 	struct weir_limiter_stats stats;
@@ -241,7 +241,7 @@ TEST_F(kapi, cap_is_exact)
 	EXPECT_TRUE(agree(&s, &stats));
 }
 
-/* A full table of keys that are as good as fresh has room, for softirqs too. */
+/* A full table of idle keys has room for new keys, in softirq context too. */
 TEST_F(kapi, idle_keys_make_room)
 {
 	enum { KEYS = 64 };
@@ -263,7 +263,7 @@ TEST_F(kapi, idle_keys_make_room)
 	EXPECT_GE(KEYS, totals(self).keys);
 }
 
-/* One ban for each key, with one event, for a reader that sleeps meanwhile. */
+/* One ban for each key, with one event, which wakes a sleeping reader. */
 TEST_F(kapi, one_ban_a_key)
 {
 	enum { KEYS = 50 };
@@ -313,7 +313,7 @@ TEST_F(kapi, not_its_key)
 	EXPECT_EQ(0, totals(self).keys);
 }
 
-/* A reference to a deleted object stays dead, even if another object has its name. */
+/* A reference to a deleted object stays dead, even if a new object has the same name. */
 TEST_F(kapi, deleted)
 {
 	struct sums s;
@@ -335,7 +335,10 @@ TEST_F(kapi, deleted)
 	EXPECT_EQ(10 * 2 * self->cpus, s.allowed + s.limited);
 }
 
-/* Deleted under checks that make entries: each is answered, the memory comes back. */
+/*
+ * The limiter is deleted while checks create entries: each check is answered, and all memory is
+ * freed.
+ */
 TEST_F(kapi, deleted_meanwhile)
 {
 	enum { KEYS = 20000 };
@@ -369,7 +372,7 @@ TEST_F(kapi, keeps_the_module)
 	ASSERT_EQ(0, limiter_make(self));
 	close(self->fd);
 	EXPECT_EQ(-EWOULDBLOCK, module_unload("weir"));
-	/* but the module that has the reference can be unloaded: it drops the reference */
+	/* the module that has the reference can be unloaded, because it drops the reference */
 	EXPECT_EQ(0, sample_get("limiter", ""));
 	EXPECT_EQ(-EWOULDBLOCK, module_unload("weir"));
 	EXPECT_EQ(-ENOENT, sample_run("both", 0, 1, 1, 1));
@@ -426,7 +429,10 @@ TEST_F(kapi, cgroup_limit)
 		usleep(100000);
 }
 
-/* No memory at all: an error, no entry, nothing counted; then all is as it was. */
+/*
+ * Allocations fail: the check returns an error, creates no entry and is not counted. Afterwards all
+ * works as before.
+ */
 TEST_F(kapi, no_memory)
 {
 	static const char *const knobs[][2] = {

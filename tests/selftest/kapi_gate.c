@@ -3,7 +3,7 @@
  * kapi_gate - gates and counters used by other modules, in process and softirq context
  *
  * tests/kmod/sample.c is such a module; see gate_kapi.c. Its permits stay held until it releases
- * them, whatever processes come and go.
+ * them, whichever processes end.
  */
 #include "harness.h"
 
@@ -45,7 +45,7 @@ static int gate_make(FIXTURE_DATA(kapi_gate) *self)
 	       sample_get("gate", NAME);
 }
 
-/* The module has performed the operation once, on key 0. */
+/* Perform the operation @what once in the module, on key 0. */
 static struct sums once(const char *what, __u32 n)
 {
 	if (sample_do(what, "here", 0, 1, 1, n))
@@ -53,7 +53,7 @@ static struct sums once(const char *what, __u32 n)
 	return sums_get();
 }
 
-/* Permits it has taken of key 0, one by one, on all processors. */
+/* Take permits of key 0 one by one, on all CPUs. Return: how many were taken. */
 static unsigned long long take(unsigned int rounds)
 {
 	if (sample_do("take", "both", 0, 1, rounds, 1))
@@ -68,14 +68,14 @@ TEST_F(kapi_gate, names)
 	NEEDS_MODULE();
 	EXPECT_EQ(-ENOENT, sample_get("gate", NAME));
 	EXPECT_EQ(-EINVAL, sample_get("gate", "-" NAME));
-	/* a counter is no gate, nor the other way round */
+	/* a counter is not a gate, and a gate is not a counter */
 	ASSERT_EQ(0, sum_create(self->fd, NAME, 1, &other));
 	EXPECT_EQ(-ENOENT, sample_get("gate", NAME));
 	EXPECT_EQ(0, sample_get("counter", NAME));
 	EXPECT_EQ(-ENOENT, sample_do("take", "both", 0, 1, 1, 1));
 }
 
-/* All processors and both contexts take what there is of new keys, and give it back. */
+/* All CPUs take the permits of new keys in both contexts, and give them back. */
 TEST_F(kapi_gate, permits_are_exact)
 {
 	enum { KEYS = 100, ROUNDS = 5 };
@@ -104,7 +104,7 @@ TEST_F(kapi_gate, permits_are_exact)
 	EXPECT_EQ(0, stats.reclaimed);
 }
 
-/* Never more at a time than there are; each is released by the context that acquired it. */
+/* Never more permits are held than there are. Each is released in the context that acquired it. */
 TEST_F(kapi_gate, turns)
 {
 	enum { ROUNDS = 5000 };
@@ -143,7 +143,7 @@ TEST_F(kapi_gate, refused)
 	EXPECT_EQ(3, gate_stats(self->fd, self->gate).keys);
 }
 
-/* No client can release the permits of modules, nor modules those of a client. */
+/* A client cannot release permits of modules, and modules cannot release permits of a client. */
 TEST_F(kapi_gate, belongs_to_no_client)
 {
 	const __u64 key = 0;
@@ -163,7 +163,7 @@ TEST_F(kapi_gate, belongs_to_no_client)
 	close(fd);
 	EXPECT_EQ(3, gate_stats(self->fd, self->gate).in_use);
 	EXPECT_EQ(4, gate_stats(self->fd, self->gate).reclaimed);
-	/* nor do they come back with the reference */
+	/* dropping the reference does not release them either */
 	ASSERT_EQ(0, sample_get("gate", ""));
 	EXPECT_EQ(4, gate_free(self->fd, self->gate, &key));
 	ASSERT_EQ(0, sample_get("gate", NAME));
@@ -171,7 +171,7 @@ TEST_F(kapi_gate, belongs_to_no_client)
 	EXPECT_EQ(0, gate_stats(self->fd, self->gate).in_use);
 }
 
-/* A softirq serves waiters; modules overtake none, however few permits they want. */
+/* A release in softirq context serves waiters. Modules never overtake a waiter. */
 TEST_F(kapi_gate, hands_on)
 {
 	struct visitors *all = shared_memory(sizeof(*all));
@@ -198,7 +198,7 @@ TEST_F(kapi_gate, hands_on)
 	EXPECT_EQ(4, gate_stats(self->fd, self->gate).reclaimed);
 }
 
-/* A softirq wakes pollers as well, once there are enough permits. */
+/* A release in softirq context wakes pollers, once there are enough permits. */
 TEST_F(kapi_gate, wakes_who_polls)
 {
 	const __u64 key = 0;
@@ -225,7 +225,7 @@ TEST_F(kapi_gate, deleted)
 	ASSERT_EQ(0, object_delete(self->fd, self->gate));
 	EXPECT_EQ(1, once("take", 1).enodev);
 	EXPECT_EQ(1, once("give", 2).enodev);
-	/* a new gate of the same name has no held permits */
+	/* a new gate with the same name has no permits held */
 	ASSERT_EQ(0, gate_create(self->fd, NAME, &self->config, &self->gate));
 	EXPECT_EQ(1, once("give", 2).enodev);
 	ASSERT_EQ(0, sample_get("gate", NAME));
@@ -233,7 +233,7 @@ TEST_F(kapi_gate, deleted)
 	EXPECT_EQ(PERMITS, take(PERMITS));
 }
 
-/* Modules and processes at one gate of few keys: no wake-up is lost, nothing stays. */
+/* Modules and processes use a gate with few keys: no wake-up is lost, and no permit stays held. */
 static int visit(struct crowd *crowd, unsigned int me, void *arg)
 {
 	FIXTURE_DATA(kapi_gate) *self = arg;
@@ -294,7 +294,7 @@ TEST_F(kapi_gate, counter)
 	EXPECT_EQ(3 * 2 * self->cpus * ROUNDS, value);
 	ASSERT_EQ(0, object_delete(self->fd, sum));
 	EXPECT_EQ(1, once("add", 1).enodev);
-	/* its field has another name */
+	/* the other counter's field has another name */
 	ASSERT_EQ(0, sum_create(self->fd, NAME "-one", 1, &other));
 	ASSERT_EQ(0, sample_get("counter", NAME "-one"));
 	EXPECT_EQ(1, once("add", 1).einval);

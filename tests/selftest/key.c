@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* key - which bytes are equal keys, and which are invalid */
+/* key - which bytes are the same key, and which are invalid */
 #include "harness.h"
 
 #include <arpa/inet.h>
@@ -36,7 +36,7 @@ static __u32 make(struct __test_metadata *_metadata, int fd, __u32 type,
 	return handle;
 }
 
-/* Charge one token; how many were charged before, or an errno. */
+/* Charge one token. Return: how many were charged before, or an errno. */
 static int spent(int fd, __u32 handle, const void *key, __u16 length)
 {
 	struct weir_op op;
@@ -96,7 +96,7 @@ TEST_F(key, text_of_every_length)
 	EXPECT_EQ(WEIR_KEY_MAX, keys(self->fd, handle));
 }
 
-/* In the op or behind the pointer: the same bytes are the same key. */
+/* The same bytes are the same key in the op and behind the pointer. */
 TEST_F(key, where_the_key_stands)
 {
 	__u32 handle = make(_metadata, self->fd, WEIR_KEY_TEXT, 0, 0);
@@ -151,7 +151,7 @@ TEST_F(key, pointer_to_bad_memory)
 	pane_free(&pane);
 }
 
-/* Any bytes, zeros among them and at the end. */
+/* A text key can have any bytes, and zeros at any place. */
 TEST_F(key, bytes_of_text)
 {
 	__u32 handle = make(_metadata, self->fd, WEIR_KEY_TEXT, 0, 0);
@@ -170,7 +170,7 @@ TEST_F(key, bytes_of_text)
 	EXPECT_EQ(5 + 256, keys(self->fd, handle));
 }
 
-/* Keys that differ in one bit only, at each place of a long and a short one. */
+/* Two keys that differ in a single bit are different, at each place of a long and a short key. */
 TEST_F(key, one_bit_makes_another_key)
 {
 	__u32 handle = make(_metadata, self->fd, WEIR_KEY_TEXT, 0, 0);
@@ -213,14 +213,14 @@ TEST_F(key, addresses_by_default)
 	EXPECT_EQ(1, spent_ip(self->fd, handle, "192.0.2.1"));
 	EXPECT_EQ(2, spent_ip(self->fd, handle, "::ffff:192.0.2.1"));
 	EXPECT_EQ(0, spent_ip(self->fd, handle, "::fffe:192.0.2.1"));
-	/* /64: the host's half makes no difference */
+	/* /64: the bits of the host make no difference */
 	EXPECT_EQ(0, spent_ip(self->fd, handle, "2001:db8::1"));
 	EXPECT_EQ(1, spent_ip(self->fd, handle, "2001:db8::ffff:ffff:ffff:ffff"));
 	EXPECT_EQ(0, spent_ip(self->fd, handle, "2001:db8:0:1::1"));
 	EXPECT_EQ(5, keys(self->fd, handle));
 }
 
-/* "::" and 0.0.0.0 are not one: an IPv6 address is never an IPv4 one but mapped. */
+/* "::" and 0.0.0.0 are different keys. An IPv6 address is an IPv4 address only if it is mapped. */
 TEST_F(key, address_families)
 {
 	__u32 handle = make(_metadata, self->fd, WEIR_KEY_IP, 32, 128);
@@ -234,7 +234,10 @@ TEST_F(key, address_families)
 	EXPECT_EQ(5, keys(self->fd, handle));
 }
 
-/* Flip one bit of an address under each prefix: inside it counts, behind not. */
+/*
+ * Flip one bit of an address under each prefix: within the prefix it makes another key, behind it
+ * does not.
+ */
 TEST_F(key, every_prefix)
 {
 	for (int bits = 1; bits <= 128; bits++) {
@@ -273,7 +276,7 @@ TEST_F(key, every_prefix)
 	}
 }
 
-/* The event of a ban, as a dump, shows the key as it is kept: cut. */
+/* Events and dumps have the key cut to its prefix, as it is stored. */
 TEST_F(key, shown_as_it_is_kept)
 {
 	__u32 handle = make(_metadata, self->fd, WEIR_KEY_IP, 24, 0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* limiter - checks, peeks and refunds, every member of every answer */
+/* limiter - checks, peeks and refunds; all members of the answers */
 #include "harness.h"
 
 #include "client.h"
@@ -79,7 +79,7 @@ TEST_F(limiter, bucket_from_full_to_empty)
 	EXPECT_TRUE(totals_are(self, 1, 10, 3));
 }
 
-/* At the moment of the first charge no time has passed: the answer is exact. */
+/* No time has passed at the first charge of a key, so the answer is exact. */
 TEST_F(limiter, first_charge_to_the_nanosecond)
 {
 	struct weir_op op;
@@ -146,7 +146,7 @@ TEST_F(limiter, numbers_out_of_range)
 	EXPECT_TRUE(totals_are(self, 0, 0, 1));
 }
 
-/* A peek says what a check would, and leaves the tokens where they are. */
+/* PEEK has the verdict of a check, and charges nothing. */
 TEST_F(limiter, peek)
 {
 	struct weir_op op;
@@ -180,7 +180,7 @@ TEST_F(limiter, refund)
 {
 	struct weir_op op;
 
-	/* of a key never seen: it is full already */
+	/* refund to a key without an entry: it is full already */
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_REFUND, 5));
 	EXPECT_EQ(10, op.remaining);
 	EXPECT_TRUE(totals_are(self, 0, 0, 0));
@@ -193,7 +193,7 @@ TEST_F(limiter, refund)
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_CHECK, 6));
 	EXPECT_TRUE(answers(&op, WEIR_ALLOWED, 0, 10, 0, 0, 0));
 
-	/* never above full */
+	/* a refund never raises the tokens above full */
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_REFUND, 0xffffffff));
 	EXPECT_EQ(10, op.remaining);
 	EXPECT_EQ(0, op.reset_after);
@@ -234,7 +234,7 @@ static int wrun(FIXTURE_DATA(window) *self, struct weir_op *op, __u16 opcode,
 	return key_run(self->fd, op, opcode, self->l, n, &key, sizeof(key));
 }
 
-/* The window began with the limiter; it ends for all keys at once. */
+/* The window began with the limiter. It ends for all keys at the same time. */
 TEST_F(window, from_full_to_empty)
 {
 	struct weir_op op;
@@ -315,7 +315,7 @@ TEST_F(limiter, set_while_in_use)
 	EXPECT_TRUE(answers(&op, WEIR_ALLOWED, 0, 20, 9, 0, 0));
 	EXPECT_TRUE(lasts("reset", op.reset_after, 5 * TOKEN + TOKEN / 2,
 			  self->since));
-	/* less burst than is owed: nothing until that has flowed in */
+	/* a burst below the debt: nothing is allowed until the difference has flowed in */
 	config.burst = 5;
 	ASSERT_EQ(0, limiter_set(self->fd, self->l, WEIR_SET_BURST, &config));
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_CHECK, 1));
@@ -345,12 +345,12 @@ TEST_F(limiter, ops_of_other_kinds)
 	for (__u16 opcode = WEIR_OP_ADD; opcode <= WEIR_OP_NEXT; opcode++) {
 		struct weir_op op = op_make(opcode, self->l, 1);
 
-		op.arg = opcode != WEIR_OP_NEXT;	/* which must be zero */
+		op.arg = opcode != WEIR_OP_NEXT;	/* must be zero */
 		EXPECT_EQ(-EOPNOTSUPP, op_run(self->fd, &op));
 	}
 }
 
-/* Each op of a batch gets its own answer. */
+/* Each op of a batch has its own answer. */
 TEST_F(limiter, batch_in_order)
 {
 	struct weir_op ops[15];
@@ -370,11 +370,11 @@ TEST_F(limiter, batch_in_order)
 	}
 }
 
-/* Full to empty, and what the next window will make of it. */
+/* A sliding window from full to empty, and the times in its answers. */
 TEST(sliding)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
-	/* time is weighed in units of 2^22 ns where a period has 100 days */
+	/* with a period of 100 days, time is weighted in units of 2^22 ns */
 	const __u64 period = 100 * DAY, units = (period + (1 << 22) - 1) >> 22;
 	const __u64 fades = (units - units * 9 / 10) << 22;
 	int fd = client_open(O_RDWR);
@@ -393,7 +393,7 @@ TEST(sliding)
 		EXPECT_TRUE(answers(&op, WEIR_ALLOWED, 0, 10, 10 - i, 0, 0));
 		EXPECT_TRUE(lasts("reset", op.reset_after, 2 * period, since));
 	}
-	/* one of ten must have faded of what is the window before by then */
+	/* one of ten must have faded from the previous window by then */
 	ASSERT_EQ(0, key_run(fd, &op, WEIR_OP_CHECK, l, 1, &key, sizeof(key)));
 	EXPECT_TRUE(answers(&op, WEIR_LIMITED, 0, 10, 0, 0, 0));
 	EXPECT_TRUE(lasts("retry", op.retry_after, period + fades, since));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * limiter_config - the range of every number, and combinations out of range
+ * limiter_config - the range of every number, and combinations that are out of range
  *
- * Each range is tried at both ends and one step beyond them. A year has 365 days.
+ * Each range is tested at both ends and one step beyond them. A year has 365 days.
  */
 #include "harness.h"
 
@@ -37,7 +37,10 @@ FIXTURE_TEARDOWN(config)
 	objects_wipe();
 }
 
-/* Create with @c, read it back into @seen, delete; or the errno of CREATE. */
+/*
+ * Create a limiter with @c, read the configuration into @seen, delete it. Return: the errno of
+ * CREATE.
+ */
 static int create_and_see(FIXTURE_DATA(config) *self,
 			  const struct weir_limiter_config *c,
 			  struct weir_limiter_config *seen)
@@ -100,7 +103,7 @@ TEST_F(config, defaults_come_back)
 	ASSERT_EQ(0, create_and_see(self, &self->c, &seen));
 	EXPECT_EQ(0, memcmp(&wanted, &seen, sizeof(seen)));
 
-	/* the ladder's last step is how long it is remembered */
+	/* forget_after defaults to the last step of the ladder */
 	self->c.strikes = wanted.strikes = 5;
 	self->c.nbans = wanted.nbans = 2;
 	self->c.ban[0] = wanted.ban[0] = SECOND;
@@ -207,7 +210,7 @@ TEST_F(config, enumerations)
 {
 	static const __u32 unknown[] = { 4, 3, 255, 0x80000000U, 0xffffffffU };
 
-	/* a kind of limiter this module does not know is not a malformed one */
+	/* an unknown algorithm is EOPNOTSUPP, not EINVAL */
 	for (size_t i = 0; i < ARRAY_SIZE(unknown); i++) {
 		if (unknown[i] == WEIR_ALGORITHM_SLIDING)
 			continue;
@@ -257,7 +260,7 @@ TEST_F(config, within)
 
 TEST_F(config, ladder)
 {
-	/* strikes and steps come together or not at all */
+	/* strikes and ladder are given both or not at all */
 	self->c.strikes = 1;
 	EXPECT_EQ(-EINVAL, create(self));
 	self->c.strikes = 0;
@@ -270,7 +273,7 @@ TEST_F(config, ladder)
 		self->c.ban[n - 1] = n * HOUR;
 		self->c.nbans = n;
 		EXPECT_EQ(0, create(self));
-		/* a step beyond the last has no meaning */
+		/* unused steps must be zero */
 		self->c.nbans = n - 1;
 		EXPECT_EQ(-EINVAL, create(self));
 	}
@@ -290,7 +293,7 @@ TEST_F(config, ladder)
 
 TEST_F(config, out_of_range_together)
 {
-	/* two years to be full again, and not a nanosecond more */
+	/* a key may take two years to become full, and not a nanosecond more */
 	self->c.tokens = 1;
 	self->c.period = 73 * DAY;
 	self->c.burst = 10;
@@ -302,12 +305,12 @@ TEST_F(config, out_of_range_together)
 	EXPECT_EQ(-ERANGE, create(self));
 	self->c.burst = 0xffffffff;
 	EXPECT_EQ(-ERANGE, create(self));
-	/* more than one token each nanosecond is no rate that could be kept */
+	/* more than one token per nanosecond cannot be kept */
 	self->c.tokens = 0xffffffff;
 	self->c.period = 1;
 	self->c.burst = 0;
 	EXPECT_EQ(-ERANGE, create(self));
-	/* a window has neither limit */
+	/* these two limits do not apply to a window */
 	self->c.algorithm = WEIR_ALGORITHM_WINDOW;
 	self->c.tokens = (1 << 27) - 1;
 	self->c.period = 10 * MS;
@@ -317,8 +320,8 @@ TEST_F(config, out_of_range_together)
 }
 
 /*
- * SET takes over what its mask names and nothing else; here the new config
- * differs in every member.
+ * SET changes the members in its mask and no others. All members of the new configuration differ
+ * here.
  */
 TEST_F(config, set_each_member)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* list - every object one may observe, once, in the order of their numbers */
+/* list - every object that the caller may observe, once, in ascending order of numbers */
 #include "harness.h"
 
 #include "client.h"
@@ -30,7 +30,7 @@ FIXTURE_TEARDOWN(list)
 	objects_wipe();
 }
 
-/* Walk the whole list with a buffer of @bytes; call @see for each of ours. */
+/* Read the whole list with a buffer of @bytes. Call @see for each object of the selftests. */
 static int list_walk(int fd, __u32 kind, size_t bytes,
 		     void (*see)(const struct weir_object_info *, void *),
 		     void *arg)
@@ -146,7 +146,7 @@ TEST_F(list, room_for_not_even_one)
 	EXPECT_EQ(1, count);
 }
 
-/* Each buffer size gives the same list; the rest of the buffer is not touched. */
+/* The list is the same with every size of buffer. The unused part of the buffer is not written. */
 TEST_F(list, in_pages_of_any_size)
 {
 	__u32 handle;
@@ -175,7 +175,7 @@ static int count_as(void *arg)
 	return ret ?: count;
 }
 
-/* An object is listed to users with r; its owner needs it, too. */
+/* An object is listed to users with the right r; its owner needs that bit too. */
 TEST_F(list, only_what_one_may_observe)
 {
 	static const __u32 modes[] = { 0600, 0060, 0006, 0444, 0222, 0640 };
@@ -194,9 +194,9 @@ TEST_F(list, only_what_one_may_observe)
 		ASSERT_EQ(0, call(self->fd, WEIR_IOC_CREATE, &create));
 	}
 	EXPECT_EQ(6, count_as(NULL));
-	/* in the group: 0060, 0444, 0640 */
+	/* members of the group see 0060, 0444, 0640 */
 	EXPECT_EQ(3, person_run(SOMEBODY, SOMEBODY, count_as, NULL));
-	/* neither: 0006, 0444 */
+	/* others see 0006, 0444 */
 	EXPECT_EQ(2, person_run(SOMEBODY, SOMEBODY + 1, count_as, NULL));
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * live - state that WEIR_IOC_SET keeps, member by member
+ * live - the state that WEIR_IOC_SET keeps, member by member
  *
- * Every test here checks a sentence of &struct weir_set. Tokens come back so slowly that none
- * does during a test.
+ * Each test checks a sentence of &struct weir_set. Tokens come back so slowly that none does during
+ * a test.
  */
 #include "harness.h"
 
@@ -14,7 +14,7 @@
 #include "verdict.h"
 
 #define MS	1000000ULL
-#define TENTH	(DAY / 10)	/* in which one of ten tokens a day comes back */
+#define TENTH	(DAY / 10)	/* time in which one of ten tokens a day comes back */
 
 FIXTURE(live) {
 	int fd;
@@ -91,7 +91,7 @@ static __u64 keys(FIXTURE_DATA(live) *self)
 	return stats_get(self->fd, self->l, &stats) ? WEIR_NEVER : stats.keys;
 }
 
-/* Key 1 has @remaining of @limit, and all of it @reset after it was charged. */
+/* Key 1 has @remaining of @limit tokens, and needs @reset until it is full. */
 static bool stands(FIXTURE_DATA(live) *self, __u64 limit, __u64 remaining,
 		   __u64 reset)
 {
@@ -102,26 +102,26 @@ static bool stands(FIXTURE_DATA(live) *self, __u64 limit, __u64 remaining,
 	       lasts("reset", op.reset_after, reset, self->since);
 }
 
-/* A bucket keeps the time until it is full, whatever time a token takes now. */
+/* A bucket keeps the time until it is full, although each token takes another time now. */
 TEST_F(live, rate)
 {
 	struct weir_op op;
 
 	must(self, WEIR_OP_CHECK, 4, 1);
 	EXPECT_TRUE(stands(self, 10, 6, 4 * TENTH));
-	self->config.tokens = 20;	/* four tenths of a day are eight of ten tokens */
+	self->config.tokens = 20;	/* 0.4 days are 8 tokens at 20 a day */
 	ASSERT_EQ(0, set(self, WEIR_SET_RATE));
 	EXPECT_TRUE(stands(self, 10, 2, 4 * TENTH));
 	op = peek(self, 3);
 	EXPECT_TRUE(lasts("retry", op.retry_after, DAY / 20, self->since));
-	self->config.tokens = 5;	/* and two of these */
+	self->config.tokens = 5;	/* 0.4 days are 2 tokens at 5 a day */
 	ASSERT_EQ(0, set(self, WEIR_SET_RATE));
 	EXPECT_TRUE(stands(self, 10, 8, 4 * TENTH));
 	self->config.tokens = 10;
 	self->config.period = 2 * DAY;
 	ASSERT_EQ(0, set(self, WEIR_SET_RATE));
 	EXPECT_TRUE(stands(self, 10, 8, 4 * TENTH));
-	self->config.tokens = 100;	/* more than all of its tokens */
+	self->config.tokens = 100;	/* 0.4 days are more than all its tokens */
 	self->config.period = DAY;
 	ASSERT_EQ(0, set(self, WEIR_SET_RATE));
 	EXPECT_TRUE(stands(self, 10, 0, 4 * TENTH));
@@ -155,7 +155,7 @@ TEST_F(live, burst)
 	EXPECT_TRUE(stands(self, 10, 6, 4 * TENTH));
 }
 
-/* The count, unless the period changes: then all begin anew. */
+/* The count is kept, unless the period changes: then all windows start again. */
 static void windows(struct __test_metadata *_metadata, FIXTURE_DATA(live) *self,
 		    __u32 algorithm, __u64 reset)
 {
@@ -175,14 +175,14 @@ static void windows(struct __test_metadata *_metadata, FIXTURE_DATA(live) *self,
 	self->config.tokens = 10;
 	ASSERT_EQ(0, set(self, WEIR_SET_RATE));
 	EXPECT_TRUE(stands(self, 10, 6, reset * 100 * DAY));
-	/* a window has no burst but its tokens */
+	/* a window's burst must equal its tokens */
 	self->config.burst = 10;
 	ASSERT_EQ(0, set(self, WEIR_SET_BURST));
 	EXPECT_TRUE(stands(self, 10, 6, reset * 100 * DAY));
 	self->config.period = 99 * DAY;
 	ASSERT_EQ(0, set(self, WEIR_SET_RATE));
 	EXPECT_TRUE(stands(self, 10, 10, 0));
-	/* the old window does not come back */
+	/* the old window does not return */
 	self->config.period = 100 * DAY;
 	ASSERT_EQ(0, set(self, WEIR_SET_RATE));
 	EXPECT_TRUE(stands(self, 10, 10, 0));
@@ -199,7 +199,7 @@ TEST_F(live, rate_of_sliding)
 	windows(_metadata, self, WEIR_ALGORITHM_SLIDING, 2);
 }
 
-/* Every entry; new ones find exactly the room that is left, if any. */
+/* All entries are kept. New keys get exactly the room that is left. */
 TEST_F(live, max_keys)
 {
 	struct weir_op op;
@@ -223,7 +223,7 @@ TEST_F(live, max_keys)
 		ASSERT_EQ(0, run(self, &op, WEIR_OP_CHECK, 1, key));
 		EXPECT_TRUE(answers(&op, WEIR_ALLOWED, 0, 10, 9 - key, 0, 0));
 	}
-	/* too many go one by one; with the fourth there is room for one */
+	/* the entries above the cap go one by one; after the fourth there is room for one key */
 	for (__u64 key = 1; key <= 4; key++) {
 		ASSERT_EQ(0, run(self, &op, WEIR_OP_CHECK, 1, 7));
 		EXPECT_EQ(WEIR_FULL, op.verdict);
@@ -233,7 +233,7 @@ TEST_F(live, max_keys)
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_CHECK, 1, 8));
 	EXPECT_EQ(WEIR_FULL, op.verdict);
 	EXPECT_EQ(3, keys(self));
-	/* its table was made for few; what is refused changes nothing */
+	/* the small table cannot hold more; a refused SET changes nothing */
 	self->config.max_keys = 513;
 	EXPECT_EQ(-ERANGE, set(self, WEIR_SET_MAX_KEYS));
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_PEEK, 1, 8));
@@ -250,7 +250,7 @@ TEST_F(live, max_keys)
 	EXPECT_EQ(WEIR_FULL, op.verdict);
 }
 
-/* The entries are kept; untracked keys have none. */
+/* The entries are kept; untracked keys have no entry. */
 TEST_F(live, when_full)
 {
 	struct weir_op op;
@@ -284,7 +284,7 @@ static struct weir_op strike(FIXTURE_DATA(live) *self, __s64 n, __u64 key)
 	return op;
 }
 
-/* The strikes are kept; the change itself bans no key. */
+/* The strikes are kept. The change itself bans no key. */
 TEST_F(live, strikes)
 {
 	struct weir_limiter_config no_bans = self->config;
@@ -299,7 +299,7 @@ TEST_F(live, strikes)
 	op = strike(self, 1, 1);
 	EXPECT_TRUE(answers(&op, WEIR_BANNED, WEIR_OUT_BANNED_NOW, 10, 10, 0, 1));
 
-	/* fewer than a key has: its next strike bans it */
+	/* fewer strikes than the key has: its next strike bans it */
 	self->config.strikes = 2;
 	ASSERT_EQ(0, set(self, WEIR_SET_STRIKES));
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_CHECK, 1, 2));
@@ -307,7 +307,7 @@ TEST_F(live, strikes)
 	op = strike(self, 1, 2);
 	EXPECT_TRUE(answers(&op, WEIR_BANNED, WEIR_OUT_BANNED_NOW, 10, 9, 0, 1));
 
-	/* none: present bans and strikes stay, and checks no longer strike */
+	/* strikes 0: bans and strikes stay, and a refused check is no strike */
 	no_bans.strikes = 0;
 	no_bans.nbans = 0;
 	memset(no_bans.ban, 0, sizeof(no_bans.ban));
@@ -326,7 +326,7 @@ TEST_F(live, strikes)
 	EXPECT_TRUE(answers(&op, WEIR_BANNED, WEIR_OUT_BANNED_NOW, 10, 0, 0, 1));
 }
 
-/* The present ban and the step are kept: the next ban takes the next step of the new ladder. */
+/* The ban and the step are kept: the next ban takes the next step of the new ladder. */
 TEST_F(live, ladder)
 {
 	static const __u64 steps[] = { 3 * HOUR, 4 * HOUR, 5 * HOUR };
@@ -346,7 +346,7 @@ TEST_F(live, ladder)
 	op = strike(self, 5, 1);
 	EXPECT_EQ(2, op.bans);
 	EXPECT_TRUE(lasts("second of three", op.banned_for, 4 * HOUR, self->since));
-	/* beyond the end of a shorter one is its end */
+	/* a step beyond the end of a shorter ladder is its last step */
 	must(self, WEIR_OP_LIFT, 0, 1);
 	self->config.ban[0] = 6 * HOUR;
 	self->config.ban[1] = 0;
@@ -368,12 +368,12 @@ TEST_F(live, ladder)
 	EXPECT_TRUE(lasts("fourth", op.banned_for, 7 * HOUR, self->since));
 }
 
-/* The strikes and when they were; they weigh by the new time from then on. */
+/* The strikes and their times are kept. From then on they fade by the new time. */
 TEST_F(live, within)
 {
 	struct weir_op op;
 
-	must(self, WEIR_OP_CHECK, 1, 1);	/* so that nothing drops the entry */
+	must(self, WEIR_OP_CHECK, 1, 1);	/* so that the entry is not dropped */
 	strike(self, 4, 1);
 	self->config.within = 100 * DAY;
 	ASSERT_EQ(0, set(self, WEIR_SET_WITHIN));
@@ -382,19 +382,19 @@ TEST_F(live, within)
 	ASSERT_EQ(0, set(self, WEIR_SET_WITHIN));
 	usleep(2 * 1000 + 1);
 	EXPECT_EQ(0, peek(self, 1).strikes);
-	/* no strike and no check meanwhile: nothing was dropped */
+	/* without a strike or a check in between, no strike was forgotten */
 	self->config.within = HOUR;
 	ASSERT_EQ(0, set(self, WEIR_SET_WITHIN));
 	EXPECT_EQ(4, peek(self, 1).strikes);
 	op = strike(self, 1, 1);
 	EXPECT_TRUE(answers(&op, WEIR_BANNED, WEIR_OUT_BANNED_NOW, 10, 9, 0, 1));
-	/* a ban lasts as long as it was to last */
+	/* the length of a ban does not change */
 	self->config.within = MS;
 	ASSERT_EQ(0, set(self, WEIR_SET_WITHIN));
 	EXPECT_TRUE(lasts("ban", peek(self, 1).banned_for, HOUR, self->since));
 }
 
-/* When the last ban ended: whether that is long ago is asked at the next one. */
+/* The time of the last ban's end is kept. The next ban applies the new forget_after. */
 TEST_F(live, forget_after)
 {
 	struct weir_op op;
@@ -419,7 +419,7 @@ TEST_F(live, forget_after)
 	EXPECT_TRUE(lasts("second", op.banned_for, 2 * HOUR, self->since));
 }
 
-/* A child that waits for @n tokens of key 1; its exit status is the verdict. */
+/* A child that waits for @n tokens of key 1. Its exit status is the verdict. */
 static pid_t waiter(FIXTURE_DATA(live) *self, __s64 n)
 {
 	struct weir_op op = op_make(WEIR_OP_RESERVE, self->l, n);
@@ -440,7 +440,7 @@ static int verdict_of(pid_t pid)
 	       WEXITSTATUS(status) : -1;
 }
 
-/* Wait until RESERVEs for @n tokens are queued, which one more RESERVE shows. */
+/* Wait until RESERVEs for @n tokens are queued. A peek shows this. */
 static void until_queued(FIXTURE_DATA(live) *self, unsigned int n)
 {
 	while (peek(self, 1).retry_after < (n + 1) * TENTH - HOUR)
@@ -474,7 +474,7 @@ TEST_F(live, queue_max)
 	EXPECT_TRUE(answers(&op, WEIR_LIMITED, 0, 10, 0, 1, 0));
 }
 
-/* The ban that there is lasts as it was to; the next one may last longer. */
+/* The present ban keeps its length; the next one may be longer. */
 TEST_F(live, ban_jitter)
 {
 	struct weir_op op;
@@ -495,7 +495,7 @@ TEST_F(live, ban_jitter)
 	EXPECT_EQ(2 * HOUR, op.banned_for);
 }
 
-/* All of it: tokens are charged, strikes counted and bans laid, on and off. */
+/* All state is kept: shadow mode, on or off, charges tokens, counts strikes and makes bans. */
 TEST_F(live, shadow)
 {
 	const __u32 shadow = WEIR_OUT_SHADOW;
@@ -509,7 +509,7 @@ TEST_F(live, shadow)
 	until_queued(self, 1);
 	self->config.flags = WEIR_LIMITER_SHADOW;
 	ASSERT_EQ(0, set(self, WEIR_SET_FLAGS));
-	/* a waiter is allowed at once, uncharged, and struck */
+	/* a waiter is allowed at once and not charged, and it counts as a strike */
 	EXPECT_EQ(WEIR_ALLOWED | shadow << 4, verdict_of(pid));
 	op = peek(self, 1);
 	EXPECT_TRUE(answers(&op, WEIR_ALLOWED, shadow, 10, 0, 2, 0));
@@ -535,7 +535,7 @@ TEST_F(live, shadow)
 	EXPECT_EQ(1, stats.bans);
 }
 
-/* Set to what it was, nothing changes: neither keys nor totals nor rules. */
+/* Setting the present values changes nothing: neither keys nor totals nor rules. */
 TEST_F(live, all_else)
 {
 	struct weir_rule rule = { .addr = { 10 }, .addr_len = 4, .prefix = 8,

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * live_race - a limiter's rate and burst change back and forth while others check
+ * live_race - a limiter changes between two configurations while others check
  *
- * The limit in an answer says which of two configurations decided. The sums are therefore
- * exact: the tokens charged to each key are known, and also the maximum that may have been
- * charged. Tokens come back so slowly that none does meanwhile; the elapsed time is taken into
- * account anyway.
+ * The limit in an answer shows which of the configurations decided. So the tokens charged to each
+ * key by each configuration are known exactly, and the maximum that may have been charged too.
+ * Tokens come back so slowly that none does meanwhile; the elapsed time is taken into account
+ * anyway.
  */
 #include "harness.h"
 
@@ -16,12 +16,12 @@
 #define CHECKERS 4
 #define KEYS_MAX 512
 
-/* Shared by the members of the crowd. */
+/* Shared by all members of the crowd. */
 struct race {
 	struct weir_limiter_config config[2];
 	unsigned int keys, changes;
 	_Atomic int over;
-	_Atomic __u64 spent[KEYS_MAX][2];	/* of each key, by each configuration */
+	_Atomic __u64 spent[KEYS_MAX][2];	/* tokens of each key, by configuration */
 };
 
 FIXTURE(live_race) {
@@ -54,7 +54,7 @@ FIXTURE_TEARDOWN(live_race)
 	objects_wipe();
 }
 
-/* One check; what it cost is counted with the configuration it was decided by. */
+/* One check. Its cost is counted for the configuration that decided. */
 static int check(struct race *race, int fd, __u32 l, __u64 key, __s64 cost,
 		 struct weir_op *op)
 {
@@ -72,7 +72,7 @@ static int check(struct race *race, int fd, __u32 l, __u64 key, __s64 cost,
 	return op->verdict;
 }
 
-/* The last one changes the limiter; the others check until it has done so. */
+/* The last member changes the limiter. The others check until it has finished. */
 static int member(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct race *race = arg;
@@ -99,20 +99,20 @@ static int member(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-/* ns in which one token of a bucket comes back */
+/* time in ns in which one token of a bucket comes back */
 static __u64 interval(const struct weir_limiter_config *config)
 {
 	return config->period / config->tokens;
 }
 
-/* The time it takes to get back what a key has spent. */
+/* The time in which all tokens that a key has spent come back. */
 static __u64 debt(const struct race *race, __u64 key)
 {
 	return race->spent[key][0] * interval(&race->config[0]) +
 	       race->spent[key][1] * interval(&race->config[1]);
 }
 
-/* Spend the remaining tokens of a key, under config[0]. Return: 0 or what was wrong. */
+/* Spend the remaining tokens of a key, under config[0]. Return: 0, or the step that failed. */
 static int drain(FIXTURE_DATA(live_race) *self, __u64 key, unsigned int *allowed)
 {
 	struct race *race = self->race;
@@ -129,7 +129,7 @@ static int drain(FIXTURE_DATA(live_race) *self, __u64 key, unsigned int *allowed
 	return check(race, self->fd, self->l, key, 1, &op) == WEIR_LIMITED ? 0 : 3;
 }
 
-/* The race, and then every key spent by config[0]. */
+/* Run the race, and then spend the remaining tokens of every key under config[0]. */
 static void run_all(struct __test_metadata *_metadata,
 		    FIXTURE_DATA(live_race) *self)
 {
@@ -150,8 +150,8 @@ static void run_all(struct __test_metadata *_metadata,
 }
 
 /*
- * A bucket: every token spent at any rate is owed as the time it takes to come back; none is
- * lost or charged twice, and no more were admitted than the larger bucket holds.
+ * A bucket: every token that was spent is owed as the time in which it comes back. No charge is
+ * lost or made twice, and no more is admitted than the larger bucket holds.
  */
 static void run_buckets(struct __test_metadata *_metadata,
 			FIXTURE_DATA(live_race) *self)
@@ -169,7 +169,7 @@ static void run_buckets(struct __test_metadata *_metadata,
 		EXPECT_TRUE(lasts("owed", op.reset_after, debt(self->race, key),
 				  self->since));
 		EXPECT_GE(most + now_ns() - self->since, debt(self->race, key));
-		/* no token that config[0] would have given was refused */
+		/* no check was refused that config[0] would have allowed */
 		EXPECT_LT(tau0 - interval(&c[0]), debt(self->race, key));
 		by[0] += self->race->spent[key][0];
 		by[1] += self->race->spent[key][1];
@@ -178,32 +178,32 @@ static void run_buckets(struct __test_metadata *_metadata,
 	       (unsigned long long)by[0], (unsigned long long)by[1]);
 }
 
-/* One configuration gives more in every respect: no key gets more than with that one alone. */
+/* One configuration allows more in every respect: no key gets more than with that one alone. */
 TEST_F(live_race, more_and_less)
 {
 	struct weir_limiter_config *c = self->race->config;
 
-	c[0].tokens = 20;	/* 400 tokens, one in 72 minutes */
+	c[0].tokens = 20;	/* burst 400; one token in 72 minutes */
 	c[0].burst = 400;
 	run_buckets(_metadata, self);
-	/* no token came back meanwhile */
+	/* the test was too short for a token to come back */
 	ASSERT_GT(interval(&c[0]), now_ns() - self->since);
 	for (__u64 key = 0; key < self->race->keys; key++)
 		EXPECT_GE(400, self->race->spent[key][0] +
 			       self->race->spent[key][1]);
 }
 
-/* One is faster, one has the larger burst. */
+/* One configuration is faster, the other has the larger burst. */
 TEST_F(live_race, crossed)
 {
 	struct weir_limiter_config *c = self->race->config;
 
-	c[0].burst = 400;	/* 40 days to be full again */
-	c[1].tokens = 40;	/* less than three */
+	c[0].burst = 400;	/* 40 days until full */
+	c[1].tokens = 40;	/* less than three days until full */
 	run_buckets(_metadata, self);
 }
 
-/* Windows count tokens, whatever the limit is at the moment. */
+/* Windows count tokens; the present limit does not matter. */
 static void run_windows(struct __test_metadata *_metadata,
 			FIXTURE_DATA(live_race) *self, __u32 algorithm)
 {

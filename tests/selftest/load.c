@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* load - WEIR_IOC_LOAD: load the records of a DUMP */
+/* load - WEIR_IOC_LOAD loads the records of a DUMP */
 #include "harness.h"
 
 #include "client.h"
@@ -17,7 +17,7 @@ FIXTURE(load) {
 	int fd;
 	__u32 from, to;
 	struct weir_limiter_config config;
-	struct record records[KEYS + 16];	/* DUMP wants room for the longest */
+	struct record records[KEYS + 16];	/* enough room for the longest record */
 	__u32 count, loaded;
 	__u64 length;
 };
@@ -97,13 +97,13 @@ static struct weir_op peek(FIXTURE_DATA(load) *self, __u32 l, __u64 key)
 	return op;
 }
 
-/* Loaded a moment later, a duration ends a moment later. */
+/* A record that is loaded later has its durations end that much later. */
 static bool near(__u64 a, __u64 b, __u64 since)
 {
 	return (a > b ? a - b : b - a) <= now_ns() - since;
 }
 
-/* The same of each key, durations to the time that the test takes. */
+/* Key @key has the same state in both limiters, apart from the time that the test takes. */
 static bool same(FIXTURE_DATA(load) *self, __u64 key, __u64 since, bool windows)
 {
 	struct weir_op a = peek(self, self->from, key);
@@ -135,14 +135,14 @@ TEST_F(load, exact)
 	for (__u64 key = 0; key < KEYS; key++)
 		EXPECT_TRUE(same(self, key, since,
 				 variant->algorithm != WEIR_ALGORITHM_BUCKET));
-	/* once more changes nothing */
+	/* loading once more changes nothing */
 	ASSERT_EQ(0, load_all(self, 0));
 	for (__u64 key = 0; key < KEYS; key++)
 		EXPECT_TRUE(same(self, key, since,
 				 variant->algorithm != WEIR_ALGORITHM_BUCKET));
 }
 
-/* Tokens that came back, and bans that ended, since the dump do not count. */
+/* Tokens that came back and bans that ended since the dump are taken into account. */
 TEST_F(load, elapsed)
 {
 	struct weir_limiter_stats stats;
@@ -153,7 +153,7 @@ TEST_F(load, elapsed)
 	ASSERT_EQ(0, run(self, &op, self->from, WEIR_OP_STRIKE, 3, 3));
 	ASSERT_EQ(0, dump(self, self->from));
 	ASSERT_EQ(3, self->count);
-	/* ten minutes: strikes are forgotten; half an hour of the ban is left */
+	/* the strikes, which last ten minutes, are forgotten; half an hour of the ban is left */
 	ASSERT_EQ(0, load_all(self, HOUR / 2));
 	op = peek(self, self->to, 1);
 	EXPECT_EQ(5, op.remaining);
@@ -165,7 +165,7 @@ TEST_F(load, elapsed)
 	EXPECT_EQ(0, op.strikes);
 	ASSERT_EQ(0, stats_get(self->fd, self->to, &stats));
 	EXPECT_EQ(2, stats.keys);
-	/* a year: nothing is worth an entry */
+	/* after a year no record needs an entry */
 	ASSERT_EQ(0, run(self, &op, self->to, WEIR_OP_FORGET, 0, 1));
 	ASSERT_EQ(0, run(self, &op, self->to, WEIR_OP_FORGET, 0, 2));
 	ASSERT_EQ(0, load_all(self, 365 * DAY));
@@ -174,7 +174,7 @@ TEST_F(load, elapsed)
 	EXPECT_EQ(0, stats.keys);
 }
 
-/* Of what is there and what is loaded the stricter counts. */
+/* The stricter of the present state and the loaded state counts. */
 TEST_F(load, stricter)
 {
 	struct weir_op op;
@@ -231,12 +231,12 @@ TEST_F(load, refused)
 	self->to = ours;
 	ASSERT_EQ(0, stats_get(self->fd, self->to, &stats));
 	EXPECT_EQ(0, stats.keys);
-	/* records before an invalid one are loaded, and counted */
+	/* records before an invalid one are loaded and counted */
 	r[1].info.bans = 0x10000;
 	ASSERT_EQ(0, load_all(self, 0));
 	EXPECT_EQ(1, self->loaded);
 	EXPECT_EQ(sizeof(*r), self->length);
-	/* no room */
+	/* there is no room */
 	self->config.max_keys = 1;
 	ASSERT_EQ(0, limiter_create(self->fd, OURS "small", &self->config, &handle));
 	self->to = handle;

@@ -2,9 +2,9 @@
 /*
  * memory - memory that ends exactly where a test wants it to end
  *
- * A pane is some writable pages, then one that is not: not mapped at all, or
- * read-only. pane_before() gives an address with @bytes of writable memory
- * before that edge, so that a struct laid there straddles it.
+ * A pane is some writable pages, and one page behind them that is not mapped or read-only. The edge
+ * is between them. pane_before() returns an address with @bytes of writable memory before the edge,
+ * so that a struct at that address reaches across it.
  */
 #ifndef _WEIR_SELFTEST_MEMORY_H
 #define _WEIR_SELFTEST_MEMORY_H
@@ -19,7 +19,7 @@
 
 struct pane {
 	char *start;
-	char *edge;		/* first byte that is not writable */
+	char *edge;		/* first byte of the page that is not writable */
 	size_t page;
 };
 
@@ -44,7 +44,7 @@ static inline void pane_free(struct pane *pane)
 	munmap(pane->start, 2 * PANE_PAGES * pane->page);
 }
 
-/* Set the protection of the page after the edge: PROT_NONE, PROT_READ or both. */
+/* Set the protection of the page behind the edge: PROT_NONE, PROT_READ or both. */
 static inline void pane_protect(struct pane *pane, int prot)
 {
 	if (mprotect(pane->edge, PANE_PAGES * pane->page, prot)) {
@@ -58,7 +58,7 @@ static inline void *pane_before(struct pane *pane, size_t bytes)
 	return pane->edge - bytes;
 }
 
-/* Lay @size bytes of @data so that @bytes of them are before the edge. */
+/* Copy @size bytes of @data so that @bytes of them are before the edge. */
 static inline void *pane_lay(struct pane *pane, const void *data, size_t size,
 			     size_t bytes, int prot)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* mode - owner, group and mode decide which rights an open gets, as for a file */
+/* mode - owner, group and mode decide which rights an open gets, like those of a file */
 #include "harness.h"
 
 #include "client.h"
@@ -56,11 +56,11 @@ static int modes_create(void *arg)
 }
 
 struct class {
-	int shift;		/* of this class's bits in a mode */
+	int shift;		/* shift of the class's bits in a mode */
 	bool owner, god;
 };
 
-/* How many opens came out otherwise than the mode says. */
+/* Number of opens with another outcome than the mode says. */
 static int modes_open(void *arg)
 {
 	const struct class *class = arg;
@@ -124,7 +124,7 @@ static int create_for_group(void *arg)
 	return call(fd, WEIR_IOC_CREATE, &create);
 }
 
-/* The object's group may be one of the caller's groups, not another one. */
+/* The group of the object may be any of the caller's groups. */
 TEST_F(mode, group_of_the_object)
 {
 	int fd = client_open(O_RDWR);

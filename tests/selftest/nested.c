@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * nested - what a struct points to: configs, totals, buffers, names, ops
+ * nested - data that a struct points to: configurations, totals, buffers, names, ops
  *
- * They obey the same rules as the structs themselves, and a pointer that leads
- * nowhere is found before anything happened.
+ * The same rules apply as for the structs themselves. A pointer to invalid memory fails the call
+ * before it has an effect.
  */
 #include "harness.h"
 
@@ -63,12 +63,15 @@ static int create_with(FIXTURE_DATA(nested) *self, __u32 kind,
 	return ret;
 }
 
-/* Sizes of the structs in the first version of the ABI, which old programs still pass. */
+/* Sizes of the structs in the first version of the ABI, which old programs use. */
 #define COUNTER_CONFIG_FIRST	32
 #define LIMITER_CONFIG_FIRST	144
 #define LIMITER_STATS_FIRST	88
 
-/* @config of @size bytes in CREATE: the size rules, and each 8 bytes of edge. */
+/*
+ * @config of @size bytes in CREATE: the rules for sizes, and memory that ends at each multiple of
+ * 8.
+ */
 static void config_rules(struct __test_metadata *_metadata,
 			 FIXTURE_DATA(nested) *self, __u32 kind,
 			 const void *config, size_t size, size_t first)
@@ -109,7 +112,7 @@ static void config_rules(struct __test_metadata *_metadata,
 	memcpy(self->room, &bent, sizeof(bent));
 	EXPECT_EQ(0, create_with(self, kind, pane_lay(&self->pane, self->room, first,
 						      first, PROT_NONE)));
-	/* a config is only read */
+	/* read-only memory is enough for a configuration */
 	EXPECT_EQ(0, create_with(self, kind,
 				 pane_lay(&self->pane, config, size, 0,
 					  PROT_READ)));
@@ -176,7 +179,7 @@ TEST_F(nested, field_names)
 	EXPECT_EQ(0, create_with(self, WEIR_KIND_COUNTER, &config));
 }
 
-/* A GET into @bytes of writable memory out of @size. */
+/* A GET whose struct of @size bytes has only @bytes of writable memory. */
 static int get_into(FIXTURE_DATA(nested) *self, void *place, bool stats)
 {
 	struct weir_get get = { .size = sizeof(get), .handle = self->limiter };
@@ -244,7 +247,7 @@ TEST_F(nested, stats_come_back)
 		     LIMITER_STATS_FIRST, true);
 }
 
-/* GET of config and stats with one bad size fails and writes neither. */
+/* A GET of config and stats, one of which has a bad size, fails and writes neither. */
 TEST_F(nested, get_of_nothing)
 {
 	struct weir_get get = { .size = sizeof(get), .handle = self->limiter };
@@ -295,8 +298,8 @@ static void adds_fill(struct weir_op *ops, __u32 counter)
 }
 
 /*
- * Four adds of which only the first @bytes bytes are valid memory: exactly the ops that are
- * wholly inside are performed.
+ * Four adds, of which only the first @bytes bytes are valid memory: exactly the ops that are wholly
+ * in valid memory are performed.
  */
 static void ops_rules(struct __test_metadata *_metadata,
 		      FIXTURE_DATA(nested) *self, int prot)
@@ -339,7 +342,7 @@ TEST_F(nested, ops_before_read_only_memory)
 	ops_rules(_metadata, self, PROT_READ);
 }
 
-/* The same with enough ops that the kernel must take them in several lots. */
+/* Like ops_rules(), with so many ops that the kernel copies them in several parts. */
 TEST_F(nested, full_batch_before_the_edge)
 {
 	const __u32 count = WEIR_BATCH_MAX, good = 777;

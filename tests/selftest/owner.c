@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* owner - names, caps and streams belong to their owner; a client is of its opener */
+/*
+ * owner - names, caps and streams belong to their owner; a client belongs to the user that opened
+ * it
+ */
 #include "owner.h"
 
 #include <dirent.h>
 
 #include "crowd.h"
 
-/* An object of the same name of another user neither blocks nor hides objects. */
+/* An object of another user with the same name neither blocks nor hides objects. */
 TEST_F(owner, squatting)
 {
 	struct found plain = { .name = OURS "login", .owner = WEIR_OWNER_DEFAULT };
@@ -27,16 +30,16 @@ TEST_F(owner, squatting)
 	EXPECT_EQ(EXISTED(0), person_run(ALICE, ALICE, create_as, &lazy));
 	EXPECT_EQ(MALLORY, person_run(MALLORY, MALLORY, open_as, &plain));
 	EXPECT_EQ(EXISTED(MALLORY), person_run(MALLORY, MALLORY, create_as, &lazy));
-	/* by the owner's number it is exactly that one */
+	/* with the owner's number exactly that object is found */
 	EXPECT_EQ(MALLORY, open_as(&hers));
 	EXPECT_EQ(MALLORY, person_run(ALICE, ALICE, open_as, &hers));
 	EXPECT_EQ(0, person_run(MALLORY, MALLORY, open_as, &roots));
-	/* one's own can be made beside root's */
+	/* a user can create an object with the name of one of root's */
 	EXPECT_EQ(MADE(ALICE), person_run(ALICE, ALICE, create_as, &plain));
 	EXPECT_EQ(ALICE, person_run(ALICE, ALICE, open_as, &plain));
 }
 
-/* Only an administrator makes an object for another user. */
+/* Only an administrator creates an object for another user. */
 TEST_F(owner, made_for_another)
 {
 	struct found hers = { .name = OURS "gift", .owner = ALICE };
@@ -52,7 +55,7 @@ TEST_F(owner, made_for_another)
 	EXPECT_EQ(-ENOENT, open_as(&nobodys));
 }
 
-/* ------------------------------------------------------------ credentials of the open */
+/* ------------------------------------------------------------ credentials at open */
 
 struct passed {
 	int fd;
@@ -74,7 +77,7 @@ static int keep_open(void *arg)
 	return p->fd;
 }
 
-/* Open the device as @uid for this process: its effective uid alone is that. */
+/* Open the device with effective uid @uid; all other ids stay. */
 static int open_for(uid_t uid)
 {
 	struct passed p = { .fd = -1 };
@@ -87,24 +90,24 @@ static int open_for(uid_t uid)
 	return p.fd;
 }
 
-/* Whatever user has the file now: names, caps and rights are the opener's. */
+/* Names, caps and rights are those of the user that opened the file, whichever user has it now. */
 TEST_F(owner, file_that_is_passed_on)
 {
 	struct passed p = { .fd = open_for(MALLORY), .name = OURS "passed" };
 	__u32 handle;
 
 	ASSERT_LE(0, p.fd);
-	/* not root's, though root does it */
+	/* the owner is not root, although root makes the call */
 	EXPECT_EQ(MALLORY, create_in(p.fd, OURS "passed"));
 	EXPECT_EQ(-ENOENT, object_open(self->fd, WEIR_KIND_COUNTER, OURS "passed",
 				       WEIR_RIGHT_OBSERVE, &handle));
 	p.name = OURS "passed-2";
 	EXPECT_EQ(MALLORY, person_run(ALICE, ALICE, create_passed, &p));
-	/* root's rights are not those of the file */
+	/* the file does not get root's rights */
 	ASSERT_EQ(0, sum_create(self->fd, OURS "roots", 1, &handle));
 	EXPECT_EQ(-EACCES, object_open(p.fd, WEIR_KIND_COUNTER, OURS "roots",
 				       WEIR_RIGHT_OBSERVE, &handle));
-	/* and a file of root's is root's wherever it goes */
+	/* a file opened by root keeps root's rights in any process */
 	close(p.fd);
 	p.fd = self->fd;
 	p.name = OURS "roots-2";
@@ -113,7 +116,7 @@ TEST_F(owner, file_that_is_passed_on)
 				    WEIR_RIGHT_ALL, &handle));
 }
 
-/* Passing one open file to many users buys nothing: the opener pays for all. */
+/* Passing one open file to many users does not help: all objects count for its opener. */
 TEST_F(owner, passing_a_file_does_not_multiply_caps)
 {
 	struct passed p = { .fd = open_for(MALLORY) };
@@ -137,7 +140,7 @@ TEST_F(owner, passing_a_file_does_not_multiply_caps)
 	close(p.fd);
 }
 
-/* ------------------------------------------------------------ the host's caps */
+/* ------------------------------------------------------------ caps of the host */
 
 static int create_many(void *arg)
 {
@@ -153,7 +156,7 @@ static int create_many(void *arg)
 	return ret == *(int *)arg ? made : ret;
 }
 
-/* Users who fill all that users can have leave room for root. */
+/* If users have everything that users can have, there is still room for root. */
 TEST_F(owner, root_is_not_locked_out)
 {
 	const __u64 before = info_get(self->fd).objects;
@@ -165,7 +168,7 @@ TEST_F(owner, root_is_not_locked_out)
 	EXPECT_EQ(35, person_run(MALLORY, MALLORY, create_many, &quota));
 	EXPECT_EQ(64 - (int)(before + 64) / 16 - 35,
 		  person_run(ALICE, ALICE, create_many, &host));
-	/* the rest, and more than a user's cap if there were more */
+	/* the reserve of administrators, and more than the cap of one user */
 	EXPECT_EQ((int)(before + 64) / 16, create_many(&host));
 	info = info_get(self->fd);
 	EXPECT_EQ(before + 64, info.objects);
@@ -222,7 +225,7 @@ TEST_F(owner, sysfs_shows_roots_alone)
 	EXPECT_EQ(0, sysfs_count(OURS));
 }
 
-/* ------------------------------------------------------------ streams */
+/* ------------------------------------------------------------ event streams */
 
 #define FLOOD	3000
 
@@ -237,7 +240,7 @@ static int emit_many(void *arg)
 	for (int i = 0; i < FLOOD; i++) {
 		if (call(fd, WEIR_IOC_EMIT, &emit))
 			return 1;
-		/* the stream may be that of objects which are being freed still */
+		/* the stream may still belong to objects that are being freed */
 		if (!i)
 			first = emit.seq;
 		if (emit.seq != first + i)
@@ -246,7 +249,7 @@ static int emit_many(void *arg)
 	return 0;
 }
 
-/* One user's flood takes no room in another's stream. */
+/* A flood of events of one user displaces no events of another user. */
 TEST_F(owner, flood_of_events)
 {
 	int reader = client_open(O_RDONLY | O_NONBLOCK);
@@ -287,10 +290,10 @@ TEST_F(owner, choice_of_a_stream)
 
 struct spy {
 	__u64 from;
-	__u32 wanted;		/* WEIR_RIGHT_* that the mode gives */
+	__u32 wanted;		/* the WEIR_RIGHT_* that the mode gives */
 };
 
-/* The keys that a user sees of root's objects, by any way there is. */
+/* The keys of root's objects that a user gets, in any way. */
 static int spy_as(void *arg)
 {
 	const struct spy *spy = arg;
@@ -317,7 +320,7 @@ static int spy_as(void *arg)
 	return seen;
 }
 
-/* To observe is not to see keys: not in a dump, not in a list of bans, not in events. */
+/* The right to observe does not show keys: not in a dump, not in a list of bans, not in events. */
 TEST_F(owner, keys_take_a_right)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_TEXT);
@@ -348,8 +351,8 @@ TEST_F(owner, keys_take_a_right)
 #define ROUNDS	40
 
 /*
- * Half of them are of one user, half of another: each name has one winner of each. There
- * is room in the cap for one of each name, so a loser that were charged would show.
+ * Half of the processes run as one user, half as another. Each name is created once by each user.
+ * The cap has room for exactly these, so a charge for a loser would show.
  */
 static int create_race(struct crowd *crowd, unsigned int me, void *arg)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* owner - objects of several users, and what one user gets of another's */
+/* owner - objects of several users, and the objects that one user gets of another */
 #ifndef _WEIR_SELFTEST_OWNER_H
 #define _WEIR_SELFTEST_OWNER_H
 
@@ -21,12 +21,12 @@ struct record {
 	__u8 data[WEIR_EVENT_SIZE_MAX - sizeof(struct weir_event)];
 };
 
-/* The next event of a file that does not block: 0 or an error. */
+/* Read the next event, without blocking. Return: 0 or an error. */
 static inline int record_read(int fd, struct record *r)
 {
 	if (read(fd, r, sizeof(*r)) < 0)
 		return -errno;
-	/* what else was read is read again */
+	/* set the position back, so that other events of this read are read again */
 	return lseek(fd, r->event.seq + 1, SEEK_SET) < 0 ? -errno : 0;
 }
 
@@ -57,11 +57,11 @@ FIXTURE_TEARDOWN(owner)
 	objects_wipe();
 }
 
-/* Result of a CREATE or an OPEN of the plain name: the owner, or an error. */
+/* The result of a CREATE or an OPEN by plain name: the owner, or an error. */
 struct found {
 	const char *name;
 	__u32 flags;
-	__u32 owner;		/* in and out */
+	__u32 owner;		/* input and output */
 	__u32 created;
 };
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * passed_race - clients that are passed on while they are closed, duplicated and kept by exec
+ * passed_race - clients are sent to other processes while they are closed, duplicated and inherited
+ * by programs
  *
- * Processes send each other clients, acquire by what they have received, and close it, dup2()
- * over it, or leave it to a program that they execute. What a process has acquired and not
- * released is held as long as the process has a descriptor, whatever others do to theirs; and
- * each permit comes back exactly once.
+ * Processes send clients to each other. They acquire permits with the clients that they receive,
+ * and close them, dup2() over them, or let a program that they execute inherit them. Permits that a
+ * process has acquired and not released are held as long as the process has a descriptor, whatever
+ * others do with theirs. Each permit comes back exactly once.
  */
 #include "harness.h"
 
@@ -18,11 +19,11 @@
 #define PROCESSES	4
 #define ROUNDS		scaled(1500)
 #define PERMITS		1000000
-#define PLACES		3	/* descriptors of a process that it passes on */
-#define PLACE		100	/* the first of them */
+#define PLACES		3	/* descriptors of a process that can be sent */
+#define PLACE		100	/* number of the first such descriptor */
 
 struct shared {
-	_Atomic long acquired, kept;	/* permits; kept: left to the end of the client */
+	_Atomic long acquired, kept;	/* permits; kept: not released before the client ended */
 	_Atomic long wrong, received, executed;
 };
 
@@ -50,7 +51,7 @@ FIXTURE_TEARDOWN(passed)
 	objects_wipe();
 }
 
-/* A program that has @fd for a moment, and nothing else; the caller may close its own. */
+/* A program that inherits @fd for a moment and nothing else. The caller may close its own. */
 static pid_t program_leave(struct shared *s, int fd)
 {
 	pid_t pid = fork();
@@ -65,7 +66,7 @@ static pid_t program_leave(struct shared *s, int fd)
 	return pid;
 }
 
-/* Acquire as holder @tag, which nobody else is, perhaps lose descriptors, and release. */
+/* Acquire as holder @tag, which only this process is, maybe lose descriptors, and release. */
 static void use(struct shared *s, unsigned int *seed, int place, __u32 gate, __u32 tag)
 {
 	int n = 1 + next(seed) % 3, fd = place;
@@ -166,7 +167,7 @@ TEST_F(passed, around)
 	       s->received, s->executed);
 }
 
-/* A message that only itself refers to: the kernel finds it some time after the last close. */
+/* A message that refers only to itself: the kernel frees it some time after the last close. */
 TEST_F(passed, in_a_cycle_of_sockets)
 {
 	int fd, other[2];
@@ -182,7 +183,7 @@ TEST_F(passed, in_a_cycle_of_sockets)
 	close(self->pair[0]);
 	close(self->pair[1]);
 	for (int i = 0; i < 1000 && gate_in_use(self->fd, self->gate); i++) {
-		/* it looks when a socket is closed */
+		/* the kernel looks for such messages when a socket is closed */
 		ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_DGRAM, 0, other));
 		close(other[0]);
 		close(other[1]);

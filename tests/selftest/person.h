@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * person - do something as another user
+ * person - run a function as another user
  *
- * A child takes on the ids, drops all capabilities with them, and runs a
- * function that gives an errno or a count; the parent gets that number.
+ * A child takes the ids of the user, which drops all capabilities. It runs a function that returns
+ * an errno or a count; the parent gets that number.
  */
 #ifndef _WEIR_SELFTEST_PERSON_H
 #define _WEIR_SELFTEST_PERSON_H
@@ -46,7 +46,7 @@ static inline int person_run(uid_t uid, gid_t gid, int (*work)(void *arg),
 	return seen;
 }
 
-/* Let every user open the device during a test; returns the old mode. */
+/* Let every user open the device during a test. Return: the old mode. */
 static inline mode_t device_chmod(mode_t mode)
 {
 	struct stat before;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* queued - asynchronous acquisitions, and poll() for their end */
+/* queued - asynchronous requests, and poll() for their ends */
 #ifndef _WEIR_SELFTEST_QUEUED_H
 #define _WEIR_SELFTEST_QUEUED_H
 
@@ -29,7 +29,7 @@ static inline int queue_run(int fd, struct weir_op *op, __u32 gate, const __u64 
 	return queue_run_as(fd, 0, op, gate, key, n, until);
 }
 
-/* The verdict, or a negative errno. */
+/* Return: the verdict, or a negative errno. */
 static inline int queue_as(int fd, __u32 tag, __u32 gate, const __u64 *key, __s64 n,
 			   __u64 until)
 {
@@ -52,7 +52,7 @@ static inline int queue_cancel(int fd, __u32 gate, const __u64 *key)
 	return ret ?: (int)op.verdict;
 }
 
-/* What poll() reports about requests within that time: both of its bits, or neither. */
+/* What poll() reports about requests within @ms: both bits or neither. */
 static inline bool told_in(int fd, int ms)
 {
 	struct pollfd one = { .fd = fd, .events = WRITABLE };
@@ -90,7 +90,7 @@ static inline void epoll_join(int epoll, int fd, __u32 events)
 		abort();
 }
 
-/* The one file that epoll reports, or -1; -2: several. */
+/* The file that epoll reports; -1: none; -2: several. */
 static inline int epoll_told(int epoll, int ms)
 {
 	struct epoll_event event[2];

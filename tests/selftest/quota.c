@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* quota - caps on objects, keys and grants are exact with concurrent creators */
+/* quota - caps on objects, keys and grants are exact with concurrent callers */
 #include "harness.h"
 
 #include "breaker.h"
@@ -42,7 +42,7 @@ FIXTURE_TEARDOWN(quota)
 	objects_wipe();
 }
 
-/* Create until the cap is met, @arg says with which errno; then twice more. */
+/* Create objects until the cap is reached, with the errno in @arg; then try twice more. */
 static int create_until(struct crowd *crowd, unsigned int me, void *arg)
 {
 	const int wanted = *(int *)arg;
@@ -61,7 +61,7 @@ static int create_until(struct crowd *crowd, unsigned int me, void *arg)
 		ret = sum_create(fd, name, 1, &handle);
 		if (!ret) {
 			seat->done++;
-			/* room came back although nothing was deleted */
+			/* a creation succeeded although nothing was deleted */
 			if (refusals)
 				return 2;
 		} else if (ret != wanted) {
@@ -124,7 +124,7 @@ TEST_F(quota, objects_of_the_host)
 	const __u64 wanted = info_get(self->fd).objects + CAP;
 	__u64 max = wanted;
 
-	/* with the sixteenth that is kept for administrators */
+	/* with the sixteenth that is reserved for administrators */
 	while (max - max / 16 < wanted)
 		max++;
 	parameter_set("max_objects", max);
@@ -140,7 +140,7 @@ static int create_one(void *arg)
 	return sum_create(fd, arg, 1, &handle);
 }
 
-/* One user's cap is not another's. */
+/* Each user has its own cap. */
 TEST_F(quota, each_user_has_his_own)
 {
 	parameter_set("max_objects_per_uid", 1);
@@ -213,7 +213,7 @@ TEST_F(quota, keys_of_one_user)
 
 #define GRANTS	5
 
-/* A gate of the user with a lot of permits; the file, or -1. */
+/* Create a gate with many permits, as the user. Return: the file, or -1. */
 static int gate_make(__u32 *gate)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_U64, 1000);
@@ -227,7 +227,7 @@ static int gate_acquire(int fd, __u32 tag, __u32 gate, __u64 key)
 	return gate_get_as(fd, tag, gate, &key, 1, 0);
 }
 
-/* Tags 1 to GRANTS get a permit of key 7 each. */
+/* Tags 1 to GRANTS acquire a permit of key 7 each. */
 static bool gate_fill(int fd, __u32 gate)
 {
 	for (__u32 tag = 1; tag <= GRANTS; tag++)
@@ -236,7 +236,7 @@ static bool gate_fill(int fd, __u32 gate)
 	return true;
 }
 
-/* The line of the step that went wrong, or 0. */
+/* Return the line number of the step that failed, or 0. */
 #define STEP(condition) do { if (!(condition)) return __LINE__; } while (0)
 
 static int grants_fill(void *arg)
@@ -248,7 +248,7 @@ static int grants_fill(void *arg)
 
 	(void)arg;
 	STEP(fd >= 0 && gate_fill(fd, gate));
-	/* a new holder, of this key or another, now or later: nothing changes */
+	/* a new holder is refused, at this key or another, waiting or not; nothing changes */
 	STEP(gate_acquire(fd, 6, gate, key) == -EDQUOT);
 	STEP(gate_acquire(fd, 1, gate, other) == -EDQUOT);
 	STEP(gate_get_as(fd, 6, gate, &key, 996, WEIR_NEVER) == -EDQUOT);
@@ -256,11 +256,11 @@ static int grants_fill(void *arg)
 	op = gate_state(fd, gate, &key);
 	STEP(op.remaining == 1000 - GRANTS && op.waiting == 0);
 	STEP(gate_stats(fd, gate).keys == 1);
-	/* one that has something gets more, and gives it back without effect on the cap */
+	/* a holder with a grant gets and releases more permits; the cap is not affected */
 	STEP(gate_acquire(fd, 5, gate, key) == WEIR_ALLOWED);
 	STEP(!gate_release_as(fd, 5, gate, &key, 1));
 	STEP(gate_acquire(fd, 6, gate, key) == -EDQUOT);
-	/* room for one, a queued request or a permit */
+	/* room for one grant: of a queued request or of a permit */
 	STEP(!gate_release_as(fd, 5, gate, &key, 1));
 	STEP(queue_as(fd, 6, gate, &key, 997, WEIR_NEVER) == WEIR_QUEUED);
 	STEP(gate_acquire(fd, 7, gate, other) == -EDQUOT);
@@ -283,13 +283,13 @@ static int grants_reopen(void *arg)
 
 	(void)arg;
 	STEP(fd >= 0 && gate_fill(fd, gate));
-	/* another file of the user has the same cap */
+	/* another file of the same user has the same cap */
 	STEP(!object_open(second, WEIR_KIND_GATE, OURS "quota-gate", WEIR_RIGHT_USE, &again));
 	STEP(gate_acquire(second, 1, again, 7) == -EDQUOT);
 	close(fd);
 	STEP(gate_fill(second, again));
 	STEP(gate_acquire(second, 6, again, 7) == -EDQUOT);
-	/* and the grants of a deleted gate are no longer there when the file is closed */
+	/* the grants of a deleted gate are free before the file is closed */
 	STEP(!object_remove(second, WEIR_KIND_GATE, OURS "quota-gate"));
 	close(second);
 	second = gate_make(&gate);
@@ -331,7 +331,7 @@ static int grants_passed(void *arg)
 	return status;
 }
 
-/* The file has the cap of the user that opened it, whatever process uses it. */
+/* The cap is that of the user that opened the file, whichever process uses it. */
 TEST_F(quota, grants_of_a_passed_file)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_U64, 1000);
@@ -340,7 +340,7 @@ TEST_F(quota, grants_of_a_passed_file)
 
 	parameter_set("max_grants_per_uid", GRANTS);
 	EXPECT_EQ(0, person_run(SOMEBODY, SOMEBODY, grants_passed, NULL));
-	/* an administrator's file has no cap, also in another's process */
+	/* a file of an administrator has no cap, in any process */
 	ASSERT_EQ(0, gate_create(file.fd, OURS "quota-root", &config, &file.gate));
 	ASSERT_TRUE(gate_fill(file.fd, file.gate));
 	EXPECT_EQ(WEIR_ALLOWED, person_run(SOMEBODY, SOMEBODY, grants_pass, &file));
@@ -349,7 +349,7 @@ TEST_F(quota, grants_of_a_passed_file)
 	close(file.fd);
 }
 
-/* Take permits of one key by tags that no other process has, until the cap is met. */
+/* Acquire permits of one key with tags that no other process uses, until the cap is reached. */
 static int grants_until(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_NONE, 1000000);
@@ -372,7 +372,7 @@ static int grants_until(struct crowd *crowd, unsigned int me, void *arg)
 		else if (ret != -EDQUOT)
 			return 3;
 	}
-	/* the files stay open until all have met the cap */
+	/* the files stay open until all processes have reached the cap */
 	while (crowd_done(crowd) < CAP)
 		usleep(1000);
 	sleep(1);
@@ -389,7 +389,7 @@ TEST_F(quota, grants_of_racing_files)
 	crowd_free(crowd);
 }
 
-/* A probe is refused before the breaker changes. */
+/* A probe that exceeds the cap is refused before the breaker changes. */
 static int probes_fill(void *arg)
 {
 	struct weir_breaker_config config = breaker_config(WEIR_KEY_NONE);
@@ -401,7 +401,7 @@ static int probes_fill(void *arg)
 	(void)arg;
 	STEP(fd >= 0 && !breaker_create(fd, OURS "quota-b", &config, &breaker));
 	STEP(gate_fill(fd, gate));
-	/* a closed one makes no grants */
+	/* a closed breaker makes no grants */
 	STEP(breaker_allow(fd, breaker, NULL) > 0);
 	STEP(!breaker_half_open(fd, breaker, NULL));
 	STEP(breaker_run(fd, &op, WEIR_OP_ALLOW, breaker, NULL, 0, 0) == -EDQUOT);

@@ -2,8 +2,8 @@
 /*
  * race - concurrent operations of all sorts, with exact sums at the end
  *
- * Each test is bounded by counts, not by time. The sums must be right whatever the order of
- * operations, and nothing may be left: objects, handles, open files.
+ * Each test is limited by counts, not by time. The sums must be right whatever the order of
+ * operations. No object, handle or open file may be left.
  */
 #include "harness.h"
 
@@ -43,7 +43,10 @@ static __s64 value_of(int fd, __u32 handle)
 	return counter_read(fd, handle, 0, &value) ? -1 : value;
 }
 
-/* Open, open objects, add, close: handles first, the file first, or a copy. */
+/*
+ * Open the device, open objects, add, and close in one of three orders: handles first, the file
+ * first, or a duplicate.
+ */
 static int open_close(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct seat *seat = &crowd->seat[me];
@@ -76,13 +79,13 @@ TEST_F(race, open_and_close)
 
 	ASSERT_EQ(0, sum_create(self->fd, OURS "race", 1, &handle));
 	EXPECT_EQ(0, crowd_run(crowd, open_close, NULL));
-	/* every third closes its handle before the second add */
+	/* every third process closes its handle before the second add */
 	EXPECT_EQ(CROWD * (400 - 67), crowd_done(crowd));
 	EXPECT_EQ(crowd_done(crowd), value_of(self->fd, handle));
 	crowd_free(crowd);
 }
 
-/* Get or create, use, delete: all by one name. */
+/* Get or create, use and delete an object; all use one name. */
 static int create_delete(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct weir_counter_config config = { .size = sizeof(config),
@@ -118,10 +121,7 @@ TEST_F(race, create_and_delete)
 	struct crowd *crowd = crowd_make(CROWD);
 
 	EXPECT_EQ(0, crowd_run(crowd, create_delete, NULL));
-	/*
-	 * the creator or finder of an object deletes it, or gets an error because another
-	 * process did
-	 */
+	/* each process deletes the object, or gets an error because another process did */
 	EXPECT_EQ(crowd_tally(crowd, 0), crowd_done(crowd));
 	EXPECT_LT(0, crowd_done(crowd));
 	EXPECT_EQ(self->objects, info_get(self->fd).objects);
@@ -135,7 +135,7 @@ struct shared {
 	_Atomic __u32 *handles;
 };
 
-/* One client, many processes: handles come and go under the feet of the adds. */
+/* Many processes use one client: handles are opened and closed while others add. */
 static int one_client(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct shared *shared = arg;
@@ -156,7 +156,7 @@ static int one_client(struct crowd *crowd, unsigned int me, void *arg)
 				WEIR_RIGHT_ALL, &fresh))
 			return 2;
 		old = atomic_exchange(slot, fresh);
-		/* only the process that took it from the slot closes it */
+		/* the handle is closed by the process that took it out of the slot */
 		if (old && handle_close(shared->fd, old))
 			return 3;
 	}
@@ -180,7 +180,7 @@ TEST_F(race, one_client_for_all)
 
 #define BATCH	256
 
-/* Batches of adds until killed; done counts acknowledged adds. */
+/* Submit batches of adds until killed. @done counts acknowledged adds. */
 static int add_batches(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct weir_op ops[BATCH];
@@ -192,7 +192,7 @@ static int add_batches(struct crowd *crowd, unsigned int me, void *arg)
 	if (object_open(fd, WEIR_KIND_COUNTER, OURS "race", WEIR_RIGHT_USE,
 			&handle))
 		return 1;
-	/* an even one goes on until it is killed */
+	/* members with an even number continue until they are killed */
 	for (int round = 0; round < 400 || me % 2 == 0; round++) {
 		for (int i = 0; i < BATCH; i++) {
 			ops[i] = op_make(WEIR_OP_ADD, handle, 1);
@@ -230,7 +230,7 @@ TEST_F(race, killed_in_a_batch)
 	crowd_free(crowd);
 }
 
-/* Unmap and map the memory for results, until told to stop. */
+/* Unmap and map the memory of the results, until told to stop. */
 static void *come_and_go(void *arg)
 {
 	struct pane *pane = arg;
@@ -245,8 +245,8 @@ static void *come_and_go(void *arg)
 #define STRADDLE	24
 
 /*
- * A batch whose results lie at the edge of such memory. An op whose result cannot be written
- * ends it, and is not repeated when the memory is back.
+ * A batch whose results are at the edge of such memory. An op whose result cannot be written ends
+ * the batch, and is not repeated when the memory is mapped again.
  */
 TEST_F(race, memory_comes_and_goes)
 {
@@ -294,7 +294,7 @@ static long module_users(void)
 	return users;
 }
 
-/* fork and exec with a client open: it goes with the old program. */
+/* fork() and exec() with an open client: the client ends with the old program. */
 static int fork_exec(struct crowd *crowd, unsigned int me, void *arg)
 {
 	int fd = client_open(O_RDWR), status;
@@ -335,7 +335,7 @@ TEST_F(race, fork_and_exec)
 	crowd_free(crowd);
 }
 
-/* Half add 1 and 10 in one step, half take: no step is ever seen in two. */
+/* Half of the processes add 1 and 10 in one step, half take: no take sees half of a step. */
 static int add_and_take(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct seat *seat = &crowd->seat[me];
@@ -388,7 +388,7 @@ TEST_F(race, add_and_take)
 #define KEYS	16
 #define ROOM	10
 
-/* Everything a limiter can do, on a few keys, more than there is room for. */
+/* All operations of a limiter, on a few keys, which are more than there is room for. */
 static int limiter_storm(struct crowd *crowd, unsigned int me, void *arg)
 {
 	static const __u16 opcodes[] = {
@@ -445,7 +445,7 @@ TEST_F(race, limiter)
 	config.ban[0] = HOUR;
 	ASSERT_EQ(0, limiter_create(self->fd, OURS "race", &config, &l));
 	EXPECT_EQ(0, crowd_run(crowd, limiter_storm, NULL));
-	/* every verdict handed out is in the totals, and nothing else is */
+	/* the totals equal the verdicts that were returned */
 	ASSERT_EQ(0, stats_get(self->fd, l, &stats));
 	EXPECT_EQ(crowd_tally(crowd, WEIR_ALLOWED - 1), stats.allowed);
 	EXPECT_EQ(crowd_tally(crowd, WEIR_LIMITED - 1), stats.limited);
@@ -459,7 +459,7 @@ TEST_F(race, limiter)
 #define PAIR	2
 #define MEETINGS	20000
 
-/* Meet at each key in turn, and spend one of its two tokens. */
+/* All meet at each key in turn, and spend one of its two tokens. */
 static int spend_one_each(struct crowd *crowd, unsigned int me, void *arg)
 {
 	_Atomic __u32 *arrived = arg;
@@ -483,8 +483,8 @@ static int spend_one_each(struct crowd *crowd, unsigned int me, void *arg)
 }
 
 /*
- * A burst of two is enough for two concurrent callers. (A caller that read the clock before the
- * other one created the entry would find the bucket not quite full.)
+ * A burst of two is enough for two concurrent callers, even if one of them reads the clock before
+ * the other one creates the entry.
  */
 TEST_F(race, burst_is_enough)
 {
@@ -501,7 +501,7 @@ TEST_F(race, burst_is_enough)
 	crowd_free(crowd);
 }
 
-/* New keys all the while, and the limiter is deleted in the middle of it. */
+/* Insert new keys all the time. The limiter is deleted meanwhile. */
 static int insert_until_gone(struct crowd *crowd, unsigned int me, void *arg)
 {
 	int fd = client_open(O_RDWR), ret = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* random - the same numbers in each run, for each seed others */
+/* random - pseudo-random numbers, the same in each run with the same seed */
 #ifndef _WEIR_SELFTEST_RANDOM_H
 #define _WEIR_SELFTEST_RANDOM_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* registry - objects by name: one winner each, exact caps, complete lists */
+/* registry - objects by name: one creator for each name, exact caps, complete lists */
 #include "harness.h"
 
 #include "client.h"
@@ -75,7 +75,7 @@ TEST_F(registry, each_byte_in_a_name)
 			  create_bytes(self->fd, name)) {
 			TH_LOG("byte %#x second", c);
 		}
-		/* behind the NUL there are zeros and nothing else */
+		/* all bytes after the NUL must be zero */
 		name[1] = 0;
 		name[2 + c % 62] = c;
 		EXPECT_EQ(-EINVAL, create_bytes(self->fd, name));
@@ -126,7 +126,7 @@ TEST_F(registry, names_of_fields)
 	EXPECT_EQ(-EINVAL, create_fields(self->fd, names, 2,
 					 WEIR_COUNTER_SEQUENCE));
 	EXPECT_EQ(-EOPNOTSUPP, create_fields(self->fd, NULL, 0, 4));
-	/* no two equal, at any position */
+	/* no two names may be equal, at any position */
 	strcpy(names[63], "f0");
 	EXPECT_EQ(-EINVAL, create_fields(self->fd, names, 64, WEIR_COUNTER_SUM));
 	EXPECT_EQ(0, create_fields(self->fd, names, 63, WEIR_COUNTER_SUM));
@@ -138,7 +138,7 @@ TEST_F(registry, names_of_fields)
 	EXPECT_EQ(-EINVAL, create_fields(self->fd, names, 2, WEIR_COUNTER_SUM));
 }
 
-/* GET gives the fields back as they were named, if there is room. */
+/* GET returns the names of the fields, if there is room. */
 TEST_F(registry, fields_come_back)
 {
 	char names[4][WEIR_NAME_SIZE];
@@ -160,7 +160,7 @@ TEST_F(registry, fields_come_back)
 	config.nfields = 2;
 	EXPECT_EQ(-EMSGSIZE, call(self->fd, WEIR_IOC_GET, &get));
 	EXPECT_EQ((char)POISON, names[0][0]);
-	/* counters have no totals, and nothing that could be set */
+	/* a counter has no totals and no configuration to set */
 	get.config = 0;
 	get.stats = address(names);
 	EXPECT_EQ(-EOPNOTSUPP, call(self->fd, WEIR_IOC_GET, &get));
@@ -192,7 +192,7 @@ TEST_F(registry, exists)
 	EXPECT_EQ(0, second.owner);
 	EXPECT_EQ(before.objects, info_get(self->fd).objects);
 	EXPECT_EQ(before.event_next, info_get(self->fd).event_next);
-	/* the name of another kind is another name */
+	/* an object of another kind may have the same name */
 	EXPECT_EQ(0, limiter_create(self->fd, OURS "registry-e", &limiter,
 				    &handle));
 	EXPECT_EQ(before.objects + 1, info_get(self->fd).objects);
@@ -235,7 +235,7 @@ static int existing_ok_try(void *arg)
 	return call(fd, WEIR_IOC_CREATE, &create);
 }
 
-/* Root's object is found where one's own is not, and its mode decides. */
+/* If the user has no object of that name, root's is opened, and its mode decides. */
 TEST_F(registry, existing_object_of_root)
 {
 	char name[] = OURS "registry-p";
@@ -250,7 +250,7 @@ TEST_F(registry, existing_object_of_root)
 				       WEIR_RIGHT_USE, &handle));
 	EXPECT_EQ(0, object_open_of(self->fd, SOMEBODY, WEIR_KIND_COUNTER, name,
 				    WEIR_RIGHT_USE, &handle));
-	/* now there is one of one's own, which comes first */
+	/* the user's own object comes before root's */
 	ASSERT_EQ(0, sum_create(self->fd, name, 1, &handle));
 	EXPECT_EQ(0, person_run(SOMEBODY, SOMEBODY, existing_ok_try, name));
 }
@@ -298,7 +298,7 @@ static int create_race(struct crowd *crowd, unsigned int me, void *arg)
 		ret = call(fd, WEIR_IOC_CREATE, &create);
 		seat->done += !ret;
 		seat->tally[0] += ret == -EEXIST;
-		/* all callers must have got the same number */
+		/* all callers must get the same number */
 		seat->tally[1] += create.id;
 	}
 	return 0;
@@ -364,7 +364,7 @@ TEST_F(registry, one_deleter)
 	crowd_free(crowd);
 }
 
-/* Use an object until it is gone: successes, then ENODEV and nothing else. */
+/* Use an object until it is deleted: successes, then ENODEV, and nothing else. */
 static int use_until_gone(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct seat *seat = &crowd->seat[me];

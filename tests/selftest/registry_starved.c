@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * registry_starved - users that get no processor delay no CREATE or DELETE of others
+ * registry_starved - users that get no CPU time delay no CREATE or DELETE of others
  *
- * Processes of other users create and delete objects, each in a cgroup that may run for 1 ms in a
- * second. It is throttled anywhere, with preempt=full also inside a lock that all users take. A
- * mutex there was handed from one throttled waiter to the next: one CREATE took 29 s.
+ * Processes of other users create and delete objects, each in a cgroup that may run for 1 ms per
+ * second. They are throttled anywhere; with preempt=full also while they hold a lock that all users
+ * take. With a mutex there, which one throttled waiter handed to the next, one CREATE took 29 s.
  */
 #include "harness.h"
 
@@ -22,7 +22,7 @@
 #define OTHERS		24
 #define FIRST_USER	4700
 #define SECONDS		8
-#define PERIOD		SECOND	/* of the cgroups */
+#define PERIOD		SECOND	/* period of the cgroups */
 
 FIXTURE(registry_starved) {
 	mode_t device;
@@ -41,7 +41,7 @@ static int group_put(int i, const char *file, const char *text)
 	return (fputs(text, f) < 0) | fclose(f);
 }
 
-/* One CREATE, DELETE, CLOSE; how long the slower of the first two took. */
+/* One CREATE, DELETE, CLOSE. Return: the time of the slower of the first two. */
 static __u64 object_cycle(int fd, const char *name)
 {
 	struct weir_counter_config config = { .size = sizeof(config),
@@ -101,7 +101,7 @@ FIXTURE_TEARDOWN(registry_starved)
 	char path[128];
 
 	for (int i = 0; i < OTHERS; i++) {
-		/* it dies sooner without a limit */
+		/* without a limit the process dies sooner */
 		group_put(i, "cpu.max", "max");
 		if (self->pid[i] > 0)
 			kill(self->pid[i], SIGKILL);
@@ -136,7 +136,7 @@ static void creates_in_time(struct __test_metadata *_metadata)
 	close(fd);
 }
 
-/* Another user, and root, whose objects have folders in sysfs. */
+/* Another user, and root, whose objects have sysfs folders. */
 TEST_F(registry_starved, another_user)
 {
 	ASSERT_EQ(0, syscall(SYS_setresuid, -1, FIRST_USER - 1, -1));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * reserve - WEIR_OP_RESERVE: waiting for tokens, the order, and everything that ends a wait
+ * reserve - WEIR_OP_RESERVE: waiting for tokens, the order, and all ends of a wait
  *
  * Tokens come back once a day, so waiters wait until a test serves them.
  */
@@ -18,7 +18,7 @@
 #define KEY	7
 #define MS	1000000ULL
 #define BURST	10	/* one token a day */
-#define NO_RESULT 99	/* the call itself failed */
+#define NO_RESULT 99	/* exit status: the call itself failed */
 
 /* Results that a waiter sends to its parent. */
 struct told {
@@ -26,8 +26,8 @@ struct told {
 	int call, result;
 	__u32 verdict;
 	__u64 remaining, when;
-	int turn;		/* the how manieth that was served */
-	long sleeps;		/* voluntary context switches meanwhile */
+	int turn;		/* position in the order of service */
+	long sleeps;		/* voluntary context switches while it waited */
 };
 
 struct shared {
@@ -156,7 +156,7 @@ TEST_F(reserve, there_already)
 	ASSERT_EQ(0, reserve(self, &op, 3, DAY));
 	EXPECT_TRUE(answers(&op, WEIR_ALLOWED, 0, BURST, 7, 0, 0));
 	EXPECT_EQ(7, left(self));
-	/* a time that has passed: as CHECK */
+	/* a deadline that has passed: like CHECK */
 	op = op_make(WEIR_OP_RESERVE, self->l, 3);
 	op_key(&op, &(__u64){ KEY }, 8);
 	op.arg = 1;
@@ -185,14 +185,14 @@ TEST_F(reserve, hopeless)
 	EXPECT_EQ(0, left(self));
 }
 
-/* A RESERVE is charged exactly when the answer said that its tokens would be due. */
+/* The tokens of a RESERVE are charged exactly at the time that retry_after has named. */
 TEST_F(reserve, due)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
 	struct weir_op op;
 	__u64 since;
 
-	config.tokens = 5;	/* one in 200 ms */
+	config.tokens = 5;	/* one token in 200 ms */
 	config.period = SECOND;
 	config.burst = 1;
 	ASSERT_EQ(0, limiter_create(self->fd, OURS "fast", &config, &self->l));
@@ -227,7 +227,7 @@ TEST_F(reserve, sliding_and_window)
 	}
 }
 
-/* At the deadline, and not before, it is refused without a charge. */
+/* At the deadline, and not earlier, it is refused without a charge. */
 TEST_F(reserve, time_is_up)
 {
 	__u64 since, key = KEY;
@@ -245,7 +245,7 @@ TEST_F(reserve, time_is_up)
 	EXPECT_EQ(BURST, left(self));
 }
 
-/* In order of arrival, and no other check is served meanwhile. */
+/* Waiters are served in order of arrival. No other check of the key is allowed meanwhile. */
 TEST_F(reserve, order)
 {
 	struct weir_op op;
@@ -254,10 +254,10 @@ TEST_F(reserve, order)
 	spend(self, BURST);
 	for (int i = 0; i < 5; i++)
 		start(self, i, 1 + i % 2, 20 * DAY);
-	/* a token that comes back is theirs */
+	/* a token that comes back is for the waiters */
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_CHECK, 1));
 	EXPECT_TRUE(answers(&op, WEIR_LIMITED, WEIR_OUT_QUEUED, BURST, 0, 0, 0));
-	/* 7 tokens are waited for, and its own */
+	/* 7 tokens are waited for, and one more */
 	EXPECT_LT(8 * DAY - HOUR, op.retry_after);
 	EXPECT_GE(8 * DAY, op.retry_after);
 	for (int i = 0; i < 5; i++) {
@@ -266,7 +266,7 @@ TEST_F(reserve, order)
 		EXPECT_EQ(0, told->call);
 		EXPECT_EQ(WEIR_ALLOWED, told->verdict);
 		EXPECT_EQ(i, told->turn);
-		/* one wake-up to be the first, one to be served */
+		/* one wake-up to become first, and one to be served */
 		EXPECT_GE(4, told->sleeps);
 	}
 	EXPECT_EQ(0, left(self));
@@ -275,7 +275,7 @@ TEST_F(reserve, order)
 	EXPECT_EQ(WEIR_ALLOWED, op.verdict);
 }
 
-/* A big one at the head is not overtaken by small ones that would fit. */
+/* A large request at the head is not overtaken by small ones that would fit. */
 TEST_F(reserve, no_overtaking)
 {
 	struct weir_op op;
@@ -288,7 +288,7 @@ TEST_F(reserve, no_overtaking)
 	EXPECT_EQ(0, self->shared->told[1].done);
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_PEEK, 1));
 	EXPECT_TRUE(answers(&op, WEIR_LIMITED, WEIR_OUT_QUEUED, BURST, 0, 0, 0));
-	/* what no queue could let in is not its fault */
+	/* a cost above the limit is not refused because of the queue */
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_PEEK, BURST + 1));
 	EXPECT_TRUE(answers(&op, WEIR_LIMITED, 0, BURST, 4, 0, 0));
 	ASSERT_EQ(0, reserve(self, &op, 1, HOUR));
@@ -301,7 +301,7 @@ TEST_F(reserve, no_overtaking)
 	EXPECT_EQ(0, left(self));
 }
 
-/* A waiter that goes, by a signal or its death, does not change the order of the others. */
+/* A waiter that leaves, by a signal or by its death, does not change the order of the others. */
 TEST_F(reserve, signals)
 {
 	struct told *told;
@@ -312,7 +312,7 @@ TEST_F(reserve, signals)
 	kill(self->pid[1], SIGUSR1);
 	told = finish(self, 1);
 	EXPECT_EQ(-EINTR, told->call);
-	kill(self->pid[0], SIGKILL);	/* the first of them */
+	kill(self->pid[0], SIGKILL);	/* the first waiter */
 	finish(self, 0);
 	refund(self, 3);
 	EXPECT_EQ(WEIR_ALLOWED, finish(self, 2)->verdict);
@@ -320,7 +320,7 @@ TEST_F(reserve, signals)
 	EXPECT_EQ(0, self->shared->told[3].done);
 	refund(self, 1);
 	EXPECT_EQ(WEIR_ALLOWED, finish(self, 3)->verdict);
-	/* the tokens of the two that went were never charged */
+	/* the tokens of the two that left were never charged */
 	refund(self, 6);
 	EXPECT_EQ(6, left(self));
 }
@@ -347,7 +347,7 @@ TEST_F(reserve, lift)
 	EXPECT_EQ(BURST - 3, left(self));
 }
 
-/* A ban that comes while they wait is waited for, too. */
+/* A ban that comes while they wait is waited for too. */
 TEST_F(reserve, ban)
 {
 	__u64 key = KEY;
@@ -367,7 +367,7 @@ TEST_F(reserve, ban)
 	EXPECT_EQ(4, left(self));
 }
 
-/* A change of the limiter is looked at when it comes. */
+/* A change of the limiter takes effect at once. */
 TEST_F(reserve, set)
 {
 	struct weir_limiter_config config = self->config;
@@ -378,7 +378,7 @@ TEST_F(reserve, set)
 	config.burst = BURST + 2;
 	ASSERT_EQ(0, limiter_set(self->fd, self->l, WEIR_SET_BURST, &config));
 	EXPECT_EQ(WEIR_ALLOWED, finish(self, 0)->verdict);
-	/* a limit below what one asks for makes that impossible */
+	/* a limit below the cost makes the request impossible */
 	config.burst = 5;
 	ASSERT_EQ(0, limiter_set(self->fd, self->l, WEIR_SET_BURST, &config));
 	EXPECT_EQ(WEIR_LIMITED, finish(self, 1)->verdict);
@@ -423,7 +423,7 @@ TEST_F(reserve, queue_max)
 	ASSERT_EQ(0, reserve(self, &op, 2, 20 * DAY));
 	EXPECT_EQ(WEIR_LIMITED, op.verdict);
 	start(self, 1, 1, 20 * DAY);
-	/* of each key */
+	/* for each key */
 	ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_CHECK, self->l, BURST, &other,
 			     sizeof(other)));
 	EXPECT_EQ(WEIR_ALLOWED, op.verdict);
@@ -434,7 +434,7 @@ TEST_F(reserve, queue_max)
 	EXPECT_EQ(0, left(self));
 }
 
-/* A transaction does not overtake either. */
+/* A transaction does not overtake waiters either. */
 TEST_F(reserve, transaction)
 {
 	struct weir_submit submit = { .size = sizeof(submit), .count = 1,
@@ -451,13 +451,13 @@ TEST_F(reserve, transaction)
 	EXPECT_TRUE(answers(&op, WEIR_LIMITED, WEIR_OUT_QUEUED, BURST, 0, 0, 0));
 	refund(self, 1);
 	EXPECT_EQ(WEIR_ALLOWED, finish(self, 0)->verdict);
-	/* without waiters the flag is clear */
+	/* the flag is clear when there are no waiters */
 	refund(self, 2);
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_CHECK, 1));
 	EXPECT_TRUE(answers(&op, WEIR_ALLOWED, 0, BURST, 1, 0, 0));
 }
 
-/* No room for the key: nothing to wait for. */
+/* There is no room for the key, so there is nothing to wait for. */
 TEST_F(reserve, full)
 {
 	struct weir_limiter_config config = self->config;
@@ -512,7 +512,7 @@ TEST_F(reserve, rules)
 	EXPECT_EQ(WEIR_BANNED, WEXITSTATUS(status));
 }
 
-/* Stopped and continued, it waits on. */
+/* A waiter that is stopped and continued keeps waiting. */
 TEST_F(reserve, stopped)
 {
 	spend(self, BURST);
@@ -526,7 +526,7 @@ TEST_F(reserve, stopped)
 	EXPECT_EQ(WEIR_ALLOWED, finish(self, 0)->verdict);
 }
 
-/* Many wait, some are killed; the tokens handed out are those that were there. */
+/* Many processes wait, some are killed. The tokens spent equal those that there were. */
 static int storm(struct crowd *crowd, unsigned int me, void *arg)
 {
 	FIXTURE_DATA(reserve) *self = arg;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * reserve_race - waiters leave their queues while timers and other tasks use them
+ * reserve_race - waiters leave queues while timers and other tasks use the queues
  *
- * Each thread waits for a key of its own, so a queue ends whenever a thread leaves it. Another
- * task changes the rules and the rate all the time, which wakes all waiters and starts the timers
- * of their queues.
+ * Each thread waits for another key, so a queue is freed whenever a thread leaves. Another task
+ * changes the rules and the rate all the time, which wakes all waiters and starts the timers of
+ * their queues.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -118,7 +118,7 @@ TEST_F(reserve_race, rules_and_rates_change)
 		ASSERT_EQ(0, key_run(fd, &op, WEIR_OP_PEEK, limiter, 1, address_of[i], 4));
 		EXPECT_EQ(0, op.out_flags);
 	}
-	/* timers that a queue has left behind expire until then */
+	/* timers of queues that were left expire in this time */
 	sleep(1);
 }
 

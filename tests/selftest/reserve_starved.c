@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * reserve_starved - waiters that get no processor delay nobody
+ * reserve_starved - a waiter that gets no CPU time delays no other waiter
  *
- * One process waits for the same key as others, and is in a cgroup that may use 0.2 % of a
- * CPU, all of which another process there uses up. What a key gives, and in which order, must
- * not depend on it.
+ * One process waits for the same key as others. It is in a cgroup that may use 0.2 % of a CPU, all
+ * of which another process there uses up. The tokens that the key gives, and their order, must not
+ * depend on it.
  */
 #include "harness.h"
 
@@ -26,8 +26,8 @@
 
 struct shared {
 	_Atomic bool over;
-	_Atomic __u64 served[OTHERS + 1];	/* the last is the starved one */
-	_Atomic __u64 longest;			/* wait of one of the others, ns */
+	_Atomic __u64 served[OTHERS + 1];	/* the last element is the starved process */
+	_Atomic __u64 longest;			/* longest wait of another process, ns */
 	_Atomic int failed;
 	__u64 remaining[OTHERS + 1];
 	long sleeps[OTHERS + 1];
@@ -127,7 +127,7 @@ static __u64 allowed(FIXTURE_DATA(reserve_starved) *self)
 	return stats.allowed;
 }
 
-/* As many are served as the rate allows, to one. */
+/* As many are served as the rate allows, or one fewer. */
 TEST_F(reserve_starved, full_rate)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
@@ -136,7 +136,7 @@ TEST_F(reserve_starved, full_rate)
 
 	config.tokens = RATE;
 	config.period = SECOND;
-	/* the machine may stand still for that long, and nothing is lost */
+	/* the machine may stall for that long without losing tokens */
 	config.burst = RATE;
 	ASSERT_EQ(0, limiter_create(self->fd, OURS "starved", &config, &self->l));
 	ASSERT_EQ(0, number_run(self->fd, &op, WEIR_OP_CHECK, self->l, &key, RATE, 0));
@@ -180,7 +180,7 @@ static void wait_once(FIXTURE_DATA(reserve_starved) *self, int me)
 	_exit(0);
 }
 
-/* The starved one came first, and is served first; each is woken once. */
+/* The starved waiter came first and is served first. Each waiter is woken once. */
 TEST_F(reserve_starved, order)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);

@@ -10,7 +10,7 @@ static int restrict_to(int fd, __u32 flags, __u32 handle, __u32 rights)
 	return call(fd, WEIR_IOC_RESTRICT, &r);
 }
 
-/* One bit for each power that is there. */
+/* One bit for each power that the client has. */
 static __u32 powers(int fd)
 {
 	struct weir_create create = create_make(WEIR_KIND_COUNTER, OURS "power", &sum);
@@ -47,7 +47,7 @@ TEST_F(owner, restriction)
 		EXPECT_EQ(WEIR_RESTRICT_ALL, powers(fd));
 		EXPECT_EQ(0, restrict_to(fd, flag, 0, 0));
 		EXPECT_EQ(WEIR_RESTRICT_ALL & ~flag, powers(fd));
-		/* there is no way back */
+		/* a restriction cannot be undone */
 		EXPECT_EQ(0, restrict_to(fd, 0, 0, 0));
 		EXPECT_EQ(WEIR_RESTRICT_ALL & ~flag, powers(fd));
 		EXPECT_EQ(0, restrict_to(fd, WEIR_RESTRICT_ALL, 0, 0));
@@ -60,7 +60,7 @@ TEST_F(owner, restriction)
 	EXPECT_EQ(-EBADF, restrict_to(self->fd, WEIR_RESTRICT_ALL, 999, 0));
 	EXPECT_EQ(WEIR_RESTRICT_ALL & ~WEIR_RESTRICT_EVENTS,
 		  powers(self->fd) & ~WEIR_RESTRICT_EVENTS);
-	/* a candidate is opened by name */
+	/* setting a candidate opens an object by name */
 	fd = client_open(O_RDWR | O_NONBLOCK);
 	ASSERT_EQ(0, limiter_create(fd, OURS "live", &config, &limiter));
 	ASSERT_EQ(0, limiter_create(fd, OURS "other", &config, &other));
@@ -71,7 +71,10 @@ TEST_F(owner, restriction)
 	close(fd);
 }
 
-/* A duplicate begins with the powers that the client has left; later each loses its own. */
+/*
+ * A duplicate begins with the powers that the client has left. Later restrictions affect only one
+ * of them.
+ */
 TEST_F(owner, restricted_duplicate)
 {
 	int fd, copy, again;
@@ -97,7 +100,7 @@ TEST_F(owner, restricted_duplicate)
 	}
 }
 
-/* The same of its handles. */
+/* The same for the rights of handles. */
 TEST_F(owner, narrowed_handles_of_a_duplicate)
 {
 	__u32 handle;
@@ -109,7 +112,7 @@ TEST_F(owner, narrowed_handles_of_a_duplicate)
 	copy = client_dup(self->fd, 0);
 	ASSERT_LE(0, copy);
 	EXPECT_EQ(-EACCES, object_delete(copy, handle));
-	/* not even the client's opener gets more */
+	/* not even the user that opened the client gets more */
 	EXPECT_EQ(0, restrict_to(copy, 0, handle, WEIR_RIGHT_ALL));
 	EXPECT_EQ(-EACCES, object_delete(copy, handle));
 	EXPECT_EQ(0, counter_add(copy, handle, 0, 1));
@@ -139,7 +142,7 @@ TEST_F(owner, narrowed_handles)
 	EXPECT_EQ(-EACCES, object_delete(self->fd, handle));
 	EXPECT_EQ(0, restrict_to(self->fd, 0, handle, 0));
 	EXPECT_EQ(-EACCES, counter_add(self->fd, handle, 0, 1));
-	/* other handles are as they were */
+	/* other handles are unchanged */
 	EXPECT_EQ(0, object_delete(self->fd, whole));
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* roster - what rosters take, what they answer, and what they count */
+/* roster - what rosters accept, answer and count */
 #include "harness.h"
 
 #include "roster.h"
 
 FIXTURE(roster) {
 	int fd, other;
-	__u32 r, r2;		/* the same roster, for each of them */
+	__u32 r, r2;		/* handles of the same roster, one in each file */
 };
 
 FIXTURE_SETUP(roster)
@@ -122,7 +122,7 @@ TEST_F(roster, value)
 	EXPECT_EQ(0, out[255]);
 	EXPECT_EQ(-EMSGSIZE, lease_run_value(self->other, &op, WEIR_OP_LEASE_GET, self->r2, "a",
 					     out, 254, 0, 0));
-	/* not wanted */
+	/* no room for the value: it is not returned */
 	ASSERT_EQ(0, lease_run_value(self->other, &op, WEIR_OP_LEASE_GET, self->r2, "a", NULL,
 				     0, 0, 0));
 	EXPECT_EQ(255, op.length);
@@ -136,20 +136,20 @@ TEST_F(roster, put)
 	struct weir_op op;
 	char out[8] = "";
 
-	/* absent */
+	/* there is no lease */
 	ASSERT_EQ(0, lease_run_value(self->fd, &op, WEIR_OP_PUT, self->r, "a", "one", 4, 0, 0));
 	EXPECT_EQ(1, op.version);
 	EXPECT_EQ(WEIR_OUT_MINE, op.out_flags);
-	/* mine: all of it anew */
+	/* the lease is the caller's: everything is replaced */
 	ASSERT_EQ(0, lease_run_value(self->fd, &op, WEIR_OP_PUT, self->r, "a", "two", 4, 0,
 				     HOUR));
 	EXPECT_EQ(2, op.version);
 	EXPECT_EQ(HOUR, op.left);
-	/* another holder's */
+	/* the lease is another holder's */
 	ASSERT_EQ(-EEXIST, lease_run_value(self->other, &op, WEIR_OP_PUT, self->r2, "a", "no", 3,
 					   0, 0));
 	EXPECT_EQ(2, op.version);
-	/* detached now, so the other may put it */
+	/* the lease is detached now, so another holder may PUT it */
 	ASSERT_EQ(0, lease_run(self->fd, &op, WEIR_OP_PUT, self->r, "a", WEIR_LEASE_DETACHED,
 			       0));
 	EXPECT_EQ(3, op.version);
@@ -175,7 +175,7 @@ TEST_F(roster, replace)
 
 	EXPECT_EQ(-ENOENT, lease_run(self->fd, &op, WEIR_OP_REPLACE, self->r, "a", 1, 0));
 	ASSERT_EQ(0, lease_run(self->fd, &op, WEIR_OP_CLAIM, self->r, "a", 0, HOUR));
-	/* any caller may, with the version; owner and time stay */
+	/* any caller may do this with the version; owner and TTL stay */
 	ASSERT_EQ(0, lease_run_value(self->other, &op, WEIR_OP_REPLACE, self->r2, "a", "new", 4,
 				     1, 0));
 	EXPECT_EQ(2, op.version);
@@ -189,7 +189,7 @@ TEST_F(roster, replace)
 				     0));
 	EXPECT_STREQ("new", out);
 	EXPECT_EQ(WEIR_OUT_MINE, op.out_flags);
-	/* and go with the owner still */
+	/* they still end with their owner */
 	close(self->fd);
 	EXPECT_EQ(-ENOENT, lease_find(self->other, self->r2, "a"));
 	self->fd = client_open(O_RDWR);
@@ -210,7 +210,7 @@ TEST_F(roster, touch)
 	EXPECT_EQ(-ESTALE, lease_run(self->other, &op, WEIR_OP_TOUCH, self->r2, "a", 2, HOUR));
 	EXPECT_EQ(0, lease_run(self->other, &op, WEIR_OP_TOUCH, self->r2, "a", 1, HOUR));
 	EXPECT_EQ(HOUR, op.left);
-	/* 0: the roster's default, which is for ever */
+	/* 0: the roster's default, which is "never" here */
 	EXPECT_EQ(0, lease_run(self->fd, &op, WEIR_OP_TOUCH, self->r, "a", 0, 0));
 	EXPECT_EQ(WEIR_NEVER, op.left);
 }
@@ -229,7 +229,7 @@ TEST_F(roster, remove)
 	EXPECT_EQ(1, op.version);
 	EXPECT_EQ(-ENOENT, lease_find(self->fd, self->r, "a"));
 	EXPECT_EQ(0, roster_stats(self->fd, self->r).members);
-	/* versions are never reused: the old one has no effect on the new lease */
+	/* versions are never reused: the old version has no effect on the new lease */
 	ASSERT_EQ(0, lease_run(self->fd, &op, WEIR_OP_CLAIM, self->r, "a", 0, 0));
 	EXPECT_EQ(2, op.version);
 	EXPECT_EQ(-ESTALE, lease_run(self->other, &op, WEIR_OP_REMOVE, self->r2, "a", 1, 0));
@@ -260,9 +260,9 @@ TEST_F(roster, bad_ops)
 			TH_LOG("op %u", i);
 		}
 	}
-	/* the key */
+	/* invalid keys */
 	EXPECT_EQ(-EINVAL, lease_claim(self->fd, self->r, ""));
-	/* the struct: its size, what it does not know, and where it leads */
+	/* invalid structs: their sizes, unknown members, and bad pointers */
 	op = lease_make_value(WEIR_OP_CLAIM, self->r, "b", &lease, "v", 1, 0, 0);
 	lease.size--;
 	EXPECT_EQ(-EINVAL, lease_op(self->fd, &op));
@@ -285,7 +285,7 @@ TEST_F(roster, bad_ops)
 	EXPECT_EQ(1, roster_stats(self->fd, self->r).members);
 }
 
-/* The value has nowhere to go: GET fails, and has changed nothing. */
+/* GET fails if the value cannot be written, and changes nothing. */
 TEST_F(roster, get_fault)
 {
 	struct weir_op op;
@@ -344,7 +344,7 @@ TEST_F(roster, full)
 	EXPECT_EQ(-ENOSPC, lease_run(self->fd, &op, WEIR_OP_PUT, self->r, "e", 0, 0));
 	EXPECT_EQ(2, roster_stats(self->fd, self->r).full);
 	EXPECT_EQ(4, roster_stats(self->fd, self->r).members);
-	/* a full roster does not affect an existing lease */
+	/* in a full roster an existing lease can still be replaced */
 	EXPECT_EQ(0, lease_run(self->fd, &op, WEIR_OP_PUT, self->r, "a", 0, 0));
 	EXPECT_EQ(-EEXIST, lease_claim(self->other, self->r2, "b"));
 	ASSERT_EQ(0, lease_remove(self->fd, self->r, "c"));
@@ -371,10 +371,10 @@ TEST_F(roster, expiry)
 	EXPECT_EQ(-ENOENT, lease_run(self->fd, &op, WEIR_OP_TOUCH, self->r, "a", 0, HOUR));
 	EXPECT_EQ(-ENOENT, lease_remove(self->fd, self->r, "a"));
 	EXPECT_EQ(-ENOENT, lease_run(self->fd, &op, WEIR_OP_REPLACE, self->r, "a", 1, 0));
-	/* a successor in its place, and one that needs its room */
+	/* a new lease of the same key, and one of another key that needs the room */
 	EXPECT_EQ(0, lease_claim(self->other, self->r2, "a"));
 	EXPECT_EQ(0, lease_claim(self->other, self->r2, "e"));
-	/* the old owner's end does nothing to them */
+	/* the end of the old owner does not affect them */
 	close(self->fd);
 	EXPECT_EQ(0, lease_find(self->other, self->r2, "a"));
 	EXPECT_EQ(0, lease_find(self->other, self->r2, "e"));
@@ -386,7 +386,7 @@ TEST_F(roster, expiry)
 	self->fd = client_open(O_RDWR);
 }
 
-/* Without any access the sweep drops them. */
+/* The sweep drops expired leases that no call uses. */
 TEST_F(roster, swept)
 {
 	int events = client_open(O_RDONLY);
@@ -447,7 +447,7 @@ TEST_F(roster, key_types)
 	EXPECT_EQ(-EINVAL, lease_claim(self->fd, r, "1234567"));
 }
 
-/* The longest of all. */
+/* The longest key. */
 TEST_F(roster, long_key)
 {
 	char key[256], value[255], out[255];
@@ -464,7 +464,7 @@ TEST_F(roster, long_key)
 	EXPECT_EQ(0, lease_run_value(self->fd, &op, WEIR_OP_REMOVE, self->r, key, NULL, 0, 0, 0));
 }
 
-/* ------------------------------------------------------------ list, files, the end */
+/* ------------------------------------------------------------ list, files, deletion */
 
 TEST_F(roster, dump)
 {
@@ -555,7 +555,7 @@ TEST_F(roster, delete)
 	ASSERT_EQ(0, object_delete(self->fd, self->r));
 	EXPECT_EQ(-ENODEV, lease_claim(self->fd, self->r, "c"));
 	EXPECT_EQ(-ENODEV, lease_find(self->other, self->r2, "a"));
-	/* there is an event for the end of the roster, not for each lease */
+	/* the deletion has one event, and the leases have none */
 	EXPECT_EQ(0, handle_close(self->fd, self->r));
 	EXPECT_EQ(0, leases_lost(events, "", 0));
 	close(events);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* roster - calls about rosters */
+/* roster - helpers for tests of rosters */
 #ifndef _WEIR_SELFTEST_ROSTER_H
 #define _WEIR_SELFTEST_ROSTER_H
 
@@ -23,7 +23,7 @@ static inline int roster_create(int fd, const char *name,
 	return object_create(fd, WEIR_KIND_ROSTER, name, config, roster);
 }
 
-/* A client of our own, with the roster of that name. */
+/* Open the device, and the roster with that name. */
 static inline int roster_enter(const char *name, __u32 *roster)
 {
 	return object_enter(WEIR_KIND_ROSTER, name, roster);
@@ -42,7 +42,10 @@ static inline struct weir_roster_stats roster_stats(int fd, __u32 roster)
 	return stats;
 }
 
-/* The result; checks that a failed op has nothing else, except for the two errors that do. */
+/*
+ * Perform the op. A failed op must have nothing else in its result half, except with EEXIST and
+ * ESTALE.
+ */
 static inline int lease_op(int fd, struct weir_op *op)
 {
 	__u32 done;
@@ -57,7 +60,7 @@ static inline int lease_op(int fd, struct weir_op *op)
 	return op->result;
 }
 
-/* An op of a text key, without a value. */
+/* An op with a text key and without a value. */
 static inline struct weir_op lease_make(__u16 opcode, __u32 roster, const char *key,
 					__s64 n, __u64 arg)
 {
@@ -76,7 +79,7 @@ static inline int lease_run(int fd, struct weir_op *op, __u16 opcode, __u32 rost
 	return lease_op(fd, op);
 }
 
-/* With one; or, of GET, with room for one. */
+/* An op with a value; for GET with room for one. */
 static inline struct weir_op lease_make_value(__u16 opcode, __u32 roster, const char *key,
 					      struct weir_lease *lease, void *value,
 					      __u32 length, __s64 n, __u64 arg)
@@ -116,7 +119,7 @@ static inline int lease_remove(int fd, __u32 roster, const char *key)
 	return lease_run(fd, &op, WEIR_OP_REMOVE, roster, key, 0, 0);
 }
 
-/* 0 or -ENOENT; anything else is no answer. */
+/* Return: 0 or -ENOENT; any other outcome is an error. */
 static inline int lease_find(int fd, __u32 roster, const char *key)
 {
 	struct weir_op op;
@@ -124,7 +127,7 @@ static inline int lease_find(int fd, __u32 roster, const char *key)
 	return lease_run(fd, &op, WEIR_OP_LEASE_GET, roster, key, 0, 0);
 }
 
-/* CLAIMs, all or none. Return: the errno of the call, or of the op that failed. */
+/* Submit CLAIMs, all or none. Return: the errno of the call, or of the op that failed. */
 static inline int claims_run(int fd, struct weir_op *ops, __u32 count)
 {
 	struct weir_submit submit = { .size = sizeof(submit), .flags = WEIR_SUBMIT_ALL,
@@ -141,7 +144,7 @@ static inline int claims_run(int fd, struct weir_op *ops, __u32 count)
 	return ops[0].result;
 }
 
-/* Count events LEASE_LOST of keys that begin with @prefix, from @fd's position to the end. */
+/* Count LEASE_LOST events of keys that begin with @prefix, from the position of @fd on. */
 static inline unsigned int leases_lost(int fd, const char *prefix, __s64 more)
 {
 	static char buffer[65536] __attribute__((aligned(8)));

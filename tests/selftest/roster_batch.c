@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* roster_batch - as many claims as one submission takes: all or none */
+/* roster_batch - the maximum number of claims in one submission: all or none */
 #include "harness.h"
 
 #include <pthread.h>
@@ -49,7 +49,7 @@ static struct weir_op claim_make(__u32 roster, __u64 key)
 	return op;
 }
 
-/* Keys from @first on, @step apart. */
+/* Claims of keys from @first on, @step apart. */
 static void claims_make(struct weir_op *ops, __u32 roster, __u64 first, __s64 step)
 {
 	for (unsigned int i = 0; i < MANY; i++)
@@ -69,7 +69,7 @@ TEST_F(batch, all)
 		ASSERT_EQ(i + 1, self->ops[i].version);
 	EXPECT_EQ(MANY, members(self->fd, self->r));
 	EXPECT_EQ(MANY, roster_stats(self->fd, self->r).claimed);
-	/* that many again, and not one more */
+	/* the same number again, and not one more */
 	claims_make(self->ops, self->r, MANY + 1, 1);
 	ASSERT_EQ(0, claims_run(self->fd, self->ops, MANY));
 	claims_make(self->ops, self->r, 2 * MANY + 1, 1);
@@ -78,7 +78,7 @@ TEST_F(batch, all)
 	EXPECT_EQ(2 * MANY, members(self->fd, self->r));
 }
 
-/* At any position of the key that is taken. */
+/* One key is taken, at any position: no lease is made. */
 TEST_F(batch, none)
 {
 	const unsigned int at[] = { 0, 1, MANY / 2, MANY - 1 };
@@ -109,7 +109,7 @@ TEST_F(batch, twice)
 		EXPECT_EQ(-EINVAL, self->ops[at[i][1]].result);
 		EXPECT_EQ(-ECANCELED, self->ops[at[i][0]].result);
 	}
-	/* in two rosters it is not the same */
+	/* with the keys in two rosters */
 	claims_make(self->ops, self->r, 1, 1);
 	self->ops[MANY - 1] = claim_make(self->r2, 1);
 	EXPECT_EQ(0, claims_run(self->fd, self->ops, MANY));
@@ -118,7 +118,7 @@ TEST_F(batch, twice)
 	EXPECT_EQ(-EINVAL, claims_run(self->fd, self->ops, MANY + 1));
 }
 
-/* Slots reserved in one roster are released when the other has none. */
+/* If the second roster is full, slots reserved in the first one are released. */
 TEST_F(batch, two_rosters)
 {
 	for (unsigned int i = 0; i < MANY; i++)
@@ -211,7 +211,7 @@ TEST_F(batch, never_fits)
 /**
  * struct closer - a thread that closes a descriptor in use
  * @fd: the descriptor
- * @spin: how long it waits before
+ * @spin: how long it waits before it closes
  * @go: start
  */
 struct closer {
@@ -241,8 +241,8 @@ static int key_find(int fd, __u32 roster, __u64 key)
 }
 
 /*
- * Another thread closes the last descriptor meanwhile: the leases go with the call, but for
- * the detached one. If the call found no file there are none.
+ * Another thread closes the last descriptor during the call. The leases end with the call, except
+ * the detached one. If the call found no file, there are none.
  */
 TEST_F(batch, closed_meanwhile)
 {
@@ -280,16 +280,16 @@ TEST_F(batch, closed_meanwhile)
 }
 
 /**
- * struct shared - what the processes of a race have in common
- * @made: batches made
- * @not_made: refused because of others'
- * @bad: anything else
+ * struct shared - results of all processes
+ * @made: submissions that made their leases
+ * @not_made: submissions refused because of leases of others
+ * @bad: any other outcome
  */
 struct shared {
 	_Atomic long made, not_made, bad;
 };
 
-/* Keys that others want, too, from either end; all or none are claimed. */
+/* Claim keys that others claim too, from either end. All of them are claimed or none. */
 static int racer(struct crowd *crowd, unsigned int me, void *arg)
 {
 	static struct weir_op ops[MANY];

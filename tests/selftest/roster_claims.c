@@ -41,7 +41,7 @@ TEST_F(claims, all_or_none)
 		EXPECT_EQ(i + 1, ops[i].version);
 		EXPECT_EQ(i == 1 ? WEIR_OUT_DETACHED : WEIR_OUT_MINE, ops[i].out_flags);
 	}
-	/* one key is taken: no lease is made */
+	/* one key has a lease: no lease is made */
 	ASSERT_EQ(0, lease_remove(self->fd, self->r, "a"));
 	ASSERT_EQ(0, lease_remove(self->fd, self->r, "b"));
 	ASSERT_EQ(-EEXIST, claims_run(self->fd, again, 3));
@@ -67,7 +67,7 @@ TEST_F(claims, room)
 	EXPECT_EQ(-ENOSPC, ops[0].result);
 	EXPECT_EQ(0, roster_stats(self->fd, self->r).members);
 	EXPECT_EQ(1, roster_stats(self->fd, self->r).full);
-	/* what ran out makes room: one in its own place, two in others' */
+	/* expired leases make room: one of the same key, two of other keys */
 	ASSERT_EQ(0, lease_run(self->fd, &op, WEIR_OP_CLAIM, self->r, "a", 0, 1));
 	ASSERT_EQ(0, lease_run(self->fd, &op, WEIR_OP_CLAIM, self->r, "x", 0, 1));
 	ASSERT_EQ(0, lease_run(self->fd, &op, WEIR_OP_CLAIM, self->r, "y", 0, 1));
@@ -83,7 +83,7 @@ TEST_F(claims, refused)
 	char key[2] = "a";
 	__u32 small;
 
-	/* the same twice; another op; rosters of which one is full */
+	/* the same key twice; another opcode; two rosters, one of which is full */
 	ops[0] = lease_make(WEIR_OP_CLAIM, self->r, "a", 0, 0);
 	ops[1] = lease_make(WEIR_OP_CLAIM, self->r, "a", 0, 0);
 	EXPECT_EQ(-EINVAL, claims_run(self->fd, ops, 2));
@@ -106,7 +106,7 @@ TEST_F(claims, refused)
 	EXPECT_EQ(-ECANCELED, ops[3].result);
 	EXPECT_EQ(-ENOENT, lease_find(self->fd, self->r, "d"));
 	EXPECT_EQ(1, roster_stats(self->fd, self->r).members);
-	/* and in the other order: the places taken first come back */
+	/* in the other order, the slots that were reserved first are released */
 	EXPECT_EQ(-ENOSPC, claims_run(self->fd, (struct weir_op[]){ ops[3], ops[2] }, 2));
 	EXPECT_EQ(1, roster_stats(self->fd, self->r).members);
 	for (int i = 0; i < 3; i++)

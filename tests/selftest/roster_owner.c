@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * roster_owner - the owner of a lease, which ends with it: once, and in time
+ * roster_owner - the owner of a lease: the lease ends with it, once, and in time
  *
- * Leases of a dead process are gone when waitpid() returns. That is tested right after
- * waitpid(), without any sleep, and the next claim succeeds.
+ * The leases of a dead process have ended when waitpid() returns. The tests check this right after
+ * waitpid(), without a sleep, and the next claim succeeds.
  */
 #include "harness.h"
 
@@ -27,7 +27,7 @@ FIXTURE(owner) {
 	int fd, events;
 	__u32 r;
 	struct child *child;
-	int pair[2];		/* what is sent here stays under way */
+	int pair[2];		/* files sent here stay in flight */
 };
 
 FIXTURE_SETUP(owner)
@@ -50,7 +50,7 @@ FIXTURE_TEARDOWN(owner)
 	objects_wipe();
 }
 
-/* ------------------------------------------------------------ death */
+/* ------------------------------------------------------------ processes that die */
 
 static void hold_until_killed(FIXTURE_DATA(owner) *self)
 {
@@ -106,14 +106,14 @@ TEST_F(owner, killed)
 	EXPECT_EQ(0, roster_stats(self->fd, self->r).expired);
 }
 
-/* After any kind of end, a new lease of the key belongs to its new holder. */
+/* However a lease ended, a new lease of the key belongs to its new holder. */
 TEST_F(owner, successor)
 {
 	struct weir_op op;
 	__u32 r;
 	int fd = roster_enter(OURS "owner", &r);
 
-	/* removed by another client, detached by its owner, given a value by another client */
+	/* removed by another client, detached by its owner, or replaced by another client */
 	ASSERT_EQ(0, lease_run(fd, &op, WEIR_OP_CLAIM, r, "a", 0, 0));
 	ASSERT_EQ(0, lease_run(self->fd, &op, WEIR_OP_REMOVE, self->r, "a", op.version, 0));
 	ASSERT_EQ(0, lease_claim(self->fd, self->r, "a"));
@@ -122,7 +122,7 @@ TEST_F(owner, successor)
 	ASSERT_EQ(0, lease_run(fd, &op, WEIR_OP_CLAIM, r, "c", 0, 0));
 	ASSERT_EQ(0, lease_run_value(self->fd, &op, WEIR_OP_REPLACE, self->r, "c", "v", 1,
 				     op.version, 0));
-	/* its own lease, again and again */
+	/* its own lease, many times */
 	for (int i = 0; i < 100; i++) {
 		ASSERT_EQ(0, lease_claim(fd, r, "d"));
 		ASSERT_EQ(0, lease_remove(fd, r, "d"));
@@ -144,14 +144,14 @@ TEST_F(owner, dup)
 
 	ASSERT_EQ(0, lease_claim(fd, r, "a"));
 	EXPECT_EQ(0, close(fd));
-	/* one holder, whichever descriptor it uses */
+	/* one holder, whichever descriptor is used */
 	EXPECT_EQ(0, lease_run(copy, &op, WEIR_OP_TOUCH, r, "a", 0, HOUR));
 	EXPECT_EQ(WEIR_OUT_MINE, op.out_flags);
 	EXPECT_EQ(0, close(copy));
 	EXPECT_EQ(-ENOENT, lease_find(self->fd, self->r, "a"));
 }
 
-/* A duplicate of the client has nothing of what the original has. */
+/* A duplicate of the client has none of the leases of the original. */
 TEST_F(owner, dup_client)
 {
 	struct weir_op op;
@@ -180,7 +180,7 @@ static int lease_run_as(int fd, __u32 tag, struct weir_op *op, __u16 opcode, __u
 	return lease_op(fd, op);
 }
 
-/* The tag is part of the owner, and is reported. */
+/* The tag is part of the owner and is reported. */
 TEST_F(owner, tags)
 {
 	struct weir_op op;
@@ -203,7 +203,7 @@ TEST_F(owner, tags)
 	EXPECT_EQ(1, leases_lost(self->events, "", WEIR_LOST_HOLDER));
 }
 
-/* Passed on: the receiver has the same file, and so is the same holder. */
+/* A receiver of the file has the same open file, so it is the same holder. */
 TEST_F(owner, passed)
 {
 	__u32 r;
@@ -222,7 +222,7 @@ TEST_F(owner, passed)
 	EXPECT_EQ(1, leases_lost(self->events, "", WEIR_LOST_HOLDER));
 }
 
-/* A program that has a lease as it begins; @keep: the file stays open in it. */
+/* A program that has a lease when it starts; @keep: it inherits the file. */
 static pid_t run_program(FIXTURE_DATA(owner) *self, bool keep)
 {
 	pid_t pid;
@@ -256,7 +256,7 @@ TEST_F(owner, exec)
 	EXPECT_EQ(2, leases_lost(self->events, "", WEIR_LOST_HOLDER));
 }
 
-/* The roster dies first, then the owner; and the other way round, with the handle closed. */
+/* The roster is deleted before the owner ends, or after; the handle is closed in between. */
 TEST_F(owner, deleted)
 {
 	pid_t pid = begin(self);
@@ -267,7 +267,7 @@ TEST_F(owner, deleted)
 	EXPECT_EQ(0, leases_lost(self->events, "", 0));
 }
 
-/* Expired leases leave nothing with a holder that lives on: all of them come and go. */
+/* Expired leases leave nothing with a holder that continues: many are made and expire. */
 TEST_F(owner, holds_end)
 {
 	struct weir_op op;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * roster_race - many processes at one key and one roster at the same time
+ * roster_race - many processes use one key or one roster at the same time
  *
- * One of several concurrent claims succeeds; the maximum is never exceeded; of a submission all
- * leases exist or none; expiry and touch do not meet half-way.
+ * One of several concurrent claims succeeds. The maximum is never exceeded. Of a submission all
+ * leases exist or none. An expiry and a touch happen one before the other.
  */
 #include "harness.h"
 
@@ -46,9 +46,9 @@ FIXTURE_TEARDOWN(race)
 	objects_wipe();
 }
 
-/* ------------------------------------------------------------ one winner */
+/* ------------------------------------------------------------ one claim succeeds */
 
-/* The owner of the lease sets a flag and clears it; no other process may do so meanwhile. */
+/* The owner of the lease sets a flag and clears it. No other process may do so meanwhile. */
 static int claim_and_leave(struct crowd *crowd, unsigned int me, void *arg)
 {
 	FIXTURE_DATA(race) *self = arg;
@@ -81,7 +81,7 @@ static int claim_and_leave(struct crowd *crowd, unsigned int me, void *arg)
 		if (next(&seed) % 4 == 0)
 			sched_yield();
 		s->holder--;
-		/* by a remove, or by the owner's death */
+		/* it ends by a REMOVE, or with its owner */
 		if (i % 2) {
 			if (lease_remove(fd, r, "one"))
 				s->bad++;
@@ -138,7 +138,7 @@ static int count_up(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-/* No success is lost, and the versions count them. */
+/* No success is lost: the number of versions equals that of successes. */
 TEST_F_TIMEOUT(race, replace, 400)
 {
 	struct crowd *crowd = crowd_make(CROWD);
@@ -157,7 +157,7 @@ TEST_F_TIMEOUT(race, replace, 400)
 
 /* ------------------------------------------------------------ max */
 
-/* Has two that last at a time, for a while, and makes some that do not. */
+/* Hold up to two lasting leases at a time, and make some that expire soon. */
 static int come_and_go(struct crowd *crowd, unsigned int me, void *arg)
 {
 	FIXTURE_DATA(race) *self = arg;
@@ -232,8 +232,8 @@ TEST_F_TIMEOUT(race, max, 400)
 #define BRIEF	300000ULL
 
 /*
- * One process extends a lease that is about to expire, again and again, or finds that it has
- * expired and makes another; a lease must not end before the reported time.
+ * One process extends a lease that is about to expire, repeatedly, or finds it expired and makes
+ * another. A lease must not end before the reported time.
  */
 static int keep_alive(struct crowd *crowd, unsigned int me, void *arg)
 {
@@ -260,7 +260,7 @@ static int keep_alive(struct crowd *crowd, unsigned int me, void *arg)
 			continue;
 		}
 		ret = lease_run(self->fd, &seen, WEIR_OP_LEASE_GET, self->r, key, 0, 0);
-		/* it may be gone when its time is up, and not before */
+		/* the lease may be gone after its TTL, and not before */
 		if (ret == -ENOENT && info_get(self->fd).now >= begun + BRIEF)
 			s->expired++;
 		else if (ret || seen.version != op.version || seen.left > BRIEF || !seen.left)
@@ -285,7 +285,7 @@ static int take_over(struct crowd *crowd, unsigned int me, void *arg)
 		__u64 begun = info_get(fd).now;
 
 		snprintf(key, sizeof(key), "k%u", next(&seed) % 4);
-		/* the lease may have been made after the clock reading that this is based on */
+		/* the lease may have been made after the clock was read */
 		if (lease_run(fd, &op, WEIR_OP_LEASE_GET, r, key, 0, 0) == 0 &&
 		    (!op.left || op.left > BRIEF + info_get(fd).now - begun))
 			self->s->bad++;
@@ -309,7 +309,7 @@ TEST_F_TIMEOUT(race, expiry, 400)
 	stats = roster_stats(self->fd, self->r);
 	EXPECT_EQ(0, self->s->bad);
 	EXPECT_LT(0, self->s->gone);
-	/* each that was made was lost once; the last ones may be there still */
+	/* each lease was lost once; the last ones may still exist */
 	EXPECT_EQ(stats.claimed, stats.lost + stats.members);
 	TH_LOG("%ld gone before they were touched, %ld before they were seen",
 	       (long)self->s->gone, (long)self->s->expired);
@@ -318,13 +318,16 @@ TEST_F_TIMEOUT(race, expiry, 400)
 	crowd_free(others);
 }
 
-/* ------------------------------------------------------------ several as one */
+/* ------------------------------------------------------------ several claims at once */
 
 #define KEYS 5
 
 static const char *const names[KEYS] = { "name", "config", "group1", "group2", "group3" };
 
-/* Claim all five in one submission, in random order; on success, check that all are ours. */
+/*
+ * Claim all five keys in one submission, in random order. On success, check that this process has
+ * all of them.
+ */
 static int claim_all(struct crowd *crowd, unsigned int me, void *arg)
 {
 	FIXTURE_DATA(race) *self = arg;
@@ -374,7 +377,7 @@ TEST_F_TIMEOUT(race, claims, 400)
 	crowd_free(crowd);
 }
 
-/* Claim and end two keys together only: a reader that sees the first sees the second. */
+/* Claim and end two keys only together: a reader that sees the first sees the second. */
 static int pair_maker(struct crowd *crowd, unsigned int me, void *arg)
 {
 	FIXTURE_DATA(race) *self = arg;
@@ -397,8 +400,8 @@ static int pair_maker(struct crowd *crowd, unsigned int me, void *arg)
 }
 
 /*
- * Both run out at the same moment: so if the first has time left when the second is looked
- * for, that one is there, of the same submission or a later one.
+ * Both leases expire at the same moment. If the first one still has time left after the second was
+ * looked for, the second must have been found, from the same submission or a later one.
  */
 static int pair_looker(struct crowd *crowd, unsigned int me, void *arg)
 {
@@ -441,7 +444,7 @@ TEST_F_TIMEOUT(race, pairs, 400)
 	crowd_free(lookers);
 }
 
-/* ------------------------------------------------------------ delete against all */
+/* ------------------------------------------------------------ delete during all other calls */
 
 static int anything(struct crowd *crowd, unsigned int me, void *arg)
 {
@@ -476,7 +479,7 @@ static int anything(struct crowd *crowd, unsigned int me, void *arg)
 			ret = claims_run(fd, ops, 2);
 		}
 		if (ret == -ENODEV) {
-			/* closing the handle frees the grants of the dead roster */
+			/* closing the handle frees the grants of the deleted roster */
 			handle_close(fd, r);
 			r = 0;
 			self->s->gone++;

@@ -93,7 +93,7 @@ TEST_F(rules, allow)
 	ASSERT_EQ(0, put(self, "192.0.2.0", 24, WEIR_RULE_ALLOW));
 	for (int i = 0; i < 100; i++)
 		EXPECT_EQ(WEIR_ALLOWED, verdict(self, "192.0.2.255"));
-	/* were it more than the limit */
+	/* even if the cost is above the limit */
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_CHECK, 1000, "192.0.2.1"));
 	EXPECT_TRUE(answers(&op, WEIR_ALLOWED, WEIR_OUT_RULE, 10, 10, 0, 0));
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_STRIKE, 5, "192.0.2.1"));
@@ -104,7 +104,7 @@ TEST_F(rules, allow)
 	EXPECT_EQ(0, totals(self).keys);
 	EXPECT_EQ(0, totals(self).strikes);
 	EXPECT_EQ(101, totals(self).allowed);
-	/* its neighbours are limited as ever */
+	/* neighbouring addresses are limited as before */
 	for (int i = 0; i < 10; i++)
 		EXPECT_EQ(WEIR_ALLOWED, verdict(self, "192.0.3.0"));
 	EXPECT_EQ(WEIR_LIMITED, verdict(self, "192.0.3.0"));
@@ -124,7 +124,7 @@ TEST_F(rules, deny)
 	EXPECT_EQ(1, totals(self).banned);
 	EXPECT_EQ(1, totals(self).keys);
 	EXPECT_EQ(0, totals(self).strikes);
-	/* nothing is worth waiting for */
+	/* a denied address does not wait */
 	op = op_make(WEIR_OP_RESERVE, self->l, 1);
 	op_key(&op, rule("2001:db8::1", 0, 0).addr, 16);
 	op.arg = ~0ULL;
@@ -159,13 +159,13 @@ TEST_F(rules, longest_prefix)
 	EXPECT_EQ(0, totals(self).keys);
 	EXPECT_EQ(WEIR_ALLOWED, verdict(self, "::1"));
 	EXPECT_EQ(1, totals(self).keys);
-	/* a rule longer than the limiter's prefix decides for its address alone */
+	/* a rule with a longer prefix than the limiter's decides for its address only */
 	ASSERT_EQ(0, put(self, "2001:db8::7", 128, WEIR_RULE_DENY));
 	EXPECT_EQ(WEIR_BANNED, verdict(self, "2001:db8::7"));
 	EXPECT_EQ(WEIR_ALLOWED, verdict(self, "2001:db8::8"));
 }
 
-/* A present ban is lifted when all addresses of the key are allowed. */
+/* A ban is lifted if all addresses of the key are allowed. */
 TEST_F(rules, lifts)
 {
 	static const char *const banned[] = { "192.0.2.1", "192.0.3.1",
@@ -178,7 +178,7 @@ TEST_F(rules, lifts)
 	}
 	ASSERT_EQ(0, put(self, "192.0.2.0", 24, WEIR_RULE_ALLOW));
 	ASSERT_EQ(0, put(self, "2001:db8::", 32, WEIR_RULE_ALLOW));
-	/* one address of a /64 */
+	/* only one address of a /64 is allowed */
 	ASSERT_EQ(0, put(self, "2001:db9::1", 128, WEIR_RULE_ALLOW));
 	EXPECT_EQ(WEIR_ALLOWED, verdict(self, banned[0]));
 	EXPECT_EQ(-ENOENT, run(self, &op, WEIR_OP_LIFT, 0, banned[0]));
@@ -215,13 +215,13 @@ TEST_F(rules, all_or_nothing)
 
 	ASSERT_EQ(0, change(self, two, 2, 0));
 	EXPECT_TRUE(shows(self, two, 2));
-	/* the last of them is wrong, one way or the other */
+	/* the last rule is invalid, in one of several ways */
 	many[0] = rule("11.0.0.0", 8, WEIR_RULE_DENY);
 	many[1] = rule("10.0.0.0", 8, WEIR_RULE_NONE);
 	many[2] = rule("10.0.0.0", 9, WEIR_RULE_NONE);
 	EXPECT_EQ(-ENOENT, change(self, many, 3, 0));
 	EXPECT_EQ(-ENOENT, change(self, two + 1, 0, 0) ?: change(self, many + 2, 1, 0));
-	many[2] = rule("10.0.0.1", 31, WEIR_RULE_DENY);		/* host bits */
+	many[2] = rule("10.0.0.1", 31, WEIR_RULE_DENY);		/* has host bits */
 	EXPECT_EQ(-EINVAL, change(self, many, 3, 0));
 	many[2] = rule("10.0.0.0", 33, WEIR_RULE_DENY);
 	EXPECT_EQ(-EINVAL, change(self, many, 3, 0));
@@ -242,7 +242,7 @@ TEST_F(rules, all_or_nothing)
 	EXPECT_EQ(-EINVAL, change(self, many, 1, WEIR_RULES_GET | WEIR_RULES_CLEAR));
 	EXPECT_EQ(-EFAULT, call(self->fd, WEIR_IOC_RULES, &args));
 	EXPECT_TRUE(shows(self, two, 2));
-	/* the last word on a block counts */
+	/* the last rule for a block counts */
 	many[0] = rule("10.0.0.0", 8, WEIR_RULE_NONE);
 	many[1] = rule("10.0.0.0", 8, WEIR_RULE_DENY);
 	many[2] = rule("10.0.0.0", 8, WEIR_RULE_ALLOW);
@@ -273,7 +273,7 @@ TEST_F(rules, refused)
 	EXPECT_EQ(-ENODEV, change(self, &one, 1, 0));
 }
 
-/* As many as there can be, looked up one by one. */
+/* The maximum number of rules, looked up one by one. */
 TEST_F(rules, most)
 {
 	struct weir_rule *many = calloc(WEIR_RULES_MAX + 1, sizeof(*many));
@@ -296,7 +296,7 @@ TEST_F(rules, most)
 	free(many);
 }
 
-/* In a transaction an allow rule lets the others decide; a deny rule refuses all. */
+/* In a transaction, an allow rule leaves the decision to others; a deny rule refuses all. */
 TEST_F(rules, transaction)
 {
 	struct weir_op ops[2];
@@ -322,7 +322,7 @@ TEST_F(rules, transaction)
 	EXPECT_EQ(WEIR_OUT_RULE, ops[1].out_flags);
 }
 
-/* Rules come and go while everybody checks: an answer is by one set of them. */
+/* Rules are added and removed while other processes check: each answer is by one set of rules. */
 static int flip(struct crowd *crowd, unsigned int me, void *arg)
 {
 	FIXTURE_DATA(rules) *self = arg;
@@ -404,7 +404,7 @@ static int do_key(FIXTURE_DATA(shadow) *self, struct weir_op *op, __u16 opcode,
 	return key_run(self->fd, op, opcode, self->l, n, &key, sizeof(key));
 }
 
-/* Everything is allowed, and counted as what it would have been. */
+/* Everything is allowed, and counted as it would have been decided. */
 TEST_F(shadow, counts)
 {
 	struct weir_limiter_stats stats;
@@ -424,7 +424,7 @@ TEST_F(shadow, counts)
 	ASSERT_EQ(0, do_key(self, &op, WEIR_OP_PEEK, 1, 1));
 	EXPECT_EQ(WEIR_OUT_SHADOW, op.out_flags);
 	ASSERT_EQ(0, do_key(self, &op, WEIR_OP_CHECK, 1, 2));
-	ASSERT_EQ(0, do_key(self, &op, WEIR_OP_CHECK, 1, 3));	/* full */
+	ASSERT_EQ(0, do_key(self, &op, WEIR_OP_CHECK, 1, 3));	/* the table is full */
 	EXPECT_EQ(WEIR_ALLOWED, op.verdict);
 	EXPECT_EQ(WEIR_OUT_SHADOW, op.out_flags);
 	/* RESERVE does not wait in shadow mode */
@@ -440,7 +440,7 @@ TEST_F(shadow, counts)
 	EXPECT_EQ(1, stats.bans);
 }
 
-/* Switched on and off while in use; what keys have spent stays. */
+/* Shadow mode is switched on and off while in use; the tokens spent stay. */
 TEST_F(shadow, set)
 {
 	struct weir_limiter_config config = self->config;
@@ -459,7 +459,7 @@ TEST_F(shadow, set)
 	EXPECT_EQ(WEIR_ALLOWED, op.verdict);
 }
 
-/* In a transaction a shadow limiter refuses nothing, and is charged with the others. */
+/* In a transaction, a limiter in shadow mode refuses nothing and is charged with the others. */
 TEST_F(shadow, transaction)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* sample - tests/kmod/sample.c, a module that calls weir's API: load it, have it call */
+/* sample - load tests/kmod/sample.c, a module that calls Weir's API, and make it call */
 #ifndef _WEIR_SELFTEST_SAMPLE_H
 #define _WEIR_SELFTEST_SAMPLE_H
 
@@ -54,7 +54,7 @@ static inline int module_unload(const char *name)
 	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
 }
 
-/* @what: limiter, gate or counter; "": none from now on */
+/* @what: limiter, gate or counter; "": drop the references */
 static inline int sample_get(const char *what, const char *name)
 {
 	char path[64];
@@ -63,7 +63,7 @@ static inline int sample_get(const char *what, const char *name)
 	return text_write(path, *name ? name : "\n");
 }
 
-/* Drop the sample's references, as a test may have left some. */
+/* Drop references of the sample module that an earlier test may have left. */
 static inline int sample_reset(void)
 {
 	return sample_get("limiter", "") ?: sample_get("gate", "") ?:
@@ -72,7 +72,7 @@ static inline int sample_reset(void)
 
 static pid_t sample_owner;
 
-/* For atexit(): the process that loaded the sample unloads it. Forked tests do not. */
+/* For atexit(): the process that loaded the module unloads it. Forked tests do not. */
 static inline void sample_unload(void)
 {
 	if (getpid() != sample_owner || !module_unload(MODULE))
@@ -83,8 +83,8 @@ static inline void sample_unload(void)
 }
 
 /*
- * main() of the tests: loads the sample, runs the tests, unloads the sample. It is loaded once,
- * because loading and unloading take seconds on kernels with detectors. test_harness_run() ends
+ * main() of the tests: load the sample module, run the tests, unload the module. It is loaded once,
+ * because loading and unloading take seconds on kernels with debug checks. test_harness_run() ends
  * the process.
  */
 #define SAMPLE_HARNESS_MAIN						\

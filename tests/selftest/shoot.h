@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* shoot - processes that are killed wherever they are, while others work on */
+/* shoot - kill processes at arbitrary points, while other processes work */
 #ifndef _WEIR_SELFTEST_SHOOT_H
 #define _WEIR_SELFTEST_SHOOT_H
 
@@ -13,15 +13,15 @@
 #define SHORT	8	/* number of short-lived processes at a time */
 
 /**
- * shoot_until - kill processes until a crowd has begun this many calls
- * @crowd: the members work on
+ * shoot_until - kill processes until a crowd has begun @turns calls
+ * @crowd: the members that work
  * @turns: calls of all members together
- * @life: the work of process @me of SHORT until it is killed; never returns; an exit
- *	indicates an error
- * @arg: for @life
+ * @life: what process @me of SHORT does until it is killed; must not return; an exit indicates an
+ *	error
+ * @arg: argument of @life
  * @bad: counts processes that exited
  *
- * Return: number of killed processes. All are reaped.
+ * Return: number of processes killed. All are reaped.
  */
 static inline unsigned long shoot_until(struct crowd *crowd, uint64_t turns,
 					void (*life)(void *arg, unsigned int me,

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * starved - answers of tasks that are preempted in the middle of an operation
+ * starved - answers to tasks that are preempted in the middle of an operation
  *
- * Several threads of the least priority share one CPU with a thread of real-time
- * priority, which wakes at arbitrary moments. With preempt=full it interrupts them
- * anywhere, also between two reads of one operation. Whatever they are told must be
- * true of one moment.
+ * Several threads of the lowest priority share one CPU with a thread of real-time priority that
+ * wakes at arbitrary moments. With preempt=full it interrupts them anywhere, also between two reads
+ * in one operation. All parts of an answer must be true at the same moment.
  */
 #include "harness.h"
 
@@ -21,13 +20,13 @@
 #define MS		1000000ULL
 #define THREADS		4
 #define ROUNDS		800
-#define INTERVAL	(4 * MS)	/* of one token */
+#define INTERVAL	(4 * MS)	/* time of one token */
 
-/* Shared with the threads of the lowest priority: their task and their results. */
+/* Shared with the threads of the lowest priority. */
 struct starved {
 	__u16 opcode;
 	__u32 handle;
-	_Atomic __u64 key;		/* 0: none yet */
+	_Atomic __u64 key;		/* 0: there is none yet */
 	_Atomic bool over;
 	_Atomic __u32 wrong[ROUNDS + 1];	/* by key */
 	_Atomic __u64 calls;
@@ -142,8 +141,8 @@ static void end(struct starved *s, pthread_t *thread)
 }
 
 /*
- * One key: its only token is taken, then it is banned before the next token comes. False:
- * the machine stood still for longer than that, so that nothing follows.
+ * Spend the only token of a key, and ban the key before the next token comes. Return: false if the
+ * machine stalled for longer than that, so that the key proves nothing.
  */
 static bool key_use_up(struct starved *s, __u64 key)
 {
@@ -188,7 +187,7 @@ TEST_F(starved, nothing_for_a_banned_key)
 	printf("# %u of %u keys\n", wrong, counted);
 	EXPECT_EQ(0, s->failed);
 	EXPECT_EQ(0, wrong);
-	/* else the machine is too slow for this test to say anything */
+	/* if fewer keys count, the machine is too slow for this test to prove anything */
 	EXPECT_LT(rounds / 4, counted);
 	free(in_time);
 }
@@ -215,7 +214,7 @@ FIXTURE_TEARDOWN(starved_lease)
 	free(self->s);
 }
 
-/* A lease that is made to last an hour from now again and again never lasts longer. */
+/* A lease whose TTL of one hour is restarted repeatedly never has more than an hour left. */
 TEST_F(starved_lease, no_longer_than_it_lasts)
 {
 	struct weir_roster_config config = roster_config(WEIR_KEY_U64, 10);

@@ -2,9 +2,9 @@
 /*
  * stuck - a call that waits for a page of its caller keeps no object's memory
  *
- * The owner of a userfaultfd decides when a page is filled, which may be never. A
- * call that needs the page waits. Meanwhile the object is deleted: its memory must
- * be freed, and its name and its owner's account must be free at once.
+ * The owner of a userfaultfd decides when a page is filled, which may be never. A call that needs
+ * the page waits. Meanwhile the object is deleted. Its memory must be freed, and its name and its
+ * part of the owner's cap must be free at once.
  */
 #include "harness.h"
 
@@ -19,7 +19,7 @@
 #include "slab.h"
 
 #define KEYS	10000
-#define BEFORE	2	/* ordinary pages before the one that is not there */
+#define BEFORE	2	/* ordinary pages before the one that is missing */
 
 FIXTURE(stuck) {
 	int fd, uffd, ret;
@@ -31,7 +31,7 @@ FIXTURE(stuck) {
 	__u64 objects;
 };
 
-/* Leaves @uffd negative where the kernel has no userfaultfd. */
+/* @uffd stays negative if the kernel has no userfaultfd. */
 static int page_make(FIXTURE_DATA(stuck) *self)
 {
 	struct uffdio_api api = { .api = UFFD_API };
@@ -51,7 +51,7 @@ static int page_make(FIXTURE_DATA(stuck) *self)
 	return ioctl(self->uffd, UFFDIO_REGISTER, &area) ? -errno : 0;
 }
 
-/* Fill the page with zeros: the call that waits for it goes on. */
+/* Fill the page with zeros, so that the waiting call continues. */
 static int page_give(FIXTURE_DATA(stuck) *self)
 {
 	struct uffdio_zeropage zero = {
@@ -61,7 +61,7 @@ static int page_give(FIXTURE_DATA(stuck) *self)
 	return ioctl(self->uffd, UFFDIO_ZEROPAGE, &zero);
 }
 
-/* Wait until a call needs the page; false: none did for ten seconds. */
+/* Wait until a call needs the page. Return: false if none did in ten seconds. */
 static bool page_wanted(FIXTURE_DATA(stuck) *self)
 {
 	struct pollfd fd = { .fd = self->uffd, .events = POLLIN };
@@ -72,7 +72,7 @@ static bool page_wanted(FIXTURE_DATA(stuck) *self)
 	       msg.event == UFFD_EVENT_PAGEFAULT;
 }
 
-/* Wait until no entry is in memory; false: some are after ten seconds. */
+/* Wait until no entry is in memory. Return: false if there still are some after ten seconds. */
 static bool entries_gone(struct __test_metadata *_metadata)
 {
 	if (!slab_is_told()) {
@@ -97,7 +97,7 @@ FIXTURE_SETUP(stuck)
 	objects_wipe();
 	self->fd = client_open(O_RDWR);
 	ASSERT_LE(0, self->fd);
-	/* those of the test before are freed after a grace period */
+	/* entries of the previous test are freed after a grace period */
 	ASSERT_TRUE(entries_gone(_metadata));
 	info = info_get(self->fd);
 	self->objects = info.objects;
@@ -127,8 +127,8 @@ static void *thread_run(void *arg)
 }
 
 /*
- * Let @call wait for the page, delete the object it works on, check that nothing is left of
- * that, and let it go on: it must return @want.
+ * Let @call wait for the page, delete the object that it uses, check that nothing of the object is
+ * left, and let the call continue: it must return @want.
  */
 static void stuck_run(struct __test_metadata *_metadata,
 		      FIXTURE_DATA(stuck) *self,
@@ -161,7 +161,7 @@ static int dump(FIXTURE_DATA(stuck) *self)
 
 TEST_F(stuck, dump)
 {
-	/* what there was is copied: a page of records, then the end is learnt */
+	/* a page of records is copied, then the deletion is noticed as the end */
 	stuck_run(_metadata, self, dump, 0);
 }
 
@@ -175,11 +175,11 @@ static int get_config(FIXTURE_DATA(stuck) *self)
 
 TEST_F(stuck, get_config)
 {
-	/* a size of 0 */
+	/* the size is read as 0 */
 	stuck_run(_metadata, self, get_config, -EINVAL);
 }
 
-/* The size is there, its neighbours are in the page that is not. */
+/* The size is in the ordinary page, the rest of the struct in the missing one. */
 static int get_stats_across(FIXTURE_DATA(stuck) *self)
 {
 	struct weir_get get = { .size = sizeof(get), .handle = self->limiter };
@@ -216,7 +216,7 @@ static int load_histogram(FIXTURE_DATA(stuck) *self)
 				  .buffer = address(self->page),
 				  .length = sizeof(struct weir_histogram) };
 
-	/* it is longer than a page: begin before this one */
+	/* the records are longer than a page, so they begin before the missing page */
 	load.buffer -= (load.length / 2) & ~7UL;
 	return call(self->fd, WEIR_IOC_LOAD, &load);
 }
@@ -235,7 +235,7 @@ TEST_F(stuck, load_histogram)
 	stuck_run(_metadata, self, load_histogram, -ENODEV);
 }
 
-/* A limiter of addresses with one rule, and as many entries, instead of the other one. */
+/* Replace the limiter by one of addresses, with one rule and as many entries. */
 static void ip_limiter(struct __test_metadata *_metadata, FIXTURE_DATA(stuck) *self)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_IP);
@@ -283,7 +283,7 @@ static int rules_get(FIXTURE_DATA(stuck) *self)
 TEST_F(stuck, rules_get)
 {
 	ip_limiter(_metadata, self);
-	/* what there was is copied */
+	/* the rules from before the deletion are copied */
 	stuck_run(_metadata, self, rules_get, 0);
 }
 
@@ -316,7 +316,7 @@ TEST_F(stuck, take)
 	stuck_run(_metadata, self, take_all, -ENODEV);
 }
 
-/* The first key is known when the page of the second one is accessed. */
+/* The first key has been read when the page of the second one is accessed. */
 static int claim_two(FIXTURE_DATA(stuck) *self)
 {
 	struct weir_op ops[2];
@@ -336,7 +336,7 @@ TEST_F(stuck, claims)
 	struct weir_roster_config config = roster_config(WEIR_KEY_U64, KEYS + 2);
 	struct weir_op op;
 
-	/* a roster instead of the limiter */
+	/* use a roster instead of the limiter */
 	ASSERT_EQ(0, object_delete(self->fd, self->limiter));
 	ASSERT_EQ(0, roster_create(self->fd, OURS "stuck", &config, &self->limiter));
 	for (__u64 key = 0; key < KEYS; key++)
@@ -360,7 +360,7 @@ TEST_F(stuck, create_keeps_no_name)
 	self->call = create;
 	ASSERT_EQ(0, pthread_create(&self->thread, NULL, thread_run, self));
 	ASSERT_TRUE(page_wanted(self));
-	/* a caller that is not stuck gets it */
+	/* another caller can create an object with that name */
 	EXPECT_EQ(0, sum_create(self->fd, OURS "stuck", 1, &self->counter));
 	EXPECT_EQ(0, page_give(self));
 	ASSERT_EQ(0, pthread_join(self->thread, NULL));

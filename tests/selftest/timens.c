@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* timens - times are of the caller's time namespace, and deadlines can be relative */
+/* timens - times are those of the caller's time namespace, and deadlines can be relative */
 #include "harness.h"
 
 #include <fcntl.h>
@@ -13,9 +13,9 @@
 #define CLONE_NEWTIME	0x00000080
 #endif
 
-#define WAIT	(200 * MS)	/* of a deadline that is waited for */
+#define WAIT	(200 * MS)	/* deadline of a wait, from now */
 #define LATEST	10000		/* ms after which a call that should end by itself is interrupted */
-#define SOON	300		/* the same of one that should not */
+#define SOON	300		/* ms after which a call that should not end is interrupted */
 
 FIXTURE(timens) {
 	int fd;
@@ -30,7 +30,7 @@ FIXTURE_VARIANT_ADD(timens, host) { .offset = NULL, };
 FIXTURE_VARIANT_ADD(timens, ahead) { .offset = "boottime 864000 5", };
 FIXTURE_VARIANT_ADD(timens, behind) { .offset = "boottime -1 0", };
 
-/* Put this process into a time namespace with that offset: 0 or an error. */
+/* Enter a new time namespace with that offset. Return: 0 or an error. */
 static int namespace_enter(const char *offset)
 {
 	int fd, err = 0;
@@ -67,7 +67,7 @@ FIXTURE_SETUP(timens)
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, gate_create(self->fd, OURS "timens", &gate, &self->gate));
 	ASSERT_EQ(WEIR_ALLOWED, gate_get_as(self->fd, 0, self->gate, NULL, 1, 0));
-	/* one token a day, and none is there */
+	/* one token a day, and it is spent */
 	limiter.burst = limiter.tokens = 1;
 	ASSERT_EQ(0, limiter_create(self->fd, OURS "timens", &limiter, &self->limiter));
 	ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_CHECK, self->limiter, 1, NULL, 0));
@@ -81,7 +81,7 @@ FIXTURE_TEARDOWN(timens)
 	objects_wipe();
 }
 
-/* Interrupt this process after so many ms, and again until it is told not to (0). */
+/* Interrupt this process after @ms, repeatedly; 0: stop. */
 static void interrupt_after(unsigned int ms)
 {
 	struct timeval t = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
@@ -91,7 +91,7 @@ static void interrupt_after(unsigned int ms)
 		abort();
 }
 
-/* A wait with this deadline: the verdict, -EINTR after @ms, or another error. */
+/* Wait with this deadline. Return: the verdict, -EINTR after @ms, or another error. */
 static int wait_for(FIXTURE_DATA(timens) *self, __u16 opcode, __u16 flags, __u64 until,
 		    unsigned int ms)
 {
@@ -113,7 +113,7 @@ static int acquire(FIXTURE_DATA(timens) *self, __u16 flags, __u64 until)
 	return wait_for(self, WEIR_OP_ACQUIRE, flags, until, LATEST);
 }
 
-/* Sleep until a signal arrives. */
+/* Sleep in an acquisition until a signal arrives. */
 static bool acquire_waits(FIXTURE_DATA(timens) *self, __u16 flags, __u64 until)
 {
 	return wait_for(self, WEIR_OP_ACQUIRE, flags, until, SOON) == -EINTR;
@@ -146,7 +146,7 @@ TEST_F(timens, acquire)
 	EXPECT_EQ(WEIR_LIMITED, acquire(self, 0, since + WAIT));
 	EXPECT_LE(since + WAIT, now_ns());
 	EXPECT_EQ(1, gate_stats(self->fd, self->gate).timeouts);
-	/* past and never are that everywhere */
+	/* a past deadline and "never" mean the same in every namespace */
 	EXPECT_EQ(WEIR_LIMITED, acquire(self, 0, now_ns()));
 	EXPECT_EQ(WEIR_LIMITED, acquire(self, 0, 1));
 	EXPECT_EQ(WEIR_LIMITED, acquire(self, 0, 0));
@@ -172,10 +172,10 @@ TEST_F(timens, reserve)
 {
 	__u64 since = now_ns();
 
-	/* due in a day: not by then, or just so */
+	/* the token is due in a day: after the first deadline, and before the second */
 	EXPECT_EQ(WEIR_LIMITED, reserve(self, 0, since + DAY / 2));
 	EXPECT_TRUE(reserve_waits(self, 0, since + 2 * DAY));
-	/* a ban may be lifted, so that is waited for */
+	/* a ban may be lifted, so the call waits for it */
 	ASSERT_EQ(0, ban(self));
 	since = now_ns();
 	EXPECT_EQ(WEIR_BANNED, reserve(self, 0, since + WAIT));
@@ -184,7 +184,7 @@ TEST_F(timens, reserve)
 	EXPECT_TRUE(reserve_waits(self, 0, WEIR_NEVER));
 }
 
-/* ------------------------------------------------------------ from now */
+/* ------------------------------------------------------------ relative deadlines */
 
 TEST_F(timens, acquire_relative)
 {

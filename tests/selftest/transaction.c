@@ -6,7 +6,7 @@
 #include "transaction.h"
 #include "verdict.h"
 
-/* Nothing of @self was touched: no token, no count, no entry. */
+/* Nothing of @self has changed: no token, no count, no entry. */
 static bool untouched(FIXTURE_DATA(transaction) *self)
 {
 	return left(self, self->address, ALICE) == 10 &&
@@ -16,7 +16,7 @@ static bool untouched(FIXTURE_DATA(transaction) *self)
 	       !totals(self, self->user).keys && !totals(self, self->all).keys;
 }
 
-/* The checks of a login, in the order that the tests rely on. */
+/* The checks of a login, in the order on which the tests rely. */
 enum { ADDRESS, USER, ALL, COUNT, OPS };
 
 static void login(FIXTURE_DATA(transaction) *self, struct weir_op *ops, __s64 n)
@@ -74,7 +74,7 @@ TEST_F(transaction, none)
 	EXPECT_EQ(2, left(self, self->user, ALICE));
 	EXPECT_EQ(10, left(self, self->all, 0));
 	EXPECT_EQ(0, counted(self));
-	/* a key that did not decide counts nothing, and has no entry because of it */
+	/* a check that did not decide is not counted, and leaves no entry */
 	EXPECT_EQ(0, totals(self, self->address).allowed);
 	EXPECT_EQ(0, totals(self, self->address).limited);
 	EXPECT_EQ(0, totals(self, self->address).keys);
@@ -83,7 +83,7 @@ TEST_F(transaction, none)
 	EXPECT_EQ(0, totals(self, self->all).keys);
 }
 
-/* The second refusal strikes for the second time, and bans in the same call. */
+/* The second refusal is the second strike, and bans in the same call. */
 TEST_F(transaction, ban)
 {
 	struct weir_op ops[OPS];
@@ -113,7 +113,7 @@ TEST_F(transaction, ban)
 	EXPECT_EQ(0, counted(self));
 }
 
-/* Of several that refuse, the first one decides, and the others count nothing. */
+/* If several checks refuse, the first one decides, and the others are not counted. */
 TEST_F(transaction, first_decides)
 {
 	struct weir_op ops[OPS];
@@ -139,7 +139,7 @@ TEST_F(transaction, one_key_twice)
 	EXPECT_EQ(WEIR_LIMITED, ops[0].verdict);
 	EXPECT_EQ(2, ops[0].decided);
 	EXPECT_EQ(10, ops[2].remaining);
-	/* 11 of 10 never fit */
+	/* a cost of 11 never fits into a limit of 10 */
 	EXPECT_EQ(WEIR_NEVER, ops[2].retry_after);
 	EXPECT_EQ(1, ops[2].strikes);
 	EXPECT_EQ(10, left(self, self->user, ALICE));
@@ -151,7 +151,7 @@ TEST_F(transaction, one_key_twice)
 	EXPECT_EQ(0, ops[2].remaining);
 	EXPECT_EQ(0, left(self, self->user, ALICE));
 	EXPECT_EQ(5, left(self, self->user, BOB));
-	/* 3 + 2 of the 5 that are left fit, 3 + 4 do when 2 have come back */
+	/* 3 + 2 of the 5 tokens left fit; 3 + 4 fit when 2 have come back */
 	ops[0] = check_of(self->user, 3, BOB);
 	ops[1] = check_of(self->user, 4, BOB);
 	ASSERT_EQ(0, run(self, ops, 2));
@@ -159,7 +159,7 @@ TEST_F(transaction, one_key_twice)
 	EXPECT_TRUE(lasts("retry", ops[1].retry_after, 2 * (DAY / 10), since));
 }
 
-/* Two new keys and one place: there is no room for them, now or ever. */
+/* Two new keys and one free entry: there is not enough room, now or later. */
 TEST_F(transaction, one_place)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
@@ -175,10 +175,10 @@ TEST_F(transaction, one_place)
 		ops[1] = check_of(small, 1, 2);
 		ASSERT_EQ(0, run(self, ops, 2));
 		EXPECT_EQ(WEIR_FULL, ops[0].verdict);
-		/* what is refused leaves no entry behind */
+		/* refused checks leave no entry behind */
 		EXPECT_EQ(1, totals(self, small).keys);
 	}
-	/* one of them alone fits */
+	/* each of them fits alone */
 	ASSERT_EQ(0, run(self, ops, 1));
 	EXPECT_EQ(WEIR_ALLOWED, ops[0].verdict);
 	ASSERT_EQ(0, run(self, ops, 2));
@@ -187,7 +187,7 @@ TEST_F(transaction, one_place)
 	EXPECT_EQ(9, ops[0].remaining);
 }
 
-/* Room for many new keys is made of idle entries, and not of each other's. */
+/* Room for many new keys is made of idle entries, not of each other's entries. */
 TEST_F(transaction, room_for_many)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
@@ -195,7 +195,7 @@ TEST_F(transaction, room_for_many)
 	__u64 key = 0;
 	__u32 small;
 
-	config.period = 10000000;	/* all is idle 10 ms later */
+	config.period = 10000000;	/* all entries are idle 10 ms later */
 	config.max_keys = WEIR_TRANSACTION_CHECKS;
 	ASSERT_EQ(0, limiter_create(self->fd, OURS "small", &config, &small));
 	for (; key < WEIR_TRANSACTION_CHECKS; key++)
@@ -210,7 +210,7 @@ TEST_F(transaction, room_for_many)
 	}
 }
 
-/* A flood of new keys that is refused by another one's limit makes no entry. */
+/* If another limit refuses, new keys get no entry. */
 TEST_F(transaction, refused_makes_no_entry)
 {
 	struct weir_op ops[2], op;
@@ -250,7 +250,7 @@ TEST_F(transaction, largest)
 	EXPECT_EQ(8, totals(self, self->user).allowed);
 }
 
-/* Only adds: nothing can refuse them. */
+/* A transaction of adds cannot be refused. */
 TEST_F(transaction, adds)
 {
 	struct weir_op ops[2] = {
@@ -268,7 +268,7 @@ TEST_F(transaction, adds)
 	EXPECT_EQ(-20, value);
 }
 
-/* Keys and values that are at the pointer of the op. */
+/* Keys and values behind the pointer of the op. */
 TEST_F(transaction, pointers)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_TEXT);
@@ -298,7 +298,7 @@ TEST_F(transaction, pointers)
 	EXPECT_EQ(7, counted(self));
 }
 
-/* One bad op, first or last: it says why, the others are cancelled. */
+/* One bad op, first or last, has its error; the others are cancelled. */
 static bool fails(FIXTURE_DATA(transaction) *self, struct weir_op bad, int err)
 {
 	static const struct weir_op zero;
@@ -356,7 +356,7 @@ TEST_F(transaction, failures)
 	EXPECT_TRUE(fails(self, check_of(handle, 1, 1), -ENODEV));
 }
 
-/* Only checks and adds can be undone. */
+/* A transaction may have only checks and adds, because only these can be undone. */
 TEST_F(transaction, opcodes)
 {
 	struct weir_op bad;
@@ -379,7 +379,7 @@ TEST_F(transaction, bad_memory)
 	struct weir_op copy[OPS];
 
 	login(self, copy, 1);
-	/* first the input, then the output of the last op lies beyond the edge */
+	/* memory ends in the input of the last op first, then in its output */
 	for (size_t gone = 8; gone <= sizeof(*ops); gone += 8) {
 		ops = (void *)((char *)pane_before(&pane, sizeof(copy)) + gone);
 		pane_protect(&pane, PROT_READ | PROT_WRITE);
@@ -415,7 +415,7 @@ TEST_F(transaction, full)
 	EXPECT_EQ(0, counted(self));
 	EXPECT_EQ(1, totals(self, small).full);
 	EXPECT_EQ(1, totals(self, small).keys);
-	/* the key that is there is charged all the same */
+	/* a key that has an entry is charged nevertheless */
 	ops[1] = check_of(small, 1, 1);
 	ASSERT_EQ(0, run(self, ops, 3));
 	EXPECT_EQ(WEIR_ALLOWED, ops[0].verdict);
@@ -429,7 +429,7 @@ TEST_F(transaction, full)
 	EXPECT_EQ(WEIR_OUT_UNTRACKED, ops[1].out_flags);
 	EXPECT_EQ(2, counted(self));
 	EXPECT_EQ(8, left(self, self->user, ALICE));
-	/* an untracked check is not counted if another one refuses */
+	/* an untracked check is not counted if another check refuses */
 	key = totals(self, small).allowed;
 	ops[0] = check_of(small, 1, 2);
 	ops[1] = check_of(self->user, 11, ALICE);

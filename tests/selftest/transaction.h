@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* transaction - limiters and a counter that transactions charge */
+/* transaction - limiters and a counter for tests of transactions */
 #ifndef _WEIR_SELFTEST_TRANSACTION_H
 #define _WEIR_SELFTEST_TRANSACTION_H
 

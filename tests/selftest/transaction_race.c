@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* transaction_race - transactions beside each other, and beside changes of what they charge */
+/* transaction_race - concurrent transactions, and changes of the objects that they charge */
 #include "harness.h"
 
 #include "crowd.h"
 #include "transaction.h"
 #include "verdict.h"
 
-/* A limiter's whole life is in the way of the others' transactions. */
+/* Change, fill, delete and create a limiter that the transactions of others use. */
 static int nuisance(struct crowd *crowd, unsigned int me, void *arg)
 {
 	FIXTURE_DATA(transaction) *self = arg;
@@ -30,7 +30,7 @@ static int nuisance(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-/* Locks taken in each possible order, of entries that come and go. */
+/* Locks of entries are taken in each possible order, while entries are created and dropped. */
 static int orders(struct crowd *crowd, unsigned int me, void *arg)
 {
 	FIXTURE_DATA(transaction) *self = arg;
@@ -58,7 +58,7 @@ TEST_F(transaction, no_deadlock)
 {
 	struct crowd *crowd = crowd_make(4), *others = crowd_make(2);
 
-	/* forgotten keys are fresh again, so some are allowed all the time */
+	/* forgotten keys are fresh again, so some checks are allowed all the time */
 	crowd_spawn(others, nuisance, self);
 	crowd_start(others);
 	EXPECT_EQ(0, crowd_run(crowd, orders, self));
@@ -71,8 +71,8 @@ TEST_F(transaction, no_deadlock)
 }
 
 /*
- * Two keys with room for one caller at a time; callers refund their charges. The last token is
- * contended all the time. A charge of one key alone would never come back.
+ * Two keys have room for one caller at a time, and callers refund their charges. So there is always
+ * a race for the last token. A charge of only one of the keys would never come back.
  */
 static int last_token(struct crowd *crowd, unsigned int me, void *arg)
 {

@@ -4,7 +4,7 @@
 
 #include <sched.h>
 
-#define SUBIDS	16		/* of MALLORY's, from SUBID on */
+#define SUBIDS	16		/* ids of MALLORY, from SUBID on */
 #define SUBID	464600
 
 static int file_write(const char *path, const char *text)
@@ -18,8 +18,8 @@ static int file_write(const char *path, const char *text)
 }
 
 /*
- * A child of user @owner in a user namespace of its own, in which 0 is @first and 1.. are
- * the ids from SUBID on, as newuidmap sets it up. Runs @work there.
+ * A child of user @owner in its own user namespace, in which 0 is @first and 1, 2... are the ids
+ * from SUBID on, as newuidmap sets them up. Runs @work there.
  */
 static int namespace_run(uid_t owner, unsigned int first, int (*work)(void *arg), void *arg)
 {
@@ -69,7 +69,7 @@ static int namespace_run(uid_t owner, unsigned int first, int (*work)(void *arg)
 	return seen;
 }
 
-/* As each id of the namespace in turn; how many objects could be made. */
+/* Create objects as each id of the namespace in turn. Return: how many could be made. */
 static int create_as_each(void *arg)
 {
 	int made = 0, status;
@@ -123,7 +123,7 @@ static struct listed list_of(int fd, __u32 owner)
 	return listed;
 }
 
-/* However many ids a user has in a user namespace, they have one cap, which is the user's. */
+/* The ids of a user in user namespaces share one cap, which is the user's. */
 TEST_F(owner, subordinate_ids_share_one_cap)
 {
 	struct found plain = { .name = OURS "mallorys", .owner = WEIR_OWNER_DEFAULT };
@@ -135,13 +135,16 @@ TEST_F(owner, subordinate_ids_share_one_cap)
 	listed = list_of(self->fd, MALLORY);
 	EXPECT_EQ(5, listed.count);
 	EXPECT_EQ(MALLORY, listed.owner);
-	/* the makers are shown as they are: MALLORY twice, and the first three ids */
+	/* the creators are listed with their host ids: MALLORY twice, and the first three ids */
 	EXPECT_EQ(2 * MALLORY + 3 * SUBID + 0 + 1 + 2, listed.uids);
 	plain.name = OURS "another";
 	EXPECT_EQ(-EDQUOT, person_run(MALLORY, MALLORY, create_as, &plain));
 }
 
-/* A namespace that root made for others is not root's: it could take root's names. */
+/*
+ * Root of a namespace that root made for others is not the owner "root"; it could take root's
+ * names.
+ */
 TEST_F(owner, container_made_by_root)
 {
 	struct listed listed;
@@ -154,14 +157,17 @@ TEST_F(owner, container_made_by_root)
 	EXPECT_EQ(0, list_of(self->fd, 0).count);
 }
 
-/* Inside, a plain name means one's own or the host root's, and ids are those of inside. */
+/*
+ * In the namespace, a plain name means the caller's own object or that of the host's root. Ids are
+ * those of the namespace.
+ */
 static int names_inside(void *arg)
 {
 	struct found plain = { .name = OURS "hosts", .owner = WEIR_OWNER_DEFAULT };
 	struct found mine = { .name = OURS "sub-1", .owner = 0 };
 
 	(void)arg;
-	/* root of the host has no number here */
+	/* root of the host has no id in this namespace */
 	if (open_as(&plain) != 65534)
 		return 1;
 	plain.owner = 0;
@@ -171,7 +177,7 @@ static int names_inside(void *arg)
 		return 3;
 	if (open_as(&mine) != 0)
 		return 4;
-	/* another id in here is of the same owner */
+	/* another id of the namespace has the same owner */
 	mine.owner = 7;
 	if (open_as(&mine) != 0)
 		return 5;
@@ -187,7 +193,7 @@ TEST_F(owner, names_in_a_user_namespace)
 	EXPECT_EQ(0, namespace_run(MALLORY, MALLORY, names_inside, NULL));
 }
 
-/* ------------------------------------------------------------ ids as the reader has them */
+/* ------------------------------------------------------------ ids as the reader sees them */
 
 static int ids_inside(void *arg)
 {
@@ -224,7 +230,7 @@ static int ids_inside(void *arg)
 		_exit(12);
 	if (call(fd, WEIR_IOC_LIST, &list) || list.count != 1 || info.uid || info.owner)
 		_exit(13);
-	/* a process and a user outside have no number here */
+	/* a process and a user outside have no number in this namespace */
 	if (object_open(fd, WEIR_KIND_ROSTER, OURS "outside", WEIR_RIGHT_OBSERVE, &theirs) ||
 	    key_run(fd, &op, WEIR_OP_LEASE_GET, theirs, 0, "host", 4) ||
 	    op.pid != 0 || op.uid != 65534)

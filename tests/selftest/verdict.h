@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * verdict - what a limiter's answer must be, to the nanosecond where it can be
+ * verdict - the answer that a limiter must give, exact to the nanosecond if possible
  *
- * Tokens come back so slowly that none does while a test runs. A duration in an
- * answer is then known but for the time the test itself has taken, and that is
- * bracketed by the clock: at most @full, at least @full less what has passed
- * since @since.
+ * Tokens come back so slowly that none does while a test runs. So a duration in an answer is known,
+ * apart from the time that the test has taken. That time is bounded by the clock: the duration is
+ * at most @full, and at least @full minus the time since @since.
  */
 #ifndef _WEIR_SELFTEST_VERDICT_H
 #define _WEIR_SELFTEST_VERDICT_H
@@ -22,7 +21,7 @@ static inline __u64 now_ns(void)
 	return t.tv_sec * SECOND + t.tv_nsec;
 }
 
-/* For EXPECT_TRUE(): prints what it saw when it is not so. */
+/* For EXPECT_TRUE(): print the values if the comparison fails. */
 static inline bool lasts(const char *what, __u64 seen, __u64 full, __u64 since)
 {
 	__u64 passed = now_ns() - since;
@@ -36,7 +35,7 @@ static inline bool lasts(const char *what, __u64 seen, __u64 full, __u64 since)
 	return false;
 }
 
-/* The members that have nothing to do with time, in one go. */
+/* Compare all members that do not depend on time. */
 static inline bool answers(const struct weir_op *op, __u32 verdict,
 			   __u32 out_flags, __u64 limit, __u64 remaining,
 			   __u32 strikes, __u32 bans)
