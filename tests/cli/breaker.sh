@@ -24,7 +24,7 @@ run weir breaker show cli.ip --json
 json_is . '{"name":"cli.ip","failures":null,"percent":50,"minimum":4,"within_ns":10000000000,"open_ns":[5000000000,60000000000,600000000000],"probes":3,"successes":2,"forget_after_ns":3600000000000,"probe_within_ns":null,"lapse_ns":86400000000000,"slow_ns":2000000000,"key_type":"ip","prefix4":24,"prefix6":56,"max_keys":100,"state":null,"now":null,'"$stats0"'}' 'every option arrives'
 prints 'opens      if 50% of 4 calls or more failed within 10s, for 5s,1m,10m, forgotten after 1h
 probes     3, 2 of them must succeed
-lapses     after 1d half-open that nobody asks
+lapses     after 1d half-open without a call
 slow       above 2s, which is a failure
 keys       ip/24,56, 0 of 100 in use
 allowed    0
@@ -76,7 +76,7 @@ run weir breaker allow cli.text ann
 output_like '^allowed, ticket [0-9]+$' 'allow tells the ticket'
 ticket=$(<"$work/out")
 ticket=${ticket##* }
-refuses "breaker 'cli.text': key 'ann': no such ticket was given, or no probe is out to be reported" breaker report cli.text ann ok --ticket 18446744073709551615
+refuses "breaker 'cli.text': key 'ann': no such ticket was given, or there is no probe to report" breaker report cli.text ann ok --ticket 18446744073709551615
 prints '' breaker report cli.text ann failed --ticket "$ticket"
 prints '' breaker report cli.text ann withdrawn --ticket "$ticket"
 prints '' breaker report cli.text ann ok
@@ -86,13 +86,13 @@ run weir breaker allow cli.text ann --json
 status_is 1 'enough of them: it is open'
 json_is 'del(.retry_after_ns)' '{"name":"cli.text","key":"ann","verdict":"limited","state":"open","probe":false,"ticket":null}' 'in JSON'
 json_is '.retry_after_ns > 0 and .retry_after_ns <= 3600e9' true 'and for how long'
-answers 1 "weir: breaker 'cli.text': key 'ann': too late, it counts nothing" breaker report cli.text ann ok --ticket "$ticket"
+answers 1 "weir: breaker 'cli.text': key 'ann': too late, ignored" breaker report cli.text ann ok --ticket "$ticket"
 half_open cli.text ann
 run weir breaker allow cli.text ann --json
 status_is 0 'half-open, a probe'
 json_is '[.verdict, .state, .probe, .retry_after_ns, (.ticket | type)]' '["allowed","half-open",true,0,"string"]' 'is told as one'
 ticket=$(jq -r .ticket "$work/out")
-answers 1 'half-open, all probes are out' breaker allow cli.text ann
+answers 1 'half-open, all probes are in use' breaker allow cli.text ann
 run weir breaker show cli.text ann --json
 json_is '[.state, .now]' '["half-open",{"left_ns":null,"step":0,"calls":null,"failures":null,"admitted":1,"succeeded":0}]' 'it outlives the process that asked'
 prints '' breaker report cli.text ann ok --ticket "$ticket"
@@ -105,7 +105,7 @@ run weir breaker show cli.text ann --json
 json_is '[.state, .now.step, .now.failures]' '["open",1,null]' 'a probe that fails opens it'
 prints '' breaker reset cli.text ann
 prints '' breaker trip cli.text bob
-answers 1 "weir: breaker 'cli.text': key 'bob': is open for longer already" breaker trip cli.text bob --for 1m
+answers 1 "weir: breaker 'cli.text': key 'bob': is already open for longer" breaker trip cli.text bob --for 1m
 prints '' breaker trip cli.text bob --for ever
 prints 'open until it is reset; the next time it opens for 2h' breaker show cli.text bob
 answers 1 'open until it is reset' breaker allow cli.text bob

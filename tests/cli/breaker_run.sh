@@ -94,7 +94,7 @@ prints '' breaker create cli.probe --failures 1 --within 1h --open 1d --probe-wi
 half_open cli.probe
 # asked from inside a probe
 run weir breaker run cli.probe -- weir breaker run cli.probe -- echo no
-all_is 1 '' "weir: breaker 'cli.probe': half-open, all probes are out" 'half-open, there is one probe'
+all_is 1 '' "weir: breaker 'cli.probe': half-open, all probes are in use" 'half-open, there is one probe'
 is open "$(state cli.probe)" 'which failed, and opens it'
 half_open cli.probe
 run weir breaker run cli.probe -- weir breaker show cli.probe

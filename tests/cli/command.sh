@@ -14,7 +14,7 @@ refuses "no such command: 'drain'" drain text
 refuses "no such command: '--json'" --json
 refuses "no such command: ''" ''
 refuses "no such command: '\\x1b[2J'" $'\e[2J'
-refuses 'limiter: what about it? a verb is missing' limiter
+refuses 'limiter: a verb is missing' limiter
 refuses "limiter: no such verb: 'chec'" limiter chec
 refuses "counter: no such verb: 'watch'" counter watch cli.c 1
 refuses "no such option: '--js'" list --js

@@ -68,13 +68,24 @@ run weir gate run cli.plain -- bash -c 'exec 3</dev/null 4</dev/null 9</dev/null
 output_is 1 'descriptors that a script opens by number are no matter'
 is 0 "$(total gate cli.plain in_use)" 'all came back'
 
+# a process that the command leaves behind keeps the permit
+run weir gate run cli.plain -- bash -c 'sleep 1000 >/dev/null 2>&1 & echo $!'
+left=$(cat "$work/out")
+is 1 "$(total gate cli.plain in_use)" 'a process left behind keeps the permit'
+kill -KILL "$left"
+until_total gate cli.plain in_use 0
+run weir gate run cli.plain -- bash -c 'sleep 1000 100>&- >/dev/null 2>&1 & echo $!'
+left=$(cat "$work/out")
+is 0 "$(total gate cli.plain in_use)" 'unless it has closed the file'
+kill -KILL "$left"
+
 # refused
 weir gate run cli.plain --permits 2 -- sleep 1000 &
 holder=$!
 until_total gate cli.plain in_use 2
 answers 1 "weir: gate 'cli.plain': not now: 0 of 2 permits are free" gate run cli.plain --wait 0s -- echo no
 answers 1 "weir: gate 'cli.plain': not in time, or too many wait: 0 of 2 permits are free" gate run cli.plain --wait 50ms -- echo no
-refuses "gate 'cli.plain': has not 3 permits at all" gate run cli.plain --permits 3 -- echo no
+refuses "gate 'cli.plain': has fewer than 3 permits" gate run cli.plain --permits 3 -- echo no
 run timeout --signal INT 1 weir gate run cli.plain -- echo no
 status_is 124 'Ctrl-C ends the wait'
 output_is '' 'and nothing was run'
@@ -102,7 +113,7 @@ wait "$waiter"
 status=$?
 status_is 2 'who waits for more than there will be is told'
 run cat "$work/waited"
-output_is "weir: gate 'cli.plain': has not 2 permits at all" 'in words'
+output_is "weir: gate 'cli.plain': has fewer than 2 permits" 'in words'
 prints '' gate resize cli.plain 3
 run weir gate run cli.plain --wait 0s -- echo yes
 output_is yes 'one more is there at once'

@@ -24,7 +24,7 @@ limited    0
 banned     0
 full       0
 strikes    0
-bans laid  0
+bans total 0
 dropped    0 to make room, 0 in time' limiter show cli.all
 
 prints '' limiter create cli.window --rate 10/m --algorithm window --key text

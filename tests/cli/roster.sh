@@ -41,7 +41,7 @@ claimed    0
 refused    0
 replaced   0
 removed    0
-lost       0, 0 of them ran out
+lost       0, 0 of them expired
 full       0' roster show cli.ip
 prints '' roster create cli.none --max 1 --key none --ttl never
 run weir roster show cli.none --json
@@ -72,10 +72,10 @@ json_is '[.[] | select(.name == "cli.x")]' '[]' 'nothing was made'
 
 # ------------------------------------------------------- claim: detached, without a command
 answers 1 "weir: roster 'cli.text': key 'ann': there is no lease" roster get cli.text ann
-prints 'version 1, until it is given up' roster claim cli.text ann first
+prints 'version 1, until it is removed' roster claim cli.text ann first
 prints first roster get cli.text ann
 run weir roster claim cli.text ann second
-denied_is "nobody's, process N of root put it there" 'the second is told of the first'
+denied_is "detached, set by process N of root" 'the second is told of the first'
 prints first roster get cli.text ann
 run weir roster claim cli.text ann --json
 status_is 1 'in JSON, too'
@@ -83,16 +83,16 @@ json_is '[.name, .key, .done, .reason, (.lease | .version, .left_ns, .detached, 
 	'["cli.text","ann",false,"held",1,null,true,0,true]' 'which tells all of it'
 prints 'version 2, 1d left' roster claim cli.text bob --ttl 1d
 run weir roster claim cli.text bob
-denied_is "nobody's, process N of root put it there, 1d left" 'and how long it lasts still'
+denied_is "detached, set by process N of root, 1d left" 'and how long it lasts still'
 run weir roster claim cli.ip 192.0.2.7 where --json
 json_is '[.done, .reason, (.lease | .detached, .left_ns <= 864000000000000, .left_ns > 863000000000000)]' \
 	'[true,null,true,true,true]' 'unless told, as long as the roster says'
 prints where roster get cli.ip 192.0.2.200
-prints 'version 2, until it is given up' roster claim cli.ip 2001:db8::7 --ttl never
-prints 'version 1, until it is given up' roster claim cli.none value
+prints 'version 2, until it is removed' roster claim cli.ip 2001:db8::7 --ttl never
+prints 'version 1, until it is removed' roster claim cli.none value
 prints value roster get cli.none
 run weir roster claim cli.none other
-denied_is "nobody's, process N of root put it there" 'without keys there is one'
+denied_is "detached, set by process N of root" 'without keys there is one'
 
 # all at once: one of them gets it
 for i in {1..20}; do
@@ -124,17 +124,17 @@ prints 'version 4, 2d left' roster put cli.text bob new --ttl 2d
 run weir roster show cli.text bob --json
 json_is '[.done, .reason, (.lease | .value, .version, .detached, .left_ns > 86400000000000)]' '[true,null,"new",4,true,true]' 'put takes the place of what is nobody'"'"'s'
 run weir roster replace cli.text bob newer --version 2
-denied_is "has version 4; nobody's, process N of root put it there" 'not replaced: another version'
+denied_is "has version 4; detached, set by process N of root" 'not replaced: another version'
 run weir roster replace cli.text bob newer --version 2 --json
 json_is '[.done, .reason, .lease.version]' '[false,"version",4]' 'nor in JSON'
 prints new roster get cli.text bob
 prints 'version 5, 2d left' roster replace cli.text bob newer --version 4
 prints newer roster get cli.text bob
 answers 1 "weir: roster 'cli.text': key 'dora': there is no lease" roster replace cli.text dora x --version 4
-prints 'version 5, until it is given up' roster touch cli.text bob
+prints 'version 5, until it is removed' roster touch cli.text bob
 prints 'version 5, 3h left' roster touch cli.text bob --ttl 3h --version 5
 run weir roster touch cli.text bob --version 4
-denied_is "has version 5; nobody's, process N of root put it there" 'not touched either'
+denied_is "has version 5; detached, set by process N of root" 'not touched either'
 run weir roster remove cli.text bob --version 4 --json
 json_is '[.done, .reason, .lease.version]' '[false,"version",5]' 'nor removed'
 answers 1 "weir: roster 'cli.text': key 'dora': there is no lease" roster touch cli.text dora
@@ -149,18 +149,18 @@ json_is .stats '{"members":1,"claimed":3,"refused":22,"replaced":2,"removed":2,"
 from=$(weir status --json | jq .event_next)
 prints 'version 6, 1 ms left' roster claim cli.text tick --ttl 1ns
 answers 1 "weir: roster 'cli.text': key 'tick': there is no lease" roster get cli.text tick
-prints 'version 7, until it is given up' roster claim cli.text tick
+prints 'version 7, until it is removed' roster claim cli.text tick
 run weir events --from "$from" --json
-json_is '[.type, .kind, .name, .key, .version, .reason]' '["lease-lost","roster","cli.text","tick",6,"expired"]' 'an event tells that it ran out'
+json_is '[.type, .kind, .name, .key, .version, .reason]' '["lease-lost","roster","cli.text","tick",6,"expired"]' 'an event tells that it expired'
 run weir events --from "$from"
-output_like 'lease-lost roster cli\.text key tick version 6: it ran out$' 'in words'
+output_like 'lease-lost roster cli\.text key tick version 6: it expired$' 'in words'
 is '1 1' "$(stat cli.text lost) $(stat cli.text expired)" 'which is counted'
 prints '' roster remove cli.text tick
 
 # ---------------------------------------------------------------------- values
 printf 'a\0b\xff\e[31m\n' >"$work/bytes"
 run_stdin "$work/bytes" weir roster put cli.text bin -
-all_is 0 'version 8, until it is given up' '' 'any bytes, from standard input'
+all_is 0 'version 8, until it is removed' '' 'any bytes, from standard input'
 prints 'a\x00b\xff\x1b[31m\x0a' roster get cli.text bin
 run weir roster get cli.text bin --raw
 cmp "$work/bytes" "$work/out" >"$work/diff"
@@ -169,7 +169,7 @@ run weir roster get cli.text bin --json
 json_is '[.lease.value, .lease.value_hex]' '["a\\x00b\\xff\\x1b[31m\\x0a","610062ff1b5b33316d0a"]' 'in JSON in hexadecimal, too'
 printf 'v%.0s' {1..255} >"$work/long"
 long=$(<"$work/long")
-prints 'version 9, until it is given up' roster put cli.text bin "$long"
+prints 'version 9, until it is removed' roster put cli.text bin "$long"
 prints "$long" roster get cli.text bin
 refuses 'a value has at most 255 bytes' roster put cli.text bin "${long}v"
 printf v >>"$work/long"
@@ -177,14 +177,14 @@ run_stdin "$work/long" weir roster put cli.text bin -
 all_is 2 '' 'weir: a value has at most 255 bytes' '256 are too many'
 run_stdin / weir roster put cli.text bin -
 all_is 2 '' 'weir: cannot read the value: Is a directory' 'what cannot be read is none'
-prints 'version 10, until it is given up' roster put cli.text bin ''
+prints 'version 10, until it is removed' roster put cli.text bin ''
 prints '' roster get cli.text bin
 run weir roster get cli.text bin --raw
 output_is '' 'no bytes'
 run weir roster show cli.text bin
 sed -i 's/process [0-9]* of/process N of/' "$work/out"
-output_is "owner      nobody's, process N of root put it there
-left       until it is given up
+output_is "owner      detached, set by process N of root
+left       until it is removed
 version    10
 value      " 'one lease, in words'
 prints '' roster remove cli.text bin

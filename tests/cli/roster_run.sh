@@ -172,12 +172,12 @@ is 0 "$(stat cli.text members)" 'and it is given back all the same'
 # -------------------------------------------------------------------------- it is lost
 remove='weir roster remove cli.text k --version $WEIR_LEASE_VERSION'
 run weir roster claim cli.text k -- bash -c "$remove; exit 3"
-all_is 124 '' "weir: roster 'cli.text': key 'k': the lease is lost: it was removed, or ran out" 'removed, which is said at the end, and by the status'
+all_is 124 '' "weir: roster 'cli.text': key 'k': the lease is lost: it was removed, or expired" 'removed, which is said at the end, and by the status'
 run weir roster claim cli.text k --on-loss ignore -- bash -c "$remove; exit 3"
-all_is 3 '' "weir: roster 'cli.text': key 'k': the lease is lost: it was removed, or ran out" 'with --on-loss ignore the status is the command'"'"'s'
+all_is 3 '' "weir: roster 'cli.text': key 'k': the lease is lost: it was removed, or expired" 'with --on-loss ignore the status is the command'"'"'s'
 run weir roster claim cli.text k -- bash -c "$remove; weir roster put cli.text k another >/dev/null"
 sed -i 's/process [0-9]* of/process N of/' "$work/err"
-all_is 124 '' "weir: roster 'cli.text': key 'k': the lease is lost: nobody's, process N of root put it there" 'so is that there is another'
+all_is 124 '' "weir: roster 'cli.text': key 'k': the lease is lost: detached, set by process N of root" 'so is that there is another'
 prints another roster get cli.text k
 prints '' roster remove cli.text k
 begin --ttl 3s --on-loss ignore -- bash -c "trap 'exit 4' TERM; $remove; weir roster put cli.text k another; while :; do sleep 0.01; done"
@@ -196,7 +196,7 @@ prints '' roster remove cli.text k
 for loss in TERM SIGUSR1; do
 	begin --ttl 1s --on-loss $loss -- bash -c "trap 'echo told; exit 4' ${loss#SIG}; $remove; echo ready; while :; do sleep 0.01; done"
 	ended_saying 124 "ready
-weir: roster 'cli.text': key 'k': the lease is lost: it was removed, or ran out
+weir: roster 'cli.text': key 'k': the lease is lost: it was removed, or expired
 told" "the command gets SIG${loss#SIG}"
 done
 begin --ttl 1s -- bash -c "$remove; echo ready; exec sleep 1000"
@@ -208,7 +208,7 @@ kill -STOP "$pid"
 until weir roster claim cli.text k next >"$work/next" 2>&1; do :; done
 kill -CONT "$pid"
 ended_saying 124 "ready
-weir: roster 'cli.text': key 'k': the lease is lost: nobody's, process N of root put it there" 'stopped too long, it has lost the lease'
+weir: roster 'cli.text': key 'k': the lease is lost: detached, set by process N of root" 'stopped too long, it has lost the lease'
 prints next roster get cli.text k
 prints '' roster remove cli.text k
 

@@ -43,7 +43,7 @@ refuses "'10.0.0.1/8': has bits set beyond its prefix; the block is 10.0.0.0/8" 
 refuses "'2001:db8::7/32': has bits set beyond its prefix; the block is 2001:db8::/32" limiter deny cli.ip 2001:db8::7/32
 refuses "'192.0.2.0/33': not an address or block such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32" limiter deny cli.ip 192.0.2.0/33
 refuses "'x': not an address or block such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32" limiter deny cli.ip x
-refuses "limiter 'cli.text': its keys are no addresses; see --key ip" limiter deny cli.text 10.0.0.0/8
+refuses "limiter 'cli.text': its keys are not addresses; see --key ip" limiter deny cli.text 10.0.0.0/8
 refuses "limiter 'cli.gone': no such object" limiter deny cli.gone 10.0.0.0/8
 
 # shadow

@@ -57,7 +57,7 @@ run stat -c %a "$file"
 output_is 600 'nobody else may read it'
 run ls "$work"
 output_is $'before\ndiff\nerr\nout\nstate' 'nothing else is left'
-refuses "limiter 'cli.ip' exists; nothing was restored (--existing-ok leaves such as they are)" restore "$file"
+refuses "limiter 'cli.ip' exists; nothing was restored (--existing-ok skips existing objects)" restore "$file"
 prints 'restored 0 of 11 objects' restore --existing-ok "$file"
 for name in cli.ip cli.window cli.plain; do weir limiter delete "$name"; done
 weir counter delete cli.sum
@@ -88,7 +88,7 @@ refuses "$work/bad: damaged, or not made by weir save: a section is cut off; not
 head -c 10 "$file" > "$work/bad"
 refuses "$work/bad: damaged, or not made by weir save: it is too short; nothing was restored" restore "$work/bad"
 head -c 1000 /dev/zero > "$work/bad"
-refuses "$work/bad: damaged, or not made by weir save: it begins otherwise; nothing was restored" restore "$work/bad"
+refuses "$work/bad: damaged, or not made by weir save: it does not begin like a saved file; nothing was restored" restore "$work/bad"
 refuses "$work/none: No such file or directory" restore "$work/none"
 refuses "$work/no/state: No such file or directory" save "$work/no/state"
 rm "$work/bad"
@@ -96,10 +96,10 @@ rm "$work/bad"
 # An object that exists: those before it in the file are deleted again.
 weir counter delete cli.sum
 weir gate delete cli.gate
-refuses "limiter 'cli.ip' exists; nothing was restored (--existing-ok leaves such as they are)" restore "$file"
+refuses "limiter 'cli.ip' exists; nothing was restored (--existing-ok skips existing objects)" restore "$file"
 weir limiter delete cli.ip
 weir breaker delete cli.number
-answers 2 "weir: limiter 'cli.window' exists; nothing was restored (--existing-ok leaves such as they are)" restore "$file"
+answers 2 "weir: limiter 'cli.window' exists; nothing was restored (--existing-ok skips existing objects)" restore "$file"
 run weir list
 ! grep -E 'cli\.(ip|sum|gate|number)' "$work/out" > "$work/diff"
 result $? 'nothing that was made is left' < "$work/diff"

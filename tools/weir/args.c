@@ -147,7 +147,7 @@ static int command_take(struct args *args, int argc, char **argv)
 	if (args->command)
 		return args->command->verb ? 2 : 1;
 	if (!verb)
-		die_usage(args, "%s: what about it? a verb is missing",
+		die_usage(args, "%s: a verb is missing",
 			  args->object->name);
 	if (is_help(verb) && argc == 2) {
 		help_object(args->object);

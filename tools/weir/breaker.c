@@ -24,7 +24,7 @@ void say_breaker(const char *name, const struct weir_key *key)
 	/* these two errors have another meaning for a key than for an object */
 	if (errno == ENOENT)
 		say_key("breaker", name, key,
-			"no such ticket was given, or no probe is out to be reported");
+			"no such ticket was given, or there is no probe to report");
 	else if (errno == ENOSPC)
 		say_key("breaker", name, key, "no room for a new key");
 	else
@@ -39,12 +39,12 @@ const char *breaker_refusal(const struct weir_breaker_answer *answer, char *buff
 	humane(answer->retry_after, duration);
 	if (answer->retry_after == WEIR_NEVER)
 		strcpy(buffer, open ? "open until it is reset" :
-				      "half-open, all probes are out");
+				      "half-open, all probes are in use");
 	else if (open)
 		snprintf(buffer, REFUSAL_MAX, "open, try again in %s", duration);
 	else
 		snprintf(buffer, REFUSAL_MAX,
-			 "half-open, all probes are out; try again in %s at the latest",
+			 "half-open, all probes are in use; try again in %s at the latest",
 			 duration);
 	return buffer;
 }
@@ -139,7 +139,7 @@ static int report_run(const struct args *args)
 	if (late < 0)
 		say_breaker(name, &key);
 	else if (late)
-		say_key("breaker", name, &key, "too late, it counts nothing");
+		say_key("breaker", name, &key, "too late, ignored");
 	return leave(weir, breaker, late < 0 ? EXIT_ERROR : late ? EXIT_NO : EXIT_YES);
 }
 
@@ -165,7 +165,7 @@ static int trip_run(const struct args *args)
 	if (less < 0)
 		say_breaker(name, &key);
 	else if (less)
-		say_key("breaker", name, &key, "is open for longer already");
+		say_key("breaker", name, &key, "is already open for longer");
 	return leave(weir, breaker, less < 0 ? EXIT_ERROR : less ? EXIT_NO : EXIT_YES);
 }
 

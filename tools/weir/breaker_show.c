@@ -172,7 +172,7 @@ static void print_config(const struct weir_breaker_config *config)
 	if (config->probe_within != WEIR_NEVER)
 		printf(", within %s", duration(config->probe_within));
 	if (config->lapse != WEIR_NEVER)
-		printf("\nlapses     after %s half-open that nobody asks",
+		printf("\nlapses     after %s half-open without a call",
 		       duration(config->lapse));
 	if (config->slow)
 		printf("\nslow       above %s, which is a failure",

@@ -217,7 +217,7 @@ static void print_details(const struct weir_event *event)
 		if (key.type != WEIR_KEY_NONE)
 			printf(" key %s", key_show(&key, shown));
 		printf(" version %llu: %s", (unsigned long long)value,
-		       lost_reason(event, "its owner is gone", "it ran out"));
+		       lost_reason(event, "its owner is gone", "it expired"));
 		break;
 	}
 }

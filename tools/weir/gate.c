@@ -230,7 +230,7 @@ static bool enter(const struct args *args, struct weir_gate *gate,
 	if (verdict == WEIR_ALLOWED)
 		return true;
 	if (verdict < 0 && errno == E2BIG)
-		snprintf(text, sizeof(text), "has not %u permits at all", permits);
+		snprintf(text, sizeof(text), "has fewer than %u permits", permits);
 	else if (verdict < 0)
 		snprintf(text, sizeof(text), "%s", reason(errno));
 	else if (verdict == WEIR_FULL)
@@ -334,7 +334,7 @@ static const struct command commands[] = {
 		.least = 1, .most = -1,
 		.summary = "acquire permits, and run a command that holds them",
 		.details = "KEY is given if and only if the gate has keys. A caller never overtakes the waiters of its key, even if its smaller request would fit.\n\n"
-			"COMMAND takes this command's place: its process, its signals, its exit status. The permits are bound to an open file that it inherits, so they come back when it ends, by whatever end, and before its parent is told; also if it closes all its files, as some daemons do. Its children have that file, too, but no permits.\n\n"
+			"COMMAND replaces this command and has its process, signals and exit status. The permits belong to an open file that COMMAND and its children inherit. They come back when each of these processes has ended or closed the file, and before the parent of the last one can reap it. A process that COMMAND leaves behind therefore keeps the permits, as it would keep a lock of flock(1).\n\n"
 			"If the permits are not free in time, a reason is printed and the exit status is 1; if they can never be granted, it is 2; if COMMAND cannot be run, it is 126, or 127 if the command is not found. Otherwise the exit status is that of COMMAND.",
 		.complete = "gate",
 		.options = run_options, .run = run_run,

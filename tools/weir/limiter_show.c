@@ -168,7 +168,7 @@ static void show_text(const struct weir_limiter_config *config,
 	printf("banned     %llu\n", (unsigned long long)stats->banned);
 	printf("full       %llu\n", (unsigned long long)stats->full);
 	printf("strikes    %llu\n", (unsigned long long)stats->strikes);
-	printf("bans laid  %llu\n", (unsigned long long)stats->bans);
+	printf("bans total %llu\n", (unsigned long long)stats->bans);
 	printf("dropped    %llu to make room, %llu in time\n",
 	       (unsigned long long)stats->evicted,
 	       (unsigned long long)stats->expired);

@@ -165,7 +165,7 @@ static unsigned int check(const struct saved *file)
 	size_t at = sizeof(*head);
 
 	if (memcmp(head->magic, STATE_MAGIC, sizeof(head->magic)) != 0)
-		refuse_damaged(file, "it begins otherwise");
+		refuse_damaged(file, "it does not begin like a saved file");
 	if (head->order != STATE_ORDER)
 		die("%s: made on a machine of another byte order", file->name);
 	if (head->version != STATE_VERSION)
@@ -179,7 +179,7 @@ static unsigned int check(const struct saved *file)
 			object_check(file, section);
 			count++;
 		} else if (!count || section->type > STATE_ROSTER) {
-			refuse_damaged(file, "a section is of no known type");
+			refuse_damaged(file, "a section has an unknown type");
 		}
 	}
 	end = payload(section);
@@ -265,7 +265,7 @@ static void restore_candidate(struct weir *weir, const struct state_section *sec
 	if (!limiter)
 		die_object("limiter", head->name);
 	if (weir_limiter_set(limiter, WEIR_SET_CANDIDATE, &config) < 0)
-		die("limiter '%s': all is restored, but '%s' cannot be its candidate: %s",
+		die("limiter '%s': restored, but '%s' cannot be its candidate: %s",
 		    head->name, config.candidate, reason(errno));
 	weir_limiter_close(limiter);
 }
@@ -423,7 +423,7 @@ static void refuse_existing(struct restoring *r, const struct state_section *sec
 
 	while (r->nmade)
 		delete(r->weir, r->made[--r->nmade]);
-	die("%s '%s' exists; nothing was restored (--existing-ok leaves such as they are)",
+	die("%s '%s' exists; nothing was restored (--existing-ok skips existing objects)",
 	    weir_kind_name((int)kind_of(section)), head->name);
 }
 

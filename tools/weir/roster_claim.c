@@ -59,7 +59,7 @@ static void say_lost(struct held *held, const struct weir_roster_answer *answer)
 
 	held->lost = true;
 	if (errno == ENOENT)
-		snprintf(text, sizeof(text), "the lease is lost: it was removed, or ran out");
+		snprintf(text, sizeof(text), "the lease is lost: it was removed, or expired");
 	else if (errno == ESTALE)
 		snprintf(text, sizeof(text), "the lease is lost: %s",
 			 lease_whose(answer, whose));

@@ -102,7 +102,7 @@ const char *lease_whose(const struct weir_roster_answer *lease, char *buffer)
 	char user[USER_MAX];
 
 	snprintf(buffer, WHOSE_MAX, lease->detached ?
-		 "nobody's, process %u of %s put it there" : "process %u of %s has it",
+		 "detached, set by process %u of %s" : "process %u of %s has it",
 		 lease->pid, user_show(lease->uid, user));
 	return buffer;
 }
@@ -202,7 +202,7 @@ static int finish(struct lease_question *q, int ret,
 		return leave(q, status);
 	printf("version %llu, ", (unsigned long long)answer->version);
 	if (answer->left == WEIR_NEVER)
-		puts("until it is given up");
+		puts("until it is removed");
 	else
 		printf("%s left\n", humane(answer->left, left));
 	return leave(q, status);

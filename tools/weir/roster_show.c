@@ -57,7 +57,7 @@ static void show_text(const struct weir_roster_config *config,
 	printf("refused    %llu\n", (unsigned long long)stats->refused);
 	printf("replaced   %llu\n", (unsigned long long)stats->replaced);
 	printf("removed    %llu\n", (unsigned long long)stats->removed);
-	printf("lost       %llu, %llu of them ran out\n",
+	printf("lost       %llu, %llu of them expired\n",
 	       (unsigned long long)stats->lost, (unsigned long long)stats->expired);
 	printf("full       %llu\n", (unsigned long long)stats->full);
 }
@@ -90,7 +90,7 @@ static void lease_text(const struct weir_roster_answer *lease, const void *value
 
 	weir_text_format(value, lease->length, shown, sizeof(shown));
 	printf("owner      %s\n", lease_whose(lease, text));
-	printf("left       %s\n", lease->left == WEIR_NEVER ? "until it is given up" :
+	printf("left       %s\n", lease->left == WEIR_NEVER ? "until it is removed" :
 	       humane(lease->left, text));
 	printf("version    %llu\n", (unsigned long long)lease->version);
 	printf("value      %s\n", shown);

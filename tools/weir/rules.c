@@ -89,7 +89,7 @@ static int put(const struct args *args, enum weir_rule_action action)
 	limiter = limiter_open(weir, name, WEIR_RIGHT_OBSERVE | WEIR_RIGHT_ADMIN);
 	if (weir_limiter_change_rules(limiter, all.rules, all.count, 0) < 0) {
 		if (errno == EOPNOTSUPP)
-			die("limiter '%s': its keys are no addresses; see --key ip",
+			die("limiter '%s': its keys are not addresses; see --key ip",
 			    name);
 		if (errno == ENOSPC)
 			die("limiter '%s': more than %d blocks", name,
@@ -128,7 +128,7 @@ static void rule_print(const struct args *args, const struct weir_rule *rule)
 	json_t *json;
 
 	if (weir_rule_format(rule, text, sizeof(text)) < 0 || !action)
-		die("the kernel told of a rule that is none");
+		die("the kernel returned an invalid rule");
 	if (!args->json) {
 		printf("%-5s  %s\n", action, text);
 		return;
