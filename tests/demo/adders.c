@@ -19,10 +19,10 @@
 
 #include <weir.h>
 
-/* On cache lines of their own, so that neither slows the other down. */
+/* Each number has its own cache line, so that the two do not slow each other down. */
 struct shared {
-	alignas(64) volatile uint64_t at_once;	/* written back at once */
-	alignas(64) volatile uint64_t later;	/* after a system call */
+	alignas(64) volatile uint64_t at_once;	/* read and written back at once */
+	alignas(64) volatile uint64_t later;	/* read, and written back after a system call */
 };
 
 static void add(struct weir_counter *counter, struct shared *shared)
@@ -37,7 +37,7 @@ static void add(struct weir_counter *counter, struct shared *shared)
 	shared->at_once = seen + 1;
 }
 
-/* @gate is a pipe without writers: reading from it returns when its other end is closed. */
+/* @gate is a pipe without writers: a read returns when its other end is closed. */
 static void work(const char *name, struct shared *shared, unsigned int adds,
 		 int gate)
 {

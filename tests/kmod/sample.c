@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * weir_sample - a module that uses weir's API, for the tests and to read
+ * weir_sample - a module that uses Weir's API, for the tests and as an example
  *
  * Written to its parameters (/sys/module/weir_sample/parameters/):
  *
@@ -20,7 +20,7 @@
  *	addresses	1: keys of limiters are IPv4 addresses, of which the numbers are the
  *			last bytes
  *
- * Read from run: what the calls of the last one were answered, as "NAME NUMBER" lines.
+ * Reading run returns the answers of the last run, as lines "NAME NUMBER".
  */
 
 #include <asm/byteorder.h>
@@ -39,7 +39,7 @@
 
 #include <linux/weir.h>
 
-/* Checks in one go: a softirq that takes long holds up all that comes after it. */
+/* checks in one go, because a long softirq delays everything after it */
 #define CHUNK	64
 
 enum answer {
@@ -51,19 +51,19 @@ static const char *const names[ANSWERS] = {
 	[ALLOWED] = "allowed", [LIMITED] = "limited", [BANNED] = "banned",
 	[FULL] = "full", [INVALID] = "EINVAL", [DELETED] = "ENODEV",
 	[NO_MEMORY] = "ENOMEM", [OTHERS] = "other",
-	/* of these, so many: */
+	/* how many of these answers were given: */
 	[BANNED_NOW] = "banned-now", [IN_SOFTIRQ] = "in-softirq",
-	/* of gates and counters */
+	/* answers of gates and counters */
 	[DONE] = "done", [ABSENT] = "ENOENT", [TOO_BIG] = "E2BIG",
-	/* not an answer: permits that turns had at a time, of all keys */
+	/* not an answer: the most permits that turns held at the same time, of all keys */
 	[MOST_HELD] = "most-held",
 };
 
 /**
  * struct progress - how far one context of one CPU has come
- * @done: checks
- * @tasklet: in softirq: makes the next ones
- * @finished: in softirq: all are made
+ * @done: checks made
+ * @tasklet: in softirq context: makes the next checks
+ * @finished: in softirq context: completed when all checks are made
  */
 struct progress {
 	u64 done;
@@ -71,7 +71,7 @@ struct progress {
 	struct completion finished;
 };
 
-/* All of it under the lock of the module's parameters, but the counts. */
+/* All of this is under the lock of the module's parameters, except the counts. */
 static struct weir_limiter *limiter;
 static struct weir_gate *gate;
 static struct weir_counter *counter;
@@ -131,7 +131,7 @@ static void check(u64 key)
 	else
 		ret = weir_limiter_check(limiter, &key, sizeof(key), run.n, &answer);
 	count(ret);
-	/* the answer goes with the verdict, or was not touched */
+	/* on an error the answer must be unchanged, otherwise it must have the verdict */
 	if (answer.verdict != (ret > 0 ? ret : WEIR_NONE))
 		atomic64_inc(&counts[OTHERS]);
 	if (answer.flags & WEIR_OUT_BANNED_NOW)
@@ -160,7 +160,7 @@ static void turn_of(const void *key, unsigned int key_len)
 	most = atomic64_read(&counts[MOST_HELD]);
 	while (most < now && !atomic64_try_cmpxchg(&counts[MOST_HELD], &most, now))
 		;
-	/* others come meanwhile, and softirqs */
+	/* let other CPUs and softirqs run meanwhile */
 	ndelay(500);
 	atomic64_sub(run.n, &held);
 	ret = weir_gate_release(gate, key, key_len, run.n);
@@ -183,7 +183,7 @@ static void add(u64 key)
 	count(weir_counter_add(counter, field, run.n));
 }
 
-/* The function for the last word of a run; NULL: no word, or no object for it. */
+/* The function for the last word of a run; NULL: an unknown word, or there is no object for it. */
 static void (*act_of(const char *what))(u64 key)
 {
 	if (!strcmp(what, "check"))
@@ -201,7 +201,7 @@ static void (*act_of(const char *what))(u64 key)
 	return strcmp(what, "plain") ? NULL : turn_plain;
 }
 
-/* Some of the calls; true if there are more. */
+/* Make some of the calls. Return: true if there are more. */
 static bool chunk(struct progress *p)
 {
 	u64 all = run.keys * run.rounds;
@@ -222,7 +222,7 @@ static void softirq_work(struct tasklet_struct *t)
 		complete(&p->finished);
 }
 
-/* On one CPU, in process context. */
+/* Make all calls of one CPU, in process context. */
 static void cpu_work(struct work_struct *work)
 {
 	struct progress *process = this_cpu_ptr(&in_process);
@@ -289,10 +289,10 @@ static int run_get(char *buffer, const struct kernel_param *param)
 	return length;
 }
 
-/* The name that was written, of at most @size bytes; NULL: not a valid name. */
+/* The name that was written, of at most @size bytes. NULL: not a valid name. */
 static const char *name_of(char *copy, size_t size, const char *value)
 {
-	/* not at insmod: if that failed, the reference would never be dropped */
+	/* not during insmod: if insmod failed, the reference would never be dropped */
 	return ready && strscpy(copy, value, size) >= 0 ? strim(copy) : NULL;
 }
 
@@ -308,7 +308,7 @@ static int limiter_set(const char *value, const struct kernel_param *param)
 		l = weir_limiter_get(name);
 	if (IS_ERR(l))
 		return PTR_ERR(l);
-	/* no run is under way: it would have the parameters' lock */
+	/* no run is in progress, because it would hold the lock of the parameters */
 	weir_limiter_put(limiter);
 	limiter = l;
 	strscpy(limiter_name, name, sizeof(limiter_name));
@@ -345,7 +345,7 @@ static int counter_set(const char *value, const struct kernel_param *param)
 		c = weir_counter_get(name);
 	if (IS_ERR(c))
 		return PTR_ERR(c);
-	/* without that field it is one that no counter has */
+	/* a counter without that field gets an index that no counter has */
 	field = c ? weir_counter_field(c, "value") : 0;
 	weir_counter_put(counter);
 	counter = c;

@@ -3,9 +3,8 @@
  * A rate limiter counted violations by looking up a number and inserting it
  * again, one higher. Of 100,000 updates from many workers 88.86 % were lost.
  *
- * Here the workers count with weir: strikes on one key, adds on one counter,
- * adds by workers that are killed half way, and adds while a processor is taken
- * out of the machine under them.
+ * Here the workers count with weir: strikes on one key, adds to one counter, adds by workers that
+ * are killed at any point, and adds while a CPU is unplugged.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -29,7 +28,7 @@ static int look_up_then_insert(struct crowd *crowd, unsigned int me, void *arg)
 	for (unsigned int i = 0; i < updates; i++) {
 		uint64_t seen = *violations;
 
-		/* a table's look-up and insert are a moment apart */
+		/* in a table, time passes between look-up and insert */
 		gap();
 		*violations = seen + 1;
 		crowd->seat[me].done++;
@@ -101,7 +100,7 @@ static void strikes_on_one_key(struct weir *weir)
 /* ------------------------------------------------ adds on one counter */
 
 struct adding {
-	unsigned int times;	/* 0: until the flag is up, or for ever */
+	unsigned int times;	/* 0: until the flag is set, or for ever */
 };
 
 static int add(struct crowd *crowd, unsigned int me, void *arg)
@@ -151,7 +150,7 @@ static void adds_on_one_counter(struct weir *weir)
 	crowd_free(crowd);
 }
 
-/* ------------------------------------------------ writers that are killed */
+/* ------------------------------------------------ writers are killed */
 
 static void killed_writers(struct weir *weir)
 {
@@ -169,7 +168,7 @@ static void killed_writers(struct weir *weir)
 		unsigned int victim = rand() % crowd->size;
 		struct seat *seat = &crowd->seat[victim];
 
-		/* tally 3 marks the dead; they die at work, not before it */
+		/* tally 3 marks the members to be killed; they are killed at work, not before it */
 		if (seat->tally[3] || !seat->done)
 			continue;
 		seat->tally[3] = 1;
@@ -190,7 +189,7 @@ static void killed_writers(struct weir *weir)
 	crowd_free(crowd);
 }
 
-/* ------------------------------------------------ a processor that goes */
+/* ------------------------------------------------ a CPU is unplugged */
 
 static bool cpu1_write(const char *word)
 {
@@ -213,8 +212,8 @@ static void unplugged_processor(struct weir *weir)
 	int64_t value;
 
 	if (!cpu1_write("1")) {
-		tap_skip("cpu1 cannot be taken out here",
-			 "adds while a processor goes and comes");
+		tap_skip("this machine cannot unplug cpu1",
+			 "adds while a CPU is unplugged and plugged in");
 		return;
 	}
 	counter = service_counter(weir, COUNTER, WEIR_COUNTER_SUM, NULL, 0);
@@ -227,15 +226,15 @@ static void unplugged_processor(struct weir *weir)
 		if (weir_counter_take(counter, &value, 1) == 1)
 			taken += value;
 		toggles += cpu1_write("1");
-		/* the writers must have been at it meanwhile */
+		/* wait until the writers have worked meanwhile */
 		while (crowd_done(crowd) < before + 1000)
 			;
 	}
 	crowd->flag = 1;
 	tap_is(crowd_wait(crowd), 0, "every writer did its work");
-	tap_is(toggles, 2 * times, "cpu1 went and came %u times", times);
+	tap_is(toggles, 2 * times, "cpu1 was unplugged and plugged in %u times", times);
 	tap_is(taken + total(counter), crowd_done(crowd),
-	       "what was taken and what is left is what was added");
+	       "the amounts taken and left add up to all adds");
 	tap_ok(counter_end(counter), "the counter is gone");
 	crowd_free(crowd);
 }

@@ -3,10 +3,10 @@
  * An authentication service allowed ten attempts in a window. Two callers read "nine so far" at
  * the same moment, and both passed. With enough concurrent callers, brute force succeeded.
  *
- * Here fifty processes check one key without pause over many windows. The window that decided
- * an attempt is known exactly: the answer says when its window ends (reset_after), the caller's
- * clock before and after the call brackets the moment, and window ends are one period apart.
- * The same processes then use a token bucket, a sliding window, and a limiter that bans.
+ * Here fifty processes check one key without pause over many windows. The window of each attempt is
+ * known exactly: the answer has the time until the window ends (reset_after), the caller reads the
+ * clock before and after the call, and window ends are one period apart. The same processes then
+ * use a token bucket, a sliding window, and a limiter that bans.
  */
 #include <string.h>
 
@@ -61,15 +61,15 @@ static void show_the_hole(unsigned int windows)
 
 /* ------------------------------------------------ windows */
 
-/* Verdicts that the crowd got, by window; [0] is the window of the calibration. */
+/* Verdicts of the crowd by window. Window 0 is that of the calibration. */
 struct windows {
-	uint64_t end_low, end_high;	/* the end of window 0 lies between */
+	uint64_t end_low, end_high;	/* the end of window 0 is between these times */
 	uint64_t stop_at;
 	_Atomic uint32_t allowed[WINDOWS_MAX];
 	_Atomic uint32_t limited[WINDOWS_MAX];
-	_Atomic uint32_t places[WINDOWS_MAX];	/* a bit for each "remaining" that was answered */
-	_Atomic uint32_t twice;			/* an equal answer was given twice */
-	_Atomic uint32_t unsure;		/* allowed, but in which? */
+	_Atomic uint32_t places[WINDOWS_MAX];	/* a bit for each "remaining" answered */
+	_Atomic uint32_t twice;			/* the same value was answered twice */
+	_Atomic uint32_t unsure;		/* allowed, but the window is not known */
 	_Atomic uint32_t unsure_limited;
 };
 
@@ -84,8 +84,8 @@ static struct weir_limiter *limiter_join(struct weir_key *key)
 }
 
 /*
- * The windows whose end agrees with an answer: end_0 + k * PERIOD lies in [before + reset,
- * after + reset]. It is one window, unless the caller was preempted for long.
+ * The windows whose end agrees with an answer: end_0 + k * PERIOD is in [before + reset, after +
+ * reset]. This is one window, unless the caller was preempted for long.
  */
 static int64_t window_of(const struct windows *w, uint64_t before,
 			 uint64_t after, uint64_t reset)
@@ -146,7 +146,7 @@ static int hammer(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-/* Narrow down the end of window 0 with a key of our own. */
+/* Determine the end of window 0, with a key of this process only. */
 static void calibrate(struct windows *w, struct weir_limiter *login)
 {
 	struct weir_answer answer;
@@ -165,7 +165,7 @@ static void calibrate(struct windows *w, struct weir_limiter *login)
 			w->end_high = high;
 			continue;
 		}
-		/* the same in later windows, whole periods later */
+		/* the same in later windows, a whole number of periods later */
 		while (low > w->end_high) {
 			low -= PERIOD;
 			high -= PERIOD;
@@ -192,7 +192,7 @@ static void windows_judge(struct windows *w)
 			continue;
 		seen++;
 		over += w->allowed[k] > LIMIT;
-		/* a limited attempt means that all ten were given out */
+		/* a limited attempt proves that all ten were given out */
 		if (w->limited[k] && w->allowed[k] < LIMIT)
 			under += LIMIT - w->allowed[k];
 		places += w->allowed[k] == LIMIT &&
@@ -200,12 +200,12 @@ static void windows_judge(struct windows *w)
 		if (w->limited[k] && attempts < least)
 			least = attempts;
 	}
-	tap_note("%u windows, at least %u attempts in each, %u of them not to be placed",
+	tap_note("%u windows, at least %u attempts in each, %u of them in an unknown window",
 		 seen, least, w->unsure + w->unsure_limited);
 	tap_is(over, 0, "no window allowed more than %u", LIMIT);
-	tap_is(w->twice, 0, "no place was given to two callers");
+	tap_is(w->twice, 0, "no two callers got the same place");
 	tap_is(places, 0, "ten callers got ten different answers");
-	/* an allowed attempt that cannot be placed fills one gap, no more */
+	/* an allowed attempt in an unknown window fills one gap at most */
 	tap_ok(under <= w->unsure,
 	       "no window denied before it allowed %u", LIMIT);
 }
@@ -226,7 +226,7 @@ static void windows_hold(struct weir *weir, unsigned int windows)
 	crowd_spawn(crowd, hammer, w);
 	w->stop_at = now_ns() + windows * PERIOD;
 	crowd_start(crowd);
-	tap_is(crowd_wait(crowd), 0, "every caller got an answer each time");
+	tap_is(crowd_wait(crowd), 0, "every call was answered");
 	windows_judge(w);
 	tap_ok(limiter_end(login), "the limiter is gone");
 	crowd_free(crowd);
@@ -291,9 +291,9 @@ static int drain(struct crowd *crowd, unsigned int me, void *arg)
 
 /*
  * A bucket of 1,000 that gains one token every 10 ms. In any order, at most burst + elapsed /
- * interval checks can be allowed. And the last refusal proves that all tokens of the time
- * before it were spent: a bucket with a token would not refuse. (Without callers it takes 10 s
- * to fill up.)
+ * interval checks can be allowed. The last refusal proves that all tokens of the time before it
+ * were spent, because a bucket with a token does not refuse. (Without callers the bucket is full
+ * after 10 s.)
  */
 static void bucket_holds(struct weir *weir)
 {
@@ -310,7 +310,7 @@ static void bucket_holds(struct weir *weir)
 	crowd_spawn(crowd, drain, b);
 	b->stop_at = now_ns() + 2 * SECOND;
 	crowd_start(crowd);
-	tap_is(crowd_wait(crowd), 0, "every caller got an answer each time");
+	tap_is(crowd_wait(crowd), 0, "every call was answered");
 	allowed = crowd_done(crowd);
 	most = BURST + (b->last_known - b->first_begun) / INTERVAL;
 	least = b->last_denied ? BURST - 1 +
@@ -320,8 +320,8 @@ static void bucket_holds(struct weir *weir)
 		 (unsigned long long)allowed, (unsigned long long)least,
 		 (unsigned long long)most);
 	tap_ok(b->last_denied != 0, "the bucket was emptied");
-	tap_ok(allowed <= most, "no more than flowed in");
-	tap_ok(allowed >= least, "and no less: no check was refused without reason");
+	tap_ok(allowed <= most, "no more were allowed than tokens came back");
+	tap_ok(allowed >= least, "and no fewer: no check was refused while there was a token");
 	tap_ok(limiter_end(login), "the limiter is gone");
 	crowd_free(crowd);
 }
@@ -329,8 +329,8 @@ static void bucket_holds(struct weir *weir)
 /* ------------------------------------------------ the sliding window */
 
 /*
- * A hundred in 200 ms, sliding. No window admits more, whatever was left of the previous one. A
- * key whose refusals were all correct has spent a whole first window.
+ * A hundred in 200 ms, sliding. No window allows more, whatever was left of the previous one. If
+ * all refusals were correct, a key has spent at least its whole first window.
  */
 static void sliding_holds(struct weir *weir)
 {
@@ -346,13 +346,13 @@ static void sliding_holds(struct weir *weir)
 	crowd_spawn(crowd, drain, b);
 	b->stop_at = now_ns() + 2 * SECOND;
 	crowd_start(crowd);
-	tap_is(crowd_wait(crowd), 0, "every caller got an answer each time");
+	tap_is(crowd_wait(crowd), 0, "every call was answered");
 	allowed = crowd_done(crowd);
-	/* the windows that this time can touch */
+	/* the windows that this time can overlap */
 	windows = (b->last_known - b->first_begun) / PERIOD + 2;
 	tap_note("sliding window of 100: %llu allowed in at most %llu windows",
 		 (unsigned long long)allowed, (unsigned long long)windows);
-	tap_ok(b->last_denied != 0, "it was spent");
+	tap_ok(b->last_denied != 0, "the limiter refused some checks");
 	tap_ok(allowed <= 100 * windows, "no window admitted more than its limit");
 	tap_ok(allowed >= 100, "and one of them was used up");
 	tap_ok(limiter_end(login), "the limiter is gone");
@@ -381,7 +381,7 @@ static int attack(struct crowd *crowd, unsigned int me, void *arg)
 		seat->done += verdict == WEIR_ALLOWED;
 		seat->tally[0] += verdict == WEIR_LIMITED;
 		seat->tally[1] += !!(answer.flags & WEIR_OUT_BANNED_NOW);
-		/* once banned, every later answer is "banned" */
+		/* after the ban, every answer must be "banned" */
 		if (seat->tally[2] && verdict != WEIR_BANNED)
 			return 3;
 		seat->tally[2] += verdict == WEIR_BANNED;
@@ -423,9 +423,9 @@ static void one_ban(struct weir *weir, unsigned int processes)
 		 STRIKES);
 	tap_is(crowd_run(crowd, attack, NULL), 0, "a banned caller stays banned");
 	tap_is(crowd_done(crowd), LIMIT, "exactly the window's attempts passed");
-	tap_is(crowd_tally(crowd, 1), 1, "one call laid the ban");
+	tap_is(crowd_tally(crowd, 1), 1, "one call caused the ban");
 	tap_is(crowd_tally(crowd, 0), STRIKES - 1,
-	       "it was the one that crossed the threshold");
+	       "it was the one that reached the threshold");
 	tap_is(ban_events(events, &strikes), 1, "there is one ban event");
 	tap_is(strikes, STRIKES, "it has the number of strikes");
 	stats = limiter_stats(login);

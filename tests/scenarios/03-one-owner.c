@@ -73,7 +73,7 @@ static int create(struct crowd *crowd, unsigned int me, void *arg)
 		return 1;
 	if (!weir_create(weir, &create)) {
 		seat->done = 1;
-		/* which of the configs it must have */
+		/* the configuration that the object must have */
 		seat->tally[2] = config.tokens;
 	} else if (errno == EEXIST) {
 		seat->tally[0] = 1;
@@ -91,18 +91,19 @@ static void race(struct weir *weir, unsigned int processes)
 	struct weir_limiter *winner;
 	unsigned int others = 0;
 
-	tap_is(crowd_run(crowd, create, NULL), 0, "everybody got an answer");
+	tap_is(crowd_run(crowd, create, NULL), 0, "every call was answered");
 	tap_is(crowd_done(crowd), 1, "one process made the object");
-	tap_is(crowd_tally(crowd, 0), processes - 1, "all others found it there");
+	tap_is(crowd_tally(crowd, 0), processes - 1, "all others found the object");
 	for (unsigned int i = 1; i < processes; i++)
 		others += crowd->seat[i].tally[1] != crowd->seat[0].tally[1];
-	tap_is(others, 0, "all were told the same number");
+	tap_is(others, 0, "all got the same number");
 	tap_is(objects_named(weir, NAME), 1, "there is one object");
 	winner = weir_limiter_open(weir, NAME, WEIR_RIGHT_ALL);
 	if (!winner || weir_limiter_get_config(winner, &config))
 		tap_bail("cannot look at %s", NAME);
-	tap_is(config.tokens, crowd_tally(crowd, 2), "it is the winner's");
-	tap_ok(limiter_end(winner), "it is deleted");
+	tap_is(config.tokens, crowd_tally(crowd, 2),
+	       "it has the configuration of the process that made it");
+	tap_ok(limiter_end(winner), "the object is deleted");
 	tap_is(objects_named(weir, NAME), 0, "nothing is left");
 	crowd_free(crowd);
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A task was put into a table, then its timer was set, then its owner. A reader in between saw
- * a task without an end and without an owner.
+ * A task was put into a table, then its timer was set, then its owner. A reader in between saw a
+ * task without a timer and without an owner.
  *
- * Here four processes claim 100,000 leases and replace values, and two readers read single
- * leases and the list all the while. No lease is ever seen without its whole value, its owner
- * and its time, and no value with the version of another.
+ * Here four processes claim 100,000 leases and replace values, while two readers read single leases
+ * and the list. No lease is seen without its whole value, its owner and its TTL, and no value with
+ * the version of another value.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@
 
 static unsigned int each;
 
-/* ---- the broken pattern: three steps, seen between any two ------------------------ */
+/* ---- the broken pattern: three steps, visible between any two --------------------- */
 
 struct slot {
 	volatile uint32_t there, timer, owner;
@@ -72,7 +72,7 @@ static void show_the_half_made(void)
 
 /* ---- writers ---------------------------------------------------------------------- */
 
-/* A value from which a reader can check its key, its number and that it is whole. */
+/* A value from which a reader can check its key, its number, and that it is whole. */
 struct task {
 	uint32_t writer, slot;
 	uint64_t serial;
@@ -93,7 +93,7 @@ static void key_make(char *key, size_t size, unsigned int writer, unsigned int s
 	snprintf(key, size, "task-%u-%u", writer, slot);
 }
 
-/* A claim, a new value or two, and the end. */
+/* A claim, one or two new values, and the removal. */
 static int claim_on(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct roster r = roster_enter(ROSTER);
@@ -119,16 +119,17 @@ static int claim_on(struct crowd *crowd, unsigned int me, void *arg)
 
 /* ---- readers ---------------------------------------------------------------------- */
 
-/* Results of a reader, in its tally. */
+/* results of a reader, in its tally */
 enum { TORN, MET, LISTED, OLD };
 
-/* The last that was seen of each key. */
+/* the last version seen of each key */
 struct seen {
 	uint64_t version, serial;
 };
 
 /*
- * All of a lease is there, and of one writer; a later version of a key has a later value.
+ * All parts of the lease are there and are from one writer. A later version of a key has a later
+ * value.
  */
 static void judge(struct seat *seat, struct seen *seen, const struct task *task, uint64_t length,
 		  uint64_t version, bool timed, uint32_t pid, uint32_t uid)
@@ -154,7 +155,7 @@ static void judge(struct seat *seat, struct seen *seen, const struct task *task,
 	before->serial = task->serial;
 }
 
-/* The lease may have been made after the clock reading that its remaining time is based on. */
+/* The lease may have been made after the clock was read for its remaining time. */
 static bool is_timed(uint64_t left, uint64_t since)
 {
 	return left && left <= HOUR + now_ns() - since;
@@ -222,23 +223,23 @@ int main(void)
 	each = tap_scaled(100000 / WRITERS, 50);
 	show_the_half_made();
 	r = roster_make(ROSTER, WRITERS * SLOTS, 0);
-	tap_note("%u writers claim %u each, %u readers look", WRITERS, each, READERS);
+	tap_note("%u writers claim %u leases each, %u readers read", WRITERS, each, READERS);
 	crowd_spawn(readers, look_on, NULL);
 	crowd_start(readers);
 	tap_is(crowd_run(writers, claim_on, NULL), 0, "every claim succeeded");
 	readers->flag = 1;
-	tap_is(crowd_wait(readers), 0, "the readers looked on");
-	tap_note("%llu leases were met one by one, %llu in lists",
+	tap_is(crowd_wait(readers), 0, "the readers did their work");
+	tap_note("%llu leases were read one by one, %llu in lists",
 		 (unsigned long long)crowd_tally(readers, MET),
 		 (unsigned long long)crowd_tally(readers, LISTED));
 	tap_is(crowd_tally(readers, TORN), 0,
-	       "none without all of its value, its owner and its time");
-	tap_is(crowd_tally(readers, OLD), 0, "none with a value that was not its version's");
+	       "each had all of its value, its owner and its TTL");
+	tap_is(crowd_tally(readers, OLD), 0, "each had the value of its version");
 	tap_ok(crowd_tally(readers, MET) && crowd_tally(readers, LISTED),
-	       "there was something to see");
+	       "some leases were read");
 	stats = roster_stats(&r);
 	tap_is(stats.claimed, (uint64_t)WRITERS * each, "each claim was counted");
-	tap_is(stats.removed + stats.lost, stats.claimed, "and each end");
+	tap_is(stats.removed + stats.lost, stats.claimed, "each removal was counted");
 	tap_is(stats.members, 0, "nothing is left");
 	tap_ok(roster_end(&r), "the roster is gone");
 	crowd_free(writers);

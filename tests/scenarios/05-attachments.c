@@ -4,9 +4,9 @@
  * whole. The last writer won, and the other attachments were lost. Breakpoints were overwritten
  * in the same way.
  *
- * Here 100 processes attach and detach, each under a key of its own, and at the end exactly the
- * right ones are attached. Then all 100 set breakpoints in one value: an update of an old
- * version fails, no success is lost, and the versions count the updates.
+ * Here 100 processes attach and detach, each with another key, and at the end exactly the right
+ * ones are attached. Then all 100 set breakpoints in one value. An update of an old version fails,
+ * no successful update is lost, and the versions count the updates.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -59,14 +59,14 @@ static void show_the_lost(unsigned int processes)
 
 /* ---- attach and detach ------------------------------------------------------------ */
 
-/* Members with an odd number detach in the end, too. */
+/* Members with an odd number are detached at the end. */
 static bool stays(unsigned int member)
 {
 	return member % 2 == 0;
 }
 
 /*
- * Attachments are detached leases: the process that attaches may end before the one that
+ * Attachments are detached leases: the process that attaches may end before the process that
  * detaches.
  */
 static int attach_and_detach(struct crowd *crowd, unsigned int me, void *arg)
@@ -88,14 +88,14 @@ static int attach_and_detach(struct crowd *crowd, unsigned int me, void *arg)
 		crowd->seat[me].done++;
 		if (stays(me) && i == rounds - 1)
 			break;
-		/* by its version every other time: what one knows, and nothing else */
+		/* every other time by version, which is all that the process knows */
 		if (lease_remove(&r, key, i % 2 ? op.version : 0))
 			return 3;
 	}
 	return 0;
 }
 
-/* How many of the attachments listed are as their member left them; others count as -1. */
+/* The number of listed attachments that are as their member left them; others count as -1. */
 static int attachments_good(const struct roster *r, const struct crowd *crowd)
 {
 	static struct roster_list list;
@@ -131,9 +131,9 @@ static void right_set(unsigned int processes)
 	tap_is(attachments_good(&r, crowd), left,
 	       "exactly the %u are attached that did not detach", left);
 	stats = roster_stats(&r);
-	tap_is(stats.members, left, "the roster says so");
+	tap_is(stats.members, left, "the totals of the roster say so");
 	tap_is(stats.claimed, crowd_done(crowd), "every attachment was counted");
-	tap_is(stats.removed, crowd_done(crowd) - left, "and every detachment");
+	tap_is(stats.removed, crowd_done(crowd) - left, "every detachment was counted");
 	tap_ok(roster_end(&r), "the roster is gone");
 	crowd_free(crowd);
 }
@@ -141,10 +141,10 @@ static void right_set(unsigned int processes)
 /* ---- breakpoints in one value ----------------------------------------------------- */
 
 struct breakpoints {
-	uint16_t set[MAX];	/* by each member */
+	uint16_t set[MAX];	/* breakpoints by member */
 };
 
-/* Read, change, write back; start again if another process was first. */
+/* Read, change, write back. Start again if another process was first. */
 static int set_breakpoints(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct roster r = roster_enter(BREAKPOINTS);
@@ -157,7 +157,7 @@ static int set_breakpoints(struct crowd *crowd, unsigned int me, void *arg)
 		if (lease_get(&r, "all", &all, sizeof(all), &op))
 			return 1;
 		if (all.set[me] != seat->done)
-			return 2;	/* one of ours is lost */
+			return 2;	/* one breakpoint of this process is lost */
 		all.set[me]++;
 		switch (lease_replace(&r, "all", &all, sizeof(all), op.version, &after)) {
 		case 0:

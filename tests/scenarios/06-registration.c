@@ -3,9 +3,9 @@
  * A server registered its name, then its configuration, then its groups. A failure in between
  * left a name without configuration, unwatched, in the wrong groups.
  *
- * Here the five parts are claimed at once. Each of them is taken in turn, the table has less
- * room, each allocation fails in turn, and a hundred clients are killed at random times while
- * they register. Either all five exist or none, for concurrent readers too.
+ * Here the five parts are claimed in one submission. Each of them is taken in turn, the table has
+ * room for fewer, each allocation fails in turn, and a hundred clients are killed at random times
+ * while they register. Either all five exist or none, also for concurrent readers.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -65,14 +65,14 @@ static void show_the_half_made(unsigned int clients)
 		 clients);
 }
 
-/* ---- a registration --------------------------------------------------------------- */
+/* ---- registration ------------------------------------------------------------------ */
 
 static void key_make(char *key, size_t size, unsigned int serial, unsigned int part)
 {
 	snprintf(key, size, "%u-%s", serial, parts[part]);
 }
 
-/* All five, each with the number of the registration as its value. */
+/* Claim all five parts. The value of each is the number of the registration. */
 static int enlist(const struct roster *r, const uint32_t *serial, bool detached,
 		  unsigned int *which)
 {
@@ -86,7 +86,7 @@ static int enlist(const struct roster *r, const uint32_t *serial, bool detached,
 	return leases_claim(r, claims, PARTS, which);
 }
 
-/* How many of the five there are, with their value. */
+/* How many of the five parts exist, with their value. */
 static unsigned int found(const struct roster *r, unsigned int serial)
 {
 	unsigned int good = 0;
@@ -110,9 +110,9 @@ static void strike_out(const struct roster *r, unsigned int serial)
 	}
 }
 
-/* ---- it cannot be ----------------------------------------------------------------- */
+/* ---- registrations that must fail -------------------------------------------------- */
 
-/* Each of the five is taken by another process, in turn. */
+/* Each of the five parts is taken by another process, in turn. */
 static void one_is_taken(void)
 {
 	struct roster r = roster_make(ROSTER, 100, 0), other = roster_enter(ROSTER);
@@ -131,14 +131,14 @@ static void one_is_taken(void)
 			tap_bail("cannot remove %s", key);
 	}
 	tap_is(right, PARTS, "each of the five is taken in turn, and the error names it");
-	tap_is(left, 0, "of the other four there was never one");
-	tap_is(enlist(&r, &serial, false, NULL), 0, "when none is, all five are there");
+	tap_is(left, 0, "none of the other four was made");
+	tap_is(enlist(&r, &serial, false, NULL), 0, "when none is taken, all five are made");
 	tap_is(found(&r, serial), PARTS, "with their values");
 	roster_leave(&other);
 	roster_end(&r);
 }
 
-/* A roster with room for one, two, three and four of them. */
+/* Rosters with room for one, two, three and four parts. */
 static void no_room(void)
 {
 	unsigned int right = 0, left = 0;
@@ -152,7 +152,7 @@ static void no_room(void)
 		roster_end(&r);
 	}
 	tap_is(right, PARTS - 1, "with room for one to four of them the error says so");
-	tap_is(left, 0, "and the room was left free");
+	tap_is(left, 0, "no part was made");
 }
 
 /* ---- each allocation fails in turn ------------------------------------------------ */
@@ -167,7 +167,7 @@ static bool knob_write(const char *path, const char *value)
 	return good;
 }
 
-/* A kernel that can let the n-th allocation of this thread fail. */
+/* Whether this kernel can let the n-th allocation of this thread fail. */
 static int injection_open(void)
 {
 	int fd = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
@@ -184,7 +184,10 @@ static int injection_open(void)
 	return fd;
 }
 
-/* To set it and to ask are copies too, and may be what fails: 0 takes it all back. */
+/*
+ * Setting and reading the number are user copies, which may be what fails. 0 switches the injection
+ * off.
+ */
 static bool fail_at(int fd, unsigned int n)
 {
 	char text[16] = { 0 };
@@ -196,7 +199,7 @@ static bool fail_at(int fd, unsigned int n)
 	return failed;
 }
 
-/* If the answer could not be written all may be there, but not some. */
+/* If the answer could not be written, all parts may exist, but not some of them. */
 static bool is_right(int ret, unsigned int there)
 {
 	if (ret == -EFAULT)
@@ -204,7 +207,7 @@ static bool is_right(int ret, unsigned int there)
 	return (!ret && there == PARTS) || (ret == -ENOMEM && !there);
 }
 
-/* Until one goes through without a failure. */
+/* Continue until one registration succeeds without a failure. */
 static void each_allocation_fails(void)
 {
 	struct roster r = roster_make(ROSTER, 100, 0);
@@ -252,11 +255,11 @@ static int enlist_on(struct crowd *crowd, unsigned int me, void *arg)
 		pause();
 }
 
-/* Results of a reader, in its tally. */
+/* results of a reader, in its tally */
 enum { MET, HALF };
 
 /*
- * A reader that finds one part of the newest registration finds the others: none of them is
+ * A reader that finds one part of the newest registration finds the others, because none of them is
  * removed.
  */
 static int look_on(struct crowd *crowd, unsigned int me, void *arg)
@@ -296,13 +299,13 @@ static void count_up(struct tally *t, const struct roster *r, uint64_t done, boo
 		t->lost += n != PARTS && serial < kept;
 		made += n == PARTS;
 	}
-	/* the last one may have been made but not reported */
+	/* the last registration may have been made but not reported */
 	t->lost += made > (detached ? done + 1 : 0);
 	t->lost += roster_stats(r).members != made * PARTS;
 	t->made += done;
 }
 
-/* One client, killed at a random moment, with a concurrent reader. */
+/* One client is killed at a random moment, with a concurrent reader. */
 static void kill_one(struct tally *t, bool detached)
 {
 	struct roster r = roster_make(ROSTER, MOST * PARTS, 0);
@@ -315,7 +318,7 @@ static void kill_one(struct tally *t, bool detached)
 	while (!client->seat[0].begun)
 		gap();
 	usleep(random() % 5000);
-	/* leases of a dead owner end one by one: a reader would see that */
+	/* leases of a dead owner end one by one, and a reader may see this */
 	reader->flag = !detached;
 	if (!detached)
 		crowd_wait(reader);
@@ -346,9 +349,9 @@ static void killed_at_random(unsigned int clients)
 	tap_ok(stay.met > 0, "a reader found one");
 	for (unsigned int i = 0; i < clients; i++)
 		kill_one(&go, false);
-	tap_is(go.halves + go.lost, 0, "%u clients that own what they register: nothing is left",
+	tap_is(go.halves + go.lost, 0, "%u clients that own their leases: nothing is left",
 	       clients);
-	tap_is(go.seen_half, 0, "and there were always all five while they lived");
+	tap_is(go.seen_half, 0, "all five existed as long as their client lived");
 }
 
 int main(void)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A cache compared its size with the maximum, then inserted: two callers did so
- * at once, and it held 101 of at most 100.
+ * A cache compared its size with the maximum, then inserted. Two callers did this at the same time,
+ * and the cache held 101 entries of at most 100.
  *
- * Here 64 processes bring 10,000 distinct keys to a limiter of at most 100, and a
- * reader looks all the while. Then keys come and go, so that the last place is
- * taken and given back again and again. It is the same with a roster of at most 100.
+ * Here 64 processes use 10,000 different keys with a limiter of at most 100, while a reader reads
+ * its totals. Then keys are added and removed, so that the last slot is taken and released
+ * repeatedly. The same is done with a roster of at most 100.
  */
 
 #include <errno.h>
@@ -48,7 +48,7 @@ static void show_the_overflow(void)
 	crowd_free(crowd);
 }
 
-/* ---- a table, of either kind ------------------------------------------------------ */
+/* ---- a table of either kind -------------------------------------------------------- */
 
 struct table {
 	bool leased;
@@ -86,7 +86,7 @@ static void lease_key(char *key, size_t size, uint64_t number)
 	snprintf(key, size, "entry-%llu", (unsigned long long)number);
 }
 
-/* A detached lease: it stays when its maker ends. */
+/* A detached lease stays when the process that made it ends. */
 static enum brought bring_lease(struct table *t, uint64_t number)
 {
 	char key[32];
@@ -178,7 +178,7 @@ static int insert(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-/* The highest number of keys that was seen during the run. */
+/* The highest number of keys seen during the run. */
 static uint64_t most_seen(struct table *t, struct crowd *crowd)
 {
 	uint64_t most = 0;
@@ -200,22 +200,22 @@ static void more_than_fit(struct table *t)
 	crowd_spawn(crowd, insert, &t->leased);
 	crowd_start(crowd);
 	tap_ok(most_seen(t, crowd) <= MAX, "no reader saw more than %u", MAX);
-	tap_is(crowd_wait(crowd), 0, "every key got an answer");
-	tap_is(crowd_done(crowd), MAX, "%u keys were let in", MAX);
+	tap_is(crowd_wait(crowd), 0, "every call was answered");
+	tap_is(crowd_done(crowd), MAX, "%u keys were accepted", MAX);
 	tap_is(crowd_tally(crowd, 0), keys - MAX, "all others were refused");
 	tap_is(refusals(t), keys - MAX, "and every refusal was counted");
-	tap_is(size_of(t), MAX, "the table says so");
-	tap_is(listed(t), MAX, "so does its list");
+	tap_is(size_of(t), MAX, "the totals say so");
+	tap_is(listed(t), MAX, "the list says so");
 	for (unsigned int i = 0; i < keys; i++)
 		dropped += drop(t, i);
 	tap_is(dropped, MAX, "they can be dropped");
-	tap_is(size_of(t), 0, "all of them");
+	tap_is(size_of(t), 0, "all of them were dropped");
 	crowd_free(crowd);
 }
 
-/* ---- the last place --------------------------------------------------------------- */
+/* ---- the last slot ----------------------------------------------------------------- */
 
-#define HELD	3	/* by each process: 192 in all, did they fit */
+#define HELD	3	/* by each process: 192 in all, if they fitted */
 
 /* Release the oldest key, add a new one, and read the number of keys. */
 static int come_and_go(struct crowd *crowd, unsigned int me, void *arg)
@@ -256,7 +256,7 @@ static void last_place_again_and_again(struct table *t)
 	for (unsigned int i = 0; i < PROCESSES; i++)
 		if (crowd->seat[i].tally[0] > most)
 			most = crowd->seat[i].tally[0];
-	tap_is(most, MAX, "the table was full, and never fuller than that");
+	tap_is(most, MAX, "the table was full, and never had more");
 	tap_is(size_of(t), crowd_done(crowd), "it contains what the processes hold");
 	crowd_free(crowd);
 }
@@ -267,7 +267,7 @@ static void at_most_100(bool leased)
 
 	if (!table_enter(&t, leased))
 		tap_bail("cannot open the objects");
-	tap_note("%u processes bring %u keys to a %s of %u", PROCESSES, keys,
+	tap_note("%u processes use %u keys with a %s of at most %u", PROCESSES, keys,
 		 leased ? "roster" : "limiter", MAX);
 	more_than_fit(&t);
 	last_place_again_and_again(&t);

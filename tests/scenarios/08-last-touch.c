@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A session's record was read, its last access changed, and written back over a newer one. A
- * session in use expired, and one that had ended came back with another process's write.
+ * A session's record was read, its last access was changed, and it was written back over a newer
+ * record. A session in use expired, and a session that had ended came back when another process
+ * wrote it.
  *
- * Here processes touch sessions that are about to expire, for as long as tap_seconds() says,
- * while others drop every expired one. A touched session does not vanish before its new time is
- * over. Other processes end sessions while some touch the versions they know: an ended session
- * does not come back.
+ * Here processes touch sessions that are about to expire, while others drop all expired sessions. A
+ * session that was touched does not vanish before its new TTL has passed. Other processes end
+ * sessions while some touch versions that they know: an ended session does not come back. Each part
+ * runs for tap_seconds().
  */
 #include <errno.h>
 #include <stdio.h>
@@ -22,7 +23,7 @@
 #define ROSTER	"scenario-08-sessions"
 #define TOUCHERS 4
 #define ENDERS	2
-#define BUSYBODIES 2	/* for each ender */
+#define BUSYBODIES 2	/* for each process that ends sessions */
 #define BRIEF	(2 * MS)
 
 /* ---- the broken pattern: read, change, write back --------------------------------- */
@@ -61,12 +62,12 @@ static void show_the_write_back(void)
 	crowd_free(crowd);
 }
 
-/* ---- touch against the time that is up -------------------------------------------- */
+/* ---- touch when the TTL is about to end --------------------------------------------- */
 
-/* Results of a toucher, in its tally. */
+/* results of a process that touches, in its tally */
 enum { VANISHED, ODD, LATE, BACK };
 
-/* Pauses about as long as a session lasts, so that the two meet. */
+/* Pause for about the TTL of a session, so that touch and expiry are close. */
 static void nearly(unsigned int *seed)
 {
 	uint64_t until = now_ns() + BRIEF * (rand_r(seed) % 110) / 100;
@@ -81,7 +82,7 @@ static void nearly(unsigned int *seed)
 }
 
 /*
- * For a session put or touched at @from or later: it exists, or its time is over. The clock is
+ * A session was put or touched at @from or later: it exists, or its TTL has passed. The clock is
  * read after the answer, so that a slow answer is not counted as wrong.
  */
 static void must_last(const struct roster *r, struct seat *seat, const char *key,
@@ -117,7 +118,7 @@ static int touch_on(struct crowd *crowd, unsigned int me, void *arg)
 			from = begun;
 			break;
 		case -ENOENT:
-			/* it may say so when its time is up, and then it stays so */
+			/* from its expiry on the session may be absent, and must stay absent */
 			seat->tally[VANISHED] += version && now_ns() < from + BRIEF;
 			seat->tally[BACK] += lease_get(&r, key, NULL, 0, NULL) != -ENOENT;
 			seat->tally[LATE] += version != 0;
@@ -137,16 +138,16 @@ static int touch_on(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-/* ---- ended while others touch ----------------------------------------------------- */
+/* ---- sessions end while others touch them ------------------------------------------- */
 
-/* Versions of the sessions to be touched; written by the other processes. */
+/* Versions of the sessions to be touched, written by other processes. */
 struct known {
 	_Atomic uint64_t version[ENDERS];
 };
 
 enum { STALE, TOUCHED };
 
-/* Touch known versions; a success would make them last for ever. */
+/* Touch known versions. A success would make the session last for ever. */
 static int touch_others(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct roster r = roster_enter(ROSTER);
@@ -173,7 +174,7 @@ static int touch_others(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-/* Begins sessions and ends them, and looks whether they stay so. */
+/* Make sessions and end them, and check that ended sessions stay absent. */
 static int end_on(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct roster r = roster_enter(ROSTER);
@@ -199,8 +200,8 @@ static int end_on(struct crowd *crowd, unsigned int me, void *arg)
 }
 
 /*
- * The table is full of leases that are about to expire: each claim looks for an expired one and
- * drops it.
+ * The table is full of leases that are about to expire: each claim searches for an expired lease
+ * and drops it.
  */
 static int push_out(struct crowd *crowd, unsigned int me, void *arg)
 {
@@ -221,28 +222,28 @@ static int push_out(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-/* ---- all of it -------------------------------------------------------------------- */
+/* ---- all together ------------------------------------------------------------------- */
 
 static void judge(const struct crowd *touchers, const struct crowd *enders,
 		  const struct crowd *others, const struct crowd *pushers)
 {
-	tap_note("%llu touches in time, %llu too late; %llu others passed through",
+	tap_note("%llu touches in time, %llu too late; %llu other leases made",
 		 (unsigned long long)crowd_done(touchers),
 		 (unsigned long long)crowd_tally(touchers, LATE),
 		 (unsigned long long)crowd_done(pushers));
 	tap_is(crowd_tally(touchers, VANISHED), 0,
-	       "no session vanished before the time was up that its last touch gave it");
+	       "no session vanished before the TTL of its last touch had passed");
 	tap_is(crowd_tally(touchers, ODD), 0, "and none was replaced or lasted longer");
-	tap_is(crowd_tally(touchers, BACK), 0, "none came back that had run out");
+	tap_is(crowd_tally(touchers, BACK), 0, "no expired session came back");
 	tap_ok(crowd_done(touchers) && crowd_tally(touchers, LATE),
 	       "some were touched in time, some were not");
 	tap_note("%llu sessions ended; others touched them %llu times, and %llu times too late",
 		 (unsigned long long)crowd_done(enders),
 		 (unsigned long long)crowd_tally(others, TOUCHED),
 		 (unsigned long long)crowd_tally(others, STALE));
-	tap_is(crowd_tally(enders, BACK), 0, "no session came back that was ended");
+	tap_is(crowd_tally(enders, BACK), 0, "no ended session came back");
 	tap_ok(crowd_tally(others, TOUCHED) && crowd_tally(others, STALE),
-	       "others touched some before that, and some after it");
+	       "some were touched before they ended, some after");
 }
 
 static unsigned int stop(struct crowd *crowd)

@@ -3,8 +3,8 @@
  * A registry was changed while it was listed: some entries were missed, others appeared twice.
  *
  * Here eight processes insert and drop keys and leases, and create and delete objects, while a
- * reader lists all three. Everything that exists during the whole listing appears exactly once;
- * that includes leases whose values are replaced meanwhile.
+ * reader lists all of them. Everything that exists during the whole listing appears exactly once,
+ * also leases whose values are replaced meanwhile.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@ static void lease_key(char *key, size_t size, uint64_t number)
 	snprintf(key, size, "member-%llu", (unsigned long long)number);
 }
 
-/* Of the record of a lease; its key is not terminated. */
+/* The number in the record of a lease. Its key has no final zero. */
 static uint64_t lease_number(const struct weir_lease_info *info)
 {
 	char key[32];
@@ -38,7 +38,7 @@ static uint64_t lease_number(const struct weir_lease_info *info)
 	return strtoull(key + strlen("member-"), NULL, 10);
 }
 
-/* Make one lease, remove another, and replace the value of a stable one. */
+/* Make one lease, remove another, and replace the value of a stable lease. */
 static bool leases_change(const struct roster *r, uint64_t next)
 {
 	char key[32];
@@ -95,7 +95,7 @@ static int come_and_go(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-/* How many of the stable keys did not come exactly once. */
+/* The number of stable keys that did not appear exactly once. */
 static unsigned int keys_walk(struct weir_limiter *clients, unsigned int *others)
 {
 	static uint8_t seen[STABLE];
@@ -117,7 +117,7 @@ static unsigned int keys_walk(struct weir_limiter *clients, unsigned int *others
 	}
 	weir_entries_close(entries);
 	if (ret)
-		tap_bail("the list of keys broke off");
+		tap_bail("the list of keys ended with an error");
 	for (unsigned int i = 0; i < STABLE; i++)
 		wrong += seen[i] != 1;
 	return wrong;
@@ -164,7 +164,7 @@ static unsigned int objects_walk(struct weir *weir)
 	return wrong;
 }
 
-/* Detached, because all writers replace their values. */
+/* The leases are detached, because all writers replace their values. */
 static void stable_leases_make(const struct roster *r)
 {
 	char key[32];
@@ -227,7 +227,7 @@ int main(void)
 	struct crowd *crowd;
 	struct weir *weir;
 
-	tap_begin("what is there all the while is listed once");
+	tap_begin("objects that exist throughout are listed once");
 	weir = service_connect();
 	clients = service_limiter(weir, LIMITER, &config);
 	objects_remove(weir);
@@ -246,14 +246,14 @@ int main(void)
 	}
 	crowd->flag = 1;
 	tap_is(crowd_wait(crowd), 0, "every writer did its work");
-	tap_note("%llu keys and leases and %llu objects came meanwhile, %u and %u were met",
+	tap_note("%llu keys and leases and %llu objects were made meanwhile, %u and %u were listed",
 		 (unsigned long long)crowd_done(crowd),
 		 (unsigned long long)crowd_tally(crowd, 0), others, other_leases);
 	tap_is(keys, 0, "every stable key came exactly once in each walk");
-	tap_is(leases, 0, "every stable lease, too, whatever its value");
-	tap_is(objects, 0, "every stable object, too");
+	tap_is(leases, 0, "every stable lease came exactly once, whatever its value");
+	tap_is(objects, 0, "every stable object came exactly once");
 	tap_ok(others > 0 && other_leases > 0,
-	       "the walks did meet keys and leases that come and go");
+	       "the walks returned some keys and leases of the writers");
 	objects_remove(weir);
 	tap_ok(limiter_end(clients), "the limiter is gone");
 	tap_ok(roster_end(&members), "the roster is gone");

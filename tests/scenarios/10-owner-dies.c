@@ -4,13 +4,12 @@
  * administrator cleaned up. If a child had inherited the owner's files, it stayed for as long
  * as the child did.
  *
- * A client registered itself and went on; its first caller was answered that there is no such
- * client.
+ * A client registered itself and continued. Its first caller was told that there is no such client.
  *
- * Here the owner of a permit is killed. A process that waits for the owner's death can acquire
- * the permit at once, even if a child still has the same file open. The same holds for a lease:
- * it is gone, and the next claim succeeds. A process that learns of a claim, in any way, finds
- * the lease.
+ * Here the owner of a permit is killed. A process that waits for the owner's death can acquire the
+ * permit at once, even if a child still has the same file open. The same holds for a lease: it is
+ * gone, and the next claim succeeds. A process that is notified of a claim, in any way, finds the
+ * lease.
  */
 #include <errno.h>
 #include <signal.h>
@@ -32,7 +31,7 @@ struct word {
 	_Atomic int said;
 };
 
-/* ---- what the owner has ----------------------------------------------------------- */
+/* ---- what the owner holds ----------------------------------------------------------- */
 
 /* A client's view of the gate or of the roster. */
 struct lock {
@@ -60,7 +59,7 @@ static bool take(struct lock *lock)
 	return weir_gate_try(lock->gate, NULL, 1, NULL) == WEIR_ALLOWED;
 }
 
-/* Whether the lock is held, as every way of asking says consistently. */
+/* Whether the lock is held. All ways to read this must agree. */
 static bool is_taken(struct lock *lock)
 {
 	if (lock->leased)
@@ -87,7 +86,10 @@ static bool give_back(struct lock *lock)
 
 /* ---- the owner dies --------------------------------------------------------------- */
 
-/* Holds the lock until killed; @with_child leaves a child, which lives on @hold_on. */
+/*
+ * Hold the lock until killed. With @with_child, a child that shares the file lives until @hold_on
+ * is closed.
+ */
 static void own(struct word *word, bool leased, bool with_child, const int *hold_on)
 {
 	struct lock lock = { .leased = leased };
@@ -106,7 +108,10 @@ static void own(struct word *word, bool leased, bool with_child, const int *hold
 		pause();
 }
 
-/* Held by that process alone; when its death is known, free, and then held by us. */
+/*
+ * The lock is held by that process only. When its death is known, the lock is free, and then held
+ * by this process.
+ */
 static bool round_is_good(struct lock *lock, struct word *word, bool with_child,
 			  const int *hold_on)
 {
@@ -126,7 +131,7 @@ static bool round_is_good(struct lock *lock, struct word *word, bool with_child,
 	return give_back(lock) && taken && is_ours;
 }
 
-/* Rounds in which the next one had it at once. */
+/* Number of rounds in which the next process had the lock at once. */
 static unsigned int rounds_good(struct lock *lock, unsigned int rounds, bool with_child)
 {
 	struct word *word = shared_memory(sizeof(*word));
@@ -146,20 +151,20 @@ static unsigned int rounds_good(struct lock *lock, unsigned int rounds, bool wit
 static void owner_dies(struct lock *lock, unsigned int rounds, const char *what)
 {
 	tap_is(rounds_good(lock, rounds, false), rounds,
-	       "%s: the owner is killed and reaped %u times, the next one has it at once",
+	       "%s: the owner is killed and reaped %u times, the next process has it at once",
 	       what, rounds);
 	tap_is(rounds_good(lock, rounds, true), rounds,
 	       "also with a child that has the same file");
 }
 
-/* ---- found by all as soon as it is claimed ---------------------------------------- */
+/* ---- a lease can be found as soon as it is claimed ---------------------------------- */
 
 struct word_of_mouth {
 	_Atomic uint64_t claimed;	/* number of claims, written after the claim has returned */
-	_Atomic uint64_t kept;		/* from this one on they are not removed yet */
+	_Atomic uint64_t kept;		/* claims from this one on have not been removed yet */
 };
 
-/* Each process looks for a lease as soon as it learns of it. */
+/* Each process searches for a lease as soon as it is notified. */
 static int look_for_the_newest(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct roster r = roster_enter(ROSTER);
@@ -177,7 +182,7 @@ static int look_for_the_newest(struct crowd *crowd, unsigned int me, void *arg)
 		last = newest;
 		snprintf(key, sizeof(key), "client-%llu", (unsigned long long)newest);
 		found = !lease_get(&r, key, &value, sizeof(value), NULL) && value == newest;
-		/* leases that may have been removed meanwhile are not counted */
+		/* leases that may have been removed meanwhile do not count */
 		seat->done += found;
 		seat->tally[0] += !found && newest >= told->kept;
 	}
@@ -209,7 +214,7 @@ static void claimed_is_found(struct roster *r, unsigned int claims)
 	lookers->flag = 1;
 	tap_is(crowd_wait(lookers) + failed, 0, "%u clients register, %u others are notified",
 	       claims, LOOKERS);
-	tap_note("they looked in time %llu times", (unsigned long long)crowd_done(lookers));
+	tap_note("they were in time %llu times", (unsigned long long)crowd_done(lookers));
 	tap_is(crowd_tally(lookers, 0), 0, "a notified process finds the lease");
 	tap_ok(crowd_done(lookers) > 0, "some were in time");
 	crowd_free(lookers);

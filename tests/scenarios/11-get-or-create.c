@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Clients of one service shared a limiter by "get it, or create it". Some of them created one
- * each, used an orphan from then on, and did not back off when the others were told to.
+ * Clients of one service shared a limiter by "get it, or create it". Some of them each created one,
+ * used an orphan from then on, and did not back off when the others had to.
  *
  * Here 200 processes get or create one limiter at the same time, and each spends 1 of 100.
  */
@@ -57,7 +57,7 @@ static void round_of(struct weir *weir, struct weir_limiter_config *config,
 	       "exactly %u were limited", processes - tokens);
 	tap_is(objects_named(weir, LIMITER), 1, "there is one limiter");
 	shared = weir_limiter_open(weir, LIMITER, WEIR_RIGHT_ALL);
-	tap_is(limiter_stats(shared).allowed, tokens, "which counted them all");
+	tap_is(limiter_stats(shared).allowed, tokens, "it counted all checks");
 	tap_ok(limiter_end(shared), "the limiter is gone");
 	crowd_free(crowd);
 }
@@ -72,7 +72,7 @@ int main(void)
 	};
 	struct weir *weir;
 
-	tap_begin("get or create: all get the same one");
+	tap_begin("get or create: all get the same limiter");
 	weir = service_connect();
 	service_remove(weir, WEIR_KIND_LIMITER, LIMITER);
 	tap_note("%u processes x 1 of %llu tokens, %u times", processes,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A client stored the time until which to back off; a later answer that asked for less
- * overwrote it. Other clients kept sleeping after it was cleared, or used an outdated copy.
+ * A client stored the time until which it had to back off. A later answer with a shorter time
+ * overwrote it. Other clients continued to sleep after it was cleared, or used an outdated copy.
  *
  * Here many processes ban one key for different times at the same time, and the longest ban
  * stays. When the ban is lifted, each process sees that with its next check, and sleepers wake
@@ -59,7 +59,7 @@ static struct weir_limiter *join(struct weir_key *key)
 	return weir_limiter_open(weir, LIMITER, WEIR_RIGHT_ALL);
 }
 
-/* Member n bans for n hours; the lengths come in no particular order. */
+/* Member n bans for n hours. The lengths come in no particular order. */
 static int ban(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct seat *seat = &crowd->seat[me];
@@ -74,7 +74,7 @@ static int ban(struct crowd *crowd, unsigned int me, void *arg)
 	seat->tally[0] = hours;
 	if (weir_limiter_ban(limiter, &key, hours * HOUR, &answer))
 		return 2;
-	/* the ban is now at least as long as this process asked for */
+	/* by now the ban is at least as long as this process requested */
 	if (answer.banned_for < hours * HOUR)
 		return 3;
 	seat->done += !!(answer.flags & WEIR_OUT_BANNED_NOW);
@@ -103,7 +103,7 @@ static void bans_race(struct weir_limiter *limiter, const struct weir_key *key,
 	crowd_free(crowd);
 }
 
-/* Check until told to stop: the last answer must be from after the lift. */
+/* Check until told to stop. The last answer must be from after the ban was lifted. */
 static int watch(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct seat *seat = &crowd->seat[me];
@@ -115,12 +115,12 @@ static int watch(struct crowd *crowd, unsigned int me, void *arg)
 	if (!limiter)
 		return 1;
 	do {
-		/* read the flag first: what is checked then is after it */
+		/* read the flag first, so that the check is after it was set */
 		before = crowd->flag;
 		verdict = weir_limiter_peek(limiter, &key, 1, NULL);
 		seat->done++;
 		if (!before && verdict == WEIR_ALLOWED)
-			seat->tally[0]++;	/* between the lift and the flag */
+			seat->tally[0]++;	/* answered between the lift and the flag */
 		if (before && verdict != WEIR_ALLOWED)
 			return 2;
 	} while (!before);
@@ -139,7 +139,7 @@ static void lift_is_seen(struct weir_limiter *limiter,
 			;
 	tap_ok(!weir_limiter_lift(limiter, key, NULL), "the ban is lifted");
 	crowd->flag = 1;
-	tap_is(crowd_wait(crowd), 0, "%u processes saw it with their next check",
+	tap_is(crowd_wait(crowd), 0, "%u processes saw this with their next check",
 	       processes);
 	tap_is(weir_limiter_lift(limiter, key, NULL), (uint64_t)-1,
 	       "there is no ban left to lift");
@@ -179,7 +179,7 @@ static void sleepers_wake(struct weir_limiter *limiter,
 	weir_limiter_ban(limiter, key, HOUR, NULL);
 	crowd_spawn(crowd, sleep_on, NULL);
 	crowd_start(crowd);
-	/* all of them are in the queue when this many tokens are waited for */
+	/* all of them are in the queue when this number of tokens is waited for */
 	do {
 		weir_limiter_peek(limiter, key, 1, &answer);
 		sched_yield();
@@ -196,7 +196,8 @@ static void sleepers_wake(struct weir_limiter *limiter,
 			most = crowd->seat[i].tally[1];
 	tap_note("the busiest of them slept %llu times",
 		 (unsigned long long)most);
-	tap_ok(most <= 4, "no polling: at most one sleep until first, one until due");
+	tap_ok(most <= 4,
+	       "no polling: at most one sleep until it is first, one until tokens are due");
 	crowd_free(crowd);
 }
 
@@ -212,7 +213,7 @@ int main(void)
 	struct weir_key key;
 	struct weir *weir;
 
-	tap_begin("the longest ban stands, and its end is seen at once");
+	tap_begin("the longest ban stays, and its end is seen at once");
 	weir = service_connect();
 	limiter = service_limiter(weir, LIMITER, &config);
 	weir_key_ip(&key, "2001:db8::1");

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The death of a background task was reported twice, because two watchers had noticed it; or
- * never, because the watcher had died first.
+ * The death of a background task was reported twice, because two watchers noticed it, or never,
+ * because the watcher died first.
  *
- * Here every task has a lease, and a thousand tasks are killed, some of them when their lease
- * is about to expire. Each of them causes exactly one event, and tasks that end normally cause
- * none. Monitors follow the events and are killed as well, at any point: the next monitor
- * continues where the last one was, and misses no event.
+ * Here every task has a lease, and a thousand tasks are killed, some of them when their lease is
+ * about to expire. Each of them causes exactly one event, and tasks that end normally cause none.
+ * Monitors follow the events and are killed too, at any point. The next monitor continues at the
+ * position of the last one and misses no event.
  */
 #include <errno.h>
 #include <signal.h>
@@ -22,11 +22,11 @@
 #include "tap.h"
 
 #define ROSTER	"scenario-13-tasks"
-#define TASKS	50	/* at a time */
+#define TASKS	50	/* at the same time */
 #define ROUNDS	20
 #define ALL	(TASKS * ROUNDS)
 
-/* ---- the broken pattern: look whether it was reported, then report ---------------- */
+/* ---- the broken pattern: check whether it was reported, then report ----------------- */
 
 struct report {
 	volatile uint8_t reported;
@@ -42,7 +42,7 @@ static int watch_and_report(struct crowd *crowd, unsigned int me, void *arg)
 			continue;
 		tasks[i].reported = 1;
 		gap();
-		/* between the mark and the report it dies; the others see the mark */
+		/* it dies between the mark and the report, and the others see the mark */
 		if (me == 0 && i % 100 == 99)
 			raise(SIGKILL);
 		tasks[i].reports++;
@@ -83,18 +83,18 @@ static void show_the_reports(crowd_work work, const char *how)
 
 /* ---- tasks ------------------------------------------------------------------------ */
 
-/* The state of each task, by its number. */
+/* State of each task, by number. */
 struct ledger {
 	_Atomic uint64_t version[ALL];	/* version of its lease; 0: no lease */
 	_Atomic uint64_t event[ALL];	/* number of the event that a monitor read */
-	_Atomic uint32_t odd;		/* events that cannot be */
-	_Atomic uint32_t twice;		/* second ones of a task */
-	_Atomic uint64_t at;		/* where the monitors are */
-	_Atomic uint64_t roster;	/* its number */
+	_Atomic uint32_t odd;		/* impossible events */
+	_Atomic uint32_t twice;		/* second events of a task */
+	_Atomic uint64_t at;		/* position of the monitors */
+	_Atomic uint64_t roster;	/* number of the roster */
 	unsigned int round;
 };
 
-/* Every fifth ends by itself, well; every third of the others is about to run out. */
+/* Every fifth task ends by itself, normally. Every third of the others is about to expire. */
 static bool ends_well(unsigned int task)
 {
 	return task % 5 == 4;
@@ -125,7 +125,7 @@ static int work(struct crowd *crowd, unsigned int me, void *arg)
 		pause();
 }
 
-/* One round: all tasks start, and those that do not end by themselves are killed. */
+/* One round: all tasks start, and all that do not end by themselves are killed. */
 static unsigned int kill_all(struct ledger *ledger)
 {
 	struct crowd *crowd = crowd_make(TASKS);
@@ -167,7 +167,7 @@ static void note_the_loss(struct ledger *ledger, const struct weir_event *e)
 		ledger->twice += before != e->seq;
 }
 
-/* Follows the events from where the last one was, until it is killed. */
+/* Follow the events from the last position, until killed. */
 static int monitor(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct ledger *ledger = arg;
@@ -187,7 +187,7 @@ static int monitor(struct crowd *crowd, unsigned int me, void *arg)
 	return 3;
 }
 
-/* A monitor for each round, which does not live to see its end. */
+/* Start a monitor for each round. It is killed before the round ends. */
 static unsigned int rounds_run(struct ledger *ledger, unsigned int rounds)
 {
 	unsigned int failed = 0;
@@ -205,7 +205,7 @@ static unsigned int rounds_run(struct ledger *ledger, unsigned int rounds)
 	return failed;
 }
 
-/* The last monitor: reads what is left, up to what there is by now. */
+/* The last monitor: read the remaining events, up to the present end. */
 static void catch_up(struct ledger *ledger, uint64_t end)
 {
 	struct weir_events *events = weir_events_open(NULL, ledger->at);
@@ -213,7 +213,7 @@ static void catch_up(struct ledger *ledger, uint64_t end)
 
 	while (events && ledger->at < end) {
 		if (weir_events_next(events, &e, -1) != 1 || e->type == WEIR_EVENT_LOST)
-			tap_bail("the events broke off");
+			tap_bail("the stream of events ended with an error");
 		note_the_loss(ledger, e);
 		ledger->at = e->seq + 1;
 	}
@@ -241,9 +241,9 @@ int main(void)
 	for (unsigned int i = 0; i < all; i++)
 		killed += !ends_well(i);
 	tap_note("%u tasks, %u of them killed, and %u monitors", all, killed, rounds);
-	tap_is(rounds_run(ledger, rounds), killed, "none failed but those that were killed");
+	tap_is(rounds_run(ledger, rounds), killed, "all tasks ended well, except the killed ones");
 	stats = roster_stats(&r);
-	tap_is(stats.members, 0, "with the last of them reaped nothing is left");
+	tap_is(stats.members, 0, "when the last task is reaped, no lease is left");
 	weir_get_info(weir, &info);
 	tap_note("the monitors had read up to event %llu of %llu",
 		 (unsigned long long)ledger->at, (unsigned long long)info.event_next);
@@ -251,10 +251,10 @@ int main(void)
 	for (unsigned int i = 0; i < all; i++)
 		reported += ledger->event[i] != 0;
 	tap_is(reported, killed, "each killed task has one event");
-	tap_is(ledger->twice, 0, "of none twice");
-	tap_is(ledger->odd, 0, "and no other task has one");
+	tap_is(ledger->twice, 0, "no task has two events");
+	tap_is(ledger->odd, 0, "no other task has an event");
 	tap_is(stats.lost, killed, "the totals say so");
-	tap_note("%llu of them had run out when they were killed",
+	tap_note("%llu of their leases had expired when they were killed",
 		 (unsigned long long)stats.expired);
 	tap_is(stats.removed, all - killed, "the others ended well");
 	tap_ok(roster_end(&r), "the roster is gone");

@@ -3,9 +3,9 @@
  * Debounce state was kept for ever for each session, and the buckets of clients that never came
  * back were never dropped: a service grew until it died.
  *
- * Here a million banned addresses, which must be kept, show the memory for each: at most 96
- * bytes in all. Then a million clients come once each. Their entries are dropped when they are
- * equal to fresh ones, and their memory is freed.
+ * Here a million banned addresses, which must be kept, show the memory for each: at most 96 bytes
+ * in total. Then a million clients come once each. Their entries are dropped when they equal fresh
+ * ones, and their memory is freed.
  */
 #include "service.h"
 #include "slab.h"
@@ -14,11 +14,11 @@
 
 #define LIMITER	"scenario-14-clients"
 
-static long at_start;	/* slab_objects() before anything was done */
+static long at_start;	/* slab_objects() at the start */
 
 static void one_shot_keys(struct weir *weir, unsigned int keys)
 {
-	/* one token a millisecond: a client is fresh again after that */
+	/* one token per millisecond: after that a client is fresh again */
 	const struct weir_limiter_config config = {
 		.size = sizeof(config), .algorithm = WEIR_ALGORITHM_BUCKET,
 		.key_type = WEIR_KEY_IP, .tokens = 1, .period = MS,
@@ -29,12 +29,12 @@ static void one_shot_keys(struct weir *weir, unsigned int keys)
 
 	tap_note("%u clients come once each", keys);
 	tap_is(visit(weir, limiter, 0, keys, WEIR_OP_CHECK, 1, WEIR_ALLOWED), keys,
-	       "every client was let in");
+	       "every client was allowed");
 	wait_until_empty(limiter);
 	stats = limiter_stats(limiter);
 	tap_is(stats.keys, 0, "not one entry is left of them");
 	tap_is(stats.expired + stats.evicted, keys, "each was dropped once");
-	memory_comes_back(at_start, "their memory is given back");
+	memory_comes_back(at_start, "their memory is freed");
 	tap_ok(limiter_end(limiter), "the limiter is gone");
 }
 
@@ -56,7 +56,7 @@ static void cost_of_a_key(struct weir *weir, unsigned int keys)
 	after = kernel_bytes();
 	cost_is_bounded(after - before, keys);
 	tap_ok(limiter_end(limiter), "the limiter is gone");
-	memory_comes_back(at_start, "a deleted limiter gives its memory back");
+	memory_comes_back(at_start, "the memory of a deleted limiter is freed");
 }
 
 int main(void)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * All waiters polled a semaphore every two milliseconds: 110,685 wake-ups to admit 500. The
- * next one admitted was the one that polled at the right moment, not the first in line; and a
- * task that took a second permit inside the first waited for itself.
+ * All waiters polled a semaphore every two milliseconds: 110,685 wake-ups to admit 500. The task
+ * that polled at the right moment was admitted next, not the first in line. A task that wanted a
+ * second permit while it held one waited for itself.
  *
  * Here 500 processes wait for 10 permits. They sleep until their turn, are woken once, and are
  * served in order of arrival, including those that want all ten.
@@ -21,7 +21,7 @@
 
 #define GATE	"scenario-15-gate"
 #define PERMITS	10
-#define BIG	5	/* every fifth wants all there are */
+#define BIG	5	/* every fifth process wants all permits */
 
 struct place {
 	pid_t pid;
@@ -87,7 +87,10 @@ static void wait_and_pass(struct hall *hall, unsigned int i)
 	place->result = weir_gate_acquire(gate, NULL, wants(i), WEIR_NEVER, NULL);
 	getrusage(RUSAGE_SELF, &after);
 	place->sleeps = after.ru_nvcsw - before.ru_nvcsw;
-	/* recorded inside: before the next process that wants all is admitted */
+	/*
+	 * recorded while the permits are held, so before the next process that wants all is
+	 * admitted
+	 */
 	place->turn = hall->turns++;
 	_exit(weir_gate_release(gate, NULL, wants(i), NULL) ? 2 : 0);
 }
@@ -101,7 +104,7 @@ static unsigned int waiting(struct weir_gate *gate)
 	return answer.waiting;
 }
 
-/* One after the other: each is in the queue before the next one starts. */
+/* One after the other: each process is in the queue before the next one starts. */
 static void line_up(struct hall *hall, struct weir_gate *gate, unsigned int waiters)
 {
 	pid_t pid;
@@ -120,7 +123,7 @@ static void line_up(struct hall *hall, struct weir_gate *gate, unsigned int wait
 	}
 }
 
-/* How often a task was put on a processor, by all the kernel knows. */
+/* How often a task was scheduled, by all counts of the kernel. */
 static unsigned long switches(pid_t pid)
 {
 	unsigned long sum = 0, n;
@@ -147,7 +150,10 @@ static unsigned long all_switches(const struct hall *hall, unsigned int waiters)
 	return sum;
 }
 
-/* Wait until all sleep: for a second none was scheduled. After that none must be scheduled. */
+/*
+ * Wait until all sleep, that is until none was scheduled for a second. From then on none may be
+ * scheduled.
+ */
 static void costs_nothing(const struct hall *hall, unsigned int waiters)
 {
 	unsigned long before, after = all_switches(hall, waiters);
@@ -160,7 +166,7 @@ static void costs_nothing(const struct hall *hall, unsigned int waiters)
 	sleep(2);
 	after = all_switches(hall, waiters);
 	tap_ok(before > 0, "they have run before");
-	tap_is(after - before, 0, "in two seconds not one of %u waiters ran", waiters);
+	tap_is(after - before, 0, "in two seconds none of %u waiters ran", waiters);
 }
 
 static void judge(const struct hall *hall, unsigned int waiters)
@@ -175,20 +181,20 @@ static void judge(const struct hall *hall, unsigned int waiters)
 		waitpid(place->pid, &status, 0);
 		failed += status || place->result != WEIR_ALLOWED;
 		/*
-		 * a holder of all permits is alone: all earlier ones have been inside, no later
-		 * one has
+		 * a holder of all permits is alone: all earlier processes have held theirs, and no
+		 * later one has
 		 */
 		wrong += wants(i) == PERMITS && place->turn != i;
-		/* at most nine of the earlier ones are inside without having recorded it */
+		/* at most nine of the earlier processes hold permits without having recorded it */
 		early += place->turn + PERMITS - 1 < i;
 		sleeps += place->sleeps;
 		if (place->sleeps > most)
 			most = place->sleeps;
 	}
-	tap_is(failed, 0, "all %u got in", waiters);
+	tap_is(failed, 0, "all %u were admitted", waiters);
 	tap_is(wrong, 0, "requests for all permits are granted exactly in order");
 	tap_is(early, 0, "and no request before one that came ten places earlier");
-	tap_note("asleep %ld times in all, %ld at most", sleeps, most);
+	tap_note("%ld sleeps in all, %ld at most", sleeps, most);
 	tap_ok(most <= 3, "each slept at most three times");
 	tap_ok((unsigned long)sleeps <= 2UL * waiters, "and on average at most twice");
 }
@@ -197,9 +203,9 @@ static void judge(const struct hall *hall, unsigned int waiters)
 static void impossible(struct weir_gate *gate)
 {
 	tap_is(weir_gate_acquire(gate, NULL, PERMITS + 1, WEIR_NEVER, NULL) < 0 &&
-	       errno == E2BIG, 1, "more than there are is refused at once");
+	       errno == E2BIG, 1, "a request for more permits than there are is refused at once");
 	tap_is(weir_gate_acquire(gate, NULL, PERMITS, WEIR_NEVER, NULL) < 0 &&
-	       errno == EDEADLK, 1, "so is what one's own permits stand in the way of");
+	       errno == EDEADLK, 1, "so is a request that only its own permits block");
 }
 
 int main(void)
@@ -213,7 +219,7 @@ int main(void)
 
 	tap_begin("a fair gate: in order of arrival, one wake-up each");
 	show_the_polling(hall, waiters);
-	/* so that the library can tell that nobody else could give back what this one has */
+	/* with a tag, the gate knows that no other task could release this process's permits */
 	weir_tag_set(1);
 	weir = service_connect();
 	gate = service_gate(weir, GATE, &config);
@@ -222,7 +228,7 @@ int main(void)
 	impossible(gate);
 	line_up(hall, gate, waiters);
 	costs_nothing(hall, waiters);
-	tap_ok(!weir_gate_release(gate, NULL, PERMITS, NULL), "the gate is opened");
+	tap_ok(!weir_gate_release(gate, NULL, PERMITS, NULL), "the gate's permits are released");
 	judge(hall, waiters);
 	stats = gate_stats(gate);
 	tap_is(stats.in_use, 0, "nothing is in use");

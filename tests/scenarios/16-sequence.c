@@ -15,7 +15,7 @@
 
 static unsigned int processes, numbers;
 
-/* One byte for each number: how often it was drawn. */
+/* for each number, how often it was drawn */
 struct drawn {
 	uint64_t size;
 	uint64_t block;
@@ -80,7 +80,7 @@ static int draw(struct crowd *crowd, unsigned int me, void *arg)
 	for (unsigned int i = 0; i < numbers; i += drawn->block) {
 		if (weir_counter_next(sequence, drawn->block, &first))
 			return 3;
-		/* one process's numbers only ever go up */
+		/* the numbers of one process must rise */
 		if (first <= last)
 			return 4;
 		last = first + drawn->block - 1;
@@ -107,14 +107,14 @@ static void draw_all(struct weir *weir, uint64_t block)
 
 	tap_note("%u processes x %u numbers, %llu at a time", processes,
 		 numbers, (unsigned long long)block);
-	tap_is(crowd_run(crowd, draw, drawn), 0, "each drew its numbers, upwards");
+	tap_is(crowd_run(crowd, draw, drawn), 0, "each drew rising numbers");
 	tap_is(crowd_tally(crowd, 0), 0, "no number was drawn twice");
 	for (uint64_t n = 1; n <= size; n++)
 		missing += drawn->times[n] != 1;
 	tap_is(missing, 0, "every number from 1 to %llu was drawn",
 	       (unsigned long long)size);
 	weir_counter_read_field(sequence, 0, &last);
-	tap_is(last, size, "the last one handed out is the last one drawn");
+	tap_is(last, size, "the last number handed out is the last one drawn");
 	tap_ok(counter_end(sequence), "the sequence is gone");
 	crowd_free(crowd);
 }

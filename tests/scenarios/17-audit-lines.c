@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An audit trail created a new lock for each call, so there was no mutual exclusion: lines of
- * different writers ran into each other.
+ * An audit trail created a new lock for each call. So there was no mutual exclusion, and lines of
+ * different writers were mixed.
  *
- * Here ten writers emit ten thousand lines each, and two readers follow, one of them slow.
- * Every line that is read is whole and numbered, each writer's lines keep their order, and a
- * reader is told exactly how many lines it missed.
+ * Here ten writers emit ten thousand lines each, and two readers follow, one of them slow. Every
+ * line that is read is whole and numbered, and each writer's lines keep their order. A reader gets
+ * the exact number of lines that it missed.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@ static unsigned int lines;
 
 /* ------------------------------------------------ the lines */
 
-/* Line @i of writer @me: its length and all that is in it follow from the two. */
+/* Line @i of writer @me. The two numbers determine its length and its text. */
 static size_t line_make(char *line, unsigned int me, unsigned int i)
 {
 	const size_t length = 24 + (me * 31 + i * 7) % (WEIR_RECORD_MAX - 23);
@@ -112,7 +112,7 @@ static int emit_lines(struct crowd *crowd, unsigned int me, void *arg)
 
 		if (weir_emit(weir, TAG, line, length, &seq))
 			return 2;
-		/* a writer's later line has the higher number */
+		/* a later line of a writer has a higher number */
 		if (i && seq <= last)
 			return 3;
 		last = seq;
@@ -121,13 +121,13 @@ static int emit_lines(struct crowd *crowd, unsigned int me, void *arg)
 	return 0;
 }
 
-/* Results of a reader, in its tally. */
+/* results of a reader, in its tally */
 enum { LOST, TORN, MISNUMBERED, DISORDERED };
 
 /**
- * struct following - what the readers are to read
+ * struct following - the lines that the readers must read
  * @from: number of the first line
- * @pids: of the writers
+ * @pids: pids of the writers
  */
 struct following {
 	uint64_t from;
@@ -176,7 +176,7 @@ static int follow(struct crowd *crowd, unsigned int me, void *arg)
 			return 3;
 		line_check(seat, e, last, f);
 		next = e->seq + 1;
-		/* the second one has more to do with each line */
+		/* the second reader has more work with each line */
 		if (me == 1 && !(next % 64))
 			usleep(2000);
 	}
@@ -191,9 +191,9 @@ static void tell(const struct seat *seat, unsigned int reader)
 	tap_note("reader %u: %llu lines read, %llu reported lost", reader,
 		 (unsigned long long)seat->done,
 		 (unsigned long long)seat->tally[LOST]);
-	tap_ok(seat->done > 0, "reader %u had lines to read", reader);
-	tap_is(seat->tally[TORN], 0, "every one of them was whole");
-	tap_is(seat->tally[MISNUMBERED], 0, "numbers had no gap but what was reported");
+	tap_ok(seat->done > 0, "reader %u read some lines", reader);
+	tap_is(seat->tally[TORN], 0, "each of them was whole");
+	tap_is(seat->tally[MISNUMBERED], 0, "gaps in the numbers equal the reported losses");
 	tap_is(seat->tally[DISORDERED], 0, "each writer's lines were in order");
 	tap_is(seat->done + seat->tally[LOST], all,
 	       "lines read and lines reported lost add up to all lines");
@@ -206,7 +206,7 @@ int main(void)
 	struct crowd *readers = crowd_make(READERS), *writers;
 	struct weir *weir;
 
-	tap_begin("audit lines: whole, numbered, in order, and none missed unknown");
+	tap_begin("audit lines: whole, numbered, in order, and every loss reported");
 	weir = service_connect();
 	lines = tap_scaled(10000, 10);
 	show_the_tangle();

@@ -3,9 +3,9 @@
  * Telemetry counted calls, bytes and errors in one table each, by reading and
  * writing: 30 to 70 % were lost, and the bytes did not belong to the calls.
  *
- * Here 16 processes add to five fields in one step while a reader takes 100,000
- * snapshots. Each call puts 1, 10, 100, 1000 and -1 into the fields, so that any
- * snapshot that shows half a call is found out.
+ * Here 16 processes add to five fields in one step while a reader takes 100,000 snapshots. Each
+ * call adds 1, 10, 100, 1000 and -1 to the fields, so a snapshot with only a part of a call is
+ * recognised.
  */
 #include <string.h>
 
@@ -110,11 +110,11 @@ int main(void)
 	tap_is(crowd_wait(crowd), 0, "every writer did its work");
 	tap_is(torn, 0, "every snapshot was whole");
 	tap_is(backwards, 0, "none was older than the one before");
-	tap_ok(alike < snapshots - 1, "the writers were at work meanwhile");
+	tap_ok(alike < snapshots - 1, "the writers worked meanwhile");
 	weir_counter_read(counter, values, FIELDS);
 	tap_note("%llu calls", (unsigned long long)crowd_done(crowd));
 	tap_is(values[0], crowd_done(crowd), "every call was counted");
-	tap_ok(is_whole(values), "with all that belongs to it");
+	tap_ok(is_whole(values), "and all amounts of each call");
 	tap_ok(counter_end(counter), "the counter is gone");
 	crowd_free(crowd);
 	weir_close(weir);

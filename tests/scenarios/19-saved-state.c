@@ -3,8 +3,8 @@
  * State was kept in memory and on disk, and written in two steps: after a crash
  * between them the copies disagreed, or the file ended in the middle.
  *
- * Here the tool that saves is killed again and again, at any moment. What is read
- * back is each time all of the old state or all of the new.
+ * Here the tool is killed repeatedly while it saves, at any moment. Each time all of the old state
+ * or all of the new state is restored.
  */
 
 #include <errno.h>
@@ -75,7 +75,7 @@ static void bans_lay(struct weir_limiter *limiter, unsigned int keys)
 	}
 }
 
-/* The value in the file if both fields have the same one, or -1. */
+/* The value in the file, if both fields have the same; otherwise -1. */
 static int64_t saved_value(struct weir *weir)
 {
 	struct weir_counter *counter;
@@ -103,7 +103,7 @@ static unsigned int files_left(void)
 	return count;
 }
 
-/* Save the @i-th state, and kill it after a while; how it ended. */
+/* Save state number @i, and kill the tool after a while. Return: how it ended. */
 static int save_and_kill(struct weir *weir, int64_t i, unsigned int after)
 {
 	const int64_t both[2] = { i, i };
@@ -121,7 +121,7 @@ static int save_and_kill(struct weir *weir, int64_t i, unsigned int after)
 	return status;
 }
 
-/* @usual: us that a save takes */
+/* @usual: microseconds that a save takes */
 static void killed_savers(struct weir *weir, unsigned int rounds,
 			  unsigned int usual)
 {
@@ -129,7 +129,7 @@ static void killed_savers(struct weir *weir, unsigned int rounds,
 	int64_t last = 0, value;
 
 	for (unsigned int i = 1; i <= rounds; i++) {
-		/* from before it has begun to long after it has ended */
+		/* from before the save begins to long after it has ended */
 		int status = save_and_kill(weir, i, i * 619ULL % 1000 * usual / 700);
 
 		value = saved_value(weir);
@@ -144,7 +144,7 @@ static void killed_savers(struct weir *weir, unsigned int rounds,
 			last = i;
 	}
 	tap_note("a save takes %u us", usual);
-	tap_note("%u saves: %u killed before, %u after the new file was there, %u not at all",
+	tap_note("%u saves: %u killed before, %u after the new file existed, %u not killed",
 		 rounds, old, new - whole, whole);
 	tap_is(wrong, 0, "the restored state is the old or the new one, never a mixture");
 }
@@ -164,15 +164,15 @@ static void many_bans(struct weir *weir, unsigned int keys)
 		 (unsigned long long)((now_ns() - since) / MS));
 	limiter = weir_limiter_open(weir, LIMITER, WEIR_RIGHT_ALL);
 	if (!limiter)
-		tap_bail("the limiter is not there");
-	tap_is(limiter_stats(limiter).keys, keys, "all of them");
+		tap_bail("the limiter does not exist");
+	tap_is(limiter_stats(limiter).keys, keys, "all bans are restored");
 	for (unsigned int i = 0, wrong = 0; i < keys; i += keys / 10) {
 		struct weir_key key;
 
 		weir_key_u64(&key, i);
 		wrong += weir_limiter_check(limiter, &key, 1, NULL) != WEIR_BANNED;
 		if (i + keys / 10 >= keys)
-			tap_is(wrong, 0, "they are banned");
+			tap_is(wrong, 0, "the keys are banned");
 	}
 	tap_ok(limiter_end(limiter), "the limiter is gone");
 }
@@ -183,7 +183,7 @@ int main(void)
 	struct weir *weir;
 	uint64_t since;
 
-	tap_begin("state is replaced whole");
+	tap_begin("state is replaced as a whole");
 	weir = service_connect();
 	if (system("rm -rf " FOLDER " && mkdir " FOLDER))
 		tap_bail("cannot make " FOLDER);

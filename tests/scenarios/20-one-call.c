@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A limiter was asked in one call and charged in another. Between the two calls others asked,
- * and were admitted as well. And the first two callers each created its table.
+ * A limiter was asked in one call and charged in another. Between the two calls other callers
+ * asked, and were admitted too. The first two callers each created its table.
  *
  * Here asking and charging are one call, made by many processes that do not know whether the
  * limiter exists. Asking first is possible (peek), and the scenario shows that it reserves
@@ -41,7 +41,7 @@ static int upload(struct crowd *crowd, unsigned int me, void *arg)
 		return 2;
 	for (unsigned int i = 0; i < way->attempts; i++) {
 		if (way->ask_first) {
-			/* "may I?" is answered by peek, "I did" by check */
+			/* the question is a peek, the charge is a check */
 			verdict = weir_limiter_peek(limiter, &key, 1, NULL);
 			gap();
 			if (verdict == WEIR_ALLOWED &&
@@ -63,7 +63,7 @@ static struct crowd *uploads(unsigned int processes, struct way *way)
 	struct crowd *crowd = crowd_make(processes);
 
 	if (crowd_run(crowd, upload, way))
-		tap_ok(false, "every caller got an answer each time");
+		tap_ok(false, "every call was answered");
 	return crowd;
 }
 
@@ -81,7 +81,7 @@ int main(void)
 	weir = service_connect();
 	service_remove(weir, WEIR_KIND_LIMITER, LIMITER);
 	crowd = uploads(processes, &asking);
-	tap_note("ask, then charge: %llu were let in, %u were allowed",
+	tap_note("ask, then charge: %llu were admitted, %u were allowed",
 		 (unsigned long long)crowd_done(crowd), LIMIT);
 	crowd_free(crowd);
 	service_remove(weir, WEIR_KIND_LIMITER, LIMITER);
@@ -89,7 +89,7 @@ int main(void)
 	tap_note("%u processes x %u attempts, limit %u", processes,
 		 charging.attempts, LIMIT);
 	crowd = uploads(processes, &charging);
-	tap_is(crowd_done(crowd), LIMIT, "exactly the limit was let in");
+	tap_is(crowd_done(crowd), LIMIT, "exactly the limit was admitted");
 	tap_is(crowd_tally(crowd, 0), processes * charging.attempts - LIMIT,
 	       "all others were limited");
 	tap_is(objects_named(weir, LIMITER), 1, "the limiter was made once");
@@ -97,9 +97,9 @@ int main(void)
 	if (!limiter)
 		tap_bail("cannot open %s", LIMITER);
 	stats = limiter_stats(limiter);
-	tap_is(stats.allowed, LIMIT, "its totals say the same");
+	tap_is(stats.allowed, LIMIT, "its totals have the same number of allowed checks");
 	tap_is(stats.limited, processes * charging.attempts - LIMIT,
-	       "of both verdicts");
+	       "and of limited checks");
 	tap_is(stats.keys, 1, "and one key");
 	tap_ok(limiter_end(limiter), "the limiter is gone");
 	crowd_free(crowd);

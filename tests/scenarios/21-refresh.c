@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A cache compared an entry's time with the clock, then deleted it. The entry had been
- * refreshed in between, and the new value was lost. Other readers got a value whose time was
- * over.
+ * A cache compared an entry's expiry time with the clock, then deleted the entry. The entry had
+ * been refreshed in between, and the new value was lost. Other readers got an expired value.
  *
- * Here entries are refreshed just when they expire, for as long as tap_seconds() says; rivals
- * claim them as soon as they have expired, and readers read them. Each records its answers,
- * with the earliest and the latest possible end: no reader gets an expired value or an older
- * one than the present one, and no refresh is lost.
+ * Here entries are refreshed just when they expire. Other processes claim them as soon as they have
+ * expired, and readers read them. Each process records its answers, with the earliest and the
+ * latest possible end of a value. No reader gets an expired value or one older than the present
+ * value, and no refresh is lost. This runs for tap_seconds().
  */
 #include <errno.h>
 #include <stdio.h>
@@ -25,7 +24,7 @@
 #define BRIEF	(2 * MS)
 #define NOTES	1024
 
-/* ---- the broken pattern: is it over? then delete it ------------------------------- */
+/* ---- the broken pattern: has it expired? then delete it ----------------------------- */
 
 struct entry {
 	volatile uint32_t there, time, clock, deleting;
@@ -54,7 +53,7 @@ static void show_the_lost(unsigned int refreshes)
 	crowd_spawn(crowd, delete_what_is_over, entry);
 	crowd_start(crowd);
 	for (unsigned int i = 0; i < refreshes; i++) {
-		/* its time is up, and it is refreshed */
+		/* it expires, and is refreshed */
 		entry->clock++;
 		gap();
 		entry->time = entry->clock + 1;
@@ -64,21 +63,21 @@ static void show_the_lost(unsigned int refreshes)
 	}
 	crowd->flag = 1;
 	crowd_wait(crowd);
-	tap_note("is it over? then delete it: %u of %u refreshes were lost", lost, refreshes);
+	tap_note("has it expired? then delete it: %u of %u refreshes were lost", lost, refreshes);
 	crowd_free(crowd);
 }
 
-/* ---- what is known of each value -------------------------------------------------- */
+/* ---- the record of each value -------------------------------------------------------- */
 
-/* Written when the call has returned that put it there. */
+/* Written after the call that set the value has returned. */
 struct note {
 	_Atomic uint64_t version;	/* 0: being written */
-	_Atomic uint64_t least;		/* it lasts until then, */
-	_Atomic uint64_t most;		/* and no longer than until then */
+	_Atomic uint64_t least;		/* the value lasts at least until this time */
+	_Atomic uint64_t most;		/* and at most until this time */
 };
 
 struct known {
-	_Atomic uint64_t newest;	/* version; later ones may be there, earlier ones not */
+	_Atomic uint64_t newest;	/* newest known version; earlier ones are gone */
 	struct note notes[NOTES];
 };
 
@@ -100,7 +99,7 @@ static void note_down(struct known *known, uint64_t version, uint64_t begun)
 		;
 }
 
-/* Until when it lasts. Return: false if that is not recorded, or no longer. */
+/* Until when a version lasts. Return: false if this is not recorded, or no longer. */
 static bool look_up(struct known *known, uint64_t version, uint64_t *least, uint64_t *most)
 {
 	struct note *note = &known->notes[version % NOTES];
@@ -116,7 +115,7 @@ static bool look_up(struct known *known, uint64_t version, uint64_t *least, uint
 
 enum { STALE, LOST, ODD, SEEN };
 
-/* One look at a key, at which what is known before must not be undone. */
+/* Read a key. The answer must agree with all versions recorded before. */
 static void look(const struct roster *r, struct seat *seat, struct known *known,
 		 unsigned int number)
 {
@@ -129,7 +128,7 @@ static void look(const struct roster *r, struct seat *seat, struct known *known,
 	snprintf(key, sizeof(key), "entry-%u", number);
 	ret = lease_get(r, key, &value, sizeof(value), &op);
 	if (ret == -ENOENT) {
-		/* then the newest that was there is over, by the clock read after that */
+		/* then the newest version has expired by the clock, which is read after that */
 		if (look_up(known, newest, &least, &most) && now_ns() < least)
 			seat->tally[LOST]++;
 		return;
@@ -152,21 +151,21 @@ static int look_on(struct crowd *crowd, unsigned int me, void *arg)
 
 	for (unsigned int i = 0; !crowd->flag; i++) {
 		look(&r, &crowd->seat[me], &known[i % KEYS], i % KEYS);
-		/* the totals make what is over go */
+		/* reading the totals drops expired leases */
 		if (i % 256 == 0)
 			roster_stats(&r);
 	}
 	return 0;
 }
 
-/* ---- refreshers, and rivals -------------------------------------------------------- */
+/* ---- processes that refresh, and processes that take over ---------------------------- */
 
 static void value_make(struct value *value, unsigned int key, uint64_t serial)
 {
 	*value = (struct value){ .key = key, .serial = serial, .check = serial ^ key };
 }
 
-/* Until a moment about which the entry runs out. */
+/* Wait until about the time at which the entry expires. */
 static void nearly(unsigned int *seed)
 {
 	const uint64_t until = now_ns() + BRIEF * (90 + rand_r(seed) % 15) / 100;
@@ -209,7 +208,7 @@ static int refresh(struct crowd *crowd, unsigned int me, void *arg)
 
 enum { TOO_EARLY = LOST, FOUND_THERE = SEEN };
 
-/* Claim what has expired, and nothing that was refreshed. */
+/* Claim keys whose lease has expired, and none that was refreshed. */
 static int take_over(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct roster r = roster_enter(ROSTER);
@@ -241,14 +240,14 @@ static int take_over(struct crowd *crowd, unsigned int me, void *arg)
 		default:
 			return 1;
 		}
-		/* so that the other one gets it back some day */
+		/* let the lease expire, so that the other process gets the key */
 		if (serial % 1000 == 0)
 			usleep(3 * BRIEF / 1000);
 	}
 	return 0;
 }
 
-/* ---- all of it -------------------------------------------------------------------- */
+/* ---- all together ------------------------------------------------------------------- */
 
 static unsigned int stop(struct crowd *crowd)
 {
@@ -264,11 +263,11 @@ static void judge(const struct crowd *owners, const struct crowd *rivals,
 		 (unsigned long long)crowd_done(rivals),
 		 (unsigned long long)crowd_tally(readers, SEEN));
 	tap_is(crowd_tally(readers, STALE) + crowd_tally(owners, STALE), 0,
-	       "no reader got an expired value, or an older one than the present");
+	       "no reader got an expired value, or one older than the present value");
 	tap_is(crowd_tally(readers, LOST) + crowd_tally(owners, LOST), 0,
-	       "no refreshed value was gone before its time was up");
-	tap_is(crowd_tally(rivals, TOO_EARLY), 0, "none was taken over before that");
-	tap_is(crowd_tally(readers, ODD) + crowd_tally(owners, ODD), 0, "each was whole");
+	       "no refreshed value was gone before its TTL had passed");
+	tap_is(crowd_tally(rivals, TOO_EARLY), 0, "none was taken over before its TTL had passed");
+	tap_is(crowd_tally(readers, ODD) + crowd_tally(owners, ODD), 0, "each value was whole");
 	tap_ok(crowd_done(owners) && crowd_done(rivals) && crowd_tally(readers, SEEN) &&
 	       crowd_tally(rivals, FOUND_THERE), "all kinds of processes succeeded");
 }
@@ -282,7 +281,7 @@ int main(void)
 	struct weir_roster_stats stats;
 	struct roster r;
 
-	tap_begin("an entry is over or refreshed, nothing in between");
+	tap_begin("an entry has expired or is refreshed, nothing in between");
 	show_the_lost(tap_scaled(2000, 10));
 	r = roster_make(ROSTER, KEYS, 0);
 	tap_note("for %u s", seconds);
@@ -293,13 +292,13 @@ int main(void)
 	crowd_spawn(readers, look_on, known);
 	crowd_start(readers);
 	sleep(seconds);
-	/* the leases of an owner end with it, so that owners end last */
+	/* the leases of an owner end with it, so the owners end last */
 	tap_is(stop(readers) + stop(rivals) + stop(owners), 0, "all processes did their work");
 	judge(owners, rivals, readers);
 	stats = roster_stats(&r);
 	tap_is(stats.claimed + stats.replaced, crowd_done(owners) + crowd_done(rivals),
 	       "each value was counted");
-	tap_is(stats.claimed, stats.lost + stats.members, "and each end");
+	tap_is(stats.claimed, stats.lost + stats.members, "and each end was counted");
 	tap_ok(roster_end(&r), "the roster is gone");
 	crowd_free(owners);
 	crowd_free(rivals);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Thousands of entries were registered in one go. Under one lock, everything else stopped for
- * that time. Without the lock, a failure in the middle left the entries before it.
+ * Thousands of entries were registered in one go. With one lock, all other calls waited for it.
+ * Without a lock, a failure in the middle left the earlier entries behind.
  *
- * Here BATCH leases are claimed at once. If one of them is taken, or there is no room, none is
- * made. Two other processes use other keys of the same roster all the while, on the other
- * processor. If they had to wait for a batch, each would complete one call during it; the first
- * part shows that, with a lock around both. Their longest call is printed, but not limited,
- * because the machine is shared with others.
+ * Here BATCH leases are claimed in one submission. If one of the keys is taken, or there is no
+ * room, none is made. Two other processes use other keys of the same roster meanwhile, on the other
+ * CPU. If they had to wait for a batch, each would complete one call during it. The first part
+ * shows this with a lock around all calls. Their longest call is printed but not checked, because
+ * the machine may be shared.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -26,7 +26,7 @@
 #define BATCH	WEIR_CLAIMS_MAX
 #define OTHERS	2
 #define MAX	65536
-#define KEYS	512	/* of each of the others, in turn */
+#define KEYS	512	/* keys of each of the others, used in turn */
 
 /* ---- the broken pattern: one by one ----------------------------------------------- */
 
@@ -91,10 +91,11 @@ static void one_is_taken(void)
 		lease_remove(&other, claims[i].key, 0);
 	}
 	tap_is(right, tries, "%u of them are taken in turn, and the error names it", tries);
-	tap_is(left, 0, "of the others there was never one");
-	tap_is(leases_claim(&r, claims, BATCH, NULL), 0, "when none is, all %u are made", BATCH);
+	tap_is(left, 0, "none of the others was made");
+	tap_is(leases_claim(&r, claims, BATCH, NULL), 0,
+	       "when none is taken, all %u are made", BATCH);
 	tap_is(found(&r), BATCH, "each has its value");
-	tap_is(roster_stats(&r).members, BATCH, "and there are no more");
+	tap_is(roster_stats(&r).members, BATCH, "and there are no other leases");
 	remove_all(&r);
 	tap_is(roster_stats(&r).members, 0, "they can be removed");
 	roster_leave(&other);
@@ -106,13 +107,11 @@ static void no_room(void)
 	struct roster r = roster_make(ROSTER, BATCH - 1, 0);
 
 	tap_is(-leases_claim(&r, claims, BATCH, NULL), ENOSPC, "there is room for all but one");
-	tap_is(roster_stats(&r).members, 0, "it was left free");
+	tap_is(roster_stats(&r).members, 0, "no lease was made");
 	roster_end(&r);
 }
 
-/* The lock for the first part; otherwise NULL. */
-
-/* Around what they do, when it is to be seen how that was; else NULL. */
+/* A lock around all calls in the first part; later NULL. */
 static pthread_mutex_t *lock;
 
 static void lock_make(void)
@@ -152,9 +151,9 @@ static unsigned int processors(void)
 	return sysconf(_SC_NPROCESSORS_ONLN);
 }
 
-/* Results of the others, in their tally: ns of their longest call. */
+/* results of the others, in their tally: ns of their longest call */
 enum { LONGEST };
-/* Results of the process with the batches. */
+/* results of the process with the batches */
 enum { MEANWHILE, LONGEST_BATCH };
 
 static int work_on(struct crowd *crowd, unsigned int me, void *arg)
@@ -186,7 +185,7 @@ static int work_on(struct crowd *crowd, unsigned int me, void *arg)
 	return ret ? 1 : 0;
 }
 
-/* Batch after batch; how much the others got done while one was under way. */
+/* Claim batch after batch. Count the calls that the others complete during one. */
 static int claim_batches(struct crowd *crowd, unsigned int me, void *arg)
 {
 	const struct crowd *others = arg;
@@ -258,12 +257,12 @@ static void others_go_on(unsigned int batches)
 	struct roster r = roster_make(ROSTER, MAX, 0);
 	struct outcome o = race(batches);
 
-	tap_is(o.failed, 0, "%u batches, and two others claim, look and remove all the while",
+	tap_is(o.failed, 0, "%u batches, while two others claim, read and remove",
 	       batches);
 	tap_note("the longest batch took %llu us; the longest of %llu other calls %llu us",
 		 (unsigned long long)o.longest_batch / 1000, (unsigned long long)o.others,
 		 (unsigned long long)o.longest / 1000);
-	tap_note("they got %.1f calls done in a batch", (double)o.meanwhile / batches);
+	tap_note("they completed %.1f calls in a batch", (double)o.meanwhile / batches);
 	tap_ok(o.meanwhile > (uint64_t)batches * OTHERS,
 	       "more than one each during a batch: they do not wait for its end");
 	tap_is(roster_stats(&r).refused, 0, "nothing was refused");
@@ -284,7 +283,7 @@ int main(void)
 		show_the_lock(batches);
 		others_go_on(batches);
 	} else {
-		tap_skip("there is one processor", "others work on the other one");
+		tap_skip("there is one processor", "the others need another CPU");
 	}
 	return tap_end();
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Signals were pushed to all subscribers without back-pressure: the mailbox of a stopped one
+ * Signals were pushed to all subscribers without back-pressure. The mailbox of a stopped subscriber
  * grew until memory was exhausted.
  *
- * Here a reader follows the events and is stopped, and four writers flood the stream. The
- * kernel's memory does not grow, no writer sleeps, and when the reader continues it is told how
- * many events it missed, and gets the last ones.
+ * Here a reader follows the events and is stopped, and four writers flood the stream. The kernel's
+ * memory does not grow, and no writer sleeps. When the reader continues, it gets the number of
+ * events that it missed, and then the last events.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@
 
 #define WRITERS	4
 #define KEPT	1024
-#define ROOM	(2L << 20)	/* what a kernel's memory moves by itself */
+#define ROOM	(2L << 20)	/* variation of the kernel's memory from other causes */
 
 static unsigned int each;
 
@@ -45,7 +45,7 @@ static long slept(void)
 	return usage.ru_nvcsw;
 }
 
-/* Results of a writer, in its tally. */
+/* results of a writer, in its tally */
 enum { SLEPT };
 
 static int flood(struct crowd *crowd, unsigned int me, void *arg)
@@ -58,7 +58,7 @@ static int flood(struct crowd *crowd, unsigned int me, void *arg)
 	(void)arg;
 	if (!weir)
 		return 1;
-	/* the program itself comes from a disk: what it needs is here before this counts */
+	/* load all pages of the program now, because a page fault is a sleep */
 	mlockall(MCL_CURRENT);
 	before = slept();
 	for (unsigned int i = 0; i < each; i++) {
@@ -68,7 +68,7 @@ static int flood(struct crowd *crowd, unsigned int me, void *arg)
 		seat->done++;
 	}
 	seat->tally[SLEPT] = slept() - before;
-	/* stay until memory was looked at, so that our own end is not in it */
+	/* stay until the memory was measured, so that this process's exit does not change it */
 	while (!crowd->flag)
 		usleep(10000);
 	weir_close(weir);
@@ -77,7 +77,7 @@ static int flood(struct crowd *crowd, unsigned int me, void *arg)
 
 /* ------------------------------------------------ the reader */
 
-/* Results of the reader, in its tally. */
+/* results of the reader, in its tally */
 enum { LOST, FIRST_LOST, BROKEN, NUMBER };
 
 static bool record_is_whole(const struct weir_event *e, uint32_t *next)
@@ -95,7 +95,7 @@ static bool record_is_whole(const struct weir_event *e, uint32_t *next)
 	return !memcmp(e->data, wanted, sizeof(wanted));
 }
 
-/* Read up to @end; the first read waits for the flood, and is stopped there. */
+/* Read up to @end. The reader is stopped before its first read. */
 static int follow(struct crowd *crowd, unsigned int me, void *arg)
 {
 	const uint64_t from = *(uint64_t *)arg;
@@ -109,7 +109,7 @@ static int follow(struct crowd *crowd, unsigned int me, void *arg)
 	if (!events)
 		return 1;
 	seat->begun = 1;
-	/* stopped by itself, so that there is no moment at which it reads */
+	/* the process stops itself, so it is not stopped in a read */
 	raise(SIGSTOP);
 	while (at < end) {
 		if (weir_events_next(events, &e, -1) != 1)
@@ -142,7 +142,7 @@ static struct crowd *stopped_reader(uint64_t *from)
 	return reader;
 }
 
-/* ------------------------------------------------ the story */
+/* ------------------------------------------------ flood and check */
 
 static void flood_and_look(void)
 {
@@ -158,7 +158,7 @@ static void flood_and_look(void)
 		usleep(10000);
 	after = kernel_bytes();
 	writers->flag = 1;
-	tap_is(crowd_wait(writers), 0, "every writer emitted all it had");
+	tap_is(crowd_wait(writers), 0, "every writer emitted all its records");
 	for (unsigned int i = 0; i < WRITERS; i++)
 		if (writers->seat[i].tally[SLEPT] > most)
 			most = writers->seat[i].tally[SLEPT];
@@ -182,7 +182,7 @@ int main(void)
 	struct seat *seat;
 	uint64_t all, from;
 
-	tap_begin("a flood of events, and a reader that has stopped");
+	tap_begin("a flood of events, and a stopped reader");
 	weir = service_connect();
 	each = tap_scaled(50000, 10);
 	all = (uint64_t)WRITERS * each;
@@ -193,11 +193,11 @@ int main(void)
 	tap_is(seat->begun, 1, "the reader follows, and is stopped");
 	flood_and_look();
 	kill(seat->pid, SIGCONT);
-	tap_is(crowd_wait(reader), 0, "the reader goes on, and comes to the end");
+	tap_is(crowd_wait(reader), 0, "the reader continues to the end");
 	tap_is(seat->tally[NUMBER], 1, "the loss is reported once");
-	tap_is(seat->tally[FIRST_LOST], from, "from the first one on");
-	tap_is(seat->tally[LOST], all - KEPT, "as many as it missed");
-	tap_is(seat->done, KEPT, "and has read the last %u", KEPT);
+	tap_is(seat->tally[FIRST_LOST], from, "beginning with the first lost event");
+	tap_is(seat->tally[LOST], all - KEPT, "with the exact number");
+	tap_is(seat->done, KEPT, "and the reader got the last %u", KEPT);
 	tap_is(seat->tally[BROKEN], 0, "which were whole, numbered and in order");
 	crowd_free(reader);
 	weir_close(weir);

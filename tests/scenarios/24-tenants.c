@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A service ran its users' tasks without a limit: one tenant that started a thousand occupied
- * all workers. A counter that was read and then written did not prevent it.
+ * A service ran its users' tasks without a limit. One tenant that started a thousand tasks occupied
+ * all workers. A counter that was read and then written did not prevent this.
  *
  * Here 50 tenants share a gate with 4 permits for each. One of them starts ten times as many
  * workers as the others, and some of its workers are killed. Never more than four workers of a
@@ -18,7 +18,7 @@
 #define GATE	"scenario-24-tenants"
 #define EACH	4
 #define TENANTS	50
-#define GREEDY	40	/* workers of tenant 0; the others have GENTLE */
+#define GREEDY	40	/* workers of tenant 0; the other tenants have GENTLE */
 #define GENTLE	6
 
 struct office {
@@ -70,12 +70,12 @@ static void show_the_count(void)
 	struct crowd *crowd = crowd_make(GREEDY);
 
 	crowd_run(crowd, count_beside, office);
-	tap_note("a count read and then written: %d of one tenant in at once",
+	tap_note("a count read and then written: %d of one tenant inside at once",
 		 office->most[0]);
 	crowd_free(crowd);
 }
 
-/* Workers of tenant 0 with an odd number are killed; their work is not counted. */
+/* Workers of tenant 0 with an odd number are killed. Their work is not counted. */
 static bool is_prey(unsigned int me)
 {
 	return me < GREEDY && me % 2;
@@ -110,7 +110,7 @@ static int work(struct crowd *crowd, unsigned int me, void *arg)
 static void shoot(struct crowd *crowd)
 {
 	for (unsigned int i = 1; i < GREEDY; i += 2) {
-		/* each has worked, and so may be anywhere in it */
+		/* each has worked, so it may be at any point of its work */
 		while (!crowd->seat[i].done)
 			usleep(100);
 		crowd_kill(crowd, i);
@@ -127,8 +127,8 @@ static void judge(const struct office *office, const struct crowd *crowd)
 	}
 	for (unsigned int i = 0; i < crowd->size; i++)
 		starved += !is_prey(i) && crowd->seat[i].done != office->jobs;
-	tap_is(over, 0, "never more than %d of one tenant were in", EACH);
-	tap_note("%u of %u tenants had %d in at some time", full, office->tenants, EACH);
+	tap_is(over, 0, "never more than %d of one tenant were inside", EACH);
+	tap_note("%u of %u tenants had %d inside at some time", full, office->tenants, EACH);
 	tap_is(starved, 0, "every worker did all its work");
 }
 
@@ -156,15 +156,15 @@ int main(void)
 	crowd_spawn(crowd, work, office);
 	crowd_start(crowd);
 	shoot(crowd);
-	tap_is(crowd_wait(crowd), GREEDY / 2, "none failed but those shot");
+	tap_is(crowd_wait(crowd), GREEDY / 2, "only killed workers failed");
 	judge(office, crowd);
 	stats = gate_stats(gate);
-	tap_is(stats.in_use, 0, "permits of the dead are back");
+	tap_is(stats.in_use, 0, "permits of killed workers are back");
 	tap_is(stats.waiting, 0, "there are no waiters");
 	tap_is(stats.refused, 0, "and nothing was refused: there was room for every tenant");
 	tap_ok(stats.acquired >= crowd_done(crowd) &&
 	       stats.acquired <= crowd_done(crowd) + GREEDY / 2,
-	       "each job was admitted once, except unreported ones of the dead");
+	       "each job was admitted once, except unreported jobs of killed workers");
 	tap_ok(gate_end(gate), "the gate is gone");
 	crowd_free(crowd);
 	weir_close(weir);

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Removing an agent searched four lists from their beginning: the more agents there were, the
- * longer it took.
+ * To remove an agent, four lists were searched from their beginning. The more agents there were,
+ * the longer this took.
  *
- * Here one lease among a thousand is removed, and one among a million; and an agent with four
- * leases ends among as many. Exactly the right leases end, and the cost is the same.
+ * Here one lease among a thousand is removed, and one among a million. An agent with four leases
+ * ends among the same numbers. Exactly the right leases end, and the cost is the same.
  *
- * The cost is counted in instructions, of the whole machine. A machine started with
- * "tests/vm/run --icount" (which sets WEIR_ICOUNT) has a clock that advances by a nanosecond
- * for each instruction, so runs are reproducible. On other machines the scenario checks no
- * cost.
+ * The cost is the number of instructions of the whole machine. A machine started with "tests/vm/run
+ * --icount" (which sets WEIR_ICOUNT) has a clock that advances by a nanosecond for each
+ * instruction, so runs are reproducible. On other machines the scenario checks no cost.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -24,14 +23,14 @@
 #define ROSTER	"scenario-25-agents"
 #define FEW	1000
 #define MANY	1000000
-#define SOME	50000	/* where the cost is not tested */
+#define SOME	50000	/* for machines where the cost is not checked */
 #define SAMPLE	301
 #define PARTS	4
 #define WITHIN	20	/* per cent */
 
-/* ---- the broken pattern: search for it -------------------------------------------- */
+/* ---- the broken pattern: search ------------------------------------------------------ */
 
-/* Entries looked at to find one agent in four lists, each of which has its own order. */
+/* Entries examined to find one agent in four lists, each in another order. */
 static unsigned int looked_at(unsigned int agent, unsigned int agents)
 {
 	static const unsigned int strides[PARTS] = { 7, 11, 13, 17 };
@@ -57,11 +56,11 @@ static unsigned int search_takes(unsigned int agents)
 
 static void show_the_search(void)
 {
-	tap_note("search four lists: %u entries looked at among %u agents, %u among %u",
+	tap_note("search four lists: %u entries examined among %u agents, %u among %u",
 		 search_takes(FEW), FEW, search_takes(MANY), MANY);
 }
 
-/* ---- what it takes ---------------------------------------------------------------- */
+/* ---- measuring ---------------------------------------------------------------------- */
 
 static bool clock_counts(void)
 {
@@ -77,7 +76,7 @@ static int compare(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-/* Chains differ, and a timer comes now and then: the middle one of all. */
+/* The median, because chains differ, and a timer interrupts some measurements. */
 static uint64_t middle(uint64_t *took)
 {
 	qsort(took, SAMPLE, sizeof(*took), compare);
@@ -114,7 +113,7 @@ static void fill(const struct roster *r, unsigned int count)
 	}
 }
 
-/* SAMPLE of @count are removed, from everywhere among them. */
+/* Remove SAMPLE of @count leases, spread over all of them. */
 static uint64_t removal_takes(const struct roster *r, unsigned int count, unsigned int *wrong)
 {
 	const uint64_t members = roster_stats(r).members;
@@ -135,7 +134,7 @@ static uint64_t removal_takes(const struct roster *r, unsigned int count, unsign
 	return middle(took);
 }
 
-/* An agent comes with name, config and two groups, and ends. */
+/* An agent claims name, configuration and two groups, and ends. */
 static uint64_t end_takes(const struct roster *r, unsigned int *wrong)
 {
 	const struct weir_roster_stats before = roster_stats(r);
@@ -175,7 +174,8 @@ static struct cost costs(unsigned int count)
 	cost.removal = removal_takes(&r, count, &wrong) - nothing;
 	tap_is(wrong, 0, "of %u, %u are removed: each is gone and no other", count, SAMPLE);
 	cost.end = end_takes(&r, &wrong) - nothing;
-	tap_is(wrong, 0, "%u agents of %u leases end, and all of theirs is gone", SAMPLE, PARTS);
+	tap_is(wrong, 0, "%u agents with %u leases end, and all their leases are gone",
+	       SAMPLE, PARTS);
 	tap_ok(roster_end(&r), "the roster is gone");
 	return cost;
 }
@@ -196,12 +196,12 @@ int main(void)
 	const unsigned int count = clock_counts() ? MANY : SOME;
 	struct cost few, many;
 
-	tap_begin("one of a thousand is removed, and one of a million");
+	tap_begin("one lease of a thousand is removed, and one of a million");
 	deadline(300);
 	show_the_search();
 	few = costs(FEW);
 	many = costs(count);
-	is_the_same(few.removal, many.removal, count, "to remove one");
-	is_the_same(few.end, many.end, count, "to be rid of an agent who has four");
+	is_the_same(few.removal, many.removal, count, "to remove one lease");
+	is_the_same(few.end, many.end, count, "to end an agent with four leases");
 	return tap_end();
 }

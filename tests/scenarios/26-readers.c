@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Health checks queued behind writers: all used one lock, or one process. When a writer held it
- * and was preempted, the service looked dead to its watchers.
+ * Health checks queued behind writers, because all used one lock or one process. When a writer was
+ * preempted with the lock, the service looked dead to its watchers.
  *
- * Here writers keep everything busy: they add, take, strike, ban, acquire, create, delete and
- * change configurations. A watcher reads counters, keys and gates meanwhile without sleeping
- * once, and sysfs and the list return whole values. Then all writers are stopped at arbitrary
- * points, and the watcher goes on.
+ * Here writers keep all objects busy: they add, take, strike, ban, acquire, create, delete and
+ * change configurations. Meanwhile a watcher reads counters, keys and gates without sleeping once,
+ * and sysfs and the list return whole values. Then all writers are stopped at arbitrary points, and
+ * the watcher continues.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -45,7 +45,7 @@ static bool find(struct objects *o)
 	return o->counter && o->limiter && o->gate;
 }
 
-/* ---- the broken pattern: a lock that its holder is stopped with ------------------- */
+/* ---- the broken pattern: the holder of a lock is stopped ----------------------------- */
 
 static void show_a_lock(void)
 {
@@ -179,7 +179,7 @@ static bool number_at(const char *file)
 	return good;
 }
 
-/* One round of sysfs and the list: what exists throughout is there. */
+/* One round of reading sysfs and the list. All objects that exist throughout are there. */
 static unsigned int look_around(struct objects *o)
 {
 	unsigned int odd = 0;
@@ -196,7 +196,7 @@ static void watch(struct objects *o, unsigned int rounds, const char *when)
 	unsigned int odd = 0, around = 0;
 	long before, slept;
 
-	/* the program itself comes from a disk: what it needs is here before this counts */
+	/* load all pages of the program now, because a page fault is a sleep */
 	mlockall(MCL_CURRENT);
 	odd += look(o);
 	before = sleeps();
@@ -210,7 +210,7 @@ static void watch(struct objects *o, unsigned int rounds, const char *when)
 	tap_is(around, 0, "%u reads of sysfs and the list: each whole", rounds / 10);
 }
 
-/* Each has worked, so that each may be anywhere in it. */
+/* Each writer has worked, so it may be at any point of its work. */
 static void until_all_work(struct crowd *crowd)
 {
 	for (unsigned int i = 0; i < WRITERS; i++)
@@ -245,18 +245,18 @@ int main(void)
 	crowd_spawn(crowd, write_on, NULL);
 	crowd_start(crowd);
 	until_all_work(crowd);
-	watch(&o, rounds, "while all write");
+	watch(&o, rounds, "while all writers run");
 	until_all_work(crowd);
 	for (unsigned int i = 0; i < WRITERS; i++)
 		kill(crowd->seat[i].pid, SIGSTOP);
-	watch(&o, rounds, "while all are stopped");
+	watch(&o, rounds, "while all writers are stopped");
 	for (unsigned int i = 0; i < WRITERS; i++)
 		crowd_kill(crowd, i);
 	crowd_wait(crowd);
 	tap_is(gate_stats(o.gate).in_use, 0, "their permits are back");
 	service_remove(weir, WEIR_KIND_COUNTER, NAME "-short");
 	tap_ok(counter_end(o.counter) && limiter_end(o.limiter) && gate_end(o.gate),
-	       "all is gone");
+	       "all objects are gone");
 	crowd_free(crowd);
 	weir_close(o.weir);
 	weir_close(weir);

@@ -2,11 +2,12 @@
 /*
  * All writes went through one process, so a second processor did not help.
  *
- * Here two writers on two processors check different keys and count their calls. Together they
- * complete at least 1.7 times as many as the better of them alone. Other load on the machine
- * may disturb a round, so rounds of one, of the other and of both continue until the best of
- * each shows it; memory written by both would slow down every round. Rounds of independent work
- * in between show whether two processors are available at all. And every call of both counts.
+ * Here two writers on two CPUs check different keys and count their calls. Together they complete
+ * at least 1.7 times as many calls as the faster of them alone. Other load on the machine may
+ * disturb a round. Therefore rounds of one writer, of the other, and of both continue until the
+ * best rounds show this ratio. Memory written by both would slow down every round. Rounds of
+ * independent work in between show whether two CPUs are available at all. Every call of both
+ * writers must be counted.
  */
 #include <sched.h>
 #include <signal.h>
@@ -24,23 +25,23 @@
 #define NAME	"scenario-27"
 #define WRITERS	2
 #define KEYS	64
-#define BLOCK	16	/* calls between two looks at the flag */
+#define BLOCK	16	/* calls between two reads of the flag */
 #define ROUND	(40 * MS)
-#define WANTED	170	/* hundredths of what one gets done */
+#define WANTED	170	/* percent of the calls of one writer */
 #define FREE	185	/* the same for independent work, on an idle machine */
 
-/* in the crowd's flag: bit N: writer N is to work; which work it is; that all is over */
+/* bits of the crowd's flag: bit N: writer N works; the kind of work; the end */
 #define BOTH	0x3
 #define CONTROL	0x4
 #define OVER	0x8
 
-/* Calls a second in the best round of one writer alone, and of both. */
+/* Calls per second in the best round of each writer alone, and of both. */
 struct best {
 	uint64_t one;
 	uint64_t both;
 };
 
-/* As many calls as there are in BLOCK; false if one of them failed. */
+/* Make BLOCK calls. Return: false if one of them failed. */
 typedef bool (*block_of)(unsigned int me, void *arg);
 
 static void stay_on(unsigned int processor)
@@ -50,17 +51,17 @@ static void stay_on(unsigned int processor)
 	CPU_ZERO(&set);
 	CPU_SET(processor, &set);
 	if (sched_setaffinity(0, sizeof(set), &set))
-		tap_bail("processor %u is not to be had", processor);
+		tap_bail("cannot run on CPU %u", processor);
 }
 
-/* A system call that touches only the caller's own memory. */
+/* A system call that touches only memory of the caller. */
 static void ask_nobody(void)
 {
 	for (unsigned int i = 0; i < BLOCK; i++)
 		syscall(SYS_getppid);
 }
 
-/* Work in blocks while the flag has this member's bit, until the end is flagged. */
+/* Work in blocks while the flag has this member's bit, until the flag has the end bit. */
 static int work(struct crowd *crowd, unsigned int me, block_of block, void *arg)
 {
 	uint32_t flag;
@@ -90,7 +91,7 @@ static uint64_t calls_of(const struct crowd *crowd, uint32_t flag)
 	return flag & CONTROL ? crowd_tally(crowd, 0) : crowd_done(crowd);
 }
 
-/* Calls a second of the members in @flag, in one round. */
+/* Calls per second of the members in @flag, in one round. */
 static uint64_t round_of(struct crowd *crowd, uint32_t flag)
 {
 	uint64_t from, calls;
@@ -124,7 +125,7 @@ static void rounds_of(struct crowd *crowd, uint32_t control, struct best *best)
 	best->both = better(best->both, round_of(crowd, control | BOTH));
 }
 
-/* At least @least rounds, then for @longest while both do not get on well enough. */
+/* Run at least @least rounds. Then continue for up to @longest while the ratio is too low. */
 static void measure(struct crowd *crowd, unsigned int least, uint64_t longest,
 		    struct best *best, struct best *control)
 {
@@ -139,7 +140,7 @@ static void measure(struct crowd *crowd, unsigned int least, uint64_t longest,
 	crowd->flag = OVER;
 }
 
-/* ---- the broken pattern: one process that writes for all -------------------------- */
+/* ---- the broken pattern: one process writes for all ---------------------------------- */
 
 static bool ask(unsigned int me, void *arg)
 {
@@ -158,7 +159,7 @@ static int ask_on(struct crowd *crowd, unsigned int me, void *arg)
 	return work(crowd, me, ask, arg);
 }
 
-/* A process that counts for its clients, until it is killed. */
+/* Start a process that counts for its clients until it is killed. */
 static pid_t start_server(int (*pairs)[2])
 {
 	uint64_t counts[WRITERS] = {}, key;
@@ -201,7 +202,7 @@ static void show_one_process(void)
 		close(pairs[i][0]);
 		close(pairs[i][1]);
 	}
-	tap_note("through one process: two get %llu.%02llu times as much done as one",
+	tap_note("through one process: two clients get %llu.%02llu times as much done as one",
 		 (unsigned long long)hundredths(&best) / 100,
 		 (unsigned long long)hundredths(&best) % 100);
 	crowd_free(crowd);
@@ -247,20 +248,20 @@ static int write_on(struct crowd *crowd, unsigned int me, void *arg)
 
 static void judge(const struct best *best, const struct best *control)
 {
-	static const char what[] = "two get 1.7 times as much done as one";
+	static const char what[] = "two writers complete 1.7 times as many calls as one";
 
-	tap_note("with weir: two get %llu.%02llu times as much done as one, %llu calls a second",
+	tap_note("with weir: %llu.%02llu times as many calls as one, %llu calls per second",
 		 (unsigned long long)hundredths(best) / 100,
 		 (unsigned long long)hundredths(best) % 100,
 		 (unsigned long long)best->both);
-	tap_note("with nothing in common: %llu.%02llu times",
+	tap_note("with independent work: %llu.%02llu times",
 		 (unsigned long long)hundredths(control) / 100,
 		 (unsigned long long)hundredths(control) % 100);
 	if (tap_scaled(2, 2) == 1)
-		tap_skip("debug checks with shared data slow both down",
+		tap_skip("debug checks with shared data slow both writers down",
 			 what);
 	else if (hundredths(best) < WANTED && hundredths(control) < FREE)
-		tap_skip("the machine is busy with others: it has no two processors for them",
+		tap_skip("the machine is busy: two CPUs are not available",
 			 what);
 	else
 		tap_ok(hundredths(best) >= WANTED, "%s", what);
@@ -293,9 +294,10 @@ int main(void)
 	tap_is(crowd_wait(crowd), 0, "every call was allowed and counted");
 	judge(&best, &control);
 	tap_ok(weir_counter_read(counter, &value, 1) == 1, "the counter is read");
-	tap_is(value, crowd_done(crowd), "it has each call of both");
-	tap_is(limiter_stats(limiter).allowed, crowd_done(crowd), "and so has the limiter");
-	tap_ok(counter_end(counter) && limiter_end(limiter), "all is gone");
+	tap_is(value, crowd_done(crowd), "the counter has each call of both");
+	tap_is(limiter_stats(limiter).allowed, crowd_done(crowd),
+	       "the limiter has each call of both");
+	tap_ok(counter_end(counter) && limiter_end(limiter), "all objects are gone");
 	crowd_free(crowd);
 	weir_close(weir);
 	return tap_end();

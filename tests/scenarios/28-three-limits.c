@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A login is limited by address, by user and in total. With one call after the other, the first
- * two are charged for logins that the third refuses. Giving the tokens back later admits too
- * few logins meanwhile, or too many after a crash.
+ * A login is limited by address, by user and in total. If the three limiters are called one after
+ * the other, the first two are charged for logins that the third refuses. If the tokens are given
+ * back later, too few logins are admitted meanwhile, or too many after a crash.
  *
- * Here the three checks are one submission, together with a counter: all are charged or none,
- * with concurrent submissions that name them in different orders. A reader never sees more or
- * fewer logins than tokens spent on them.
+ * Here the three checks are one submission, together with an add to a counter. All are charged or
+ * none, with concurrent submissions that name them in different orders. A reader never sees more or
+ * fewer logins than the tokens spent on them.
  */
 
 #include <string.h>
@@ -17,7 +17,7 @@
 
 #define PREFIX		"scenario-28-"
 #define USERS		8
-#define ADDRESSES	64	/* in the first round each is one user's */
+#define ADDRESSES	64	/* in the first round each address belongs to one user */
 
 enum { ADDRESS, USER, ALL, LIMITS };
 
@@ -25,12 +25,12 @@ static const char *const names[LIMITS] = {
 	PREFIX "address", PREFIX "user", PREFIX "all",
 };
 
-/* Tokens that can be spent: none comes back during the run. */
+/* Tokens that can be spent. None comes back during the run. */
 struct limits {
 	unsigned int of[LIMITS];
 };
 
-/* One client's view of the three, and of the counter. */
+/* One client's handles of the three limiters and of the counter. */
 struct login {
 	struct weir *weir;
 	struct weir_limiter *limiter[LIMITS];
@@ -81,7 +81,7 @@ static void keys_of(unsigned int address, unsigned int user,
 	weir_key_none(&keys[ALL]);
 }
 
-/* All or none, with the checks in an order of the caller's choice. */
+/* All checks or none, in the order that the caller chooses. */
 static int login_try(struct login *login, unsigned int address,
 		     unsigned int user, unsigned int cost, unsigned int order)
 {
@@ -107,7 +107,7 @@ static unsigned int next_random(unsigned int *state)
 	return *state >> 16;
 }
 
-/* Many try, over the same few keys, until each has had its tries. */
+/* Many processes try to log in, with the same few keys, until each has made all its tries. */
 static int crowd_login(struct crowd *crowd, unsigned int me, void *arg)
 {
 	struct seat *seat = &crowd->seat[me];
@@ -172,8 +172,8 @@ static int64_t logins_counted(struct login *login)
 }
 
 /*
- * Look while they try. What is read first can only be less than what is read
- * after it, whichever way round: in one step with the other it was the same.
+ * Read while others log in. The value that is read first can only be less than the value read after
+ * it, in either order, because both change in one step.
  */
 static int watch(struct crowd *crowd, unsigned int me, void *arg)
 {
@@ -215,14 +215,14 @@ static void account(struct login *login, struct book *book)
 	tap_is(spent(login->limiter[ALL], NULL), book->spent_all,
 	       "the total is the cost of all logins");
 	tap_is((uint64_t)logins_counted(login), book->spent_all,
-	       "the counter says the same");
+	       "the counter has the same number of logins");
 	tap_is(limiter_stats(login->limiter[ALL]).allowed, book->logins,
 	       "refused logins are not counted as allowed");
 }
 
 /*
- * Each address belongs to one user, so the limits are nested. Then the number of logins that
- * fit does not depend on their order.
+ * Each address belongs to one user, so the limits are nested. The number of logins that fit then
+ * does not depend on their order.
  */
 static unsigned int serial_model(const struct limits *limits)
 {
@@ -260,7 +260,7 @@ static void serially(struct login *login, struct book *book)
 		book->logins++;
 		allowed++;
 	}
-	tap_is(wrong, 0, "then 1000 more, one by one: as a model says (%u allowed)",
+	tap_is(wrong, 0, "then 1000 more, one by one: equal to a model (%u allowed)",
 	       allowed);
 }
 
@@ -308,14 +308,14 @@ static void round_run(struct weir *weir, const char *story, struct limits limits
 	       "every answer was \"allowed\" or \"limited\"");
 	watchers->flag = 1;
 	tap_is(crowd_wait(watchers), 0, "no reader saw a part of one login");
-	tap_note("they looked %llu times",
+	tap_note("they read %llu times",
 		 (unsigned long long)crowd_done(watchers));
 	account(&login, book);
 	if (mixed)
 		serially(&login, book);
 	else
 		tap_is(book->logins, serial_model(&limits),
-		       "as many logins as if they had come one by one");
+		       "as many logins as if they were made one by one");
 	login_close(&login);
 	for (int i = 0; i < LIMITS; i++)
 		tap_ok(limiter_end(limiters[i]), "%s is gone", names[i]);
@@ -340,7 +340,7 @@ static int crowd_one_by_one(struct crowd *crowd, unsigned int me, void *arg)
 					       NULL) != WEIR_ALLOWED)
 				break;
 		if (i < LIMITS)
-			crowd->seat[me].tally[0] += i;	/* charged for nothing */
+			crowd->seat[me].tally[0] += i;	/* charged although the login is refused */
 	}
 	return 0;
 }
@@ -373,10 +373,10 @@ int main(void)
 	tap_begin("three limits, all or none");
 	weir = service_connect();
 	show_one_by_one(weir);
-	round_run(weir, "each address is one user's, and the users' limits bind",
+	round_run(weir, "each address belongs to one user; the limits of users are reached",
 		  (struct limits){ { tries / ADDRESSES / 4, tries / USERS / 8,
 				     tries } }, false);
-	round_run(weir, "any address with any user, costs of 1 to 3, all limits bind",
+	round_run(weir, "any address with any user, costs of 1 to 3; all limits are reached",
 		  (struct limits){ { tries / ADDRESSES, tries / USERS,
 				     tries - tries / 8 } }, true);
 	weir_close(weir);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An attacker with ten million addresses asks once from each. Tables that grow meanwhile stall.
- * Tables that drop the oldest entries drop entries that owe tokens, so the flood resets all
- * other clients.
+ * An attacker with ten million addresses makes one call from each. A table that grows during this
+ * stalls. A table that drops its oldest entries drops entries that owe tokens, so the flood resets
+ * all other clients.
  *
- * Here the table has its final size from the start. Each of the ten million entries is kept
- * while it owes anything, with at most 96 bytes each; a new key that finds the table full is
- * answered so, and drops no other. The keys can be listed without memory for all of them. Idle
+ * Here the table has its final size from the start. Each of the ten million entries is kept while
+ * it owes tokens, with at most 96 bytes each. A new key in a full table is answered "full", and no
+ * other entry is dropped for it. The keys can be listed without memory for all of them. Idle
  * entries are dropped in the background.
  */
 #include <stdio.h>
@@ -21,11 +21,11 @@
 
 #define LIMITER	"scenario-29-addresses"
 #define BURST	10
-#define SAMPLE	100000		/* of them */
+#define SAMPLE	100000		/* number of these keys that are checked again */
 #define ROOM	(64U << 20)	/* memory limit of the process that lists keys */
 #define FLOOD	200000U		/* checks that find the table full */
 
-/* All of them owe all their tokens, and it is full. */
+/* The table is full, and all keys owe all their tokens. */
 static void flood(struct weir *weir, struct weir_limiter *limiter, unsigned int keys)
 {
 	const unsigned int count = keys < FLOOD ? keys : FLOOD;
@@ -35,16 +35,16 @@ static void flood(struct weir *weir, struct weir_limiter *limiter, unsigned int 
 	       "%u more find no room", count);
 	stats = limiter_stats(limiter);
 	tap_is(stats.keys, keys, "no entry was dropped for them");
-	tap_is(stats.evicted + stats.expired, 0, "not for a moment");
+	tap_is(stats.evicted + stats.expired, 0, "at no time");
 	tap_is(stats.full, count, "and each was counted");
 	tap_is(visit(weir, limiter, 0, SAMPLE, WEIR_OP_CHECK, BURST, WEIR_LIMITED),
-	       SAMPLE, "those who owe are still held to it");
+	       SAMPLE, "keys that owe tokens still owe them");
 }
 
-/* The keys of one block, picked out of them all by a tool that has little room. */
+/* List the keys of one block, from all of them, with a tool that has little memory. */
 static void they_are_told(unsigned int keys)
 {
-	/* visit() counts up the first byte of the address, and then the next */
+	/* visit() counts up the first byte of the address, then the second */
 	const unsigned int block = 7, wanted = (keys - block + 255) / 256;
 	const struct rlimit little = { .rlim_cur = ROOM, .rlim_max = RLIM_INFINITY };
 	const struct rlimit much = { RLIM_INFINITY, RLIM_INFINITY };
@@ -63,10 +63,10 @@ static void they_are_told(unsigned int keys)
 	tap_ok(told && !pclose(told), "a tool with %u MiB lists a block of them",
 	       ROOM >> 20);
 	tap_is(first, wanted, "all keys of the block are listed");
-	tap_is(others, 1, "and nothing else but a heading");
+	tap_is(others, 1, "and nothing else but the header line");
 }
 
-/* They are given back what they owe: each is like one that never came. */
+/* All tokens are refunded: each key equals a fresh one. */
 static void they_go(struct weir *weir, struct weir_limiter *limiter, unsigned int keys)
 {
 	struct weir_limiter_stats stats;
@@ -99,12 +99,12 @@ int main(void)
 	before = kernel_bytes();
 	limiter = service_limiter(weir, LIMITER, &config);
 	tap_is(visit(weir, limiter, 0, keys, WEIR_OP_CHECK, BURST, WEIR_ALLOWED), keys,
-	       "%u addresses come, and spend all they have", keys);
+	       "%u addresses come, and spend all their tokens", keys);
 	cost_is_bounded(kernel_bytes() - before, keys);
 	flood(weir, limiter, keys);
 	they_are_told(keys);
 	they_go(weir, limiter, keys);
-	memory_comes_back(at_start, "nor their memory");
+	memory_comes_back(at_start, "their memory is freed");
 	tap_ok(limiter_end(limiter), "the limiter is gone");
 	weir_close(weir);
 	return tap_end();

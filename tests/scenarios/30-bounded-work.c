@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One large call stopped every other task of its processor: a million keys, a queue of
- * thousands or a table of rules was worked through in one go.
+ * One large call stopped every other task of its CPU, because it processed a million keys, a queue
+ * of thousands or a table of rules in one go.
  *
- * Here each row prepares the worst that a caller can prepare, and makes one kind of call.
- * Meanwhile a real-time thread asks for the processor every 50 us. The longest time by
- * which that thread is late is the longest stretch in which the call neither lets another
- * task run nor takes an interrupt: a lock held, softirqs off, or a loop without a
- * reschedule point.
+ * Here each row prepares the worst case that a caller can prepare, and makes one kind of call.
+ * Meanwhile a real-time thread wakes up every 50 us. The longest delay of that thread is the
+ * longest time in which the call neither lets another task run nor takes an interrupt: with a lock
+ * held, with softirqs off, or in a loop without a reschedule point.
  *
- * In a machine whose clock counts instructions ("tests/vm/run --icount") a nanosecond is
- * one instruction, so a row has one figure, whatever the host does, and a cap that it must
- * not pass. In any other machine the calls are made, and the figures say nothing.
+ * In a machine whose clock counts instructions ("tests/vm/run --icount") a nanosecond is one
+ * instruction, so the figure of a row does not depend on the host, and it must not exceed a cap. In
+ * any other machine the calls are made, and the figures prove nothing.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -29,11 +28,11 @@
 #include "../selftest/gate.h"
 #include "tap.h"
 
-#define PERIOD		50000	/* ns between two requests of the watcher */
+#define PERIOD		50000	/* ns between two wake-ups of the watcher */
 #define CAP		100000	/* instructions: 64 entries at 1,500 each */
 #define PAGE_COST	250	/* of the page allocator, for a page taken or returned */
 #define KEYS		200000
-#define LARGE		1048576	/* keys, the default cap of one owner; 8 bytes of buckets each */
+#define LARGE		1048576	/* keys, the default cap of an owner; 8 bytes of buckets each */
 #define QUEUED		4000
 #define HELD		16000
 #define OBJECTS		1000
@@ -115,9 +114,9 @@ static void row_begin(void)
 }
 
 /*
- * What the kernel does after the call (workers, RCU callbacks) belongs to the row. @pages: what
- * the call takes or returns. The page allocator does not reschedule within one vmalloc(), nor
- * while it returns the free pages of a CPU.
+ * Work that the kernel does after the call (workers, RCU callbacks) belongs to the row. @pages: how
+ * many pages the call takes or returns. The page allocator does not reschedule within one
+ * vmalloc(), or while it returns the free pages of a CPU.
  */
 static void row_end_pages(const char *what, unsigned int pages)
 {
@@ -128,7 +127,7 @@ static void row_end_pages(const char *what, unsigned int pages)
 	watch.on = 0;
 	worst = watch.worst > watch.base ? watch.worst - watch.base : 0;
 	if (clock_counts())
-		tap_ok(worst <= cap, "%s: %lu instructions at a stretch, at most %u", what,
+		tap_ok(worst <= cap, "%s: %lu instructions in a row, at most %u", what,
 		       (unsigned long)worst, cap);
 	else
 		tap_ok(true, "%s: done", what);
@@ -293,7 +292,7 @@ static void row_rules(void)
 	args.count = WEIR_RULES_MAX;
 	row_begin();
 	need(call(device, WEIR_IOC_RULES, &args), "rules");
-	row_end_pages("RULES, as many as there can be", pages_of(2 * sizeof(*rules) * args.count));
+	row_end_pages("RULES, the maximum number", pages_of(2 * sizeof(*rules) * args.count));
 	for (unsigned int i = 0; i < keys / 8; i++) {
 		addr = htobe32(0xc0000000 + i);
 		op = op_make(WEIR_OP_BAN, limiter, 0);
@@ -329,7 +328,7 @@ static void row_together(uint32_t limiter)
 		args.count = TOGETHER;
 		need(call(device, WEIR_IOC_SUBMIT, &args), "submit");
 	}
-	row_end("checks, as many together as there can be");
+	row_end("a transaction with the maximum number of checks");
 }
 
 static void limiters(void)
@@ -407,7 +406,7 @@ static void row_gate_resize(void)
 	row_end("SET of a gate's permits that serves a whole queue");
 	row_begin();
 	waiters_close();
-	/* a file, a client, a handle and a grant each */
+	/* a file, a client, a handle and a grant for each */
 	row_end_pages("close of clients that hold a permit each", pages_of(queued * 1024UL));
 	need(object_delete(device, gate), "delete");
 }
@@ -440,7 +439,7 @@ static void row_gate_delete(void)
 	waiters_close();
 }
 
-/* One client queues under many tags until the same moment. */
+/* One client queues under many tags with the same deadline. */
 static void row_gate_deadline(void)
 {
 	__u64 until = clock_boot_ns() + 20 * SECOND;
@@ -459,7 +458,7 @@ static void row_gate_deadline(void)
 		op.arg = until;
 		need(op_run(fd, &op), "acquire");
 		if (op.verdict != WEIR_QUEUED)
-			tap_bail("not queued: the deadline is too near");
+			tap_bail("not queued: the deadline was too early");
 	}
 	row_begin();
 	while (clock_boot_ns() < until + SECOND / 10)
@@ -497,7 +496,7 @@ static void gates(void)
 	free(waiters);
 }
 
-/* ---- the rest --------------------------------------------------------------------- */
+/* ---- other calls ---------------------------------------------------------------------- */
 
 static void row_claims(void)
 {
@@ -516,7 +515,7 @@ static void row_claims(void)
 	}
 	row_begin();
 	need(call(fd, WEIR_IOC_SUBMIT, &args), "submit");
-	row_end("claims, as many together as there can be");
+	row_end("the maximum number of claims in one submission");
 	if (ops[0].result)
 		tap_bail("claims: %s", strerror(-ops[0].result));
 	row_begin();
@@ -560,7 +559,7 @@ static void row_objects(void)
 	free(handles);
 }
 
-/* The watcher's delay beside calls that do nothing. */
+/* The watcher's delay with calls that do nothing. */
 static void base_measure(void)
 {
 	row_begin();
@@ -569,7 +568,7 @@ static void base_measure(void)
 	usleep(200000);
 	watch.on = 0;
 	watch.base = watch.worst;
-	tap_note("beside getppid() the watcher is late by %lu ns at most",
+	tap_note("with getppid() the watcher is late by %lu ns at most",
 		 (unsigned long)watch.base);
 }
 
@@ -577,7 +576,7 @@ int main(void)
 {
 	struct rlimit files = { 65536, 65536 };
 
-	tap_begin("no call stops the processor for longer than a fixed amount of work");
+	tap_begin("no call occupies a CPU for more than a fixed amount of work");
 	keys = tap_scaled(KEYS, 10);
 	if (setrlimit(RLIMIT_NOFILE, &files))
 		tap_bail("cannot have 65536 descriptors");

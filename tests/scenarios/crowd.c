@@ -51,14 +51,14 @@ static void member_run(struct crowd *crowd, unsigned int me, crowd_work work,
 {
 	char byte = 'r';
 
-	/* A parent that is gone counts nothing. */
+	/* if the parent dies, its members die, because no process would read their counts */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	close(crowd->ready[0]);
 	close(crowd->gate[1]);
 	if (write(crowd->ready[1], &byte, 1) != 1)
 		_exit(98);
 	close(crowd->ready[1]);
-	/* No byte ever comes: the read ends when the parent closes the gate. */
+	/* No byte ever comes: the read returns when the parent closes the gate. */
 	if (read(crowd->gate[0], &byte, 1) != 0)
 		_exit(97);
 	close(crowd->gate[0]);
@@ -69,7 +69,7 @@ void crowd_spawn(struct crowd *crowd, crowd_work work, void *arg)
 {
 	char byte;
 
-	/* Otherwise each child would print the contents of the buffer again. */
+	/* otherwise each child would print the contents of the buffer again */
 	fflush(stdout);
 	fflush(stderr);
 	if (pipe(crowd->ready) || pipe(crowd->gate))
@@ -98,7 +98,7 @@ void crowd_start(struct crowd *crowd)
 
 void crowd_kill(struct crowd *crowd, unsigned int member)
 {
-	/* Not reaped before crowd_wait(), so the number is still its own. */
+	/* the child is reaped in crowd_wait() only, so the pid is still that of the child */
 	kill(crowd->seat[member].pid, SIGKILL);
 }
 
@@ -166,7 +166,7 @@ void deadline(unsigned int seconds)
 {
 	struct sigaction action = { .sa_handler = too_late };
 
-	/* A process group of our own: the kill must not reach the process that started us. */
+	/* a new process group, so that the kill does not reach the process that started this one */
 	setpgid(0, 0);
 	sigaction(SIGALRM, &action, NULL);
 	alarm(seconds);

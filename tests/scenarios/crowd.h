@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * crowd - many processes that start at the same moment and are counted exactly
+ * crowd - many processes that start at the same moment, with exact counts
  *
- * A crowd is N children, each with a seat in memory shared by all of them and the parent.
- * Children wait at a pipe; closing it starts them all. A child stores its results in its seat
- * as it goes, so a child that is killed leaves a correct count behind.
+ * A crowd is N children, each with a seat in memory shared by all of them and the parent. Children
+ * wait at a pipe; closing it starts them all. A child stores each result in its seat at once, so a
+ * child that is killed leaves a correct count.
  *
  *	struct crowd *crowd = crowd_make(100);
  *	crowd_spawn(crowd, work, arg);
@@ -21,23 +21,23 @@
 #include <sys/types.h>
 
 struct seat {
-	_Atomic uint64_t	begun;	/* calls made */
-	_Atomic uint64_t	done;	/* of which this many returned success */
-	_Atomic uint64_t	tally[4];	/* other counts of the work */
+	_Atomic uint64_t	begun;	/* calls begun */
+	_Atomic uint64_t	done;	/* calls that returned success */
+	_Atomic uint64_t	tally[4];	/* other counts */
 	pid_t			pid;	/* written by the parent */
-	int			status;	/* from waitpid(), parent again */
+	int			status;	/* from waitpid(), written by the parent */
 } __attribute__((aligned(64)));
 
 struct crowd {
 	unsigned int		size;
-	_Atomic uint32_t	flag;	/* for a word from parent to children */
+	_Atomic uint32_t	flag;	/* for messages from the parent to the children */
 	size_t			bytes;
 	int			ready[2];
 	int			gate[2];
 	struct seat		seat[];
 };
 
-/* One member's work; its return value is the exit status, 0 for success. */
+/* The work of one member. It returns the exit status, 0 for success. */
 typedef int (*crowd_work)(struct crowd *crowd, unsigned int me, void *arg);
 
 struct crowd *crowd_make(unsigned int size);
@@ -48,10 +48,10 @@ void crowd_spawn(struct crowd *crowd, crowd_work work, void *arg);
 void crowd_start(struct crowd *crowd);
 void crowd_kill(struct crowd *crowd, unsigned int member);
 
-/* Wait for all; how many did not exit with status 0 (killed ones included). */
+/* Wait for all members. Return: how many did not exit with status 0, killed ones included. */
 unsigned int crowd_wait(struct crowd *crowd);
 
-/* The three above: the members that failed. */
+/* The three calls above. Return: how many members failed. */
 unsigned int crowd_run(struct crowd *crowd, crowd_work work, void *arg);
 
 uint64_t crowd_done(const struct crowd *crowd);
@@ -59,8 +59,8 @@ uint64_t crowd_begun(const struct crowd *crowd);
 uint64_t crowd_tally(const struct crowd *crowd, unsigned int index);
 
 /*
- * The time between two calls of a broken pattern: yields the processor to other tasks. In a
- * real service a message or a table access lies in between.
+ * Time passes between two calls of a broken pattern: let other tasks run. In a real service a
+ * message or a table access is between them.
  */
 static inline void gap(void)
 {
@@ -70,7 +70,7 @@ static inline void gap(void)
 /* Zeroed memory that children of fork() share with their parent. */
 void *shared_memory(size_t bytes);
 
-/* Nothing may hang: after @seconds this process and all its children are gone. */
+/* Set a time limit: after @seconds this process and all its children are killed. */
 void deadline(unsigned int seconds);
 
 #endif /* _WEIR_CROWD_H */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Rosters, by calls of the scenarios' own on clients of the library. See roster.h. */
+/* Rosters for the scenarios: raw calls on clients of the library. See roster.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -116,7 +116,7 @@ struct weir_roster_stats roster_stats(const struct roster *r)
 
 /* ------------------------------------------------------------ one lease */
 
-/* Key and value stand outside: @lease leads to them. */
+/* Key and value stay with the caller; @lease points to them. */
 static struct weir_op op_make(const struct roster *r, uint16_t opcode, const char *key,
 			      struct weir_lease *lease)
 {
@@ -202,9 +202,9 @@ int lease_remove(const struct roster *r, const char *key, uint64_t version)
 	return run(r, &op, NULL);
 }
 
-/* ------------------------------------------------------------ several at once */
+/* ------------------------------------------------------------ several claims */
 
-/* One failed, or none, and the others say so. */
+/* At most one op has failed, and the results of the others agree with that. */
 static int verdict(const struct weir_op *ops, unsigned int count, unsigned int *which)
 {
 	int ret = 0;
@@ -245,7 +245,7 @@ int leases_claim(const struct roster *r, const struct claim *claims, unsigned in
 	return ret ? ret : verdict(ops, count, which);
 }
 
-/* ------------------------------------------------------------ all there are */
+/* ------------------------------------------------------------ listing */
 
 void roster_list_begin(struct roster_list *list, const struct roster *r)
 {
@@ -269,7 +269,7 @@ const struct weir_lease_info *roster_list_next(struct roster_list *list)
 		if (list->cursor == WEIR_NEVER)
 			return NULL;
 		if (call(list->roster, WEIR_IOC_DUMP, &args))
-			tap_bail("the list of leases broke off");
+			tap_bail("the list of leases ended with an error");
 		list->cursor = args.cursor;
 		list->filled = args.length;
 		list->at = 0;

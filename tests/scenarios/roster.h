@@ -18,47 +18,47 @@
 
 #include <weir.h>
 
-/* Of a lease's @left, or as its ttl: for ever. */
+/* value of @left, or of a TTL: for ever */
 #define FOR_EVER	WEIR_NEVER
 
 struct roster {
-	struct weir *weir;	/* a client, of each process its own; NULL if there is none */
-	int fd;			/* its descriptor, or -1 */
+	struct weir *weir;	/* a client, another one in each process; NULL: there is none */
+	int fd;			/* descriptor of the client, or -1 */
 	uint32_t handle;
 };
 
-/* Make a roster of @max leases that last @ttl (0: for ever), with a client of its own. */
+/* Make a roster of @max leases with TTL @ttl (0: for ever), and open it in a new client. */
 struct roster roster_make(const char *name, uint64_t max, uint64_t ttl);
-/* The same roster, with another client; fd -1: there is none. */
+/* Open the roster in another client; fd -1: it does not exist. */
 struct roster roster_enter(const char *name);
-/* Close the client: what it has is lost. */
+/* Close the client; its leases are lost. */
 void roster_leave(struct roster *r);
-/* Delete it and leave; true if that worked. */
+/* Delete the roster and close the client. Return: whether this worked. */
 bool roster_end(struct roster *r);
 struct weir_roster_stats roster_stats(const struct roster *r);
-/* Its number, which its events have. */
+/* The roster's number, which its events have. */
 uint64_t roster_id(const char *name);
 
 int lease_claim(const struct roster *r, const char *key, const void *value,
 		unsigned int length, uint64_t ttl, struct weir_op *answer);
-/* Make a detached lease: it stays when the process ends. */
+/* Make a detached lease, which stays when the process ends. */
 int lease_post(const struct roster *r, const char *key, const void *value,
 	       unsigned int length, uint64_t ttl, struct weir_op *answer);
 int lease_put(const struct roster *r, const char *key, const void *value,
 	      unsigned int length, uint64_t ttl, struct weir_op *answer);
-/* @length: room at @value, 0: not wanted. */
+/* @length: room at @value; 0: the value is not wanted. */
 int lease_get(const struct roster *r, const char *key, void *value, unsigned int length,
 	      struct weir_op *answer);
 int lease_replace(const struct roster *r, const char *key, const void *value,
 		  unsigned int length, uint64_t version, struct weir_op *answer);
-/* @version: only that one, whatever its owner; 0: the caller's lease. */
+/* @version: the lease must have this version, whichever its owner; 0: the caller's lease. */
 int lease_touch(const struct roster *r, const char *key, uint64_t version, uint64_t ttl,
 		struct weir_op *answer);
 int lease_remove(const struct roster *r, const char *key, uint64_t version);
 
-/* ---- several at once ---------------------------------------------------------------- */
+/* ---- several claims ------------------------------------------------------------------ */
 
-/* A claim that is not made yet; @value must stay until then. */
+/* A claim to be made. @value must stay valid until then. */
 struct claim {
 	char key[64];
 	const void *value;
@@ -67,13 +67,13 @@ struct claim {
 };
 
 /*
- * All claims or none: 0, or the error of the claim that failed, whose index is stored in
- * *@which (may be NULL). -EPROTO: the results of the others are not as documented.
+ * Make all claims or none. Return: 0, or the error of the claim that failed; its index is stored in
+ * *@which, which may be NULL. -EPROTO: the results of the others are not as documented.
  */
 int leases_claim(const struct roster *r, const struct claim *claims, unsigned int count,
 		 unsigned int *which);
 
-/* ---- all there are ------------------------------------------------------------------ */
+/* ---- listing ------------------------------------------------------------------------- */
 
 struct roster_list {
 	uint64_t cursor, filled, at;
@@ -82,7 +82,7 @@ struct roster_list {
 };
 
 void roster_list_begin(struct roster_list *list, const struct roster *r);
-/* The next one, or NULL; what it leads to is good until the next call. */
+/* The next lease, or NULL. It is valid until the next call. */
 const struct weir_lease_info *roster_list_next(struct roster_list *list);
 
 static inline const void *lease_value(const struct weir_lease_info *info)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * service - the start and the end of every scenario
+ * service - how every scenario starts and ends
  *
  * Objects of a scenario have its name; objects left behind by an earlier run are deleted first.
  * A failure here ends the scenario, because it is not its subject.
@@ -31,21 +31,21 @@ struct weir_limiter *service_limiter(struct weir *weir, const char *name,
 struct weir_gate *service_gate(struct weir *weir, const char *name,
 			       const struct weir_gate_config *config);
 
-/* Delete and close; true if that worked. */
+/* Delete the counter and close it. Return: whether this worked. */
 bool counter_end(struct weir_counter *counter);
 bool limiter_end(struct weir_limiter *limiter);
 bool gate_end(struct weir_gate *gate);
 
-/* Delete an object of that kind and name, if there is one. */
+/* Delete the object of that kind and name, if it exists. */
 void service_remove(struct weir *weir, enum weir_kind kind, const char *name);
 
-/* How many objects there are, and of which name. */
+/* Number of objects with that name. */
 unsigned int objects_named(struct weir *weir, const char *name);
 
 struct weir_limiter_stats limiter_stats(struct weir_limiter *limiter);
 struct weir_gate_stats gate_stats(struct weir_gate *gate);
 
-/* CLOCK_BOOTTIME, which all times of weir are of */
+/* CLOCK_BOOTTIME, the clock of all times of weir */
 uint64_t now_ns(void);
 
 #endif /* _WEIR_SERVICE_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* slab - how many of the module's entries there are in memory */
+/* slab - number of the module's entries in memory */
 #ifndef _WEIR_TEST_SLAB_H
 #define _WEIR_TEST_SLAB_H
 
@@ -10,7 +10,7 @@
 
 /* Entries with keys of up to 16 bytes. */
 #define SLAB_ENTRIES	"weir_entry_64"
-/* Objects that a partly used slab page or the list of a CPU may keep allocated. */
+/* objects that a partly used slab page or the list of a CPU may keep allocated */
 #define SLAB_SLACK	1024
 
 /* Number of objects in use in that slab; -1: this kernel does not report it. */
@@ -21,7 +21,7 @@ static inline long slab_objects(void)
 	char line[512], name[64];
 	long active, found = -1;
 
-	/* objects that wait in per-processor lists count as in use */
+	/* objects in per-CPU lists count as in use */
 	if (shrink) {
 		fprintf(shrink, "1");
 		fclose(shrink);
@@ -35,10 +35,7 @@ static inline long slab_objects(void)
 	return found;
 }
 
-/*
- * False with KASAN, which keeps freed objects in quarantine, so that memory use cannot be
- * measured.
- */
+/* False with KASAN: it keeps freed objects in quarantine, so memory use cannot be measured. */
 static inline bool slab_is_told(void)
 {
 	const char *kernel = getenv("WEIR_KERNEL");

@@ -24,20 +24,17 @@ bool tap_is(uint64_t seen, uint64_t wanted, const char *format, ...)
 void tap_skip(const char *why, const char *what);
 int tap_end(void);
 
-/* The world is not as the scenario needs it: no verdict, but no pass either. */
+/* The environment is not what the scenario needs: neither pass nor fail. */
 void tap_bail(const char *format, ...)
 	__attribute__((format(printf, 1, 2), noreturn));
 
 /*
- * @count, or, with WEIR_SCALE=small in the environment (for kernels with debug checks),
- *	@count divided by @by, at least 1.
+ * @count, or, with WEIR_SCALE=small in the environment (for kernels with debug checks), @count
+ * divided by @by, at least 1.
  */
 unsigned int tap_scaled(unsigned int count, unsigned int by);
 
-/*
- * Length of a race without a natural end: 10 s; 60 with WEIR_SCALE=full; 2 with
- * WEIR_SCALE=small.
- */
+/* Duration of a race without a natural end: 10 s; 60 s with WEIR_SCALE=full, 2 s with small. */
 unsigned int tap_seconds(void);
 
 #endif /* _WEIR_TAP_H */

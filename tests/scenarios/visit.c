@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Addresses by the million, and what they cost the kernel. See visit.h. */
+/* Millions of addresses, and their cost in the kernel. See visit.h. */
 
 #include <endian.h>
 #include <stdio.h>
@@ -93,8 +93,8 @@ void cost_is_bounded(long bytes, unsigned int keys)
 	tap_note("slab + vmalloc + per CPU: %.1f bytes a key", (double)bytes / keys);
 	if (slab_is_told())
 		tap_ok(bytes <= (long)keys * BYTES_A_KEY,
-		       "one costs at most %u bytes in all", BYTES_A_KEY);
+		       "a key costs at most %u bytes in all", BYTES_A_KEY);
 	else
 		tap_skip("this kernel pads allocations",
-			 "one costs at most 96 bytes in all");
+			 "a key costs at most 96 bytes in all");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* visit - addresses by the million, and what they cost the kernel */
+/* visit - millions of addresses, and their cost in the kernel */
 #ifndef _WEIR_SCENARIO_VISIT_H
 #define _WEIR_SCENARIO_VISIT_H
 
@@ -7,29 +7,29 @@
 
 #include <weir.h>
 
-/* The most that one address may cost in total. */
+/* the maximum total cost of one address */
 #define BYTES_A_KEY 96
 
-/* Bytes of memory the kernel has taken for itself: slab, vmalloc, per CPU. */
+/* Bytes of memory that the kernel uses itself: slab, vmalloc, per CPU. */
 long kernel_bytes(void);
 
 /*
- * One op for each of the addresses @first to @first + @keys - 1, many in a call.
- * Returns how many were told @verdict.
+ * Check each of the addresses @first to @first + @keys - 1 once, many in a call. Return: how many
+ * got @verdict.
  */
 unsigned int visit(struct weir *weir, struct weir_limiter *limiter, uint32_t first,
 		   unsigned int keys, enum weir_opcode opcode, uint64_t n,
 		   unsigned int verdict);
 
-/* Until all entries have gone by themselves, a minute at most. */
+/* Wait until all entries have been dropped by the sweep, for at most a minute. */
 void wait_until_empty(struct weir_limiter *limiter);
 
-/* A pause between two reads of state that the kernel changes in the background. */
+/* Pause between two reads of state that the kernel changes in the background. */
 void look_again_soon(void);
 
 /*
- * Check that no more entries are in memory than @at_start, slab_objects() of before. They
- * are freed after a grace period and by a worker: a matter of moments.
+ * Check that no more entries are in memory than @at_start, the result of slab_objects() at the
+ * start. A worker frees them after a grace period, so this may take some moments.
  */
 void memory_comes_back(long at_start, const char *what);
 

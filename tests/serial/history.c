@@ -16,22 +16,22 @@
 #define THREADS		4
 #define EACH		(HISTORY_MAX / THREADS)	/* operations of one thread */
 #define MS		1000000ULL
-#define SPREAD		10000ULL	/* ns: by which the steps of two CPUs are apart */
-#define LEFT		6		/* tokens at the beginning of a history */
-#define BUCKET_INTERVAL	250000ULL	/* ns: of one token */
+#define SPREAD		10000ULL	/* ns; how far apart the steps of the two CPUs are */
+#define LEFT		6		/* tokens left at the beginning of a history */
+#define BUCKET_INTERVAL	250000ULL	/* interval of one token, ns */
 #define BUCKET_BURST	10000
-#define WINDOW_TOKENS	128		/* more, less LEFT, than a history can give back */
+#define WINDOW_TOKENS	128		/* LEFT plus more than a history can give back */
 #define WINDOW_PERIOD	(10 * MS)
 #define SLIDING_PERIOD	(60 * MS)
-#define WITHIN		SECOND		/* no strike fades, and no ladder is reset, meanwhile */
+#define WITHIN		SECOND		/* no strike fades and no ladder is reset meanwhile */
 
 /**
  * struct worker - a thread
- * @thread: it
- * @number: odd: on the second CPU; 2 and 3 are of higher priority than 0 and 1
- * @random: its state
- * @turn: higher: posted for each operation
- * @steps: lower: calls so far
+ * @thread: the thread
+ * @number: odd: on the second CPU; 2 and 3 have a higher priority than 0 and 1
+ * @random: state of its random numbers
+ * @turn: higher priority: posted for each operation
+ * @steps: lower priority: calls so far
  * @n: operations so far
  * @ops: the operations
  */
@@ -46,10 +46,10 @@ struct worker {
 };
 
 /**
- * struct limiter - one that is operated on
+ * struct limiter - a limiter under test
  * @handle: its handle
- * @configs: those that a SET chooses from
- * @changed: the second one may be in force
+ * @configs: the configurations from which a SET chooses
+ * @changed: the second configuration may be in force
  */
 struct limiter {
 	u32 handle;
@@ -63,7 +63,7 @@ static struct {
 	struct serial_config config;
 	struct limiter limiters[LIMITERS_MAX];
 	u32 nlimiters;
-	u64 key;	/* the first one of this history */
+	u64 key;	/* the first key of this history */
 	pthread_barrier_t begin;
 	pthread_barrier_t end;
 	_Atomic bool over;
@@ -102,7 +102,7 @@ static void broken(const char *what)
 
 /* ------------------------------------------------------------ calls */
 
-/* One call. All operations must succeed, but for a LIFT. */
+/* Make one call. All operations must succeed, except a LIFT. */
 static void submit_timed(struct weir_op *ops, u32 n, u32 flags, u64 *begin, u64 *end)
 {
 	struct weir_submit submit = { .size = sizeof(submit), .flags = flags, .count = n,
@@ -198,7 +198,7 @@ static void set_choose(struct worker *w, struct serial_op *o)
 	o->items[0].arg = next_random(&w->random) % 2;
 }
 
-/* A call of several operations, each of which is one of the history. */
+/* Make a call with several operations. Each is one operation of the history. */
 static void batch_perform(struct worker *w)
 {
 	u32 first = w->n, room = EACH - first, n = 2 + next_random(&w->random) % 2;
@@ -247,7 +247,10 @@ static enum serial_kind kind_choose(struct worker *w)
 
 	for (u32 i = 0; i < KINDS; i++) {
 		if (chosen < weight[i])
-			/* one thread makes the live changes: how they overlap is not told */
+			/*
+			 * one thread makes the live changes, because their answers do not show how
+			 * they overlap
+			 */
 			return i == KIND_SET && w->number ? KIND_CHECK : i;
 		chosen -= weight[i];
 	}
@@ -255,9 +258,9 @@ static enum serial_kind kind_choose(struct worker *w)
 }
 
 /*
- * Lower priority: the two go step by step, and each wakes the thread of higher priority of the
- * other CPU, where it interrupts an operation. But do not wait for long: another thread may wait
- * for tokens, or have no processor.
+ * Lower priority: the two threads run in step. Each wakes the thread of higher priority of the
+ * other CPU, where it interrupts an operation. Do not wait for long: another thread may wait for
+ * tokens, or for a CPU.
  */
 static void step(struct worker *w)
 {
@@ -267,14 +270,17 @@ static void step(struct worker *w)
 	while (other->steps < w->steps && clock_now() < end)
 		;
 	w->steps++;
-	/* the thread that is woken runs some us later: apart by about that, both CPUs operate */
+	/*
+	 * the thread that is woken runs some us later; with about this distance both CPUs operate
+	 * at the same time
+	 */
 	until = clock_now() + next_random(&w->random) % SPREAD;
 	while (clock_now() < until)
 		;
 	sem_post(&run.workers[other->number + 2].turn);
 }
 
-/* It has no more steps to go: those that it did not need for @EACH operations. */
+/* The thread has no more steps: post the steps that it did not need for @EACH operations. */
 static void steps_end(struct worker *w)
 {
 	for (; w->steps < EACH; w->steps++)
@@ -393,8 +399,9 @@ void histories_unmix(void)
 /* ------------------------------------------------------------ histories */
 
 /*
- * When the transaction @o was made: between two readings of the clock, and, by PEEKs, a known
- * time before such a moment. Return: the earliest time; *@slack: what may be added to it.
+ * When the transaction @o was made. The clock was read before and after it, and each PEEK gives a
+ * known time before the moment. Return: the earliest time; *@slack: how much later it may have
+ * been.
  */
 static u64 moment_of(const struct serial_op *o, u64 *slack)
 {
@@ -413,7 +420,10 @@ static u64 moment_of(const struct serial_op *o, u64 *slack)
 	return most >= least ? least : 0;
 }
 
-/* The state that the first transaction, at @time, leaves. False: it answers not so. */
+/*
+ * The state that the first transaction, made at @time, leaves. Return: false if its answers do not
+ * agree.
+ */
 static bool state_make(struct serial_history *h, const struct serial_op *o, u64 time)
 {
 	struct weir_decision d;
@@ -424,7 +434,7 @@ static bool state_make(struct serial_history *h, const struct serial_op *o, u64 
 		struct serial_limiter *l = &h->config.limiters[h->config.limiter_of[i]];
 		const struct weir_rate *rate = &l->policies[0].rate;
 
-		/* it spends, so reset_after ends with a window, whichever */
+		/* a transaction spends, so reset_after ends with a window, whatever its length */
 		if (rate->algorithm != WEIR_ALGORITHM_BUCKET)
 			l->epoch = time + o->items[i].reset_after - 4 * rate->window.period.d;
 		weir_rate_decide(rate, weir_rate_fresh(rate, time - l->epoch), time - l->epoch,
@@ -438,7 +448,7 @@ static bool state_make(struct serial_history *h, const struct serial_op *o, u64 
 	return true;
 }
 
-/* Spend all but a few tokens of new keys, of all of them at one moment. */
+/* Spend all but a few tokens of new keys, of all keys at the same moment. */
 static bool history_start(struct serial_history *h)
 {
 	struct serial_op o = { .nitems = run.mixture->nkeys };
@@ -463,7 +473,7 @@ static bool history_start(struct serial_history *h)
 	return time && state_make(h, &o, time);
 }
 
-/* No bucket was full, and no window ended twice: else an answer might not tell its time. */
+/* No bucket was full, and no window ended twice; otherwise an answer may not show its time. */
 static bool is_told(const struct serial_history *h)
 {
 	u64 longest = SECOND / 2, end = 0;
@@ -478,7 +488,7 @@ static bool is_told(const struct serial_history *h)
 	return end - h->start.now < longest;
 }
 
-/* Operations in the middle of which another thread has performed one. */
+/* Number of operations during which another thread has performed an operation. */
 u32 history_interrupted(const struct serial_history *h)
 {
 	u32 n = 0;
@@ -494,10 +504,10 @@ u32 history_interrupted(const struct serial_history *h)
 }
 
 /**
- * history_make - have the threads make one
- * @h: out: ready for serial_search()
+ * history_make - have the threads make a history
+ * @h: result: ready for serial_search()
  *
- * Return: false if it took too long: some answers may not tell when they were made.
+ * Return: false if it took too long, so that some answers may not show when they were made.
  */
 bool history_make(struct serial_history *h)
 {
@@ -527,7 +537,7 @@ bool history_make(struct serial_history *h)
 	return is_told(h);
 }
 
-/* A SET waits for a grace period, and a history for the SET: let grace periods be short. */
+/* A SET waits for a grace period, and a history waits for the SET: make grace periods short. */
 static void expedite(bool on)
 {
 	FILE *file = fopen("/sys/kernel/rcu_expedited", "w");

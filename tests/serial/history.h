@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * history - has threads operate on a few keys at once, and notes what they are told
+ * history - threads operate on a few keys at the same time, and their answers are recorded
  *
- * Threads of different priority share two CPUs: those of the higher one are woken while the
- * others are in the middle of an operation. Each notes the clock before and after its calls. Each
- * history has keys of its own.
+ * Threads of different priority share two CPUs. Those with the higher priority are woken while the
+ * others are in the middle of an operation. Each thread reads the clock before and after its calls.
+ * Each history has new keys.
  */
 #ifndef _WEIR_SERIAL_HISTORY_H
 #define _WEIR_SERIAL_HISTORY_H
@@ -12,7 +12,7 @@
 #include "../selftest/client.h"
 #include "search.h"
 
-/* What a thread can do; the last ones are no opcodes of their own. */
+/* The operations of threads. The last ones are not opcodes. */
 enum serial_kind {
 	KIND_CHECK,
 	KIND_PEEK,
@@ -23,18 +23,18 @@ enum serial_kind {
 	KIND_LIFT,
 	KIND_RESERVE,
 	KIND_TRANSACTION,	/* CHECKs of two keys or more, all or none */
-	KIND_BATCH,		/* two or three of the first three, one call */
+	KIND_BATCH,		/* two or three of the first three kinds, in one call */
 	KIND_SET,
 	KINDS
 };
 
 /**
- * struct serial_mixture - what histories are made of
- * @name: for people
- * @strikes: that make a ban, 0: never; one more after a SET
+ * struct serial_mixture - the operations of histories
+ * @name: name, for output
+ * @strikes: strikes that cause a ban, 0: never; one more after a SET
  * @nkeys: number of keys
  * @algorithm: of each key; keys of one algorithm share a limiter, at most two are different
- * @weight: how likely each operation is, in 1/100
+ * @weight: probability of each operation, in 1/100
  */
 struct serial_mixture {
 	const char *name;

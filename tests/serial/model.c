@@ -10,7 +10,7 @@
  * @p: the policy in force
  * @k: the key
  * @now: the time
- * @rate_now: the same, since the limiter's windows began
+ * @rate_now: the time since the limiter's windows began
  */
 struct view {
 	const struct serial_policy *p;
@@ -73,7 +73,7 @@ static void strike(struct view *v, struct weir_op *op, u32 weight)
 	ban(v, op, p->ban[step]);
 }
 
-/* What it finds by itself, as if nobody waited. */
+/* The answer for the key alone, as if there were no waiters. */
 static void peek_alone(const struct view *v, u64 cost, struct weir_decision *d)
 {
 	weir_rate_peek(&v->p->rate, v->k->word, v->rate_now, cost, d);
@@ -128,7 +128,7 @@ static void check_end(struct view *v, struct weir_op *op, const struct weir_deci
 	answer(v, op, d);
 }
 
-/* A check whose turn it is: nobody waits before it. */
+/* A check whose turn it is: no request waits before it. */
 static bool fits(const struct view *v, const struct weir_op *op)
 {
 	struct weir_decision d;
@@ -154,7 +154,7 @@ static void check(struct view *v, struct weir_op *op, bool turn)
 	check_end(v, op, &d);
 }
 
-/* A RESERVE that is given up, or the check of a transaction that refuses it. */
+/* Refuse a RESERVE that is given up, or the check that refuses a transaction. */
 static void refuse(struct view *v, struct weir_op *op)
 {
 	struct weir_decision d, alone;
@@ -168,7 +168,7 @@ static void refuse(struct view *v, struct weir_op *op)
 	check_end(v, op, &d);
 }
 
-/* The answer replaces the one in @op. */
+/* Perform the operation. The answer replaces the one in @op. */
 static void perform(struct view *v, struct weir_op *op)
 {
 	struct serial_key *k = v->k;
@@ -213,7 +213,7 @@ static bool same(const struct weir_op *a, const struct weir_op *b)
 
 /* ------------------------------------------------------------ several keys */
 
-/* The first item that would be refused, or their number. */
+/* Index of the first item that would be refused, or the number of items. */
 static u32 find_refused(const struct serial_config *c, struct serial_state *s,
 			const struct serial_op *o)
 {
@@ -228,7 +228,7 @@ static u32 find_refused(const struct serial_config *c, struct serial_state *s,
 	return i;
 }
 
-/* All keys differ: no item sees what another one does. */
+/* All keys differ, so no item is affected by another one. */
 static bool transaction(const struct serial_config *c, struct serial_state *s,
 			const struct serial_op *o)
 {
@@ -260,14 +260,17 @@ static bool transaction(const struct serial_config *c, struct serial_state *s,
 
 /* ------------------------------------------------------------ times */
 
-/* @time, if it is from @lo to @hi. */
+/* @time, if it is between @lo and @hi. */
 static u32 only(u64 time, u64 lo, u64 hi, u64 *times)
 {
 	times[0] = time;
 	return time >= lo && time <= hi;
 }
 
-/* A bucket is full again reset_after the answer: at the time in the word that it left. */
+/*
+ * A bucket is full again at reset_after from the answer: at the time in the word that the operation
+ * left.
+ */
 static u64 bucket_time(const struct view *v, const struct weir_op *op)
 {
 	u64 word = v->k->word, interval = v->p->rate.gcra.interval.d;
@@ -280,7 +283,7 @@ static u64 bucket_time(const struct view *v, const struct weir_op *op)
 	return NS(word) - op->reset_after;
 }
 
-/* A window ends reset_after the answer, or a period before that. */
+/* A window ends at reset_after from the answer, or a period earlier. */
 static u32 window_times(const struct view *v, u64 epoch, const struct weir_op *op,
 			u64 lo, u64 hi, u64 *times)
 {
@@ -289,7 +292,7 @@ static u32 window_times(const struct view *v, u64 epoch, const struct weir_op *o
 	u32 n = 0;
 
 	if (!op->reset_after && past) {
-		/* nothing is spent: now, or, since a window ended, later */
+		/* nothing is spent: the time is now, or, if a window has ended, later */
 		if (lo > hi)
 			return 0;
 		times[n++] = lo;
@@ -318,7 +321,7 @@ u32 serial_model_times(const struct serial_config *c, const struct serial_state 
 
 /* ------------------------------------------------------------ steps */
 
-/* Refused at once: it is not its turn, and its turn does not come in time. */
+/* Refused at once: it is not the request's turn, and will not be before its deadline. */
 static bool is_hopeless(const struct view *v, const struct weir_op *op, u64 slack)
 {
 	u64 left = op->arg > v->now + slack ? op->arg - v->now - slack : 0;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * model - what the keys of limiters answer if operations come one at a time
+ * model - the answers of limiters if operations are made one at a time
  *
- * The arithmetic is that of the module's own pure headers; what an operation does with it
- * is written down here once more, without locks. All operations share one clock, in ns.
+ * The arithmetic is in the pure headers of the module. The operations are implemented again here,
+ * without locks. All operations share one clock, in ns.
  *
- * An answer must tell the time at which it was made, to the ns, by its reset_after. So a
- * bucket's interval is a whole number of ns, and no bucket is ever full; windows tell the time
- * but for whole periods. Only a fixed window with nothing spent does not tell it: a key that
- * has one gets no BAN, whose end would be unknown.
+ * The reset_after of an answer must show the time at which it was made, to the ns. So a bucket's
+ * interval is a whole number of ns, and no bucket is ever full. A window shows the time except for
+ * whole periods. Only a fixed window in which nothing is spent does not show the time; a key with
+ * one gets no BAN, because its end would be unknown.
  */
 #ifndef _WEIR_SERIAL_MODEL_H
 #define _WEIR_SERIAL_MODEL_H
@@ -19,18 +19,18 @@
 #define HISTORY_MAX	32	/* operations of one history */
 #define KEYS_MAX	4
 #define LIMITERS_MAX	2
-#define TIMES_MAX	4	/* times that one answer may tell */
+#define TIMES_MAX	4	/* number of times that one answer may be consistent with */
 
-/* SET has no opcode of its own. */
+/* SET has no opcode */
 #define SERIAL_SET	0xffff
 
 /**
  * struct serial_policy - a configuration
- * @rate: prepared
+ * @rate: prepared rate
  * @score: how strikes fade
- * @strikes: that make a ban, 0: never
+ * @strikes: strikes that cause a ban, 0: never
  * @nbans: steps of @ban
- * @ban: ns
+ * @ban: length of each ban, ns
  * @forget_after: ns
  */
 struct serial_policy {
@@ -44,8 +44,8 @@ struct serial_policy {
 
 /**
  * struct serial_limiter - a limiter
- * @policies: those that a SET chooses from
- * @epoch: when its windows begin
+ * @policies: the configurations from which a SET chooses
+ * @epoch: time at which its windows begin
  */
 struct serial_limiter {
 	struct serial_policy policies[2];
@@ -53,9 +53,9 @@ struct serial_limiter {
 };
 
 /**
- * struct serial_config - all that does not change during a history
+ * struct serial_config - everything that does not change during a history
  * @limiters: at least one
- * @limiter_of: a limiter's index for each key
+ * @limiter_of: index of the limiter of each key
  */
 struct serial_config {
 	struct serial_limiter limiters[LIMITERS_MAX];
@@ -64,16 +64,16 @@ struct serial_config {
 
 /**
  * struct serial_op - an operation that was performed, and its answer
- * @items: as they were submitted, and what came back; of a transaction one for each key
- * @keys: the key of each
+ * @items: the ops with their answers; of a transaction one for each key
+ * @keys: the key of each item
  * @nitems: number of @items
  * @transaction: WEIR_SUBMIT_ALL
- * @thread: that made it
- * @after: index of the one before it in its batch, or -1
- * @begin: clock before the call
- * @end: clock after it
+ * @thread: the thread that made it
+ * @after: index of the previous operation in its batch, or -1
+ * @begin: clock reading before the call
+ * @end: clock reading after it
  *
- * SET: @n of the only item is the limiter's index, @arg the policy's.
+ * SET: @n of the only item is the index of the limiter, @arg that of the policy.
  */
 struct serial_op {
 	struct weir_op items[KEYS_MAX];
@@ -88,12 +88,12 @@ struct serial_op {
 
 /**
  * struct serial_key - state of a key
- * @word: of its rate
+ * @word: word of its rate
  * @ban_until: end of the last ban
  * @bans: steps of the ladder
  * @score: strikes
  * @nwaiting: RESERVEs that wait
- * @tokens: that they want
+ * @tokens: tokens that they want in total
  * @waiting: their indexes in the history, in order of arrival
  */
 struct serial_key {
@@ -107,7 +107,7 @@ struct serial_key {
 };
 
 /**
- * struct serial_state - of all
+ * struct serial_state - state of all keys
  * @now: time of the last operation
  * @policy: index of the policy in force, for each limiter
  * @keys: the keys
@@ -119,24 +119,25 @@ struct serial_state {
 };
 
 /*
- * The times from @lo to @hi at which it may have been answered so, in ascending order. If the
- * answer does not tell, the first time restricts those that follow least. Return: number.
+ * The times from @lo to @hi at which the operation may have had its answer, in ascending order. If
+ * the answer does not show the time, the first one restricts later operations least. Return: their
+ * number.
  */
 u32 serial_model_times(const struct serial_config *c, const struct serial_state *s,
 		       const struct serial_op *o, u64 lo, u64 hi, u64 times[TIMES_MAX]);
 
 /*
- * One operation at a time, at @s->now. False: it would not have been answered so. @slack: of
+ * Perform one operation at @s->now. Return: false if it would have another answer. @slack: see
  * struct serial_history.
  */
 bool serial_model_step(const struct serial_config *c, struct serial_state *s,
 		       const struct serial_op *o, u64 slack);
 
-/* A RESERVE, number @index, joins the queue. False: it would have been served at once. */
+/* The RESERVE @index joins the queue. Return: false if it would have been served at once. */
 bool serial_model_join(const struct serial_config *c, struct serial_state *s,
 		       const struct serial_op *o, u32 index);
 
-/* A RESERVE that waits has its answer. */
+/* A RESERVE that waits is answered. */
 bool serial_model_serve(const struct serial_config *c, struct serial_state *s,
 			const struct serial_op *o, u32 index, u64 slack);
 

@@ -4,13 +4,13 @@
 
 #include "search.h"
 
-#define MEMORY_SIZE	1048576U	/* hashes of states that lead nowhere */
+#define MEMORY_SIZE	1048576U	/* hashes of states that do not lead to a solution */
 
 /**
  * struct search - one under way
  * @h: the history
- * @number: of the search: part of its hashes
- * @gave_up: it has become too much
+ * @number: number of the search, a part of its hashes
+ * @gave_up: there are too many states
  */
 struct search {
 	struct serial_history *h;
@@ -24,7 +24,7 @@ static u64 remembered;
 /* A bit for each operation: whether it has been performed. */
 struct progress {
 	u32 done;
-	u32 joined;	/* RESERVEs: in the queue */
+	u32 joined;	/* RESERVEs that are in the queue */
 };
 
 static u64 mix(u64 hash, u64 word)
@@ -44,7 +44,7 @@ static u64 hash_of(const struct search *x, const struct progress *p,
 	return hash ? hash : 1;
 }
 
-/* True: it was there already. */
+/* Return: true if the hash was there already. */
 static bool remember(u64 hash)
 {
 	u64 i = hash % MEMORY_SIZE;
@@ -57,7 +57,10 @@ static bool remember(u64 hash)
 	return false;
 }
 
-/* Whether all that ended before it began are done, and the one before it in its batch. */
+/*
+ * Whether all operations that ended before this one began are performed, and the previous one in
+ * its batch.
+ */
 static bool is_eligible(const struct serial_history *h, const struct progress *p, u32 i)
 {
 	const struct serial_op *o = &h->ops[i];
@@ -83,7 +86,7 @@ static void note_best(struct serial_history *h, const struct progress *p)
 	h->stuck = all & ~p->done;
 }
 
-/* Operation @i joins its queue next. */
+/* Let operation @i join its queue next. */
 static bool try_join(struct search *x, struct progress p, const struct serial_state *s,
 		     u32 i, u64 lo)
 {
@@ -94,7 +97,7 @@ static bool try_join(struct search *x, struct progress p, const struct serial_st
 	return serial_model_join(&x->h->config, &next, &x->h->ops[i], i) && go_on(x, p, &next);
 }
 
-/* Operation @i is answered next, at @now. */
+/* Let operation @i be answered next, at @now. */
 static bool try_answer(struct search *x, struct progress p, const struct serial_state *s,
 		       u32 i, u64 now)
 {
@@ -111,7 +114,7 @@ static bool try_answer(struct search *x, struct progress p, const struct serial_
 	return fits && go_on(x, p, &next);
 }
 
-/* Go on with operation @i, in each way it can be next. */
+/* Continue with operation @i, in each way in which it can be next. */
 static bool try_op(struct search *x, struct progress p, const struct serial_state *s, u32 i)
 {
 	struct serial_history *h = x->h;
@@ -216,7 +219,7 @@ static void op_print(const struct serial_history *h, u32 i, u64 zero)
 	}
 }
 
-/* In the order of their beginnings; times are ns since the first. */
+/* Print the operations in the order of their beginnings. Times are ns since the first. */
 void serial_print(const struct serial_history *h)
 {
 	u64 zero = ~0ULL;

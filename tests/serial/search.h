@@ -2,9 +2,9 @@
 /*
  * search - whether some serial order explains a history
  *
- * An order explains it if each operation, a transaction as a whole, stands at one moment within
- * its own duration, the moments have that order, and the model gives every answer, number by
- * number. The search is that of Wing and Gong, with Lowe's memory of states that lead nowhere.
+ * An order explains a history if each operation (a transaction as a whole) has a moment within its
+ * own duration, the moments are in that order, and the model gives every answer, number by number.
+ * The search is that of Wing and Gong, with Lowe's memory of states that do not lead to a solution.
  */
 #ifndef _WEIR_SERIAL_SEARCH_H
 #define _WEIR_SERIAL_SEARCH_H
@@ -20,16 +20,16 @@ enum serial_found {
 #define STATES_MAX	400000ULL
 
 /**
- * struct serial_history - what happened to a few keys
- * @config: of the limiters
- * @start: the state before it
+ * struct serial_history - the operations on a few keys
+ * @config: configuration of the limiters
+ * @start: the state before the history
  * @slack: ns by which the times of @start may be too early
- * @states_max: after so many states the search ends, without a result; 0: STATES_MAX
+ * @states_max: the search ends without a result after this number of states; 0: STATES_MAX
  * @n: operations
  * @ops: in any order
- * @best: out: the most operations that an order explains
- * @stuck: out: which operations that order leaves over, a bit each
- * @states: out: states that were looked at
+ * @best: result: the maximum number of operations that an order explains
+ * @stuck: result: a bit for each operation that this order does not explain
+ * @states: result: number of states examined
  */
 struct serial_history {
 	struct serial_config config;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * serial - every answer of a limiter is one that some serial order gives
+ * serial - every answer of a limiter is one that a serial order of the operations would give
  *
- * Threads make histories of 32 operations on one to three keys (history.h). For each an order
- * is searched for that explains every number of every answer (search.h), each operation at
- * one moment within its own duration, by the clock CLOCK_BOOTTIME.
+ * Threads make histories of 32 operations on one to three keys (history.h). For each history,
+ * search.h searches for an order that explains every number of every answer. Each operation has a
+ * moment within its own duration, by CLOCK_BOOTTIME.
  *
  * Covered: CHECK, PEEK, REFUND, STRIKE, FORGIVE, BAN, LIFT and RESERVE of one key; CHECKs of
  * several keys, of one limiter or of two, with WEIR_SUBMIT_ALL, as one operation; batches, whose
@@ -17,8 +17,9 @@
  * RESERVE that a signal interrupts; how soon a RESERVE is served (that it is not overtaken is
  * covered); totals and events; calls of other kernel modules; the other kinds of object.
  *
- * A search that comes to no result is an error. A history that took too long for all its
- * answers to tell when they were made is left out, which is said; not all may be.
+ * A search without a result is an error. A history that took so long that some answers do not show
+ * when they were made is left out. The number of these is printed; not all histories may be left
+ * out.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -49,9 +50,9 @@ static const struct serial_mixture mixtures[] = {
 
 static struct {
 	u64 seed;
-	u64 histories;	/* of each mixture, 0: by time */
-	u64 seconds;	/* in all */
-	int only;	/* mixture, or -1 */
+	u64 histories;	/* histories of each mixture; 0: limited by time */
+	u64 seconds;	/* seconds in all */
+	int only;	/* number of the only mixture, or -1 */
 } options = { .seed = 1, .seconds = 16, .only = -1 };
 
 static const char *const found_names[] = {
@@ -60,7 +61,7 @@ static const char *const found_names[] = {
 	[SERIAL_UNDECIDED] = "has too many possible orders",
 };
 
-/* One mixture. Whether all is explained. */
+/* Run one mixture. Return: whether all its histories are explained. */
 static bool mixture_run(const struct serial_mixture *m)
 {
 	static struct serial_history h;
@@ -97,7 +98,7 @@ static void usage(void)
 	puts("Usage: serial [--seed N] [--seconds N | --histories N] [--only N]\n"
 	     "\n"
 	     "Threads operate on a few keys of limiters at once; then an order of the operations is\n"
-	     "searched for that explains every answer. So again and again, with several mixtures of\n"
+	     "searched for that explains every answer. This is repeated with several mixtures of\n"
 	     "operations and algorithms. Prints TAP; of a history that no order explains, the\n"
 	     "operations.\n"
 	     "\n"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * serial_test - the checker itself, on histories that are written by hand
+ * serial_test - tests of the checker, with histories written by hand
  *
  * Answers are computed here from the definition of the bucket, not by the model.
  */
@@ -11,8 +11,8 @@
 
 #define INTERVAL	100000ULL
 #define BURST		10000
-#define START		1000000000ULL	/* when histories begin */
-#define FULL		(START + (BURST - 6) * INTERVAL)	/* six tokens are left then */
+#define START		1000000000ULL	/* time at which histories begin */
+#define FULL		(START + (BURST - 6) * INTERVAL)	/* six tokens are left at START */
 
 static struct serial_history h;
 
@@ -30,7 +30,7 @@ static void history_begin(void)
 		h.start.keys[i].word = FULL * WEIR_GCRA_SCALE;
 }
 
-/* An operation from @begin to @end, ns after START. */
+/* An operation from @begin to @end, in ns after START. */
 static struct weir_op *add(u32 opcode, u64 n, u64 begin, u64 end)
 {
 	struct serial_op *o = &h.ops[h.n++];
@@ -42,7 +42,7 @@ static struct weir_op *add(u32 opcode, u64 n, u64 begin, u64 end)
 	return &o->items[0];
 }
 
-/* The same, on key @key. */
+/* An operation on key @key. */
 static struct weir_op *add_to(u32 key, u32 opcode, u64 n, u64 begin, u64 end)
 {
 	struct weir_op *op = add(opcode, n, begin, end);
@@ -51,7 +51,7 @@ static struct weir_op *add_to(u32 key, u32 opcode, u64 n, u64 begin, u64 end)
 	return op;
 }
 
-/* CHECKs of the first two keys, all or none. Return: the two. */
+/* CHECKs of the first two keys, all or none. Return: the two ops. */
 static struct weir_op *add_both(u64 first, u64 second, u64 begin, u64 end)
 {
 	struct weir_op *ops = add(WEIR_OP_CHECK, first, begin, end);
@@ -70,7 +70,7 @@ static void set(u32 policy, u64 begin, u64 end)
 	add(SERIAL_SET, 0, begin, end)->arg = policy;
 }
 
-/* Fill in the answer given at @at if the bucket is full again at FULL + @owed * INTERVAL. */
+/* Fill in the answer given at @at, if the bucket is full again at FULL + @owed * INTERVAL. */
 static void told(struct weir_op *op, u64 at, u64 owed, u32 verdict, u64 retry_after)
 {
 	u64 debt = FULL + owed * INTERVAL - START - at;
@@ -124,7 +124,7 @@ static enum serial_found lost_charge(void)
 	return serial_search(&h);
 }
 
-/* Six tokens and two that want four each, at once. */
+/* Six tokens, and two checks of four tokens at the same time. */
 static enum serial_found both_allowed(void)
 {
 	allowed(add(WEIR_OP_CHECK, 4, 100, 400), 150, 4);
@@ -146,7 +146,7 @@ static enum serial_found peek_before(void)
 	return serial_search(&h);
 }
 
-/* It has a later time than the check, and does not know of it. */
+/* The peek is later than the check, but its answer does not show the check. */
 static enum serial_found peek_after(void)
 {
 	allowed(add(WEIR_OP_CHECK, 1, 100, 400), 250, 1);
@@ -161,7 +161,7 @@ static enum serial_found check_before_ban(void)
 	return serial_search(&h);
 }
 
-/* No token before the ban; when there is one, the key is banned. */
+/* There is no token before the ban, and when there is one, the key is banned. */
 static enum serial_found check_by_an_old_ban(void)
 {
 	allowed(add(WEIR_OP_CHECK, 6, 10, 20), 15, 6);
@@ -170,7 +170,7 @@ static enum serial_found check_by_an_old_ban(void)
 	return serial_search(&h);
 }
 
-/* The same, and all numbers are those of a check before the ban. */
+/* The ban is later than the check, but all its numbers are from before the check. */
 static enum serial_found ban_uncharged(void)
 {
 	allowed(add(WEIR_OP_CHECK, 1, 100, 900), 150, 1);
@@ -192,7 +192,7 @@ static enum serial_found ban_is_over(void)
 	return serial_search(&h);
 }
 
-/* A RESERVE of eight tokens that there are two intervals later. */
+/* A RESERVE of eight tokens, which are there two intervals later. */
 static struct weir_op *reservation(u64 at, u64 owed)
 {
 	struct weir_op *op = add(WEIR_OP_RESERVE, 8, 100, 400000);
@@ -214,7 +214,7 @@ static enum serial_found waits_its_turn(void)
 	return serial_search(&h);
 }
 
-/* The same, but another check is allowed while it waits. */
+/* Another check is allowed while the RESERVE waits. */
 static enum serial_found overtaken(void)
 {
 	struct weir_op *op;
@@ -269,7 +269,7 @@ static enum serial_found charged_at_two_times(void)
 	return serial_search(&h);
 }
 
-/* The first key is charged and the second one is not, a moment later. */
+/* The first key is charged and the second is not, a moment later. */
 static enum serial_found half_seen(void)
 {
 	struct weir_op *ops = add_both(2, 3, 100, 400);
@@ -311,7 +311,7 @@ static enum serial_found wrong_decider(void)
 	return serial_search(&h);
 }
 
-/* Two PEEKs of one call: the second key's is told an earlier time. */
+/* Two PEEKs in one call: the answer for the second key is from an earlier time. */
 static enum serial_found batch(u64 first, u64 second)
 {
 	allowed(add_to(0, WEIR_OP_PEEK, 1, 100, 400), first, 0);
@@ -348,7 +348,7 @@ static enum serial_found set_between(void)
 	return set_at_once(200, 210);
 }
 
-/* The new burst, and later the old one again. */
+/* The new burst is seen first, and the old burst later. */
 static enum serial_found set_and_back(void)
 {
 	return set_at_once(210, 200);
@@ -400,7 +400,7 @@ static enum serial_found window_ends_early(void)
 	return serial_search(&h);
 }
 
-/* Half of a period after the end of the window, half of its 122 tokens count. */
+/* Half a period after the end of the window, half of its 122 tokens count. */
 static enum serial_found slides(u64 remaining)
 {
 	windows(WEIR_ALGORITHM_SLIDING);
@@ -418,7 +418,7 @@ static enum serial_found slides_by_less(void)
 	return slides(128 - 60 - 1);
 }
 
-/* Ten states do not suffice. */
+/* Ten states are not enough. */
 static enum serial_found too_many(void)
 {
 	for (u32 i = 0; i < 8; i++)
@@ -439,12 +439,12 @@ static const struct {
 	{ "both allowed, tokens for one", both_allowed, SERIAL_UNEXPLAINED },
 	{ "one allowed, tokens for one", one_allowed, SERIAL_EXPLAINED },
 	{ "a peek just before a check", peek_before, SERIAL_EXPLAINED },
-	{ "a peek after a check it does not see", peek_after, SERIAL_UNEXPLAINED },
+	{ "a peek after a check that it does not see", peek_after, SERIAL_UNEXPLAINED },
 	{ "a check before a ban", check_before_ban, SERIAL_EXPLAINED },
 	{ "a later clock with an older ban", check_by_an_old_ban, SERIAL_UNEXPLAINED },
 	{ "a ban that does not see the check before it", ban_uncharged, SERIAL_UNEXPLAINED },
-	{ "no ban to lift while there is one", no_ban_to_lift, SERIAL_UNEXPLAINED },
-	{ "no ban to lift when it is over", ban_is_over, SERIAL_EXPLAINED },
+	{ "a LIFT finds no ban although there is one", no_ban_to_lift, SERIAL_UNEXPLAINED },
+	{ "a LIFT finds no ban when it is over", ban_is_over, SERIAL_EXPLAINED },
 	{ "a reservation in its turn", waits_its_turn, SERIAL_EXPLAINED },
 	{ "a reservation that is overtaken", overtaken, SERIAL_UNEXPLAINED },
 	{ "a reservation refused that would be in time", refused_early, SERIAL_UNEXPLAINED },
