@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * fuse - a file of one page, of which a process of the caller serves the page when it likes
+ * fuse - a file of one page, which a process of the caller serves when the test says so
  *
- * The server is a process that speaks the protocol of /dev/fuse. It answers all requests but
- * READ at once. A READ waits for @give.
+ * The server is a process that speaks the protocol of /dev/fuse. It answers a READ when @give is
+ * set, and all other requests at once.
  */
 #ifndef _WEIR_SELFTEST_FUSE_H
 #define _WEIR_SELFTEST_FUSE_H
@@ -24,15 +24,15 @@
 
 /* Shared with the server. */
 struct fuse_shared {
-	_Atomic int asked;	/* READs that have come */
-	_Atomic int give;	/* they are answered */
+	_Atomic int asked;	/* number of READs received */
+	_Atomic int give;	/* READs are answered */
 	char content[FUSE_PAGE];
 };
 
 struct fuse_server {
 	struct fuse_shared *shared;
 	pid_t pid;
-	bool sync;		/* the kernel waits for a READ, and not for the page */
+	bool sync;		/* the kernel waits for a READ, not for the page */
 };
 
 static inline struct fuse_attr fuse_attr_of(__u64 node)
@@ -44,7 +44,10 @@ static inline struct fuse_attr fuse_attr_of(__u64 node)
 	return attr;
 }
 
-/* The answer to a request, in @to: its size, or a negative errno; 1: there is none. */
+/*
+ * Write the answer to a request to @to. Return: its size; 1: there is no answer; or a negative
+ * errno.
+ */
 static inline int fuse_answer(struct fuse_server *server, const struct fuse_in_header *in,
 			      void *to)
 {
@@ -72,7 +75,7 @@ static inline int fuse_answer(struct fuse_server *server, const struct fuse_in_h
 		};
 		return sizeof(struct fuse_attr_out);
 	case FUSE_OPEN:
-		/* not FOPEN_KEEP_CACHE: the page is read again after each open() */
+		/* without FOPEN_KEEP_CACHE the page is read again after each open() */
 		*(struct fuse_open_out *)to = (struct fuse_open_out){ .fh = 1 };
 		return sizeof(struct fuse_open_out);
 	case FUSE_READ:
@@ -122,7 +125,7 @@ static inline bool fuse_exists(void)
 	return !access("/dev/fuse", F_OK);
 }
 
-/* Mount the file system, and start its server. 0 or a negative errno. */
+/* Mount the file system and start its server. Return: 0 or a negative errno. */
 static inline int fuse_begin(struct fuse_server *server, bool sync)
 {
 	char options[64];
@@ -142,12 +145,12 @@ static inline int fuse_begin(struct fuse_server *server, bool sync)
 	server->pid = fork();
 	if (!server->pid)
 		fuse_serve(server, fd);
-	/* the server's alone: when it dies, the kernel ends all requests */
+	/* only the server has the file: when it dies, the kernel ends all requests */
 	close(fd);
 	return 0;
 }
 
-/* All requests fail from now on. */
+/* Kill the server: all requests fail from now on. */
 static inline void fuse_kill(struct fuse_server *server)
 {
 	kill(server->pid, SIGKILL);
@@ -164,7 +167,7 @@ static inline void fuse_end(struct fuse_server *server)
 	munmap(server->shared, sizeof(*server->shared));
 }
 
-/* Have the file in the place of @page, with what is there. It is not read yet. */
+/* Replace @page by the file, with the same contents. The page is not read yet. */
 static inline void fuse_map(struct fuse_server *server, char *page)
 {
 	int fd = open(FUSE_DIR "/page", O_RDWR | O_CLOEXEC);

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * hostile_fuse - pages of callers that a FUSE server withholds, gives late, or takes with it
+ * hostile_fuse - pages of callers that a FUSE server withholds, serves late, or never serves
+ * because it dies
  *
- * An ordinary user can mount such a file system in a user namespace of its own, where
- * userfaultfd is often not allowed. Each page that an ioctl or read() copies in or out is a
- * page of such a file in turn. While the call waits for the server, all other calls go on,
- * those of the same client and on the same objects, too.
+ * An ordinary user can mount such a file system in a user namespace, where userfaultfd is often not
+ * allowed. Each page that an ioctl or read() copies in or out is a page of such a file in turn.
+ * While the call waits for the server, all other calls must work, also by the same client and on
+ * the same objects.
  */
 #include "harness.h"
 
 #include "fuse.h"
 #include "page_case.h"
 
-/* Shared with the process that makes the call. */
+/* Shared with the process that calls. */
 struct shared {
 	_Atomic int over;
 	_Atomic long ret;
-	_Atomic int result;	/* of the first op */
+	_Atomic int result;	/* result of the first op */
 };
 
 FIXTURE(fuse) {
@@ -25,7 +26,7 @@ FIXTURE(fuse) {
 	struct fuse_server server;
 	struct shared *shared;
 	pid_t pid;
-	__u64 before;		/* objects */
+	__u64 before;		/* number of objects */
 };
 
 FIXTURE_SETUP(fuse)
@@ -47,7 +48,7 @@ FIXTURE_TEARDOWN(fuse)
 	objects_wipe();
 }
 
-/* ------------------------------------------------------------ the process that calls */
+/* ------------------------------------------------------------ the calling process */
 
 static void caller_run(FIXTURE_DATA(fuse) *self, const struct page_case *pc, int area)
 {
@@ -66,7 +67,7 @@ static void caller_run(FIXTURE_DATA(fuse) *self, const struct page_case *pc, int
 	_exit(0);
 }
 
-/* Objects, a client that holds something, and a process that makes the call by it. */
+/* Make the objects, a client that holds something, and a process that calls with this client. */
 static void run_begin(struct __test_metadata *_metadata, FIXTURE_DATA(fuse) *self,
 		      const struct page_case *pc, int area)
 {
@@ -84,7 +85,7 @@ static void run_begin(struct __test_metadata *_metadata, FIXTURE_DATA(fuse) *sel
 	EXPECT_EQ(0, self->shared->over) {
 		TH_LOG("%s did not wait for area %d", pc->name, area);
 	}
-	/* a call that waits for this one hangs: then this ends the test */
+	/* a call that waits for the withheld page hangs; the alarm ends the test then */
 	alarm(60);
 }
 
@@ -107,7 +108,7 @@ static int caller_wait(FIXTURE_DATA(fuse) *self)
 typedef void meanwhile_fn(struct __test_metadata *_metadata, FIXTURE_DATA(fuse) *self,
 			  const struct page_case *pc);
 
-/* For one in @step of the pages that calls wait for; @wanted: where to begin to count. */
+/* Run a case for one in @step of the pages that calls wait for. @wanted: where the count begins. */
 static void each_page(struct __test_metadata *_metadata, FIXTURE_DATA(fuse) *self,
 		      unsigned int wanted, unsigned int step, meanwhile_fn *meanwhile)
 {
@@ -128,7 +129,7 @@ static void each_page(struct __test_metadata *_metadata, FIXTURE_DATA(fuse) *sel
 	TH_LOG("%u pages", waited);
 }
 
-/* ------------------------------------------------------------ what the server does */
+/* ------------------------------------------------------------ actions of the server */
 
 static void arrives_at_last(struct __test_metadata *_metadata, FIXTURE_DATA(fuse) *self,
 			    const struct page_case *pc)
@@ -152,7 +153,7 @@ TEST_F(fuse, answers_late)
 	fuse_end(&self->server);
 }
 
-/* What the call works on is deleted; then the only process that has the client is killed. */
+/* Delete the objects that the call uses. Then kill the only process that has the client. */
 static void killed_meanwhile(struct __test_metadata *_metadata, FIXTURE_DATA(fuse) *self,
 			     const struct page_case *pc)
 {
@@ -165,7 +166,7 @@ static void killed_meanwhile(struct __test_metadata *_metadata, FIXTURE_DATA(fus
 	kill(self->pid, SIGKILL);
 	EXPECT_EQ(SIGKILL, caller_wait(self));
 	EXPECT_EQ(0, gate_in_use(self->fd, self->at.gate));
-	/* the server answers nobody, and can be asked again */
+	/* end the READ of the killed process, so that the server can be used again */
 	self->server.shared->give = 1;
 }
 
@@ -176,7 +177,7 @@ TEST_F(fuse, never_answers)
 	fuse_end(&self->server);
 }
 
-/* The call fails, and the client goes on. */
+/* The call fails, and the client continues to work. */
 static void server_dies(struct __test_metadata *_metadata, FIXTURE_DATA(fuse) *self,
 			const struct page_case *pc)
 {
@@ -201,8 +202,8 @@ TEST_F(fuse, dies)
 }
 
 /*
- * Without readahead the kernel itself waits for the answer to a READ that the server has got,
- * also in a task that is killed. That is so with any call; it ends with the server.
+ * Without readahead, the kernel itself waits for the answer to a READ that the server has received,
+ * also in a task that is killed. This applies to any system call; the wait ends with the server.
  */
 static void cannot_die(struct __test_metadata *_metadata, FIXTURE_DATA(fuse) *self,
 		       const struct page_case *pc)

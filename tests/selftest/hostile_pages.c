@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * hostile_pages - every call waits for a page of its caller, and delays nobody
+ * hostile_pages - every call waits for a page of its caller, and delays no other call
  *
- * The owner of a userfaultfd decides when a page is filled, or can be written, which may be
- * never. Each page that an ioctl or read() copies in or out is withheld in turn. While the call
- * waits, all other calls go on, those of the same client and on the same objects, too. Then the
- * page arrives and the call succeeds, or the process is killed and leaves nothing behind.
+ * The owner of a userfaultfd decides when a page is filled or becomes writable, which may be never.
+ * Each page that an ioctl or read() copies in or out is withheld in turn. While the call waits, all
+ * other calls must work, also by the same client and on the same objects. Then the page arrives and
+ * the call succeeds, or the process is killed and leaves nothing behind.
  */
 #include "harness.h"
 
@@ -18,16 +18,16 @@
 
 #include "page_case.h"
 
-/* Shared with the process that makes the call. */
+/* Shared with the process that calls. */
 struct shared {
-	_Atomic int waits;	/* 1: for the page; -1: the call has returned */
+	_Atomic int waits;	/* 1: it waits for the page; -1: the call has returned */
 	_Atomic int give;
 	_Atomic long ret;
 };
 
-/* ------------------------------------------------------------ the process that calls */
+/* ------------------------------------------------------------ the calling process */
 
-/* A userfaultfd that keeps the page at @page: it goes, or cannot be written. */
+/* Withhold the page with a userfaultfd: @missing: unmap it; otherwise make it unwritable. */
 static int page_withhold(char *page, bool missing)
 {
 	struct uffdio_api api = { .api = UFFD_API };
@@ -58,7 +58,7 @@ static void page_give(int uffd, char *page, const char *content, bool missing)
 
 struct caller {
 	struct stage s;
-	int over[2];		/* a pipe: closed when the call has returned */
+	int over[2];		/* a pipe that is closed when the call has returned */
 	long ret;
 };
 
@@ -103,14 +103,14 @@ static void caller_run(struct caller *c, const struct page_case *pc, int area, b
 	_exit(0);
 }
 
-/* ------------------------------------------------------------ all others */
+/* ------------------------------------------------------------ all other processes */
 
 FIXTURE(pages) {
 	int fd, client;
 	struct objects at;
 	struct shared *shared;
 	pid_t pid;
-	__u64 before;		/* objects */
+	__u64 before;		/* number of objects */
 };
 
 FIXTURE_SETUP(pages)
@@ -135,7 +135,7 @@ FIXTURE_TEARDOWN(pages)
 	objects_wipe();
 }
 
-/* Objects, and a client that holds a permit and a lease. */
+/* Make the objects, and a client that holds a permit and a lease. */
 static void run_begin(struct __test_metadata *_metadata, FIXTURE_DATA(pages) *self,
 		      const struct page_case *pc, int area, bool missing)
 {
@@ -177,7 +177,7 @@ static void arrives_at_last(struct __test_metadata *_metadata, FIXTURE_DATA(page
 	close(self->client);
 }
 
-/* What the call works on is deleted; then the only process that has the client is killed. */
+/* Delete the objects that the call uses. Then kill the only process that has the client. */
 static void killed_meanwhile(struct __test_metadata *_metadata, FIXTURE_DATA(pages) *self)
 {
 	int status;
@@ -207,14 +207,17 @@ static void each_page(struct __test_metadata *_metadata, FIXTURE_DATA(pages) *se
 
 			if (!(want & 1 << at % AREAS))
 				continue;
-			/* a kernel that checks everything takes seconds for each page */
+			/* a kernel with all checks takes seconds for each page */
 			if (is_small() && wanted++ % 10)
 				continue;
 			run_begin(_metadata, self, pc, at % AREAS, missing);
 			EXPECT_EQ(1, self->shared->waits) {
 				TH_LOG("%s did not wait for area %d", pc->name, at);
 			}
-			/* a call that waits for this one hangs: then this ends the test */
+			/*
+			 * a call that waits for the withheld page hangs; the alarm ends the test
+			 * then
+			 */
 			alarm(60);
 			meanwhile(_metadata, self);
 			alarm(0);

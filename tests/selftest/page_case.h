@@ -2,8 +2,8 @@
 /*
  * page_case - every call that reads or writes memory of its caller, for tests that withhold it
  *
- * A case prepares the memory of one call in three areas of a page each. Its masks say in which
- * of them the call waits for a page that is missing, or that cannot be written.
+ * A case prepares the memory of one call in three areas of one page each. Its masks have the areas
+ * in which a missing or an unwritable page makes the call wait.
  */
 #ifndef _WEIR_SELFTEST_PAGE_CASE_H
 #define _WEIR_SELFTEST_PAGE_CASE_H
@@ -13,11 +13,11 @@
 #include "gate.h"
 #include "roster.h"
 
-#define AREAS	3	/* the struct, what it points to, and what that points to */
+#define AREAS	3	/* the struct, the data it points to, and the data this points to */
 #define AREA	4096
 #define NAME	OURS "pages"
 
-/* Objects of one run; a client that is made by DUP_CLIENT has the same handles. */
+/* Handles of the objects of one run. A client made by DUP_CLIENT has the same handles. */
 struct objects {
 	__u32 counter, spare, limiter, gate, roster;
 };
@@ -205,7 +205,7 @@ static void transaction(struct stage *s)
 	op[1].arg = 1;
 }
 
-/* A lease with a value, of which area 2 has all parts. */
+/* A lease whose key and value are in area 2. */
 static void lease_at(struct stage *s, struct weir_op *op, __u16 opcode)
 {
 	struct weir_lease lease = { .size = sizeof(lease), .value_len = 8,
@@ -255,7 +255,7 @@ static void nothing(struct stage *s)
 	(void)s;
 }
 
-/* In which areas a missing page, or one that cannot be written, makes the call wait. */
+/* The areas in which a missing or unwritable page makes the call wait. */
 static const struct page_case {
 	const char *name;
 	unsigned long request;	/* 0: read() */
@@ -331,7 +331,7 @@ static int objects_make(int fd, struct objects *at)
 	return ret ?: call(fd, WEIR_IOC_RULES, &rules);
 }
 
-/* A client that has these handles, holds a permit and a lease, and is to read all events. */
+/* A client with these handles that holds a permit and a lease, and reads all events. */
 static int holder_make(int fd, const struct objects *at)
 {
 	const __u64 key = 1;
@@ -350,7 +350,10 @@ static int holder_make(int fd, const struct objects *at)
 	return client;
 }
 
-/* What the holder had is back. Delete the objects and close the handles of @fd: 0 or an errno. */
+/*
+ * The permits and leases of the holder must be back. Delete the objects and close the handles of
+ * @fd. Return: 0 or an errno.
+ */
 static int objects_end(int fd, struct objects *at)
 {
 	int ret = 0;
@@ -363,7 +366,7 @@ static int objects_end(int fd, struct objects *at)
 	return ret;
 }
 
-/* Every kind of call on these objects, by a client that is not to wait for anything. */
+/* Make every kind of call on these objects, by a client that must not wait. */
 static int others_work(int fd, const struct objects *at)
 {
 	struct stage s = { .fd = fd, .at = *at };
@@ -372,7 +375,7 @@ static int others_work(int fd, const struct objects *at)
 	int ret = 0;
 
 	for (size_t i = 0; !ret && i < sizeof(cases) / sizeof(*cases); i++) {
-		/* not what changes the objects or the client, or reads events one by one */
+		/* skip calls that change the objects or the client, and reads of single events */
 		if (!cases[i].request || cases[i].prepare == delete ||
 		    cases[i].prepare == close_handle || cases[i].prepare == claims ||
 		    cases[i].prepare == create || cases[i].request == WEIR_IOC_STREAM)
