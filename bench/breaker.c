@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Breakers, through libweir as a program would use it. A key without a failure has no
- * entry, so each one here has failed once: it is looked up and found.
+ * Breakers, through libweir as programs use it. A key without a failure has no entry, so each key
+ * has failed once here, and its entry is found.
  */
 
 #include <weir.h>
@@ -96,7 +96,7 @@ static void setup(struct bench *b)
 	}
 }
 
-/* The keys were known to the end, or the rows are not what they say. */
+/* All keys must still have entries; otherwise the rows measured something else. */
 static void known_still(struct weir_breaker *breaker)
 {
 	struct weir_breaker_stats stats = { .size = sizeof(stats) };

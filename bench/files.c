@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lock files, one for each key, as programs use them to be the only one: in a tmpfs, as
- * /run is one, and made before. The lock goes with the file descriptor.
+ * Lock files, one for each key, as programs use them to run only once. They are in a tmpfs, like
+ * /run, and exist before the measurement. Closing the descriptor releases the lock.
  */
 
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the way into the kernel and back costs. */
+/* The cost of entering the kernel and returning. */
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
@@ -25,7 +25,7 @@ static void small_ioctl(void *arg, uint64_t i)
 	ioctl(*(int *)arg, FIONREAD, &bytes);
 }
 
-/* The same copies in and out as for any operation, with nothing in between: an unknown opcode. */
+/* An unknown opcode: the same copies in and out as for any operation, with nothing in between. */
 static void same_copies(void *arg, uint64_t i)
 {
 	struct weir_op op = { .opcode = 0xffff };

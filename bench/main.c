@@ -13,11 +13,11 @@
 #include "bench.h"
 
 #define ROUNDS	20
-#define CALLS	200	/* in a round */
+#define CALLS	200	/* calls in a round */
 #define MEAN_CALLS 20000
-#define TIMED_ROUND 2000000	/* ns at least of a round, where time is measured */
+#define TIMED_ROUND 2000000	/* minimum duration of a round in ns, where time is measured */
 
-/* Time it is, on a processor that has other things to do as well. */
+/* measure time, on a CPU that has other work too */
 static bool timed;
 
 uint64_t bench_now(void)
@@ -37,7 +37,7 @@ static uint64_t calls_take(bench_call call, void *arg, uint64_t *i, uint64_t cal
 	return bench_now() - since;
 }
 
-/* The effect of each round is undone, and memory to be freed by it is freed. */
+/* Undo the effect of a round, and wait until memory that this frees is freed. */
 static void calls_undo(bench_call undo, void *arg, uint64_t i, uint64_t until)
 {
 	while (i < until)
@@ -45,14 +45,14 @@ static void calls_undo(bench_call undo, void *arg, uint64_t i, uint64_t until)
 	sleep(1);
 }
 
-/* Of one call, in rounds of @calls. */
+/* The cost of one call, in rounds of @calls calls. */
 static double cost(bench_call call, bench_call undo, void *arg, unsigned int calls)
 {
 	uint64_t least = UINT64_MAX, i = 0, took;
 
 	for (int round = 0; round <= ROUNDS; round++) {
 		took = calls_take(call, arg, &i, calls);
-		if (round && took < least)	/* the first one warms up */
+		if (round && took < least)	/* the first round warms up */
 			least = took;
 		if (undo)
 			calls_undo(undo, arg, i - calls, i);
@@ -149,7 +149,7 @@ void bench_die(const char *what)
 static const struct {
 	const char *name;
 	void (*measure)(void);
-	bool timed;	/* only if it is named: it wants another machine than the others */
+	bool timed;	/* run only if it is named, because it needs another machine */
 } areas[] = {
 	{ "kernel", bench_kernel, false }, { "weir", bench_weir, false },
 	{ "weir", bench_breakers, false }, { "weir", bench_rosters, false },
@@ -160,7 +160,7 @@ static const struct {
 	{ "time-native", bench_time_native, true },
 };
 
-/* All areas except time, or the ones named on the command line. */
+/* Run all areas except those of time, or the areas named on the command line. */
 int main(int argc, char **argv)
 {
 	for (unsigned int i = 0; i < sizeof(areas) / sizeof(areas[0]); i++) {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory for each of BENCH_KEYS keys: what /proc/meminfo says the kernel has taken
- * (slab, vmalloc and per-CPU areas together, with the tables that the entries hang in)
- * or Redis says that it has.
+ * Memory for each of BENCH_KEYS keys: the growth of kernel memory in /proc/meminfo (slab, vmalloc
+ * and per-CPU areas, including the tables of the entries), or the memory that Redis reports.
  */
 
 #include <arpa/inet.h>
@@ -20,14 +19,14 @@
 
 #define GROUP	"memory"
 
-/* Bytes. */
+/* Kernel memory in bytes. */
 static double kernel_memory(void)
 {
 	FILE *file = fopen("/proc/sys/vm/stat_refresh", "w");
 	char line[128], name[32];
 	unsigned long long kb, sum = 0;
 
-	/* counts that processors keep to themselves are added up */
+	/* the counts that CPUs keep for themselves are added up */
 	if (file) {
 		fprintf(file, "1");
 		fclose(file);
@@ -50,13 +49,13 @@ static void row(const char *name, double bytes)
 	fflush(stdout);
 }
 
-/* A packet from each address, so that there is a state for it. */
+/* Send a packet from each address, so that there is a state for it. */
 static void filter_row(const struct filter *f, const char *name)
 {
 	struct packets *p = packets_open();
 	double before;
 
-	/* once before: what is made on first use is no key's, nor the modules */
+	/* once before: memory allocated at first use, and modules, belong to no key */
 	if (!filter_set(f)) {
 		bench_missing(GROUP, name, "not to be had here");
 		packets_close(p);
@@ -69,7 +68,7 @@ static void filter_row(const struct filter *f, const char *name)
 	filter_set(f);
 	for (uint32_t n = 0; n < BENCH_KEYS; n++)
 		packet_send(p, n);
-	/* tables that grow do it in the background, and free the old one late */
+	/* growing tables do so in the background, and free the old table late */
 	sleep(3);
 	row(name, kernel_memory() - before);
 	filter_clear(f);
@@ -77,7 +76,7 @@ static void filter_row(const struct filter *f, const char *name)
 	packets_close(p);
 }
 
-/* 4 bytes of key, and 8 of state: enough for a bucket, without bans. */
+/* 4 bytes of key and 8 of state: enough for a bucket without bans. */
 static void map_row(void)
 {
 	double before = kernel_memory();
@@ -96,7 +95,7 @@ static void map_row(void)
 	close(map);
 }
 
-/* An object with @keys keys, all with entries. */
+/* An object with @keys keys, each with an entry. */
 struct object {
 	void *(*make)(struct weir *weir, unsigned int keys);
 	void (*end)(void *object);
@@ -147,7 +146,7 @@ static void roster_end(void *roster)
 	weir_roster_close(roster);
 }
 
-/* A key of which nothing bad is known takes no memory: each has failed once. */
+/* A key without a failure has no entry, so each key fails once. */
 static void *breaker_make(struct weir *weir, unsigned int keys)
 {
 	const struct weir_breaker_config config = {
@@ -183,7 +182,7 @@ static void object_row(const char *name, const struct object *o)
 
 	if (!weir)
 		bench_die("weir");
-	o->end(o->make(weir, 1));	/* as above */
+	o->end(o->make(weir, 1));	/* once before, as in filter_row() */
 	sleep(3);
 	before = kernel_memory();
 	object = o->make(weir, BENCH_KEYS);
@@ -195,8 +194,8 @@ static void object_row(const char *name, const struct object *o)
 }
 
 /*
- * From the first memory cgroup on, as on any machine with systemd, memory that can be
- * charged to one has a word more for each object that says to which.
+ * Enter a memory cgroup, as on any machine with systemd. From the first memory cgroup on, an object
+ * whose memory can be charged has one more word, which names its cgroup.
  */
 static void cgroup_make(void)
 {

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What needs no module, in time, on the host itself: the texts of libweir, and Redis. */
+/*
+ * Measurements of time without the module, on the host itself: the text functions of libweir, and
+ * Redis.
+ */
 
 #include <string.h>
 #include <sys/syscall.h>

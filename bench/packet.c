@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What limiting costs a packet: UDP over the loopback device, sent and received by us,
- * with a filter before the receiver (the hook LOCAL_IN, which runs in softirq context)
- * and without one. A row is the difference.
+ * The cost of a limit for each packet. UDP packets are sent and received over the loopback device,
+ * with a filter before the receiver (hook LOCAL_IN, which runs in softirq context) and without one.
+ * A row is the difference.
  */
 
 #include <arpa/inet.h>
@@ -18,11 +18,11 @@
 
 #define GROUP	"packet"
 #define KNOWN	64		/* source addresses */
-#define SOURCE	0x7f010000	/* 127.1.0.0: all of 127.0.0.0/8 is ours */
+#define SOURCE	0x7f010000	/* 127.1.0.0: all of 127.0.0.0/8 is local */
 
 struct packets {
 	int receiver;
-	int sender[KNOWN];	/* each bound to an address */
+	int sender[KNOWN];	/* each is bound to one address */
 	int any;		/* not connected */
 	struct sockaddr_in to;
 };
@@ -72,7 +72,7 @@ static void receive(struct packets *p)
 {
 	char message[64];
 
-	/* the packet arrives within the sender's call, with very rare exceptions */
+	/* the packet arrives during the call of the sender, with very rare exceptions */
 	if (recv(p->receiver, message, sizeof(message), MSG_DONTWAIT) != 32 &&
 	    recv(p->receiver, message, sizeof(message), 0) != 32)
 		bench_die("a packet was dropped");
@@ -113,7 +113,7 @@ void packet_send(struct packets *p, uint32_t n)
 #define NFT	"nft 'add table ip bench; " \
 		"add chain ip bench in { type filter hook input priority filter; };"
 #define NFT_OFF	"nft delete table ip bench"
-/* So much that no packet of ours is too many, in what each of them can count. */
+/* The limits are so high that no packet here exceeds them, in the units of each filter. */
 #define HASHLIMIT " -A INPUT -m hashlimit --hashlimit-above 1000000/sec" \
 		" --hashlimit-burst 1000000 --hashlimit-mode srcip --hashlimit-name bench" \
 		" --hashlimit-htable-size 131072 --hashlimit-htable-max 131072" \
@@ -131,7 +131,7 @@ static const struct filter filter_weir = {
 	"rmmod weir_bench && weir limiter delete bench-packet",
 };
 
-/* Ten in a day, so that a key that was charged is not as good as fresh, and dropped. */
+/* Ten per day, so that a key that was charged does not become idle, and is not dropped. */
 const struct filter filter_weir_slow = {
 	"weir, slow",
 	"weir limiter create bench-packet --key ip --rate 10/d --max-keys 131072 && "
@@ -203,7 +203,10 @@ void bench_packet(void)
 		bench_figure(GROUP, filters[i]->name, bench_cost(known, p, 1) - bare);
 		filter_clear(filters[i]);
 	}
-	/* the filter is removed again, otherwise the differences are wrong */
+	/*
+	 * after the filter is removed, the cost must be the same; otherwise the differences are
+	 * wrong
+	 */
 	again = bench_cost(known, p, 1);
 	if (again < bare * 0.99 || again > bare * 1.01)
 		bench_figure(GROUP, "PACKETS WITHOUT A FILTER COST ANOTHER SUM NOW", again);

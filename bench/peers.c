@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the kernel has already that programs use to count and limit. */
+/* Parts of the kernel that programs use to count and limit. */
 
 #include <semaphore.h>
 #include <string.h>
@@ -33,7 +33,7 @@ static int map_make(enum bpf_map_type type)
 	return bench_bpf(BPF_MAP_CREATE, &attr, sizeof(attr));
 }
 
-/* An update replaces the value: it does not add, and decides nothing. */
+/* An update replaces the value. It does not add, and makes no decision. */
 static void map_update(void *arg, uint64_t i)
 {
 	uint64_t key = i % KNOWN, values[64] = { i };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Redis, as services use it to limit: a Lua script that does GCRA on one key, called
- * by its hash over a Unix socket. Client and server are counted together.
+ * Redis as services use it to limit: a Lua script that does GCRA on one key, called by its hash
+ * over a Unix socket. Client and server are measured together.
  */
 
 #include <hiredis/hiredis.h>
@@ -16,7 +16,7 @@
 #include "bench.h"
 
 #define GROUP	"redis"
-#define SOCKET	"socket"	/* in a folder of its own */
+#define SOCKET	"socket"	/* in its own folder */
 #define KNOWN	1024
 
 static const char script[] =
@@ -114,7 +114,7 @@ void redis_stop(struct redis *r)
 	free(r);
 }
 
-/* One in an hour, a day's worth at once: no key is gone before we have looked. */
+/* One per hour, a day's worth saved up: no key expires before it is used. */
 void redis_fill(struct redis *r, unsigned int keys)
 {
 	redisReply *reply;
@@ -150,7 +150,7 @@ void redis_fill_locks(struct redis *r, unsigned int keys)
 	}
 }
 
-/* Does not check the owner: that would need a script, as GCRA does. */
+/* Does not check the owner; that would need a script, like GCRA. */
 static void unlock(struct redis *r, const char *key)
 {
 	redisReply *reply = redisCommand(r->context, "DEL %s", key);
@@ -169,7 +169,7 @@ static void lock_and_unlock(void *arg, uint64_t i)
 	unlock(arg, key);
 }
 
-/* Bytes that it has allocated. */
+/* Number of bytes that the server has allocated. */
 uint64_t redis_memory(struct redis *r)
 {
 	redisReply *reply = redisCommand(r->context, "INFO memory");

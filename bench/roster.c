@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Rosters, through libweir as a program would use it: leases of a process, with a value
- * and a time to live.
+ * Rosters, through libweir as programs use it: leases of a process, with a value and a TTL.
  */
 
 #include <weir.h>
@@ -11,7 +10,7 @@
 #define DAY	86400000000000ULL
 #define GROUP	"weir"
 #define KNOWN	1024	/* keys that have leases */
-#define FREE	BENCH_UNDONE	/* keys that have none, as many as a round claims */
+#define FREE	BENCH_UNDONE	/* keys without a lease, as many as a round claims */
 #define BATCH	WEIR_CLAIMS_MAX
 
 static const char value[] = BENCH_VALUE;
@@ -144,7 +143,7 @@ static void setup(struct bench *b)
 		weir_key_u64(&b->free[i], KNOWN + i);
 }
 
-/* All else is undone, or the rows are not what they say. */
+/* Everything else is undone; otherwise the rows measured something else. */
 static void known_alone(struct weir_roster *roster)
 {
 	struct weir_roster_stats stats = { .size = sizeof(stats) };
@@ -162,10 +161,10 @@ void bench_rosters(void)
 	bench_row(GROUP, "roster touch", touch, &b, 1);
 	bench_row(GROUP, "roster claim, taken (refused)", taken, &b, 1);
 	bench_row(GROUP, "roster put, known key", put, &b, 1);
-	bench_row_mean(GROUP, "the same, the mean, what is freed later included", put, &b);
+	bench_row_mean(GROUP, "the same, the mean, with memory freed later", put, &b);
 	bench_row_undone(GROUP, "roster claim", claim, remove_one, &b, 1);
 	bench_row(GROUP, "roster claim and remove, two calls", claim_and_remove, &b, 1);
-	bench_row_mean(GROUP, "the same, the mean, what is freed later included",
+	bench_row_mean(GROUP, "the same, the mean, with memory freed later",
 		       claim_and_remove, &b);
 	bench_row_undone(GROUP, "batch of 64 claims, per claim", claim_batch,
 			 remove_batch, &b, BATCH);

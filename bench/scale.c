@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a check costs among few keys and among ten million, when the table is full, and
- * how long the processor is held while as many go. Means, not minima: chains differ.
+ * The cost of a check with few keys, with ten million, and with a full table; and how long the CPU
+ * is held while ten million keys are dropped. The figures are means, not minima, because chains
+ * differ.
  */
 
 #include <pthread.h>
@@ -19,7 +20,7 @@
 #include "bench.h"
 
 #define SECOND	1000000000ULL
-#define DEBT	(3600 * SECOND)	/* of one token: all that is spent is seen meanwhile */
+#define DEBT	(3600 * SECOND)	/* time of one token: no token comes back during the measurement */
 #define SAMPLE	5000	/* number of single checks for the mean */
 
 struct scale {
@@ -53,7 +54,7 @@ static void fill(struct scale *s, uint32_t from, uint32_t to)
 	}
 }
 
-/* SAMPLE checks of keys from @first on, @step apart. */
+/* Mean cost of SAMPLE checks of keys from @first on, @step apart. */
 static double mean(struct scale *s, uint32_t first, uint32_t step, int wanted)
 {
 	struct weir_answer answer;
@@ -96,7 +97,7 @@ static void size_measure(struct scale *s, uint32_t keys)
 
 static atomic_bool gone;
 
-/* The longest time by which a waker that goes before all others came too late. */
+/* The longest delay of a thread that has priority over all others. */
 static void *watch(void *arg)
 {
 	const struct sched_param priority = { .sched_priority = 50 };

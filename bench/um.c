@@ -18,14 +18,14 @@
 #define PARAMETERS "/sys/module/weir_time/parameters/"
 #define INSMOD	"insmod \"$WEIR_MODULES/weir_time.ko\""
 #define DAY	86400000000000ULL
-#define KEYS	1000000		/* as in the module */
+#define KEYS	1000000		/* the same number as in the module */
 /*
- * In a round: a millisecond or a few, so that on a host which has other things to do some
- * rounds are not interrupted.
+ * checks in a round: a round takes a few milliseconds, so that on a busy host some rounds are not
+ * interrupted
  */
 #define CHECKS	(20 * 256)
 #define NEW	1000
-#define SIDE	10000		/* each of two processors */
+#define SIDE	10000		/* checks of each of two CPUs */
 
 static void parameter_write(const char *name, const char *text)
 {
@@ -39,7 +39,7 @@ static void parameter_write(const char *name, const char *text)
 	close(fd);
 }
 
-/* ns of @count rounds of @loop */
+/* Time in ns of @count rounds of @loop. */
 static double took(const char *loop, unsigned int count)
 {
 	char text[64];
@@ -62,13 +62,13 @@ static void row(const char *group, const char *name, const char *loop,
 {
 	double values[BENCH_TIMED_ROUNDS];
 
-	took(loop, count);	/* warms up */
+	took(loop, count);	/* the first run warms up */
 	for (int i = 0; i < BENCH_TIMED_ROUNDS; i++)
 		values[i] = took(loop, count) / count;
 	bench_spread(group, name, values, BENCH_TIMED_ROUNDS);
 }
 
-/* In turns, so that what disturbs one disturbs the other. */
+/* In turns, so that a disturbance affects both. */
 static void two_processors(void)
 {
 	double one[BENCH_TIMED_ROUNDS], two[BENCH_TIMED_ROUNDS];
@@ -90,7 +90,7 @@ static void two_processors(void)
 		    2 * one[BENCH_TIMED_ROUNDS - 1] / two[BENCH_TIMED_ROUNDS - 1]);
 }
 
-/* @tokens: a day */
+/* @tokens: per day */
 static struct weir_limiter *limiter_make(struct weir *weir, const char *name,
 					 uint64_t tokens, uint64_t burst,
 					 uint64_t max_keys)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Counters, limiters and gates, through libweir as a program would use it. */
+/* Counters, limiters and gates, through libweir as programs use it. */
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 
 #define DAY	86400000000000ULL
 #define GROUP	"weir"
-#define KNOWN	1024	/* keys that have been seen */
+#define KNOWN	1024	/* keys that have an entry */
 
 struct bench {
 	struct weir *weir;

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Replacements with which weir.ko is compiled for bench/um. They avoid the indirect ways of
- * user-mode Linux, so that the module's own time is measured.
+ * Replacements with which weir.ko is compiled for bench/um. They avoid detours of user-mode Linux,
+ * so that only the module's own time is measured.
  *
- * User-mode Linux blocks and unblocks signals by system calls around per-CPU additions, which
- * are one instruction on a real processor: here an addition is just that. No interrupt adds to
- * the same memory while loops are timed.
+ * User-mode Linux blocks and unblocks signals by system calls around per-CPU additions, which are
+ * one instruction on a real CPU. Here they are plain additions. No interrupt adds to the same
+ * memory while loops are timed.
  *
  * It also walks the page tables for every word that is copied from or to a program, which takes
- * longer than a check: for src/api/submit.c and src/api/op_user.c, operations are in kernel
- * memory. A program's own WEIR_IOC_SUBMIT crashes such a kernel.
+ * longer than a check. So for src/api/submit.c and src/api/op_user.c, operations are in kernel
+ * memory. A WEIR_IOC_SUBMIT by a program crashes such a kernel.
  *
- * This build is of no other use.
+ * This build has no other use.
  */
 #ifndef _BENCH_DIRECT_H
 #define _BENCH_DIRECT_H
@@ -28,7 +28,7 @@
 
 #include <linux/uaccess.h>
 
-/* What the functions of <linux/uaccess.h> come down to in user-mode Linux. */
+/* These are the functions of <linux/uaccess.h> as user-mode Linux implements them in the end. */
 #undef access_ok
 #undef __get_user
 #undef __put_user
@@ -36,7 +36,10 @@
 
 #define access_ok(ptr, size)	((void)(ptr), (void)(size), true)
 
-/* READ_ONCE() keeps the compiler from dropping a copy, as it cannot drop one from user memory. */
+/*
+ * READ_ONCE() prevents the compiler from dropping a copy, as it cannot drop a copy from user
+ * memory.
+ */
 #define __get_user(x, ptr)	({ (x) = READ_ONCE(*(ptr)); 0; })
 #define __put_user(x, ptr)	({ WRITE_ONCE(*(ptr), x); 0; })
 #define put_user(x, ptr)	__put_user(x, ptr)

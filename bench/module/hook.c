@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * weir_bench - asks a limiter about each IPv4 packet that comes in
+ * weir_bench - asks a limiter about each incoming IPv4 packet
  *
- * limiter=NAME: the key is the source address, and what is not allowed is dropped.
- * Without it every packet is accepted: what a hook costs that does nothing.
+ * limiter=NAME: the key is the source address, and packets that are not allowed are dropped.
+ * Without it every packet is accepted, which shows the cost of a hook that does nothing.
  */
 
 #include <linux/err.h>
@@ -27,7 +27,7 @@ static unsigned int hook_accept(void *priv, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
-/* An error drops too: what is measured must not be something else. */
+/* A packet is dropped on an error too, so that no other path is measured unnoticed. */
 static unsigned int hook_check(void *priv, struct sk_buff *skb,
 			       const struct nf_hook_state *state)
 {
@@ -64,7 +64,7 @@ static int __init bench_init(void)
 static void __exit bench_exit(void)
 {
 	nf_unregister_net_hook(&init_net, &ops);
-	/* packets that came before may still be in it */
+	/* earlier packets may still be in the hook */
 	synchronize_net();
 	weir_limiter_put(ops.priv);
 }

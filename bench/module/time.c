@@ -32,9 +32,9 @@
 
 #include <linux/weir.h>
 
-#define KEYS		1000000		/* that are known */
+#define KEYS		1000000		/* number of known keys */
 #define BATCH		256
-#define OWN_KEYS	1024		/* of each of two processors */
+#define OWN_KEYS	1024		/* keys of each of two CPUs */
 
 static struct weir_limiter *hot, *many, *fresh;
 
@@ -47,7 +47,7 @@ static __always_inline u64 key_same(void)
 	return 0;
 }
 
-/* One of KEYS. An xorshift: it only has to be where no cache expects it. */
+/* A random one of KEYS (xorshift). It need only be so random that no cache expects it. */
 static __always_inline u64 key_random(void)
 {
 	seed ^= seed << 13;
@@ -152,7 +152,7 @@ static s64 run_new(u32 count)
 
 /* ------------------------------------------------------------ batches
  *
- * By the very ioctl, of ops in our own memory: see direct.h.
+ * Batches go through the real ioctl, with ops in kernel memory; see direct.h.
  */
 
 static struct file *client;
@@ -189,7 +189,7 @@ static int batch_submit(struct weir_submit *submit)
 	return 0;
 }
 
-/* @count is of checks, whole batches of them. */
+/* @count checks, in whole batches. */
 static __always_inline s64 batches(u32 count, u32 handle, u64 (*key)(void))
 {
 	struct weir_submit submit = { .size = sizeof(submit), .count = BATCH,
@@ -234,7 +234,7 @@ static s64 run_batch_random(u32 count)
 struct peer {
 	struct rhash_head node;
 	u64 key;
-	spinlock_t lock;	/* the rest */
+	spinlock_t lock;	/* protects the other members */
 	u64 credit;		/* ns */
 	u64 last;
 };
@@ -354,7 +354,10 @@ static int member_run(void *arg)
 	return 0;
 }
 
-/* From the start of the first to the end of the last thread, for @count checks of each. */
+/*
+ * The time from the start of the first thread to the end of the last one, for @count checks by
+ * each.
+ */
 static s64 crowd_run(u32 count, unsigned int size, bool apart)
 {
 	struct crowd c = { .size = size, .apart = apart, .count = count };
@@ -377,7 +380,7 @@ static s64 crowd_run(u32 count, unsigned int size, bool apart)
 			return -ENOMEM;
 		}
 		kthread_bind(tasks[i], i);
-		/* until it was stopped: then it is out of this module's code */
+		/* wait until the thread has left the code of this module */
 		get_task_struct(tasks[i]);
 	}
 	for (i = 0; i < size; i++)

@@ -2,10 +2,10 @@
 /*
  * weir - the API for other modules
  *
- * A module looks an object up by name once, where it may sleep; uses it any number of times,
- * from process or softirq context; and drops it. <uapi/linux/weir.h> describes the objects. An
- * administrator or a program creates, changes and deletes them. An object's owner and mode
- * restrict programs, not the kernel.
+ * A module looks up an object by name once, in a context that may sleep. It then uses the object
+ * any number of times, in process or softirq context, and drops its reference at last.
+ * <uapi/linux/weir.h> describes the objects. An administrator or a program creates, changes and
+ * deletes them. An object's owner and mode restrict programs, not the kernel.
  *
  * A reference keeps weir.ko from being unloaded, but does not keep the object alive: a user
  * with the right to delete it can do so, and its memory is freed. From then on every call
@@ -33,15 +33,15 @@ struct weir_gate;
 struct weir_limiter;
 
 /**
- * struct weir_answer - the answer to a check, beside its verdict
+ * struct weir_answer - the answer to a check, in addition to the verdict
  * @verdict: enum weir_verdict
  * @flags: WEIR_OUT_* bits
  * @strikes: strikes of the key that count now
  * @bans: steps of the ban ladder used so far
  * @limit: tokens of a fresh key
- * @remaining: tokens this key has now
- * @retry_after: ns after which the same check is allowed if no other caller spends tokens; 0
- *	if it was allowed, WEIR_NEVER if it cannot be, or for WEIR_FULL
+ * @remaining: tokens that the key has now
+ * @retry_after: ns after which the same check is allowed if no other caller spends tokens; 0: the
+ *	check was allowed; WEIR_NEVER: it can never be allowed, or the verdict is WEIR_FULL
  * @reset_after: ns until all tokens are back
  * @banned_for: ns until the ban ends; 0 if there is none
  *
@@ -73,8 +73,8 @@ struct weir_limiter *weir_limiter_get(const char *name);
  * weir_limiter_put - drop a reference
  * @limiter: from weir_limiter_get(); NULL or an ERR_PTR() is ignored
  *
- * The caller ensures that the reference is no longer in use: the hook is unregistered, the
- * tasklet killed.
+ * The caller must ensure that the reference is no longer in use: for example, the hook is
+ * unregistered and the tasklet is killed.
  *
  * Context: process; may sleep.
  */
@@ -83,15 +83,15 @@ void weir_limiter_put(struct weir_limiter *limiter);
 /**
  * weir_limiter_check - charge tokens to a key if they fit
  * @limiter: a reference
- * @key: the key's bytes, as enum weir_key_type says of the limiter's type: an IP address
- *	in network order, a u64 in this machine's, any text; NULL where there are no keys
- * @key_len: their number
+ * @key: the key's bytes, of the limiter's type (enum weir_key_type): an IP address in network
+ *	order, a u64 in this machine's byte order, or any text; NULL if the limiter has no keys
+ * @key_len: number of bytes of @key
  * @cost: tokens, 1 or more
- * @answer: where more than the verdict goes, or NULL; not touched in case of an error
+ * @answer: filled in, or NULL; unchanged if the call fails
  *
- * As WEIR_OP_CHECK, but memory for a new key is taken only if it is there at once,
- * within the memory cgroup of the limiter's creator. The same holds for the limiter's
- * candidate, which is asked as well, and changes nothing but a flag.
+ * Like WEIR_OP_CHECK, but memory for a new key is allocated without waiting (GFP_NOWAIT), within
+ * the memory cgroup of the limiter's creator. The same is true for the limiter's candidate, which
+ * is checked too and affects only a flag of the answer.
  *
  * Context: process or softirq; not hard interrupts, nor with them disabled. Any number
  * of callers at once.
@@ -107,7 +107,7 @@ int weir_limiter_check(struct weir_limiter *limiter, const void *key,
  * @name: its name
  *
  * Context: process; may sleep.
- * Return: as of weir_limiter_get().
+ * Return: as for weir_limiter_get().
  */
 struct weir_gate *weir_gate_get(const char *name);
 
@@ -128,14 +128,14 @@ void weir_gate_put(struct weir_gate *gate);
  * @key_len: as in weir_limiter_check()
  * @permits: how many, 1 or more
  *
- * As WEIR_OP_ACQUIRE without a wait: if the key has waiters the answer is WEIR_LIMITED, even if
- * the permits would fit. Memory for a new key, and the search for room where max_keys are in
- * use, are as in weir_limiter_check().
+ * Like WEIR_OP_ACQUIRE without a wait: if the key has waiters, the answer is WEIR_LIMITED, even if
+ * the permits are free. Memory for a new key, and the search for room in a full table, are as in
+ * weir_limiter_check().
  *
- * Permits of modules belong to no client. All modules are one holder, so a module can release
- * what another one has acquired. Neither the death of a process nor weir_gate_put() releases
- * them, only weir_gate_release(), from any context. The deletion of the gate ends them, too;
- * then there is nothing to release.
+ * Permits of modules belong to no client. All modules together are one holder, so a module can
+ * release permits that another module has acquired. Only weir_gate_release() releases them; the end
+ * of a process or weir_gate_put() does not. If the gate is deleted, its permits are gone, and there
+ * is nothing to release.
  *
  * Context: process or softirq; not hard interrupts, nor with them disabled. Any number of
  *	concurrent callers.
@@ -153,7 +153,7 @@ int weir_gate_try_acquire(struct weir_gate *gate, const void *key,
  * @key_len: as in weir_limiter_check()
  * @permits: how many, 1 or more
  *
- * They are granted to the waiters, in order, which are woken.
+ * The permits are granted to waiters in order of arrival, and these are woken.
  *
  * Context: as weir_gate_try_acquire().
  * Return: 0; -EINVAL: not a key of this gate's type, or @permits is 0; -ENOENT: modules hold
@@ -167,7 +167,7 @@ int weir_gate_release(struct weir_gate *gate, const void *key, unsigned int key_
  * @name: its name
  *
  * Context: process; may sleep.
- * Return: as of weir_limiter_get().
+ * Return: as for weir_limiter_get().
  */
 struct weir_counter *weir_counter_get(const char *name);
 
@@ -187,8 +187,8 @@ void weir_counter_put(struct weir_counter *counter);
  * Also works for a deleted counter.
  *
  * Context: any.
- * Return: 0 or more, for weir_counter_add(); -ENOENT: no such field. Sequences have one,
- *	"value", and histograms none.
+ * Return: 0 or more, for weir_counter_add(); -ENOENT: no such field. A sequence has the field
+ *	"value"; a histogram has no fields.
  */
 int weir_counter_field(const struct weir_counter *counter, const char *name);
 

@@ -2,8 +2,8 @@
 /*
  * weir - counting and limiting, exactly, for every process on a host
  *
- * This header is the whole contract between programs and weir.ko. Most
- * programs are better served by libweir (<weir.h>), which speaks it for them.
+ * This header is the whole interface between programs and weir.ko. For most programs libweir
+ * (<weir.h>) is easier to use.
  */
 #ifndef _UAPI_LINUX_WEIR_H
 #define _UAPI_LINUX_WEIR_H
@@ -11,7 +11,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-/* The headers of Linux 6.1 do not have it. */
+/* the headers of Linux 6.1 do not define it */
 #ifndef __aligned_s64
 #define __aligned_s64	__s64 __attribute__((aligned(8)))
 #endif
@@ -20,12 +20,12 @@
  * DOC: Overview
  *
  * A program opens /dev/weir. That open file is a *client*. It creates or opens named *objects*
- * (counters, limiters, gates, breakers, rosters) and gets a *handle* for each: a number that is
- * valid in this open file only, with rights that are checked once, when it is made. Frequent
- * operations (add, check, strike...) are &struct weir_op records, of which WEIR_IOC_SUBMIT
- * takes 1 to 1024 at a time. Reading the file returns &struct weir_event records. Closing it
- * closes all handles. A child of fork() shares the client, as it shares any file, and
- * so is the same holder (libweir gives it a client of its own).
+ * (counters, limiters, gates, breakers, rosters) and gets a *handle* for each. A handle is a number
+ * that is valid in this open file only. Its rights are checked once, when it is made. Frequent
+ * operations (add, check, strike...) are &struct weir_op records, of which WEIR_IOC_SUBMIT takes 1
+ * to 1024 at a time. Reading the file returns &struct weir_event records. Closing it closes all
+ * handles. A child of fork() shares the client, as it shares any open file, so it is the same
+ * holder. (With libweir the child gets its own client.)
  *
  * DOC: Struct rules
  *
@@ -37,10 +37,10 @@
  * flags, and padding must be zero (otherwise EINVAL). Members marked "out" are ignored on the
  * way in.
  *
- * All times and durations are in nanoseconds of CLOCK_BOOTTIME; a year has 365 days. Times
- * (@now of INFO, @time of an event, the deadlines of ACQUIRE and RESERVE) are of that clock in
- * the time namespace of the calling task; everything else is a duration. A namespace whose
- * clock is ahead or behind changes nothing but these numbers.
+ * All times and durations are in nanoseconds of CLOCK_BOOTTIME; a year has 365 days. Times (@now of
+ * INFO, @time of an event, the deadlines of ACQUIRE and RESERVE) are read from that clock in the
+ * time namespace of the calling task; everything else is a duration. The offset of the time
+ * namespace affects only these numbers.
  *
  * All structs have the same layout in 32-bit and 64-bit programs.
  *
@@ -101,10 +101,10 @@
 #define WEIR_KEYS_MAX		16777216ULL /* keys of one object */
 #define WEIR_LADDER_MAX		8	/* steps of a ban ladder */
 #define WEIR_PERMITS_MAX	1073741824 /* of one key of a gate */
-#define WEIR_QUEUED_MAX		16384	/* acquisitions of a key: none queues behind more */
+#define WEIR_QUEUED_MAX		16384	/* of a key; with this many, none more is queued */
 #define WEIR_REQUESTS_MAX	16384	/* queued acquisitions of one open file */
 #define WEIR_VALUE_MAX		255	/* bytes of a lease's value */
-#define WEIR_CLAIMS_MAX		64	/* CLAIMs that are made together */
+#define WEIR_CLAIMS_MAX		64	/* CLAIMs in one all-or-nothing submission */
 
 /** WEIR_NEVER: a duration or number that means "never" or "no limit". */
 #define WEIR_NEVER		0xffffffffffffffffULL
@@ -118,8 +118,8 @@
  * @WEIR_KIND_BREAKER: breaker
  * @WEIR_KIND_ROSTER: roster
  *
- * A name is unique within its kind and owner: 1 to 63 of A-Z a-z 0-9 . _ - of which the
- * first is a letter or digit.
+ * A name is unique within its kind and owner: 1 to 63 characters of A-Z a-z 0-9 . _ - ; the first
+ * is a letter or digit.
  */
 enum weir_kind {
 	WEIR_KIND_ANY		= 0,
@@ -133,42 +133,40 @@ enum weir_kind {
 /**
  * DOC: Owners
  *
- * Every user owns a namespace: the names of the objects in it, the caps on objects and
- * keys, and a stream of events. An owner is a user of the host. A user namespace that
- * such a user has made belongs to that user with all its ids. One that root has made
- * (of a container, say) belongs to the id that is root in it; if that is the host's
- * root, each id is a user of its own.
+ * Every user owns a namespace: the names of the objects in it, the caps on objects and keys, and a
+ * stream of events. An owner is a user of the host. All ids of a user namespace that such a user
+ * has made count as this user. If root has made the user namespace (for a container, for example),
+ * its ids count as the host id that is root in it; if that is the host's root, each id is a
+ * separate user.
  *
- * A client acts as the user that opened the file: the credentials are those of the
- * open, whatever process uses the file later. CAP_SYS_ADMIN counts in the initial user
- * namespace alone. Uids and gids in structs are as the user namespace of the calling task
- * numbers them; one without a number there reads as the overflow id (65534). A process
- * number is as the pid namespace of the calling task has it, or 0 if the process is not
- * in there.
+ * A client acts as the user that opened the file: the credentials are those of the open, whatever
+ * process uses the file later. CAP_SYS_ADMIN counts in the initial user namespace only. Uids and
+ * gids in structs are ids of the user namespace of the calling task; a user without an id there
+ * reads as the overflow id (65534). Pids are those of the pid namespace of the calling task; 0: the
+ * process is not in it.
  *
- * An @owner in a request is WEIR_OWNER_DEFAULT or a uid. By default a name means the
- * opener's own object or else, if there is none, root's. CREATE puts the object into
- * the opener's namespace. With CAP_SYS_ADMIN it can be put into another.
+ * An @owner in a request is WEIR_OWNER_DEFAULT or a uid. By default a name means the opener's own
+ * object or, if there is none, root's. CREATE puts the object into the opener's namespace. With
+ * CAP_SYS_ADMIN it can be put into another.
  *
- * Caps: an owner has at most max_objects_per_uid objects and max_keys_per_uid keys, the
- * host at most max_objects and max_keys (module parameters). A sixteenth of the host's is
- * kept for clients with CAP_SYS_ADMIN, to which the caps of an owner do not apply.
+ * Caps: an owner has at most max_objects_per_uid objects and max_keys_per_uid keys, the host at
+ * most max_objects and max_keys (module parameters). A sixteenth of the host's caps is reserved for
+ * clients with CAP_SYS_ADMIN. The caps of an owner do not apply to these clients.
  *
- * The files that one owner has opened have at most max_grants_per_uid grants together. A
- * grant is what one holder (open file and tag) has of one key of a gate or breaker: permits,
- * a queued request, or probes. A sleeping ACQUIRE counts as one, too.
+ * The files that one owner has opened have at most max_grants_per_uid grants together. A grant is
+ * what one holder (open file and tag) has of one key of a gate or breaker: permits, a queued
+ * request, or probes. A sleeping ACQUIRE counts as a grant too.
  */
 #define WEIR_OWNER_DEFAULT	0xffffffffU
 
 /**
  * DOC: Rights
  *
- * OBSERVE: read totals and states, peek, look at a key that is known. USE: add, check,
- * strike and all that changes entries in the ordinary course. KEYS: see which keys there
- * are: DUMP, and the keys of events. ADMIN: delete, set, ban, lift, forget; a handle
- * with it has every right. The object's mode works as a file's: its owner, group and
- * others may have r (OBSERVE), w (USE) and x (KEYS). ADMIN is for the creator, the owner
- * of the namespace and CAP_SYS_ADMIN, which has every right.
+ * OBSERVE: read totals and states, peek, read the state of a known key. USE: add, check, strike and
+ * all other operations of normal use. KEYS: see which keys there are, by DUMP and in events. ADMIN:
+ * delete, set, ban, lift, forget; a handle with ADMIN has all rights. The object's mode works like
+ * that of a file: owner, group and others may have r (OBSERVE), w (USE) and x (KEYS). The creator,
+ * the owner of the namespace and CAP_SYS_ADMIN have ADMIN; CAP_SYS_ADMIN has all rights.
  */
 #define WEIR_RIGHT_OBSERVE	0x1
 #define WEIR_RIGHT_USE		0x2
@@ -177,11 +175,11 @@ enum weir_kind {
 #define WEIR_RIGHT_ALL		0xf
 
 /**
- * struct weir_info - WEIR_IOC_INFO: what this module is and can do
+ * struct weir_info - WEIR_IOC_INFO: version, features and limits of the module
  * @size: sizeof(struct weir_info)
  * @abi_version: out: WEIR_ABI_VERSION of the module
  * @features: out: WEIR_FEATURE_* bits
- * @now: out: CLOCK_BOOTTIME, as the calling task has it
+ * @now: out: CLOCK_BOOTTIME, in the time namespace of the calling task
  * @batch_max: out: WEIR_BATCH_MAX of the module
  * @fields_max: out: WEIR_FIELDS_MAX of the module
  * @key_max: out: WEIR_KEY_MAX of the module
@@ -189,8 +187,8 @@ enum weir_kind {
  * @keys_max: out: WEIR_KEYS_MAX of the module
  * @objects: out: objects that exist now
  * @objects_max: out: the host's cap on them
- * @event_first: out: number of the oldest event still kept, of the client's stream
- * @event_next: out: number the next event of that stream will have
+ * @event_first: out: number of the oldest event kept in the client's stream
+ * @event_next: out: number that the next event of that stream will have
  * @version: out: the module's version, NUL-terminated
  * @total_keys: out: sum of max_keys over all keyed objects
  * @total_keys_max: out: the host's cap on that sum
@@ -237,7 +235,7 @@ struct weir_info {
 /**
  * enum weir_counter_type - types of counter
  * @WEIR_COUNTER_SUM: 1 to 64 fields, signed 64-bit, arithmetic modulo 2^64
- * @WEIR_COUNTER_SEQUENCE: hands out 1, 2, 3... without gap or repeat
+ * @WEIR_COUNTER_SEQUENCE: hands out 1, 2, 3... without gaps or repeated numbers
  * @WEIR_COUNTER_HISTOGRAM: counts values by their size; see &struct weir_histogram
  */
 enum weir_counter_type {
@@ -250,9 +248,9 @@ enum weir_counter_type {
  * struct weir_counter_config - configuration of a counter
  * @size: sizeof(struct weir_counter_config)
  * @type: enum weir_counter_type
- * @nfields: number of names in @fields. CREATE: 0 means one field named "value", the only
- *	choice for a sequence; a histogram has no fields. GET: on the way in, room in @fields; on
- *	the way out, fields of the counter (EMSGSIZE if they do not fit).
+ * @nfields: number of names in @fields. CREATE: 0 means one field named "value", the only choice
+ *	for a sequence; a histogram has no fields. GET: set it to the room in @fields; it is set to
+ *	the number of fields of the counter (EMSGSIZE if they do not fit).
  * @reserved: 0
  * @fields: pointer to @nfields different names of WEIR_NAME_SIZE bytes each, NUL-terminated,
  *	by the rules of object names
@@ -315,7 +313,7 @@ struct weir_histogram {
 	__aligned_u64	buckets[WEIR_HISTOGRAM_BUCKETS];
 };
 
-/** WEIR_HISTOGRAM_WORDS: the numbers in it, for READ and TAKE */
+/** WEIR_HISTOGRAM_WORDS: how many numbers &struct weir_histogram has, for READ and TAKE */
 #define WEIR_HISTOGRAM_WORDS	(4 + WEIR_HISTOGRAM_BUCKETS)
 
 /**
@@ -348,8 +346,8 @@ enum weir_key_type {
  * @WEIR_FULL_REFUSE: verdict "full"
  * @WEIR_FULL_ALLOW: allowed, not tracked, counted
  *
- * Entries that are equal to fresh ones are dropped to make room. Each search for them is
- * short, and goes on where the last one ended, so one of them may be overlooked.
+ * Entries that equal fresh ones are dropped to make room. Each search for such entries is short and
+ * continues where the last search ended, so it may miss one.
  */
 enum weir_when_full {
 	WEIR_FULL_REFUSE	= 0,
@@ -369,7 +367,7 @@ enum weir_when_full {
  *	day. These limits follow from the period at creation; a change to half that period or
  *	less may also fail with ERANGE.
  * @period: ns, 1..100 days (window, sliding: 10 ms..100 days)
- * @burst: tokens a key can save up, 1..2^32-1; 0 means @tokens. For windows it is 0 or
+ * @burst: tokens that a key can save up, 1..2^32-1; 0 means @tokens. For windows it is 0 or
  *	@tokens. @burst times @period / @tokens is at most two years (ERANGE).
  * @max_keys: maximum number of entries, 1..WEIR_KEYS_MAX; 0 means 65536. Charged to the
  *	creator's max_keys_per_uid while the limiter exists.
@@ -377,8 +375,8 @@ enum weir_when_full {
  * @prefix6: leading bits of an IPv6 address that make the key, 1..128; 0 means 64. An
  *	IPv4-mapped address (::ffff:a.b.c.d) is taken as the IPv4 address.
  * @flags: WEIR_LIMITER_SHADOW or 0
- * @strikes: a key is banned when its strikes reach this number; 0 means never, and then
- *	limited checks do not strike
+ * @strikes: a key is banned when its strikes reach this number; 0 means never, and a limited check
+ *	is then no strike
  * @within: ns over which strikes fade, 1 ms..100 days; 0 means ten minutes. Strikes less
  *	than @within after the first one count in full. After that, strikes of the previous
  *	@within are weighted by the part of it that is less than @within old (a two-window
@@ -390,7 +388,7 @@ enum weir_when_full {
  *	exceed this is answered "limited" at once. 0 means no limit.
  * @ban: ns of the first ban, the second, and so on, 1 ms..10 years each; the last step
  *	repeats. Members beyond @nbans are 0.
- * @ban_jitter: ns, 0..1 year: a ban by strikes lasts up to that much longer than its step,
+ * @ban_jitter: ns, 0..1 year: a ban by strikes is longer than its step by a random time up to this,
  *	each length equally likely, so that its end cannot be predicted. Does not apply to
  *	WEIR_OP_BAN.
  * @candidate: name of another limiter with the same key type, NUL-terminated, zero-filled to
@@ -437,24 +435,24 @@ struct weir_limiter_config {
  * @allowed: checks answered "allowed"
  * @limited: checks answered "limited"
  * @banned: checks answered "banned"
- * @strikes: strikes counted: one per limited check where strikes are configured, and the
- *	weight of each explicit one
+ * @strikes: strikes counted: one for each limited check if strikes are configured, and the weight
+ *	of each WEIR_OP_STRIKE
  * @bans: bans, by strikes or by hand
  * @evicted: idle entries dropped to make room
  * @expired: idle entries dropped by the sweep
  * @full: operations that found no room for a new key
  * @stricter: as a candidate: checks that it refused and the live limiter allowed
  * @looser: as a candidate: checks that it allowed and the live limiter refused
- * @missed: as a candidate: operations that it missed for lack of memory
+ * @missed: as a candidate: operations that did not reach it for lack of memory
  *
- * The candidate of a limiter shows what another configuration would do with the same traffic.
- * It is a limiter like any other, with keys, totals and events of its own. Each CHECK, REFUND,
- * STRIKE and FORGIVE of the live limiter is mirrored to it at once, with the same key, cut to
- * the candidate's own prefix and judged by its own rules; each RESERVE is mirrored as a CHECK
- * when it is answered. Operations that a rule of the live limiter decides, or for which it has
- * no entry or no room, are mirrored, too. Of a WEIR_SUBMIT_ALL, each CHECK is mirrored if all
- * were allowed, otherwise the one that decided. BAN, LIFT, FORGET, LOAD and rules are not
- * mirrored, and nothing is passed on to the candidate's own candidate.
+ * The candidate of a limiter shows what another configuration would do with the same traffic. It is
+ * a limiter like any other, with its own keys, totals and events. Each CHECK, REFUND, STRIKE and
+ * FORGIVE of the live limiter is mirrored to it at once, with the same key. The candidate cuts the
+ * key to its own prefix and applies its own rules; each RESERVE is mirrored as a CHECK when it is
+ * answered. Operations that a rule of the live limiter decides, or for which it has no entry or no
+ * room, are mirrored too. Of a WEIR_SUBMIT_ALL, each CHECK is mirrored if all were allowed,
+ * otherwise the one that decided. BAN, LIFT, FORGET, LOAD and rules are not mirrored, and nothing
+ * is passed on to the candidate's own candidate.
  *
  * A candidate never changes the answer, except for WEIR_OUT_CANDIDATE, and never makes an
  * operation fail. If one of the two limiters is in shadow mode, its decision without shadow
@@ -551,8 +549,8 @@ struct weir_gate_config {
  * struct weir_gate_stats - a gate's totals
  * @size: sizeof(struct weir_gate_stats)
  * @reserved: 0
- * @keys: keys that have permits out, are waited for, or have a queued acquisition to be
- *	collected, or had a moment ago; a plain gate has one from its first use on
+ * @keys: keys that have permits held, have waiters, or have an uncollected request, or had one of
+ *	these a moment ago; a plain gate has one key from its first use on
  * @max_keys: maximum number of keys
  * @acquired: acquisitions granted since the gate's creation
  * @refused: acquisitions answered "limited" or "full"
@@ -584,12 +582,13 @@ struct weir_gate_stats {
  * struct weir_breaker_config - configuration of a breaker
  * @size: sizeof(struct weir_breaker_config)
  * @key_type: enum weir_key_type; NONE: a plain breaker
- * @failures: number of failures within @within that opens, 1..65535; 0: @percent is used
- * @percent: percentage of failed calls within @within that opens, 1..100; 0 with @failures
- * @minimum: number of calls within @within below which @percent does not open, 1..2^20; 0
- *	means 10; 0 with @failures
+ * @failures: failures within @within that open the breaker, 1..65535; 0: @percent is used
+ * @percent: percentage of failed calls within @within that opens the breaker, 1..100; 0 with
+ *	@failures
+ * @minimum: number of calls within @within below which @percent does not open the breaker, 1..2^20;
+ *	0 means 10; 0 with @failures
  * @probes: calls admitted while half-open, 1..2^30; 0 means 1
- * @successes: successful probes that close, 1..@probes; 0 means all
+ * @successes: successful probes that close the breaker, 1..@probes; 0 means all
  * @nopen: number of steps in @open, 1..8
  * @open: ns of the first open period, the second, and so on, 1 ns to ten years each; the
  *	last step repeats. Members beyond @nopen are 0.
@@ -597,10 +596,10 @@ struct weir_gate_stats {
  * @forget_after: ns after closing at which the ladder is reset, 0 to ten years; 0: at once
  * @probe_within: ns after the last admission at which unreported probes have failed, 1 ns to
  *	ten years; 0 means a minute; WEIR_NEVER: no limit
- * @lapse: ns after which a half-open breaker without outstanding probes and without requests
- *	closes by itself, 1 ns to ten years, or WEIR_NEVER; 0 means an hour, or WEIR_NEVER for a
- *	plain breaker. With WEIR_NEVER, a half-open key that is not used any more keeps its entry
- *	for ever.
+ * @lapse: ns after which a half-open breaker without outstanding probes and without calls closes by
+ *	itself, 1 ns to ten years, or WEIR_NEVER; 0 means an hour, or WEIR_NEVER for a plain
+ *	breaker. With WEIR_NEVER, a half-open key that is not used any more keeps its entry for
+ *	ever.
  * @slow: ns: a call that took longer has failed, 0 to ten years; 0: no limit
  * @max_keys: maximum number of keys with an entry, 1..WEIR_KEYS_MAX; 0 means 65536. Charged
  *	to the creator's max_keys_per_uid while the breaker exists.
@@ -612,22 +611,22 @@ struct weir_gate_stats {
  *
  * DOC: How a breaker decides
  *
- * A closed breaker admits all calls and counts reports. An open breaker admits none. When the
- * open period ends it is half-open and admits exactly @probes calls, counted over all
- * processes: @successes of them close it, the first failure opens it for the next step of the
- * ladder.
+ * A closed breaker admits all calls and counts reports. An open breaker admits none. When the open
+ * period ends, the breaker is half-open and admits exactly @probes calls, counted over all
+ * processes. @successes successful probes close it. The first failed probe opens it for the next
+ * step of the ladder.
  *
- * By number, the count may be too high by less than a seventh: the breaker always opens if
- * @failures failures fell into a time of @within, and never if they did not fall into 8/7 of
- * it. By percentage, older calls fade as strikes do.
+ * With @failures, the time that is counted may be too long by less than a seventh: the breaker
+ * always opens if @failures failures were within @within, and never if they were not within 8/7 of
+ * @within. With @percent, older calls fade as strikes do.
  *
  * An admitted call gets a ticket for its report. The report is late, and is ignored, if the
  * state has changed since the call was admitted, or if the call was admitted more than an hour
  * ago. State changes that time causes (the end of @open, @probe_within, @lapse) are made, and
  * their events sent, by the next operation on the key. There is no other visible difference.
  *
- * A probe belongs to its holder (see "Holders"): if the holder goes without a report, the
- * probe has failed. A detached probe has no holder.
+ * A probe belongs to its holder (see "Holders"): if the holder ends without a report, the probe has
+ * failed. A detached probe has no holder.
  */
 struct weir_breaker_config {
 	__u32		size;
@@ -661,8 +660,8 @@ struct weir_breaker_config {
  * @succeeded: reports of success that counted
  * @failed: failures that counted, slow calls included; probes that are lost together count
  *	as one
- * @late: reports that came too late to count
- * @lost: probes that counted as failed because their holder went without a report
+ * @late: reports that came too late and were ignored
+ * @lost: probes that failed because their holder ended without a report
  * @opened: number of times that any key opened
  * @full: reports, trips and resets that found no room for a new key
  */
@@ -701,14 +700,14 @@ struct weir_breaker_stats {
  * no holder; any caller with USE may put, touch and remove it.
  *
  * Exactly one of several concurrent CLAIMs of a key succeeds; the others get the owner of the
- * lease. A reader of a lease gets the whole lease. A version is never used twice in a roster,
- * not even for different keys; each new value gets a new, higher version. A caller that names
- * the version it knows therefore changes or ends that value, or nothing.
+ * lease. A reader of a lease gets the whole lease. A version is never used twice in a roster, not
+ * even for different keys; each new value gets a new, higher version. So a caller that passes the
+ * version that it knows changes or ends that value or nothing.
  *
  * No call that begins after a lease has expired finds it. The event LEASE_LOST is sent once for
- * each lease that expired or whose holder went, when this is noticed: for an expired lease by
- * the next claim, or by the sweep, which takes a second or more. WEIR_OUT_MINE of a GET says
- * whether the caller still holds the lease.
+ * each lease that expired or whose holder ended. For an expired lease it is sent when the next
+ * claim or the sweep finds the lease, which may be a second later or more. WEIR_OUT_MINE of a GET
+ * shows whether the caller still holds the lease.
  */
 struct weir_roster_config {
 	__u32		size;
@@ -724,14 +723,14 @@ struct weir_roster_config {
  * struct weir_roster_stats - a roster's totals since its creation
  * @size: sizeof(struct weir_roster_stats)
  * @reserved: 0
- * @members: present leases, including expired ones that were not noticed yet; never more
- *	than @max_keys
+ * @members: present leases, including expired ones that have not been found yet; never more than
+ *	@max_keys
  * @max_keys: maximum number of leases
  * @claimed: leases made, by CLAIM, or by PUT of a key that had none
- * @refused: CLAIMs and PUTs of a key with another holder's lease
+ * @refused: CLAIMs and PUTs of a key that had another holder's lease
  * @replaced: new values by REPLACE or PUT
  * @removed: leases removed
- * @lost: leases that expired or whose holder went; each has an event LEASE_LOST
+ * @lost: leases that expired or whose holder ended; each has an event LEASE_LOST
  * @expired: those of @lost that expired
  * @full: CLAIMs and PUTs that found no room for a new key
  */
@@ -752,11 +751,12 @@ struct weir_roster_stats {
 /**
  * struct weir_lease - key and value of a roster's op, at its @ptr with WEIR_OP_PTR
  * @size: sizeof(struct weir_lease)
- * @value_len: bytes at @value: CLAIM, PUT and REPLACE: of the new value, 0..255. GET: room
- *	there, any number; 0: the value is not wanted; EMSGSIZE if it is longer. TOUCH and
+ * @value_len: size of @value in bytes. CLAIM, PUT and REPLACE: the new value, 0..255. GET: the
+ *	room, any number; 0: the value is not wanted; EMSGSIZE if the value is longer. TOUCH and
+ *	REMOVE: 0.
  *	REMOVE: 0.
  * @key: pointer to the key; its length is in the op
- * @value: pointer to the value, which is read, or written by GET
+ * @value: pointer to the value; GET writes it, other ops read it
  *
  * Without WEIR_OP_PTR the op contains the key, and the value is empty or not wanted.
  */
@@ -780,27 +780,25 @@ struct weir_lease {
  * @config: pointer to the kind's config struct
  * @id: out: the object's number, never used again; also set on EEXIST, where it
  *	is the number of the object that has the name
- * @owner: WEIR_OWNER_DEFAULT: the opener's namespace; else the uid of an owner, which
- *	must be the opener without CAP_SYS_ADMIN. out: the owner of the object's
- *	namespace; also set on EEXIST
+ * @owner: WEIR_OWNER_DEFAULT: the opener's namespace; otherwise the uid of an owner, which without
+ *	CAP_SYS_ADMIN must be the opener. out: the owner of the object's namespace; also set on
+ *	EEXIST
  * @created: out: 1 if this call made the object, 0 if it existed
  * @reserved: 0
  * @name: NUL-terminated, zero-filled to the end
  *
- * With WEIR_CREATE_EXISTING_OK an existing object is opened as OPEN does: by default the
- * opener's own, or else root's. Without it only the owner's own object is in the way.
+ * With WEIR_CREATE_EXISTING_OK an existing object is opened in the way of OPEN: by default the
+ * opener's own, or else root's. Without it, only an object of the same owner causes EEXIST.
  *
- * Of any number of concurrent calls for one name and owner exactly one makes the object.
- * The others wait for it: the objects of one owner are made one after the other. An
- * object is complete before it can be seen; the folder of one of root's in sysfs may
- * appear a moment earlier. After an error other than EEXIST the out members are 0, or
- * untouched.
+ * Exactly one of several concurrent calls for one name and owner makes the object. The others wait
+ * for it, because the objects of one owner are made one after the other. An object is complete
+ * before any call finds it; the sysfs folder of an object of root may appear a moment earlier.
+ * After an error other than EEXIST the out members are 0 or unchanged.
  *
  * Errors: EACCES (file not open for writing; a @gid the opener is not in; another
- * @owner; EXISTING_OK and the object that exists does not grant the rights; no USE on a
- * candidate), EPERM, EEXIST, ENOENT (no such candidate), EDQUOT, ENOSPC, EMFILE, ENOMEM,
- * EINVAL, EINTR, ERANGE, EFAULT, E2BIG, EOPNOTSUPP (a kind or type this module does not
- * know).
+ * @owner; EXISTING_OK, and the existing object does not grant the rights; no USE on a candidate),
+ * EPERM, EEXIST, ENOENT (no such candidate), EDQUOT, ENOSPC, EMFILE, ENOMEM, EINVAL, EINTR, ERANGE,
+ * EFAULT, E2BIG, EOPNOTSUPP (a kind or type this module does not know).
  */
 struct weir_create {
 	__u32		size;
@@ -818,7 +816,7 @@ struct weir_create {
 	char		name[WEIR_NAME_SIZE];
 };
 
-/** WEIR_CREATE_EXISTING_OK: if the name leads to an object, open that as it is. */
+/** WEIR_CREATE_EXISTING_OK: if an object has the name, open it unchanged. */
 #define WEIR_CREATE_EXISTING_OK	0x1
 #define WEIR_GID_DEFAULT	0xffffffffU
 
@@ -831,8 +829,8 @@ struct weir_create {
  * @kind: enum weir_kind
  * @rights: WEIR_RIGHT_* wanted, at least one; all or none are granted
  * @handle: out: the handle, never 0
- * @owner: WEIR_OWNER_DEFAULT: the opener's own object of that name, or else root's; else
- *	the uid of the owner. out: the owner of the object's namespace
+ * @owner: WEIR_OWNER_DEFAULT: the opener's own object of that name, or else root's; otherwise the
+ *	uid of the owner. out: the owner of the object's namespace
  * @id: out: the object's number
  * @name: NUL-terminated, zero-filled to the end
  *
@@ -873,9 +871,9 @@ struct weir_close {
  * @config: pointer to &struct weir_limiter_config or &struct weir_gate_config; members
  *	outside @mask are ignored, reserved members must be zero
  *
- * Concurrent checks use the old or the new configuration, never a mix. When the call returns,
- * no check uses the old configuration, and waiters (RESERVE) have been re-evaluated and keep
- * their places. Totals and rules are kept. For each member the list says what is kept of a key:
+ * Concurrent checks use the old or the new configuration, never a mix. When the call returns, no
+ * check uses the old configuration, and waiters (RESERVE) have been re-evaluated and keep their
+ * places. Totals and rules are kept. The list says for each member which state of a key is kept:
  *
  * RATE: in a bucket the time until it is full: four tokens spent at ten a day become eight
  *	at twenty a day. The burst does not change. In a window the tokens spent; but a changed
@@ -885,10 +883,10 @@ struct weir_close {
  *	be raised to at least eight times the value at creation, and to at least 512; beyond that
  *	is ERANGE.
  * WHEN_FULL: all entries. Untracked keys have none.
- * STRIKES: the strikes, the present ban, and the step of the ladder: the next ban is the
- *	next step of the new ladder, or its last. The change itself bans no key; a key that has
- *	reached the new number is banned by its next strike. With 0, limited checks no longer
- *	strike, and the strikes are kept.
+ * STRIKES: the strikes, the present ban, and the step of the ladder: the next ban is the next step
+ *	of the new ladder, or its last. The change itself bans no key; a key that has reached the
+ *	new number is banned by its next strike. With 0, a limited check is no strike any more, and
+ *	the strikes are kept.
  * WITHIN: the strikes and their times; they fade by the new time. The present ban keeps its
  *	end.
  * FORGET_AFTER: the step of the ladder and the end of the last ban. The next ban applies the
@@ -898,8 +896,8 @@ struct weir_close {
  *	previous candidate. EINVAL also if it is this limiter itself or has another key type;
  *	ENOENT if no limiter has that name; EACCES without USE on it.
  * BAN_JITTER: the present ban keeps its end.
- * FLAGS: everything. When shadow mode begins, waiters are answered as a check would be,
- *	"allowed" with WEIR_OUT_SHADOW, and not charged.
+ * FLAGS: everything. When shadow mode begins, waiters get the answer of a check, "allowed" with
+ *	WEIR_OUT_SHADOW, and are not charged.
  *
  * For a gate, PERMITS, MAX_KEYS and QUEUE_MAX can be changed:
  *
@@ -982,7 +980,7 @@ struct weir_delete {
  * @kind: enum weir_kind
  * @type: enum weir_counter_type or enum weir_algorithm
  * @mode: permission bits
- * @uid: the user that made it
+ * @uid: the user that created it
  * @gid: group
  * @id: its number; objects are listed in this order
  * @keys: entries now (0 for a counter)
@@ -1010,9 +1008,9 @@ struct weir_object_info {
  * @kind: enum weir_kind; ANY for all
  * @cursor: 0 to begin; out: where the next call continues
  * @buffer: pointer to room for &struct weir_object_info records
- * @length: its bytes; out: bytes filled, 0 at the end
+ * @length: size of @buffer in bytes; out: bytes filled, 0 at the end
  * @count: out: records filled
- * @owner: WEIR_OWNER_DEFAULT: of all owners; else the uid of one
+ * @owner: WEIR_OWNER_DEFAULT: all owners; otherwise the uid of one
  *
  * An object that exists from the first call to the last is listed exactly once.
  *
@@ -1037,9 +1035,9 @@ struct weir_list {
  * @flags: WEIR_ENTRY_* bits
  * @strikes: strikes that count now
  * @bans: steps of the ladder used so far
- * @remaining: tokens it has now
- * @reset_after: ns until all its tokens are back
- * @banned_for: ns until its ban ends; 0 if it has none
+ * @remaining: tokens that the key has now
+ * @reset_after: ns until all tokens are back
+ * @banned_for: ns until the ban ends; 0 if there is none
  * @key: as in &struct weir_op
  */
 struct weir_entry_info {
@@ -1062,11 +1060,10 @@ struct weir_entry_info {
  * @key_len: bytes of the key
  * @value_len: bytes of the value
  * @flags: WEIR_LEASE_DETACHED, or 0
- * @tag: the owner's
- * @version: its version
- * @left: ns it lasts still; WEIR_NEVER: until it is given up
- * @pid: process that made it, as the pid namespace of the reading task numbers it; 0 if it
- *	is not in there
+ * @tag: tag of the owner
+ * @version: version of the lease
+ * @left: ns until the lease expires; WEIR_NEVER: it lasts until it is removed
+ * @pid: process that made it, as a pid in the pid namespace of the reading task; 0: it is not in it
  * @uid: the user of the client that made it
  * @data: the key as in &struct weir_op, padding to 8, the value
  */
@@ -1086,19 +1083,19 @@ struct weir_lease_info {
 /**
  * struct weir_dump - WEIR_IOC_DUMP: the entries of a keyed object
  * @size: sizeof(struct weir_dump)
- * @handle: handle with KEYS: keys are people's addresses and names
- * @flags: WEIR_DUMP_BANNED: only those that are banned now (limiters)
+ * @handle: handle with KEYS, because keys can be addresses and names of people
+ * @flags: WEIR_DUMP_BANNED: only keys that are banned now (limiters)
  * @count: out: records filled
- * @cursor: 0 to begin; out: where the next call goes on, WEIR_NEVER at the end. It is
- *	opaque: a number that no call returned leads to some place
- * @buffer: pointer to room for &struct weir_entry_info records, at least 512
- *	bytes, 8-aligned; of a roster for &struct weir_lease_info, at least 1024 bytes
- * @length: its bytes; out: bytes filled. It may be 0 before the end, after a
- *	long stretch without a match; the end is told by @cursor alone.
+ * @cursor: 0 to begin; out: where the next call continues, WEIR_NEVER at the end. It is opaque: a
+ *	number that no call returned begins at an arbitrary place
+ * @buffer: pointer to room for &struct weir_entry_info records, at least 512 bytes, 8-aligned; for
+ *	a roster &struct weir_lease_info, at least 1024 bytes
+ * @length: size of @buffer in bytes; out: bytes filled. It may be 0 before the end, if many entries
+ *	in a row do not match; only @cursor shows the end.
  *
- * A key that has an entry from the first call to the last is shown exactly once,
- * whatever comes and goes meanwhile; one whose lease is given a new value is. No order is
- * promised.
+ * A key that has an entry from the first call to the last is returned exactly once, whichever other
+ * entries are made and dropped meanwhile. A lease that gets a new value meanwhile counts as the
+ * same entry. The order is undefined.
  *
  * Errors: EBADF, EACCES, ENODEV, EINVAL, EMSGSIZE, EFAULT, E2BIG, ENOMEM,
  * EOPNOTSUPP (a counter, a gate, a breaker).
@@ -1123,23 +1120,23 @@ struct weir_dump {
  * @handle: handle with ADMIN
  * @flags: 0
  * @count: out: records loaded
- * @elapsed: ns since the DUMP; tokens that have come back and bans that have ended since do
- *	not count
+ * @elapsed: ns since the DUMP; tokens that have come back and bans that have ended in this time are
+ *	taken into account
  * @buffer: pointer to &struct weir_entry_info records, 8-aligned
- * @length: their bytes, a multiple of 8; out: the bytes of those loaded
+ * @length: size of @buffer in bytes, a multiple of 8; out: the bytes of the records loaded
  *
- * If a key has an entry already, the stricter of both counts, member by member. Tokens that
- * were spent in a window count as spent in the present one. A score of strikes begins to fade
- * now, and is dropped if @elapsed is at least within. The time until the ladder is reset starts
- * anew. There are no events.
+ * If a key has an entry already, the stricter of both counts, member by member. Tokens that were
+ * spent in a window count as spent in the present window. A score of strikes begins to fade now; it
+ * is dropped if @elapsed is at least @within of the limiter. The time until the ladder is reset
+ * starts again. No events are sent.
  *
- * The call succeeds if at least one record was loaded: a signal, an invalid record or a key
- * without room ends it early, and @length tells where.
+ * The call succeeds if at least one record was loaded: a signal, an invalid record or a key without
+ * room ends it early, and @length has the position.
  *
- * Into a histogram one &struct weir_histogram can be loaded, as READ or TAKE returned it: it is
- * added in one step. It is refused (EINVAL) if @length differs or @elapsed is not 0, or if it
- * is inconsistent: @count, @min and @max do not follow from @buckets, or values in those
- * buckets cannot have that @sum.
+ * One &struct weir_histogram from READ or TAKE can be loaded into a histogram: it is added in one
+ * step. It is refused (EINVAL) if @length differs or @elapsed is not 0, or if it is inconsistent:
+ * @count, @min and @max do not follow from @buckets, or values in those buckets cannot have that
+ * @sum.
  *
  * Errors, of the first record: EINVAL (invalid record, or not a key of this limiter), ENOSPC
  * (no room), ENOMEM, EFAULT, EINTR; of the call: EBADF, EACCES, ENODEV, EINVAL, E2BIG,
@@ -1190,23 +1187,23 @@ struct weir_rule {
  * @size: sizeof(struct weir_rules)
  * @handle: handle with ADMIN. A limiter whose key type is not IP has no rules, and can get
  *	none (EOPNOTSUPP).
- * @flags: WEIR_RULES_CLEAR: forget the rules that there are first; WEIR_RULES_GET: copy the
- *	rules out to @rules, changing nothing
- * @count: rules at @rules, 0..WEIR_RULES_MAX; with GET the room there, and out: how many
- *	there are, of which no more than fit were written
+ * @flags: WEIR_RULES_CLEAR: remove all present rules first; WEIR_RULES_GET: copy the rules to
+ *	@rules and change nothing
+ * @count: number of rules at @rules, 0..WEIR_RULES_MAX. With GET: the room there; out: number of
+ *	rules of the limiter, of which as many were written as fit
  * @rules: pointer to &struct weir_rule
  *
  * A change is made as a whole or not at all. Changes are applied in order: a later rule for the
  * same block replaces an earlier one. When the call returns, no check uses the old rules, and
  * the present bans of keys all of whose addresses are allowed have been lifted.
  *
- * Of the rules for an address that of the longest prefix decides, whatever the limiter's own
- * prefix. The answer has WEIR_OUT_RULE. What is allowed is charged nothing and collects no
- * strikes, and a ban of its key is not for it. What is denied is "banned", for ever. Neither
- * makes an entry.
+ * If several rules match an address, the one with the longest prefix decides, whatever the prefix
+ * of the limiter is. The answer has WEIR_OUT_RULE. An address that is allowed is not charged and
+ * gets no strikes, and a ban of its key does not apply to it. An address that is denied is "banned"
+ * for ever. Neither makes an entry.
  *
  * Errors: EBADF, EACCES, ENODEV, EOPNOTSUPP, EINVAL, EFAULT, E2BIG, ENOMEM, EINTR;
- * ENOENT: there is no such rule to take away; ENOSPC: more than WEIR_RULES_MAX.
+ * ENOENT: there is no such rule to remove; ENOSPC: more than WEIR_RULES_MAX.
  */
 struct weir_rules {
 	__u32		size;
@@ -1249,8 +1246,9 @@ struct weir_rules {
  *
  * @WEIR_OP_CHECK: (USE) charge @n tokens (1..2^32-1) if they fit. A cost above the limit is
  *	answered "limited" with retry_after WEIR_NEVER.
- * @WEIR_OP_PEEK: (OBSERVE) the verdict CHECK would give now; charges and strikes nothing. Of
- *	a new key in a full table it may say WEIR_FULL although the next CHECK would find room.
+ * @WEIR_OP_PEEK: (OBSERVE) the verdict that CHECK would have now; charges nothing and counts no
+ *	strike. For a new key in a full table it may be WEIR_FULL although the next CHECK would find
+ *	room.
  * @WEIR_OP_REFUND: (USE) give @n tokens back (1..2^32-1), never above full. In a window only
  *	tokens charged in the current window come back.
  * @WEIR_OP_STRIKE: (USE) count @n strikes (1..2^20); bans the key if they reach the
@@ -1258,24 +1256,23 @@ struct weir_rules {
  *	total counts them.
  * @WEIR_OP_FORGIVE: (USE) reset the key's strikes and its ladder; a present ban stays.
  *	ENOENT without an entry.
- * @WEIR_OP_BAN: (ADMIN) ban for @arg ns from now, 1..10 years; a longer present ban stays
+ * @WEIR_OP_BAN: (ADMIN) ban for @arg ns from now, 1 ns..10 years; a longer ban stays
  * @WEIR_OP_LIFT: (ADMIN) end the ban and reset the strikes; ENOENT if there is no ban
  * @WEIR_OP_FORGET: (ADMIN) drop the entry; ENOENT if there is none
- * @WEIR_OP_RESERVE: (USE) as CHECK, but wait until the tokens are there or the ban is over, up
- *	to the time @arg (CLOCK_BOOTTIME, ns; 1 or more; with WEIR_OP_RELATIVE ns from
- *	now; WEIR_NEVER: for ever). The waiters of one key are served in order of
- *	arrival, as soon as their tokens are due, whether the waiter gets a processor or
- *	not; until then no other operation gets tokens of that key:
- *	"limited", nothing remaining. Nothing is charged before it is due.
- *	"limited" or "banned" at once if it could not be due by then (but a ban can be
- *	lifted, so that is waited for), if the cost is above the limit, or if too many
- *	tokens are waited for (queue_max); else when the time is up. Counted, and
- *	striking, as CHECK is. What frees tokens or ends the ban, and a change of the
- *	limiter or its rules, lets each waiter look again at that moment; its deletion ends
- *	the wait with ENODEV. A signal ends it with nothing charged and no result: the
- *	submission ends before this op, with EINTR if it is the first, SA_RESTART or not.
- *	Stopped and continued it waits on, at the end of the queue, and a relative deadline
- *	counts anew.
+ * @WEIR_OP_RESERVE: (USE) like CHECK, but wait until the tokens have come back or the ban is over,
+ *	up to the time @arg (CLOCK_BOOTTIME, ns; 1 or more; with WEIR_OP_RELATIVE ns from now;
+ *	WEIR_NEVER: for ever). The waiters of one key are served in order of arrival, as soon as
+ *	their tokens are due, even if a waiter gets no CPU time. Until then all other operations on
+ *	the key are answered "limited" with nothing remaining. Tokens are charged when they are due,
+ *	not earlier. The answer is "limited" or "banned" at once if the tokens cannot be due in
+ *	time, if the cost is above the limit, or if too many tokens are waited for (queue_max);
+ *	otherwise when the deadline has passed. A ban may be lifted, so a RESERVE waits for it even
+ *	if it lasts longer than the deadline. A RESERVE is counted, and can be a strike, like a
+ *	CHECK. Waiters are re-evaluated at once when tokens are refunded, when a ban ends, and when
+ *	the limiter or its rules change. If the limiter is deleted, the wait ends with ENODEV. A
+ *	signal ends it without a charge and without a result: the submission ends before this op,
+ *	with EINTR if it is the first, with or without SA_RESTART. A waiter that is stopped and
+ *	continued keeps waiting at the end of the queue, and a relative deadline starts again.
  *
  * Gates; @key according to the gate's key type. The results have limit (permits of the key),
  * remaining (free permits) and held (permits of this holder):
@@ -1441,46 +1438,48 @@ enum weir_verdict {
  *	here. WEIR_OP_QUEUE: of an ACQUIRE, see there. WEIR_OP_RELATIVE: of an ACQUIRE or
  *	RESERVE: @arg counts from now, which is when the op is begun
  * @handle: the object
- * @n: see enum weir_opcode; 0 where it says nothing
- * @arg: see enum weir_opcode; 0 where it says nothing
+ * @n: see enum weir_opcode; otherwise 0
+ * @arg: see enum weir_opcode; otherwise 0
  * @key_len: bytes of the key; 0 for counters
  * @plan: 0
- * @tag: the holder that the op acts for, see "Holders"; 0 for counters, limiters, TRIP,
- *	RESET and BREAKER_STATE
- * @key: the key, if it has at most 32 bytes; the rest zero
- * @ptr: where key or values stand instead
+ * @tag: the tag of the holder, see "Holders"; 0 for counters, limiters, TRIP, RESET and
+ *	BREAKER_STATE
+ * @key: the key, if it has at most 32 bytes; the rest is zero
+ * @ptr: pointer to the key or the values, with WEIR_OP_PTR
  * @values: amounts of a WEIR_OP_ADD
  *
- * The second half is written by the kernel, every byte of it, and not read:
+ * The kernel writes all bytes of the second half and reads none:
  *
- * @result: 0, or a negative errno, and then nothing changed, and the rest is zero (but for
+ * @result: 0, or a negative errno; then nothing has changed, and the rest is zero (except with
  *	EEXIST and ESTALE)
  * @verdict: enum weir_verdict
  * @out_flags: WEIR_OUT_* bits
- * @decided: index of the op in its submission that decided the verdict
+ * @decided: index of the op that decided the verdict, within the submission
  * @value: counters: see enum weir_opcode
  * @limit: tokens a fresh key can spend at once
- * @remaining: tokens this key can spend now, after this operation
- * @retry_after: ns after which the same check is allowed if nobody else spends;
- *	0 if it was allowed, WEIR_NEVER if it cannot be, or for "full"
+ * @remaining: tokens that the key can spend after this operation
+ * @retry_after: ns after which the same check is allowed if no other caller spends tokens; 0: the
+ *	check was allowed; WEIR_NEVER: it can never be allowed, or the verdict is "full"
  * @reset_after: ns until all tokens are back
- * @banned_for: ns the ban lasts still; 0 if there is none
- * @owner_tag: rosters: the owner's tag
+ * @banned_for: ns until the ban ends; 0 if there is none
+ * @owner_tag: rosters: tag of the owner
  * @strikes: strikes that count now
- * @bans: steps of the ban ladder climbed, up to the last ban, forgotten or not
+ * @bans: steps of the ban ladder used, up to the last ban, whether the ladder has been reset since
+ *	or not
  * @waiting: GATE_STATE: acquisitions that wait for the key
  * @held: gates: permits of the key that this holder has
  * @calls: BREAKER_STATE: see there
  * @failures: the same
- * @ticket: ALLOW: for REPORT; 0 if not admitted
+ * @ticket: ALLOW: ticket for the REPORT; 0 if not admitted
  * @state: breakers: enum weir_breaker_state
  * @step: BREAKER_STATE: see there
- * @version: rosters: of the lease
- * @length: rosters: bytes of its value
- * @left: rosters: ns it lasts still, or WEIR_NEVER. From the moment the clock was read,
- *	which may be before the lease was made, or touched, by as much as they are apart
- * @pid: rosters: process that made it, as the pid namespace of the calling task numbers
- *	it; 0 if it is not in there
+ * @version: rosters: version of the lease
+ * @length: rosters: size of its value in bytes
+ * @left: rosters: ns until the lease expires, or WEIR_NEVER. It is counted from the time at which
+ *	the call read the clock. If the lease was made or touched later, it is too long by the
+ *	difference
+ * @pid: rosters: process that made it, as a pid in the pid namespace of the calling task; 0: it is
+ *	not in it
  * @uid: rosters: the user of the client that made it
  *
  * All durations are rounded up. Errors in @result: EBADF, EACCES, ENODEV, EINVAL,
@@ -1583,28 +1582,28 @@ struct weir_op {
  *
  * Each op succeeds or fails by itself; see its result. The call succeeds if at least one op was
  * performed: a signal, or memory that cannot be read or written, ends a batch early, and @done
- * tells where. An op whose result could not be written was not performed, unless another thread
- * of the caller unmapped that memory during the call.
+ * tells where. If the result of an op could not be written, the op was not performed, unless
+ * another thread of the caller unmapped that memory during the call.
  *
  * With WEIR_SUBMIT_ALL all ops are performed or none. They are either CHECKs and ADDs, or
  * CLAIMs.
  *
  * CLAIMs: at most WEIR_CLAIMS_MAX, of one or several rosters, each key once (EINVAL). If all
- * keys are free, and there is room, all leases are made: a reader that finds one of them finds
- * the others, until they end (a concurrent DUMP may be past their positions). Otherwise none is
- * made, and one op has the reason: the first whose key is taken, or, if none is, one without
+ * keys are free, and there is room, all leases are made: a reader that finds one of them finds the
+ * others, until they end (a concurrent DUMP may be past their positions). Otherwise none is made,
+ * and one op has the reason: the first op whose key is taken or, if no key is taken, an op without
  * room.
  *
  * CHECKs and ADDs: at most WEIR_TRANSACTION_CHECKS CHECKs. If every CHECK is allowed, all are
- * charged and the ADDs made. A reader of those keys, and of the counter if there is one ADD,
- * sees all of it or nothing. (Several ADDs are a step each.) Otherwise nothing is charged or
- * added, and the first CHECK in order that is not allowed decides: only it counts as limited,
- * banned or full, and strikes, as it would by itself.
+ * charged and the ADDs are made. A reader of those keys, and of the counter if there is one ADD,
+ * sees all of this or nothing. (Several ADDs are one step each.) Otherwise nothing is charged or
+ * added, and the first CHECK in order that is not allowed decides. Only that CHECK is counted as
+ * limited, banned or full, and can be a strike, as if it were submitted alone.
  *
- * Every op then has the common verdict, and, if that is not "allowed", the index of the
- * deciding op in @decided (otherwise its own index). The rest of an answer is about the op's
- * own key; a key without an entry is described as fresh. CHECKs of one key must fit together;
- * if one does not, its retry_after is the time until they do.
+ * Every op then has the common verdict. If that is not "allowed", @decided is the index of the
+ * deciding op; otherwise it is the op's own index. The rest of an answer describes the key of the
+ * op; a key without an entry is described as fresh. Several CHECKs of one key must fit together; if
+ * one does not, its retry_after is the time until they do.
  *
  * If an op fails, its result has the reason, and the results of the others are -ECANCELED.
  * @done is @count, unless the call fails.
@@ -1630,29 +1629,27 @@ struct weir_submit {
 /**
  * DOC: Events
  *
- * read() gives whole &struct weir_event records, oldest first, as many as fit. It
- * waits for one if there is none (EAGAIN with O_NONBLOCK); poll() tells POLLIN (POLLOUT
- * has nothing to do with events: see "Queued acquisitions").
- * A buffer shorter than WEIR_EVENT_SIZE_MAX is refused (EINVAL). Events are
- * numbered from 0 without gap for as long as the stream exists. The file position is the
- * number of the next event to read: it starts at the next event to come, and
- * lseek() with SEEK_SET moves it (EINVAL beyond the next event to come); pread()
- * fails with ESPIPE. Two threads reading one open file each get different events.
+ * read() returns whole &struct weir_event records, oldest first, as many as fit. If there is none
+ * it waits for one (EAGAIN with O_NONBLOCK). poll() reports POLLIN; POLLOUT is not about events,
+ * see "Queued acquisitions". A buffer shorter than WEIR_EVENT_SIZE_MAX is refused (EINVAL). Events
+ * are numbered from 0 without gap for as long as the stream exists. The file position is the number
+ * of the next event to read: it starts at the next event to come, and lseek() with SEEK_SET moves
+ * it (EINVAL beyond the next event to come); pread() fails with ESPIPE. Two threads reading one
+ * open file each get different events.
  *
- * Every namespace has a stream of its own. A client reads that of the opener, or the
- * one chosen with WEIR_IOC_STREAM. A stream exists as long as the namespace has objects or
- * clients; root's always does.
+ * Every namespace has its own stream. A client reads the stream of the opener, or the stream chosen
+ * with WEIR_IOC_STREAM. A stream exists as long as the namespace has objects or clients; root's
+ * always exists.
  *
- * The kernel keeps the last 1024 of each. A reader that fell behind gets one record of
- * type WEIR_EVENT_LOST that says how many are gone, those it may not see included,
- * then goes on with the oldest kept. Readers without CAP_SYS_ADMIN see only events
- * of objects they may observe, the key only if they have KEYS, too (else @data_len is 0),
- * and of what was emitted only what their own user did; the numbers of the others are
- * skipped.
+ * The kernel keeps the last 1024 events of each stream. A reader that fell behind gets one record
+ * of type WEIR_EVENT_LOST with the number of lost events, including those that it may not see. Then
+ * it continues with the oldest event kept. A reader without CAP_SYS_ADMIN sees only events of
+ * objects that it may observe, with the key only if it has KEYS too (otherwise @data_len is 0), and
+ * only records that its own user emitted. The numbers of all other events are skipped.
  *
- * Events tell transitions, never each violation. A ban that runs out makes no
- * event; the one that laid it says when. Besides, there is what programs emit: see
- * &struct weir_emit.
+ * An event is a change of state, not a single violation. The end of a ban by time has no event; the
+ * event of the ban has its length. The other events are records that programs emit: see &struct
+ * weir_emit.
  */
 enum weir_event_type {
 	WEIR_EVENT_LOST		= 1,	/* value: events lost; seq: the first */
@@ -1661,7 +1658,7 @@ enum weir_event_type {
 	WEIR_EVENT_DELETED	= 4,	/* name */
 	/* name, key; value: ns of the ban, more: strikes that led to it, or 0 */
 	WEIR_EVENT_BANNED	= 5,
-	WEIR_EVENT_LIFTED	= 6,	/* name, key; value: ns it had to go */
+	WEIR_EVENT_LIFTED	= 6,	/* name, key; value: ns that the ban would have lasted */
 	/* name; value: max_keys. Sent once; again only after an eighth was free */
 	WEIR_EVENT_TABLE_FULL	= 7,
 	/*
@@ -1669,7 +1666,7 @@ enum weir_event_type {
 	 * is not in the reader's pid namespace; name: the tag, or none
 	 */
 	WEIR_EVENT_RECORD	= 8,
-	/* name, key; value: ns it stays open, -1 for until it is reset; more: its step */
+	/* name, key; value: ns it stays open, -1: until it is reset; more: its step */
 	WEIR_EVENT_OPENED	= 9,
 	WEIR_EVENT_HALF_OPEN	= 10,	/* name, key */
 	WEIR_EVENT_CLOSED	= 11,	/* name, key */
@@ -1680,7 +1677,7 @@ enum weir_event_type {
 /**
  * enum weir_lost - why a lease was lost
  * @WEIR_LOST_HOLDER: its holder is gone
- * @WEIR_LOST_EXPIRED: its time to live is over
+ * @WEIR_LOST_EXPIRED: its time to live has passed
  */
 enum weir_lost {
 	WEIR_LOST_HOLDER	= 1,
@@ -1692,15 +1689,15 @@ enum weir_lost {
  * @size: bytes of this record, data and padding to 8 included
  * @type: enum weir_event_type
  * @seq: its number
- * @time: CLOCK_BOOTTIME in ns, as the reading task has it
+ * @time: CLOCK_BOOTTIME in ns, in the time namespace of the reading task
  * @id: number of the object; 0 for LOST and RECORD
  * @value: see enum weir_event_type
  * @more: see enum weir_event_type
  * @kind: enum weir_kind of the object; 0 for LOST and RECORD
  * @key_type: enum weir_key_type of @data; TEXT for a RECORD
- * @data_len: bytes in @data: the key, or what was emitted
+ * @data_len: bytes in @data
  * @name: of the object, NUL-terminated
- * @data: the key, or what was emitted; zeroed up to @size
+ * @data: the key, or the bytes emitted; zeroed up to @size
  */
 struct weir_event {
 	__u32		size;
@@ -1723,23 +1720,23 @@ struct weir_event {
 #define WEIR_RECORD_MAX		160	/* bytes of the longest record emitted */
 
 /**
- * struct weir_emit - WEIR_IOC_EMIT: put a record of one's own into the event stream
+ * struct weir_emit - WEIR_IOC_EMIT: put a record into the event stream
  * @size: sizeof(struct weir_emit)
  * @length: bytes of the record, 1..WEIR_RECORD_MAX
- * @data: pointer to them; any bytes
+ * @data: pointer to the record; any bytes
  * @seq: out: the number of the event
  * @tag: a name by the rules of object names, zero-filled to the end, or all zero
  *
- * The record goes into the stream of the opener's namespace. Readers get a
- * WEIR_EVENT_RECORD, whole, with the client's uid and the caller's process number: readers
- * of the same user, and those with CAP_SYS_ADMIN. Its order is that of its number: a
- * record emitted after another call has returned comes after that one's. Nobody waits for
- * a reader, and what is kept does not grow: a flood makes slow readers of this stream, and
- * of no other, lose events, and they are told how many.
+ * The record goes into the stream of the opener's namespace. Readers of the same user, and readers
+ * with CAP_SYS_ADMIN, get a WEIR_EVENT_RECORD: the whole record with the client's uid and the
+ * caller's pid. The order is that of the numbers: a record emitted after another call has returned
+ * has a higher number. The call does not wait for readers, and the memory of the stream does not
+ * grow: slow readers of this stream lose events and get the number of lost events. Other streams
+ * are not affected.
  *
- * Errors: EINVAL, EACCES (file not open for writing), EPERM, ENOMEM, EFAULT, E2BIG. After
- * an EFAULT it was not emitted, unless another thread of the caller unmapped the struct at that
- * moment.
+ * Errors: EINVAL, EACCES (file not open for writing), EPERM, ENOMEM, EFAULT, E2BIG. After EFAULT
+ * the record was not emitted, unless another thread of the caller unmapped the struct during the
+ * call.
  */
 struct weir_emit {
 	__u32		size;
@@ -1752,9 +1749,9 @@ struct weir_emit {
 #define WEIR_IOC_EMIT		_IO(WEIR_IOC_MAGIC, 0x0c)
 
 /**
- * struct weir_drop - WEIR_IOC_DROP: take back all that one holder has
+ * struct weir_drop - WEIR_IOC_DROP: end everything that one holder has
  * @size: sizeof(struct weir_drop)
- * @tag: the holder's, 0 included
+ * @tag: tag of the holder; may be 0
  *
  * Its permits are free again, its probes have failed, its leases are lost, its queued
  * acquisitions are cancelled, as if its open file had gone. What another thread acquires
@@ -1774,10 +1771,10 @@ struct weir_drop {
  * @size: sizeof(struct weir_dup_client)
  * @flags: 0 or WEIR_DUP_CLOEXEC
  *
- * The call returns a descriptor. Its file is a client of its own, opened in the same mode
- * with the credentials of this file's open. Its handles have the same numbers and rights,
- * and it reads events from the same place on; it holds nothing and has nothing queued. A
- * handle that another thread opens or closes meanwhile may be among them or not.
+ * The call returns a descriptor of a new client. It has the mode of this file and the credentials
+ * with which this file was opened. Its handles have the same numbers and rights, and it reads
+ * events from the same position. It has no permits, probes, leases and queued requests. A handle
+ * that another thread opens or closes meanwhile may be among the handles or not.
  *
  * Errors: EINVAL, EFAULT, E2BIG, EMFILE (of the process; or so many handles are opened and
  *	closed meanwhile that the copy would have too many), ENFILE, ENOMEM.
@@ -1795,14 +1792,14 @@ struct weir_dup_client {
 /**
  * struct weir_stream - WEIR_IOC_STREAM: choose the stream of events to read
  * @size: sizeof(struct weir_stream)
- * @owner: WEIR_OWNER_DEFAULT: the opener's own; else the uid of an owner
+ * @owner: WEIR_OWNER_DEFAULT: the opener's own stream; otherwise the uid of an owner
  *
- * read(), lseek(), poll() and INFO go by that stream from then on, the file position is
- * the next event to come, or, back at the opener's own, where it was left. A client can
- * choose one stream besides its own. A call that polls or reads meanwhile may go by
- * either. For each event it is checked whether the client may see it.
+ * From then on read(), lseek(), poll() and INFO use that stream. The file position is the next
+ * event to come; when the client returns to the opener's stream, it is the position that it had
+ * there. A client can choose one stream besides the opener's. A concurrent read() or poll() may use
+ * either stream. The right to see an event is checked for each event.
  *
- * Errors: EBUSY (another one was chosen before), ENOENT (no such user here), EPERM,
+ * Errors: EBUSY (another stream was chosen before), ENOENT (no such user here), EPERM,
  * ENOMEM, EINVAL, EFAULT, E2BIG.
  */
 struct weir_stream {
@@ -1815,13 +1812,13 @@ struct weir_stream {
 /**
  * struct weir_restrict - WEIR_IOC_RESTRICT: give up powers of the client for good
  * @size: sizeof(struct weir_restrict)
- * @flags: WEIR_RESTRICT_* bits of the powers to give up, beside those given up before
+ * @flags: WEIR_RESTRICT_* bits of the powers to give up, in addition to those given up before
  * @handle: 0, or a handle whose rights are narrowed
  * @rights: WEIR_RIGHT_* that @handle keeps of those it has; 0 without a handle
  *
- * So that a client can be handed to a less trusted process: a call that needs a power
- * that was given up fails with EPERM. There is no way back. All descriptors of the open
- * file, and clients that are made from it, have the same restriction.
+ * With this call a client can be passed to a less trusted process: a call that needs a power that
+ * was given up fails with EPERM. It cannot be undone. All descriptors of the open file, and clients
+ * that are made from it with WEIR_IOC_DUP_CLIENT, have the same restriction.
  *
  * Errors: EBADF, EINVAL, EFAULT, E2BIG.
  */
