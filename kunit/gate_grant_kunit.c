@@ -37,7 +37,7 @@ static struct grants *grants;
 
 /* ------------------------------------------------------------ stand-ins for gate_async.c */
 
-void weir_async_left(struct weir_gate *g, struct weir_gate_place *p)
+void weir_async_left(struct weir_gate_place *p)
 {
 	list_del_init(&p->all);
 }

@@ -44,6 +44,7 @@ static void namespace_free(struct work_struct *work)
 	struct weir_namespace *ns = container_of(to_rcu_work(work),
 						 struct weir_namespace, free);
 
+	weir_deadlines_exit(&ns->deadlines);
 	weir_event_stream_exit(&ns->events);
 	kfree(ns);
 }
@@ -57,6 +58,7 @@ static struct weir_namespace *namespace_new(kuid_t owner)
 	ns->owner = owner;
 	refcount_set(&ns->ref, 1);
 	mutex_init(&ns->creating);
+	weir_deadlines_init(&ns->deadlines);
 	weir_event_stream_init(&ns->events);
 	INIT_RCU_WORK(&ns->free, namespace_free);
 	return ns;

@@ -16,6 +16,7 @@
 #include <linux/uidgid.h>
 #include <linux/workqueue.h>
 
+#include "core/deadline.h"
 #include "core/event.h"
 
 struct weir_info;
@@ -33,6 +34,7 @@ struct weir_info;
  * @objects:	L: objects there are, or under construction
  * @keys:	L: sum of their max_keys
  * @grants:	charged grants of its clients' holders, see weir_grant_charge()
+ * @deadlines:	of its clients' requests
  * @events:	the stream
  * @free:	when the last reference is gone
  */
@@ -43,6 +45,7 @@ struct weir_namespace {
 	u64 objects;
 	u64 keys;
 	atomic_long_t grants;
+	struct weir_deadlines deadlines;
 	struct weir_event_stream events;
 	struct rcu_work free;
 };

@@ -16,8 +16,8 @@
  *						and such claims hold several, in the order of
  *						their addresses (multi_lock.h)
  *	limiter->wait_lock	spinlock, BH	the RESERVEs that wait; wakes them
- *	gate->lock		spinlock, BH	places in queues, deadlines; wakes callers, starts
- *						the timer
+ *	gate->lock		spinlock, BH	places in queues; wakes callers
+ *	deadlines->lock		spinlock, BH	of an owner's requests; starts the timer; a leaf
  *	client->lock		spinlock, BH	grants and requests of one open file
  *	object->grant_lock	spinlock, BH	all grants of one object; not inside client->lock
  *	counter->taking		mutex		one take of a histogram; outside all of these

@@ -10,10 +10,8 @@
 #ifndef _WEIR_GATE_H
 #define _WEIR_GATE_H
 
-#include <linux/hrtimer.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
-#include <linux/rbtree.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
@@ -45,8 +43,6 @@ struct weir_gate_totals {
  * @waiters:	G: all places, of every key; those of requests until they are gone
  * @unserved:	G: places that fit, each the first of its queue, for @serve
  * @serve:	grants to the queues of @unserved
- * @deadlines:	G: requests that wait and have a deadline, by that
- * @timer:	G to start: for the first of them
  */
 struct weir_gate {
 	/* private: the first members of every keyed object */
@@ -56,12 +52,10 @@ struct weir_gate {
 	u32				queue_max;
 	struct weir_gate_config		config;
 	struct mutex			set_lock;	/* one change at a time */
-	spinlock_t			lock;		/* the lists, deadlines, timer */
+	spinlock_t			lock;		/* the lists */
 	struct list_head		waiters;
 	struct list_head		unserved;
 	struct work_struct		serve;
-	struct rb_root_cached		deadlines;
-	struct hrtimer			timer;
 };
 
 WEIR_KEYED_ASSERT(weir_gate);

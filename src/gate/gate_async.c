@@ -7,21 +7,21 @@
  * requests: while it is not 0 the entry is not idle.
  *
  * Cost beside that of an acquisition: memory, and with a deadline a walk down the tree of the
- * gate's deadlines. A grant: one wake-up of each poller of the client's file.
+ * owner's deadlines. A grant: one wake-up of each poller of the client's file.
  */
 
 #include <linux/err.h>
-#include <linux/hrtimer.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
-#include "gate/gate_place.h"
+#include "core/client.h"
+#include "core/deadline.h"
 #include "core/grant.h"
+#include "core/namespace.h"
 #include "core/request.h"
+#include "gate/gate_place.h"
 
 #define ONE		2ULL	/* in the entry's word: bit 0 is its lock */
-#define TIMER_STEP	64	/* requests that one run of the timer ends or grants, about */
-#define PAUSE_NS	(20 * NSEC_PER_USEC)	/* until its next run */
 
 /**
  * struct weir_async - a queued acquisition
@@ -29,8 +29,7 @@
  * @place: in the queue
  * @g: the gate; valid while the request exists
  * @grant: the holder's; valid while the request exists
- * @deadline: in the gate's tree, or empty; the gate's lock
- * @until: CLOCK_BOOTTIME, ns
+ * @deadline: among those of the client's owner
  * @end: the result of a request that has ended: enum weir_gate_answer or an errno; entry's
  *	lock
  */
@@ -39,10 +38,11 @@ struct weir_async {
 	struct weir_gate_place	place;
 	struct weir_gate	*g;
 	struct weir_grant	*grant;
-	struct rb_node		deadline;
-	u64			until;
+	struct weir_deadline	deadline;
 	int			end;
 };
+
+static unsigned int deadline_passed(struct weir_deadline *d);
 
 static struct weir_async *async_of(struct weir_request *r)
 {
@@ -55,52 +55,13 @@ struct weir_async *weir_async_new(void)
 	return kmalloc(sizeof(struct weir_async), GFP_KERNEL_ACCOUNT);
 }
 
-/* ------------------------------------------------------------ deadlines */
-
-static struct weir_async *by_deadline(struct rb_node *node)
-{
-	return rb_entry_safe(node, struct weir_async, deadline);
-}
-
-static bool is_sooner(struct rb_node *node, const struct rb_node *other)
-{
-	return by_deadline(node)->until <
-	       rb_entry(other, struct weir_async, deadline)->until;
-}
-
-/* Have the timer run for the first deadline, not before @earliest. */
-static void timer_start(struct weir_gate *g, u64 earliest)
-{
-	struct weir_async *first = by_deadline(rb_first_cached(&g->deadlines));
-	u64 at;
-
-	lockdep_assert_held(&g->lock);
-	if (!first)
-		return;
-	at = max(first->until, earliest);
-	hrtimer_start_range_ns(&g->timer, ns_to_ktime(min_t(u64, at, KTIME_MAX)),
-			       WEIR_GATE_SLACK_NS, HRTIMER_MODE_ABS_SOFT);
-}
-
-static void deadline_add(struct weir_gate *g, struct weir_async *a)
-{
-	if (a->until == WEIR_NEVER)
-		return;
-	spin_lock(&g->lock);
-	if (rb_add_cached(&a->deadline, &g->deadlines, is_sooner))
-		timer_start(g, 0);
-	spin_unlock(&g->lock);
-}
-
 /* The request has left its queue. Gate's lock held. */
-void weir_async_left(struct weir_gate *g, struct weir_gate_place *p)
+void weir_async_left(struct weir_gate_place *p)
 {
 	struct weir_async *a = container_of(p, struct weir_async, place);
 
-	/* granted while it joined, or without one: it is not in the tree */
-	if (!RB_EMPTY_NODE(&a->deadline))
-		rb_erase_cached(&a->deadline, &g->deadlines);
-	RB_CLEAR_NODE(&a->deadline);
+	if (a->deadline.of)
+		weir_deadline_del(&a->deadline);
 }
 
 /* ------------------------------------------------------------ in the entry's lock */
@@ -158,8 +119,12 @@ int weir_async_begin(struct weir_gate *g, struct weir_client *c, struct weir_gra
 	INIT_LIST_HEAD(&a->place.all);
 	a->g = g;
 	a->grant = grant;
-	a->until = op->arg;
-	RB_CLEAR_NODE(&a->deadline);
+	a->deadline = (struct weir_deadline){
+		.of = op->arg == WEIR_NEVER ? NULL : &c->ns->deadlines,
+		.until = op->arg,
+		.expire = deadline_passed,
+	};
+	RB_CLEAR_NODE(&a->deadline.node);
 	err = weir_request_begin(c, op->handle, grant, &a->request);
 	if (err)
 		return err;
@@ -175,7 +140,8 @@ int weir_async_begin(struct weir_gate *g, struct weir_client *c, struct weir_gra
 		async_drop(a, word);
 		return err;
 	}
-	deadline_add(g, a);
+	if (a->deadline.of)
+		weir_deadline_add(&a->deadline);
 	return WEIR_GATE_QUEUED;
 }
 
@@ -254,7 +220,7 @@ static int reason_to_leave(const struct weir_gate *g, const struct weir_async *a
 	if (a->grant->tag &&
 	    weir_gate_queue_holds_up(READ_ONCE(g->permits), a->grant->n, n))
 		return -EDEADLK;
-	return a->until > ktime_get_boottime_ns() ? WEIR_GATE_QUEUED : WEIR_GATE_TIMED_OUT;
+	return a->deadline.until > ktime_get_boottime_ns() ? WEIR_GATE_QUEUED : WEIR_GATE_TIMED_OUT;
 }
 
 /*
@@ -308,41 +274,10 @@ unsigned int weir_async_look(struct weir_gate *g, struct weir_gate_place *p)
 	return n;
 }
 
-/* The first request whose deadline has passed, or NULL. */
-static struct weir_async *first_due(struct weir_gate *g)
+/* &weir_deadline.expire. A request with a deadline in the tree is in its queue. */
+static unsigned int deadline_passed(struct weir_deadline *d)
 {
-	struct weir_async *a;
+	struct weir_async *a = container_of(d, struct weir_async, deadline);
 
-	spin_lock_bh(&g->lock);
-	a = by_deadline(rb_first_cached(&g->deadlines));
-	if (a && a->until > ktime_get_boottime_ns())
-		a = NULL;
-	spin_unlock_bh(&g->lock);
-	return a;
-}
-
-/*
- * &weir_gate.timer: end the requests whose deadline has passed. Adding a request that is first
- * starts the timer under the gate's lock, even while this function runs, so no deadline is
- * missed. Context: softirq; freeing the gate waits for it.
- */
-enum hrtimer_restart weir_async_timer(struct hrtimer *timer)
-{
-	struct weir_gate *g = container_of(timer, struct weir_gate, timer);
-	struct weir_async *a;
-	unsigned int n = 0;
-
-	/* a request in the tree of deadlines keeps its gate */
-	do {
-		rcu_read_lock();
-		a = first_due(g);
-		if (a)
-			n += weir_async_look(g, &a->place);
-		rcu_read_unlock();
-	} while (a && n < TIMER_STEP);
-	/* started for a time that is over it would run again in the same softirq */
-	spin_lock_bh(&g->lock);
-	timer_start(g, a ? ktime_get_boottime_ns() + PAUSE_NS : 0);
-	spin_unlock_bh(&g->lock);
-	return HRTIMER_NORESTART;
+	return weir_async_look(a->g, &a->place);
 }

@@ -63,7 +63,7 @@ static void left(struct weir_gate *g, struct weir_gate_place *p)
 	spin_lock(&g->lock);
 	list_del_init(&p->unserved);
 	if (p->async)
-		weir_async_left(g, p);
+		weir_async_left(p);
 	else
 		list_del(&p->all);
 	spin_unlock(&g->lock);

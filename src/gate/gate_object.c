@@ -4,7 +4,6 @@
 #include <linux/err.h>
 #include <linux/slab.h>
 
-#include "compat/hrtimer.h"
 #include "core/client.h"
 #include "gate/gate_place.h"
 #include "core/registry.h"
@@ -63,9 +62,6 @@ static struct weir_object *gate_create(struct weir_client *client, void *arg)
 	INIT_LIST_HEAD(&g->waiters);
 	INIT_LIST_HEAD(&g->unserved);
 	INIT_WORK(&g->serve, weir_gate_serve);
-	g->deadlines = RB_ROOT_CACHED;
-	weir_hrtimer_setup(&g->timer, weir_async_timer, CLOCK_BOOTTIME,
-			   HRTIMER_MODE_ABS_SOFT);
 	return &g->obj;
 }
 
@@ -73,7 +69,6 @@ static void gate_release(struct weir_object *o)
 {
 	struct weir_gate *g = weir_gate(o);
 
-	hrtimer_cancel(&g->timer);
 	cancel_work_sync(&g->serve);
 	weir_keyed_release(o);
 }

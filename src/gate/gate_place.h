@@ -93,7 +93,7 @@ void weir_gate_wake_unlock(struct weir_gate *g, struct weir_entry *e, u64 word);
  * queue among the others. It leaves the queue
  *
  * - granted, when permits come back;
- * - timed out, by the gate's timer;
+ * - timed out, by the timer of the client's owner (deadline.h);
  * - because the gate changed or died, by the task that changed or deleted it;
  * - cancelled, by its holder or with it.
  *
@@ -108,9 +108,8 @@ int weir_async_collect(struct weir_gate *g, struct weir_grant *grant, u32 n, u64
 int weir_async_cancel(struct weir_gate *g, struct weir_entry *e, struct weir_grant *grant,
 		      u64 *word);
 void weir_async_granted(struct weir_gate *g, struct weir_gate_place *p);
-void weir_async_left(struct weir_gate *g, struct weir_gate_place *p);
+void weir_async_left(struct weir_gate_place *p);
 u32 weir_async_wanted(const struct weir_grant *grant);
 unsigned int weir_async_look(struct weir_gate *g, struct weir_gate_place *p);
-enum hrtimer_restart weir_async_timer(struct hrtimer *timer);
 
 #endif /* _WEIR_GATE_PLACE_H */

@@ -439,34 +439,40 @@ static void row_gate_delete(void)
 	waiters_close();
 }
 
-/* One client queues under many tags with the same deadline. */
-static void row_gate_deadline(void)
+/* One client queues under many tags, at @gates gates, until the same moment. */
+static void row_gate_deadline(unsigned int gates, const char *what)
 {
 	__u64 until = clock_boot_ns() + 20 * SECOND;
 	struct weir_gate_config config = gate_config(WEIR_KEY_NONE, 1);
+	char name[WEIR_NAME_SIZE];
 	struct weir_op op;
 	__u32 gate;
 	int fd = client();
 
-	need(gate_create(fd, OURS "deadline", &config, &gate), "create");
-	need(gate_try(device, handle_at(device, WEIR_KIND_GATE, OURS "deadline"), NULL, 1) -
-	     WEIR_ALLOWED, "acquire");
-	for (unsigned int tag = 0; tag < queued; tag++) {
-		op = op_make(WEIR_OP_ACQUIRE, gate, 1);
-		op.flags = WEIR_OP_QUEUE;
-		op.tag = tag;
-		op.arg = until;
-		need(op_run(fd, &op), "acquire");
-		if (op.verdict != WEIR_QUEUED)
-			tap_bail("not queued: the deadline was too early");
+	for (unsigned int i = 0; i < gates; i++) {
+		snprintf(name, sizeof(name), OURS "gate-%u", i);
+		need(gate_create(fd, name, &config, &gate), name);
+		need(gate_try(device, handle_at(device, WEIR_KIND_GATE, name), NULL, 1) -
+		     WEIR_ALLOWED, "acquire");
+		for (unsigned int tag = 0; tag < queued / gates; tag++) {
+			op = op_make(WEIR_OP_ACQUIRE, gate, 1);
+			op.flags = WEIR_OP_QUEUE;
+			op.tag = tag;
+			op.arg = until;
+			need(op_run(fd, &op), "acquire");
+			if (op.verdict != WEIR_QUEUED)
+				tap_bail("not queued: the deadline is too near");
+		}
 	}
 	row_begin();
 	while (clock_boot_ns() < until + SECOND / 10)
 		usleep(10000);
-	row_end("a deadline of a whole queue");
-	if (gate_stats(fd, gate).timeouts != queued)
-		tap_bail("%llu timeouts", gate_stats(fd, gate).timeouts);
-	need(object_delete(fd, gate), "delete");
+	row_end(what);
+	for (__u32 i = 1; i <= gates; i++) {
+		if (gate_stats(fd, i).timeouts != queued / gates)
+			tap_bail("%llu timeouts", gate_stats(fd, i).timeouts);
+		need(object_delete(fd, i), "delete");
+	}
 	close(fd);
 }
 
@@ -491,7 +497,8 @@ static void gates(void)
 	row_gate_resize();
 	row_gate_release();
 	row_gate_delete();
-	row_gate_deadline();
+	row_gate_deadline(1, "a deadline of a whole queue");
+	row_gate_deadline(QUEUED / 10, "the same deadline of many queues");
 	row_holder();
 	free(waiters);
 }
