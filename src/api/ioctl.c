@@ -24,6 +24,7 @@
 #include "core/handle.h"
 #include "core/namespace.h"
 #include "core/registry.h"
+#include "core/request.h"
 #include "core/uaccess.h"
 #include "core/user_time.h"
 
@@ -48,6 +49,7 @@ union ioctl_args {
 	struct weir_dup_client dup_client;
 	struct weir_stream stream;
 	struct weir_restrict restriction;
+	struct weir_collect collect;
 };
 
 static int info_run(struct weir_client *c, union ioctl_args *args, u64 user)
@@ -313,7 +315,26 @@ static int emit_run(struct weir_client *c, union ioctl_args *args, u64 user)
 static int drop_run(struct weir_client *c, union ioctl_args *args, u64 user)
 {
 	weir_grant_drop_tag(c, args->drop.tag);
+	weir_request_drop_tag(c, args->drop.tag);
 	return 0;
+}
+
+static int collect_run(struct weir_client *c, union ioctl_args *args, u64 user)
+{
+	struct weir_collect __user *to = u64_to_user_ptr(user);
+	const struct weir_collect *collect = &args->collect;
+	int n;
+
+	if (!collect->count || collect->count > WEIR_BATCH_MAX ||
+	    collect->ops % sizeof(u64))
+		return -EINVAL;
+	/* check that the number can be written before anything is collected */
+	if (put_user(0, &to->count))
+		return -EFAULT;
+	n = weir_request_collect(c, u64_to_user_ptr(collect->ops), collect->count);
+	if (n < 0)
+		return n;
+	return put_user(n, &to->count) ? -EFAULT : 0;
 }
 
 static int dup_client_run(struct weir_client *c, union ioctl_args *args, u64 user)
@@ -400,6 +421,7 @@ static const struct ioctl_desc ioctls[] = {
 	IOCTL(WEIR_IOC_DUP_CLIENT, weir_dup_client, flags,	dup_client_run),
 	IOCTL(WEIR_IOC_STREAM,	weir_stream,	owner,		stream_run),
 	IOCTL(WEIR_IOC_RESTRICT, weir_restrict,	rights,		restrict_run),
+	IOCTL(WEIR_IOC_COLLECT,	weir_collect,	ops,		collect_run),
 };
 
 static int object_run(struct weir_client *c, const struct ioctl_desc *desc,

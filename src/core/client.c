@@ -11,6 +11,7 @@
 #include "core/grant.h"
 #include "core/handle.h"
 #include "core/namespace.h"
+#include "core/request.h"
 
 struct weir_client *weir_client_open(struct file *file)
 {
@@ -28,6 +29,8 @@ struct weir_client *weir_client_open(struct file *file)
 	mutex_init(&c->event_lock);
 	spin_lock_init(&c->lock);
 	c->grants = RB_ROOT;
+	c->ended_tags = RB_ROOT;
+	INIT_LIST_HEAD(&c->ended);
 	init_waitqueue_head(&c->pollers);
 	c->file = file;
 	c->writable = file->f_mode & FMODE_WRITE;
@@ -116,6 +119,7 @@ int weir_client_events(struct weir_client *c, kuid_t owner)
 void weir_client_close(struct weir_client *c)
 {
 	weir_grant_close(c);
+	weir_request_close(c);
 	weir_event_reader_end(&c->own_events);
 	if (c->other_ns)
 		weir_event_reader_end(&c->other_events);

@@ -7,6 +7,7 @@
 #define _WEIR_CLIENT_H
 
 #include <linux/atomic.h>
+#include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
@@ -42,8 +43,9 @@ struct file;
  * @lock:	the members down to @in_wake_list, and what grant.h and request.h say; inside
  *		an entry's lock
  * @grants:	what its holders have, see grant.h
- * @requests:	queued requests that are not collected, at most WEIR_REQUESTS_MAX
- * @ended:	those of them that have ended; READ_ONCE()
+ * @requests:	requests that are not collected, at most WEIR_REQUESTS_MAX
+ * @ended:	those of them that have ended, in that order; list_empty() without the lock
+ * @ended_tags:	the same, by tag
  * @in_wake_list: its pollers are going to be woken
  * @wake_node:	there; belongs to the task that put or took this client
  * @pollers:	woken when a request has ended
@@ -66,7 +68,8 @@ struct weir_client {
 	spinlock_t lock;		/* grants, requests */
 	struct rb_root grants;
 	u32 requests;
-	u32 ended;
+	struct list_head ended;
+	struct rb_root ended_tags;
 	bool in_wake_list;
 	struct llist_node wake_node;
 	wait_queue_head_t pollers;

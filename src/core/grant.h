@@ -48,7 +48,7 @@ struct weir_request;
  * @charged:	C: to the namespace of the client; before the grant is in the tree it
  *		belongs to the task that has the memory
  * @ticket:	E: breakers: of the last probe
- * @request:	E to write: a queued request that is not collected; READ_ONCE()
+ * @request:	E to write: a request that waits; READ_ONCE()
  */
 struct weir_grant {
 	struct rb_node		node;

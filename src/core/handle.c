@@ -7,7 +7,6 @@
 
 #include "core/handle.h"
 #include "core/object.h"
-#include "core/request.h"
 
 /**
  * weir_handle_reserve - reserve a handle and its number, without an object yet
@@ -86,7 +85,6 @@ int weir_handle_close(struct weir_client *c, u32 id)
 	if (!h)
 		return -EBADF;
 	atomic_dec(&c->nr);
-	weir_request_handle_closed(c, h);
 	weir_object_put(h->object);
 	kfree_rcu(h, rcu);
 	return 0;

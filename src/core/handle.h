@@ -24,15 +24,12 @@ struct weir_object;
  * @object:	holds a reference to its header
  * @id:		its number
  * @rights:	WEIR_RIGHT_*, decided when the handle was made; bits are only ever cleared
- * @requests:	how many requests made with it outlived the object, see request.h; the
- *		client's lock
  * @rcu:	operations look handles up without a lock
  */
 struct weir_handle {
 	struct weir_object *object;
 	u32 id;
 	u32 rights;
-	u32 requests;
 	struct rcu_head rcu;
 };
 

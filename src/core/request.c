@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Queued requests, and the pollers that are woken when they end. See request.h. */
+/* Requests, and the pollers that are woken when they end. See request.h. */
 
 #include <linux/llist.h>
 #include <linux/percpu.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/uaccess.h>
 
 #include <uapi/linux/weir.h>
 
 #include "core/client.h"
 #include "core/grant.h"
-#include "core/handle.h"
 #include "core/pollers.h"
 #include "core/request.h"
+
+#define STEP	64	/* requests in one hold of the client's lock */
 
 /*
  * Clients with requests that have ended under an entry lock that is held on this CPU. The list
@@ -28,15 +30,15 @@ static DEFINE_PER_CPU(struct llist_head, wake_list);
 /**
  * weir_request_begin - a request waits from now on
  * @c: the client
- * @handle: the handle it is made with
+ * @op: the operation that makes it
  * @g: the holder's grant, which has no request
  * @r: the request
  *
  * Context: the entry is locked.
  * Return: 0; -EMFILE: the client has WEIR_REQUESTS_MAX.
  */
-int weir_request_begin(struct weir_client *c, u32 handle, struct weir_grant *g,
-		       struct weir_request *r)
+int weir_request_begin(struct weir_client *c, const struct weir_op *op,
+		       struct weir_grant *g, struct weir_request *r)
 {
 	bool full;
 
@@ -47,46 +49,57 @@ int weir_request_begin(struct weir_client *c, u32 handle, struct weir_grant *g,
 	spin_unlock_bh(&c->lock);
 	if (full)
 		return -EMFILE;
+	r->op = *op;
 	r->client = c;
-	r->handle = handle;
-	r->ended = false;
 	/* pairs with the acquire in grant_step() */
 	smp_store_release(&g->request, r);
 	return 0;
 }
 
+static u32 tag_of(const struct rb_node *node)
+{
+	return rb_entry(node, struct weir_request, by_tag)->op.tag;
+}
+
+static bool tag_is_less(struct rb_node *node, const struct rb_node *other)
+{
+	return tag_of(node) < tag_of(other);
+}
+
+static int tag_compare(const void *tag, const struct rb_node *node)
+{
+	u32 mine = *(const u32 *)tag, other = tag_of(node);
+
+	return mine < other ? -1 : mine > other;
+}
+
 /**
- * weir_request_end - a request has ended, and waits to be collected
- * @r: in no queue any more
+ * weir_request_end - a request has its answer, and waits to be collected
+ * @g: the grant whose request it is: in no queue and no tree any more
  *
- * The client's pollers are woken when the caller drops the lock: there may be many.
- * (A request that ends as it begins wakes them for nothing.)
+ * The client's pollers are woken when the caller drops the lock: there may be many. The
+ * request may be freed from here on, after a grace period of RCU.
  *
  * Context: the entry is locked; RCU read side beyond it.
  */
-void weir_request_end(struct weir_request *r)
+void weir_request_end(struct weir_grant *g)
 {
+	struct weir_request *r = g->request;
 	struct weir_client *c = r->client;
 
-	WRITE_ONCE(r->ended, true);
 	spin_lock(&c->lock);
-	WRITE_ONCE(c->ended, c->ended + 1);
+	list_add_tail(&r->node, &c->ended);
+	rb_add(&r->by_tag, &c->ended_tags, tag_is_less);
 	if (!c->in_wake_list) {
 		c->in_wake_list = true;
 		llist_add(&c->wake_node, this_cpu_ptr(&wake_list));
 	}
 	spin_unlock(&c->lock);
+	/* pairs with the acquire in grant_step(): a client that closes finds it in @ended */
+	smp_store_release(&g->request, NULL);
 }
 
-static void request_forget(struct weir_client *c, const struct weir_request *r)
-{
-	lockdep_assert_held(&c->lock);
-	c->requests--;
-	if (r->ended)
-		WRITE_ONCE(c->ended, c->ended - 1);
-}
-
-/* The request is collected, or cancelled: it is in no queue any more. Entry locked. */
+/* The request is cancelled: it is in no queue any more. Entry locked. */
 void weir_request_drop(struct weir_grant *g)
 {
 	struct weir_request *r = g->request;
@@ -94,46 +107,126 @@ void weir_request_drop(struct weir_grant *g)
 
 	WRITE_ONCE(g->request, NULL);
 	spin_lock_bh(&c->lock);
-	request_forget(c, r);
+	c->requests--;
 	spin_unlock_bh(&c->lock);
 	kfree_rcu(r, rcu);
+}
+
+/* ------------------------------------------------------------ ended requests */
+
+/* Move up to @most of those that ended first to @to. Return: their number. */
+static u32 ended_take(struct weir_client *c, struct list_head *to, u32 most)
+{
+	struct weir_request *r;
+	u32 n;
+
+	spin_lock_bh(&c->lock);
+	for (n = 0; n < most; n++) {
+		r = list_first_entry_or_null(&c->ended, struct weir_request, node);
+		if (!r)
+			break;
+		rb_erase(&r->by_tag, &c->ended_tags);
+		list_move_tail(&r->node, to);
+	}
+	spin_unlock_bh(&c->lock);
+	return n;
+}
+
+/* What could not be handed out can be collected again. */
+static void ended_return(struct weir_client *c, struct list_head *from)
+{
+	struct weir_request *r;
+
+	spin_lock_bh(&c->lock);
+	list_for_each_entry(r, from, node)
+		rb_add(&r->by_tag, &c->ended_tags, tag_is_less);
+	list_splice(from, &c->ended);
+	spin_unlock_bh(&c->lock);
+	weir_pollers_wake(&c->pollers, EPOLLOUT | EPOLLWRNORM);
+}
+
+/* Write the ops at @taken to the user, and free those written. Return: their number. */
+static u32 hand_out(struct list_head *taken, struct weir_op __user *ops)
+{
+	struct weir_request *r, *next;
+	u32 n = 0;
+
+	list_for_each_entry_safe(r, next, taken, node) {
+		if (copy_to_user(&ops[n], &r->op, sizeof(r->op)))
+			break;
+		list_del(&r->node);
+		kfree_rcu(r, rcu);
+		n++;
+	}
+	return n;
 }
 
 /**
- * weir_request_orphan - the object is dead, and its storage will be freed
- * @g: the grant, whose request has ended
+ * weir_request_collect - hand out the requests that have ended
+ * @c: the client
+ * @ops: the user's array
+ * @room: its ops
  *
- * What is left of the request is that it counts, until its handle is closed. Closing removes
- * the handle before it locks the client: a request of a closed handle does not count.
- *
- * Context: the entry is locked; RCU read side.
+ * Context: may sleep, for the user's memory alone.
+ * Return: the number of ops written; -EFAULT: none could be.
  */
-void weir_request_orphan(struct weir_grant *g)
+int weir_request_collect(struct weir_client *c, struct weir_op __user *ops, u32 room)
 {
-	struct weir_request *r = g->request;
-	struct weir_client *c = r->client;
-	struct weir_handle *h;
+	u32 done = 0, taken, written;
+	LIST_HEAD(list);
 
-	spin_lock_bh(&c->lock);
-	h = weir_handle_find(c, r->handle);
-	if (h)
-		h->requests++;
-	else
-		request_forget(c, r);
-	spin_unlock_bh(&c->lock);
-	/* pairs with the acquire in grant_step() */
-	smp_store_release(&g->request, NULL);
-	kfree_rcu(r, rcu);
+	do {
+		taken = ended_take(c, &list, min_t(u32, room - done, STEP));
+		written = hand_out(&list, ops + done);
+		done += written;
+		spin_lock_bh(&c->lock);
+		c->requests -= written;
+		spin_unlock_bh(&c->lock);
+		cond_resched();
+	} while (taken && written == taken && done < room);
+	if (written < taken) {
+		ended_return(c, &list);
+		return done ?: -EFAULT;
+	}
+	return done;
 }
 
-/* The handle is closed, and so its requests are collected whose object is gone. */
-void weir_request_handle_closed(struct weir_client *c, const struct weir_handle *h)
+/* Free the requests of a holder that have ended. Context: may sleep. */
+void weir_request_drop_tag(struct weir_client *c, u32 tag)
 {
-	spin_lock_bh(&c->lock);
-	c->requests -= h->requests;
-	WRITE_ONCE(c->ended, c->ended - h->requests);
-	spin_unlock_bh(&c->lock);
+	struct weir_request *r;
+	struct rb_node *node;
+	unsigned int n;
+
+	do {
+		spin_lock_bh(&c->lock);
+		for (n = 0; n < STEP; n++) {
+			node = rb_find(&tag, &c->ended_tags, tag_compare);
+			if (!node)
+				break;
+			r = rb_entry(node, struct weir_request, by_tag);
+			rb_erase(&r->by_tag, &c->ended_tags);
+			list_del(&r->node);
+			c->requests--;
+			kfree_rcu(r, rcu);
+		}
+		spin_unlock_bh(&c->lock);
+		cond_resched();
+	} while (n == STEP);
 }
+
+/* No holder is left, and nobody else uses the client. Context: may sleep. */
+void weir_request_close(struct weir_client *c)
+{
+	struct weir_request *r, *next;
+
+	list_for_each_entry_safe(r, next, &c->ended, node) {
+		kfree_rcu(r, rcu);
+		cond_resched();
+	}
+}
+
+/* ------------------------------------------------------------ pollers */
 
 /* Detach this CPU's wake list; call before dropping the entry lock. */
 struct llist_node *weir_request_wake_list(void)
@@ -162,5 +255,5 @@ void weir_request_wake(struct llist_node *first)
  */
 __poll_t weir_request_poll(struct weir_client *c)
 {
-	return READ_ONCE(c->ended) ? EPOLLOUT | EPOLLWRNORM : 0;
+	return !list_empty(&c->ended) ? EPOLLOUT | EPOLLWRNORM : 0;
 }

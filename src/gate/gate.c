@@ -43,7 +43,7 @@ static bool waits_for_itself(const struct weir_gate_waiter *w)
 
 static bool sleeps(const struct weir_gate_waiter *w)
 {
-	return !(w->op->flags & WEIR_OP_QUEUE);
+	return !(w->op->flags & WEIR_OP_ASYNC);
 }
 
 /*
@@ -64,7 +64,7 @@ static int charge(struct weir_gate_waiter *w)
 }
 
 /* Into the queue without sleep. */
-static int queue_async(struct weir_gate_waiter *w, struct weir_entry *e, u64 *word)
+static int queue_async(struct weir_gate_waiter *w, struct weir_entry *e)
 {
 	int err;
 
@@ -74,16 +74,16 @@ static int queue_async(struct weir_gate_waiter *w, struct weir_entry *e, u64 *wo
 	if (err)
 		return err;
 	w->grant = weir_grant_get(w->c, w->op->tag, &w->g->obj, e, &w->new);
-	return weir_async_begin(w->g, w->c, w->grant, e, &w->async, w->op, word);
+	return weir_async_begin(w, e);
 }
 
 /* Queue or refuse a request for which no permits are free. Entry locked. */
-static int wait_for(struct weir_gate_waiter *w, struct weir_entry *e, u64 *word)
+static int wait_for(struct weir_gate_waiter *w, struct weir_entry *e)
 {
 	struct weir_gate *g = w->g;
 	int err;
 
-	if (w->op->arg <= ktime_get_boottime_ns() ||
+	if (w->until <= ktime_get_boottime_ns() ||
 	    (sleeps(w) && READ_ONCE(w->c->file->f_flags) & O_NONBLOCK))
 		return WEIR_GATE_REFUSED;
 	if (waits_for_itself(w))
@@ -91,7 +91,7 @@ static int wait_for(struct weir_gate_waiter *w, struct weir_entry *e, u64 *word)
 	if (weir_gate_queue_is_full(&e->queue, most_waiting(w)))
 		return WEIR_GATE_REFUSED;
 	if (!sleeps(w))
-		return queue_async(w, e, word);
+		return queue_async(w, e);
 	/* charge a new grant: the present one may have ended when the permits are granted */
 	err = weir_grant_charge(w->c, w->new);
 	if (err)
@@ -100,7 +100,7 @@ static int wait_for(struct weir_gate_waiter *w, struct weir_entry *e, u64 *word)
 }
 
 /* enum weir_gate_answer, or an errno. Entry locked. */
-static int decide(struct weir_gate_waiter *w, struct weir_entry *e, u64 *word)
+static int decide(struct weir_gate_waiter *w, struct weir_entry *e)
 {
 	struct weir_gate *g = w->g;
 	u32 n = w->op->n;
@@ -109,17 +109,14 @@ static int decide(struct weir_gate_waiter *w, struct weir_entry *e, u64 *word)
 	if (!weir_object_alive(&g->obj))
 		return -ENODEV;
 	weir_gate_grant_find(w, e);
-	if (!sleeps(w) && w->grant) {
-		ret = weir_async_collect(g, w->grant, n, word);
-		if (ret != -ENOENT)
-			return ret;
-	}
+	if (!sleeps(w) && w->grant && w->grant->request)
+		return -EEXIST;
 	if (n > READ_ONCE(g->permits))
 		return -E2BIG;
 	if (!w->new)
 		return -ENOMEM;
 	if (!weir_gate_queue_take(&e->queue, READ_ONCE(g->permits), n))
-		return wait_for(w, e, word);
+		return wait_for(w, e);
 	ret = charge(w);
 	if (ret) {
 		weir_gate_queue_back(&e->queue, n);
@@ -138,12 +135,11 @@ static void tell(struct weir_gate_waiter *w, const struct weir_entry *e, int ret
 		[WEIR_GATE_GRANTED] = WEIR_ALLOWED,
 		[WEIR_GATE_REFUSED] = WEIR_LIMITED,
 		[WEIR_GATE_QUEUED] = WEIR_QUEUED,
-		[WEIR_GATE_TIMED_OUT] = WEIR_LIMITED,
 		[WEIR_GATE_CANCELLED] = WEIR_NONE,
 	};
 
 	if (ret >= 0 && ret != WEIR_GATE_SLEEP)
-		weir_gate_answer(w, e, verdicts[ret]);
+		weir_gate_answer(w->g, e, w->grant, w->op, verdicts[ret]);
 	if (w->grant)
 		weir_grant_put(w->grant);
 	w->grant = NULL;
@@ -166,10 +162,10 @@ static int look(struct weir_gate_waiter *w, struct weir_entry *new)
 		return new ? WEIR_GATE_AGAIN : WEIR_GATE_NO_ENTRY;
 	if (e == new)
 		weir_gate_queue_init(&e->queue);
-	ret = decide(w, e, &word);
+	ret = decide(w, e);
 	tell(w, e, ret);
-	/* a collected request may have been all that kept the entry from being idle */
-	if (sleeps(w) && !new)
+	/* an entry that was there is no more idle than before */
+	if (!new)
 		weir_gate_wake_unlock(w->g, e, word);
 	else
 		weir_gate_unlock(w->g, e, w->key.hash, word);
@@ -193,15 +189,15 @@ static struct weir_entry *entry_new(struct weir_gate_waiter *w)
 	if (new == ERR_PTR(-ENOSPC)) {
 		this_cpu_inc(w->g->totals->full);
 		this_cpu_inc(w->g->totals->refused);
-		weir_gate_answer(w, NULL, WEIR_FULL);
+		weir_gate_answer(w->g, NULL, NULL, w->op, WEIR_FULL);
 	}
 	return new;
 }
 
-/* Sleep until granted, kicked, a signal, or op->arg: then false. */
+/* Sleep until granted, kicked, a signal, or the deadline: then false. */
 static bool doze(struct weir_gate_waiter *w)
 {
-	ktime_t until = ns_to_ktime(min_t(u64, w->op->arg, KTIME_MAX));
+	ktime_t until = ns_to_ktime(min_t(u64, w->until, KTIME_MAX));
 	bool in_time = true;
 
 	while (in_time) {
@@ -261,7 +257,7 @@ static int look_again(struct weir_gate_waiter *w, bool in_time)
 		weir_gate_dequeue(g, &w->place);
 		/* waiters behind this one may fit now */
 		weir_gate_grant_waiters(g, e);
-		weir_gate_answer(w, e, WEIR_LIMITED);
+		weir_gate_answer(g, e, w->grant, w->op, WEIR_LIMITED);
 		if (ret == WEIR_GATE_REFUSED)
 			this_cpu_inc(g->totals->timeouts);
 	}
@@ -314,27 +310,27 @@ static int release(struct weir_gate_waiter *w, struct weir_entry *e)
 		return -ENOENT;
 	WRITE_ONCE(grant->n, grant->n - w->op->n);
 	weir_gate_release_locked(w->g, e, w->op->n);
-	weir_gate_answer(w, e, WEIR_NONE);
+	weir_gate_answer(w->g, e, grant, w->op, WEIR_NONE);
 	weir_grant_put(grant);
 	return 0;
 }
 
-/* Cancel the request, or collect its result. -ENOENT: there is none. */
-static int cancel(struct weir_gate_waiter *w, struct weir_entry *e, u64 *word)
+/* Cancel the request. -ENOENT: none waits. */
+static int cancel(struct weir_gate_waiter *w, struct weir_entry *e)
 {
 	int ret = -ENOENT;
 
 	if (!weir_object_alive(&w->g->obj))
 		ret = -ENODEV;
 	else if (w->grant)
-		ret = weir_async_cancel(w->g, e, w->grant, word);
+		ret = weir_async_cancel(w->g, e, w->grant);
 	tell(w, e, ret);
 	return min(ret, 0);
 }
 
 static int state(struct weir_gate_waiter *w, const struct weir_entry *e)
 {
-	weir_gate_answer(w, e, WEIR_NONE);
+	weir_gate_answer(w->g, e, w->grant, w->op, WEIR_NONE);
 	w->op->waiting = e ? e->queue.nwaiters : 0;
 	return 0;
 }
@@ -354,7 +350,7 @@ static int held_op(struct weir_gate_waiter *w)
 	if (opcode == WEIR_OP_GATE_STATE)
 		ret = state(w, e);
 	else if (e)
-		ret = opcode == WEIR_OP_RELEASE ? release(w, e) : cancel(w, e, &word);
+		ret = opcode == WEIR_OP_RELEASE ? release(w, e) : cancel(w, e);
 	if (e)
 		weir_gate_unlock(w->g, e, w->key.hash, word);
 	rcu_read_unlock();
@@ -366,8 +362,7 @@ static int acquire_op(struct weir_gate_waiter *w)
 {
 	int err;
 
-	w->op->arg = weir_user_deadline(w->op->arg, w->op->flags & WEIR_OP_RELATIVE);
-	/* without memory, an ended request can still be collected */
+	w->until = weir_user_deadline(w->op->arg, w->op->flags & WEIR_OP_RELATIVE);
 	w->new = weir_grant_new();
 	if (!sleeps(w))
 		w->async = weir_async_new();

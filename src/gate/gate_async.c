@@ -2,10 +2,6 @@
 /*
  * Acquisitions that wait in a gate's queue while their holder does not sleep. See gate_place.h.
  *
- * An entry must stay while a grant has an uncollected request, because the holder finds the
- * request through it. The entry's word, which gates do not use otherwise, counts these
- * requests: while it is not 0 the entry is not idle.
- *
  * Cost beside that of an acquisition: memory, and with a deadline a walk down the tree of the
  * owner's deadlines. A grant: one wake-up of each poller of the client's file.
  */
@@ -21,17 +17,13 @@
 #include "core/request.h"
 #include "gate/gate_place.h"
 
-#define ONE		2ULL	/* in the entry's word: bit 0 is its lock */
-
 /**
- * struct weir_async - a queued acquisition
+ * struct weir_async - an acquisition that waits, or has ended
  * @request: the first member, because kfree() of it frees the struct
  * @place: in the queue
- * @g: the gate; valid while the request exists
- * @grant: the holder's; valid while the request exists
- * @deadline: among those of the client's owner
- * @end: the result of a request that has ended: enum weir_gate_answer or an errno; entry's
- *	lock
+ * @g: the gate; valid while the request waits
+ * @grant: the holder's; likewise
+ * @deadline: among those of the client's owner, while the request waits
  */
 struct weir_async {
 	struct weir_request	request;
@@ -39,14 +31,13 @@ struct weir_async {
 	struct weir_gate	*g;
 	struct weir_grant	*grant;
 	struct weir_deadline	deadline;
-	int			end;
 };
 
 static unsigned int deadline_passed(struct weir_deadline *d);
 
-static struct weir_async *async_of(struct weir_request *r)
+static struct weir_async *async_of(struct weir_gate_place *p)
 {
-	return r ? container_of(r, struct weir_async, request) : NULL;
+	return container_of(p, struct weir_async, place);
 }
 
 /* Memory for one, or NULL. May sleep. */
@@ -55,121 +46,75 @@ struct weir_async *weir_async_new(void)
 	return kmalloc(sizeof(struct weir_async), GFP_KERNEL_ACCOUNT);
 }
 
-/* The request has left its queue. Gate's lock held. */
-void weir_async_left(struct weir_gate_place *p)
-{
-	struct weir_async *a = container_of(p, struct weir_async, place);
-
-	if (a->deadline.of)
-		weir_deadline_del(&a->deadline);
-}
-
 /* ------------------------------------------------------------ in the entry's lock */
 
-/* The request has left the queue. */
-static void async_end(struct weir_async *a, int end)
+/* The place is in its queue. */
+void weir_async_joined(struct weir_gate_place *p)
 {
-	a->end = end;
-	weir_request_end(&a->request);
+	struct weir_deadline *d = &async_of(p)->deadline;
+
+	if (d->of)
+		weir_deadline_add(d);
+}
+
+/* The place has left its queue. */
+void weir_async_left(struct weir_gate_place *p)
+{
+	struct weir_deadline *d = &async_of(p)->deadline;
+
+	if (d->of)
+		weir_deadline_del(d);
+}
+
+/* The request has left the queue. It may be freed from here on, after a grace period of RCU. */
+static void async_end(struct weir_async *a, int err, u32 verdict)
+{
+	struct weir_grant *grant = a->grant;
+	struct weir_op *op = &a->request.op;
+
+	op->result = err;
+	if (!err)
+		weir_gate_answer(a->g, a->place.e, grant, op, verdict);
+	weir_request_end(grant);
+	weir_grant_put(grant);
 }
 
 void weir_async_granted(struct weir_gate *g, struct weir_gate_place *p)
 {
-	struct weir_async *a = container_of(p, struct weir_async, place);
+	struct weir_async *a = async_of(p);
 
 	weir_gate_take_out(g, a->grant, p->turn.n);
-	async_end(a, WEIR_GATE_GRANTED);
-}
-
-/* The request is at the gate no longer: nothing keeps the entry. */
-static void async_leave(struct weir_async *a, u64 *word)
-{
-	spin_lock(&a->g->lock);
-	list_del_init(&a->place.all);
-	spin_unlock(&a->g->lock);
-	*word -= ONE;
-}
-
-static void async_drop(struct weir_async *a, u64 *word)
-{
-	async_leave(a, word);
-	weir_request_drop(a->grant);
+	async_end(a, 0, WEIR_ALLOWED);
 }
 
 /**
  * weir_async_begin - enqueue a request, without sleeping
- * @g: the gate
- * @c: the caller's client
- * @grant: the holder's, without a request
+ * @w: the acquisition, with a grant that has no request, and memory
  * @e: the entry, locked
- * @new: from weir_async_new(), for kfree(); set to NULL if it was used
- * @op: the number of permits, and the deadline
- * @word: the entry's
  *
- * Return: WEIR_GATE_QUEUED; WEIR_GATE_GRANTED after all; -ENODEV, -E2BIG, -EMFILE.
+ * Return: WEIR_GATE_QUEUED, and the request may have ended already; -ENODEV, -E2BIG, -EMFILE.
  */
-int weir_async_begin(struct weir_gate *g, struct weir_client *c, struct weir_grant *grant,
-		     struct weir_entry *e, struct weir_async **new,
-		     const struct weir_op *op, u64 *word)
+int weir_async_begin(struct weir_gate_waiter *w, struct weir_entry *e)
 {
-	struct weir_async *a = *new;
+	struct weir_async *a = w->async;
 	int err;
 
-	a->place = (struct weir_gate_place){ .async = true };
-	INIT_LIST_HEAD(&a->place.all);
-	a->g = g;
-	a->grant = grant;
+	a->place.async = true;
+	a->g = w->g;
+	a->grant = w->grant;
 	a->deadline = (struct weir_deadline){
-		.of = op->arg == WEIR_NEVER ? NULL : &c->ns->deadlines,
-		.until = op->arg,
+		.of = w->until == WEIR_NEVER ? NULL : &w->c->ns->deadlines,
+		.until = w->until,
 		.expire = deadline_passed,
 	};
-	RB_CLEAR_NODE(&a->deadline.node);
-	err = weir_request_begin(c, op->handle, grant, &a->request);
+	err = weir_request_begin(w->c, w->op, w->grant, &a->request);
 	if (err)
 		return err;
-	*new = NULL;
-	*word += ONE;
-	err = weir_gate_enqueue(g, &a->place, e, op->n);
-	if (err < 0) {
-		async_drop(a, word);
-		return err;
-	}
-	if (!weir_request_waits(&a->request)) {
-		err = a->end;
-		async_drop(a, word);
-		return err;
-	}
-	if (a->deadline.of)
-		weir_deadline_add(&a->deadline);
-	return WEIR_GATE_QUEUED;
-}
-
-/**
- * weir_async_collect - get the state of a request
- * @g: the gate
- * @grant: the holder's
- * @n: number of permits that the caller expects it to be for
- * @word: the entry's
- *
- * Collects the request if it has ended. Context: entry locked, RCU read side.
- * Return: WEIR_GATE_QUEUED, WEIR_GATE_GRANTED, WEIR_GATE_TIMED_OUT; -ENOENT: there is none;
- *	-EINVAL: it is for another number; -E2BIG, -EDEADLK, -ENODEV.
- */
-int weir_async_collect(struct weir_gate *g, struct weir_grant *grant, u32 n, u64 *word)
-{
-	struct weir_async *a = async_of(grant->request);
-	int end;
-
-	if (!a)
-		return -ENOENT;
-	if (a->place.turn.n != n)
-		return -EINVAL;
-	if (weir_request_waits(&a->request))
-		return WEIR_GATE_QUEUED;
-	end = a->end;
-	async_drop(a, word);
-	return end;
+	w->async = NULL;
+	err = weir_gate_enqueue(w->g, &a->place, e, w->op->n);
+	if (err)
+		weir_request_drop(w->grant);
+	return err ?: WEIR_GATE_QUEUED;
 }
 
 /**
@@ -177,23 +122,18 @@ int weir_async_collect(struct weir_gate *g, struct weir_grant *grant, u32 n, u64
  * @g: the gate
  * @e: the entry, locked
  * @grant: the holder's
- * @word: the entry's
  *
  * Grants free permits to the waiters behind it. Context: RCU read side.
- * Return: WEIR_GATE_CANCELLED; or, if the request had ended and is now collected, as
- *	weir_async_collect(). -ENOENT: there is none.
+ * Return: WEIR_GATE_CANCELLED; -ENOENT: there is none.
  */
-int weir_async_cancel(struct weir_gate *g, struct weir_entry *e, struct weir_grant *grant,
-		      u64 *word)
+int weir_async_cancel(struct weir_gate *g, struct weir_entry *e, struct weir_grant *grant)
 {
-	struct weir_async *a = async_of(grant->request);
+	struct weir_request *r = grant->request;
 
-	if (!a)
+	if (!r)
 		return -ENOENT;
-	if (!weir_request_waits(&a->request))
-		return weir_async_collect(g, grant, a->place.turn.n, word);
-	weir_gate_dequeue(g, &a->place);
-	async_drop(a, word);
+	weir_gate_dequeue(g, &container_of(r, struct weir_async, request)->place);
+	weir_request_drop(grant);
 	weir_gate_grant_waiters(g, e);
 	return WEIR_GATE_CANCELLED;
 }
@@ -201,14 +141,12 @@ int weir_async_cancel(struct weir_gate *g, struct weir_entry *e, struct weir_gra
 /* Permits that the holder will get before any caller that joins the queue now. */
 u32 weir_async_wanted(const struct weir_grant *grant)
 {
-	struct weir_async *a = async_of(grant->request);
-
-	return a && weir_request_waits(&a->request) ? a->place.turn.n : 0;
+	return grant->request ? grant->request->op.n : 0;
 }
 
 /* ------------------------------------------------------------ from outside */
 
-/* Why it has to leave the queue, or WEIR_GATE_QUEUED. Entry locked. */
+/* Why it must leave the queue: an errno; or 0: it need not. Entry locked. */
 static int reason_to_leave(const struct weir_gate *g, const struct weir_async *a)
 {
 	u32 n = a->place.turn.n;
@@ -220,56 +158,46 @@ static int reason_to_leave(const struct weir_gate *g, const struct weir_async *a
 	if (a->grant->tag &&
 	    weir_gate_queue_holds_up(READ_ONCE(g->permits), a->grant->n, n))
 		return -EDEADLK;
-	return a->deadline.until > ktime_get_boottime_ns() ? WEIR_GATE_QUEUED : WEIR_GATE_TIMED_OUT;
+	return 0;
 }
 
 /*
- * Dequeue the request if there is a reason to. Entry lock held; the request is queued. Return:
- * the number of places served after it.
+ * End the request if there is a reason to. Entry lock held; the request waits. Return: the number
+ * of places served after it.
  */
 static unsigned int leave_if_due(struct weir_gate *g, struct weir_entry *e, struct weir_async *a)
 {
-	int ret = reason_to_leave(g, a);
+	int err = reason_to_leave(g, a);
 
-	if (ret == WEIR_GATE_QUEUED)
+	if (!err && a->deadline.until > ktime_get_boottime_ns())
 		return 0;
 	weir_gate_dequeue(g, &a->place);
-	async_end(a, ret);
-	if (ret == WEIR_GATE_TIMED_OUT) {
+	if (!err) {
 		this_cpu_inc(g->totals->refused);
 		this_cpu_inc(g->totals->timeouts);
 	}
-	/* it stood before others that may fit */
+	async_end(a, err, WEIR_LIMITED);
+	/* the places behind it may fit */
 	return weir_gate_grant_waiters(g, e);
 }
 
 /*
  * The gate has changed, or time has gone by. Under RCU; the place of a request was found in a
- * list just now, so it and its gate are there. It may be gone from the gate when the entry is
- * locked.
+ * list just now, so it and its gate exist. The request may have ended when the entry is locked.
  *
  * Return: the number of places looked at.
  */
 unsigned int weir_async_look(struct weir_gate *g, struct weir_gate_place *p)
 {
-	struct weir_async *a = container_of(p, struct weir_async, place);
-	struct weir_entry *e = a->place.e;
-	struct weir_grant *grant;
+	struct weir_entry *e = p->e;
 	unsigned int n = 1;
 	u64 word;
 
 	if (!weir_table_lock(&g->table, e, &word))
 		return n;
 	n += weir_gate_grant_waiters(g, e);
-	if (weir_turn_waits(&a->place.turn))
-		n += leave_if_due(g, e, a);
-	/* the request outlives the gate until it is collected, without an entry or a grant */
-	if (!weir_object_alive(&g->obj) && !list_empty(&a->place.all)) {
-		grant = a->grant;
-		async_leave(a, &word);
-		weir_request_orphan(grant);
-		weir_grant_put(grant);
-	}
+	if (weir_turn_waits(&p->turn))
+		n += leave_if_due(g, e, async_of(p));
 	weir_gate_unlock(g, e, weir_table_hash_of(&g->table, e), word);
 	return n;
 }

@@ -32,15 +32,16 @@ static struct weir_gate_place *next_of(struct weir_gate *g, struct weir_entry *e
 	return turn ? place_of(turn) : NULL;
 }
 
-/* Fill in the answer; @e is NULL for a key without an entry. */
-void weir_gate_answer(struct weir_gate_waiter *w, const struct weir_entry *e, int verdict)
+/* Fill in the answer; @e is NULL for a key without an entry, @grant for a holder without one. */
+void weir_gate_answer(const struct weir_gate *g, const struct weir_entry *e,
+		      const struct weir_grant *grant, struct weir_op *op, u32 verdict)
 {
-	u32 permits = READ_ONCE(w->g->permits);
+	u32 permits = READ_ONCE(g->permits);
 
-	w->op->verdict = verdict;
-	w->op->limit = permits;
-	w->op->remaining = e ? weir_gate_queue_free(&e->queue, permits) : permits;
-	w->op->held = w->grant ? w->grant->n : 0;
+	op->verdict = verdict;
+	op->limit = permits;
+	op->remaining = e ? weir_gate_queue_free(&e->queue, permits) : permits;
+	op->held = grant ? grant->n : 0;
 }
 
 /* Account @n granted permits; the caller records the holder. Must hold the entry's lock. */
@@ -62,11 +63,10 @@ static void left(struct weir_gate *g, struct weir_gate_place *p)
 {
 	spin_lock(&g->lock);
 	list_del_init(&p->unserved);
+	list_del(&p->all);
+	spin_unlock(&g->lock);
 	if (p->async)
 		weir_async_left(p);
-	else
-		list_del(&p->all);
-	spin_unlock(&g->lock);
 	this_cpu_dec(g->totals->waiting);
 }
 
@@ -104,7 +104,7 @@ void weir_gate_granted(struct weir_gate_waiter *w, struct weir_entry *e)
 static void grant_sleeper(struct weir_gate_waiter *w, struct weir_entry *e)
 {
 	weir_gate_granted(w, e);
-	weir_gate_answer(w, e, WEIR_ALLOWED);
+	weir_gate_answer(w->g, e, w->grant, w->op, WEIR_ALLOWED);
 	wake(w);
 }
 
@@ -213,8 +213,8 @@ void weir_gate_unlock(struct weir_gate *g, struct weir_entry *e, u64 hash, u64 w
 }
 
 /*
- * Enqueue. Return: 0, and the place may already have been granted and dequeued again; -ENODEV;
- * -E2BIG. The gate is checked under its lock, after which weir_gate_kick() finds this place.
+ * Enqueue. Return: 0, and the place may already have been granted, and be gone; -ENODEV; -E2BIG.
+ * The gate is checked under its lock, after which weir_gate_kick() finds this place.
  */
 int weir_gate_enqueue(struct weir_gate *g, struct weir_gate_place *p, struct weir_entry *e,
 		      u32 n)
@@ -235,6 +235,8 @@ int weir_gate_enqueue(struct weir_gate *g, struct weir_gate_place *p, struct wei
 		return err;
 	weir_gate_queue_join(&e->queue, &p->turn, n);
 	this_cpu_inc(g->totals->waiting);
+	if (p->async)
+		weir_async_joined(p);
 	/* more permits may have come since it was found that they do not suffice */
 	weir_gate_grant_waiters(g, e);
 	return 0;
@@ -253,7 +255,7 @@ void weir_gate_give_back(struct weir_object *o, struct weir_grant *grant)
 		return;
 	n = grant->n;
 	if (n || grant->request) {
-		weir_async_cancel(g, e, grant, &word);
+		weir_async_cancel(g, e, grant);
 		n = grant->n;
 		this_cpu_add(g->totals->reclaimed, n);
 		WRITE_ONCE(grant->n, 0);

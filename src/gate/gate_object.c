@@ -25,15 +25,15 @@ static int config_check(struct weir_gate_config *c)
 }
 
 /*
- * &weir_table_ops.idle_at: a key without permits out is as good as a new one. @word: see
- * gate_async.c.
+ * &weir_table_ops.idle_at: a key without permits out is as good as a new one. Gates do not use
+ * @word.
  */
 u64 weir_gate_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word,
 		      u64 now)
 {
 	const struct weir_gate *g = container_of(t, struct weir_gate, table);
 
-	if (!weir_gate_queue_is_idle(&e->queue) || word || g->spec.type == WEIR_KEY_NONE)
+	if (!weir_gate_queue_is_idle(&e->queue) || g->spec.type == WEIR_KEY_NONE)
 		return WEIR_EXPIRY_NEVER;
 	return now;
 }
@@ -180,7 +180,7 @@ static struct attribute *gate_attrs[] = {
 
 static const struct weir_op_desc gate_opcodes[] = {
 	{ &weir_gate_ops, WEIR_OP_ACQUIRE, WEIR_RIGHT_USE,
-	  WEIR_OP_PTR | WEIR_OP_QUEUE | WEIR_OP_RELATIVE, WEIR_OPF_TAG | WEIR_OPF_ALONE,
+	  WEIR_OP_PTR | WEIR_OP_ASYNC | WEIR_OP_RELATIVE, WEIR_OPF_TAG | WEIR_OPF_ALONE,
 	  1, U32_MAX, 0, U64_MAX },
 	{ &weir_gate_ops, WEIR_OP_RELEASE, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_TAG,
 	  1, U32_MAX, 0, 0 },

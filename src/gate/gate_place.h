@@ -26,7 +26,6 @@ enum weir_gate_answer {
 	WEIR_GATE_REFUSED,	/* not now */
 	WEIR_GATE_SLEEP,	/* in the queue */
 	WEIR_GATE_QUEUED,	/* in the queue, without a sleeping task */
-	WEIR_GATE_TIMED_OUT,	/* refused at the deadline; counted already */
 	WEIR_GATE_CANCELLED,
 	WEIR_GATE_NO_ENTRY,	/* the key has no entry: make one */
 	WEIR_GATE_AGAIN,	/* the entry was locked or changed: look it up again */
@@ -37,8 +36,7 @@ enum weir_gate_answer {
  * @turn: in the queue of the key, or in none; entry's lock
  * @async: it is part of a &struct weir_async; no task sleeps for it
  * @e: the entry; constant, valid while @turn is in its queue
- * @all: in @waiters of the gate while @turn is in its queue, or until the request is gone; the
- *	gate's lock
+ * @all: in @waiters of the gate while @turn is in its queue; the gate's lock
  * @unserved: in @unserved of the gate if the place is the first of its queue, and a step of
  *	grants ended before it; the gate's lock
  */
@@ -53,6 +51,7 @@ struct weir_gate_place {
 /**
  * struct weir_gate_waiter - one acquisition, on the caller's stack
  * @op: the operation
+ * @until: its deadline, CLOCK_BOOTTIME
  * @c: the caller's client
  * @g: the gate
  * @key: hashed
@@ -66,6 +65,7 @@ struct weir_gate_place {
  */
 struct weir_gate_waiter {
 	struct weir_op		*op;
+	u64			until;
 	struct weir_client	*c;
 	struct weir_gate	*g;
 	struct weir_key		key;
@@ -85,29 +85,27 @@ unsigned int weir_gate_grant_waiters(struct weir_gate *g, struct weir_entry *e);
 void weir_gate_take_out(struct weir_gate *g, struct weir_grant *to, u32 n);
 void weir_gate_grant_find(struct weir_gate_waiter *w, const struct weir_entry *e);
 void weir_gate_granted(struct weir_gate_waiter *w, struct weir_entry *e);
-void weir_gate_answer(struct weir_gate_waiter *w, const struct weir_entry *e, int verdict);
+void weir_gate_answer(const struct weir_gate *g, const struct weir_entry *e,
+		      const struct weir_grant *grant, struct weir_op *op, u32 verdict);
 void weir_gate_wake_unlock(struct weir_gate *g, struct weir_entry *e, u64 word);
 
 /*
- * A request is a queued acquisition: it belongs to a grant, as request.h says, and waits in the
- * queue among the others. It leaves the queue
+ * An asynchronous acquisition is a request (request.h) that waits in the queue of its key among
+ * the places of sleeping callers. It leaves the queue
  *
  * - granted, when permits come back;
- * - timed out, by the timer of the client's owner (deadline.h);
+ * - when its deadline has passed (deadline.h);
  * - because the gate changed or died, by the task that changed or deleted it;
  * - cancelled, by its holder or with it.
  *
- * All of this happens under the entry's lock. As long as a request is at the gate, a dying gate
- * keeps its storage (object.h): phase 1 is not over before all requests have left.
+ * All of this happens under the entry's lock. As long as a request waits, a dying gate keeps its
+ * storage (object.h): phase 1 is not over before all requests have ended.
  */
 struct weir_async *weir_async_new(void);
-int weir_async_begin(struct weir_gate *g, struct weir_client *c, struct weir_grant *grant,
-		     struct weir_entry *e, struct weir_async **new,
-		     const struct weir_op *op, u64 *word);
-int weir_async_collect(struct weir_gate *g, struct weir_grant *grant, u32 n, u64 *word);
-int weir_async_cancel(struct weir_gate *g, struct weir_entry *e, struct weir_grant *grant,
-		      u64 *word);
+int weir_async_begin(struct weir_gate_waiter *w, struct weir_entry *e);
+int weir_async_cancel(struct weir_gate *g, struct weir_entry *e, struct weir_grant *grant);
 void weir_async_granted(struct weir_gate *g, struct weir_gate_place *p);
+void weir_async_joined(struct weir_gate_place *p);
 void weir_async_left(struct weir_gate_place *p);
 u32 weir_async_wanted(const struct weir_grant *grant);
 unsigned int weir_async_look(struct weir_gate *g, struct weir_gate_place *p);

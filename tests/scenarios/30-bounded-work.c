@@ -30,6 +30,7 @@
 
 #define PERIOD		50000	/* ns between two wake-ups of the watcher */
 #define CAP		100000	/* instructions: 64 entries at 1,500 each */
+#define FREED_CAP	350000	/* of kfree_rcu(): 500 objects at a stretch */
 #define PAGE_COST	250	/* of the page allocator, for a page taken or returned */
 #define KEYS		200000
 #define LARGE		1048576	/* keys, the default cap of an owner; 8 bytes of buckets each */
@@ -113,14 +114,9 @@ static void row_begin(void)
 	watch.on = 1;
 }
 
-/*
- * Work that the kernel does after the call (workers, RCU callbacks) belongs to the row. @pages: how
- * many pages the call takes or returns. The page allocator does not reschedule within one
- * vmalloc(), or while it returns the free pages of a CPU.
- */
-static void row_end_pages(const char *what, unsigned int pages)
+/* What the kernel does after the call (workers, RCU callbacks) belongs to the row. */
+static void row_end_cap(const char *what, unsigned int cap)
 {
-	unsigned int cap = CAP + pages * PAGE_COST;
 	uint64_t worst;
 
 	usleep(200000);
@@ -133,9 +129,29 @@ static void row_end_pages(const char *what, unsigned int pages)
 		tap_ok(true, "%s: done", what);
 }
 
+/*
+ * @pages: what the call takes or returns. The page allocator does not reschedule within one
+ * vmalloc(), nor while it returns the free pages of a CPU.
+ */
+static void row_end_pages(const char *what, unsigned int pages)
+{
+	row_end_cap(what, CAP + pages * PAGE_COST);
+}
+
 static void row_end(const char *what)
 {
-	row_end_pages(what, 0);
+	row_end_cap(what, CAP);
+}
+
+/*
+ * What earlier rows left to kfree_rcu(): the kernel frees it within five seconds, about 500
+ * objects at a stretch.
+ */
+static void row_freed(const char *what)
+{
+	row_begin();
+	sleep(6);
+	row_end_cap(what, FREED_CAP);
 }
 
 static unsigned int pages_of(uint64_t bytes)
@@ -382,7 +398,7 @@ static void waiters_queue(void)
 
 	for (unsigned int i = 0; i < queued; i++) {
 		op = op_make(WEIR_OP_ACQUIRE, 1, 1);
-		op.flags = WEIR_OP_QUEUE;
+		op.flags = WEIR_OP_ASYNC;
 		op.arg = WEIR_NEVER;
 		need(op_run(waiters[i], &op), "acquire");
 	}
@@ -456,7 +472,7 @@ static void row_gate_deadline(unsigned int gates, const char *what)
 		     WEIR_ALLOWED, "acquire");
 		for (unsigned int tag = 0; tag < queued / gates; tag++) {
 			op = op_make(WEIR_OP_ACQUIRE, gate, 1);
-			op.flags = WEIR_OP_QUEUE;
+			op.flags = WEIR_OP_ASYNC;
 			op.tag = tag;
 			op.arg = until;
 			need(op_run(fd, &op), "acquire");
@@ -501,6 +517,7 @@ static void gates(void)
 	row_gate_deadline(QUEUED / 10, "the same deadline of many queues");
 	row_holder();
 	free(waiters);
+	row_freed("what requests and permits leave behind is freed");
 }
 
 /* ---- other calls ---------------------------------------------------------------------- */

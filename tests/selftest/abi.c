@@ -263,6 +263,14 @@ static void restrict_prepare(struct world *w, void *arg)
 	memcpy(arg, &restriction, sizeof(restriction));
 }
 
+static void collect_prepare(struct world *w, void *arg)
+{
+	struct weir_collect collect = { .size = sizeof(collect), .count = 1,
+					.ops = address(&w->op) };
+
+	memcpy(arg, &collect, sizeof(collect));
+}
+
 static void nothing_undo(struct world *w, void *arg)
 {
 	(void)w;
@@ -288,6 +296,7 @@ static const struct command commands[] = {
 	ROW(EMIT, emit, true, nothing_undo),
 	ROW(STREAM, stream, false, nothing_undo),
 	ROW(RESTRICT, restrict, false, nothing_undo),
+	ROW(COLLECT, collect, true, nothing_undo),
 };
 
 FIXTURE(abi) {
@@ -318,6 +327,7 @@ VARIANT(rules, 10);
 VARIANT(emit, 11);
 VARIANT(stream, 12);
 VARIANT(restrict, 13);
+VARIANT(collect, 14);
 
 static struct state state_get(struct world *w)
 {
@@ -549,7 +559,7 @@ TEST(unknown_ioctls)
 	ASSERT_LE(0, fd);
 	before = info_get(fd);
 	size_write(arg, sizeof(arg));
-	for (unsigned int nr = _IOC_NR(WEIR_IOC_RESTRICT) + 1; nr < 256; nr++)
+	for (unsigned int nr = _IOC_NR(WEIR_IOC_COLLECT) + 1; nr < 256; nr++)
 		EXPECT_EQ(-ENOTTY, call(fd, _IO(WEIR_IOC_MAGIC, nr), arg));
 	EXPECT_EQ(before.event_next, info_get(fd).event_next);
 	close(fd);

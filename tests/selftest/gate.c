@@ -203,13 +203,13 @@ TEST_F(calls, op_refused)
 		    bad.handle = self->keyed);
 	}
 	BAD(EINVAL, bad.arg = 1);			/* RELEASE */
-	BAD(EINVAL, bad.flags = WEIR_OP_QUEUE);
+	BAD(EINVAL, bad.flags = WEIR_OP_ASYNC);
 	good.n = 0;
 	for (__u16 opcode = WEIR_OP_GATE_STATE; opcode <= WEIR_OP_CANCEL; opcode++) {
 		good.opcode = opcode;
 		BAD(EINVAL, bad.n = 1);
 		BAD(EINVAL, bad.arg = 1);
-		BAD(EINVAL, bad.flags = WEIR_OP_QUEUE);
+		BAD(EINVAL, bad.flags = WEIR_OP_ASYNC);
 		BAD(EINVAL, op_key(&bad, &A, 8));
 	}
 	good = op_make(WEIR_OP_CHECK, self->gate, 1);

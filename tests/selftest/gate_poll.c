@@ -18,7 +18,7 @@ TEST_F(gate_poll, at_once)
 	ASSERT_EQ(0, queue_run(self->me, &op, self->mine, NULL, 4, WEIR_NEVER));
 	EXPECT_TRUE(gate_answers(&op, WEIR_ALLOWED, PERMITS, 6, 0, 4));
 	EXPECT_FALSE(told(self->me));
-	/* there is nothing to collect: this is a new request */
+	EXPECT_EQ(-EAGAIN, collect(self->me));
 	ASSERT_EQ(0, queue_run(self->me, &op, self->mine, NULL, 4, WEIR_NEVER));
 	EXPECT_TRUE(gate_answers(&op, WEIR_ALLOWED, PERMITS, 2, 0, 8));
 	EXPECT_EQ(-ENOENT, queue_cancel(self->me, self->mine, NULL));
@@ -45,11 +45,10 @@ TEST_F(gate_poll, in_turn)
 	EXPECT_FALSE(told(self->me));
 	EXPECT_EQ(1, waiting(self));
 	give(self, 3);
-	/* the call can be repeated: place and deadline stay */
-	ASSERT_EQ(0, queue_run(self->me, &op, self->mine, NULL, 4, 0));
-	EXPECT_TRUE(gate_answers(&op, WEIR_QUEUED, PERMITS, 3, 0, 0));
-	EXPECT_EQ(-EINVAL, mine(self, 3));
-	EXPECT_EQ(-EINVAL, mine(self, PERMITS + 1));
+	/* one that waits is enough */
+	EXPECT_EQ(-EEXIST, mine(self, 4));
+	EXPECT_EQ(-EEXIST, mine(self, PERMITS + 1));
+	EXPECT_EQ(-EAGAIN, collect(self->me));
 	EXPECT_FALSE(told(self->me));
 	EXPECT_EQ(1, waiting(self));
 	give(self, 1);
@@ -57,11 +56,16 @@ TEST_F(gate_poll, in_turn)
 	EXPECT_TRUE(told(self->me));
 	/* the permits are held, whether the request is collected or not */
 	EXPECT_EQ(4, gate_state(self->me, self->mine, NULL).held);
-	EXPECT_EQ(-EINVAL, mine(self, 3));
 	EXPECT_TRUE(told(self->me));
-	ASSERT_EQ(0, queue_run(self->me, &op, self->mine, NULL, 4, 0));
+	ASSERT_EQ(1, collect_run(self->me, &op, 1));
 	EXPECT_TRUE(gate_answers(&op, WEIR_ALLOWED, PERMITS, 0, 0, 4));
+	EXPECT_EQ(0, op.result);
+	EXPECT_EQ(WEIR_OP_ACQUIRE, op.opcode);
+	EXPECT_EQ(self->mine, op.handle);
+	EXPECT_EQ(4, op.n);
+	EXPECT_EQ(WEIR_NEVER, op.arg);
 	EXPECT_FALSE(told(self->me));
+	EXPECT_EQ(-EAGAIN, collect(self->me));
 	EXPECT_EQ(WEIR_QUEUED, mine(self, 4));
 	EXPECT_FALSE(told(self->me));
 	stats = gate_stats(self->fd, self->gate);
@@ -79,7 +83,7 @@ TEST_F(gate_poll, released_before_it_is_collected)
 	EXPECT_EQ(0, gate_release(self->me, self->mine, NULL, 4));
 	EXPECT_EQ(-ENOENT, gate_release(self->me, self->mine, NULL, 1));
 	EXPECT_TRUE(told(self->me));
-	EXPECT_EQ(WEIR_ALLOWED, mine(self, 4));
+	EXPECT_EQ(WEIR_ALLOWED, collect(self->me));
 	EXPECT_FALSE(told(self->me));
 	EXPECT_EQ(0, gate_in_use(self->fd, self->gate));
 }
@@ -88,7 +92,7 @@ TEST_F(gate_poll, flags)
 {
 	static const __u16 others[] = { WEIR_OP_RELEASE, WEIR_OP_CANCEL,
 					WEIR_OP_GATE_STATE };
-	static const __u16 known = WEIR_OP_QUEUE | WEIR_OP_PTR | WEIR_OP_RELATIVE;
+	static const __u16 known = WEIR_OP_ASYNC | WEIR_OP_PTR | WEIR_OP_RELATIVE;
 	struct weir_op op;
 
 	for (int bit = 0; bit < 16; bit++) {
@@ -97,13 +101,13 @@ TEST_F(gate_poll, flags)
 		if (!(op.flags & known))
 			EXPECT_EQ(-EINVAL, op_run(self->fd, &op));
 		op = op_make(WEIR_OP_ACQUIRE, self->gate, 1);
-		op.flags = WEIR_OP_QUEUE | 1U << bit;
+		op.flags = WEIR_OP_ASYNC | 1U << bit;
 		if (op.flags & ~known)
 			EXPECT_EQ(-EINVAL, op_run(self->fd, &op));
 	}
 	for (int i = 0; i < 3; i++) {
 		op = op_make(others[i], self->gate, others[i] == WEIR_OP_RELEASE);
-		op.flags = WEIR_OP_QUEUE;
+		op.flags = WEIR_OP_ASYNC;
 		EXPECT_EQ(-EINVAL, op_run(self->fd, &op));
 	}
 	EXPECT_EQ(-EINVAL, gate_run(self->fd, &op, WEIR_OP_CANCEL, self->gate, NULL, 1, 0));
@@ -136,7 +140,7 @@ static int batch(int fd, __u32 gate, __u16 opcode, __u32 verdict)
 		ops[i] = op_make(opcode, gate, opcode != WEIR_OP_CANCEL);
 		if (opcode == WEIR_OP_ACQUIRE) {
 			ops[i].arg = WEIR_NEVER;
-			ops[i].flags = WEIR_OP_QUEUE;
+			ops[i].flags = WEIR_OP_ASYNC;
 		}
 		op_key(&ops[i], text, lengths[i]);
 	}
@@ -162,8 +166,10 @@ TEST_F(gate_poll, keys_of_all_lengths)
 	EXPECT_EQ(6, batch(self->me, other, WEIR_OP_ACQUIRE, WEIR_QUEUED));
 	EXPECT_EQ(6, batch(self->fd, gate, WEIR_OP_RELEASE, WEIR_NONE));
 	EXPECT_TRUE(told(self->me));
-	EXPECT_EQ(6, batch(self->me, other, WEIR_OP_ACQUIRE, WEIR_ALLOWED));
+	for (int i = 0; i < 6; i++)
+		EXPECT_EQ(WEIR_ALLOWED, collect(self->me));
 	EXPECT_FALSE(told(self->me));
+	EXPECT_EQ(6, batch(self->me, other, WEIR_OP_RELEASE, WEIR_NONE));
 	EXPECT_EQ(0, gate_stats(self->fd, gate).waiting);
 }
 
@@ -243,8 +249,6 @@ TEST_F(gate_poll, queue_max)
 	EXPECT_EQ(WEIR_QUEUED, mine(self, 1));
 	EXPECT_EQ(WEIR_LIMITED, queue(fd, gate, NULL, 1, WEIR_NEVER));
 	EXPECT_FALSE(told(fd));
-	/* asking for the state does not join the queue */
-	EXPECT_EQ(WEIR_QUEUED, mine(self, 1));
 	EXPECT_EQ(WEIR_NONE, queue_cancel(self->me, self->mine, NULL));
 	EXPECT_EQ(WEIR_QUEUED, queue(fd, gate, NULL, 1, WEIR_NEVER));
 	EXPECT_EQ(1, gate_stats(self->fd, self->gate).refused);
@@ -270,8 +274,8 @@ TEST_F(gate_poll, by_aio)
 	give(self, 1);
 	ASSERT_EQ(1, syscall(SYS_io_getevents, aio, 1, 1, &event, &limit));
 	EXPECT_EQ(WRITABLE, event.res);
-	EXPECT_EQ(WEIR_ALLOWED, mine(self, 1));
-	/* the same for events */
+	EXPECT_EQ(WEIR_ALLOWED, collect(self->me));
+	/* for events as well */
 	poll.aio_buf = POLLIN;
 	ASSERT_EQ(1, syscall(SYS_io_submit, aio, 1, &all));
 	ASSERT_EQ(0, call(self->fd, WEIR_IOC_EMIT, &emit));
@@ -291,10 +295,10 @@ TEST_F(gate_poll, nonblock)
 			      WEIR_NEVER));
 	EXPECT_EQ(WEIR_LIMITED, op.verdict);
 	EXPECT_EQ(WEIR_QUEUED, mine(self, 1));
-	EXPECT_EQ(WEIR_QUEUED, mine(self, 1));
+	EXPECT_EQ(-EAGAIN, collect(self->me));
 	give(self, 1);
 	told_wait(self->me);
-	EXPECT_EQ(WEIR_ALLOWED, mine(self, 1));
+	EXPECT_EQ(WEIR_ALLOWED, collect(self->me));
 }
 
 /* With tag 0 a request may queue, or sleep, for permits that the file itself holds. */
@@ -314,7 +318,7 @@ TEST_F(gate_poll, no_deadlock)
 	EXPECT_EQ(0, gate_release(self->me, self->mine, NULL, 4));
 	EXPECT_TRUE(told(self->me));
 	EXPECT_EQ(9, gate_state(self->me, self->mine, NULL).held);
-	EXPECT_EQ(WEIR_ALLOWED, mine(self, 5));
+	EXPECT_EQ(WEIR_ALLOWED, collect(self->me));
 	EXPECT_EQ(0, gate_release(self->me, self->mine, NULL, 9));
 	/* with 3 held and 5 queued, 2 are left when the other holder is gone */
 	gate_take(self->me, self->mine, 3);
@@ -425,7 +429,7 @@ TEST_F(gate_poll, edges)
 	}
 	for (int i = 0; i < 3; i++) {
 		EXPECT_EQ(self->me, epoll_told(level, 0));
-		EXPECT_EQ(WEIR_ALLOWED, queue(self->me, other, &keys[i], 1, WEIR_NEVER));
+		EXPECT_EQ(WEIR_ALLOWED, collect(self->me));
 	}
 	EXPECT_EQ(-1, epoll_told(level, 0));
 	EXPECT_EQ(-1, epoll_told(epoll, 0));

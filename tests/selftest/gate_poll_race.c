@@ -93,7 +93,7 @@ TEST_F(poll_race, a_thousand)
 	ASSERT_EQ(0, gate_release(self->fd, gate, NULL, 1));
 	for (int i = 0; i < MANY; i++) {
 		ASSERT_EQ(fd[i], epoll_told(epoll, 10000));
-		ASSERT_EQ(WEIR_ALLOWED, queue(fd[i], handle[i], NULL, 1, WEIR_NEVER));
+		ASSERT_EQ(WEIR_ALLOWED, collect(fd[i]));
 		ASSERT_EQ(-1, epoll_told(epoll, 0));
 		/* by RELEASE, or by closing the file */
 		if (i % 2)
@@ -141,7 +141,7 @@ TEST_F(poll_race, the_most)
 	EXPECT_FALSE(told(fd[0]));
 	for (int i = 1; i <= WEIR_QUEUED_MAX; i++) {
 		ASSERT_TRUE(told(fd[i]));
-		ASSERT_EQ(WEIR_ALLOWED, queue(fd[i], handle[i], NULL, 1, WEIR_NEVER));
+		ASSERT_EQ(WEIR_ALLOWED, collect(fd[i]));
 	}
 	for (int i = 0; i <= WEIR_QUEUED_MAX; i++)
 		close(fd[i]);
@@ -156,8 +156,8 @@ TEST_F(poll_race, a_thousand_keys)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_U64, 1);
 	static struct weir_op ops[MANY];
-	__u32 gate, other, done;
-	int me = client_open(O_RDWR), collected = 0;
+	__u32 gate, other;
+	int me = client_open(O_RDWR), collected;
 
 	ASSERT_EQ(0, gate_create(self->fd, OURS "gate", &config, &gate));
 	ASSERT_EQ(0, object_open(me, WEIR_KIND_GATE, OURS "gate", WEIR_RIGHT_ALL, &other));
@@ -168,17 +168,12 @@ TEST_F(poll_race, a_thousand_keys)
 	for (__u64 i = 0; i < MANY; i += 2)
 		ASSERT_EQ(0, gate_release(self->fd, gate, &i, 1));
 	EXPECT_TRUE(told(me));
-	for (__u64 i = 0; i < MANY; i++) {
-		ops[i] = op_make(WEIR_OP_ACQUIRE, other, 1);
-		ops[i].flags = WEIR_OP_QUEUE;
-		op_key(&ops[i], &i, sizeof(i));
+	collected = collect_run(me, ops, MANY);
+	ASSERT_EQ(MANY / 2, collected);
+	for (__u64 i = 0; i < MANY / 2; i++) {
+		EXPECT_EQ(WEIR_ALLOWED, ops[i].verdict);
+		EXPECT_EQ(2 * i, *(__u64 *)ops[i].key);
 	}
-	ASSERT_EQ(0, submit(me, ops, MANY, &done));
-	ASSERT_EQ(MANY, done);
-	for (int i = 0; i < MANY; i++)
-		collected += !ops[i].result &&
-			     ops[i].verdict == (i % 2 ? WEIR_QUEUED : WEIR_ALLOWED);
-	EXPECT_EQ(MANY, collected);
 	EXPECT_FALSE(told(me));
 	close(me);
 	EXPECT_EQ(MANY / 2, gate_stats(self->fd, gate).reclaimed);
@@ -214,21 +209,22 @@ static int visit(int fd, __u32 gate, const __u64 *key, long n, unsigned int *see
 	case 0:	/* cancelled at once, or a moment later */
 		for (volatile unsigned int spin = next(seed) % 5000; spin; spin--)
 			;
-		return ret == WEIR_QUEUED ? queue_cancel(fd, gate, key) : ret;
-	case 1:	/* repeated until it is granted */
-		while (ret == WEIR_QUEUED)
-			ret = queue(fd, gate, key, n, WEIR_NEVER);
+		if (ret == WEIR_QUEUED)
+			ret = queue_cancel(fd, gate, key);
+		/* too late: it has ended */
+		return ret == -ENOENT ? collect(fd) : ret;
+	case 1:	/* asked until it is there */
+		if (ret != WEIR_QUEUED)
+			return ret;
+		do {
+			ret = collect(fd);
+		} while (ret == -EAGAIN);
 		return ret;
 	default:
-		while (ret == WEIR_QUEUED) {
-			if (!told_in(fd, 60000))
-				return -ETIME;
-			ret = queue(fd, gate, key, n, WEIR_NEVER);
-			/* poll() has reported an end, and this holder has no other request */
-			if (ret == WEIR_QUEUED)
-				return -EPROTO;
-		}
-		return ret;
+		if (ret != WEIR_QUEUED)
+			return ret;
+		/* poll reports an end, and this holder has no other request */
+		return told_in(fd, 60000) ? collect(fd) : -ETIME;
 	}
 }
 
@@ -488,11 +484,8 @@ static int make_and_delete(struct crowd *crowd, unsigned int me, void *arg)
 			return 1;
 		ret = queue(fd, create.handle, &key, 1, i % 4 ? WEIR_NEVER :
 			    info_get(fd).now + 1000000);
-		while (ret == WEIR_QUEUED) {
-			if (!told_in(fd, 60000))
-				return 4;
-			ret = queue(fd, create.handle, &key, 1, WEIR_NEVER);
-		}
+		if (ret == WEIR_QUEUED)
+			ret = told_in(fd, 60000) ? collect(fd) : -ETIME;
 		if (ret < 0 && ret != -ENODEV)
 			return 2;
 		crowd->seat[me].done += ret == WEIR_ALLOWED;

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "gate.h"
+#include "person.h"
 #include "queued.h"
 #include "verdict.h"
 
@@ -22,7 +23,8 @@
 #define MANY	(4 * FEW)
 #define CYCLES	5000
 #define OPENS	200
-#define LATE	500000	/* ns; some runs of a timer that ends 64 requests each */
+#define CROWD	4711	/* a user */
+#define LATE	500000	/* ns: some runs of a timer that ends 64 requests each */
 
 FIXTURE(cost) {
 	int fd;
@@ -206,37 +208,51 @@ TEST_F_TIMEOUT(cost, opening_beside_namespaces, 300)
 	EXPECT_GT(2 * before, after);
 }
 
+/* A file and a gate of another user. */
+static int crowd_open(__u32 *busy)
+{
+	struct weir_gate_config config = gate_config(WEIR_KEY_NONE, 1);
+	mode_t mode = device_chmod(0666);
+	int fd;
+
+	if (seteuid(CROWD))
+		abort();
+	fd = client_open(O_RDWR);
+	if (seteuid(0) || fd < 0 || gate_create(fd, OURS "busy", &config, busy))
+		abort();
+	device_chmod(mode);
+	gate_take(fd, *busy, 1);
+	return fd;
+}
+
 /*
- * How many ns after its deadline a request is reported, while @others requests of another gate end
- * too.
+ * ns after its deadline at which a request is told, while @others of another user end, too. The
+ * requests of one user have one timer.
  */
 static __u64 deadline_late(FIXTURE_DATA(cost) *self, __u32 others)
 {
 	struct weir_gate_config config = gate_config(WEIR_KEY_NONE, 1);
 	__u64 until = now_ns() + 10 * SECOND, told;
-	int fd = client_open(O_RDWR), mine = client_open(O_RDWR);
 	__u32 busy, gate, handle;
+	int fd = crowd_open(&busy), mine = client_open(O_RDWR);
 
-	if (gate_create(self->fd, OURS "busy", &config, &busy) ||
-	    gate_create(self->fd, OURS "quiet", &config, &gate) ||
-	    object_open(fd, WEIR_KIND_GATE, OURS "busy", WEIR_RIGHT_USE, &handle))
+	if (gate_create(self->fd, OURS "quiet", &config, &gate))
 		abort();
-	gate_take(self->fd, busy, 1);
 	gate_take(self->fd, gate, 1);
-	for (__u32 tag = 0; tag < others; tag++)
-		if (queue_as(fd, tag, handle, NULL, 1, until) != WEIR_QUEUED)
+	for (__u32 tag = 1; tag <= others; tag++)
+		if (queue_as(fd, tag, busy, NULL, 1, until) != WEIR_QUEUED)
 			abort();
 	if (object_open(mine, WEIR_KIND_GATE, OURS "quiet", WEIR_RIGHT_USE, &handle) ||
 	    queue(mine, handle, NULL, 1, until) != WEIR_QUEUED || !told_in(mine, 60000))
 		abort();
 	told = now_ns();
-	if (queue(mine, handle, NULL, 1, 0) != WEIR_LIMITED)
+	if (collect(mine) != WEIR_LIMITED)
 		abort();
 	close(mine);
-	close(fd);
-	if (object_delete(self->fd, busy) || object_delete(self->fd, gate) ||
-	    handle_close(self->fd, busy) || handle_close(self->fd, gate))
+	if (object_delete(fd, busy) || object_delete(self->fd, gate) ||
+	    handle_close(self->fd, gate))
 		abort();
+	close(fd);
 	return told - until;
 }
 

@@ -115,7 +115,7 @@ static void act_judged(unsigned int *seed, int fd)
 	int ret;
 
 	op.tag = below(seed, 3);
-	op.flags = WEIR_OP_RELATIVE | (one_in(seed, 2) ? WEIR_OP_QUEUE : 0);
+	op.flags = WEIR_OP_RELATIVE | (one_in(seed, 2) ? WEIR_OP_ASYNC : 0);
 	op.arg = below(seed, 4000) * 1000;
 	ret = op_run(fd, &op);
 	if (ret == -EPROTO || (!ret && op.verdict != WEIR_ALLOWED &&
@@ -127,6 +127,8 @@ static void act_judged(unsigned int *seed, int fd)
 	if (op.limit > 9 || op.remaining > op.limit)
 		ledger->wrong++;
 	ledger->granted += op.verdict == WEIR_ALLOWED;
+	if (one_in(seed, 2))
+		collect(fd);
 	if (below(seed, 4))
 		gate_release_as(fd, op.tag, DOOR, NULL, 1);
 }

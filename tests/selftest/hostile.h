@@ -4,7 +4,7 @@
 #define _WEIR_SELFTEST_HOSTILE_H
 
 #include "breaker.h"
-#include "gate.h"
+#include "queued.h"
 #include "roster.h"
 #include "verdict.h"
 
@@ -187,7 +187,7 @@ static inline void numbers_any(unsigned int *seed, struct weir_op *op)
 	switch (op->opcode) {
 	case WEIR_OP_ACQUIRE:
 		if (one_in(seed, 2))
-			op->flags |= WEIR_OP_QUEUE;
+			op->flags |= WEIR_OP_ASYNC;
 		__attribute__((__fallthrough__));
 	case WEIR_OP_RESERVE:
 		op->arg = any_deadline(seed, &op->flags);

@@ -213,7 +213,7 @@ TEST_F(kapi_gate, wakes_who_polls)
 	ASSERT_EQ(0, sample_do("give", "softirq", 0, 1, 1, 1));
 	EXPECT_EQ(self->cpus, sums_get().done);
 	EXPECT_TRUE(told(self->fd));
-	EXPECT_EQ(WEIR_ALLOWED, queue(self->fd, self->gate, &key, self->cpus + 1, 0));
+	EXPECT_EQ(WEIR_ALLOWED, collect(self->fd));
 	EXPECT_EQ(PERMITS, gate_stats(self->fd, self->gate).in_use);
 }
 

@@ -238,6 +238,14 @@ static void lease_get(struct stage *s)
 	memcpy(s->area[2] + 256, &key, sizeof(key));
 }
 
+static void collect_none(struct stage *s)
+{
+	struct weir_collect c = { .size = sizeof(c), .count = 1,
+				  .ops = address(s->area[1]) };
+
+	memcpy(s->area[0], &c, sizeof(c));
+}
+
 #define SIZE_ONLY(type)							\
 	static void type##_any(struct stage *s)				\
 	{								\
@@ -280,6 +288,7 @@ static const struct page_case {
 	{ "DUP_CLIENT", WEIR_IOC_DUP_CLIENT, dup_client_any, 1, 0 },
 	{ "STREAM", WEIR_IOC_STREAM, stream_any, 1, 0 },
 	{ "RESTRICT", WEIR_IOC_RESTRICT, restrict_any, 1, 0 },
+	{ "COLLECT", WEIR_IOC_COLLECT, collect_none, 1, 1 },
 	{ "ADD of values", WEIR_IOC_SUBMIT, op_values, 7, 3 },
 	{ "READ", WEIR_IOC_SUBMIT, op_read, 7, 7 },
 	{ "CHECK of a key", WEIR_IOC_SUBMIT, op_key_at, 7, 3 },

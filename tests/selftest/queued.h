@@ -17,7 +17,7 @@ static inline int queue_run_as(int fd, __u32 tag, struct weir_op *op, __u32 gate
 	*op = op_make(WEIR_OP_ACQUIRE, gate, n);
 	op->tag = tag;
 	op->arg = until;
-	op->flags = WEIR_OP_QUEUE;
+	op->flags = WEIR_OP_ASYNC;
 	if (key)
 		op_key(op, key, sizeof(*key));
 	return op_run(fd, op);
@@ -52,7 +52,51 @@ static inline int queue_cancel(int fd, __u32 gate, const __u64 *key)
 	return ret ?: (int)op.verdict;
 }
 
-/* What poll() reports about requests within @ms: both bits or neither. */
+/* Collect up to @room ended requests: their number, or a negative errno. */
+static inline int collect_run(int fd, struct weir_op *ops, __u32 room)
+{
+	struct weir_collect collect = { .size = sizeof(collect), .count = room,
+					.ops = address(ops) };
+	int ret = call(fd, WEIR_IOC_COLLECT, &collect);
+
+	return ret ?: (int)collect.count;
+}
+
+/* The answer of the request that ended first: its verdict or errno; -EAGAIN: none has ended. */
+static inline int collect(int fd)
+{
+	struct weir_op op;
+	int n = collect_run(fd, &op, 1);
+
+	return n < 0 ? n : !n ? -EAGAIN : op.result ?: (int)op.verdict;
+}
+
+/* As collect(), of a request for that key, or that tag: it must be the first. */
+static inline int collect_key(int fd, __u64 key)
+{
+	struct weir_op op;
+	int n = collect_run(fd, &op, 1);
+
+	if (n == 1 && memcmp(op.key, &key, sizeof(key))) {
+		printf("# another key was collected\n");
+		abort();
+	}
+	return n < 0 ? n : !n ? -EAGAIN : op.result ?: (int)op.verdict;
+}
+
+static inline int collect_tag(int fd, __u32 tag)
+{
+	struct weir_op op;
+	int n = collect_run(fd, &op, 1);
+
+	if (n == 1 && op.tag != tag) {
+		printf("# tag %u was collected instead of %u\n", op.tag, tag);
+		abort();
+	}
+	return n < 0 ? n : !n ? -EAGAIN : op.result ?: (int)op.verdict;
+}
+
+/* What poll() reports about requests within that time: both of its bits, or neither. */
 static inline bool told_in(int fd, int ms)
 {
 	struct pollfd one = { .fd = fd, .events = WRITABLE };

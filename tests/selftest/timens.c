@@ -159,12 +159,12 @@ TEST_F(timens, acquire_queued)
 {
 	__u64 since = now_ns();
 
-	EXPECT_EQ(WEIR_QUEUED, acquire(self, WEIR_OP_QUEUE, since + WAIT));
+	EXPECT_EQ(WEIR_QUEUED, acquire(self, WEIR_OP_ASYNC, since + WAIT));
 	EXPECT_TRUE(told_in(self->fd, LATEST));
 	EXPECT_LE(since + WAIT, now_ns());
-	EXPECT_EQ(WEIR_LIMITED, acquire(self, WEIR_OP_QUEUE, WEIR_NEVER));
-	EXPECT_EQ(WEIR_LIMITED, acquire(self, WEIR_OP_QUEUE, now_ns()));
-	EXPECT_EQ(WEIR_QUEUED, acquire(self, WEIR_OP_QUEUE, WEIR_NEVER - 1));
+	EXPECT_EQ(WEIR_LIMITED, collect(self->fd));
+	EXPECT_EQ(WEIR_LIMITED, acquire(self, WEIR_OP_ASYNC, now_ns()));
+	EXPECT_EQ(WEIR_QUEUED, acquire(self, WEIR_OP_ASYNC, WEIR_NEVER - 1));
 	EXPECT_EQ(WEIR_NONE, queue_cancel(self->fd, self->gate, NULL));
 }
 
@@ -197,10 +197,10 @@ TEST_F(timens, acquire_relative)
 	EXPECT_TRUE(acquire_waits(self, WEIR_OP_RELATIVE, WEIR_NEVER));
 	EXPECT_TRUE(acquire_waits(self, WEIR_OP_RELATIVE, WEIR_NEVER - 1));
 	since = now_ns();
-	EXPECT_EQ(WEIR_QUEUED, acquire(self, WEIR_OP_QUEUE | WEIR_OP_RELATIVE, WAIT));
+	EXPECT_EQ(WEIR_QUEUED, acquire(self, WEIR_OP_ASYNC | WEIR_OP_RELATIVE, WAIT));
 	EXPECT_TRUE(told_in(self->fd, LATEST));
 	EXPECT_LE(since + WAIT, now_ns());
-	EXPECT_EQ(WEIR_LIMITED, acquire(self, WEIR_OP_QUEUE, 0));
+	EXPECT_EQ(WEIR_LIMITED, collect(self->fd));
 }
 
 TEST_F(timens, reserve_relative)

@@ -103,6 +103,15 @@ WEIR_API int weir_tag_drop(struct weir *weir, uint32_t tag)
 	return weir__ioctl(weir->file.fd, WEIR_IOC_DROP, &drop);
 }
 
+WEIR_API int weir_collect(struct weir *weir, struct weir_op *ops, unsigned int count)
+{
+	struct weir_collect collect = { .size = sizeof(collect), .count = count,
+					.ops = (uintptr_t)ops };
+
+	return weir__ioctl(weir->file.fd, WEIR_IOC_COLLECT, &collect) < 0 ? -1 :
+	       (int)collect.count;
+}
+
 WEIR_API int weir_get_info(struct weir *weir, struct weir_info *info)
 {
 	return weir__ioctl(weir->file.fd, WEIR_IOC_INFO, info);

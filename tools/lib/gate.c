@@ -210,7 +210,7 @@ WEIR_API int weir_gate_queue(struct weir_gate *gate, const struct weir_key *key,
 
 	if (gate_acquisition(&op, gate, key, permits, timeout) < 0)
 		return -1;
-	op.flags |= WEIR_OP_QUEUE;
+	op.flags |= WEIR_OP_ASYNC;
 	return gate_told(&op, weir__perform(gate->weir->file.fd, &op), answer);
 }
 

@@ -139,7 +139,20 @@ void weir_close(struct weir *weir);
  */
 uint32_t weir_tag_set(uint32_t tag);
 
-/** weir_tag_drop() - end all permits, probes, leases and requests of @tag; 0 or -1 */
+/**
+ * weir_collect() - get the answers of asynchronous requests that have ended
+ * @ops: filled in with the ops as they were submitted, and their answers:
+ *	weir_op_gate_answer() translates them
+ * @count: room there, 1..WEIR_BATCH_MAX
+ *
+ * Each request is returned once, to one caller. It does not wait: weir_fd() is writable
+ * (POLLOUT) while there are some.
+ *
+ * Return: their number, 0 or more, or -1.
+ */
+int weir_collect(struct weir *weir, struct weir_op *ops, unsigned int count);
+
+/** weir_tag_drop() - take back all that a client holds under @tag; 0 or -1 */
 int weir_tag_drop(struct weir *weir, uint32_t tag);
 
 /**
@@ -983,36 +996,28 @@ int weir_gate_try(struct weir_gate *gate, const struct weir_key *key,
 /**
  * weir_gate_queue() - acquire permits, or a place in the queue, without sleeping (USE)
  * @permits: 1..2^32-1
- * @timeout: ns from now; WEIR_NEVER: no deadline. Ignored when a queued request is repeated.
+ * @timeout: ns from now; WEIR_NEVER: no deadline
  *
- * For programs that wait by poll(); see <linux/weir.h>, "Queued acquisitions". After
- * WEIR_QUEUED, repeat the call with the same @permits when weir_fd() is writable (POLLOUT):
- *
- *	switch (weir_gate_queue(gate, &key, 1, WEIR_NEVER, NULL)) {
- *	case WEIR_ALLOWED: go_ahead(); break;
- *	case WEIR_QUEUED: when_writable(weir_fd(weir), ask_again); break;
- *
- * Each tag has at most one request for each key. POLLOUT is reported for the client, for all
- * its keys and tags. So a program that queues for many keys then repeats the call for each of
- * them, for example with weir_submit(), or opens a client for each. After a call has returned
- * the result of a request, the next call makes a new one.
+ * For programs that wait by poll(); see <linux/weir.h>, "Asynchronous requests". After
+ * WEIR_QUEUED the request waits. When weir_fd() is writable (POLLOUT), weir_collect() returns
+ * the requests that have ended, with their answers. A program that has several requests at a
+ * time tells them apart by their tags (weir_tag_set()).
  *
  * Return: WEIR_ALLOWED: the permits are this holder's. WEIR_QUEUED: not yet. WEIR_LIMITED:
- *	not in time, or too many waiters; WEIR_FULL: the key is new, and max_keys are in use. -1:
- *	E2BIG, the gate has fewer permits; EINVAL, a request for another number is queued;
- *	EDEADLK, as weir_gate_acquire(); EMFILE, the client has WEIR_REQUESTS_MAX requests;
- *	ENODEV, the gate was deleted: POLLOUT lasts until weir_gate_close().
+ *	too many waiters; WEIR_FULL: the key is new, and max_keys are in use. -1: E2BIG, the gate
+ *	has fewer permits; EEXIST, the holder has a request for the key that waits; EDEADLK, as
+ *	weir_gate_acquire(); EMFILE, the client has WEIR_REQUESTS_MAX requests; ENODEV, the gate
+ *	was deleted.
  */
 int weir_gate_queue(struct weir_gate *gate, const struct weir_key *key,
 		    uint32_t permits, uint64_t timeout,
 		    struct weir_gate_answer *answer);
 
 /**
- * weir_gate_cancel() - end a request of weir_gate_queue() (USE)
+ * weir_gate_cancel() - end a request of weir_gate_queue() that waits (USE)
  *
- * Return: WEIR_NONE, which is 0: it is out of the queue, and has got nothing. It had ended
- *	before: WEIR_ALLOWED: it was granted, and the permits are this holder's; WEIR_LIMITED:
- *	its time was up. -1: ENOENT, there is none; else as weir_gate_queue().
+ * Return: 0: it has left the queue, and there is nothing to collect. -1: ENOENT, none waits: it
+ *	may have ended, and weir_collect() returns it.
  */
 int weir_gate_cancel(struct weir_gate *gate, const struct weir_key *key,
 		     struct weir_gate_answer *answer);
@@ -1028,7 +1033,8 @@ int weir_gate_state(struct weir_gate *gate, const struct weir_key *key,
 /**
  * weir_op_gate() - fill in @op, for weir_submit()
  * @opcode: WEIR_OP_ACQUIRE (set the deadline in @op->arg; add to @op->flags WEIR_OP_RELATIVE if
- *	that is ns from now, WEIR_OP_QUEUE to queue); WEIR_OP_RELEASE; WEIR_OP_CANCEL and WEIR_OP_GATE_STATE, with @permits 0
+ *	that is ns from now, WEIR_OP_ASYNC not to sleep); WEIR_OP_RELEASE; WEIR_OP_CANCEL and
+ *	WEIR_OP_GATE_STATE, with @permits 0
  *
  * As weir_op_limiter(). Return: 0, or -1 (EINVAL): the key is not of the gate's type.
  */

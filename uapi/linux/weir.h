@@ -68,12 +68,12 @@
  * EINTR      a signal came before anything was done
  * EINVAL     malformed: wrong size, unknown flag, opcode or value, non-zero
  *            padding, bad name, a number out of its documented range
- * EMFILE     the open file has as many handles, or queued requests, as it can have; or
+ * EMFILE     the open file has as many handles, or requests, as it can have; or
  *            the process has as many descriptors
  * EMSGSIZE   the buffer is too small for even one record, or for all the values
  * ENODEV     the object was deleted; the handle can only be closed
  * ENOENT     no object of that kind and name, no entry for that key, fewer permits
- *            held, or nothing queued
+ *            held, or no request that waits
  * ENOMEM     out of memory, or over the memory cgroup's limit
  * ENOSPC     the host's cap on objects or keys (module parameters max_objects,
  *            max_keys) is reached; or, of an op: no room for a new key
@@ -101,8 +101,8 @@
 #define WEIR_KEYS_MAX		16777216ULL /* keys of one object */
 #define WEIR_LADDER_MAX		8	/* steps of a ban ladder */
 #define WEIR_PERMITS_MAX	1073741824 /* of one key of a gate */
-#define WEIR_QUEUED_MAX		16384	/* of a key; with this many, none more is queued */
-#define WEIR_REQUESTS_MAX	16384	/* queued acquisitions of one open file */
+#define WEIR_QUEUED_MAX		16384	/* waiters of a key: no request queues behind more */
+#define WEIR_REQUESTS_MAX	16384	/* requests of one open file, until collected */
 #define WEIR_VALUE_MAX		255	/* bytes of a lease's value */
 #define WEIR_CLAIMS_MAX		64	/* CLAIMs in one all-or-nothing submission */
 
@@ -506,33 +506,31 @@ struct weir_limiter_stats {
  * Other kernel modules can hold permits, too. These count as in use, belong to no client, and
  * come back when a module releases them.
  *
- * DOC: Queued acquisitions
+ * DOC: Asynchronous requests
  *
- * A program that waits for many things by poll() need not spend a thread on permits.
- * WEIR_OP_ACQUIRE with WEIR_OP_QUEUE in @flags does not sleep: a request that cannot be granted
- * now joins the queue of the key, among sleeping callers, and the answer is "queued".
- * (O_NONBLOCK makes no difference.) When its turn comes it is granted as theirs are; from then
- * on the permits are the holder's, which may release them.
+ * A program that waits for many things by poll() need not spend a thread on permits. With
+ * WEIR_OP_ASYNC an ACQUIRE does not sleep: if it cannot be granted now, it joins the queue of
+ * the key, among sleeping callers, and the answer is "queued". (O_NONBLOCK makes no
+ * difference.) When its turn comes it is granted as theirs are. From then on the holder has the
+ * permits, and may release them.
  *
- * poll() reports POLLOUT and POLLWRNORM while the open file has a request that has ended and
- * was not collected: granted; not in time; impossible because the gate has lost permits; or the
- * gate was deleted. Each request that ends wakes the pollers of that open file, and no others.
- * Each process should have an open file of its own, because poll() reports requests of all
- * tags. Polling by aio, IOCB_CMD_POLL, works as well.
+ * A request ends when it is granted, when its deadline has passed, when the gate has lost
+ * permits that it needs, or when the gate is deleted. It has then the answer that the sleeping
+ * op would have: "allowed", "limited", E2BIG, EDEADLK, ENODEV. poll() reports POLLOUT and
+ * POLLWRNORM while the open file has requests that have ended and were not collected.
+ * WEIR_IOC_COLLECT hands out their answers, many at once and each once. Each request that
+ * ends wakes the pollers of that open file, and no others. Each process should have an open
+ * file of its own, because poll() reports requests of all tags. Polling by aio, IOCB_CMD_POLL,
+ * works as well.
  *
- * The same op again, with the same @n (otherwise EINVAL), returns the state of the request:
- * "queued", with its place and deadline kept, whatever @arg is now; "allowed", once: granted;
- * "limited", once: its deadline has passed; E2BIG, once. The request is then collected, and the
- * next such op makes a new one. WEIR_OP_CANCEL ends it.
+ * WEIR_OP_CANCEL ends a request that waits, without an answer to collect. A request belongs to
+ * the holder and not to the handle: CLOSE keeps it. Dropping the tag, and the last close of the
+ * file, cancel what waits and discard what has ended.
  *
- * It is answered "limited" if queue_max requests wait for the key, or WEIR_QUEUED_MAX do; EMFILE:
- * the open file has WEIR_REQUESTS_MAX that are not collected.
- *
- * A holder has at most one request for each key, so several tags can queue for one key. Other
- * ACQUIREs of the holder, which sleep, wait behind it. The request goes with the holder, as
- * permits do; it belongs to the holder and not to the handle, so CLOSE keeps it. When the gate
- * is deleted all its requests end, and ACQUIRE and CANCEL return ENODEV: they are collected when
- * the handle that they were made with is closed.
+ * A holder has at most one request for each key that waits (EEXIST); several tags can queue for
+ * one key. Other ACQUIREs of the holder, which sleep, wait behind it. A request is answered
+ * "limited" at once if queue_max requests wait for the key, or WEIR_QUEUED_MAX do; EMFILE: the
+ * open file has WEIR_REQUESTS_MAX that are not collected.
  */
 struct weir_gate_config {
 	__u32		size;
@@ -549,8 +547,8 @@ struct weir_gate_config {
  * struct weir_gate_stats - a gate's totals
  * @size: sizeof(struct weir_gate_stats)
  * @reserved: 0
- * @keys: keys that have permits held, have waiters, or have an uncollected request, or had one of
- *	these a moment ago; a plain gate has one key from its first use on
+ * @keys: keys that have permits held or have waiters, or had one of these a moment ago; a plain
+ *	gate has one key from its first use on
  * @max_keys: maximum number of keys
  * @acquired: acquisitions granted since the gate's creation
  * @refused: acquisitions answered "limited" or "full"
@@ -1289,15 +1287,13 @@ struct weir_rules {
  *	(Nothing else is checked: two holders may wait for each other.) EDQUOT if the holder has
  *	nothing of the key, or would wait, and the user that opened the file has
  *	max_grants_per_uid grants. ENODEV if the gate is
- *	deleted. A signal ends the wait as for RESERVE. With WEIR_OP_QUEUE it does not sleep: see
- *	"Queued acquisitions".
+ *	deleted. A signal ends the wait as for RESERVE. With WEIR_OP_ASYNC it does not sleep: see
+ *	"Asynchronous requests".
  * @WEIR_OP_RELEASE: (USE) release @n permits (1..2^32-1). ENOENT if this holder has fewer.
- * @WEIR_OP_CANCEL: (USE) end the holder's queued acquisition of the key. "none": it has left
- *	the queue without permits. If it had ended before, this collects it: "allowed": it was
- *	granted, and the permits are the holder's, to be released; "limited" or E2BIG as for
- *	ACQUIRE. ENOENT: there is none. ENODEV as for ACQUIRE.
+ * @WEIR_OP_CANCEL: (USE) end the holder's request for the key that waits; it has no answer to
+ *	collect. ENOENT: none waits; it may have ended, and then its answer can be collected.
  * @WEIR_OP_GATE_STATE: (OBSERVE) the members above, and waiting: acquisitions that wait,
- *	queued ones among them
+ *	requests among them
  *
  * Breakers; @key according to the breaker's key type. The results have state (enum
  * weir_breaker_state, after the operation):
@@ -1435,8 +1431,9 @@ enum weir_verdict {
  * struct weir_op - one operation on one object, and its result
  * @opcode: enum weir_opcode
  * @flags: WEIR_OP_PTR: the key (or the values, or of a roster both) stand at @ptr, not in
- *	here. WEIR_OP_QUEUE: of an ACQUIRE, see there. WEIR_OP_RELATIVE: of an ACQUIRE or
- *	RESERVE: @arg counts from now, which is when the op is begun
+ *	here. WEIR_OP_ASYNC: of an ACQUIRE, see "Asynchronous requests".
+ *	WEIR_OP_RELATIVE: of an ACQUIRE or RESERVE: @arg counts from now, which is when the op
+ *	is begun
  * @handle: the object
  * @n: see enum weir_opcode; otherwise 0
  * @arg: see enum weir_opcode; otherwise 0
@@ -1545,7 +1542,7 @@ struct weir_op {
 };
 
 #define WEIR_OP_PTR		0x1
-#define WEIR_OP_QUEUE		0x2
+#define WEIR_OP_ASYNC		0x2
 #define WEIR_OP_RELATIVE	0x4
 
 /** WEIR_OUT_BANNED_NOW: this operation caused the ban. */
@@ -1631,7 +1628,7 @@ struct weir_submit {
  *
  * read() returns whole &struct weir_event records, oldest first, as many as fit. If there is none
  * it waits for one (EAGAIN with O_NONBLOCK). poll() reports POLLIN; POLLOUT is not about events,
- * see "Queued acquisitions". A buffer shorter than WEIR_EVENT_SIZE_MAX is refused (EINVAL). Events
+ * see "Asynchronous requests". A buffer shorter than WEIR_EVENT_SIZE_MAX is refused (EINVAL). Events
  * are numbered from 0 without gap for as long as the stream exists. The file position is the number
  * of the next event to read: it starts at the next event to come, and lseek() with SEEK_SET moves
  * it (EINVAL beyond the next event to come); pread() fails with ESPIPE. Two threads reading one
@@ -1753,9 +1750,9 @@ struct weir_emit {
  * @size: sizeof(struct weir_drop)
  * @tag: tag of the holder; may be 0
  *
- * Its permits are free again, its probes have failed, its leases are lost, its queued
- * acquisitions are cancelled, as if its open file had gone. What another thread acquires
- * under the same tag meanwhile may stay, and a thread that sleeps in ACQUIRE sleeps on.
+ * Its permits are free again, its probes have failed, its leases are lost, its requests are
+ * cancelled, or discarded if they have ended, as if its open file had gone. What another thread
+ * acquires under the same tag meanwhile may stay, and a thread that sleeps in ACQUIRE sleeps on.
  *
  * Errors: EINVAL, EFAULT, E2BIG.
  */
@@ -1773,7 +1770,7 @@ struct weir_drop {
  *
  * The call returns a descriptor of a new client. It has the mode of this file and the credentials
  * with which this file was opened. Its handles have the same numbers and rights, and it reads
- * events from the same position. It has no permits, probes, leases and queued requests. A handle
+ * events from the same position. It has no permits, probes, leases and requests. A handle
  * that another thread opens or closes meanwhile may be among the handles or not.
  *
  * Errors: EINVAL, EFAULT, E2BIG, EMFILE (of the process; or so many handles are opened and
@@ -1842,5 +1839,26 @@ struct weir_restrict {
 #define WEIR_RESTRICT_ALL	0x1f
 
 #define WEIR_IOC_RESTRICT	_IO(WEIR_IOC_MAGIC, 0x10)
+
+/**
+ * struct weir_collect - WEIR_IOC_COLLECT: the answers of requests that have ended
+ * @size: sizeof(struct weir_collect)
+ * @count: ops that @ops has room for, 1..WEIR_BATCH_MAX; out: ops written, 0: none has ended
+ * @ops: pointer to an array of &struct weir_op, 8-aligned
+ *
+ * Each op is written as it was submitted, with its result half: @handle, @tag, @n and the key,
+ * or @ptr, tell which one it is. A request is handed out once, in the order in which requests
+ * ended. The call does not wait: poll() does. See "Asynchronous requests".
+ *
+ * Errors: EINVAL, EFAULT, E2BIG. After EFAULT nothing was collected, unless another thread of
+ * the caller unmapped the struct at that moment.
+ */
+struct weir_collect {
+	__u32		size;
+	__u32		count;
+	__aligned_u64	ops;
+};
+
+#define WEIR_IOC_COLLECT	_IO(WEIR_IOC_MAGIC, 0x11)
 
 #endif /* _UAPI_LINUX_WEIR_H */

@@ -93,6 +93,19 @@ static int is_writable(struct weir *client)
 	return poll(&one, 1, 0) == 1;
 }
 
+/* The answer of the one request that has ended: its verdict, or -1 and errno. */
+static int collect(struct weir *client, struct weir_gate_answer *answer)
+{
+	struct weir_op ops[2];
+	int n = weir_collect(client, ops, 2);
+
+	if (n != 1)
+		return -2;
+	weir_op_gate_answer(&ops[0], answer);
+	errno = -ops[0].result;
+	return ops[0].result ? -1 : (int)ops[0].verdict;
+}
+
 static void test_gate_queue(void)
 {
 	struct weir_gate_config config = {
@@ -115,18 +128,17 @@ static void test_gate_queue(void)
 	   answer.verdict == WEIR_QUEUED && answer.held == 0, "but one may queue");
 	ok(!is_writable(second) && weir_gate_state(gate, &key, &answer) == 0 &&
 	   answer.waiting == 1, "and waits");
-	ok(weir_gate_queue(other, &key, 2, HOUR, NULL) < 0 && errno == EINVAL,
+	ok(weir_gate_queue(other, &key, 2, HOUR, NULL) < 0 && errno == EEXIST,
 	   "for one thing at a time");
 	ok(weir_gate_release(gate, &key, 1, NULL) == 0 && is_writable(second) &&
 	   !is_writable(weir), "the turn has come, and is told");
-	ok(weir_gate_queue(other, &key, 1, 0, &answer) == WEIR_ALLOWED &&
-	   answer.held == 1 && !is_writable(second), "once");
+	ok(collect(second, &answer) == WEIR_ALLOWED && answer.held == 1 &&
+	   !is_writable(second), "once");
 	ok(weir_gate_queue(other, &key, 1, 200000000, NULL) == WEIR_QUEUED,
 	   "one more, for a fifth of a second");
 	while (!is_writable(second))
 		;
-	ok(weir_gate_queue(other, &key, 1, WEIR_NEVER, NULL) == WEIR_LIMITED,
-	   "is late");
+	ok(collect(second, &answer) == WEIR_LIMITED, "is late");
 	ok(weir_gate_cancel(other, &key, NULL) < 0 && errno == ENOENT,
 	   "nothing is queued");
 	ok(weir_gate_queue(other, &key, 2, WEIR_NEVER, NULL) == WEIR_QUEUED &&
@@ -134,7 +146,8 @@ static void test_gate_queue(void)
 	   "what is queued is taken back");
 	ok(weir_gate_queue(other, &key, 1, WEIR_NEVER, NULL) == WEIR_QUEUED &&
 	   weir_gate_release(gate, &key, 1, NULL) == 0 &&
-	   weir_gate_cancel(other, &key, &answer) == WEIR_ALLOWED && answer.held == 2,
+	   weir_gate_cancel(other, &key, &answer) < 0 && errno == ENOENT &&
+	   collect(second, &answer) == WEIR_ALLOWED && answer.held == 2,
 	   "unless it was too late");
 	ok(weir_gate_queue(gate, &key, 1, WEIR_NEVER, NULL) == WEIR_QUEUED &&
 	   weir_gate_delete(gate) == 0 && is_writable(weir) &&
@@ -142,7 +155,8 @@ static void test_gate_queue(void)
 	   "its gate is deleted, and that is told");
 	weir_gate_close(other);
 	weir_gate_close(gate);
-	ok(!is_writable(weir), "it does not outlive its gate");
+	ok(collect(weir, &answer) < 0 && errno == ENODEV && !is_writable(weir),
+	   "even after the gate");
 	weir_close(second);
 }
 
