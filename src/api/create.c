@@ -18,14 +18,14 @@
 #include "core/uaccess.h"
 
 /**
- * struct creation - a CREATE under way
+ * struct creation - a CREATE in progress
  * @c: the client
- * @args: its struct, without results
- * @user: where that came from
+ * @args: its struct, without the results
+ * @user: address of the user's struct
  * @handle: number of the reserved handle, or 0
- * @uid: the user that the object will be of
- * @gid: its group
- * @ns: the namespace that it goes into; a reference
+ * @uid: the user that is recorded as creator
+ * @gid: group of the object
+ * @ns: the namespace of the object; a reference
  * @admin: the client has CAP_SYS_ADMIN
  */
 struct creation {
@@ -61,7 +61,7 @@ static int group_choose(struct creation *cr)
 	return cr->admin || weir_cred_in_group(cred, cr->gid) ? 0 : -EACCES;
 }
 
-/* The owner of the new object: by default the owner of the credentials of the open. */
+/* The owner of the new object; by default the owner of the credentials of the open. */
 static int owner_choose(struct creation *cr)
 {
 	kuid_t owner = cr->c->ns->owner;
@@ -81,7 +81,7 @@ static int owner_choose(struct creation *cr)
 	return cr->ns ? 0 : -ENOMEM;
 }
 
-/* A new object without storage, not visible, with one reference of each kind. */
+/* Make an object without storage, not visible, with one reference of each kind. */
 static struct weir_object *object_make(const struct creation *cr)
 {
 	const struct weir_create *args = cr->args;
@@ -113,7 +113,7 @@ static struct weir_object *object_make(const struct creation *cr)
 	return o;
 }
 
-/* Tell the caller which object has the name, before it has it if it is new. */
+/* Tell the caller which object has the name; for a new object, before it gets the name. */
 static int winner_tell(const struct creation *cr, const struct weir_object *o,
 		       u32 handle, bool created)
 {
@@ -127,8 +127,8 @@ static int winner_tell(const struct creation *cr, const struct weir_object *o,
 }
 
 /*
- * Handle an existing name. Return: @o with its reference if the caller may have it; otherwise
- * the reference is dropped.
+ * Handle an existing name. Return: @o with its reference if the caller may have it; otherwise an
+ * error, and the reference is dropped.
  */
 static struct weir_object *existing_open(const struct creation *cr,
 					 struct weir_object *o)
@@ -155,7 +155,7 @@ static void object_unmake(struct weir_object *o)
 	kfree(o);
 }
 
-/* The object that is in the way of a new one, or will do instead of it; or NULL. */
+/* Find the object that prevents the creation, or that is opened in place of a new one; or NULL. */
 static struct weir_object *existing_find(const struct creation *cr)
 {
 	const struct weir_create *args = cr->args;
@@ -166,9 +166,9 @@ static struct weir_object *existing_find(const struct creation *cr)
 }
 
 /*
- * Find or make the object of that name; return it with a reference. Results are copied to
- * the caller before the object is built, because other callers may wait for the build, and
- * must not wait for a page of the user.
+ * Find or make the object of that name, and return it with a reference. Results are copied to the
+ * caller before the object is built, because other callers may wait for the build, and must not
+ * wait for a page of the user.
  */
 static struct weir_object *object_get(const struct creation *cr)
 {
@@ -190,7 +190,7 @@ static struct weir_object *object_get(const struct creation *cr)
 		object_unmake(o);
 		if (err != -EEXIST)
 			return ERR_PTR(err);
-		/* the one that took the name may be gone by then: try again */
+		/* the object that took the name may be gone by now: try again */
 		if (signal_pending(current))
 			return ERR_PTR(-ERESTARTSYS);
 	}
@@ -225,7 +225,7 @@ static int object_create(struct creation *cr)
  * @args: its struct
  * @user: the address of the user's struct
  *
- * Return: 0, or an errno that &struct weir_create lists.
+ * Return: 0, or an error listed at &struct weir_create.
  */
 int weir_create_run(struct weir_client *c, struct weir_create *args, u64 user)
 {
@@ -248,7 +248,7 @@ int weir_create_run(struct weir_client *c, struct weir_create *args, u64 user)
 		err = object_create(&cr);
 		weir_namespace_put(cr.ns);
 	}
-	/* clear results that were written before the failure; EEXIST keeps its own */
+	/* clear results that were written before the failure; EEXIST has results */
 	if (err && err != -EEXIST && weir_user_put(args, sizeof(*args), user))
 		return -EFAULT;
 	return err;

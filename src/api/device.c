@@ -23,8 +23,8 @@ static int device_open(struct inode *inode, struct file *file)
 	if (!file->private_data)
 		return -ENOMEM;
 	/*
-	 * read() and lseek() use the client's position in the events, not the file's;
-	 * a read at an offset would take events from there and ignore the offset
+	 * read() and lseek() use the client's position in the events, not the file's; a read at an
+	 * offset would ignore the offset
 	 */
 	file->f_mode &= ~(FMODE_PREAD | FMODE_PWRITE);
 	file->f_mode |= FMODE_STREAM;
@@ -65,7 +65,7 @@ static ssize_t device_read(struct file *file, char __user *buffer, size_t length
 		if (nonblock)
 			return -EAGAIN;
 		n = weir_event_wait(r);
-		/* events that the reader may not see keep it from sleeping: check signals */
+		/* events that the reader may not see prevent it from sleeping: check for signals */
 		if (!n && signal_pending(current))
 			n = -ERESTARTSYS;
 		if (n)
@@ -113,7 +113,7 @@ static __poll_t device_poll(struct file *file, poll_table *wait)
  * @flags: WEIR_DUP_CLOEXEC or 0
  *
  * The device is opened by the same path and with the credentials of the first open. So the new
- * client acts as the user that opened the first one, whichever process duplicates it.
+ * client acts as the user that opened the first client, whichever process duplicates it.
  *
  * Context: may sleep.
  *

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The ioctls: a table has the struct size and the handler of each number, and one dispatcher
- * copies the struct in by the rules of uaccess.c.
+ * The ioctls. A table has the size of the struct and the handler of each number. One dispatcher
+ * copies the struct in, by the rules of uaccess.c.
  */
 
 #include <linux/compiler.h>
@@ -32,7 +32,7 @@ union ioctl_args {
 	struct {
 		u32 size;
 		u32 handle;
-	} on;	/* how each struct about the object of a handle begins */
+	} on;	/* the beginning of each struct about the object of a handle */
 	struct weir_info info;
 	struct weir_create create;
 	struct weir_open open;
@@ -105,10 +105,7 @@ static int open_object(struct weir_client *c, struct weir_open *args,
 	return err;
 }
 
-/*
- * An object by name. Without a number here the owner has no object that could be named
- * so.
- */
+/* Find an object by name. An owner without an id in the caller's namespace has no such object. */
 static struct weir_object *object_find(struct weir_client *c, const struct weir_open *args)
 {
 	kuid_t owner;
@@ -280,7 +277,7 @@ static int load_run(struct weir_client *c, struct weir_object *o, union ioctl_ar
 
 	if (!o->ops->load)
 		return -EOPNOTSUPP;
-	/* check that the result can be written before anything is done */
+	/* check that the result can be written before anything is loaded */
 	return weir_user_put(load, sizeof(*load), user) ?: o->ops->load(o, load) ?:
 	       weir_user_put(load, sizeof(*load), user);
 }
@@ -303,7 +300,7 @@ static int emit_run(struct weir_client *c, union ioctl_args *args, u64 user)
 		return -EACCES;
 	if (copy_from_user(data, u64_to_user_ptr(emit->data), emit->length))
 		return -EFAULT;
-	/* check that the number can be written before there is one */
+	/* check that the number can be written before the record is emitted */
 	if (put_user(0, &to->seq))
 		return -EFAULT;
 	err = weir_event_emit(c->ns, c->cred->euid, emit->tag, data, emit->length, &seq);
@@ -437,7 +434,7 @@ static int object_run(struct weir_client *c, const struct ioctl_desc *desc,
 	return err;
 }
 
-/* All but SUBMIT. A separate function, so that SUBMIT need not clear its arguments. */
+/* All ioctls except SUBMIT. A separate function, so that SUBMIT need not clear its arguments. */
 static noinline long ioctl_run(struct weir_client *c, unsigned int cmd, unsigned long arg)
 {
 	const struct ioctl_desc *desc;

@@ -23,7 +23,7 @@ static const struct weir_kind_ops *const kinds[WEIR_KINDS] = {
 	[WEIR_KIND_ROSTER] = &weir_roster_ops,
 };
 
-/* The kind that a user named by number, or NULL. */
+/* The kind with a number from the user, or NULL. */
 const struct weir_kind_ops *weir_kind_find(u32 kind)
 {
 	if (kind >= ARRAY_SIZE(kinds))

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kinds of object, and calls of what their rows have.
+ * The kinds of object, and calls of their functions.
  *
- * Checks of limiters are what programs do most, and an indirect call costs as much as half of
- * one where it is a retpoline. So the limiter's functions are called directly, and those of
- * other kinds after one comparison.
+ * Checks of limiters are the most frequent operations, and an indirect call through a retpoline
+ * costs half as much as a check. So the limiter's functions are called directly, and those of other
+ * kinds after one comparison.
  */
 #ifndef _WEIR_KINDS_H
 #define _WEIR_KINDS_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Copies of ops from and to user memory, word by word in one access window. For so few bytes
- * this costs half as much as calls of copy_from_user() and copy_to_user().
+ * Copies of ops from and to user memory, word by word in one access window. For so few bytes this
+ * costs half as much as copy_from_user() and copy_to_user().
  */
 
 #include <linux/uaccess.h>
@@ -25,7 +25,10 @@ fault:
 	return -EFAULT;
 }
 
-/* Prove that the result can be written: its first and its last word, in at most two pages. */
+/*
+ * Check that the result can be written, by writing its first and its last word. It is in at most
+ * two pages.
+ */
 static __always_inline int op_prove(struct weir_op __user *user)
 {
 	unsafe_put_user(0, &user->result, fault);
@@ -50,7 +53,7 @@ fault:
 	return -EFAULT;
 }
 
-/* Copy an op in, and prove that its result can be copied out: 0 or -EFAULT. */
+/* Copy an op in, and check that its result can be copied out. Return: 0 or -EFAULT. */
 int weir_op_get(struct weir_op_run *r, struct weir_op __user *user)
 {
 	int err;
@@ -82,7 +85,7 @@ static __always_inline bool goes_alone(const struct weir_op *op)
 }
 
 /*
- * Copy in the next ops that can form a group, at most @count, up to the first that cannot be
+ * Copy in the next ops that can form a group, at most @count, up to the first one that cannot be
  * read. Return: their number.
  */
 unsigned int weir_op_get_group(struct weir_op_run *r, struct weir_op __user *user,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Operations: each goes to the kind that has its opcode. submit.c has them from the
- * user, one or many; transaction.c several at a time, all or none.
+ * Operations: each is dispatched to the kind that has its opcode. Callers are submit.c, for single
+ * ops and batches, and transaction.c, for several ops at a time, all or none.
  */
 
 #include <linux/err.h>
@@ -12,7 +12,7 @@
 
 const struct weir_op_desc *weir_op_descs[WEIR_OPCODES] __ro_after_init;
 
-/* Enter the opcodes of a kind. Context: module init. */
+/* Register the opcodes of a kind. Context: module init. */
 void weir_ops_add(const struct weir_kind_ops *kind)
 {
 	const struct weir_op_desc *desc;
@@ -46,11 +46,11 @@ int weir_op_check(struct weir_op_run *r)
 }
 
 /**
- * weir_op_object - the object an op is about, if the op may be done to it
+ * weir_op_object - the object of an op, if the op is allowed on it
  * @h: its handle, or NULL
- * @r: checked; the key is set, of kinds that have one
+ * @r: checked; the key is set, for kinds with keys
  *
- * Context: RCU read side, which keeps it.
+ * Context: RCU read side, which keeps the object.
  * Return: the object, or ERR_PTR(): -EBADF, -EOPNOTSUPP, -EACCES, -ENODEV, -EINVAL.
  */
 struct weir_object *weir_op_object(const struct weir_handle *h, struct weir_op_run *r)
@@ -72,8 +72,8 @@ struct weir_object *weir_op_object(const struct weir_handle *h, struct weir_op_r
 }
 
 /*
- * Have the memory fetched that the op will want: of the key's bucket, or, when that
- * has come, of its entry. Context: as of weir_op_try().
+ * Prefetch the memory that the op will need: the bucket of the key or, if that has arrived, its
+ * entry. Context: as of weir_op_try().
  */
 void weir_op_prefetch(struct weir_object *o, const struct weir_op_run *r, bool entry)
 {
@@ -81,16 +81,16 @@ void weir_op_prefetch(struct weir_object *o, const struct weir_op_run *r, bool e
 }
 
 /*
- * Perform an op without sleeping on an object from weir_op_object(). WEIR_OP_MUST_SLEEP:
- * nothing was done; call weir_op_dispatch(). Context: the RCU read side in which the object
- * was found.
+ * Perform an op without sleeping on an object from weir_op_object(). Return: WEIR_OP_MUST_SLEEP:
+ * nothing was done; call weir_op_dispatch(). Context: the RCU read side in which the object was
+ * found.
  */
 int weir_op_try(struct weir_client *c, struct weir_op_run *r, struct weir_object *o)
 {
 	return o->ops->try ? weir_kind_try(c, o, r) : WEIR_OP_MUST_SLEEP;
 }
 
-/* Keep the object for op_run(): WEIR_OP_MUST_SLEEP, or it is gone. */
+/* Hold the object for op_run(). Return: WEIR_OP_MUST_SLEEP, or an error if the object is gone. */
 static int op_hold(struct weir_object *o)
 {
 	if (o->ops->run_holds_header)
@@ -98,7 +98,10 @@ static int op_hold(struct weir_object *o)
 	return weir_object_live_get(o) ? WEIR_OP_MUST_SLEEP : -ENODEV;
 }
 
-/* The op may sleep: for a user's memory (counters), for ours, or for others. */
+/*
+ * Perform an op that may sleep: for user memory (counters), for kernel memory, or to wait for
+ * others.
+ */
 static int op_run(struct weir_client *c, struct weir_op_run *r, struct weir_object *o)
 {
 	int err = o->ops->run(c, o, r);
@@ -110,7 +113,7 @@ static int op_run(struct weir_client *c, struct weir_op_run *r, struct weir_obje
 	return err;
 }
 
-/* Find the object and do it, under RCU alone if it can be done without sleep. */
+/* Find the object and perform the op, under RCU alone if it need not sleep. */
 int weir_op_dispatch(struct weir_client *c, struct weir_op_run *r)
 {
 	struct weir_object *o;

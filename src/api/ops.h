@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Operations: what submit.c (each by itself) and transaction.c (all or none) have in common.
+ * Operations: shared by submit.c (each op on its own) and transaction.c (all or none).
  */
 #ifndef _WEIR_OPS_H
 #define _WEIR_OPS_H
@@ -13,7 +13,7 @@ struct weir_client;
 struct weir_handle;
 struct weir_object;
 
-#define WEIR_OPCODES	128	/* above every opcode */
+#define WEIR_OPCODES	128	/* greater than every opcode */
 
 /* The row of each opcode; filled in when the module is loaded. */
 extern const struct weir_op_desc *weir_op_descs[WEIR_OPCODES];
@@ -41,7 +41,10 @@ static __always_inline const struct weir_op_desc *weir_op_desc(unsigned int opco
 {
 	if (opcode >= WEIR_OPCODES)
 		return NULL;
-	/* not by an index, whose check must not be called while user memory is open */
+	/*
+	 * an index would need a function call for its check, and no function may be called while
+	 * user memory is open
+	 */
 	return *(weir_op_descs + array_index_nospec(opcode, WEIR_OPCODES));
 }
 

@@ -2,13 +2,13 @@
 /*
  * WEIR_IOC_SUBMIT: operations from the user, one or many, and their results.
  *
- * Cost of a single one beside the operation: copying 24 and 64 bytes in, 64 bytes and the count
- * out, an xarray look-up, and three stores that prove that the results can be written before
- * anything is done.
+ * Cost of a single op in addition to the operation: 24 and 64 bytes copied in, 64 bytes and the
+ * count copied out, an xarray look-up, and three stores that check whether the results can be
+ * written before anything is done.
  *
- * In a batch several ops form a group: their hash buckets are prefetched while the keys of the
- * others are hashed, then their entries, so the memory latency is paid once for the group. They
- * also share a look-up of the handle and an access window to user memory.
+ * In a batch several ops form a group. The hash buckets are prefetched while the keys of the other
+ * ops are hashed, and then the entries. So the memory latency is paid once for the group. The ops
+ * of a group also share a look-up of the handle and an access window to user memory.
  */
 
 #include <linux/err.h>
@@ -28,7 +28,7 @@
  * struct group - ops of a batch that are performed together
  * @run: the ops
  * @object: the object of each, valid in the RCU read side in which it was found
- * @err: the result of each so far
+ * @err: the result of each op so far
  * @count: number of ops
  */
 struct group {
@@ -63,7 +63,7 @@ static noinline void op_perform_data(struct weir_client *c, struct weir_op_run *
 		weir_op_fail(r, -EFAULT);
 }
 
-/* One op: -EFAULT or -ERESTARTNOHAND, and then nothing happened, or 0. */
+/* Perform one op. Return: 0; or -EFAULT or -ERESTARTNOHAND, and nothing was done. */
 static int op_user(struct weir_client *c, struct weir_op __user *user, u32 index)
 {
 	/* each member is set before it is read */
@@ -76,7 +76,7 @@ static int op_user(struct weir_client *c, struct weir_op __user *user, u32 index
 		op_perform_data(c, &r);
 	else
 		op_perform(c, &r);
-	/* restarted after a stop, but not after a handler, which may want to end the wait */
+	/* restart after a stop, but not after a signal handler, which may want to end the wait */
 	if (r.op.result == -EINTR)
 		return -ERESTARTNOHAND;
 	r.op.decided = r.op.verdict ? index : 0;
@@ -116,8 +116,8 @@ static void group_find(struct weir_client *c, struct group *g)
 }
 
 /*
- * Perform the ops in order, together until one must sleep or this CPU must reschedule: then the
- * objects must be looked up again. An invalid op stays invalid.
+ * Perform the ops in order, under one RCU read side until one must sleep or this CPU must
+ * reschedule. After that the objects must be looked up again. An invalid op stays invalid.
  */
 static void group_perform(struct weir_client *c, struct group *g)
 {
@@ -136,21 +136,21 @@ static void group_perform(struct weir_client *c, struct group *g)
 			break;
 		g->err[i] = err;
 	}
-	/* what must sleep has done nothing yet, so it may begin again as well */
+	/* an op that must sleep has done nothing yet, so it can be started again */
 	rcu_read_unlock();
 	for (; i < g->count; i++) {
 		cond_resched();
 		if (!g->err[i])
 			g->err[i] = weir_op_dispatch(c, &g->run[i]);
-		/* a signal: this op and the following ones were not performed */
+		/* a signal: this op and the following ops were not performed */
 		if (g->err[i] == -EINTR)
 			g->count = i;
 	}
 }
 
 /*
- * Return: number of ops performed with results written; 0: the next op must be alone; or
- *	-EFAULT.
+ * Return: number of ops performed whose results were written; 0: the next op must be performed
+ * alone; or -EFAULT.
  */
 static int group_user(struct weir_client *c, struct group *g,
 		      struct weir_op __user *user, u32 index, u32 room)
@@ -182,7 +182,10 @@ static int batch_user(struct weir_client *c, struct weir_op __user *ops, u32 cou
 
 	do {
 		n = g ? group_user(c, g, ops + done, done, count - done) : 0;
-		/* an op whose result could not be written was performed and must not be repeated */
+		/*
+		 * an op whose result could not be written has been performed and must not be
+		 * repeated
+		 */
 		whole = n <= 0 || n == g->count;
 		if (!n)
 			n = op_user(c, ops + done, done) ?: 1;
@@ -201,7 +204,10 @@ static __always_inline bool submit_valid(const struct weir_submit *args)
 	       !(args->ops % sizeof(u64)) && args->count <= WEIR_BATCH_MAX;
 }
 
-/* Read the usual form of the struct in one access window. -EAGAIN: use the general way. */
+/*
+ * Read the usual form of the struct in one access window. Return: -EAGAIN: read it in the general
+ * way.
+ */
 static int submit_get(struct weir_submit *args, struct weir_submit __user *user)
 {
 	if (!user_access_begin(user, sizeof(*user)))
@@ -238,7 +244,7 @@ static int submit_get_any(struct weir_submit *args, struct weir_submit __user *u
  * @user: the user's struct
  *
  * Context: may sleep.
- * Return: 0, or an errno that &struct weir_submit lists.
+ * Return: 0, or an error listed at &struct weir_submit.
  */
 int weir_submit_run(struct weir_client *c, struct weir_submit __user *user)
 {

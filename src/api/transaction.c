@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * WEIR_SUBMIT_ALL: several ops, all or none. What decides, and what is performed then, is the
- * kind's: see table/transaction.h.
+ * WEIR_SUBMIT_ALL: several ops, all or none. The kind decides whether they are performed, and
+ * performs them; see table/transaction.h.
  *
- * All keys are locked meanwhile (multi_lock.h), so observers see all of it or nothing. Memory
- * and room for new entries are found with nothing locked, and then everything begins again.
+ * All keys are locked meanwhile (multi_lock.h), so observers see all of it or nothing. If memory or
+ * room for new entries is missing, the locks are released, both are got, and the transaction starts
+ * again.
  *
- * Cost with known keys, beside the operations themselves: two copies to and from the user per
- * op, one lock and one unlock per key; no allocation up to four ops.
+ * Cost with known keys, in addition to the operations themselves: two copies to and from the user
+ * per op, one lock and one unlock per key; no allocation up to four ops.
  */
 
 #include <linux/err.h>

@@ -7,10 +7,10 @@
  * write only a total. Everything else is done under the entry's lock, in one step for
  * observers.
  *
- * A probe belongs to the holder that was admitted (grant.h), so it has failed when the holder
- * is gone. A detached probe has no holder, and lasts as long as the breaker waits for probes.
- * The entry counts the probes with a holder, and is not dropped before all of them are reported
- * or lost, even if they are late: a grant points to its entry.
+ * A probe belongs to the holder that was admitted (grant.h), so it has failed when the holder is
+ * gone. A detached probe has no holder, and lasts as long as the breaker waits for probes. The
+ * entry counts the probes with a holder. Because grants point to it, it is not dropped before all
+ * of these are reported or lost, even if they are late.
  */
 
 #include <linux/err.h>
@@ -21,8 +21,8 @@
 #include "core/event.h"
 #include "core/grant.h"
 
-#define AGAIN	2	/* another key took the slot. WEIR_OP_MUST_SLEEP is 1 */
-#define NO_ENTRY 3	/* one must be made */
+#define AGAIN	2	/* another key took the slot; WEIR_OP_MUST_SLEEP is 1 */
+#define NO_ENTRY 3	/* an entry must be made */
 
 /**
  * struct breaker_call - one operation on one key
@@ -32,7 +32,7 @@
  * @now: ns since the table's epoch, read with the entry locked
  * @key: hashed
  * @new: memory for a grant
- * @grant: the holder's, or NULL; only while the entry is locked
+ * @grant: grant of the holder, or NULL; only while the entry is locked
  * @s: the key's state, while the entry is locked
  * @moves: the state changes made so far
  */
@@ -76,7 +76,7 @@ static u64 idle_at(const struct weir_breaker *b, const struct weir_entry *e,
 	return weir_circuit_idle_at(&b->circuit, *s, now);
 }
 
-/* Emit the events of the state changes, and count. The entry is locked, so they are in order. */
+/* Emit the events of the state changes, in order because the entry is locked, and count them. */
 static void moves_tell(struct weir_breaker *b, const struct weir_entry *e,
 		       const struct weir_circuit *s,
 		       const struct weir_circuit_moves *moves, u64 now)
@@ -93,7 +93,7 @@ static void moves_tell(struct weir_breaker *b, const struct weir_entry *e,
 		left = 0;
 		if (moves->to[i] == WEIR_CIRCUIT_OPEN) {
 			this_cpu_inc(b->totals->opened);
-			/* only the last of several open periods has not ended yet */
+			/* of several open periods, only the last one has not ended yet */
 			if (i == moves->n - 1)
 				left = s->at == WEIR_NEVER ? -1 :
 				       s->at > now ? s->at - now : 0;
@@ -103,7 +103,7 @@ static void moves_tell(struct weir_breaker *b, const struct weir_entry *e,
 	}
 }
 
-/* Have the state of @e, locked, in @call->s. Return: when it would have been idle. */
+/* Read the state of @e, which is locked, into @call->s. Return: when it would have been idle. */
 static u64 entry_begin(struct breaker_call *call, const struct weir_entry *e, u64 word)
 {
 	call->now = weir_table_now(&call->b->table);
@@ -111,7 +111,7 @@ static u64 entry_begin(struct breaker_call *call, const struct weir_entry *e, u6
 	return idle_at(call->b, e, &call->s, call->now);
 }
 
-/* @before: from entry_begin() */
+/* @before: result of entry_begin() */
 static void entry_end(struct breaker_call *call, struct weir_entry *e, u64 hash,
 		      u64 before)
 {
@@ -203,8 +203,8 @@ static int state_op(struct breaker_call *call, u64 word, u64 at)
 }
 
 /*
- * Perform the operation on a key without an entry, which is closed. The clock was read before
- * the look-up. RESET needs an entry, too: reports of earlier calls must be late.
+ * Perform the operation on a key without an entry, which is closed. The clock was read before the
+ * look-up. RESET needs an entry too, because reports of earlier calls must be late.
  */
 static int absent_op(struct breaker_call *call)
 {
@@ -225,9 +225,9 @@ static int absent_op(struct breaker_call *call)
 }
 
 /*
- * The clock between two readings of the word and of the end of `open`: if they are the
- * same, this is the state at that time. No word comes back, nor does an end while the word
- * stays. False: the entry is locked or dead, or was changed.
+ * Read the word and the end of `open`, the clock, and both again. If both are the same, this is the
+ * state at that time: no word recurs, and the end does not change while the word stays. Return:
+ * false if the entry is locked or dead, or was changed.
  */
 static bool word_read(struct breaker_call *call, const struct weir_entry *e, u64 *word,
 		      u64 *at)
@@ -240,7 +240,10 @@ static bool word_read(struct breaker_call *call, const struct weir_entry *e, u64
 	call->now = weir_table_now(&call->b->table);
 	/* pairs with the same: a later change has a later time, and is seen below */
 	smp_rmb();
-	/* the word first, the end belongs to it: pairs with the release in weir_entry_end() */
+	/*
+	 * the word is read before the end that belongs to it: pairs with the release in
+	 * weir_entry_end()
+	 */
 	return !(*word & WEIR_ENTRY_LOCKED) &&
 	       (u64)atomic64_read_acquire(&e->word) == *word && READ_ONCE(e->at) == *at;
 }
@@ -250,7 +253,7 @@ static int try_op(struct breaker_call *call)
 	struct weir_entry *e;
 	u64 word, at;
 
-	/* read before the look-up: a concurrent TRIP has a later time */
+	/* read the clock before the look-up: a concurrent TRIP has a later time */
 	call->now = weir_table_now(&call->b->table);
 	e = weir_table_find(&call->b->table, &call->key);
 	if (!e)
@@ -271,8 +274,8 @@ static int call_check(struct breaker_call *call, const struct weir_op_run *r)
 }
 
 /*
- * &weir_kind_ops.try: operations that need neither the lock nor memory. Cost beside finding the
- * key: two readings of the word and one of the clock.
+ * &weir_kind_ops.try: operations that need neither the lock nor memory. Cost in addition to finding
+ * the key: two reads of the word and one of the clock.
  */
 int weir_breaker_try(struct weir_client *c, struct weir_object *o, struct weir_op_run *r)
 {
@@ -290,7 +293,7 @@ static void grant_set(struct weir_entry *e, struct weir_grant *g, u32 n)
 	WRITE_ONCE(g->n, n);
 }
 
-/* The caller's probes of earlier generations count no longer. */
+/* The caller's probes of earlier generations no longer count: remove them from its grant. */
 static void late_forget(struct breaker_call *call, struct weir_entry *e)
 {
 	struct weir_grant *g = call->grant;
@@ -340,7 +343,7 @@ static int allow(struct breaker_call *call, struct weir_entry *e)
 	return 0;
 }
 
-/* Half-open: the report is of a probe that is out. */
+/* Half-open: remove the reported probe from the holder's grant, or from the detached probes. */
 static bool probe_take(struct breaker_call *call, struct weir_entry *e)
 {
 	if (call->grant && call->grant->n)
@@ -409,8 +412,8 @@ static int entry_op(struct breaker_call *call, struct weir_entry *e)
 }
 
 /*
- * One look at the key, under RCU. @new: for its entry, used up; or NULL. 0, an error, NO_ENTRY
- * or AGAIN.
+ * Perform the operation once, under RCU. @new: for the entry, used up; or NULL. Return: 0, an
+ * error, NO_ENTRY or AGAIN.
  */
 static int look(struct breaker_call *call, struct weir_entry *new)
 {
@@ -429,7 +432,7 @@ static int look(struct breaker_call *call, struct weir_entry *new)
 	return ret;
 }
 
-/* One look at the key, or its entry is made if the operation needs one. */
+/* Perform the operation once; if it needs an entry, make one first. */
 static int perform(struct breaker_call *call)
 {
 	struct weir_entry *new = NULL;
@@ -480,7 +483,7 @@ void weir_breaker_give_back(struct weir_object *o, struct weir_grant *g)
 	struct weir_entry *e = g->entry;
 	u64 word, before;
 
-	/* a grant that has ended meanwhile may have left the entry to be dropped */
+	/* a grant that ended meanwhile may have let the entry be dropped */
 	if (!weir_table_lock(&call.b->table, e, &word))
 		return;
 	before = entry_begin(&call, e, word);
@@ -506,7 +509,7 @@ u64 weir_breaker_idle_at(struct weir_table *t, const struct weir_entry *e, u64 w
 	return idle_at(container_of(t, struct weir_breaker, table), e, &s, now);
 }
 
-/* A plain breaker's state now. Context: alive, as for sysfs. */
+/* The present state of a breaker without keys. Context: alive, as for sysfs. */
 u32 weir_breaker_state(struct weir_breaker *b)
 {
 	struct weir_op op = { .opcode = WEIR_OP_BREAKER_STATE };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Breakers: whether a service that fails is worth calling, plain or for each key.
+ * Breakers: whether a failing service is worth calling, plain or for each key.
  *
  * circuit.h decides, breaker.c finds the key's state and records its probes, breaker_object.c
  * creates and shows breakers, grant.h records which holder has which probes.
@@ -17,7 +17,7 @@
 /* ns: the longest time a breaker can be open, except for ever */
 #define WEIR_BREAKER_OPEN_MAX	(10ULL * WEIR_NSEC_PER_YEAR)
 
-/* Totals; one copy for each CPU, which alone adds to it. */
+/* Totals. Each CPU has a copy and adds only to its own. */
 struct weir_breaker_totals {
 	u64 allowed;
 	u64 rejected;

@@ -22,7 +22,7 @@ static bool duration_valid(u64 ns)
 	return ns && ns <= WEIR_BREAKER_OPEN_MAX;
 }
 
-/* Check the members that say when the breaker opens. */
+/* Check the members for when the breaker opens. */
 static bool trigger_valid(const struct weir_breaker_config *c)
 {
 	if (!c->within || c->within > WITHIN_MAX)
@@ -32,7 +32,7 @@ static bool trigger_valid(const struct weir_breaker_config *c)
 	return c->percent && c->percent <= 100 && c->minimum <= MINIMUM_MAX;
 }
 
-/* Check the members that say how long it stays open; steps beyond @nopen are 0. */
+/* Check the members for how long the breaker stays open. Steps beyond @nopen must be 0. */
 static bool ladder_valid(const struct weir_breaker_config *c)
 {
 	u32 i;
@@ -134,7 +134,7 @@ static ssize_t state_show(struct weir_object *o, unsigned int index, char *buffe
 	return sysfs_emit(buffer, "%s\n", names[weir_breaker_state(weir_breaker(o))]);
 }
 
-/* The first file exists for plain breakers only: otherwise each key has a state of its own. */
+/* The first file exists for plain breakers only; with keys, each key has its own state. */
 static struct attribute *breaker_attrs[] = {
 	WEIR_ATTRIBUTE(state, state_show, 0),
 	WEIR_STAT(allowed, weir_breaker_stats, allowed),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Build-time checks of the ABI: the size of every struct, and that its members leave no hole,
- * which would escape the checks for zero.
+ * Build-time checks of the ABI: the size of every struct, and that there is no hole between its
+ * members. Bytes in a hole would not be checked for zero.
  */
 #ifndef _WEIR_ABI_H
 #define _WEIR_ABI_H

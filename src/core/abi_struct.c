@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Copies of the structs of the ABI by which users configure and read objects. */
+/* Copies of the structs with which users configure and read objects. */
 
 #include <linux/bug.h>
 #include <linux/sched.h>
@@ -9,13 +9,13 @@
 #include "core/sysfs.h"
 #include "core/uaccess.h"
 
-#define SETTLE_STEPS	64	/* before one read of the totals */
+#define SETTLE_STEPS	64	/* steps before one read of the totals */
 
 /**
  * weir_abi_struct_copy_in - copy in the struct that configures an object
- * @s: the kind's
+ * @s: description of the struct, from the kind
  * @to: u64[WEIR_ABI_STRUCT_WORDS]
- * @user: the user's
+ * @user: address of the user's struct
  *
  * Context: may sleep.
  *
@@ -48,7 +48,7 @@ static int abi_struct_copy_out(struct weir_object *o, const struct weir_abi_stru
 	return err ?: weir_user_put(v, s->size, user);
 }
 
-/* One step of &weir_kind_ops.settle; false: no step is left. */
+/* Perform one step of &weir_kind_ops.settle. Return: false if no step is left. */
 static bool settle_step(struct weir_object *o)
 {
 	bool more;
@@ -70,8 +70,8 @@ static void settle(struct weir_object *o)
 /**
  * weir_object_copy_out - WEIR_IOC_GET of a kind that has no &weir_kind_ops.get
  * @o: the object
- * @user_config: where the user wants its configuration, or 0
- * @user_stats: where the user wants its totals, or 0
+ * @user_config: address for the configuration, or 0
+ * @user_stats: address for the totals, or 0
  *
  * Context: may sleep; the header is held.
  * Return: 0, -EINVAL, -E2BIG, -EFAULT, -ENODEV.
@@ -87,8 +87,8 @@ int weir_object_copy_out(struct weir_object *o, u64 user_config, u64 user_stats)
 }
 
 /*
- * &weir_attribute.show of WEIR_STAT(): @offset is the total's in the struct of totals. It does
- * not reschedule: the removal of the folder waits for it.
+ * &weir_attribute.show of WEIR_STAT(). @offset is that of the total in the struct of totals. It
+ * must not reschedule, because the removal of the folder waits for it.
  */
 ssize_t weir_stat_show(struct weir_object *o, unsigned int offset, char *buffer)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Copies of the structs of the ABI by which users configure and read objects (object.h). */
+/* Copies of the structs with which users configure and read objects (object.h). */
 #ifndef _WEIR_ABI_STRUCT_H
 #define _WEIR_ABI_STRUCT_H
 

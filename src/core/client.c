@@ -39,7 +39,7 @@ struct weir_client *weir_client_open(struct file *file)
 	return c;
 }
 
-/* The places in the streams, too; a choice that is made meanwhile may be missed. */
+/* Copy the positions in the event streams too. A stream chosen during the copy may be missed. */
 static void client_copy_events(struct weir_client *to, struct weir_client *from)
 {
 	atomic_set(&to->restricted, atomic_read(&from->restricted));
@@ -68,7 +68,7 @@ int weir_client_copy(struct weir_client *to, struct weir_client *from)
 	return weir_handle_copy(to, from);
 }
 
-/* Choose @ns, of which the caller has a reference, unless another was chosen before. */
+/* Choose @ns, to which the caller has a reference, unless another one was chosen before. */
 static int other_events_set(struct weir_client *c, struct weir_namespace *ns)
 {
 	if (c->other_ns)
@@ -85,8 +85,7 @@ static int other_events_set(struct weir_client *c, struct weir_namespace *ns)
  *
  * Context: may sleep.
  *
- * Return: 0, -EBUSY (another one beside its own was chosen before),
- * -ENOMEM, -ERESTARTSYS.
+ * Return: 0, -EBUSY (another stream besides its own was chosen before), -ENOMEM, -ERESTARTSYS.
  */
 int weir_client_events(struct weir_client *c, kuid_t owner)
 {

@@ -81,20 +81,20 @@ int weir_client_copy(struct weir_client *to, struct weir_client *from);
 void weir_client_close(struct weir_client *c);
 int weir_client_events(struct weir_client *c, kuid_t owner);
 
-/* Whether it has CAP_SYS_ADMIN. */
+/* Whether the client has CAP_SYS_ADMIN. */
 static inline bool weir_client_admin(const struct weir_client *c)
 {
 	return weir_cred_admin(c->cred);
 }
 
-/* The stream that is read. */
+/* The position in the stream that the client reads. */
 static inline struct weir_event_reader *weir_client_reader(struct weir_client *c)
 {
 	/* pairs with the release in weir_client_events(): the members are initialized */
 	return smp_load_acquire(&c->events);
 }
 
-/* Whether a power was given up. */
+/* Whether the client has given up a power. */
 static inline bool weir_client_lacks(const struct weir_client *c, u32 powers)
 {
 	return atomic_read(&c->restricted) & powers;

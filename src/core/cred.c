@@ -9,9 +9,9 @@
 #include "core/cred.h"
 
 /*
- * The user of the parent namespace to which the ids of @ns belong: the user that made @ns. If
- * root made it, it was made for another user: that is the id which is root inside. If root
- * inside is root outside, each id belongs to the same id outside.
+ * The user of the parent namespace to which the ids of @ns belong: the user that made @ns. If root
+ * made it, it was made for another user, namely for the id that is root inside. If root inside is
+ * root outside, each id belongs to the same id outside.
  */
 static kuid_t namespace_owner(struct user_namespace *ns, kuid_t uid)
 {
@@ -26,9 +26,8 @@ static kuid_t namespace_owner(struct user_namespace *ns, kuid_t uid)
 }
 
 /*
- * The host user that a user of @ns counts as. However many ids and user namespaces a host
- * user has, they are one owner. See "Owners" in uapi/linux/weir.h. Cost: a step for each
- * level of user namespaces.
+ * The host user for which a user of @ns counts. All ids in all user namespaces of a host user are
+ * one owner. See "Owners" in uapi/linux/weir.h. Cost: one step for each level of user namespaces.
  */
 static kuid_t owner_of(struct user_namespace *ns, kuid_t uid)
 {
@@ -37,13 +36,16 @@ static kuid_t owner_of(struct user_namespace *ns, kuid_t uid)
 	return uid;
 }
 
-/* The owner as which somebody with these credentials acts. */
+/* The owner for which these credentials count. */
 kuid_t weir_cred_owner(const struct cred *cred)
 {
 	return owner_of(cred->user_ns, cred->euid);
 }
 
-/* The owner that the current task means by a uid; not valid if it means nothing here. */
+/*
+ * The owner with a uid given by the current task; not valid if the task's namespace has no such
+ * uid.
+ */
 kuid_t weir_owner_named(u32 uid)
 {
 	struct user_namespace *ns = current_user_ns();
@@ -59,7 +61,7 @@ static int gid_compare(const void *key, const void *item)
 	return gid_gt(*a, *b) ? 1 : gid_lt(*a, *b) ? -1 : 0;
 }
 
-/* As in_group_p() does for the current task, but by the effective gid. */
+/* Like in_group_p() for the current task, but with the effective gid. */
 bool weir_cred_in_group(const struct cred *cred, kgid_t gid)
 {
 	const struct group_info *groups = cred->group_info;
@@ -72,8 +74,8 @@ bool weir_cred_in_group(const struct cred *cred, kgid_t gid)
  * weir_cred_admin - whether credentials have CAP_SYS_ADMIN on the host
  * @cred: the credentials
  *
- * Ask last, where it decides: security modules are asked, too. That it is missing is
- * not audited: most calls that ask go another way then.
+ * Call it last, when nothing else decides, because it calls security modules too. A missing
+ * capability is not audited, because most callers then have an alternative.
  *
  * Return: whether they have it.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Questions about credentials: the owner behind a user, groups, and CAP_SYS_ADMIN. */
+/* The owner of credentials, their groups, and CAP_SYS_ADMIN. */
 #ifndef _WEIR_CRED_H
 #define _WEIR_CRED_H
 

@@ -24,13 +24,14 @@
 
 /**
  * struct event_slot - one record kept
- * @uid: of the object, or of the client that emitted it
- * @owner: of the stream; this, the next two and @uid decide which readers may see it
+ * @uid: the user that made the object, or that emitted the record
+ * @owner: owner of the stream; it, the next two members and @uid decide which readers may see the
+ *	event
  * @gid: group of the object
- * @mode: its mode
+ * @mode: mode of the object
  * @pid: the process that emitted it, or NULL
- * @event: the record; what it has of uids and processes is filled in for each reader
- * @data: its key, or what was emitted
+ * @event: the event; uids and pids in it are translated for each reader
+ * @data: the key, or the record
  */
 struct event_slot {
 	kuid_t uid;
@@ -59,10 +60,10 @@ void weir_event_stream_init(struct weir_event_stream *s)
 }
 
 /**
- * weir_event_stream_begin - have memory for records
+ * weir_event_stream_begin - allocate the ring of a stream
  * @s: the stream
  *
- * Before anything is put into it. Context: may sleep.
+ * Call it before the first event is put into the stream. Context: may sleep.
  *
  * Return: 0 or -ENOMEM.
  */
@@ -109,8 +110,8 @@ static struct event_slot *slot_at(const struct weir_event_stream *s, u64 seq)
 }
 
 /*
- * The next slot, with an event that has no object. Must hold the lock. The caller puts
- * *@old after it has released the lock.
+ * The next slot, prepared for an event without an object. Must hold the lock. The caller drops the
+ * reference *@old after it has released the lock.
  */
 static struct event_slot *slot_begin(struct weir_event_stream *s, u32 type, s64 value,
 				     s64 more, struct pid **old)
@@ -170,8 +171,8 @@ static void readers_tell(struct weir_event_stream *s)
  * @value: see enum weir_event_type
  * @more: see enum weir_event_type
  *
- * After the event of an object's end no other event of it is emitted, although an operation
- * may still use the object in an RCU read side.
+ * After the event of an object's deletion no other event of the object is emitted, although an
+ * operation may still use the object in an RCU read side.
  *
  * Context: any but NMI, any lock of the table held; RCU read side, or the storage is held.
  */
@@ -201,12 +202,12 @@ void weir_event_object(const struct weir_object *o, u32 type, s64 value, s64 mor
 }
 
 /**
- * weir_event_emit - put a record of a user's into a stream
- * @ns: the user's namespace
+ * weir_event_emit - put a record of a user into a stream
+ * @ns: namespace of the user
  * @uid: the user
  * @tag: a name, or empty; zero-filled to WEIR_NAME_SIZE
  * @data: the record
- * @len: its bytes, up to WEIR_RECORD_MAX
+ * @len: its length, up to WEIR_RECORD_MAX
  * @seq: out: its number
  *
  * Context: may sleep.
@@ -226,7 +227,7 @@ int weir_event_emit(struct weir_namespace *ns, kuid_t uid, const char *tag,
 		return err;
 	spin_lock_irq(&s->lock);
 	slot = slot_begin(s, WEIR_EVENT_RECORD, 0, 0, &old);
-	/* readable as an event of an object of this user with mode 0500 */
+	/* readers see it like an event of an object of this user with mode 0500 */
 	slot->uid = uid;
 	slot->owner = ns->owner;
 	slot->gid = INVALID_GID;
@@ -251,9 +252,9 @@ void weir_event_range(struct weir_event_stream *s, u64 *first, u64 *next)
 }
 
 /*
- * Whether a reader may see it, and if so without the key where it may not see that. By
- * the credentials of the open, so that a file passed on shows no more than before; see
- * weir_object_may().
+ * Whether a reader may see the event. If the reader may not see keys, the key is removed. This is
+ * decided by the credentials of the open, so that a file that is passed on shows the same to every
+ * process; see weir_object_may().
  */
 static bool slot_show(struct event_slot *slot, const struct cred *cred)
 {
@@ -283,7 +284,7 @@ static void slot_translate(struct event_slot *slot)
 		e->more = pid_vnr(slot->pid);
 }
 
-/* Copy the record at @cursor; if it was overwritten, make one that counts the lost events. */
+/* Copy the event at @cursor. If it was overwritten, make one with the number of lost events. */
 static bool ring_copy(struct weir_event_stream *s, u64 cursor, struct event_slot *out)
 {
 	bool found;
@@ -308,15 +309,15 @@ static bool ring_copy(struct weir_event_stream *s, u64 cursor, struct event_slot
 }
 
 /*
- * The next record that this reader may see. The cursor moves to it, past hidden records. The
- * lock is taken once for each record, because there may be hundreds.
+ * Find the next event that this reader may see. The cursor moves past hidden events. The lock is
+ * taken for one event at a time, because there may be hundreds.
  */
 static bool ring_find(struct weir_event_stream *s, u64 *cursor, const struct cred *cred,
 		      struct event_slot *out)
 {
 	u64 end = READ_ONCE(s->next);
 
-	/* stop at @end: later events wake the waiters, and the loop must terminate */
+	/* stop at @end: later events wake the waiters, and the loop must end */
 	while (*cursor < end && ring_copy(s, *cursor, out)) {
 		if (out->event.type == WEIR_EVENT_LOST || slot_show(out, cred))
 			return true;
@@ -335,7 +336,7 @@ static u64 record_end(const struct weir_event *e)
  * weir_event_read - copy records to a user
  * @r: the reader; the caller serialises calls for it
  * @cred: credentials the file was opened with
- * @buffer: where to
+ * @buffer: user buffer
  * @length: at least WEIR_EVENT_SIZE_MAX
  *
  * Return: bytes copied, 0 if there are no events, or -EFAULT. A record that could not be
@@ -362,11 +363,11 @@ ssize_t weir_event_read(struct weir_event_reader *r, const struct cred *cred,
 		cond_resched();
 	}
 	if (!filled)
-		WRITE_ONCE(r->next, at);	/* past what this reader may not see */
+		WRITE_ONCE(r->next, at);	/* past events that this reader may not see */
 	return filled;
 }
 
-/* Called with the lock of the queue: leave the queue, and wake the tasks of this file. */
+/* Called with the queue's lock held: leave the queue, and wake the tasks of this file. */
 static int poller_wake(wait_queue_entry_t *wait, unsigned int mode, int flags, void *key)
 {
 	struct weir_event_reader *r = container_of(wait, struct weir_event_reader, wait);
@@ -376,7 +377,7 @@ static int poller_wake(wait_queue_entry_t *wait, unsigned int mode, int flags, v
 	return 0;
 }
 
-/* Begin with the next event to come. @pollers: of the file. */
+/* Begin with the next event to come. @pollers: those of the file. */
 void weir_event_reader_init(struct weir_event_reader *r, struct weir_event_stream *s,
 			    wait_queue_head_t *pollers)
 {
@@ -399,22 +400,28 @@ static void reader_arm(struct weir_event_reader *r)
 	spin_unlock_irq(&readers->lock);
 }
 
-/* Whether there are records, seen or not. If not, the next one wakes the file's pollers. */
+/*
+ * Whether there are events after the position, whether visible or not. If not, the next event wakes
+ * the file's pollers.
+ */
 static bool reader_behind(struct weir_event_reader *r)
 {
 	reader_arm(r);
-	/* enqueue first, then look; pairs with wq_has_sleeper() in readers_tell() */
+	/* enqueue before the check; pairs with wq_has_sleeper() in readers_tell() */
 	smp_mb();
 	return READ_ONCE(r->next) != READ_ONCE(r->stream->next);
 }
 
-/* Sleep until there may be something for the reader: 0 or -ERESTARTSYS. */
+/* Sleep until there may be an event for the reader. Return: 0 or -ERESTARTSYS. */
 int weir_event_wait(struct weir_event_reader *r)
 {
 	return wait_event_interruptible(*r->pollers, reader_behind(r));
 }
 
-/* Move the reader to @next. Tasks of its file that wait may find something there. */
+/*
+ * Move the reader to @next, and wake the tasks that wait with this file, because there may be
+ * events for them now.
+ */
 void weir_event_seek(struct weir_event_reader *r, u64 next)
 {
 	WRITE_ONCE(r->next, next);
@@ -423,7 +430,7 @@ void weir_event_seek(struct weir_event_reader *r, u64 next)
 
 /**
  * weir_event_poll - check whether a read would return an event
- * @r: the reader; moved past events it may not see, unless another caller has moved it
+ * @r: the reader; moved past events that it may not see, unless another caller has moved it
  * @cred: credentials the file was opened with
  * @wait: of poll()
  *
@@ -447,7 +454,7 @@ __poll_t weir_event_poll(struct weir_event_reader *r, const struct cred *cred,
 	return found ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
-/* Call when the file is closed. */
+/* Call when the file is released. */
 void weir_event_reader_end(struct weir_event_reader *r)
 {
 	spin_lock_irq(&r->stream->readers.lock);

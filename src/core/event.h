@@ -3,10 +3,10 @@
  * Event streams, one for each namespace: the last 1024 transitions of its objects and
  * records of its user, numbered without gap.
  *
- * Writers put records into a ring under a spinlock. Transitions are rare, so this costs little;
- * and because writers hold the entry's lock, events have the order of the state changes they
- * report. Writers never wait for readers. Each reader keeps the number of its next record and
- * derives from it how many it has lost.
+ * Writers put events into a ring under a spinlock. State changes are rare, so this costs little.
+ * Writers hold the entry's lock, so events are in the order of the state changes. Writers never
+ * wait for readers. Each reader keeps the number of its next event, and computes from it how many
+ * events it has lost.
  */
 #ifndef _WEIR_EVENT_H
 #define _WEIR_EVENT_H

@@ -13,7 +13,7 @@
  * @c: the client
  * @rights: WEIR_RIGHT_* of the handle; ADMIN implies all
  *
- * All that can fail is done here, before an object becomes visible.
+ * Everything that can fail is done here, before an object becomes visible.
  * Return: the handle, to be bound or cancelled; -EMFILE, -ENOMEM.
  */
 struct weir_handle *weir_handle_reserve(struct weir_client *c, u32 rights)
@@ -51,7 +51,7 @@ void weir_handle_cancel(struct weir_client *c, struct weir_handle *h)
 	kfree(h);
 }
 
-/* Bind a reserved handle to @o; the caller's reference goes to the handle. */
+/* Bind a reserved handle to @o. The handle takes over the caller's reference. */
 void weir_handle_bind(struct weir_client *c, struct weir_handle *h,
 		      struct weir_object *o)
 {
@@ -60,7 +60,7 @@ void weir_handle_bind(struct weir_client *c, struct weir_handle *h,
 	WARN_ON_ONCE(xa_is_err(xa_store(&c->handles, h->id, h, 0)));
 }
 
-/* Keep of a handle's rights no more than @rights: 0 or -EBADF. */
+/* Limit the rights of a handle to @rights. Return: 0 or -EBADF. */
 int weir_handle_narrow(struct weir_client *c, u32 id, u32 rights)
 {
 	struct weir_handle *h;
@@ -96,7 +96,7 @@ int weir_handle_close(struct weir_client *c, u32 id)
  * @id: the handle
  * @rights: rights that the call needs
  *
- * Return: the object, alive a moment ago, with a reference to its header for
+ * Return: the object, which was alive at the look-up, with a reference to its header for
  *	weir_object_put(); or an ERR_PTR(): -EBADF, -EACCES, -ENODEV.
  */
 struct weir_object *weir_handle_object(struct weir_client *c, u32 id, u32 rights)
@@ -113,14 +113,14 @@ struct weir_object *weir_handle_object(struct weir_client *c, u32 id, u32 rights
 	else if (!weir_object_alive(h->object))
 		o = ERR_PTR(-ENODEV);
 	else if (!kref_get_unless_zero(&h->object->ref))
-		o = ERR_PTR(-EBADF);	/* closed by another thread just now */
+		o = ERR_PTR(-EBADF);	/* another thread has just closed it */
 	else
 		o = h->object;
 	rcu_read_unlock();
 	return o;
 }
 
-/* The next handle at *@id or after it, copied, with a reference to its object; or NULL. */
+/* The next handle at *@id or after it: a copy, with a reference to its object; or NULL. */
 static struct weir_handle *handle_copy(struct weir_client *from, unsigned long *id)
 {
 	struct weir_handle *h, *new = kmalloc(sizeof(*h), GFP_KERNEL_ACCOUNT);
@@ -143,7 +143,7 @@ static struct weir_handle *handle_copy(struct weir_client *from, unsigned long *
 	return NULL;
 }
 
-/* Give a new client the handles of another one. See weir_client_copy(). */
+/* Copy the handles of another client to a new client. See weir_client_copy(). */
 int weir_handle_copy(struct weir_client *to, struct weir_client *from)
 {
 	unsigned long id = 0;
@@ -155,7 +155,7 @@ int weir_handle_copy(struct weir_client *to, struct weir_client *from)
 		h = handle_copy(from, &id);
 		if (IS_ERR_OR_NULL(h))
 			return PTR_ERR_OR_ZERO(h);
-		/* @from may have got rid of many that are copied already, and opened others */
+		/* @from may have closed handles that are copied already, and opened others */
 		err = atomic_add_unless(&to->nr, 1, WEIR_HANDLES_MAX) ?
 		      xa_insert(&to->handles, h->id, h, GFP_KERNEL_ACCOUNT) : -EMFILE;
 		if (err) {
@@ -170,7 +170,7 @@ int weir_handle_copy(struct weir_client *to, struct weir_client *from)
 	return err;
 }
 
-/* The file is gone, and its handles with it. Context: may sleep. */
+/* The file is released: close all its handles. Context: may sleep. */
 void weir_handle_end(struct weir_client *c)
 {
 	struct weir_handle *h;

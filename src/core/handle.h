@@ -2,9 +2,9 @@
 /*
  * Handles: a client's references to objects, each with rights that were checked once, at open.
  *
- * A handle takes 64 bytes, and 9 of an array: with WEIR_HANDLES_MAX of them, 4.6 MiB for each
- * open file. There is no cap for a user, as there is none on open files: all of it is charged to
- * the memory cgroup of the task that opens. A handle keeps the header of a deleted object, too,
+ * A handle takes 64 bytes, and 9 bytes of an array: with WEIR_HANDLES_MAX handles, 4.6 MiB for each
+ * open file. As for open files, there is no cap per user. The memory is charged to the memory
+ * cgroup of the task that opens the object. A handle also keeps the header of a deleted object,
  * which is charged to the cgroup of the task that created it.
  */
 #ifndef _WEIR_HANDLE_H

@@ -19,7 +19,7 @@ struct weir_object *weir_kapi_get(u32 kind, const char *name)
 		return ERR_PTR(-EINVAL);
 	if (!try_module_get(THIS_MODULE))
 		return ERR_PTR(-ENODEV);
-	/* root's alone: a name that a user takes must mean nothing here */
+	/* only root's objects: an object of another user must not be found here */
 	o = weir_registry_find(GLOBAL_ROOT_UID, kind, padded);
 	if (o)
 		return o;
@@ -30,6 +30,6 @@ struct weir_object *weir_kapi_get(u32 kind, const char *name)
 void weir_kapi_put(struct weir_object *o)
 {
 	weir_object_put(o);
-	/* last: the caller is linked with this module, so its own reference still exists */
+	/* last: the caller depends on this module, so its own reference still exists */
 	module_put(THIS_MODULE);
 }

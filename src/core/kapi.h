@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What other modules call: include/linux/weir.h. Each kind with calls has them in a file of its
- * own, as limiter_kapi.c.
+ * The functions that other modules call: see include/linux/weir.h. Each kind with such functions
+ * has them in its own file, such as limiter_kapi.c.
  *
- * A reference holds the object's header, as a handle does, and this module. The memory of a
- * deleted object is therefore freed after the grace period, whatever references remain. An
- * operation detects the deletion under RCU, without a write to shared memory.
+ * A reference holds the object's header, as a handle does, and this module. The storage of a
+ * deleted object is therefore freed after the grace period, even if references remain. An operation
+ * detects the deletion under RCU, without a write to shared memory.
  */
 #ifndef _WEIR_KAPI_H
 #define _WEIR_KAPI_H

@@ -12,31 +12,31 @@
 
 static ulong max_objects = 65536;
 module_param(max_objects, ulong, 0644);
-MODULE_PARM_DESC(max_objects, "objects on the host at most");
+MODULE_PARM_DESC(max_objects, "maximum number of objects on the host");
 
 static ulong max_objects_per_uid = 1024;
 module_param(max_objects_per_uid, ulong, 0644);
-MODULE_PARM_DESC(max_objects_per_uid, "objects of one owner at most, but for CAP_SYS_ADMIN");
+MODULE_PARM_DESC(max_objects_per_uid, "maximum number of objects of one owner, except for CAP_SYS_ADMIN");
 
 static ulong max_keys = 64 << 20;
 module_param(max_keys, ulong, 0644);
-MODULE_PARM_DESC(max_keys, "sum of max_keys over all keyed objects at most");
+MODULE_PARM_DESC(max_keys, "maximum sum of max_keys over all keyed objects");
 
 static ulong max_keys_per_uid = 1 << 20;
 module_param(max_keys_per_uid, ulong, 0644);
-MODULE_PARM_DESC(max_keys_per_uid, "sum of max_keys over one owner's keyed objects at most, but for CAP_SYS_ADMIN");
+MODULE_PARM_DESC(max_keys_per_uid, "maximum sum of max_keys of one owner, except for CAP_SYS_ADMIN");
 
 static ulong max_grants_per_uid = 1 << 20;
 module_param(max_grants_per_uid, ulong, 0644);
-MODULE_PARM_DESC(max_grants_per_uid, "grants of gates and breakers to one user's files at most, but for CAP_SYS_ADMIN");
+MODULE_PARM_DESC(max_grants_per_uid, "maximum number of grants to the files of one user, except for CAP_SYS_ADMIN");
 
-/* The part of the host's caps that is kept for CAP_SYS_ADMIN: one of so many. */
+/* the fraction of the host's caps that is reserved for CAP_SYS_ADMIN: 1/16 */
 #define RESERVED	16
 
-static DEFINE_XARRAY(namespaces);	/* under its own lock; by owner */
+static DEFINE_XARRAY(namespaces);	/* by owner; has its own lock */
 static u64 objects_sum;			/* L; WRITE_ONCE() */
 static u64 keys_sum;			/* L; WRITE_ONCE() */
-static struct weir_namespace *root;	/* its reference is the module's */
+static struct weir_namespace *root;	/* this reference belongs to the module */
 static struct workqueue_struct *queue;
 
 static void namespace_free(struct work_struct *work)
@@ -65,8 +65,9 @@ static struct weir_namespace *namespace_new(kuid_t owner)
 }
 
 /*
- * The namespace of @owner, or else @new, or NULL if that is NULL. One user can keep namespaces of
- * many owners in use (STREAM), so the cost must not depend on their number. Return: or -ENOMEM.
+ * The namespace of @owner; otherwise @new, which becomes it; or NULL if @new is NULL. A user can
+ * use namespaces of many owners (STREAM), so the cost must not depend on their number. Return: may
+ * also be -ENOMEM.
  */
 static struct weir_namespace *table_get(kuid_t owner, struct weir_namespace *new)
 {
@@ -76,7 +77,7 @@ static struct weir_namespace *table_get(kuid_t owner, struct weir_namespace *new
 	/* allocates without the lock, and looks again with it */
 	ns = new ? __xa_cmpxchg(&namespaces, __kuid_val(owner), NULL, new, GFP_KERNEL_ACCOUNT) :
 		   xa_load(&namespaces, __kuid_val(owner));
-	/* under the lock: the last reference of one in the table has not gone */
+	/* under the table's lock, a namespace in the table still has a reference */
 	if (ns && !xa_is_err(ns))
 		refcount_inc(&ns->ref);
 	xa_unlock(&namespaces);
@@ -91,7 +92,7 @@ static struct weir_namespace *table_get(kuid_t owner, struct weir_namespace *new
  *
  * Context: may sleep.
  *
- * Return: with a reference, or NULL: no memory.
+ * Return: the namespace with a reference, or NULL: no memory.
  */
 struct weir_namespace *weir_namespace_get(kuid_t owner)
 {
@@ -108,7 +109,7 @@ struct weir_namespace *weir_namespace_get(kuid_t owner)
 	return IS_ERR(ns) ? NULL : ns;
 }
 
-/* Context: process. NULL is none. */
+/* Drop a reference; NULL is ignored. Context: process. */
 void weir_namespace_put(struct weir_namespace *ns)
 {
 	bool last;
@@ -120,7 +121,7 @@ void weir_namespace_put(struct weir_namespace *ns)
 	if (last)
 		__xa_erase(&namespaces, __kuid_val(ns->owner));
 	xa_unlock(&namespaces);
-	/* writers of events that saw one of its objects alive are in an RCU read side */
+	/* writers of events that saw an object of the namespace alive are in an RCU read side */
 	if (last)
 		queue_rcu_work(queue, &ns->free);
 }
@@ -135,7 +136,7 @@ static bool fits(u64 have, u64 more, u64 max)
 	return have <= max && more <= max - have;
 }
 
-/* 0, -EDQUOT (the owner's cap) or -ENOSPC (the host's). */
+/* Return: 0, -EDQUOT (the owner's cap is reached) or -ENOSPC (the host's). */
 static int keys_check(const struct weir_namespace *ns, u64 more, bool admin)
 {
 	if (!admin && !fits(ns->keys, more, READ_ONCE(max_keys_per_uid)))
@@ -180,8 +181,8 @@ int weir_namespace_charge(struct weir_namespace *ns, int objects, u64 from, u64 
 }
 
 /**
- * weir_namespace_grant_charge - one grant more
- * @ns: of the user that opened the holder's file
+ * weir_namespace_grant_charge - charge one more grant
+ * @ns: namespace of the user that opened the holder's file
  * @admin: for a client with CAP_SYS_ADMIN
  *
  * Context: any.
@@ -204,7 +205,7 @@ void weir_namespace_grant_uncharge(struct weir_namespace *ns)
 	atomic_long_dec(&ns->grants);
 }
 
-/* The caps, and the present use. Read without a lock: the numbers are not of one moment. */
+/* Read the caps and the present use, without a lock: the numbers may be from different moments. */
 void weir_namespace_info(struct weir_namespace *ns, bool admin, struct weir_info *info)
 {
 	u64 objects_max = READ_ONCE(max_objects), keys_max = READ_ONCE(max_keys);

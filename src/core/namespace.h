@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Namespaces: what one owner has. The names of an owner's objects are in the registry;
- * here are the caps on objects, keys and grants, and the stream of events.
+ * Namespaces: the caps of one owner on objects, keys and grants, and the owner's stream of events.
+ * The names of the owner's objects are in the registry.
  *
  * A namespace exists while it has objects (until their storage is freed) or clients.
  * Root's exists as long as the module.

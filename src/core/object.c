@@ -51,7 +51,7 @@ void weir_object_live_put(struct weir_object *o)
 }
 
 /**
- * weir_rights_by_mode - what mode and ids give to a user, as they do for a file
+ * weir_rights_by_mode - the rights that mode and ids give to a user, as for a file
  * @uid: the user that made the object
  * @owner: the owner of the namespace
  * @gid: the object's group
@@ -86,7 +86,7 @@ u32 weir_rights_by_mode(kuid_t uid, kuid_t owner, kgid_t gid, unsigned int mode,
  * @cred: of the client's open
  * @rights: WEIR_RIGHT_*
  *
- * Return: whether they give all of @rights.
+ * Return: whether the credentials give all of @rights.
  */
 bool weir_object_may(const struct weir_object *o, const struct cred *cred, u32 rights)
 {

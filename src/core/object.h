@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The part that objects of all kinds share.
+ * The part that is common to objects of all kinds.
  *
  * An object dies in phases:
  *
@@ -43,10 +43,10 @@ struct weir_op_run;
 /* Nothing was done: perform the operation again from a context that may sleep. */
 #define WEIR_OP_MUST_SLEEP	1
 
-/* Greater than the number of every kind. */
+/* greater than the number of every kind */
 #define WEIR_KINDS	8
 
-#define WEIR_ABI_STRUCT_WORDS	32	/* at most, in one of these structs */
+#define WEIR_ABI_STRUCT_WORDS	32	/* maximum size of one of these structs */
 
 /**
  * struct weir_abi_struct - a struct of the ABI by which users configure or read an object
@@ -207,13 +207,13 @@ u32 weir_rights_by_mode(kuid_t uid, kuid_t owner, kgid_t gid, unsigned int mode,
 bool weir_object_may(const struct weir_object *o, const struct cred *cred, u32 rights);
 bool weir_name_valid(const char *name);
 
-/* Keep the storage over a sleep; false if phase 3 has begun. */
+/* Hold the storage, so that the caller may sleep. Return: false if phase 3 has begun. */
 static inline bool weir_object_live_get(struct weir_object *o)
 {
 	return refcount_inc_not_zero(&o->live);
 }
 
-/* True: the storage stays as long as the RCU read side that the caller is in. */
+/* Whether the object is alive; then its storage stays until the caller's RCU read side ends. */
 static inline bool weir_object_alive(const struct weir_object *o)
 {
 	return !READ_ONCE(o->dead);

@@ -7,8 +7,8 @@
 #include <linux/wait.h>
 
 /*
- * Wake all pollers, including exclusive ones (EPOLLEXCLUSIVE): the event may not be for the
- * first of them, and a poller that finds nothing would not wake the next.
+ * Wake all pollers, including exclusive ones (EPOLLEXCLUSIVE). The event may be for any of them,
+ * and a poller that finds nothing would not wake the next one.
  */
 static inline void weir_pollers_wake(wait_queue_head_t *pollers, __poll_t events)
 {

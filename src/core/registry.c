@@ -17,13 +17,13 @@
 #define REGISTRY_BITS 12
 
 /*
- * L: registry_lock held to write. Readers of by_name and by_id are in an RCU read side. The lock
- * is no mutex, because a cgroup can throttle a mutex's holder or its next waiter, and callers of
- * all namespaces would wait meanwhile.
+ * L: registry_lock must be held to write. Readers of by_name and by_id are in an RCU read side. The
+ * lock is a spinlock and not a mutex: a cgroup can throttle the holder of a mutex or its next
+ * waiter, and callers of all namespaces would wait meanwhile.
  */
 static DEFINE_SPINLOCK(registry_lock);
 static DEFINE_HASHTABLE(by_name, REGISTRY_BITS);	/* L */
-static DEFINE_XARRAY_FLAGS(by_id, XA_FLAGS_ACCOUNT);	/* L; places: its own lock */
+static DEFINE_XARRAY_FLAGS(by_id, XA_FLAGS_ACCOUNT);	/* L; reserving a place uses its own lock */
 static atomic64_t last_id = ATOMIC64_INIT(0);
 static u64 nr_visible;					/* L; WRITE_ONCE() */
 static siphash_key_t hash_key __ro_after_init;
@@ -35,7 +35,7 @@ void weir_registry_assert_held(void)
 	lockdep_assert_held(&registry_lock);
 }
 
-/* Run phase 3 of an object's death in a worker: it may sleep and take long. */
+/* Run phase 3 of an object's deletion in a worker, because it may sleep and take long. */
 void weir_registry_queue(struct work_struct *work)
 {
 	queue_work(queue, work);
@@ -63,9 +63,9 @@ static struct weir_object *name_find(kuid_t owner, u32 kind, const char *name)
  * weir_registry_find - an object by owner and name
  * @owner: of its namespace
  * @kind: enum weir_kind
- * @name: a valid one
+ * @name: a valid name
  *
- * Return: with a reference to its header, or NULL.
+ * Return: the object with a reference to its header, or NULL.
  */
 struct weir_object *weir_registry_find(kuid_t owner, u32 kind, const char *name)
 {
@@ -81,9 +81,9 @@ struct weir_object *weir_registry_find(kuid_t owner, u32 kind, const char *name)
 
 /**
  * weir_registry_resolve - the object that a plain name means to a user
- * @owner: of the user's namespace
+ * @owner: owner of the user's namespace
  * @kind: enum weir_kind
- * @name: a valid one
+ * @name: a valid name
  *
  * Return: the user's own or else root's, with a reference to its header, or NULL.
  */
@@ -137,17 +137,17 @@ static int object_charge(struct weir_object *o, bool admin)
 	return err;
 }
 
-/* Uncharging cannot fail. Must hold the registry_lock. */
+/* Uncharge an object; this cannot fail. Must hold registry_lock. */
 static void object_uncharge(struct weir_object *o)
 {
 	weir_namespace_charge(o->ns, -1, o->quota_keys, 0, true);
 }
 
-/* Cannot fail: the object is complete, and its place in by_id is reserved. */
+/* This cannot fail: the object is complete, and its place in by_id is reserved. */
 static void object_publish(struct weir_object *o)
 {
 	lockdep_assert_held(&registry_lock);
-	kref_get(&o->ref);	/* the caller's; the first is the registry's */
+	kref_get(&o->ref);	/* for the caller; the first reference belongs to the registry */
 	WARN_ON_ONCE(xa_is_err(xa_store(&by_id, o->id, o, 0)));
 	/* emit the event first, so that events of other callers on this object follow it */
 	weir_event_object(o, WEIR_EVENT_CREATED, 0, 0);
@@ -155,13 +155,13 @@ static void object_publish(struct weir_object *o)
 	WRITE_ONCE(nr_visible, nr_visible + 1);
 }
 
-/* Objects of other users than root are not shown in sysfs. */
+/* sysfs shows only objects of root. */
 static bool is_shown(const struct weir_object *o)
 {
 	return uid_eq(o->owner, GLOBAL_ROOT_UID);
 }
 
-/* Build the storage and the sysfs folder. The creation lock of the owner is held. */
+/* Build the storage and the sysfs folder. Must hold the owner's creation lock. */
 static int object_build(struct weir_object *o)
 {
 	int err;
@@ -185,8 +185,9 @@ static int object_build(struct weir_object *o)
  * @o: with name, owner, number and namespace, and one reference of each kind
  * @admin: for a client with CAP_SYS_ADMIN
  *
- * Objects of one owner are built one at a time. So of several creators of one name only
- * one builds, and the owner's caps never count an object whose creation fails.
+ * Objects of one owner are built one at a time. So if several callers create one name, only one of
+ * them builds an object, and a creation that fails later does not cause another one to exceed the
+ * owner's caps.
  *
  * Context: may sleep. Must not access user memory, since a user can delay that for ever.
  * Return: 0, and the caller gets a reference. -EEXIST, -EDQUOT, -ENOSPC, -ENOMEM,
@@ -218,7 +219,7 @@ u64 weir_registry_objects(void)
 	return READ_ONCE(nr_visible);
 }
 
-/* Phase 1 of an object's death: 0, or -ENODEV if another caller was first. */
+/* Phase 1 of an object's deletion. Return: 0, or -ENODEV if another caller was first. */
 static int object_unlink(struct weir_object *o)
 {
 	int err = -ENODEV;
@@ -237,7 +238,10 @@ static int object_unlink(struct weir_object *o)
 	return err;
 }
 
-/* The same for an object with a sysfs folder. The mutex keeps its name free of a new folder. */
+/*
+ * object_unlink() for an object with a sysfs folder. Under the mutex, no new folder can get its
+ * name.
+ */
 static int object_unlink_shown(struct weir_object *o)
 {
 	int err;
@@ -262,7 +266,7 @@ int weir_registry_delete(struct weir_object *o)
 
 	if (err)
 		return err;
-	/* without a lock: there may be many that wait */
+	/* without a lock, because there may be many waiters */
 	if (o->ops->on_delete)
 		o->ops->on_delete(o);
 	weir_object_live_put(o);
@@ -270,8 +274,8 @@ int weir_registry_delete(struct weir_object *o)
 }
 
 /*
- * An object is about to change: charge another number of keys to its owner, and
- * tell readers. @admin as in weir_registry_add(). 0, -EDQUOT, -ENOSPC or -ENODEV.
+ * An object is about to change: charge another number of keys to its owner, and emit the event.
+ * @admin as in weir_registry_add(). Return: 0, -EDQUOT, -ENOSPC or -ENODEV.
  */
 int weir_registry_change(struct weir_object *o, u64 keys, u64 mask, bool admin)
 {
@@ -295,7 +299,7 @@ int weir_registry_mod_init(void)
 	return queue ? 0 : -ENOMEM;
 }
 
-/* Context: no file is open any more, so nothing else creates or deletes. */
+/* Context: no file is open, so nothing else creates or deletes objects. */
 void weir_registry_mod_exit(void)
 {
 	struct weir_object *o;

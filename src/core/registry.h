@@ -24,10 +24,9 @@
  *	counter->lock		spinlock, BH	base values; inside taking alone
  *	event ring		spinlock, IRQ	records; wakes readers when released
  *
- * No memory is asked for with any of them held but set_lock and creating, and no user's
- * memory is touched. Below the mutexes nothing sleeps. No show function of sysfs takes a
- * mutex but taking, whose holder waits for nothing, so a folder can be removed under
- * creating.
+ * No memory is allocated while one of them is held, except under set_lock and creating, and user
+ * memory is not accessed. Under a spinlock nothing sleeps. The only mutex that a show function of
+ * sysfs takes is taking, whose holder waits for nothing. So a folder can be removed under creating.
  */
 #ifndef _WEIR_REGISTRY_H
 #define _WEIR_REGISTRY_H

@@ -13,8 +13,8 @@ static struct kobject *root;
 static struct kobject *dirs[WEIR_KINDS];
 
 /*
- * Nodes whose memory is not freed yet, and one for the module: their release function is in the
- * module's text, so the module stays until all are gone.
+ * Number of nodes whose memory is not freed yet, plus one for the module. Their release function is
+ * in the module's text, so the module must stay until all are gone.
  */
 static atomic_t nodes = ATOMIC_INIT(1);
 static DECLARE_COMPLETION(nodes_gone);
@@ -54,7 +54,7 @@ static const struct kobj_type node_type = {
 	.sysfs_ops = &node_sysfs_ops,
 };
 
-/* The files of an object that others may not observe are readable by root only. */
+/* If others may not observe the object, only root can read its files. */
 static umode_t node_visible(struct kobject *kobj, struct attribute *attr, int n)
 {
 	struct weir_sysfs_node *node = container_of(kobj, struct weir_sysfs_node,
@@ -125,7 +125,7 @@ static const struct attribute *root_attrs[] = {
 	NULL,
 };
 
-/* Make a kind's folder: 0 or -ENOMEM. */
+/* Make the folder of a kind. Return: 0 or -ENOMEM. */
 int weir_sysfs_kind_add(const struct weir_kind_ops *ops)
 {
 	dirs[ops->kind] = kobject_create_and_add(ops->dir, root);
@@ -145,14 +145,14 @@ int weir_sysfs_mod_init(void)
 	return err;
 }
 
-/* Removes the kinds' folders, too. Context: no object is left. */
+/* Removes the folders of the kinds too. Context: no object is left. */
 void weir_sysfs_mod_exit(void)
 {
 	unsigned int i;
 
 	/*
-	 * delete before put: a task that holds a folder open must not call a show function
-	 * after this
+	 * delete before put: a task that holds a folder open must not call a show function after
+	 * this
 	 */
 	for (i = 0; i < ARRAY_SIZE(dirs); i++) {
 		kobject_del(dirs[i]);

@@ -2,10 +2,10 @@
 /*
  * /sys/kernel/weir: the objects and their totals, one value in each file.
  *
- * An object's folder is a node of its own, not part of the object: sysfs may keep it for a
- * while after its removal. No show function runs after weir_sysfs_remove() has returned, so
- * show functions may use the object. They take no mutex, except that of a histogram, whose
- * holder waits for nothing.
+ * The folder of an object is a separate node, not a part of the object, because sysfs may keep it
+ * for a while after its removal. No show function runs after weir_sysfs_remove() has returned, so
+ * show functions may use the object. They take no mutex, except that of a histogram, whose holder
+ * waits for nothing.
  */
 #ifndef _WEIR_SYSFS_H
 #define _WEIR_SYSFS_H
@@ -21,7 +21,7 @@ struct weir_object;
  * @kobj: its kobject
  * @object: not NULL while the folder is visible
  * @group: its files
- * @attrs: for kinds whose files differ from object to object; freed with the node
+ * @attrs: for kinds whose files differ between objects; freed with the node
  */
 struct weir_sysfs_node {
 	struct kobject kobj;
@@ -34,7 +34,7 @@ struct weir_sysfs_node {
  * struct weir_attribute - a file whose value comes from the object
  * @attr: name and mode of the file
  * @show: print the value
- * @index: for @show
+ * @index: argument of @show
  */
 struct weir_attribute {
 	struct attribute attr;
@@ -42,7 +42,7 @@ struct weir_attribute {
 	unsigned int index;
 };
 
-/* For a list of attributes: a file. */
+/* An element of a list of attributes: a file. */
 #define WEIR_ATTRIBUTE(_name, _show, _index)				\
 	(&((struct weir_attribute){					\
 		.attr = { .name = #_name, .mode = 0444 },		\
@@ -50,7 +50,7 @@ struct weir_attribute {
 		.index = _index,					\
 	}).attr)
 
-/* The same with a total: a u64 member of the kind's struct of totals. */
+/* The same for a total, a u64 member of the kind's struct of totals. */
 #define WEIR_STAT(_name, _struct, _member)				\
 	WEIR_ATTRIBUTE(_name, weir_stat_show, offsetof(struct _struct, _member))
 

@@ -40,7 +40,7 @@ int weir_user_get(void *to, size_t size, u64 from, size_t min_size)
 }
 
 /**
- * weir_user_put - copy a struct out to where weir_user_get() got it from
+ * weir_user_put - copy a struct out that weir_user_get() has copied in
  * @from: the kernel's struct; its size member still has the user's size
  * @size: its size
  * @to: the user's struct

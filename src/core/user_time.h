@@ -3,10 +3,10 @@
  * Times of CLOCK_BOOTTIME as the calling task sees them: a time namespace adds an offset to the
  * clock. The module itself works with the host's clock only.
  *
- * Not every supported kernel exports init_time_ns, so the offset is always applied; it is 0 in
- * the initial namespace. Cost: three dependent loads, of lines that a busy task has at hand.
+ * Not every supported kernel exports init_time_ns, so the offset is always applied; it is 0 in the
+ * initial namespace. Cost: three dependent loads from cache lines that a busy task uses anyway.
  *
- * Context of all: a task that has not exited, because its namespaces are gone then.
+ * Context of all functions: a task that has not exited, because an exited task has no namespaces.
  */
 #ifndef _WEIR_USER_TIME_H
 #define _WEIR_USER_TIME_H
@@ -25,7 +25,7 @@ static inline u64 weir_user_time(u64 host)
 
 /**
  * weir_user_deadline - the deadline of an op, by the host's clock
- * @arg: the user's: a time, or with @relative ns from now; WEIR_NEVER stays that
+ * @arg: from the user: a time, or with @relative ns from now; WEIR_NEVER is not converted
  * @relative: WEIR_OP_RELATIVE is set
  *
  * Return: a time; 0 for one before the host's boot, WEIR_NEVER for one that does not fit.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Counting: slots, base, sequences. See counter.h. */
+/* Counters: slots, base, sequences. See counter.h. */
 
 #include <linux/bitops.h>
 #include <linux/cpumask.h>
@@ -9,7 +9,7 @@
 
 #include "counter/counter.h"
 
-/* After this many takes in a row have disturbed a reader, it holds the lock against them. */
+/* after so many takes in a row have disturbed it, a reader takes the lock */
 #define READ_TRIES	8
 
 /**
@@ -31,8 +31,8 @@ void weir_counter_add_one(struct weir_counter *c, unsigned int field, u64 n)
  * @mask: the fields
  * @amounts: one for each field, in the order of fields
  *
- * Context: process or softirq. Softirqs are disabled meanwhile: an add to the same slot in
- *	softirq context would make its sequence count even while this step is half done.
+ * Context: process or softirq. Softirqs are disabled meanwhile, because an add to the same slot in
+ *	softirq context would make its sequence count even before this step is complete.
  */
 void weir_counter_add_many(struct weir_counter *c, u64 mask, const s64 *amounts)
 {
@@ -53,7 +53,7 @@ void weir_counter_add_many(struct weir_counter *c, u64 mask, const s64 *amounts)
 	local_bh_enable();
 }
 
-/* Add one CPU's slot to @sum, with all fields as of one moment. */
+/* Add the slot of one CPU to @sum. All fields are from the same moment. */
 static void slot_read(const struct weir_slot *slot, unsigned int nfields,
 		      u64 *copy, u64 *sum)
 {
@@ -99,7 +99,7 @@ void weir_counter_read(struct weir_counter *c, u64 *values)
 	unsigned int seq, tries;
 
 	for (tries = 0; tries < READ_TRIES; tries++) {
-		/* an old base must not be combined with slots read after the take */
+		/* an old base must not be combined with slots read after a take */
 		seq = read_seqcount_begin(&c->base_seq);
 		slots_read(c, values);
 		base_subtract(c, values);
@@ -122,7 +122,7 @@ static u64 field_sum(const struct weir_counter *c, unsigned int field)
 	return sum;
 }
 
-/* One field, or the last number handed out. */
+/* Read one field, or the last number handed out. */
 u64 weir_counter_read_one(struct weir_counter *c, unsigned int field)
 {
 	unsigned int seq, tries;
@@ -168,7 +168,7 @@ void weir_counter_take(struct weir_counter *c, u64 *values)
 }
 
 /**
- * weir_counter_next - hand out numbers
+ * weir_counter_next - hand out numbers of a sequence
  * @c: the counter, of type sequence
  * @n: how many
  * @first: out: the first of them

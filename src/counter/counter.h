@@ -11,11 +11,11 @@
  * copy a slot only while it is even. An add to one field is one instruction and needs no
  * sequence count.
  *
- * A histogram (counter_histogram.c) is a sum of many fields: its buckets, and for each group of
- * 16 buckets the sum of the values in them. An observation adds to a bucket and to the sum of
- * its group, in one step. A reader copies one group at a time while the count is even, not the
- * whole slot. That takes as long as a sum of 17 fields, so continuous observations do not
- * starve readers.
+ * A histogram (counter_histogram.c) is a sum of many fields: its buckets, and for each group of 16
+ * buckets the sum of the values in them. An observation adds to a bucket and to the sum of its
+ * group, in one step. A reader copies one group at a time while the count is even, not the whole
+ * slot. Copying a group takes as long as reading a sum with 17 fields, so continuous observations
+ * do not starve readers.
  */
 #ifndef _WEIR_COUNTER_H
 #define _WEIR_COUNTER_H

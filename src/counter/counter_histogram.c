@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Histograms: observe, snapshot, take. See counter.h; histogram.h has the buckets.
+ * Histograms: observe, snapshot, take. See counter.h; histogram.h defines the buckets.
  *
  * Memory: 60 groups of 16 buckets and a sum, 8168 bytes for each possible CPU, and 7688 for the
  * base.
@@ -12,19 +12,19 @@
 #include "counter/counter.h"
 #include "lib/histogram.h"
 
-/* A slot has for each group the buckets, then the sum of the values in them. */
+/* in a slot, each group has its buckets, and after them the sum of the values in them */
 #define SUBS		WEIR_HISTOGRAM_SUBS
 #define GROUP_WORDS	(SUBS + 1)
 #define SLOT_WORDS	(WEIR_HISTOGRAM_GROUPS * GROUP_WORDS)
 
-/* The base has all buckets, then the sum of all values. */
+/* the base has all buckets, and after them the sum of all values */
 #define BASE_SUM	WEIR_HISTOGRAM_BUCKETS
 #define BASE_WORDS	(WEIR_HISTOGRAM_BUCKETS + 1)
 
-/* After this many takes in a row have disturbed a reader, it holds the lock against them. */
+/* after so many takes in a row have disturbed it, a reader takes the lock */
 #define READ_TRIES	8
 
-/* Number of u64 in the slot of one CPU. */
+/* Number of u64 words in the slot of one CPU. */
 unsigned int weir_counter_slot_words(const struct weir_counter *c)
 {
 	return c->obj.type == WEIR_COUNTER_HISTOGRAM ? SLOT_WORDS : c->nfields;
@@ -62,7 +62,7 @@ void weir_counter_observe(struct weir_counter *c, u64 value, u64 times)
 	local_bh_enable();
 }
 
-/* One CPU's group, all of it as of one moment. */
+/* Read one CPU's group. All of it is from the same moment. */
 static void group_read(const struct weir_slot *slot, unsigned int group, u64 *copy)
 {
 	const u64 *words = &slot->value[group * GROUP_WORDS];
@@ -89,8 +89,8 @@ static void slot_read(const struct weir_slot *slot, struct weir_histogram *h)
 }
 
 /*
- * The sum of all slots, each observation as a whole or not at all. Does not reschedule: tasks
- * that wait for @taking, or for a show function to end, would then depend on a task that its
+ * The sum of all slots, each observation as a whole or not at all. It must not reschedule: tasks
+ * that wait for @taking, or for the end of a show function, would then depend on a task that its
  * cgroup may throttle.
  */
 static void slots_read(const struct weir_counter *c, struct weir_histogram *h)
@@ -113,7 +113,7 @@ static void base_subtract(const struct weir_counter *c, struct weir_histogram *h
 
 static bool snapshot_try(const struct weir_counter *c, struct weir_histogram *h)
 {
-	/* an old base must not be combined with slots read after the take */
+	/* an old base must not be combined with slots read after a take */
 	unsigned int seq = read_seqcount_begin(&c->base_seq);
 
 	slots_read(c, h);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Adds of other modules. See kapi.h. */
+/* Adds by other modules. See kapi.h. */
 
 #include <linux/err.h>
 #include <linux/export.h>

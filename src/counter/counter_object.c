@@ -179,7 +179,7 @@ static ssize_t field_show(struct weir_object *o, unsigned int index, char *buffe
 			  (s64)weir_counter_read_one(weir_counter(o), index));
 }
 
-/* Histogram: the value that each file shows, by its index. */
+/* Histogram: the value in each file, by the file's index. */
 enum histogram_file { COUNT, SUM, MIN, MAX, P50, P90, P99, P999 };
 
 static u64 histogram_value(const struct weir_histogram *h, enum histogram_file file)

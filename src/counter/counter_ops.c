@@ -10,7 +10,7 @@
 #define NEXT_MAX	BIT_ULL(32)
 #define TIMES_MAX	BIT_ULL(32)
 
-/* &weir_kind_ops.check: the members of the op for which its row has no rule */
+/* &weir_kind_ops.check: check the members for which the row of the op has no rule */
 int weir_counter_op_check(struct weir_op_run *r)
 {
 	struct weir_op *op = &r->op;
@@ -49,11 +49,11 @@ static int values_get(struct weir_counter *c, bool take, u64 *values)
 	return err;
 }
 
-/* Read or take a histogram, or load it back. 0 or -ENODEV. */
+/* Read or take a histogram, or load a snapshot back. Return: 0 or -ENODEV. */
 static int histogram_do(struct weir_counter *c, struct weir_histogram *h,
 			void (*act)(struct weir_counter *c, struct weir_histogram *h))
 {
-	/* it may sleep, but waits only for others that do the same */
+	/* it may sleep, but waits only for tasks that do the same */
 	if (!weir_object_live_get(&c->obj))
 		return -ENODEV;
 	act(c, h);
@@ -75,7 +75,7 @@ static int read_histogram(struct weir_op_run *r, struct weir_counter *c)
 		return -EMSGSIZE;
 	if (!weir_object_alive(&c->obj))
 		return -ENODEV;
-	/* nothing may be taken whose result cannot be written */
+	/* a take must not happen if its result cannot be written */
 	if (take && clear_user(to, sizeof(*h)))
 		return -EFAULT;
 	h = kmalloc(sizeof(*h), GFP_KERNEL_ACCOUNT);
@@ -84,7 +84,7 @@ static int read_histogram(struct weir_op_run *r, struct weir_counter *c)
 	err = histogram_do(c, h, take ? weir_counter_snapshot_take :
 					weir_counter_snapshot);
 	if (!err && copy_to_user(to, h, sizeof(*h))) {
-		/* unmapped at this very moment */
+		/* another thread has unmapped the memory just now */
 		if (take)
 			histogram_do(c, h, weir_counter_merge);
 		err = -EFAULT;
@@ -113,7 +113,7 @@ static int read_many(struct weir_op_run *r, struct weir_counter *c)
 		return -EMSGSIZE;
 	if (!weir_object_alive(&c->obj))
 		return -ENODEV;
-	/* nothing may be taken whose result cannot be written */
+	/* a take must not happen if its result cannot be written */
 	if (take && clear_user(to, size))
 		return -EFAULT;
 	err = values_get(c, take, (u64 *)r->data->values);
@@ -158,7 +158,7 @@ static bool add_is_one(const struct weir_op *op)
 	return !(op->flags & WEIR_OP_PTR) && !(op->arg & (op->arg - 1));
 }
 
-/* &weir_kind_ops.join_check: whether a counter takes this WEIR_OP_ADD */
+/* &weir_kind_ops.join_check: whether the counter accepts this WEIR_OP_ADD */
 int weir_counter_op_add_check(const struct weir_op_run *r, struct weir_object *o)
 {
 	const struct weir_counter *c = weir_counter(o);
@@ -198,7 +198,7 @@ static int add(struct weir_op_run *r, struct weir_object *o)
 	return err;
 }
 
-/* &weir_kind_ops.try: all that needs no user memory */
+/* &weir_kind_ops.try: ops that need no user memory */
 int weir_counter_op_try(struct weir_client *client, struct weir_object *o,
 			struct weir_op_run *r)
 {

@@ -26,9 +26,9 @@ struct weir_address {
 };
 
 /**
- * struct weir_block - all addresses that have a prefix
- * @first: the first of them
- * @last: the last of them
+ * struct weir_block - all addresses with a common prefix
+ * @first: the first address
+ * @last: the last address
  * @action: not 0
  */
 struct weir_block {
@@ -38,9 +38,9 @@ struct weir_block {
 };
 
 /**
- * struct weir_range - addresses from @first to before the next range's
- * @first: the first of them
- * @action: 0 for none
+ * struct weir_range - the addresses from @first to before the next range's @first
+ * @first: the first address
+ * @action: 0: none
  */
 struct weir_range {
 	struct weir_address first;
@@ -98,8 +98,8 @@ static inline unsigned int weir_block_end(struct weir_range *ranges,
  * @ranges: room for 2 ranges a block
  * @n: ranges so far
  *
- * The caller feeds the blocks of one family one by one, so that it can let other tasks
- * run in between. A cut begins with @depth and @n 0.
+ * The caller adds the blocks of one family one by one, so that it can reschedule in between. A cut
+ * begins with @depth and @n 0.
  */
 struct weir_cut {
 	struct weir_block open[WEIR_CIDR_DEPTH];
@@ -108,7 +108,7 @@ struct weir_cut {
 	unsigned int n;
 };
 
-/* The innermost open block ends; the block around it goes on. */
+/* The innermost open block ends; the block around it continues. */
 static inline void weir_cut_close(struct weir_cut *c)
 {
 	const struct weir_block *block = &c->open[--c->depth];
@@ -118,10 +118,9 @@ static inline void weir_cut_close(struct weir_cut *c)
 }
 
 /**
- * weir_cut_add - cut one block more
+ * weir_cut_add - cut one more block
  * @c: the cut
- * @block: the next one by @first, then from the shortest prefix to the longest; no two
- *	the same
+ * @block: the next block by @first, and from the shortest prefix to the longest; no two are equal
  */
 static inline void weir_cut_add(struct weir_cut *c, const struct weir_block *block)
 {
@@ -132,7 +131,7 @@ static inline void weir_cut_add(struct weir_cut *c, const struct weir_block *blo
 	c->n = weir_range_add(c->ranges, c->n, block->first, block->action);
 }
 
-/* No block is left. @n is the number of ranges. */
+/* All blocks have been added. @n is the number of ranges. */
 static inline void weir_cut_end(struct weir_cut *c)
 {
 	while (c->depth)
@@ -141,12 +140,12 @@ static inline void weir_cut_end(struct weir_cut *c)
 
 /**
  * weir_cidr_covers - the action for all addresses from @first to @last
- * @ranges: from weir_cidr_cut()
+ * @ranges: from a complete cut
  * @n: their number
  * @first: the first address
  * @last: the last address; may be @first
  *
- * Return: the action that all of them have; 0 if they have none, or not the same one.
+ * Return: the action of all these addresses; 0 if they have none, or different ones.
  */
 static inline u32 weir_cidr_covers(const struct weir_range *ranges, unsigned int n,
 				   struct weir_address first,
@@ -154,7 +153,7 @@ static inline u32 weir_cidr_covers(const struct weir_range *ranges, unsigned int
 {
 	unsigned int low = 0, high = n, middle;
 
-	/* the first range that begins behind @first */
+	/* the first range that begins after @first */
 	while (low < high) {
 		middle = low + (high - low) / 2;
 		if (weir_address_cmp(ranges[middle].first, first) <= 0)

@@ -10,7 +10,7 @@
 
 /* ------------------------------------------------------------ counting, closed */
 
-/* Move the buckets forward to @now. A clock that lags moves nothing back. */
+/* Move the buckets forward to @now. If the clock lags, nothing moves back. */
 static inline void weir_circuit_shift(const struct weir_circuit_config *c,
 				      struct weir_circuit *s, u64 now)
 {
@@ -41,7 +41,7 @@ static inline bool weir_circuit_count(const struct weir_circuit_config *c,
 	weir_circuit_shift(c, s, now);
 	if (!s->counts[0] && !s->counts[1])
 		s->at = now;
-	/* the count can only get here if @failures was lowered; then it saturates */
+	/* only if @failures was lowered does the count get here; then it saturates */
 	if (s->failed_in[0] < (u16)~0)
 		s->failed_in[0]++;
 	return weir_circuit_failures(s) >= c->failures;
@@ -65,8 +65,8 @@ static inline void weir_circuit_rates(const struct weir_circuit_config *c,
 }
 
 /*
- * Count a call by percentage. Return: whether enough calls have failed. At 2^30 calls in a
- * window all counts are halved, so that nothing overflows. A success needs no division.
+ * Count a call by percentage. Return: whether enough calls have failed. At 2^30 calls in a window
+ * all counts are halved, so that nothing overflows. A success needs no division.
  */
 static inline bool weir_circuit_rate(const struct weir_circuit_config *c,
 				     struct weir_circuit *s, u64 now, bool has_failed)
@@ -165,11 +165,11 @@ static inline void weir_circuit_probed(const struct weir_circuit_config *c,
  * @c: the configuration
  * @s: the key's state
  * @now: ns, read after the state was locked
- * @ticket: of the call
+ * @ticket: ticket of the call
  * @call: the outcome
  * @moves: @n is 0; out: the state changes that were made
  *
- * The caller ensures that a probe is reported once, and by its holder only: see grant.h. A
+ * The caller must ensure that a probe is reported once, and by its holder only: see grant.h. A
  * duplicate report cannot make the counts exceed the number of probes.
  *
  * Return: whether the report counts, is late, or belongs to no call.
@@ -209,9 +209,8 @@ weir_circuit_report(const struct weir_circuit_config *c, struct weir_circuit *s,
 }
 
 /*
- * The holder of the probe with @ticket has gone without a report: the probe has failed. Return:
- * false if that changes nothing, because the ticket is of an earlier generation or not of a
- * probe.
+ * The holder of the probe with @ticket is gone without a report, so the probe has failed. Return:
+ * false if this changes nothing, because the ticket is of an earlier generation or not of a probe.
  */
 static inline bool weir_circuit_died(const struct weir_circuit_config *c,
 				     struct weir_circuit *s, u64 now, u64 ticket,
@@ -265,7 +264,7 @@ static inline void weir_circuit_reset(const struct weir_circuit_config *c,
 		weir_circuit_note(s, moves);
 }
 
-/* ------------------------------------------------------------ looking */
+/* ------------------------------------------------------------ reading */
 
 static inline void weir_circuit_look(const struct weir_circuit_config *c,
 				     struct weir_circuit s, u64 now,
@@ -310,9 +309,9 @@ static inline u64 weir_circuit_empty_at(const struct weir_circuit_config *c,
 }
 
 /*
- * The time from which on the state equals that of a key without an entry: @now if it does
- * already, WEIR_NEVER if time alone does not lead there. The circuit is then closed, nothing
- * counts, the ladder is reset, and every ticket of an earlier generation is too old to count.
+ * The time from which on the state equals that of a key without an entry: @now if it does already,
+ * WEIR_NEVER if time alone does not lead there. From then on the circuit is closed, nothing counts,
+ * the ladder is reset, and every ticket of an earlier generation is too old to count.
  */
 static inline u64 weir_circuit_idle_at(const struct weir_circuit_config *c,
 				       struct weir_circuit s, u64 now)

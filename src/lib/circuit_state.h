@@ -7,13 +7,13 @@
  * number of probes. If they succeed it closes; the first failure opens it again, for the next
  * step. Each of these state changes begins a new generation.
  *
- * An admitted call gets a ticket: the time of its admission, but at least 1 ns after the
- * generation began. A ticket therefore belongs to the present generation if and only if it is
- * later than the beginning of that generation. A report with any other ticket is late and
- * ignored. The duration of a call follows from its ticket, without any stored state. This is
- * exact if clock readings have the order of the decisions they belong to: they are taken under
- * the entry's lock, or between two equal readings of the word. (If a clock lags nevertheless,
- * no time moves back, in particular not the beginning of a generation.)
+ * An admitted call gets a ticket: the time of its admission, but at least 1 ns after the generation
+ * began. A ticket therefore belongs to the present generation if and only if it is later than the
+ * beginning of that generation. A report with any other ticket is late and ignored. The duration of
+ * a call follows from its ticket, without any stored state. This is exact if clock readings have
+ * the order of the decisions they belong to: they are taken under the entry's lock, or between two
+ * equal readings of the word. (If a clock lags nevertheless, no time moves back, and the beginning
+ * of a generation does not either.)
  *
  * By number, failures are counted in eight buckets of within/7 each, rounded up to a ns. They
  * cover at least within, and less than 8/7 of it. The circuit always opens if the configured
@@ -153,10 +153,10 @@ struct weir_circuit_moves {
 };
 
 /**
- * struct weir_circuit_answer - the answer to a request
+ * struct weir_circuit_answer - the answer to a caller that asks
  * @admitted: the call is admitted and must be reported
- * @probe: it is one of the probes
- * @ticket: if @admitted, else 0
+ * @probe: the call is a probe
+ * @ticket: ticket of the call; 0 if not @admitted
  * @retry_after: if not admitted: ns until the answer can change if nothing else happens;
  *	WEIR_NEVER: only a report or a reset can change it
  */
@@ -189,7 +189,7 @@ struct weir_circuit_view {
 	u32 succeeded;
 };
 
-/* @c: all members except @bucket and @fade are set. @within: ns, 1..100 days. */
+/* All members of @c except @bucket and @fade must be set. @within: ns, 1 ns..100 days. */
 static inline void weir_circuit_prepare(struct weir_circuit_config *c, u64 within)
 {
 	u64 seventh = within / (WEIR_CIRCUIT_BUCKETS - 1);
@@ -213,10 +213,10 @@ static inline u64 weir_circuit_since(u64 word)
 /* ------------------------------------------------------------ without the lock */
 
 /*
- * Whether the circuit is closed and not locked; false for a dead entry's word. Then a request
- * is admitted with weir_circuit_ticket() and nothing is written, provided that the word is
- * still the same after the clock was read. Otherwise the ticket could belong to another
- * generation than its time. (A word never recurs: each generation begins later than the last.)
+ * Whether the circuit is closed and not locked; false for the word of a dead entry. If so, a call
+ * is admitted with weir_circuit_ticket() and nothing is written, provided that the word is still
+ * the same after the clock was read. Otherwise the ticket could belong to another generation than
+ * its time. (A word never recurs: each generation begins later than the last.)
  */
 static inline bool weir_circuit_is_closed(u64 word)
 {
@@ -264,7 +264,7 @@ static inline bool weir_circuit_is_moot(const struct weir_circuit_config *c, u64
 	       !weir_circuit_is_slow(c, now, ticket);
 }
 
-/* ------------------------------------------------------------ moves */
+/* ------------------------------------------------------------ state changes */
 
 /* Begin a generation at @now, or as soon after the beginning of the last one as possible. */
 static inline void weir_circuit_move(struct weir_circuit *s, enum weir_circuit_state to,
@@ -317,7 +317,7 @@ static inline void weir_circuit_close(const struct weir_circuit_config *c,
 	weir_circuit_note(s, moves);
 }
 
-/* The time at which time alone makes the next move, or WEIR_NEVER. */
+/* The time at which time alone makes the next state change, or WEIR_NEVER. */
 static inline u64 weir_circuit_due(const struct weir_circuit_config *c,
 				   const struct weir_circuit *s)
 {
@@ -337,7 +337,7 @@ static inline u64 weir_circuit_due(const struct weir_circuit_config *c,
 	}
 }
 
-/* Make the moves that were due by @now. Every operation begins with this. */
+/* Make the state changes that were due by @now. Every operation begins with this. */
 static inline void weir_circuit_settle(const struct weir_circuit_config *c,
 				       struct weir_circuit *s, u64 now,
 				       struct weir_circuit_moves *moves)

@@ -2,19 +2,19 @@
 /*
  * The order in which a table is dumped, and the cursors that user space gets.
  *
- * A dump must not reveal where a key lies: with that, keys can be chosen that fill one
- * chain. So entries are not shown in the order of their buckets. The buckets stand in
- * regions of up to 4096 neighbours, and the entries of a region are shown in the order of
- * their *positions*: a position is the hash with the bits that choose the bucket within the
- * region moved to the low end. The other bits do not depend on the bucket, so the order
- * within a region is random. It tells of a key which region it is in, no more; a table of
- * up to 4096 buckets has only one.
+ * A dump must not reveal in which bucket a key is, because an attacker could then choose keys that
+ * fill one chain. So entries are not returned in the order of their buckets. Up to 4096
+ * neighbouring buckets form a region, and the entries of a region are returned in the order of
+ * their *positions*. A position is the hash, with the bits that choose the bucket within the region
+ * moved to the low end. The other bits do not depend on the bucket, so the order within a region is
+ * random. The order reveals only the region of a key; a table with up to 4096 buckets has one
+ * region.
  *
- * A hash and a position determine each other, and a key's hash does not change. So a
- * position is a place to go on from, whatever is added and removed meanwhile.
+ * A hash and a position determine each other, and a key's hash does not change. So a dump can
+ * continue from a position, whichever entries are added and removed meanwhile.
  *
- * A cursor is a position, encrypted with a key of the table. A cursor that was not made
- * here decrypts to another position, and so does no harm.
+ * A cursor is a position, encrypted with a key of the table. A cursor that was not made here
+ * decrypts to some other position and does no harm.
  */
 #ifndef _WEIR_DUMP_ORDER_H
 #define _WEIR_DUMP_ORDER_H
@@ -101,9 +101,9 @@ static inline u64 weir_cursor_decrypt(u64 word, u32 (*mix)(const void *key, u64 
  * @mix: a keyed hash, the round function of the permutation
  * @key: the key of @mix
  *
- * 0 and WEIR_NEVER mean begin and end, so words are encrypted until they are neither. That
- * is a permutation of all others. U64_MAX has no cursor: the position before it is taken,
- * whose entry, if a table has one there, is then shown twice.
+ * 0 and WEIR_NEVER mean begin and end, so a word is encrypted again until it is neither. This is a
+ * permutation of all other words. U64_MAX has no cursor; the position before it is used in its
+ * place. If a table has an entry there, it is returned twice.
  *
  * Return: the cursor; never 0 or WEIR_NEVER.
  */

@@ -2,10 +2,10 @@
 /*
  * The held permits of a key, and its queue of waiters: strictly first come, first served.
  *
- * A caller that finds waiters joins the queue, however few permits it wants. After a release, a
- * waiter that leaves, or a change of the number of permits, call weir_gate_queue_next() until
- * it returns NULL: it grants to the first waiter as long as the free permits suffice for it,
- * and never to a later one before.
+ * A caller that finds waiters joins the queue, however few permits it wants. After a release, after
+ * a waiter has left, and after a change of the number of permits, call weir_gate_queue_next() until
+ * it returns NULL. It grants to the first waiter while its permits are free, and never to a later
+ * waiter before it.
  *
  * A pure algorithm (pure.h). gate.c, which holds the entry's lock, records the holders of
  * the permits and the tasks that sleep.
@@ -106,7 +106,7 @@ static inline struct weir_turn *weir_gate_queue_next(struct weir_gate_queue *q, 
 	return turn;
 }
 
-/* @n permits come back. The first waiters may now fit: call weir_gate_queue_next(). */
+/* @n permits are released. The first waiters may now fit: call weir_gate_queue_next(). */
 static inline void weir_gate_queue_back(struct weir_gate_queue *q, u32 n)
 {
 	q->in_use -= n;

@@ -48,14 +48,14 @@ struct weir_decision {
 	bool allowed;
 };
 
-/* -ERANGE when the numbers are in range one by one, but not together. */
+/* Return: -ERANGE if the numbers are in range one by one, but not together. */
 static inline int weir_gcra_prepare(struct weir_gcra *g, u64 tokens, u64 period,
 				    u64 burst)
 {
 	u64 twelfths = period * (WEIR_GCRA_SCALE / 2);
 	u64 interval = 2 * div64_u64(twelfths + tokens - 1, tokens);
 
-	if (tokens > period)	/* more than one token a nanosecond */
+	if (tokens > period)	/* more than one token per nanosecond */
 		return -ERANGE;
 	if (check_mul_overflow(burst, interval, &g->tau) ||
 	    g->tau > WEIR_GCRA_TAU_MAX)
@@ -112,7 +112,7 @@ static inline void weir_gcra_decide(const struct weir_gcra *g, u64 limit,
 	d->reset_after = weir_gcra_ns(debt);
 }
 
-/* ns until @cost tokens are there. @cost may exceed the burst. */
+/* Time in ns until @cost tokens have come back. @cost may exceed the burst. */
 static inline u64 weir_gcra_wait(const struct weir_gcra *g, u64 word, u64 now,
 				 u64 cost)
 {
@@ -133,7 +133,7 @@ static inline u64 weir_gcra_stricter(u64 a, u64 b, u64 now)
 	return weir_gcra_debt(a, scaled) < weir_gcra_debt(b, scaled) ? b : a;
 }
 
-/* The word of a bucket that is full in @reset_after ns, or @word if that is later. */
+/* The word of a bucket that is full in @reset_after ns, or @word if that is full later. */
 static inline u64 weir_gcra_restore(u64 word, u64 now, u64 reset_after)
 {
 	u64 scaled = now * WEIR_GCRA_SCALE;

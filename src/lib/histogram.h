@@ -37,7 +37,7 @@ static inline int fls64(__u64 x)
  */
 static inline __u32 weir_histogram_index(__u64 value)
 {
-	/* values of five bits or fewer are their own bucket: no shift */
+	/* values of five bits or fewer have their own bucket: no shift */
 	int shift = fls64(value | WEIR_HISTOGRAM_SUBS) - WEIR_HISTOGRAM_SUB_BITS - 1;
 
 	return ((__u32)shift << WEIR_HISTOGRAM_SUB_BITS) + (__u32)(value >> shift);

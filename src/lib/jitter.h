@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Random length of bans. Without it all clients that were banned together would come back in
- * the same second.
+ * Random length of bans. Without it, all clients that were banned together would come back in the
+ * same second.
  */
 #ifndef _WEIR_JITTER_H
 #define _WEIR_JITTER_H
@@ -11,8 +11,8 @@
 #define WEIR_JITTER_MAX		WEIR_NSEC_PER_YEAR
 
 /*
- * Add up to @jitter to @length, as @random (any 64 bits) selects. No length is more than 1/500
- * likelier than another. Cost: one multiplication.
+ * Add up to @jitter to @length, as @random (any 64 bits) selects. The probabilities of any two
+ * lengths differ by at most 1/500. Cost: one multiplication.
  */
 static inline u64 weir_jitter_add(u64 length, u64 jitter, u64 random)
 {

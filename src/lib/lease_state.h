@@ -2,9 +2,9 @@
 /*
  * The rules for a lease: its version, when it expires, and its owner.
  *
- * A new value is a new lease with a new version. It keeps the owner and the time of its
- * predecessor, or gets its own. A version therefore identifies one value, and of two leases of
- * a roster, of any keys, the later one has the higher version.
+ * A new value is a new lease with a new version. It keeps the owner and the end of its predecessor,
+ * or gets new ones. So a version identifies one value, and of two leases of a roster, of any keys,
+ * the later one has the higher version.
  *
  * A pure algorithm (pure.h), except for the number from which versions are taken. An entry
  * points to one lease at a time, which is changed only under the entry's lock. Of a lease only
@@ -30,10 +30,10 @@ struct weir_grant;
  *
  * @version:	I
  * @expires:	E: ns since the table's epoch, or WEIR_LEASE_FOREVER
- * @grant: I: the owner's, NULL for a detached lease. Valid under the entry's lock while the
+ * @grant: I: grant of the owner, NULL for a detached lease. Valid under the entry's lock while the
  *	roster is alive.
- * @client:	I: the owner's; compared, never followed
- * @tag:	I: the owner's
+ * @client: I: client of the owner; only compared, never dereferenced
+ * @tag: I: tag of the owner
  */
 struct weir_lease_state {
 	u64			version;
@@ -43,7 +43,7 @@ struct weir_lease_state {
 	u32			tag;
 };
 
-/* When the lease expires. */
+/* The time at which the lease expires. */
 static inline u64 weir_lease_expires(const struct weir_lease_state *s)
 {
 	/* pairs with the WRITE_ONCE() in weir_lease_touch() */
@@ -78,7 +78,7 @@ static inline bool weir_lease_is_of(const struct weir_lease_state *s, const void
 	return s->client && s->client == client && s->tag == tag;
 }
 
-/* Whether they may do what only the owner may: they are the owner, or the lease is detached. */
+/* Whether a client and a tag may change the lease: they are the owner, or the lease is detached. */
 static inline bool weir_lease_is_open_to(const struct weir_lease_state *s,
 					 const void *client, u32 tag)
 {
@@ -93,13 +93,13 @@ static inline bool weir_lease_makes(u32 opcode)
 
 /**
  * weir_lease_admit - check whether an operation is allowed on a key
- * @s: of the key's live lease; NULL: it has none
+ * @s: live lease of the key; NULL: there is none
  * @opcode: CLAIM, PUT, REPLACE, TOUCH or REMOVE
- * @n: the operation's
- * @client: the caller's
- * @tag: the caller's
+ * @n: @n of the operation
+ * @client: client of the caller
+ * @tag: tag of the caller
  *
- * Return: 0, -ENOENT, -EEXIST: another holder has the lease, or -ESTALE: it has another
+ * Return: 0, -ENOENT, -EEXIST: another holder has the lease, or -ESTALE: the lease has another
  *	version.
  */
 static inline int weir_lease_admit(const struct weir_lease_state *s, u32 opcode, u64 n,
@@ -122,7 +122,7 @@ static inline void weir_lease_begin(struct weir_lease_state *s, atomic64_t *vers
 	s->expires = until;
 }
 
-/* Begin a lease in place of @old: only the version differs. */
+/* Begin a lease that replaces @old: only the version differs. */
 static inline void weir_lease_succeed(struct weir_lease_state *s, atomic64_t *versions,
 				      const struct weir_lease_state *old)
 {

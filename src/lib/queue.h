@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A strict first-in, first-out queue of requests for an amount each. Only the first is
- * served, so none overtakes another, however little it wants.
+ * A strict first-in, first-out queue of requests, each for an amount. Only the first request is
+ * served, so no request overtakes another, however small it is.
  *
- * A pure algorithm (pure.h): which task sleeps or is woken, and what protects the queue, is
- * the caller's concern: gates (gate_queue.h) and RESERVE (reserve.c).
+ * A pure algorithm (pure.h). The callers, gates (gate_queue.h) and RESERVE (reserve.c), protect the
+ * queue, sleep and wake.
  */
 #ifndef _WEIR_QUEUE_H
 #define _WEIR_QUEUE_H
@@ -16,7 +16,7 @@
 /**
  * struct weir_turn - a request in a queue
  * @node: in the queue, or empty
- * @n: what it wants, 1 or more
+ * @n: the amount, 1 or more
  */
 struct weir_turn {
 	struct list_head	node;
@@ -33,26 +33,26 @@ static inline bool weir_queue_is_empty(const struct list_head *queue)
 	return list_empty(queue);
 }
 
-/* The one to be served next, or NULL. */
+/* The request to be served next, or NULL. */
 static inline struct weir_turn *weir_queue_first(struct list_head *queue)
 {
 	return list_first_entry_or_null(queue, struct weir_turn, node);
 }
 
-/* To the end of the queue. */
+/* Append a request to the queue. */
 static inline void weir_queue_join(struct list_head *queue, struct weir_turn *turn, u32 n)
 {
 	turn->n = n;
 	list_add_tail(&turn->node, queue);
 }
 
-/* Remove a request from any place in the queue. After that the next one may fit. */
+/* Remove a request from any place in the queue. After that the first one may fit. */
 static inline void weir_queue_leave(struct weir_turn *turn)
 {
 	list_del_init(&turn->node);
 }
 
-/* Whether a request that has joined once is in the queue still. */
+/* Whether a request that has joined the queue is still in it. */
 static inline bool weir_turn_waits(const struct weir_turn *turn)
 {
 	return !list_empty(&turn->node);

@@ -29,7 +29,7 @@ struct weir_rate {
 	};
 };
 
-/* @old: the configuration that is replaced, of the same algorithm, or NULL. -ERANGE. */
+/* @old: the configuration that is replaced, of the same algorithm, or NULL. Or -ERANGE. */
 static inline int weir_rate_prepare(struct weir_rate *r, u32 algorithm,
 				    u64 tokens, u64 period, u64 burst,
 				    const struct weir_rate *old, u64 now)
@@ -63,7 +63,7 @@ static inline void weir_rate_decide_windows(const struct weir_rate *r, u64 word,
 		weir_sliding_decide(&r->sliding, r->limit, word, now, cost, d);
 }
 
-/* Inline for a bucket, which needs few registers. */
+/* Inline for the bucket, which needs few registers. */
 static __always_inline void weir_rate_decide(const struct weir_rate *r, u64 word,
 					     u64 now, u64 cost, struct weir_decision *d)
 {
@@ -73,7 +73,7 @@ static __always_inline void weir_rate_decide(const struct weir_rate *r, u64 word
 		weir_rate_decide_windows(r, word, now, cost, d);
 }
 
-/* As weir_rate_decide(), but without the charge: @remaining is what the key has now. */
+/* Like weir_rate_decide(), but without the charge: @remaining is the present number of tokens. */
 static inline void weir_rate_peek(const struct weir_rate *r, u64 word, u64 now,
 				  u64 cost, struct weir_decision *d)
 {
@@ -104,8 +104,8 @@ static inline u64 weir_rate_wait(const struct weir_rate *r, u64 word, u64 now,
 }
 
 /*
- * The stricter of two words: it refuses whatever one of them refuses, now and later. It has as
- * few tokens now as the word with fewer tokens; in sliding windows at most one less.
+ * The stricter of two words: it refuses every request that one of them refuses, now and later. It
+ * has as few tokens now as the word with fewer tokens; in sliding windows at most one less.
  */
 static inline u64 weir_rate_stricter(const struct weir_rate *r, u64 a, u64 b, u64 now)
 {
@@ -120,9 +120,9 @@ static inline u64 weir_rate_stricter(const struct weir_rate *r, u64 a, u64 b, u6
 }
 
 /*
- * The word of a key that has @remaining tokens, and all of them in @reset_after ns. A bucket is
- * restored to the ns. In a window, spent tokens count as spent in the present window, which
- * never admits more.
+ * The word of a key that has @remaining tokens, and all tokens in @reset_after ns. A bucket is
+ * restored to the ns. In a window, spent tokens count as spent in the present window, which never
+ * admits more.
  */
 static inline u64 weir_rate_restore(const struct weir_rate *r, u64 now,
 				    u64 remaining, u64 reset_after)
@@ -151,7 +151,7 @@ static inline u64 weir_rate_refund(const struct weir_rate *r, u64 word, u64 now,
 	}
 }
 
-/* The time at which the word will be equal to a fresh one: @now if it is already. */
+/* The time at which the word equals a fresh one: @now if it does already. */
 static inline u64 weir_rate_idle_at(const struct weir_rate *r, u64 word, u64 now)
 {
 	switch (r->algorithm) {

@@ -81,12 +81,12 @@ static inline struct weir_score weir_score_add(const struct weir_score_config *c
 	s = weir_score_roll(c, s, now);
 	if (!s.cur && !s.prev)
 		s.since = now;
-	/* prev counts for at most itself: the sum must fit in 32 bits, too */
+	/* prev counts for at most itself, so the sum must fit into 32 bits too */
 	s.cur += min(weight, U32_MAX - s.cur - min(s.prev, U32_MAX - s.cur));
 	return s;
 }
 
-/* The time at which no strike counts any more: @now if none counts. */
+/* The time from which on no strike counts; @now if none counts. */
 static inline u64 weir_score_idle_at(const struct weir_score_config *c,
 				     struct weir_score s, u64 now)
 {

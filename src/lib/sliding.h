@@ -28,7 +28,7 @@
 
 #include "lib/window.h"
 
-#define WEIR_SLIDING_SPAN_BITS	60	/* ns that window numbers last; half of them are used */
+#define WEIR_SLIDING_SPAN_BITS	60	/* window numbers last for 2^60 ns; half of that is used */
 #define WEIR_SLIDING_LIMIT_MAX	((1ULL << 27) - 1)
 
 /**
@@ -71,9 +71,9 @@ static inline u32 weir_sliding_bits(u64 period)
 }
 
 /*
- * @old: the previous configuration of the limiter, or NULL. -ERANGE: the limit exceeds a
- *	count, or the period is so much shorter than the first one that window numbers would run
- *	out.
+ * @old: the previous configuration of the limiter, or NULL. Return: 0; or -ERANGE: the limit
+ * exceeds a count, or the period is so much shorter than the first one that window numbers would
+ * run out.
  */
 static inline int weir_sliding_prepare(struct weir_sliding *s, u64 limit,
 				       u64 period, const struct weir_sliding *old,
@@ -101,7 +101,10 @@ static inline u64 weir_sliding_pack(const struct weir_sliding *s, u64 number,
 	return number << (2 * s->bits + 1) | prev << (s->bits + 1) | cur << 1;
 }
 
-/* A state ahead of @now (another CPU read a later clock) is taken as of its window's beginning. */
+/*
+ * A state ahead of @now (another CPU has read a later clock) is taken at the beginning of its
+ * window.
+ */
 static inline struct weir_slide weir_sliding_at(const struct weir_sliding *s,
 						u64 word, u64 now)
 {
@@ -137,8 +140,8 @@ static inline u64 weir_sliding_used(const struct weir_sliding *s,
 }
 
 /*
- * ns after the start of a window at which @count tokens of the previous one are weighted to at
- * most @room.
+ * Time in ns after the start of a window at which @count tokens of the previous window have at most
+ * the weight @room.
  */
 static inline u64 weir_sliding_fades(const struct weir_sliding *s, u64 count,
 				     u64 room)
@@ -150,8 +153,8 @@ static inline u64 weir_sliding_fades(const struct weir_sliding *s, u64 count,
 }
 
 /*
- * ns until @cost fits, which does not fit now. This is the only division here: by a count, when
- * a request is refused.
+ * Time in ns until @cost fits, which does not fit now. It has the only division here, by a count,
+ * when a request is refused.
  */
 static inline u64 weir_sliding_wait(const struct weir_sliding *s, u64 limit,
 				    const struct weir_slide *at, u64 cost)
@@ -190,7 +193,7 @@ static inline void weir_sliding_decide(const struct weir_sliding *s, u64 limit,
 			 at.prev ? at.to_end : 0;
 }
 
-/* First refund tokens of this window, then of the previous one. */
+/* Refund tokens of this window first, then tokens of the previous one. */
 static inline u64 weir_sliding_refund(const struct weir_sliding *s, u64 word,
 				      u64 now, u64 n)
 {
@@ -202,11 +205,11 @@ static inline u64 weir_sliding_refund(const struct weir_sliding *s, u64 word,
 }
 
 /*
- * A word that admits only what both words admit, now and later. The word with more tokens spent
- * in this window determines the next window. If the other one is nevertheless stricter now, it
- * has more tokens in the previous window; the result has just as many there as give the same
- * sum, rounded up, which may cost one token. If one word is ahead of @now, both are taken at
- * the beginning of its window.
+ * A word that admits only what both words admit, now and later. The word with more tokens spent in
+ * this window determines the next window. If the other word is nevertheless stricter now, it has
+ * more tokens in the previous window; the result gets as many tokens there as give the same sum,
+ * rounded up, which may cost one token. If one word is ahead of @now, both are taken at the
+ * beginning of its window.
  */
 static inline u64 weir_sliding_stricter(const struct weir_sliding *s, u64 a, u64 b,
 					u64 now)

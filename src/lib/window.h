@@ -69,8 +69,8 @@ static inline u64 weir_window_at(const struct weir_window *w, u64 now,
 }
 
 /*
- * @old: the previous configuration of the limiter, or NULL. -ERANGE: window numbers would
- *	run out.
+ * @old: the previous configuration of the limiter, or NULL. Return: 0; or -ERANGE: window numbers
+ * would run out.
  */
 static inline int weir_window_prepare(struct weir_window *w, u64 period,
 				      const struct weir_window *old, u64 now)
@@ -130,8 +130,8 @@ static inline u64 weir_window_refund(const struct weir_window *w, u64 word,
 }
 
 /*
- * A word that admits only what both words admit, now and later. If one of them is ahead of
- * @now, the tokens spent in the other one count in that window, too.
+ * A word that admits only what both words admit, now and later. If one of them is ahead of @now,
+ * the tokens spent in the other one count in that window too.
  */
 static inline u64 weir_window_stricter(const struct weir_window *w, u64 a, u64 b,
 				       u64 now)
