@@ -30,7 +30,7 @@ static const struct {
 	{ weir_reserve_mod_init,	weir_reserve_mod_exit },
 	{ weir_sweep_mod_init,		weir_sweep_mod_exit },
 	{ weir_sysfs_mod_init,		weir_sysfs_mod_exit },
-	{ weir_kinds_mod_init },	/* the folders go with sysfs */
+	{ weir_kinds_mod_init },	/* the folders are removed with sysfs */
 	{ weir_registry_mod_init,	weir_registry_mod_exit },
 	{ weir_device_mod_init,		weir_device_mod_exit },
 };

@@ -16,15 +16,16 @@
 
 /**
  * weir_candidate_get - the limiter that a configuration names as candidate
- * @c: the client, which must have USE on it
- * @config: the client's
- * @live: whose candidate it shall be, or NULL if that is made only now
- * @key_type: of @live
+ * @c: the client; it must have the right USE on the candidate
+ * @config: configuration from the client
+ * @live: the live limiter; NULL: it does not exist yet
+ * @key_type: key type of the live limiter
  *
- * The name is one of the owner's of @live, or of the client's, or else of root's.
+ * The name is looked up among the objects of the owner of @live (or of the client), then among
+ * root's.
  *
  * Context: may sleep.
- * Return: with a reference to its header; NULL: none is named; ERR_PTR(): -EINVAL (no
+ * Return: the limiter with a reference to its header; NULL: none is named; ERR_PTR(): -EINVAL (no
  * name, @live itself, or other keys), -ENOENT, -EACCES, -EPERM.
  */
 struct weir_limiter *weir_candidate_get(const struct weir_client *c,
@@ -54,7 +55,10 @@ struct weir_limiter *weir_candidate_get(const struct weir_client *c,
 	return ERR_PTR(err);
 }
 
-/* Drop the reference of a policy that is gone or was never published. NULL is allowed. */
+/*
+ * Drop the reference that a policy had, after the policy is gone or was never published. NULL is
+ * ignored.
+ */
 void weir_candidate_put(struct weir_limiter *candidate)
 {
 	if (candidate)
@@ -70,7 +74,7 @@ void weir_candidate_tell(const struct weir_policy *p,
 		       sizeof(config->candidate));
 }
 
-/* The same operation. A RESERVE becomes a CHECK: the live one has waited already, or need not. */
+/* The op for the candidate. A RESERVE becomes a CHECK: the live limiter has waited already. */
 static struct weir_op mirrored(const struct weir_op *op)
 {
 	return (struct weir_op){
@@ -79,13 +83,13 @@ static struct weir_op mirrored(const struct weir_op *op)
 	};
 }
 
-/* The decision without shadow mode. */
+/* Whether the op was allowed, without shadow mode. */
 static bool allowed(const struct weir_op *op)
 {
 	return op->verdict == WEIR_ALLOWED && !(op->out_flags & WEIR_OUT_SHADOW);
 }
 
-/* Count the difference of the two decisions, and flag it in the live limiter's answer. */
+/* Count the difference between the two decisions, and flag it in the answer of the live limiter. */
 static void compare(struct weir_limiter *candidate, const struct weir_op *its,
 		    int err, struct weir_op *op)
 {
@@ -103,9 +107,9 @@ static void compare(struct weir_limiter *candidate, const struct weir_op *its,
 /**
  * weir_candidate_hold - the candidate, if an operation of the live limiter is mirrored
  * @p: the live limiter's policy
- * @opcode: of the operation
- * @err: its result. An operation for which the live limiter has no entry or no room is
- *	mirrored, too: the candidate may have both.
+ * @opcode: opcode of the operation
+ * @err: its result. An operation for which the live limiter has no entry or no room is mirrored
+ *	too, because the candidate may have both.
  *
  * Context: process or softirq, in an RCU read side.
  * Return: NULL, or the candidate, for weir_candidate_op().
@@ -118,15 +122,15 @@ struct weir_limiter *weir_candidate_hold(const struct weir_policy *p, u32 opcode
 	    (err && err != -ENOENT && err != -ENOSPC) ||
 	    !weir_object_alive(&candidate->obj))
 		return NULL;
-	/* its header is there as long as @p is */
+	/* the policy @p keeps the header of the candidate */
 	return weir_object_live_get(&candidate->obj) ? candidate : NULL;
 }
 
 /**
  * weir_candidate_op - perform an operation of the live limiter on the candidate
  * @candidate: from weir_candidate_hold(), released here
- * @op: performed; WEIR_OUT_CANDIDATE may be added to its result
- * @key: its key, of which the raw bytes are used
+ * @op: the operation, performed; WEIR_OUT_CANDIDATE may be added to its result
+ * @key: its key; the raw bytes are used
  * @gfp: as for weir_limiter_op_slow()
  */
 void weir_candidate_op(struct weir_limiter *candidate, struct weir_op *op,

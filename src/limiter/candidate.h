@@ -4,10 +4,10 @@
  * decisions. See WEIR_SET_CANDIDATE in uapi/linux/weir.h for the operations that are mirrored.
  *
  * The link is in the live limiter's policy, so it changes with it, under RCU. It holds the
- * candidate's header, as a handle does, but not its storage. It may be followed only in an RCU
- * read side. A mirrored operation holds the storage by obj.live. Two limiters can therefore be
- * each other's candidates and both go when they are deleted. A mirrored operation is never
- * mirrored again.
+ * candidate's header, as a handle does, but not its storage. It may be followed only in an RCU read
+ * side. A mirrored operation holds the storage by obj.live. So two limiters can be each other's
+ * candidates, and both are freed when they are deleted. A mirrored operation is never mirrored
+ * again.
  */
 #ifndef _WEIR_CANDIDATE_H
 #define _WEIR_CANDIDATE_H

@@ -15,7 +15,7 @@
 #include "limiter/limiter.h"
 #include "limiter/reserve.h"
 
-/* Decide a check of @cost as the last in the queue: after all waiters are charged. */
+/* Decide a check of @cost as if it were the last in the queue: all waiters are charged first. */
 static void state_peek(const struct weir_policy *p, const struct weir_entry *e,
 		       u64 word, u64 now, u64 cost, struct weir_decision *d,
 		       struct weir_op *op)
@@ -50,7 +50,7 @@ void weir_limiter_state(const struct weir_policy *p, const struct weir_entry *e,
 	op->bans = e->bans;
 }
 
-/* Complete a CHECK: count it, strike, fill in the answer. Must hold the entry's lock. */
+/* Complete a CHECK: count it and its strike, and fill in the answer. Must hold the entry's lock. */
 static void check_end(struct weir_limiter_call *call, struct weir_entry *e,
 		      const struct weir_decision *d)
 {
@@ -103,7 +103,7 @@ u64 weir_limiter_check_locked(struct weir_limiter_call *call,
 }
 
 /**
- * weir_limiter_refuse_locked - refuse a CHECK that may fit by itself
+ * weir_limiter_refuse_locked - refuse a CHECK that would fit alone
  * @call: the operation
  * @e: its entry, locked
  * @word: its state
@@ -122,7 +122,7 @@ void weir_limiter_refuse_locked(struct weir_limiter_call *call,
 	check_end(call, e, &d);
 }
 
-/* Perform the operation on its locked entry. *@word is the new word. */
+/* Perform the operation on its locked entry. *@word: the new word. */
 static int entry_op(struct weir_limiter_call *call, struct weir_entry *e, u64 *word)
 {
 	struct weir_op *op = call->op;
@@ -158,9 +158,9 @@ static int entry_op(struct weir_limiter_call *call, struct weir_entry *e, u64 *w
 }
 
 /*
- * A PEEK, or a CHECK that is refused, without the lock and without a write to what CPUs
- * share: the state, the clock, and the state again. If nothing has changed, this is the
- * state at that time. False: it takes the lock.
+ * Perform a PEEK, or a CHECK that is refused, without the lock and without a write to shared
+ * memory: read the state, the clock, and the state again. If nothing has changed, this is the state
+ * at that time. Return: false if the operation needs the lock.
  */
 static bool answer_unlocked(struct weir_limiter_call *call, const struct weir_entry *e)
 {
@@ -196,9 +196,9 @@ static bool answer_unlocked(struct weir_limiter_call *call, const struct weir_en
 }
 
 /*
- * A CHECK of a key that has nothing but tokens, and does not get a strike. @e is locked and
- * is unlocked. A charge only moves the time away when the entry is idle, so no bound is
- * lowered. False: nothing happened.
+ * A CHECK of a key that has only tokens (no strikes, ban or waiters), and gets no strike. @e is
+ * locked and is unlocked here. A charge only makes the idle time later, so no bound is lowered.
+ * Return: false if nothing was done.
  */
 static bool check_plain(struct weir_limiter_call *call, struct weir_entry *e, u64 word)
 {
@@ -239,7 +239,7 @@ static int absent_check(struct weir_limiter_call *call)
 		return weir_limiter_full_count(call);
 	if (fits || call->p->strikes)
 		return WEIR_OP_MUST_SLEEP;
-	/* nothing of the answer depends on the time */
+	/* the answer does not depend on the time */
 	call->now = weir_table_now(&call->l->table);
 	weir_limiter_answer_fresh(call, call->op->n);
 	weir_limiter_count(call->l, call->op);
@@ -289,7 +289,7 @@ static int forget(struct weir_limiter_call *call)
 		WRITE_ONCE(e->ban_until, 0);
 		WRITE_ONCE(e->bans, 0);
 		weir_limiter_now(call);
-		/* it is not idle before the queue is empty; its idle time is recorded then */
+		/* not idle before the queue is empty; its idle time is recorded then */
 		weir_limiter_unlock(call, e, weir_rate_fresh(&call->p->rate, call->now),
 				    WEIR_EXPIRY_NEVER);
 	} else {
@@ -299,14 +299,14 @@ static int forget(struct weir_limiter_call *call)
 	return 0;
 }
 
-/* Read the clock. Return: when the entry, which is locked, is idle; for weir_limiter_unlock(). */
+/* Read the clock. Return: when the locked entry is idle, for weir_limiter_unlock(). */
 u64 weir_limiter_begin(struct weir_limiter_call *call, const struct weir_entry *e, u64 word)
 {
 	weir_limiter_now(call);
 	return weir_limiter_idle_at(&call->l->table, e, word, call->now);
 }
 
-/* Whether the operation may make room for waiters, or take it from them. */
+/* Whether the operation can make room for waiters, or take it from them. */
 static bool changes_more(u32 opcode)
 {
 	return opcode != WEIR_OP_CHECK && opcode != WEIR_OP_PEEK &&
@@ -314,9 +314,9 @@ static bool changes_more(u32 opcode)
 }
 
 /**
- * weir_limiter_changed - see to what follows from the change of an entry
- * @call: the last operation on it
- * @e: the entry, locked; it stays so
+ * weir_limiter_changed - update expiry, waiters and readers after a change of an entry
+ * @call: the last operation on the entry
+ * @e: the entry; it is and stays locked
  * @word: its new state
  * @before: when it would have been idle; WEIR_EXPIRY_NEVER if it is new
  */
@@ -328,14 +328,14 @@ void weir_limiter_changed(const struct weir_limiter_call *call,
 
 	if (after < before)
 		weir_table_update_expiry(t, call->key->hash, after);
-	/* the first waiter must look again, unless the only change is a refusal */
+	/* let the timer serve the first waiter again, unless the only change is a refusal */
 	if (weir_entry_queued(e) && (changes_more(call->op->opcode) ||
 				     call->op->out_flags & WEIR_OUT_BANNED_NOW))
 		weir_reserve_kick(e);
 	weir_entry_changed(e);
 }
 
-/* The same, and unlock the entry. */
+/* Like weir_limiter_changed(), and unlock the entry. */
 void weir_limiter_unlock(const struct weir_limiter_call *call,
 			 struct weir_entry *e, u64 word, u64 before)
 {
@@ -377,7 +377,7 @@ int weir_limiter_op_ruled(struct weir_limiter_call *call)
 	return 0;
 }
 
-/* Whether to try without the lock. A CHECK is, most likely, refused if the last one was. */
+/* Whether to try without the lock. A CHECK is probably refused if the last one was refused. */
 static bool may_be_unlocked(u32 opcode, const struct weir_entry *e)
 {
 	return opcode == WEIR_OP_PEEK ||
@@ -386,7 +386,7 @@ static bool may_be_unlocked(u32 opcode, const struct weir_entry *e)
 
 /*
  * Whether the policy is still in force, so that a key that was not found had no entry under it.
- * False: look again, with the new one.
+ * Return: false: look the key up again, with the new policy.
  */
 static bool policy_lasts(struct weir_limiter_call *call)
 {
@@ -403,7 +403,7 @@ static bool policy_lasts(struct weir_limiter_call *call)
  * @op: checked; its result half zeroed, and filled in here
  * @key: hashed
  *
- * Return: as of weir_limiter_op().
+ * Return: as for weir_limiter_op().
  */
 int weir_limiter_op_alone(struct weir_limiter *l, struct weir_op *op,
 			  struct weir_key *key)

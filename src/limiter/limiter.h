@@ -45,7 +45,7 @@ struct weir_policy {
 	struct weir_limiter_config	config;
 };
 
-/* Totals; one copy for each CPU, which alone adds to it. */
+/* Totals. Each CPU has a copy and adds only to its own. */
 struct weir_limiter_totals {
 	u64 allowed;
 	u64 limited;
@@ -179,7 +179,7 @@ static inline struct weir_limiter *weir_limiter_of(struct weir_table *t)
 	return container_of(t, struct weir_limiter, table);
 }
 
-/* Look up the rule of a key, which is valid in this RCU read side. */
+/* Look up the rule of a key. It is valid in this RCU read side. */
 static inline void weir_limiter_key_rule(const struct weir_limiter *l, struct weir_key *key)
 {
 	const struct weir_rule_set *rules = rcu_dereference(l->rules);
@@ -189,7 +189,7 @@ static inline void weir_limiter_key_rule(const struct weir_limiter *l, struct we
 		key->rule = weir_rules_find(rules, key->raw, key->raw_len);
 }
 
-/* As weir_key_make(), with the key's rule. Context: RCU read side. */
+/* Like weir_key_make(), and sets the key's rule. Context: RCU read side. */
 static inline int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
 				   unsigned int len, struct weir_key *key)
 {
@@ -201,8 +201,8 @@ static inline int weir_limiter_key(const struct weir_limiter *l, const u8 *data,
 }
 
 /*
- * Read the clock, and the policy of that moment. Context: RCU read side, in which policies
- * are not reused; the entry is locked, or is read again after this.
+ * Read the clock, and the policy at that time. Context: RCU read side, in which policies are not
+ * freed; the entry is locked, or is read again after this.
  */
 static inline void weir_limiter_now(struct weir_limiter_call *call)
 {
@@ -247,7 +247,7 @@ static inline void weir_limiter_answer(struct weir_op *op,
 	weir_limiter_shadow(p, op);
 }
 
-/* Count the decision, in shadow mode too. */
+/* Count the decision; in shadow mode, the real one. */
 static inline void weir_limiter_count(struct weir_limiter *l, const struct weir_op *op)
 {
 	if (op->verdict == WEIR_ALLOWED && !(op->out_flags & WEIR_OUT_SHADOW))

@@ -21,7 +21,7 @@ static void tell(const struct weir_limiter_call *call, u32 type, s64 value,
 		       call->key->len, value, more);
 }
 
-/* Ban, or extend the ban; the score is reset. Must hold the entry's lock. */
+/* Ban the key, or extend its ban, and reset the score. Must hold the entry's lock. */
 void weir_limiter_ban(struct weir_limiter_call *call, struct weir_entry *e,
 		      u64 length, u32 strikes)
 {
@@ -59,8 +59,8 @@ static void ban_next(struct weir_limiter_call *call, struct weir_entry *e,
 }
 
 /*
- * Count strikes; the call that reaches the threshold bans. A banned key collects no strikes:
- * calls that were in flight when the ban came must not cause the next one. Must hold the
+ * Count strikes. The call that reaches the threshold bans the key. A banned key collects no
+ * strikes: calls that were in flight when the ban began must not cause the next one. Must hold the
  * entry's lock.
  */
 void weir_limiter_strike(struct weir_limiter_call *call, struct weir_entry *e,
@@ -81,7 +81,7 @@ void weir_limiter_strike(struct weir_limiter_call *call, struct weir_entry *e,
 		ban_next(call, e, strikes);
 }
 
-/* End a ban before its time: 0, or -ENOENT. Must hold the entry's lock. */
+/* End a ban before its time. Return: 0, or -ENOENT. Must hold the entry's lock. */
 int weir_limiter_lift(struct weir_limiter_call *call, struct weir_entry *e)
 {
 	u64 left;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Limiters as objects: configuration checks, preparation, live changes, configuration for
- * readers.
+ * Limiters as objects: configuration checks, prepared configuration, live changes, configuration
+ * for readers.
  */
 
 #include <linux/mm.h>
@@ -20,7 +20,7 @@
 #define PERIOD_MAX	(100 * WEIR_NSEC_PER_DAY)
 #define BAN_MIN		((u64)NSEC_PER_MSEC)
 #define WITHIN_DEFAULT	(600ULL * NSEC_PER_SEC)
-#define KEYS_A_BUCKET	8	/* average chain length up to which max_keys can be raised */
+#define KEYS_A_BUCKET	8	/* maximum average length of chains after max_keys was raised */
 
 #define CONFIG_MIN_SIZE	offsetofend(struct weir_limiter_config, ban)
 #define STATS_MIN_SIZE	offsetofend(struct weir_limiter_stats, full)
@@ -215,12 +215,12 @@ static void config_merge(struct weir_limiter_config *c,
 		 WEIR_SET_FORGET_AFTER | WEIR_SET_QUEUE_MAX | \
 		 WEIR_SET_FLAGS | WEIR_SET_CANDIDATE | WEIR_SET_BAN_JITTER)
 
-/* Changes after which entries may be idle before the bounds of expiry. */
+/* changes after which entries may become idle before their expiry bounds */
 #define SET_SOONER	(WEIR_SET_RATE | WEIR_SET_BURST | WEIR_SET_WITHIN | WEIR_SET_FORGET_AFTER)
 
 /*
- * @candidate: the new candidate, if @mask has it; out: the one it replaced, or the new one
- * on failure. The caller drops the reference in each case. @admin: as in
+ * @candidate: the new candidate, if it is in @mask. On return it is the candidate that was replaced
+ * or, on failure, the new one. The caller drops the reference in both cases. @admin: as in
  * weir_registry_add().
  */
 static int limiter_change(struct weir_limiter *l,
@@ -253,7 +253,7 @@ static int limiter_change(struct weir_limiter *l,
 	rcu_assign_pointer(l->policy, p);
 	WRITE_ONCE(l->table.max_keys, config.max_keys);
 	WRITE_ONCE(l->full_told, 0);
-	/* on return no caller uses the old policy any more */
+	/* after this no caller uses the old policy */
 	synchronize_rcu();
 	if (mask & WEIR_SET_CANDIDATE)
 		*candidate = old->candidate;
@@ -265,8 +265,8 @@ static int limiter_change(struct weir_limiter *l,
 }
 
 /*
- * TABLE_FULL may be sent again once an eighth of the table is free: in a table that stays near
- * its cap it would displace all other events. @leaving: keys about to be dropped.
+ * Let TABLE_FULL be sent again once an eighth of the table is free. In a table that stays near its
+ * cap, the event would otherwise displace all other events. @leaving: keys about to be dropped.
  */
 void weir_limiter_full_over(struct weir_limiter *l, unsigned int leaving)
 {
@@ -278,7 +278,7 @@ void weir_limiter_full_over(struct weir_limiter *l, unsigned int leaving)
 		WRITE_ONCE(l->full_told, 0);
 }
 
-/* Hold the storage, and keep out other live changes. 0, -ENODEV, -EINTR. */
+/* Hold the storage, and exclude other live changes. Return: 0, -ENODEV, -EINTR. */
 int weir_limiter_set_begin(struct weir_limiter *l)
 {
 	int err;

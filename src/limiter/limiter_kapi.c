@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Checks of other modules. See kapi.h. */
+/* Checks by other modules. See kapi.h. */
 
 #include <linux/err.h>
 #include <linux/export.h>
@@ -25,7 +25,7 @@ void weir_limiter_put(struct weir_limiter *limiter)
 }
 EXPORT_SYMBOL_GPL(weir_limiter_put);
 
-/* RCU is enough here, because nothing sleeps. */
+/* RCU is enough here, because nothing sleeps */
 static __always_inline int limiter_op(struct weir_limiter *l, struct weir_op *op,
 				      const void *bytes, unsigned int len)
 {

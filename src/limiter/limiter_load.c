@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* WEIR_IOC_LOAD: restore the state that a DUMP recorded, as it would be by now. */
+/* WEIR_IOC_LOAD: restore the state recorded by a DUMP, adjusted to the present time. */
 
 #include <linux/err.h>
 #include <linux/sched/signal.h>
@@ -13,7 +13,7 @@
 #define CHUNK		4096
 
 /**
- * struct load - a load under way
+ * struct load - a load in progress
  * @l: the limiter
  * @elapsed: ns since the dump
  * @chunk: records copied in
@@ -43,7 +43,7 @@ static bool record_valid(const struct weir_entry_info *info, size_t room)
 	       info->banned_for <= WEIR_BAN_MAX + WEIR_JITTER_MAX;
 }
 
-/* Fill in the entry from the record, as it would be by now. Return: the word. */
+/* Fill in the entry from the record, adjusted to the present time. Return: the word. */
 static u64 record_state(const struct load *load, const struct weir_policy *p, u64 now,
 			const struct weir_entry_info *info, struct weir_entry *e)
 {
@@ -53,7 +53,7 @@ static u64 record_state(const struct load *load, const struct weir_policy *p, u6
 	*e = (struct weir_entry){};
 	if (p->config.nbans)
 		e->bans = info->bans;
-	/* the record does not say when the last ban ended: count from now */
+	/* the record does not have the end of the last ban: assume the present time */
 	if (banned_for || e->bans)
 		e->ban_until = now + banned_for;
 	if (load->elapsed < p->score.within)
@@ -70,9 +70,9 @@ static u16 climbed(const struct weir_policy *p, const struct weir_entry *e, u64 
 }
 
 /*
- * The score with more strikes. Two scores that fade at different times cannot be combined into
- * one, so the result begins to fade now; the strikes then never count for less time than in
- * either score.
+ * The score with more strikes. Two scores that fade at different times cannot be combined into one,
+ * so the result begins to fade now. The strikes then never count for less time than in either
+ * score.
  */
 static struct weir_score score_merge(const struct weir_policy *p,
 				     const struct weir_entry *a,
@@ -97,7 +97,7 @@ static struct weir_score score_merge(const struct weir_policy *p,
 static u64 state_merge(const struct weir_policy *p, struct weir_entry *e, u64 word,
 		       const struct weir_entry *other, u64 other_word, u64 now)
 {
-	/* computed before the end of the ban is changed, which it depends on */
+	/* computed before the end of the ban is changed, because it depends on that */
 	u16 bans = max(climbed(p, e, now), climbed(p, other, now));
 
 	weir_entry_set_score(e, score_merge(p, e, other, now));
@@ -129,7 +129,7 @@ static int entry_load(const struct load *load, struct weir_key *key,
 	return 0;
 }
 
-/* Whether everything in the record is over by now. Must hold rcu_read_lock(). */
+/* Whether nothing in the record matters any more. Must hold rcu_read_lock(). */
 static bool record_over(const struct load *load, const struct weir_entry_info *info)
 {
 	const struct weir_policy *p = rcu_dereference(load->l->policy);
@@ -177,7 +177,7 @@ static int chunk_load(const struct load *load, size_t filled, u32 *count)
 	while (at < filled) {
 		info = (void *)(load->chunk + at);
 		if (!record_valid(info, filled - at)) {
-			/* cut off by the end of the chunk, if there is a next one */
+			/* the chunk ends within the record, if there is a next chunk */
 			err = filled - at < RECORD_MAX && filled == CHUNK && at ?
 			      0 : -EINVAL;
 			break;
@@ -192,8 +192,8 @@ static int chunk_load(const struct load *load, size_t filled, u32 *count)
 }
 
 /*
- * The storage is held for one chunk at a time, and never while user memory is touched:
- * that may take as long as its owner likes.
+ * The storage is held for one chunk at a time, and never while user memory is accessed: an access
+ * may take as long as the owner of the memory likes.
  */
 static int load_run(struct load *load, struct weir_load *args, u64 length)
 {

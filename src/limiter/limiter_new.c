@@ -9,14 +9,14 @@
 #include "limiter/limiter.h"
 #include "limiter/reserve.h"
 
-/* A caller that may not sleep is answered "full" after losing the last slot this often. */
+/* after losing the last slot this often, a caller that may not sleep is answered "full" */
 #define ATOMIC_TRIES	4
 
 /**
  * weir_limiter_full - the answer to a new key without room
  * @call: the operation
  *
- * Return: 0: CHECK and PEEK have a verdict for that; or -ENOSPC.
+ * Return: 0 for CHECK and PEEK, which have a verdict for this; otherwise -ENOSPC.
  */
 int weir_limiter_full(struct weir_limiter_call *call)
 {
@@ -42,7 +42,7 @@ int weir_limiter_full(struct weir_limiter_call *call)
 	return 0;
 }
 
-/* The same, counted and with an event. */
+/* Like weir_limiter_full(); the answer is counted and may cause an event. */
 int weir_limiter_full_count(struct weir_limiter_call *call)
 {
 	struct weir_limiter *l = call->l;
@@ -58,7 +58,7 @@ int weir_limiter_full_count(struct weir_limiter_call *call)
 	return err;
 }
 
-/* The same, of this moment. Context: may be called under RCU. */
+/* Like weir_limiter_full_count(), at the present time. Context: may be called under RCU. */
 int weir_limiter_full_now(struct weir_limiter_call *call)
 {
 	int err;
@@ -71,8 +71,8 @@ int weir_limiter_full_now(struct weir_limiter_call *call)
 }
 
 /*
- * Link @new, or use the entry that another CPU has linked, and perform the operation. Return:
- * WEIR_OP_MUST_SLEEP if there is no free slot. @new is used up. Must hold rcu_read_lock().
+ * Link @new, or use the entry that another CPU has linked, and perform the operation. @new is used
+ * up. Must hold rcu_read_lock(). Return: WEIR_OP_MUST_SLEEP if there is no free slot.
  */
 static int new_op(struct weir_limiter_call *call, struct weir_entry *new)
 {
@@ -84,9 +84,8 @@ static int new_op(struct weir_limiter_call *call, struct weir_entry *new)
 	if (!e)
 		return WEIR_OP_MUST_SLEEP;
 	/*
-	 * Read the clock with the new entry in place: an earlier entry of this key, full again
-	 * and dropped meanwhile, may have been charged at a later time than a clock reading
-	 * from before.
+	 * Read the clock after the entry is in place. An earlier entry of this key, full again and
+	 * dropped meanwhile, may have been charged at a time later than an earlier clock reading.
 	 */
 	weir_limiter_now(call);
 	if (e == new)
@@ -110,7 +109,7 @@ static int slow_op(struct weir_limiter_call *call, gfp_t gfp)
 		err = weir_limiter_full_now(call);
 	else if (!ruled && !IS_ERR(new))
 		err = new_op(call, new);
-	else	/* or another CPU may have had memory for the entry */
+	else	/* otherwise another CPU may have had memory for the entry */
 		err = weir_limiter_op_alone(l, call->op, call->key);
 	rcu_read_unlock();
 	if (!IS_ERR(new) && ruled)
@@ -140,8 +139,8 @@ int weir_limiter_op_new(struct weir_limiter *l, struct weir_op *op,
  * @l: the limiter
  * @op: checked; its result half zeroed, and filled in here
  * @key: hashed
- * @gfp: GFP_KERNEL; or GFP_NOWAIT: do not sleep, and look for room, in a table that is
- *	full, for a bounded time only. Not for RESERVE.
+ * @gfp: GFP_KERNEL; or GFP_NOWAIT: do not sleep, and search a full table for a bounded time only.
+ *	Not for RESERVE.
  *
  * Call it after weir_limiter_op() has returned WEIR_OP_MUST_SLEEP. The operation is then mirrored
  * to the candidate, if the limiter has one.
@@ -158,7 +157,7 @@ int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
 	int err = WEIR_OP_MUST_SLEEP;
 
 	rcu_read_lock();
-	/* weir_limiter_op() left it only because there is, or was, a candidate */
+	/* weir_limiter_op() has returned only because there is, or was, a candidate */
 	if (makes_none || rcu_dereference(l->policy)->candidate) {
 		weir_limiter_key_rule(l, key);
 		err = weir_limiter_op_alone(l, op, key);
@@ -182,7 +181,7 @@ int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
  * A fresh entry counts as idle, so it may be dropped again at once.
  *
  * Context: may sleep; weir_object_live_get() holds the storage.
- * Return: 0: look it up; -ENOSPC: there is no room; -ENOMEM.
+ * Return: 0: look the entry up; -ENOSPC: there is no room; -ENOMEM.
  */
 int weir_limiter_entry_make(struct weir_limiter *l, struct weir_key *key)
 {

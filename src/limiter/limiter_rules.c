@@ -14,7 +14,7 @@
 #define BUCKETS_A_GO	64	/* buckets between two reschedule points */
 #define COPY_STEP	64	/* rules copied between two reschedule points */
 
-/* Whether a rule decides the op, which then does nothing to the key's entry. */
+/* Whether a rule decides the op, so that the key's entry is not affected. */
 bool weir_limiter_by_rule(const struct weir_key *key, u32 opcode)
 {
 	switch (opcode) {
@@ -77,7 +77,7 @@ static void entry_lift(struct weir_limiter *l, struct weir_entry *e, u64 hash)
 	weir_limiter_unlock(&call, e, word, before);
 }
 
-/* End the bans in one bucket of keys that are allowed now, every address. Under RCU. */
+/* End the bans of keys in one bucket whose addresses are all allowed now. Under RCU. */
 static void bucket_lift(struct weir_limiter *l, const struct weir_rule_set *set,
 			unsigned int bucket)
 {
@@ -124,7 +124,7 @@ static int rules_set(struct weir_limiter *l, const struct weir_rules *args,
 		return err;
 	}
 	rcu_assign_pointer(l->rules, set);
-	/* on return no caller uses the old rules any more */
+	/* after this no caller uses the old rules */
 	synchronize_rcu();
 	weir_rules_free(old);
 	weir_reserve_kick_all(l);
@@ -133,7 +133,7 @@ static int rules_set(struct weir_limiter *l, const struct weir_rules *args,
 	return 0;
 }
 
-/* The user's changes, for kvfree(); NULL: none. */
+/* Copy in the user's changes, for kvfree(). NULL: there are none. */
 static struct weir_rule *changes_get(const struct weir_rules *args)
 {
 	const struct weir_rule __user *from = u64_to_user_ptr(args->rules);
@@ -158,7 +158,7 @@ static struct weir_rule *changes_get(const struct weir_rules *args)
 	return changes;
 }
 
-/* As in rules_show(), user memory is touched without holding the storage. */
+/* User memory is accessed without holding the storage, as in rules_show(). */
 static int rules_change(struct weir_limiter *l, const struct weir_rules *args)
 {
 	struct weir_rule *changes = changes_get(args);
@@ -175,7 +175,7 @@ static int rules_change(struct weir_limiter *l, const struct weir_rules *args)
 	return err;
 }
 
-/* Copy the rules, for kvfree(), if @wanted. NULL: there are none, or not wanted. */
+/* Copy the rules, for kvfree(), if @wanted. NULL: there are no rules, or they are not wanted. */
 static struct weir_rule *rules_copy(struct weir_limiter *l, bool wanted, unsigned int *n)
 {
 	const struct weir_rule_set *set;
@@ -220,7 +220,7 @@ static int rules_show(struct weir_limiter *l, struct weir_rules *args)
  * @args: the struct
  *
  * Context: may sleep.
- * Return: 0, or an errno that &struct weir_rules lists.
+ * Return: 0, or an error listed at &struct weir_rules.
  */
 int weir_limiter_rules(struct weir_object *o, struct weir_rules *args)
 {

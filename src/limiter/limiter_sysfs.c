@@ -16,7 +16,7 @@ static ssize_t algorithm_show(struct weir_object *o, unsigned int index,
 	return sysfs_emit(buffer, "%s\n", names[o->type]);
 }
 
-/* In the form that the tool accepts: 5/s, 100/m, 30/90s, 7/250ms. */
+/* In a form that the tool accepts: 5/s, 100/m, 30/90s, 7/250ms. */
 static ssize_t rate_show(struct weir_object *o, unsigned int index, char *buffer)
 {
 	static const struct {

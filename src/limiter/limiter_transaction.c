@@ -3,8 +3,8 @@
  * Several CHECKs, all or none. See table/transaction.h.
  *
  * With all keys locked, the first CHECK that would be refused is determined. Then either all are
- * charged or that one is refused. A key without an entry counts as fresh. It gets an entry if it
- * is charged or struck.
+ * charged or that one is refused. A key without an entry counts as fresh. It gets an entry if it is
+ * charged or gets a strike.
  */
 
 #include <linux/gfp.h>
@@ -14,11 +14,11 @@
 #include "table/transaction.h"
 
 /**
- * struct tx_key - what becomes of a key
- * @call: of one op about it
- * @after: its state with the ops so far
- * @asked: tokens that the ops so far want
- * @before: when it would be idle as it is
+ * struct tx_key - the state of a key during a transaction
+ * @call: of one of its ops
+ * @after: its state after the ops so far
+ * @asked: sum of the tokens of the ops so far
+ * @before: when the unchanged entry would be idle
  * @full: there is no room for an entry
  */
 struct tx_key {
@@ -72,7 +72,7 @@ static void key_add(struct weir_tx *tx, struct weir_tx_item *it)
 	c->s = it->k->owner;
 }
 
-/* In another RCU read side than before there may be other rules. */
+/* In a new RCU read side there may be other rules. */
 static void keys_add(struct weir_tx *tx)
 {
 	struct weir_tx_item *it;
@@ -100,7 +100,7 @@ static const struct weir_policy *policy_of(struct weir_tx *tx, struct weir_tx_it
 
 /* ------------------------------------------------------------ with all keys locked */
 
-/* Read the clock, and all policies of that moment: see weir_limiter_now(). */
+/* Read the clock, and all policies at that time: see weir_limiter_now(). */
 static u64 clock_read(struct weir_tx *tx)
 {
 	struct weir_limiter_call *call;
@@ -171,8 +171,8 @@ static bool rate_fits(struct weir_tx_item *it, struct tx_check *c)
 }
 
 /*
- * Whether the check would be allowed once the checks before it are charged. Invalid if it sets
- * @tx->lock.roomless.
+ * Whether the check would be allowed once the checks before it are charged. If it sets
+ * @tx->lock.roomless, the answer is invalid.
  */
 static bool item_fits(struct weir_tx *tx, struct weir_tx_item *it, struct tx_check *c)
 {
@@ -236,19 +236,19 @@ static bool entries_link(struct weir_tx *tx, struct weir_tx_item *refused)
 /* Refuse a CHECK. @word: its key's state. */
 static void item_refuse(struct weir_tx_item *it, struct tx_check *c, u64 word)
 {
-	struct weir_entry none = {};	/* without strikes nothing is kept of it */
+	struct weir_entry none = {};	/* without strikes, nothing is kept */
 
 	if (it->run.key.rule) {
 		weir_limiter_ruled_count(&c->call);
 	} else if (!it->k->e && c->s->full) {
 		weir_limiter_full_count(&c->call);
 	} else {
-		c->s->call = &c->call;	/* which may lay a ban */
+		c->s->call = &c->call;	/* this may ban the key */
 		weir_limiter_refuse_locked(&c->call, it->k->e ?: &none, word, c->retry_after);
 	}
 }
 
-/* The result of a CHECK that is refused because another one is: the state of its own key. */
+/* The result of a CHECK that is refused because of another one: the state of its own key. */
 static void fill_peer_result(struct weir_tx_item *it, struct tx_check *c)
 {
 	static const struct weir_entry none;
@@ -303,7 +303,7 @@ static void charge(struct weir_tx *tx)
 	}
 }
 
-/* 0, or WEIR_TX_AGAIN, and nothing has changed; *@refused decided, if any. */
+/* Return: 0; or WEIR_TX_AGAIN, and nothing has changed. *@refused: the deciding CHECK, or NULL. */
 static int decide(struct weir_tx *tx, struct weir_tx_item **refused)
 {
 	struct weir_multi_key *k;
@@ -325,11 +325,11 @@ static int decide(struct weir_tx *tx, struct weir_tx_item **refused)
 	return 0;
 }
 
-/* ------------------------------------------------------------ all of it */
+/* ------------------------------------------------------------ the whole transaction */
 
 /*
- * Hold the candidates to which the CHECKs that were performed, or the one that was refused, are
- * mirrored. Must hold rcu_read_lock().
+ * Hold the candidates to which CHECKs are mirrored: all CHECKs, or the one that was refused. Must
+ * hold rcu_read_lock().
  */
 static void mirror_hold(struct weir_tx *tx, struct weir_tx_item *refused)
 {

@@ -2,23 +2,23 @@
 /*
  * WEIR_OP_RESERVE: a check that waits for its turn.
  *
- * The waiters of a key stand in a queue, in order of arrival. The entry says that there is
- * one: a check that finds it is refused, or it would overtake them. A timer of the queue
- * expires when the tokens of the first are due, or when a waiter's deadline has come. It
- * charges the first, writes its answer, and wakes it, and goes on with the next; so
- * a waiter that gets no processor delays nobody, and each is woken once. Whatever
- * else changes the key (refund, lift, forget) lets the timer expire at once. After a new
- * configuration, new rules, or the limiter's end all waiters are woken to look for
- * themselves.
+ * The waiters of a key are in a queue, in order of arrival. A flag in the entry shows that there is
+ * a queue; a check that finds the flag is refused, because it would overtake the waiters. Each
+ * queue has a timer, which expires when the tokens of the first waiter are due, or at the deadline
+ * of a waiter. The timer charges the first waiter, writes its answer, wakes it, and continues with
+ * the next waiter. So a waiter that gets no CPU time delays no other waiter, and each is woken
+ * once. Other changes of the key (refund, lift, forget) make the timer expire at once. After a
+ * change of the configuration or the rules, and after the deletion of the limiter, all waiters are
+ * woken and decide for themselves.
  *
- * One expiry of the timer serves 64 waiters at most, and the timer expires again soon if
- * there are more: so the entry is locked for a bounded time.
+ * One expiry of the timer serves at most 64 waiters. If there are more, the timer expires again
+ * soon. So the entry is locked for a bounded time.
  *
  * A queue exists while it has waiters, and its entry is not dropped meanwhile. Queues are
  * found by entry in a hash table.
  *
- * Cost: memory for a queue, a timer, one sleep, one wake-up. Keys that nobody waits for
- * pay one load, of a cache line they have at hand.
+ * Cost: memory for a queue, a timer, one sleep, one wake-up. For keys without waiters: one load
+ * from a cache line that is in use anyway.
  */
 
 #include <linux/sched.h>
@@ -29,7 +29,7 @@
 #include "limiter/reserve.h"
 #include "limiter/reserve_queue.h"
 
-/* Whether a new waiter cannot be served in time, or too many wait already. */
+/* Whether a new waiter cannot be served in time, or too many are waiting already. */
 static bool is_hopeless(const struct weir_reserve_waiter *w, const struct weir_entry *e,
 			const struct weir_reserve_queue *q, u64 word)
 {
@@ -40,19 +40,19 @@ static bool is_hopeless(const struct weir_reserve_waiter *w, const struct weir_e
 	if (most && tokens > most)
 		return true;
 	if (e->ban_until > call->now)
-		return false;	/* it may be lifted at any time */
+		return false;	/* a ban may be lifted at any time */
 	wait = weir_rate_wait(&call->p->rate, word, call->now, tokens);
 	return wait > w->deadline - min(w->deadline, weir_reserve_time(call));
 }
 
 /* ------------------------------------------------------------ the waiter */
 
-/* What a look-up of the key has left to do. */
+/* results of a look-up of the key */
 #define SLEEP		1	/* the caller is in the queue */
-#define NO_ENTRY	2	/* make an entry */
-#define NO_QUEUE	3	/* the same */
+#define NO_ENTRY	2	/* an entry must be made */
+#define NO_QUEUE	3	/* memory for a queue must be allocated */
 
-/* Decide for a new waiter. The entry is locked. 0, SLEEP, NO_QUEUE, -ENODEV, -ENOMEM. */
+/* Decide for a new waiter. The entry is locked. Return: 0, SLEEP, NO_QUEUE, -ENODEV, -ENOMEM. */
 static int arrive(struct weir_reserve_waiter *w, struct weir_entry *e, u64 *word)
 {
 	struct weir_reserve_queue *q = weir_entry_queued(e) ? weir_reserve_queue_find(e) : NULL;
@@ -76,7 +76,7 @@ static int arrive(struct weir_reserve_waiter *w, struct weir_entry *e, u64 *word
 	return err ?: SLEEP;
 }
 
-/* The first look at the key, under RCU. As arrive(), or NO_ENTRY. */
+/* The first look-up of the key, under RCU. Return: as arrive(), or NO_ENTRY. */
 static int look(struct weir_reserve_waiter *w)
 {
 	struct weir_limiter_call *call = &w->call;
@@ -95,7 +95,7 @@ static int look(struct weir_reserve_waiter *w)
 }
 
 /*
- * Look again, after a kick or a signal. The entry is locked; the waiter is in the queue.
+ * Decide again, after a kick or a signal. The entry is locked; the waiter is in the queue. Return:
  * 0: it has its verdict; SLEEP; -ENODEV, -EINTR.
  */
 static int reconsider(struct weir_reserve_waiter *w, struct weir_entry *e, u64 *word)
@@ -118,7 +118,7 @@ static int reconsider(struct weir_reserve_waiter *w, struct weir_entry *e, u64 *
 	return 0;
 }
 
-/* Under RCU: so the entry is there as long as the waiter is in the queue. */
+/* Called under RCU, and the waiter is in the queue, so the entry exists. */
 static int look_again(struct weir_reserve_waiter *w)
 {
 	struct weir_limiter_call *call = &w->call;
@@ -130,7 +130,7 @@ static int look_again(struct weir_reserve_waiter *w)
 	/* pairs with the release in wake() */
 	if (smp_load_acquire(&w->done))
 		return 0;
-	/* dead: then it is done, and what was written before was so under the stripe's lock */
+	/* dead: then the waiter is done, and its answer was written under the stripe's lock */
 	if (!weir_table_lock(t, e, &word))
 		return 0;
 	if (w->done) {
@@ -142,14 +142,14 @@ static int look_again(struct weir_reserve_waiter *w)
 	spin_unlock(&call->l->wait_lock);
 	weir_limiter_now(call);
 	ret = reconsider(w, e, &word);
-	/* the next one may have become the first */
+	/* the next waiter may have become the first */
 	if (ret != SLEEP && weir_entry_queued(e))
 		weir_reserve_kick(e);
 	weir_limiter_unlock(call, e, word, WEIR_EXPIRY_NEVER);
 	return ret;
 }
 
-/* The timer wakes it when it is done, at its deadline at the latest. */
+/* Sleep until the timer has served the waiter, which happens at its deadline at the latest. */
 static int sleep_until_done(struct weir_reserve_waiter *w)
 {
 	int ret;
@@ -202,7 +202,7 @@ static int reserve(struct weir_reserve_waiter *w)
  * @key: hashed
  *
  * Context: may sleep, until the deadline; weir_object_live_get() holds the storage.
- * Return: 0, -EINTR, -ENODEV, -ENOMEM; unless 0 nothing happened.
+ * Return: 0, -EINTR, -ENODEV, -ENOMEM; on an error nothing was done.
  */
 int weir_reserve_run(struct weir_limiter *l, struct weir_op *op, struct weir_key *key)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Waiting until a limiter's key has tokens: strictly in order of arrival, one timer for
- * each key that is waited for.
+ * Waiting until a limiter's key has tokens: strictly in order of arrival, with one timer for each
+ * key that has waiters.
  */
 #ifndef _WEIR_RESERVE_H
 #define _WEIR_RESERVE_H

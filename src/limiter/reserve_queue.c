@@ -10,8 +10,8 @@
 #include "limiter/reserve.h"
 #include "limiter/reserve_queue.h"
 
-#define BATCH		64	/* waiters served, or woken, under one hold of a lock */
-#define PAUSE_NS	(20 * NSEC_PER_USEC)	/* until the next batch */
+#define BATCH		64	/* waiters served or woken while a lock is held */
+#define PAUSE_NS	(20 * NSEC_PER_USEC)	/* ns until the next batch */
 #define SLACK_NS	(50 * NSEC_PER_USEC)
 
 static struct rhashtable queues;
@@ -49,7 +49,10 @@ static bool is_sooner(struct rb_node *a, const struct rb_node *b)
 	       rb_entry(b, struct weir_reserve_waiter, by_deadline)->deadline;
 }
 
-/* The limiter is tested for its end in the lock: after that kick_all() finds the waiter. */
+/*
+ * The end of the limiter is checked under the lock, so weir_reserve_kick_all() finds the waiter if
+ * it comes later.
+ */
 static int waiting_add(struct weir_reserve_waiter *w)
 {
 	struct weir_limiter *l = w->call.l;
@@ -73,8 +76,8 @@ static void waiting_del(struct weir_reserve_waiter *w)
 }
 
 /*
- * No run of the timer that has used the queue goes on. But the timer may still be started: a run
- * that had started it again was not over when queue_end() tried to cancel it.
+ * No run of the timer uses the queue any more. But the timer may have been started: a run that
+ * started it again had not ended when queue_end() tried to cancel it.
  */
 static void queue_free(struct rcu_head *rcu)
 {
@@ -85,8 +88,8 @@ static void queue_free(struct rcu_head *rcu)
 }
 
 /*
- * The queue has no waiters any more. A run of the timer may wait for the entry's lock: it is in
- * an RCU read side from before the end. One that begins later finds @over set.
+ * The queue has no waiters any more. A run of the timer may wait for the entry's lock; it is in an
+ * RCU read side that began before this. A run that begins later finds @over set.
  */
 static void queue_end(struct weir_reserve_queue *q, struct weir_entry *e)
 {
@@ -97,7 +100,10 @@ static void queue_end(struct weir_reserve_queue *q, struct weir_entry *e)
 	call_rcu(&q->rcu, queue_free);
 }
 
-/* The spare one is of use: NULL if there is no memory to make it known. */
+/*
+ * Make @w->spare the queue of the entry. Return: NULL if there is no memory to insert it into the
+ * hash table.
+ */
 static struct weir_reserve_queue *queue_begin(struct weir_reserve_waiter *w, struct weir_entry *e)
 {
 	struct weir_reserve_queue *q = w->spare;
@@ -112,7 +118,7 @@ static struct weir_reserve_queue *queue_begin(struct weir_reserve_waiter *w, str
 	return q;
 }
 
-/* Leave the queue, which may end by that. */
+/* Leave the queue. If it is empty then, it ends. */
 void weir_reserve_leave(struct weir_reserve_waiter *w, struct weir_entry *e)
 {
 	struct weir_reserve_queue *q = w->queue;
@@ -120,7 +126,7 @@ void weir_reserve_leave(struct weir_reserve_waiter *w, struct weir_entry *e)
 	weir_queue_leave(&w->turn);
 	rb_erase_cached(&w->by_deadline, &q->deadlines);
 	q->tokens -= w->turn.n;
-	/* until then weir_reserve_kick_all() may start the timer of @w->queue */
+	/* until this is done, weir_reserve_kick_all() may start the timer of @w->queue */
 	waiting_del(w);
 	w->queue = NULL;
 	if (weir_queue_is_empty(&q->waiters))
@@ -141,7 +147,7 @@ void weir_reserve_kick(const struct weir_entry *e)
 		timer_start(q, 0);
 }
 
-/* The tokens that callers wait for. @e is locked. */
+/* The tokens that all waiters want. @e is locked. */
 u64 weir_reserve_tokens(const struct weir_entry *e)
 {
 	struct weir_reserve_queue *q = weir_reserve_queue_find(e);
@@ -149,16 +155,16 @@ u64 weir_reserve_tokens(const struct weir_entry *e)
 	return q ? q->tokens : 0;
 }
 
-/* ------------------------------------------------------------ deciding; entry locked */
+/* ------------------------------------------------------------ decisions; entry locked */
 
-/* @first: no other waiter is before it in the queue. @d: the decision for @w->call.now */
+/* @first: the waiter is the first in the queue. @d: the decision for @w->call.now */
 enum weir_reserve_outcome weir_reserve_decide(const struct weir_reserve_waiter *w,
 					      const struct weir_entry *e,
 					      const struct weir_decision *d, bool first)
 {
 	const struct weir_limiter_call *call = &w->call;
 
-	if (call->key->rule)	/* in the queue it has none: see reconsider() */
+	if (call->key->rule)	/* a waiter in the queue has no rule: see reconsider() */
 		return WEIR_RESERVE_RULED;
 	if (first && d->allowed && e->ban_until <= call->now)
 		return WEIR_RESERVE_CHARGE;
@@ -168,7 +174,7 @@ enum weir_reserve_outcome weir_reserve_decide(const struct weir_reserve_waiter *
 	return WEIR_RESERVE_WAIT;
 }
 
-/* Fill in the answer of a waiter that is in no queue. */
+/* Fill in the answer of a waiter that is not in a queue. */
 void weir_reserve_answer(struct weir_reserve_waiter *w, struct weir_entry *e, u64 *word,
 			 enum weir_reserve_outcome outcome,
 			 const struct weir_decision *d)
@@ -182,7 +188,7 @@ void weir_reserve_answer(struct weir_reserve_waiter *w, struct weir_entry *e, u6
 		weir_limiter_refuse_locked(&w->call, e, *word, d->retry_after);
 }
 
-/* When the timer must expire next, CLOCK_BOOTTIME. The first does not fit now. */
+/* When the timer must expire next, CLOCK_BOOTTIME. The first waiter does not fit now. */
 static u64 next_due(const struct weir_reserve_queue *q, const struct weir_entry *e,
 		    const struct weir_reserve_waiter *first, const struct weir_decision *d)
 {
@@ -197,10 +203,10 @@ static u64 next_due(const struct weir_reserve_queue *q, const struct weir_entry 
 
 /**
  * weir_reserve_join - join the queue of a key
- * @w: it waits for nothing yet
- * @q: the queue, or NULL: there is none
+ * @w: a waiter that is in no queue
+ * @q: the queue; NULL: there is none
  * @e: the entry, locked
- * @d: for @w->call.now, which does not let it pass
+ * @d: the decision for @w->call.now, which does not allow it
  *
  * Return: 0, -ENODEV or -ENOMEM.
  */
@@ -227,13 +233,13 @@ int weir_reserve_join(struct weir_reserve_waiter *w, struct weir_reserve_queue *
 	if (is_first)
 		timer_start(q, next_due(q, e, w, d));
 	else if (soonest_of(q) == w)
-		timer_start(q, 0);	/* it is set for a later deadline */
+		timer_start(q, 0);	/* the timer is set for a later deadline */
 	return 0;
 }
 
 /* ------------------------------------------------------------ the timer */
 
-/* Wake a waiter that has left its queue and has its answer. After this its stack may be gone. */
+/* Wake a waiter that has left its queue and has its answer. Its stack may be gone after this. */
 static void wake(struct weir_reserve_waiter *w)
 {
 	struct task_struct *task = w->task;
@@ -245,7 +251,7 @@ static void wake(struct weir_reserve_waiter *w)
 	put_task_struct(task);
 }
 
-/* Take a waiter out of its queue and answer it. */
+/* Remove a waiter from its queue and answer it. */
 static void serve(struct weir_reserve_waiter *w, struct weir_entry *e, u64 *word,
 		  enum weir_reserve_outcome outcome, const struct weir_decision *d)
 {
@@ -255,8 +261,8 @@ static void serve(struct weir_reserve_waiter *w, struct weir_entry *e, u64 *word
 }
 
 /*
- * Serve one waiter: the first if its turn has come, else one whose time is up. False, and
- * the timer is started, if there is none such.
+ * Serve one waiter: the first one if its turn has come, otherwise one whose deadline has passed.
+ * Return: false if there is none, and the timer is started.
  */
 static bool serve_one(struct weir_reserve_queue *q, struct weir_entry *e, u64 *word)
 {
@@ -275,7 +281,7 @@ static bool serve_one(struct weir_reserve_queue *q, struct weir_entry *e, u64 *w
 			return false;
 		}
 		w = soonest_of(q);
-		/* at the same moment: later, the first might pass */
+		/* the same time as for the first waiter: at a later time, the first might fit */
 		w->call.p = first->call.p;
 		w->call.now = first->call.now;
 		weir_reserve_peek(w, *word, &d);
@@ -306,14 +312,14 @@ static enum hrtimer_restart timer_expired(struct hrtimer *timer)
 	u64 word;
 
 	rcu_read_lock();
-	/* over: the limiter and the entry may be gone. An entry that is dead has no queue. */
+	/* if it is over, the limiter and the entry may be gone; a dead entry has no queue */
 	if (!READ_ONCE(q->over) && weir_table_lock(&q->l->table, e, &word)) {
 		if (q->over) {
 			weir_table_unlock(&q->l->table, e, word);
 		} else {
 			serve_batch(q, e, &word);
 			weir_limiter_now(&call);
-			/* while it was waited for, it was never idle */
+			/* while it had waiters, it was not idle */
 			weir_limiter_unlock(&call, e, word, WEIR_EXPIRY_NEVER);
 		}
 	}
@@ -321,7 +327,7 @@ static enum hrtimer_restart timer_expired(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
-/* A queue for a waiter to bring, or NULL. May sleep. */
+/* Allocate a queue for a waiter; or NULL. May sleep. */
 struct weir_reserve_queue *weir_reserve_queue_new(void)
 {
 	struct weir_reserve_queue *q = kzalloc(sizeof(*q), GFP_KERNEL_ACCOUNT);
@@ -334,9 +340,9 @@ struct weir_reserve_queue *weir_reserve_queue_new(void)
 	return q;
 }
 
-/* ------------------------------------------------------------ all of a limiter */
+/* ------------------------------------------------------------ all queues of a limiter */
 
-/* Wake up to BATCH of the waiters that must look. */
+/* Wake up to BATCH of the waiters in l->to_kick. */
 static void kick_batch(struct weir_limiter *l)
 {
 	struct weir_reserve_waiter *w;
@@ -348,7 +354,7 @@ static void kick_batch(struct weir_limiter *l)
 		/* pairs with the READ_ONCE() in sleep_until_done() */
 		WRITE_ONCE(w->kicked, true);
 		wake_up_process(w->task);
-		/* if the first gets no processor, the timer looks for it */
+		/* if the first waiter gets no CPU time, the timer decides for it */
 		timer_start(w->queue, 0);
 	}
 }

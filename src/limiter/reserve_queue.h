@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The queues of RESERVE: what reserve.c, the waiter, and reserve_queue.c, the timer, share. */
+/* The queues of RESERVE, shared by the waiter (reserve.c) and the timer (reserve_queue.c). */
 #ifndef _WEIR_RESERVE_QUEUE_H
 #define _WEIR_RESERVE_QUEUE_H
 
@@ -15,7 +15,7 @@
 /**
  * struct weir_reserve_queue - the waiters of one key
  *
- * I: constant while it is in use. E: entry lock.
+ * I: constant while the queue is in use. E: entry lock.
  *
  * @node: in queues
  * @e: I: the key's entry
@@ -48,17 +48,17 @@ struct weir_reserve_queue {
  *
  * E: entry lock. O: its own task. W: &weir_limiter.wait_lock.
  *
- * @call: O; E while it is in the queue: what it wants; the answer is written to its op
+ * @call: O; E while it is in the queue: the operation; the answer is written to its op
  * @deadline: O: CLOCK_BOOTTIME
- * @task: O: to be woken
- * @spare: O: a queue to be used if there is none
+ * @task: O: the task to be woken
+ * @spare: O: a queue to be used if the key has none
  * @e: O: the entry, while it is in the queue
- * @queue: E: the one it is in, or joins; set while @all is in a list
+ * @queue: E: the queue that it is in, or joins; set while @all is in a list
  * @turn: E: in its queue
- * @by_deadline: E: the same
+ * @by_deadline: E: in its queue
  * @all: W: in &weir_limiter.waiting or .to_kick while it is in a queue
- * @kicked: W: it shall look at the key; cleared by its own task
- * @done: it has its verdict and is in no queue; written last, with the entry locked
+ * @kicked: W: the waiter must decide again; cleared by its own task
+ * @done: the waiter has its verdict and is in no queue; written last, with the entry locked
  */
 struct weir_reserve_waiter {
 	struct weir_limiter_call call;
@@ -77,8 +77,8 @@ struct weir_reserve_waiter {
 /* The next action for a waiter. */
 enum weir_reserve_outcome {
 	WEIR_RESERVE_WAIT,
-	WEIR_RESERVE_CHARGE,		/* its turn has come */
-	WEIR_RESERVE_REFUSE,		/* its time is up, or it is no use to wait */
+	WEIR_RESERVE_CHARGE,		/* the waiter's turn has come */
+	WEIR_RESERVE_REFUSE,		/* the deadline has passed, or it is useless to wait */
 	WEIR_RESERVE_RULED,		/* a rule decides */
 };
 

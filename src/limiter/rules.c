@@ -18,7 +18,7 @@ struct ranked {
 	u32 rank;
 };
 
-/* Let other tasks run after every 64 rules. */
+/* Reschedule if necessary after every 64 rules. */
 static void breathe(unsigned int i)
 {
 	if (i % 64 == 63)
@@ -81,7 +81,7 @@ u32 weir_rules_find(const struct weir_rule_set *set, const u8 *address,
 	return ranges_cover(set, len, a, a);
 }
 
-/* The same for all addresses of a network, if one rule applies to all of them. */
+/* Like weir_rules_find() for all addresses of a network, if one rule applies to all of them. */
 u32 weir_rules_cover(const struct weir_rule_set *set, const u8 *network,
 		     unsigned int len, unsigned int prefix)
 {
@@ -117,14 +117,14 @@ static int ranked_cmp(const void *a, const void *b)
 	const struct ranked *x = a, *y = b;
 	int cmp = block_cmp(&x->rule, &y->rule);
 
-	/* sort() of as many rules as there can be takes milliseconds */
+	/* sort() takes milliseconds with the maximum number of rules */
 	cond_resched();
 	return cmp ?: x->rank < y->rank ? -1 : 1;
 }
 
 /*
- * Keep the last of several rules for one block. Return: the number of rules that remain, or
- * -ENOENT if one removes a rule that does not exist.
+ * Keep the last of several rules for one block. Return: the number of rules that remain; -ENOENT: a
+ * change removes a rule that does not exist.
  */
 static int ranked_reduce(struct ranked *all, unsigned int n)
 {

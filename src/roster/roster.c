@@ -2,9 +2,9 @@
 /*
  * One operation on one key of a roster.
  *
- * Finding a lease, and being refused because of one, takes no lock and writes only a total. A
- * lease is changed or ended with its entry locked. Memory is allocated before that, and only if
- * the operation has not been refused by then.
+ * A look-up of a lease, and an operation that is refused because of a lease, take no lock and write
+ * only a total. A lease is changed or ended with its entry locked. Memory is allocated before that,
+ * and only for an operation that has not been refused.
  */
 
 #include <linux/err.h>
@@ -16,17 +16,17 @@
 #include "core/grant.h"
 #include "roster/roster.h"
 
-#define AGAIN	2	/* something came between: look again. WEIR_OP_MUST_SLEEP is 1 */
-#define NO_ENTRY 3	/* one must be made */
+#define AGAIN	2	/* another operation came between: try again; WEIR_OP_MUST_SLEEP is 1 */
+#define NO_ENTRY 3	/* an entry must be made */
 
-/* The key of an op that was checked: 0 or -EINVAL. */
+/* Make the key of an op that was checked. Return: 0 or -EINVAL. */
 int weir_roster_key(struct weir_roster *r, struct weir_op_run *run)
 {
 	return weir_key_make(&r->spec, &r->table, weir_op_key_bytes(run), run->op.key_len,
 			     &run->key);
 }
 
-/* The value, or where it is to go; NULL: there is none. */
+/* The value, or where it is to be stored; NULL: there is none. */
 static struct weir_op_lease *lease_of(const struct weir_op_run *run)
 {
 	return run->data ? &run->data->lease : NULL;
@@ -35,9 +35,9 @@ static struct weir_op_lease *lease_of(const struct weir_op_run *run)
 /* ------------------------------------------------------------ without the lock */
 
 /**
- * struct glance - what a look-up without the lock saw
- * @l: the lease, if it lasts at @now, or NULL
- * @until: when it expires, as of @now
+ * struct glance - the result of a look-up without the lock
+ * @l: the lease, if it has not expired at @now; or NULL
+ * @until: when it expires, as read at @now
  * @now: ns since the table's epoch
  */
 struct glance {
@@ -47,9 +47,9 @@ struct glance {
 };
 
 /*
- * Read the lease, the clock, and the lease again: if nothing has changed, all of it is
- * as of @now. A lease is not reused within an RCU read side. False: the entry is locked,
- * dead, or was changed.
+ * Read the lease, the clock, and the lease again. If nothing has changed, all of it is the state at
+ * @now. A lease is not freed or reused within an RCU read side. Return: false if the entry is
+ * locked or dead, or was changed.
  */
 static bool lease_read(struct weir_roster *r, const struct weir_entry *e,
 		       struct glance *g)
@@ -59,7 +59,7 @@ static bool lease_read(struct weir_roster *r, const struct weir_entry *e,
 	/* pairs with the release of the entry's lock */
 	if (atomic64_read_acquire(&e->word) & WEIR_ENTRY_LOCKED)
 		return false;
-	/* pairs with the release in weir_lease_put(): the other entries of one submission */
+	/* pairs with the release in weir_lease_put(): other entries of a submission are visible */
 	l = smp_load_acquire(&e->lease);
 	g->until = l ? weir_lease_expires(&l->state) : 0;
 	/* pairs with the exchange in weir_entry_begin(): an earlier change has an earlier time */
@@ -67,7 +67,10 @@ static bool lease_read(struct weir_roster *r, const struct weir_entry *e,
 	g->now = weir_table_now(&r->table);
 	/* pairs with the same: a later change has a later time */
 	smp_rmb();
-	/* the word first, the lease belongs to it: pairs with the release in weir_entry_end() */
+	/*
+	 * the word is read before the lease that belongs to it: pairs with the release in
+	 * weir_entry_end()
+	 */
 	if (atomic64_read_acquire(&e->word) & WEIR_ENTRY_LOCKED ||
 	    READ_ONCE(e->lease) != l || (l && weir_lease_expires(&l->state) != g->until))
 		return false;
@@ -88,8 +91,8 @@ static int get(struct weir_op *op, const struct weir_roster_lease *l, u64 now,
 }
 
 /*
- * Check whether a modifying op is allowed on lease @l (NULL: there is no live lease). Fills in
- * the answer if not.
+ * Check whether a modifying op is allowed on lease @l (NULL: there is no live lease). Fill in the
+ * answer if it is not.
  */
 static int admit(struct weir_roster *r, struct weir_op *op,
 		 const struct weir_roster_lease *l, u64 now,
@@ -108,7 +111,7 @@ static int admit(struct weir_roster *r, struct weir_op *op,
 
 /* ------------------------------------------------------------ with the entry locked */
 
-/* The lease, if it lasts; or NULL. */
+/* The live lease of a locked entry, or NULL. */
 static struct weir_roster_lease *lasting(const struct weir_entry *e, u64 now)
 {
 	struct weir_roster_lease *l = weir_lease_locked(e);
@@ -116,7 +119,7 @@ static struct weir_roster_lease *lasting(const struct weir_entry *e, u64 now)
 	return weir_lease_is_live(l, now) ? l : NULL;
 }
 
-/* TOUCH, REMOVE, or a GET that found the entry locked. AGAIN: it is dead. */
+/* Perform TOUCH, REMOVE, or a GET that found the entry locked. Return: AGAIN: the entry is dead. */
 static int lease_op(struct weir_roster *r, struct weir_op *op, struct weir_client *c,
 		    struct weir_entry *e, u64 hash, struct weir_op_lease *lease)
 {
@@ -149,9 +152,9 @@ static int lease_op(struct weir_roster *r, struct weir_op *op, struct weir_clien
 	return err;
 }
 
-/* ------------------------------------------------------------ without memory */
+/* ------------------------------------------------------------ operations that need no memory */
 
-/* A key that has no entry. */
+/* Answer for a key without an entry. */
 static int absent(struct weir_roster *r, const struct weir_op *op,
 		  const struct weir_key *key)
 {
@@ -163,7 +166,7 @@ static int absent(struct weir_roster *r, const struct weir_op *op,
 	return -ENOSPC;
 }
 
-/* GET, or what would make a lease, of an entry that is not locked. */
+/* GET, or an operation that would make a lease, on an entry that is not locked. */
 static int glance_op(struct weir_client *c, struct weir_roster *r, struct weir_op *op,
 		     const struct glance *g, struct weir_op_lease *lease)
 {
@@ -173,7 +176,7 @@ static int glance_op(struct weir_client *c, struct weir_roster *r, struct weir_o
 		ret = g->l ? get(op, g->l, g->now, c, lease) : -ENOENT;
 	else
 		ret = admit(r, op, g->l, g->now, c) ?: WEIR_OP_MUST_SLEEP;
-	/* it may be another time by now */
+	/* the version may be of another time by now */
 	if (op->version)
 		op->left = weir_lease_left(g->until, g->now);
 	return ret;
@@ -197,8 +200,8 @@ static int try_op(struct weir_client *c, struct weir_roster *r, struct weir_op *
 }
 
 /*
- * &weir_kind_ops.try: operations that need no memory. Cost beside finding the key: one clock
- * reading, and the lease's cache line.
+ * &weir_kind_ops.try: operations that need no memory. Cost in addition to finding the key: one
+ * clock reading, and the lease's cache line.
  */
 int weir_roster_try(struct weir_client *c, struct weir_object *o, struct weir_op_run *run)
 {
@@ -213,9 +216,9 @@ int weir_roster_try(struct weir_client *c, struct weir_object *o, struct weir_op
 	return ret;
 }
 
-/* ------------------------------------------------------------ with memory */
+/* ------------------------------------------------------------ operations that need memory */
 
-/* Give the live lease a new value; owner and time stay. Entry locked. */
+/* Give the live lease a new value; owner and end stay. The entry is locked. */
 static void replace(struct weir_claim *claim, struct weir_entry *e,
 		    struct weir_roster_lease *old)
 {
@@ -233,7 +236,10 @@ static void replace(struct weir_claim *claim, struct weir_entry *e,
 	weir_lease_answer(claim->op, new, claim->now, claim->c);
 }
 
-/* Entry locked; @linked: by us, so that it leads nowhere. 0 or an error. */
+/*
+ * Perform the operation on a locked entry. @linked: the entry is new and has no lease. Return: 0 or
+ * an error.
+ */
 static int entry_op(struct weir_claim *claim, struct weir_entry *e, bool linked)
 {
 	struct weir_op *op = claim->op;
@@ -253,8 +259,8 @@ static int entry_op(struct weir_claim *claim, struct weir_entry *e, bool linked)
 }
 
 /*
- * One look at the key, under RCU. @new: for its entry, used up; or NULL. 0, an error, NO_ENTRY
- * or AGAIN.
+ * Perform the operation once, under RCU. @new: for the entry, used up; or NULL. Return: 0, an
+ * error, NO_ENTRY or AGAIN.
  */
 static int look(struct weir_claim *claim, struct weir_entry *new)
 {
@@ -274,7 +280,7 @@ static int look(struct weir_claim *claim, struct weir_entry *new)
 		return AGAIN;
 	if (!e)
 		return weir_lease_makes(claim->op->opcode) ? NO_ENTRY : -ENOENT;
-	/* a new entry leads to the lease when it is unlocked */
+	/* a new entry has its lease before it is unlocked */
 	ret = entry_op(claim, e, e == new);
 	weir_table_unlock(t, e, word);
 	return ret;
@@ -333,11 +339,11 @@ void weir_roster_give_back(struct weir_object *o, struct weir_grant *g)
 	struct weir_roster_lease *l;
 	u64 word;
 
-	/* a lease that has ended meanwhile may have left the entry to be dropped */
+	/* a lease that ended meanwhile may have let the entry be dropped */
 	if (!weir_table_lock(&r->table, e, &word))
 		return;
 	l = weir_lease_locked(e);
-	/* or another one may have begun */
+	/* or another lease may have begun */
 	if (!g->n || l->state.grant != g) {
 		weir_table_unlock(&r->table, e, word);
 		return;
@@ -346,7 +352,7 @@ void weir_roster_give_back(struct weir_object *o, struct weir_grant *g)
 	weir_table_drop(&r->table, e);
 }
 
-/* &weir_table_ops.idle_at: an expired lease is equal to none. */
+/* &weir_table_ops.idle_at: an entry whose lease has expired equals none */
 u64 weir_roster_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word,
 			u64 now)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Rosters: leases by key, each with a value, a version, an owner and a time.
+ * Rosters: leases by key, each with a value, a version, an owner and a time to live.
  *
- * An entry points to its lease, which is constant except for its time: a new value is a new
- * lease in its place. A reader therefore finds a whole lease, under RCU alone. An entry without
- * a lease exists only while it is locked, or when the table is freed.
+ * An entry points to its lease, which is constant except for the time of its expiry: a new value is
+ * a new lease. So a reader finds a whole lease under RCU alone. An entry without a lease exists
+ * only while it is locked, or when the table is freed.
  *
  * lease_state.h has the rules for operations on a lease; roster_lease.c makes and ends leases,
  * roster.c performs one operation, roster_transaction.c several claims as one, roster_object.c
@@ -21,7 +21,7 @@
 
 #define WEIR_TTL_MAX	(10ULL * WEIR_NSEC_PER_YEAR)
 
-/* Totals; one copy for each CPU, which alone adds to it. */
+/* Totals. Each CPU has a copy and adds only to its own. */
 struct weir_roster_totals {
 	u64 claimed;
 	u64 refused;
@@ -72,14 +72,14 @@ struct weir_roster_lease {
 };
 
 /**
- * struct weir_claim - a lease going to be made
+ * struct weir_claim - a lease to be made
  * @r: the roster
  * @op: the operation; its result half is filled in
  * @c: the caller's client
  * @key: the key, hashed
  * @now: ns since the table's epoch, read with the entry locked
  * @new: the lease, NULL once an entry points to it
- * @memory: for a grant; NULL of a detached one, or if it was used
+ * @memory: for a grant; NULL for a detached lease, or when it was used
  */
 struct weir_claim {
 	struct weir_roster	*r;

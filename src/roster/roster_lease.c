@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Making leases and ending them. The entry is locked, and all memory is allocated already. The
- * step that ends a lease decides under that lock, once, whether the lease is lost.
+ * Making leases and ending them. The entry is locked, and all memory has been allocated. The step
+ * that ends a lease decides under that lock whether the lease is lost, so this is decided once.
  */
 
 #include <linux/cred.h>
@@ -17,7 +17,7 @@
 #include "core/grant.h"
 #include "roster/roster.h"
 
-/* Charged as the entry is. NULL: no memory. May sleep. */
+/* Allocate a lease, charged to the same cgroup as the entry. Return: NULL: no memory. May sleep. */
 struct weir_roster_lease *weir_lease_new(struct weir_roster *r,
 					 const struct weir_client *c,
 					 const struct weir_op_lease *lease)
@@ -42,7 +42,7 @@ struct weir_roster_lease *weir_lease_new(struct weir_roster *r,
 	return l;
 }
 
-/* One that no entry ever led to; NULL is none. */
+/* Free a lease that no entry ever pointed to. NULL is ignored. */
 void weir_lease_free(struct weir_roster_lease *l)
 {
 	if (!l)
@@ -56,13 +56,13 @@ static void lease_free_rcu(struct rcu_head *rcu)
 	weir_lease_free(container_of(rcu, struct weir_roster_lease, rcu));
 }
 
-/* One that no entry leads to any more. */
+/* Free a lease that no entry points to any more. */
 void weir_lease_free_rcu(struct weir_roster_lease *l)
 {
 	call_rcu(&l->rcu, lease_free_rcu);
 }
 
-/* Fill in the answer about a lease that lasts at @now. Under RCU. */
+/* Fill in the answer for a lease that is live at @now. Under RCU. */
 void weir_lease_answer(struct weir_op *op, const struct weir_roster_lease *l, u64 now,
 		       const struct weir_client *c)
 {
@@ -78,23 +78,23 @@ void weir_lease_answer(struct weir_op *op, const struct weir_roster_lease *l, u6
 		op->out_flags |= WEIR_OUT_MINE;
 }
 
-/* Let the entry lead to it. */
+/* Make the entry point to the lease. */
 void weir_lease_put(struct weir_roster_lease *new, struct weir_entry *e)
 {
 	/* pairs with the acquire in lease_read() */
 	smp_store_release(&e->lease, new);
 }
 
-/* No entry leads to it any more, or will when this one is unlocked. Under RCU. */
+/* End a lease. No entry points to it any more, or will when this entry is unlocked. Under RCU. */
 void weir_lease_end(struct weir_roster *r, struct weir_roster_lease *old)
 {
-	/* of a dead roster all grants end at once: see weir_grant_object_end() */
+	/* all grants of a dead roster end at once: see weir_grant_object_end() */
 	if (old->state.grant && weir_object_alive(&r->obj))
 		weir_grant_drop(old->state.grant);
 	weir_lease_free_rcu(old);
 }
 
-/* The same, with an event. The entry is locked, so the events of a key are in order. */
+/* Like weir_lease_end(), with an event. Events of a key are in order: the entry is locked. */
 void weir_lease_lost(struct weir_roster *r, struct weir_entry *e,
 		     struct weir_roster_lease *old, u64 now)
 {
@@ -109,9 +109,9 @@ void weir_lease_lost(struct weir_roster *r, struct weir_entry *e,
 }
 
 /**
- * weir_claim_prepare - have what a lease takes
+ * weir_claim_prepare - allocate the memory for a lease
  * @claim: roster, op and client are set
- * @lease: its value; or NULL, if it is empty
+ * @lease: its value; NULL: the value is empty
  *
  * Context: may sleep.
  *
@@ -128,14 +128,14 @@ int weir_claim_prepare(struct weir_claim *claim, const struct weir_op_lease *lea
 	return claim->memory ? 0 : -ENOMEM;
 }
 
-/* Free what was not used. */
+/* Free the memory that was not used. */
 void weir_claim_discard(struct weir_claim *claim)
 {
 	weir_lease_free(claim->new);
 	weir_grant_discard(claim->c, claim->memory);
 }
 
-/* The caller is the owner. */
+/* Make the caller the owner of the new lease. */
 static void claim_grant(struct weir_claim *claim, struct weir_entry *e)
 {
 	struct weir_lease_state *new = &claim->new->state;
@@ -149,7 +149,7 @@ static void claim_grant(struct weir_claim *claim, struct weir_entry *e)
 /**
  * weir_claim_make - make the lease
  * @claim: prepared; @now is set
- * @e: the key's entry, locked; it has no lease, an expired one, or one that the caller may
+ * @e: the key's entry, locked; it has no lease, an expired lease, or a lease that the caller may
  *	replace
  * @linked: the entry is new
  *

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Operations of rosters: their opcodes, and the copies of a struct weir_lease. */
+/* Operations of rosters: the rows of their opcodes, and the copies of a struct weir_lease. */
 
 #include <linux/uaccess.h>
 
@@ -49,7 +49,7 @@ int weir_roster_op_check(struct weir_op_run *r)
 	return lease_get(r);
 }
 
-/* &weir_kind_ops.put: the value that GET found */
+/* &weir_kind_ops.put: copy out the value that GET found */
 int weir_roster_op_put(const struct weir_op_run *r)
 {
 	const struct weir_op_lease *from = &r->data->lease;

@@ -2,9 +2,9 @@
 /*
  * Several CLAIMs, of one roster or of several, all or none. See table/transaction.h.
  *
- * Everything that the leases need is allocated before the keys are locked. No reader sees only
- * some of the leases: after finding one it finds the others, or waits for their entries. A
- * submission that fails has held no slot.
+ * Everything that the leases need is allocated before the keys are locked. No reader sees only some
+ * of the leases: a reader that has found one finds the others, or waits for their entries. A
+ * submission that fails has reserved no slot.
  */
 
 #include <linux/sched.h>
@@ -29,7 +29,7 @@ static int item_taken(struct weir_tx *tx, struct weir_tx_item *it,
 	return weir_tx_fail(tx, it, -EEXIST);
 }
 
-/* No two ops may be about one key, and nothing else joins them. */
+/* No two ops may have the same key, and no other ops may join them. */
 static int key_add(struct weir_tx *tx, struct weir_tx_item *it)
 {
 	struct weir_roster *r = weir_roster(it->o);
@@ -67,7 +67,7 @@ static int claims_begin(struct weir_tx *tx)
 	return 0;
 }
 
-/* A claim that will be refused needs neither memory nor locks. */
+/* Whether a claim is refused. Such a claim needs neither memory nor locks. */
 static int claims_glance(struct weir_tx *tx)
 {
 	struct weir_tx_item *it;
@@ -77,7 +77,7 @@ static int claims_glance(struct weir_tx *tx)
 
 	weir_tx_for_each(it, tx) {
 		claim = claim_of(it);
-		/* before it is looked for: see lease_read() */
+		/* the clock is read before the lease: see lease_read() */
 		claim->now = weir_table_now(&claim->r->table);
 		smp_rmb();	/* the same */
 		e = weir_table_find(&claim->r->table, claim->key);
@@ -89,7 +89,7 @@ static int claims_glance(struct weir_tx *tx)
 	return WEIR_TX_AGAIN;
 }
 
-/* The first that is taken has failed. 0 or -EEXIST. All keys are locked. */
+/* The first claim whose key has a lease has failed. Return: 0 or -EEXIST. All keys are locked. */
 static int claims_check(struct weir_tx *tx)
 {
 	u64 now = ktime_get_boottime_ns();

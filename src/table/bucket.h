@@ -41,7 +41,7 @@ static inline struct weir_entry *chain_find(struct weir_entry __rcu **bucket,
 	return e;
 }
 
-/* The same; *@passed counts the entries of other keys before it. */
+/* Like chain_find(). *@passed: number of entries of other keys before it. */
 static inline struct weir_entry *chain_find_counted(struct weir_entry __rcu **bucket,
 						    const struct weir_key *key,
 						    unsigned int *passed)
@@ -53,18 +53,18 @@ static inline struct weir_entry *chain_find_counted(struct weir_entry __rcu **bu
 	return e;
 }
 
-/* Publish a new entry, marked as locked. Context: its stripe locked. */
+/* Publish a new entry, which is marked as locked. Context: its stripe is locked. */
 static inline void chain_add(struct weir_table *t, struct weir_entry __rcu **bucket,
 			     u64 hash, struct weir_entry *e)
 {
 	e->stripe = weir_table_stripe_number(t, hash);
 	atomic64_set(&e->word, WEIR_ENTRY_LOCKED);
 	RCU_INIT_POINTER(e->next, chain_next(bucket));
-	/* what is in the entry comes first: pairs with chain_next() */
+	/* the entry's members are written before: pairs with chain_next() */
 	rcu_assign_pointer(*bucket, e);
 }
 
-/* Unlink the entry at @link; RCU readers may still be at it. Must hold the stripe's lock. */
+/* Unlink the entry at @link. RCU readers may still use it. Must hold the stripe's lock. */
 static inline void chain_remove(struct weir_entry __rcu **link, struct weir_entry *e)
 {
 	rcu_assign_pointer(*link, chain_next(&e->next));

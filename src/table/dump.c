@@ -14,17 +14,17 @@
 #include "table/dump.h"
 
 #define CHUNK		4096	/* bytes gathered before they are copied out */
-#define WINDOW		1024	/* positions found by one look at a region */
-#define VISIT_BUCKETS	16	/* looked at before others may run */
-#define ENTRIES_A_GO	64	/* shown before others may run */
+#define WINDOW		1024	/* positions found in one pass over a region */
+#define VISIT_BUCKETS	16	/* buckets examined between two reschedule points */
+#define ENTRIES_A_GO	64	/* entries returned between two reschedule points */
 
 /**
- * struct window - the next positions of a region to be shown
- * @order: of the table
+ * struct window - the next positions of a region to be returned
+ * @order: order of the table
  * @from: position to begin with
  * @last: the search is complete up to this position
  * @n: number of positions found
- * @at: number of those that were shown
+ * @at: number of these that were returned
  * @position: the positions found, ascending
  */
 struct window {
@@ -36,7 +36,7 @@ struct window {
 	u64 position[WINDOW];
 };
 
-/* sort() of a window takes long; the comparison is its only place to reschedule. */
+/* sort() of a window takes long, and the comparison is the only place to reschedule. */
 static int position_cmp(const void *a, const void *b)
 {
 	const u64 *x = a, *y = b;
@@ -46,8 +46,8 @@ static int position_cmp(const void *a, const void *b)
 }
 
 /*
- * Leave out the upper half of the looked-for range until a slot is free. Positions are
- * distinct, so that ends, and they are random, so one pass usually does.
+ * Drop the upper half of the range until a slot is free. Positions are distinct, so this ends, and
+ * they are random, so one pass is usually enough.
  */
 static void window_halve(struct window *w)
 {
@@ -62,7 +62,7 @@ static void window_halve(struct window *w)
 	}
 }
 
-/* Add an entry; if there are too many, look for fewer. */
+/* Add an entry. If there are too many, shorten the range. */
 static void window_add(struct window *w, u64 hash)
 {
 	u64 position = weir_dump_position(&w->order, hash);
@@ -73,7 +73,7 @@ static void window_add(struct window *w, u64 hash)
 	window_halve(w);
 }
 
-/* Look at some buckets from @first on: 0 or -ENODEV. */
+/* Examine some buckets from @first on. Return: 0 or -ENODEV. */
 static int buckets_visit(struct weir_dump_walk *d, struct window *w, unsigned int first)
 {
 	struct weir_entry *e;
@@ -91,7 +91,7 @@ static int buckets_visit(struct weir_dump_walk *d, struct window *w, unsigned in
 	return err;
 }
 
-/* Find the first positions from @from on in its region: 0 or -ENODEV. */
+/* Find the first positions from @from on in its region. Return: 0 or -ENODEV. */
 static int window_fill(struct weir_dump_walk *d, struct window *w)
 {
 	u64 region = w->from & ~w->order.mask;
@@ -101,7 +101,7 @@ static int window_fill(struct weir_dump_walk *d, struct window *w)
 	w->last = region | w->order.mask;
 	w->n = 0;
 	w->at = 0;
-	/* a region has a multiple of VISIT_BUCKETS */
+	/* the number of buckets in a region is a multiple of VISIT_BUCKETS */
 	for (i = 0; i < 1U << w->order.within && !err; i += VISIT_BUCKETS) {
 		err = buckets_visit(d, w, first + i);
 		cond_resched();
@@ -110,7 +110,7 @@ static int window_fill(struct weir_dump_walk *d, struct window *w)
 	return err;
 }
 
-/* The entry whose key has this hash, or NULL: it has gone meanwhile. */
+/* The entry whose key has this hash; NULL: it was dropped meanwhile. */
 static struct weir_entry *entry_at(const struct weir_table *t, u64 hash)
 {
 	struct weir_entry *e = chain_next(bucket_of(t, hash));
@@ -120,7 +120,7 @@ static struct weir_entry *entry_at(const struct weir_table *t, u64 hash)
 	return e;
 }
 
-/* Put what the window shows into the chunk, as far as there is room: 0 or -ENODEV. */
+/* Put the entries of the window into the chunk, as far as there is room. Return: 0 or -ENODEV. */
 static int chunk_fill(struct weir_dump_walk *d, struct window *w)
 {
 	struct weir_entry *e;
@@ -143,7 +143,7 @@ static int chunk_fill(struct weir_dump_walk *d, struct window *w)
 	return 0;
 }
 
-/* Where to go on; sets @end after the last position. */
+/* The position at which to continue. Sets @end after the last one. */
 static u64 window_next(struct weir_dump_walk *d, const struct window *w)
 {
 	if (w->at < w->n)

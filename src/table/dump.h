@@ -11,19 +11,19 @@ struct weir_object;
 struct weir_table;
 
 /**
- * struct weir_dump_walk - an iteration under way
+ * struct weir_dump_walk - an iteration in progress
  * @o: the object; set by the caller, as is all before @from
  * @t: its table
- * @flags: of the ioctl
+ * @flags: flags of the ioctl
  * @record_max: bytes of the longest record
- * @least: room that the user must give, no less than that
- * @fill: put the record of one entry, or none, at @chunk + @filled, and move @filled and
- *	@count on. Called under RCU.
- * @end: there are no more
+ * @least: room that the user must provide, at least @record_max
+ * @fill: put the record of one entry, or none, at @chunk + @filled, and advance @filled and @count.
+ *	Called under RCU.
+ * @end: there are no more entries
  * @chunk: records gathered
- * @room: bytes they may take
- * @filled: bytes they do take
- * @count: their number
+ * @room: size of @chunk in bytes
+ * @filled: bytes used
+ * @count: number of records
  */
 struct weir_dump_walk {
 	struct weir_object	*o;

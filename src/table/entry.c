@@ -32,9 +32,9 @@ static struct kmem_cache *cache_for(unsigned int key_len)
 }
 
 /*
- * Keys are charged to the cgroup of the object's creator. When it is at its limit the
- * allocation fails, rather than invoking the OOM killer. Without sleeping, GFP_NOWAIT is used:
- * GFP_ATOMIC may exceed the cgroup's limit, and use reserves that the network needs.
+ * Keys are charged to the cgroup of the object's creator. If the cgroup is at its limit, the
+ * allocation fails and does not invoke the OOM killer. Without sleeping, GFP_NOWAIT is used:
+ * GFP_ATOMIC may exceed the cgroup's limit and uses reserves that the network needs.
  */
 static gfp_t entry_gfp(gfp_t gfp)
 {
@@ -45,11 +45,11 @@ static gfp_t entry_gfp(gfp_t gfp)
 
 /**
  * weir_entry_alloc - allocate an entry for a key, not linked yet
- * @memcg: charged for it, or NULL
+ * @memcg: the cgroup to charge, or NULL
  * @key: the key
  * @gfp: GFP_KERNEL; or GFP_NOWAIT: do not sleep
  *
- * Context: process or softirq, as @gfp says.
+ * Context: process, or softirq with GFP_NOWAIT.
  *
  * Return: the entry or NULL.
  */
@@ -98,8 +98,8 @@ int weir_entry_mod_init(void)
 	BUILD_BUG_ON(sizeof(struct weir_entry) + WEIR_KEY_MAX > 320);
 	for (i = 0; i < ARRAY_SIZE(classes); i++) {
 		/*
-		 * The usercopy region prevents merging with other caches, so that slabinfo
-		 * shows the memory of keys.
+		 * the usercopy region prevents merging with other caches, so slabinfo shows the
+		 * memory of keys
 		 */
 		caches[i] = kmem_cache_create_usercopy(classes[i].name,
 						       classes[i].size, 64,

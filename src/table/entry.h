@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * An entry: the state a keyed object holds for one key, in one cache line for
- * keys of up to 16 bytes.
+ * An entry: the state that a keyed object has for one key, in one cache line for keys of up to 16
+ * bytes.
  *
- * The lock of its stripe (table.h) protects an entry. Whatever changes it locks the
- * stripe, sets bit 0 of the word, which a state always has clear, reads the clock, and
- * stores the new word. A reader without the lock reads the word, the clock, and the word
- * again.
+ * The lock of its stripe (table.h) protects an entry. To change an entry, a task locks the stripe,
+ * sets bit 0 of the word, which is clear in every state, reads the clock, and stores the new word.
+ * A reader without the lock reads the word, the clock, and the word again.
  *
- * Life: linked with bit 0 set (so that its state is not read before the operation that
- * made it is over), used, killed with the stripe locked by setting the word to
- * WEIR_ENTRY_DEAD, unlinked, freed after an RCU grace period. A task that finds a
- * dead word looks the key up again.
+ * Life: an entry is linked with bit 0 set, so that its state is not read before the operation that
+ * made it has ended. It is used, killed with the stripe locked by setting the word to
+ * WEIR_ENTRY_DEAD, unlinked, and freed after an RCU grace period. A task that finds a dead word
+ * looks the key up again.
  */
 #ifndef _WEIR_ENTRY_H
 #define _WEIR_ENTRY_H
@@ -30,7 +29,7 @@
 struct weir_roster_lease;
 
 /**
- * struct weir_entry - what is known of one key
+ * struct weir_entry - the state of one key
  *
  * Letters tell what protects a member:
  *   I: set before the entry is visible, then constant
@@ -93,8 +92,8 @@ struct weir_entry {
 };
 
 /*
- * &weir_entry.change: RESERVEs wait for the key; the last CHECK was refused (a hint: the next
- * one tries without the lock); the counter's unit.
+ * &weir_entry.change: RESERVEs wait for the key; the last CHECK was refused (a hint: the next one
+ * tries without the lock); the unit of the counter
  */
 #define WEIR_CHANGE_QUEUED	1U
 #define WEIR_CHANGE_REFUSED	2U
@@ -111,8 +110,8 @@ int weir_entry_mod_init(void);
 void weir_entry_mod_exit(void);
 
 /*
- * Both counts of the score in one load: a checker that holds no lock only
- * wants to know whether they are both zero.
+ * Reads both counts of the score in one load. A checker without the lock only needs to know whether
+ * both are zero.
  */
 static inline bool weir_entry_has_score(const struct weir_entry *e)
 {
@@ -133,27 +132,27 @@ static inline bool weir_entry_queued(const struct weir_entry *e)
 	return READ_ONCE(e->change) & WEIR_CHANGE_QUEUED;
 }
 
-/* Set or clear a flag of &weir_entry.change. Entry locked. */
+/* Set or clear a flag of &weir_entry.change. The entry must be locked. */
 static inline void weir_entry_flag(struct weir_entry *e, u32 flag, bool on)
 {
 	WRITE_ONCE(e->change, on ? e->change | flag : e->change & ~flag);
 }
 
-/* Tell readers without the lock that it has changed. Entry locked. */
+/* Show readers without the lock that the entry has changed. The entry must be locked. */
 static inline void weir_entry_changed(struct weir_entry *e)
 {
 	WRITE_ONCE(e->change, e->change + WEIR_CHANGE_ONE);
 }
 
 /*
- * Mark a live entry as locked for readers that do not take the lock. Context: its stripe
- * locked. Return: its state.
+ * Mark a live entry as locked, for readers without the lock. Context: its stripe is locked. Return:
+ * its state.
  */
 static inline u64 weir_entry_begin(struct weir_entry *e)
 {
 	/*
-	 * Fully ordered, for readers without the lock: they see the mark before they see what
-	 * is changed after it, and the clock is read after that.
+	 * Fully ordered, for readers without the lock: they see the mark before they see later
+	 * changes, and the clock is read after the mark is set.
 	 */
 	return atomic64_xchg(&e->word, WEIR_ENTRY_LOCKED);
 }

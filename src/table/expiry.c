@@ -61,12 +61,11 @@ static bool bound_lower(atomic64_t *bound, u64 t)
  * weir_expiry_lower - record that an entry in @bucket may be idle from @idle_at on
  * @x: the bounds
  * @bucket: the hash bucket it is linked in
- * @idle_at: lower bound of its idle time
+ * @idle_at: lower bound of the entry's idle time
  *
- * Call after the entry was linked, or when its idle time has become earlier.
+ * Call after the entry was linked, and when its idle time has become earlier.
  *
- * Context: any. Cost: a barrier, and one read a level where the bounds are low enough
- *	already.
+ * Context: any. Cost: a barrier, and one read per level if the bounds are low enough already.
  * Return: true if the root was lowered: the next sweep must be earlier.
  */
 bool weir_expiry_lower(struct weir_expiry *x, unsigned int bucket, u64 idle_at)
@@ -82,8 +81,8 @@ bool weir_expiry_lower(struct weir_expiry *x, unsigned int bucket, u64 idle_at)
 	for (i = 0; i < x->nlevels; i++) {
 		at >>= WEIR_GROUP_BITS;
 		/*
-		 * continue to the root even if this bound is low: the CPU that lowered it may
-		 * not have reached the root yet
+		 * continue to the root even if this bound is low: the CPU that lowered it may not
+		 * have reached the root yet
 		 */
 		sooner = bound_lower(&x->level[i][at], idle_at);
 		smp_mb();	/* between levels as between entry and group */
@@ -113,9 +112,9 @@ void weir_expiry_reset(struct weir_expiry *x)
 }
 
 /*
- * Begin to raise a bound. From here on until the second half (bound_lower() with the result of
- * the scan), a concurrent lowering stays in force. xchg is a full barrier: pairs with the
- * smp_mb() in weir_expiry_lower(), and with its compare-and-exchange of the level below.
+ * Begin to raise a bound. From here until the second half (bound_lower() with the result of the
+ * scan), a bound that another CPU lowers stays low. xchg is a full barrier: it pairs with the
+ * smp_mb() in weir_expiry_lower(), and with the compare-and-exchange of the level below there.
  */
 static void bound_raise(atomic64_t *bound)
 {
@@ -161,7 +160,7 @@ static int node_child_due(struct weir_expiry *x, unsigned int level,
 
 /*
  * Whether nothing can be idle at @now, without the lock. While another CPU is in the middle of a
- * step the root may be too high; the sequence count detects that, and the answer is then false.
+ * step, the root may be too high; the sequence count detects this, and the answer is false then.
  * Context: any. Cost: three reads.
  */
 static bool nothing_due(const struct weir_expiry *x, u64 now)
@@ -169,13 +168,13 @@ static bool nothing_due(const struct weir_expiry *x, u64 now)
 	unsigned int seq = raw_read_seqcount(&x->seq);
 	bool due = weir_expiry_root(x) <= now;
 
-	/* called in every case: for KCSAN it ends the atomic section */
+	/* called in every case, because for KCSAN it ends the atomic section */
 	if (read_seqcount_retry(&x->seq, seq) || seq & 1)
 		return false;
 	return !due;
 }
 
-/* The root, outside of a step. Context: as weir_expiry_step(). */
+/* The bound at the root, not read in the middle of a step. Context: as weir_expiry_step(). */
 u64 weir_expiry_next(struct weir_expiry *x)
 {
 	u64 root;
@@ -191,9 +190,9 @@ u64 weir_expiry_next(struct weir_expiry *x)
  * @x: the bounds
  * @now: the time
  * @scan: examines a group
- * @arg: for @scan
+ * @arg: argument of @scan
  *
- * Cost: at most 64 reads a level and one group's entries.
+ * Cost: at most 64 reads per level, and the entries of one group.
  * Context: any that may take a lock that softirqs take.
  * Return: false if nothing in the table can be idle at @now.
  */

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A tree of lower bounds on the time at which any entry of a table is idle, that is, equal to a
- * fresh one, so that dropping it changes no answer.
+ * A tree of lower bounds on the time at which any entry of a table becomes idle. An idle entry
+ * equals a fresh one, so dropping it changes no answer.
  *
- * The hash buckets form groups of 64. Each group has a bound: no entry in it is idle before
- * that time. 64 groups share a bound one level up, and so on to one bound at the root. A new
- * entry, or one whose debt was reduced, lowers the bounds above it; where they are low already
- * this is one read each. Charging an entry moves its idle time away and writes nothing. Bounds
- * may be too low, never too high. A search for idle entries walks down where a bound has
- * passed, examines that group, and raises the bounds to the result.
+ * The hash buckets form groups of 64. Each group has a bound: no entry in it is idle before that
+ * time. 64 groups share a bound one level up, and so on to one bound at the root. A new entry, or
+ * an entry whose debt was reduced, lowers the bounds above it; if they are low already, this is one
+ * read each. A charge makes the idle time of an entry later and writes no bound. Bounds may be too
+ * low, never too high. A search for idle entries follows bounds that have passed down to a group,
+ * examines the group, and raises the bounds to the result.
  *
- * One read of the root thus shows that nothing can be idle, in a table of any size, and expiry
- * touches only groups in which an entry may have expired. The bounds take 1/8 byte for each
- * hash bucket.
+ * So one read of the root shows that nothing can be idle, in a table of any size, and a search
+ * examines only groups in which an entry may be idle. The bounds take 1/8 byte for each hash
+ * bucket.
  */
 #ifndef _WEIR_EXPIRY_H
 #define _WEIR_EXPIRY_H
@@ -47,7 +47,7 @@ struct weir_expiry {
  * typedef weir_expiry_scan - examine one group
  * @arg: from the caller of weir_expiry_step()
  * @group: index of the group
- * @now: entries that are idle now are to be dropped
+ * @now: entries that are idle at this time must be dropped
  *
  * Return: a lower bound of the idle times of the entries that stay.
  */
@@ -67,7 +67,7 @@ static inline u64 weir_expiry_root(const struct weir_expiry *x)
 }
 
 /*
- * A number that changes with each step, at its begin and at its end. The barriers here and in
+ * A number that changes at the beginning and at the end of each step. The barriers here and in
  * weir_expiry_stepped() pair with those of write_seqcount_begin() and write_seqcount_end().
  */
 static inline unsigned int weir_expiry_seq(const struct weir_expiry *x)
@@ -78,7 +78,7 @@ static inline unsigned int weir_expiry_seq(const struct weir_expiry *x)
 	return seq;
 }
 
-/* Whether any CPU has begun or ended a step since. */
+/* Whether any CPU has begun or ended a step since @seq was read. */
 static inline bool weir_expiry_stepped(const struct weir_expiry *x, unsigned int seq)
 {
 	smp_rmb();	/* pairs as in weir_expiry_seq() */

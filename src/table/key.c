@@ -55,7 +55,7 @@ void weir_key_spec_init(struct weir_key_spec *spec, u32 type, unsigned int prefi
 	weir_key_mask(spec->mask6, sizeof(spec->mask6), prefix6);
 }
 
-/* Copy without a call for the usual lengths. */
+/* Copy; the usual lengths need no call. */
 static __always_inline void bytes_copy(u64 *words, const u8 *data, unsigned int len)
 {
 	if (len == 4)
@@ -70,7 +70,7 @@ static __always_inline void bytes_copy(u64 *words, const u8 *data, unsigned int 
  * weir_key_make - make a hashed key from bytes
  * @spec: the type of the object's keys
  * @t: the table it is for
- * @data: the bytes; must stay valid while the key is used
+ * @data: the bytes; they must stay valid while the key is used
  * @len: their number
  * @key: out
  *

@@ -24,7 +24,7 @@ void weir_key_spec_init(struct weir_key_spec *spec, u32 type, unsigned int prefi
 int weir_key_make(const struct weir_key_spec *spec, const struct weir_table *t,
 		  const u8 *data, unsigned int len, struct weir_key *key);
 
-/* Whether that many bytes make a key of that type. */
+/* Whether a key of that type can have that many bytes. */
 static inline bool weir_key_length_fits(u32 type, unsigned int len)
 {
 	switch (type) {

@@ -58,7 +58,7 @@ u64 weir_keyed_keys(struct weir_object *o)
 	return weir_table_keys(&weir_keyed(o)->table);
 }
 
-/* &weir_kind_ops.stats: keys and totals; each is exact, but they are not of one moment */
+/* &weir_kind_ops.stats: keys and totals; each is exact, but they may be from different moments */
 void weir_keyed_stats_read(struct weir_object *o, void *to)
 {
 	struct weir_keyed *k = weir_keyed(o);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The common part of the kinds that are a table of keys. */
+/* The common part of the kinds whose objects have a table of keys. */
 #ifndef _WEIR_KEYED_H
 #define _WEIR_KEYED_H
 
@@ -22,7 +22,7 @@
 	_totals __percpu		*totals;			\
 	struct weir_table		table
 
-/* Any keyed object: the first members of each. */
+/* Any keyed object: the first members that all have. */
 struct weir_keyed {
 	WEIR_KEYED(u64);
 };
@@ -37,7 +37,7 @@ struct weir_keyed {
 		      offsetof(struct _type, table) ==				\
 		      offsetof(struct weir_keyed, table))
 
-/* The struct in which users see the totals of any keyed object, up to the last total. */
+/* The totals of a keyed object as users see them, up to the last total. */
 struct weir_keyed_stats {
 	u32	size;
 	u32	reserved;

@@ -29,13 +29,13 @@ static int key_compare(const struct weir_multi_key *a, const struct weir_multi_k
 }
 
 /**
- * weir_multi_add - add a key, unless it is there already
+ * weir_multi_add - add a key, unless it was added before
  * @m: not locked; fewer than WEIR_MULTI_MAX keys
  * @t: its table
  * @key: hashed
  *
- * Cost: a comparison and a move of a byte for each key behind it in the order.
- * Return: the key; one that was there before is not the last of @m->keys.
+ * Cost: a comparison and a move of one byte for each key that is behind it in the order.
+ * Return: the key. If it was added before, it is not the last of @m->keys.
  */
 struct weir_multi_key *weir_multi_add(struct weir_multi_lock *m, struct weir_table *t,
 				      const struct weir_key *key)
@@ -112,7 +112,7 @@ void weir_multi_lock(struct weir_multi_lock *m)
 		key_find(&m->keys[i]);
 }
 
-/* The number of wanted keys of a table. */
+/* Number of wanted keys of a table. */
 static unsigned int keys_wanted(const struct weir_multi_lock *m, const struct weir_table *t)
 {
 	const struct weir_multi_key *k;
@@ -124,12 +124,12 @@ static unsigned int keys_wanted(const struct weir_multi_lock *m, const struct we
 }
 
 /**
- * weir_multi_want - the key must have an entry
+ * weir_multi_want - request an entry for a key
  * @m: locked
  * @k: the key
  *
- * Other callers may take the slot that is seen here before it is reserved.
- * Return: false: there is no slot beside those that are wanted already; @m->roomless is set.
+ * Other callers may take the free slot before it is reserved.
+ * Return: false if there is no free slot in addition to those already wanted; @m->roomless is set.
  */
 bool weir_multi_want(struct weir_multi_lock *m, struct weir_multi_key *k)
 {
@@ -147,7 +147,7 @@ bool weir_multi_want(struct weir_multi_lock *m, struct weir_multi_key *k)
 	return k->wanted;
 }
 
-/* The first in order of the table behind that of the i-th. */
+/* Position in the order of the first key of the next table after that of the @i-th key. */
 static unsigned int next_table(const struct weir_multi_lock *m, unsigned int i)
 {
 	const struct weir_table *t = m->keys[m->order[i]].t;
@@ -167,7 +167,10 @@ static struct weir_multi_key *first_wanted(struct weir_multi_lock *m,
 	return k;
 }
 
-/* Reserve slots for all keys that are wanted, or for none: then @m->roomless is set. */
+/*
+ * Reserve slots for all wanted keys or for none. Return: false if there is too little room;
+ * @m->roomless is set.
+ */
 static bool slots_reserve(struct weir_multi_lock *m)
 {
 	struct weir_table *t = NULL;
@@ -190,10 +193,10 @@ static bool slots_reserve(struct weir_multi_lock *m)
 }
 
 /**
- * weir_multi_link - link the new entries of the keys that are wanted, of all or of none
+ * weir_multi_link - link the new entries of all wanted keys, or of none
  * @m: locked; @word of those keys is set
  *
- * Return: false: there is no memory, or, if @m->roomless is set now, no slot.
+ * Return: false if there is no memory or, if @m->roomless is set, no slot.
  */
 bool weir_multi_link(struct weir_multi_lock *m)
 {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Locks several keys, of one table or of several, at once. All that the caller reads and changes
- * while they are locked is one step for other tasks.
+ * Locks several keys, of one or several tables, at once. For other tasks, everything that the
+ * caller reads and changes while they are locked is one step.
  *
- * The stripes of the keys are locked, each once, in the order of their addresses: by table,
- * then by number. Nothing else locks a stripe while another one is locked, so that order
- * excludes deadlock. At most WEIR_MULTI_MAX keys are locked at once, which bounds the time for
- * which softirqs are disabled.
+ * The stripes of the keys are locked, each once, in the order of their addresses: by table, then by
+ * number. No other code locks a stripe while another stripe is locked, so this order excludes
+ * deadlock. At most WEIR_MULTI_MAX keys are locked at once, which bounds the time for which
+ * softirqs are disabled.
  *
- * A key without an entry gets one only if the caller says so while all are locked: a refused
- * operation leaves nothing behind.
+ * A key without an entry gets one only if the caller requests it while all keys are locked. So a
+ * refused operation leaves nothing behind.
  */
 #ifndef _WEIR_MULTI_LOCK_H
 #define _WEIR_MULTI_LOCK_H
@@ -30,8 +30,8 @@
  * @linked: @e was @new
  * @wanted: weir_multi_link() is to link @new
  * @chain: number of entries in its chain, if @e is NULL
- * @tries: how often room was found for it
- * @owner: the caller's, constant
+ * @tries: number of times that room was searched for it
+ * @owner: data of the caller, constant
  */
 struct weir_multi_key {
 	struct weir_table	*t;
@@ -48,12 +48,12 @@ struct weir_multi_key {
 };
 
 /**
- * struct weir_multi_lock - all of them
+ * struct weir_multi_lock - several keys, to be locked together
  * @keys: room for the keys; set by the caller
- * @count: keys so far
- * @order: their places in @keys, by stripe, then by key
+ * @count: number of keys so far
+ * @order: indexes into @keys, by stripe, then by key
  * @roomless: the key for which no room was found, or NULL
- * @room: slots that its table must have for it and the keys before it
+ * @room: number of slots that its table must have for it and the keys before it
  * @dep_map: lockdep: allows the stripes to nest (spin_lock_nest_lock())
  */
 struct weir_multi_lock {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Checks of operations on keys that need no object. See op.h. */
+/* Checks of operations on keys for which the object is not needed. See op.h. */
 
 #include <linux/string.h>
 #include <linux/uaccess.h>
@@ -15,7 +15,7 @@ static __always_inline bool tail_zero(const struct weir_op *op, size_t used)
 
 	if (used % sizeof(u32))
 		return !memchr_inv(op->key + used, 0, sizeof(op->key) - used);
-	/* numbers, addresses: without a call */
+	/* no call for numbers and addresses */
 	if (used % sizeof(u64)) {
 		memcpy(half, &words[used / sizeof(u64)], sizeof(half));
 		any = half[1];
@@ -25,13 +25,13 @@ static __always_inline bool tail_zero(const struct weir_op *op, size_t used)
 	return !any;
 }
 
-/* Check that no byte of the op's inline data beyond the first @used is set. */
+/* Whether all bytes of the op's inline data after the first @used are zero. */
 bool weir_op_tail_zero(const struct weir_op *op, size_t used)
 {
 	return tail_zero(op, used);
 }
 
-/* The key of an op with WEIR_OP_PTR. */
+/* Copy in the key of an op with WEIR_OP_PTR. */
 static noinline int key_get(struct weir_op_run *r)
 {
 	struct weir_op *op = &r->op;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Operations under way, and what a kind of object says of each of its opcodes. The
- * dispatch is in api/ops.c, the rows are in each kind's own folder.
+ * Operations in progress, and the description of each opcode. The dispatch is in api/ops.c; the
+ * rows are in the folder of each kind.
  */
 #ifndef _WEIR_OP_H
 #define _WEIR_OP_H
@@ -9,15 +9,15 @@
 #include "core/object.h"
 #include "table/table.h"
 
-/* The half that is copied in, and the half that is copied out. */
+/* the half that is copied in, and the half that is copied out */
 #define WEIR_OP_IN	offsetof(struct weir_op, result)
 #define WEIR_OP_OUT	(sizeof(struct weir_op) - WEIR_OP_IN)
 
 /* &weir_op_desc.traits */
 #define WEIR_OPF_DECIDES 0x1	/* WEIR_SUBMIT_ALL: see &weir_kind_ops.tx */
-#define WEIR_OPF_ALONE	0x2	/* may wait, so it shares no RCU read side in a batch */
-#define WEIR_OPF_TAG	0x4	/* about what a holder has, so it takes a tag */
-#define WEIR_OPF_JOIN	0x8	/* WEIR_SUBMIT_ALL: joins those, see &weir_kind_ops.join */
+#define WEIR_OPF_ALONE	0x2	/* may wait, so it cannot share an RCU read side in a batch */
+#define WEIR_OPF_TAG	0x4	/* is about what a holder has, so it has a tag */
+#define WEIR_OPF_JOIN	0x8	/* WEIR_SUBMIT_ALL: can join these, see &weir_kind_ops.join */
 
 /**
  * struct weir_op_desc - an opcode
@@ -45,9 +45,9 @@ struct weir_op_desc {
 
 /**
  * struct weir_op_lease - the data of a &struct weir_lease
- * @key: its bytes
+ * @key: bytes of the key
  * @value: the new value; GET: the value found
- * @length: its bytes; GET: the room for it
+ * @length: length of the value; GET: the room for it
  * @to: GET: where the value is to be written
  */
 struct weir_op_lease {
@@ -59,9 +59,9 @@ struct weir_op_lease {
 
 /**
  * union weir_op_data - the data at the op's pointer
- * @bytes: of a key
- * @values: a counter's
- * @lease: a roster's; begins with the key
+ * @bytes: bytes of a key
+ * @values: amounts or values of a counter
+ * @lease: lease of a roster; begins with the key
  */
 union weir_op_data {
 	u8 bytes[ALIGN(WEIR_KEY_MAX, 8)];
@@ -70,11 +70,11 @@ union weir_op_data {
 };
 
 /**
- * struct weir_op_run - one operation under way
+ * struct weir_op_run - one operation in progress
  * @op: the kernel's copy
- * @desc: of its opcode
- * @key: the key, of kinds that have &weir_kind_ops.key
- * @data: with WEIR_OP_PTR; else NULL
+ * @desc: the row of its opcode
+ * @key: the key, for kinds that have &weir_kind_ops.key
+ * @data: with WEIR_OP_PTR; otherwise NULL
  */
 struct weir_op_run {
 	struct weir_op op;
@@ -91,7 +91,7 @@ static inline const u8 *weir_op_key_bytes(const struct weir_op_run *r)
 	return r->data ? r->data->bytes : r->op.key;
 }
 
-/* An op comes with its first half alone. */
+/* Clear the second half of an op; only the first half was copied in. */
 static inline void weir_op_clear(struct weir_op_run *r)
 {
 	u64 *words = (u64 *)&r->op.result;
@@ -103,7 +103,7 @@ static inline void weir_op_clear(struct weir_op_run *r)
 		words[i] = 0;
 }
 
-/* Nothing happened: an errno, and zeros behind it, or the lease that is in the way. */
+/* Fill in the result of an op that was not performed: an errno, and zeros or the present lease. */
 static inline void weir_op_fail(struct weir_op_run *r, int err)
 {
 	if (err != -EEXIST && err != -ESTALE)

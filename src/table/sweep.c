@@ -9,11 +9,11 @@
 #include "table/table.h"
 
 /*
- * A run works for at most SLICE at a stretch, then yields. After a run that took d, the next
- * one starts not before REST_FACTOR * d, which bounds the share of one CPU, but no later than
- * after REST_MAX: a long run may only have been preempted. PAUSE_MIN lets work accumulate.
- * PAUSE_MAX is the longest time until a bound is noticed that was lowered while another CPU
- * raised it.
+ * A run works for at most SLICE at a time, then yields. After a run that took d, the next one
+ * starts not before REST_FACTOR * d, which limits the share of one CPU, but no later than after
+ * REST_MAX, because a long run may only have been preempted. PAUSE_MIN lets work accumulate.
+ * PAUSE_MAX is the longest time until a bound is noticed that was lowered while another CPU raised
+ * it.
  */
 #define SLICE		((u64)NSEC_PER_MSEC)
 #define REST_FACTOR	20
@@ -35,7 +35,7 @@ static bool sweep_slice(struct weir_table *t)
 	return more;
 }
 
-/* Delay for a run at @due, but not before @after, and not within PAUSE_MIN. */
+/* Delay of a run that is due at @due, but not before @after, and not within PAUSE_MIN. */
 static unsigned long sweep_delay(u64 due, u64 after, u64 now)
 {
 	u64 wait = max(due, after);
@@ -82,7 +82,7 @@ void weir_sweep_init(struct weir_table *t)
 	INIT_DELAYED_WORK(&t->sweep, sweep_work);
 }
 
-/* Stop the sweep of a table that is no longer reachable. May sleep. */
+/* Stop the sweep of a table that can no longer be reached. May sleep. */
 void weir_sweep_stop(struct weir_table *t)
 {
 	WRITE_ONCE(t->dying, true);

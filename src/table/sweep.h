@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The sweep: drops a table's idle entries in the background, one group at a time, and only in
- * groups that have some according to expiry.h.
+ * The sweep: drops idle entries of a table in the background, one group at a time, and only in
+ * groups that have idle entries according to expiry.h.
  */
 #ifndef _WEIR_SWEEP_H
 #define _WEIR_SWEEP_H
@@ -10,9 +10,9 @@
 
 struct weir_table;
 
-/* A search for room ends with the group in which it has seen this many entries... */
+/* a search for room ends with the group in which it has examined this many entries... */
 #define WEIR_ROOM_ENTRIES	64
-/* ...or after this many steps. */
+/* ...or after this many steps */
 #define WEIR_ROOM_GROUPS	8
 
 void weir_sweep_init(struct weir_table *t);

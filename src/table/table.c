@@ -12,9 +12,9 @@
 #include "table/sweep.h"
 
 /*
- * Two keys with the same hash would break a dump, which goes by hashes. The length is therefore
- * hashed, too, and all messages hashed with one secret differ: those of hash_key have 8 bytes
- * (up to four, and their number) or 17 and more, those of hash_key_8 have 8 or 24.
+ * Two keys with the same hash would break a dump, which is ordered by hashes. So the length is
+ * hashed too, and all messages that are hashed with one secret differ: those of hash_key have 8
+ * bytes (up to four bytes, and their number) or 17 and more, those of hash_key_8 have 8 or 24.
  */
 static u64 hash_bytes(const struct weir_table *t, const u8 *data,
 		      unsigned int len)
@@ -31,7 +31,7 @@ static u64 hash_bytes(const struct weir_table *t, const u8 *data,
 	return siphash(data, len, &t->hash_key);
 }
 
-/* Cost: SipHash-2-4 of one word for a number or an IPv4 address, otherwise of three. */
+/* Cost: SipHash-2-4 of one word for a number or an IPv4 address, otherwise of three words. */
 void weir_key_hash(const struct weir_table *t, struct weir_key *key)
 {
 	key->hash = hash_bytes(t, key->data, key->len);
@@ -56,9 +56,8 @@ void weir_table_prefetch_entry(const struct weir_table *t, const struct weir_key
 }
 
 /*
- * The entry of a key, hashed; or NULL. Context: RCU read side; the entry is valid until its end,
- * but may be dead. Cost: the hash bucket's cache line and one for each entry of the chain; no
- * write.
+ * The entry of a hashed key; or NULL. Context: RCU read side; the entry is valid until its end, but
+ * may be dead. Cost: the hash bucket's cache line and one for each entry of the chain; no write.
  */
 struct weir_entry *weir_table_find(struct weir_table *t,
 				   const struct weir_key *key)
@@ -72,7 +71,7 @@ struct weir_entry *weir_table_find_locked(struct weir_table *t, const struct wei
 {
 	struct weir_entry *e;
 
-	/* an entry that is dead is out of its chain by now */
+	/* a dead entry is no longer in its chain */
 	do
 		e = weir_table_find(t, key);
 	while (e && !weir_table_lock(t, e, word));
@@ -80,8 +79,8 @@ struct weir_entry *weir_table_find_locked(struct weir_table *t, const struct wei
 }
 
 /*
- * Reserve slots below the cap for @n new entries: all, or none and return false. Exact at any
- * concurrency. Context: the stripes in which the entries will be linked are locked.
+ * Reserve slots below the cap for @n new entries: all, or none and return false. This is exact with
+ * concurrent callers. Context: the stripes of the entries are locked.
  */
 bool weir_table_reserve_slots(struct weir_table *t, unsigned int n)
 {
@@ -96,7 +95,7 @@ bool weir_table_reserve_slots(struct weir_table *t, unsigned int n)
 	return true;
 }
 
-/* Release slots, of entries that are gone or were not linked after all. */
+/* Release slots of entries that are gone or were not linked. */
 void weir_table_release_slots(struct weir_table *t, unsigned int n)
 {
 	if (!n)
@@ -106,7 +105,7 @@ void weir_table_release_slots(struct weir_table *t, unsigned int n)
 	atomic64_sub(n, &t->nr);
 }
 
-/* Unlink and kill the entry that @link leads to, and that is marked as locked. */
+/* Unlink and kill the entry to which @link points. It is marked as locked. */
 static void entry_kill(struct weir_entry __rcu **link, struct weir_entry *e)
 {
 	chain_remove(link, e);
@@ -114,7 +113,7 @@ static void entry_kill(struct weir_entry __rcu **link, struct weir_entry *e)
 	weir_entry_free_rcu(e);
 }
 
-/* Kill the entry if it is idle; else *@least is at most its idle time. Stripe locked. */
+/* Kill the entry if it is idle; otherwise lower *@least to its idle time. The stripe is locked. */
 static bool entry_expire(struct weir_table *t, struct weir_entry *e, u64 now, u64 *least)
 {
 	u64 idle_at = t->ops->idle_at(t, e, atomic64_read(&e->word), now);
@@ -175,14 +174,14 @@ static u64 group_scan(void *arg, unsigned int group, u64 now)
 	unsigned int before = scan->dropped;
 	u64 least = WEIR_EXPIRY_NEVER;
 
-	/* the caller may have waited for the expiry's lock, and entries may be newer than that */
+	/* the caller may have waited for the expiry's lock, so entries may be newer than @now */
 	now = weir_table_now(t);
 	rcu_read_lock();
 	for (i = first; i < first + WEIR_GROUP_SIZE; i++)
 		if (rcu_access_pointer(t->buckets[i]))
 			least = min(least, bucket_scan(scan, i, now));
 	rcu_read_unlock();
-	/* in this order: a reader that sees the slots free sees them counted */
+	/* in this order: a reader that sees the slots free sees the entries counted */
 	if (scan->dropped > before && t->ops->evicted)
 		t->ops->evicted(t, scan->dropped - before, scan->for_room);
 	weir_table_release_slots(t, scan->dropped - before);
@@ -208,17 +207,17 @@ static bool table_has_room(const struct weir_table *t, unsigned int n)
 /**
  * weir_table_room - whether the table has room, after dropping idle entries
  * @t: the table
- * @n: for this many new entries
+ * @n: number of new entries
  *
- * If there is too little room it drops idle entries, which changes no answer. The search is
- * bounded: it ends with the group in which it has seen WEIR_ROOM_ENTRIES entries, and the next
- * search continues after that group. An idle entry may therefore be missed. Entries that it
- * drops may be replaced by other CPUs at once; then the caller tries again.
+ * If there is too little room, it drops idle entries, which changes no answer. The search is
+ * bounded: it ends with the group in which it has examined WEIR_ROOM_ENTRIES entries, and the next
+ * search continues after that group. So an idle entry may be missed. Other CPUs may use the slots
+ * of dropped entries at once; then the caller tries again.
  *
  * Context: process or softirq, with or without RCU; no stripe locked.
  * Cost: one read if there is room; four if nothing can be idle.
- * Return: false if there is no room, and too few of the examined entries were idle. Never
- *	because other CPUs took what this search, or one at the same time, made.
+ * Return: false if there is no room, and too few of the examined entries were idle. Slots that were
+ *	freed by this or a concurrent search and taken by other CPUs count as room.
  */
 bool weir_table_room(struct weir_table *t, unsigned int n)
 {
@@ -235,7 +234,7 @@ bool weir_table_room(struct weir_table *t, unsigned int n)
 			break;
 	} while (weir_expiry_step(&t->expiry, weir_table_now(t), group_scan, &scan) ||
 		 weir_expiry_stepped(&t->expiry, seq));
-	/* another CPU may have made it meanwhile */
+	/* another CPU may have made room meanwhile */
 	return table_has_room(t, n);
 }
 
@@ -244,11 +243,11 @@ bool weir_table_room(struct weir_table *t, unsigned int n)
  * @t: the table
  * @key: hashed
  *
- * True if the table has no room, or the key's chain has its maximum length. For a full table
- * the answer is that of one moment.
+ * True if the table has no room, or the key's chain has its maximum length. For a full table the
+ * answer is true at one moment.
  *
  * Context: RCU read side, process or softirq; no stripe locked.
- * Cost: the key's chain once more; in a full table also its stripe's lock.
+ * Cost: walks the key's chain again; in a full table it also takes the stripe's lock.
  * Return: whether a new entry for the key would be refused.
  */
 bool weir_table_refuses(struct weir_table *t, const struct weir_key *key)
@@ -267,12 +266,12 @@ bool weir_table_refuses(struct weir_table *t, const struct weir_key *key)
 }
 
 /**
- * weir_table_new - an entry to be linked
+ * weir_table_new - allocate an entry to be linked
  * @t: the table
  * @key: hashed
  * @gfp: GFP_KERNEL; or GFP_NOWAIT: do not sleep
  *
- * Context: process or softirq, as @gfp says.
+ * Context: process, or softirq with GFP_NOWAIT.
  * Return: the entry, for weir_table_link() or weir_entry_free(); or an
  * ERR_PTR(): -ENOSPC, see weir_table_refuses(); -ENOMEM.
  */
@@ -292,7 +291,7 @@ struct weir_entry *weir_table_new(struct weir_table *t,
 }
 
 /**
- * weir_table_link - the entry of a key, a new one if there is none
+ * weir_table_link - find the entry of a key, or link a new one
  * @t: the table
  * @key: hashed
  * @new: from weir_table_new(); linked or freed
@@ -302,8 +301,8 @@ struct weir_entry *weir_table_new(struct weir_table *t,
  * If the entry is @new, weir_table_update_expiry() must come before the unlock.
  *
  * Context: RCU read side.
- * Return: the entry, locked as by weir_table_lock(). Or NULL: the last slot of the table, or
- *	of the chain, went to another key.
+ * Return: the entry, locked as by weir_table_lock(). Or NULL: another key got the last slot of the
+ *	table or of the chain.
  */
 struct weir_entry *weir_table_link(struct weir_table *t,
 				   const struct weir_key *key,
@@ -329,14 +328,17 @@ struct weir_entry *weir_table_link(struct weir_table *t,
 	return e;
 }
 
-/* An entry, whose key has that hash, is new, or will be idle sooner than it was, at @idle_at. */
+/*
+ * Record that the entry whose key has this hash is new, or will be idle earlier than before, at
+ * @idle_at.
+ */
 void weir_table_update_expiry(struct weir_table *t, u64 hash, u64 idle_at)
 {
 	if (weir_expiry_lower(&t->expiry, weir_table_bucket(t, hash), idle_at))
 		weir_sweep_kick(t, idle_at);
 }
 
-/* Unlink an entry that is locked, kill it and unlock it. Context: RCU read side. */
+/* Unlink, kill and unlock a locked entry. Context: RCU read side. */
 void weir_table_drop(struct weir_table *t, struct weir_entry *e)
 {
 	struct weir_entry __rcu **link = bucket_of(t, weir_table_hash_of(t, e));
@@ -345,7 +347,7 @@ void weir_table_drop(struct weir_table *t, struct weir_entry *e)
 	while ((at = chain_next(link)) != e)
 		link = &at->next;
 	entry_kill(link, e);
-	/* with the lock: a task that is preempted must not keep a slot */
+	/* released under the lock: a task that is preempted must not keep a slot */
 	weir_table_release_slots(t, 1);
 	weir_stripe_unlock(&t->stripes[e->stripe]);
 }

@@ -4,16 +4,15 @@
  * singly linked chains, look-ups under RCU alone, an exact cap, and expiry
  * (expiry.h).
  *
- * Buckets stand in stripes of neighbours. The spinlock of a stripe protects the
- * links of its chains and the state of its entries. A stripe is chosen by the top
- * bits of the hash, as a bucket is. The locks are not padded to cache lines: keys are
- * spread at random, so a lock's line comes from another CPU most of the time anyway.
+ * Neighbouring buckets form stripes. The spinlock of a stripe protects the links of its chains and
+ * the state of its entries. The top bits of the hash choose the stripe, and the bucket too. The
+ * locks are not padded to cache lines: keys are distributed at random, so in most cases a lock's
+ * cache line comes from another CPU anyway.
  *
- * The array is sized once, for a load of at most one entry a bucket: growing
- * tables stall for milliseconds just when a flood of new keys arrives. Keys are
- * placed by SipHash with a random key, so nobody can aim at one bucket. A
- * bucket is chosen by the hash's top bits. What a dump tells of hashes is said
- * in dump_order.h.
+ * The array has its final size from the start, for at most one entry per bucket on average, because
+ * a table that grows stalls for milliseconds just when a flood of new keys arrives. Keys are hashed
+ * by SipHash with a random key, so an attacker cannot choose keys for one bucket. dump_order.h
+ * describes what a dump reveals about hashes.
  */
 #ifndef _WEIR_TABLE_H
 #define _WEIR_TABLE_H
@@ -51,11 +50,11 @@ struct weir_key {
 
 #define WEIR_KEY_INLINE		sizeof_field(struct weir_key, words)
 
-#define WEIR_CHAIN_MAX		128	/* entries in one bucket */
-#define WEIR_STRIPE_BITS	8	/* 256 locks a table at most: &weir_entry.stripe */
+#define WEIR_CHAIN_MAX		128	/* maximum number of entries in one bucket */
+#define WEIR_STRIPE_BITS	8	/* at most 256 locks per table: &weir_entry.stripe */
 
 /**
- * struct weir_table_ops - what a table must know of its entries
+ * struct weir_table_ops - functions of the object's kind for the entries of a table
  * @idle_at: when the entry, whose stripe is locked, will with @word be equal to a
  *	fresh one; @now if it is. Called under RCU.
  * @evicted: @n idle entries were dropped, to make room or in the course of time; their
@@ -170,8 +169,8 @@ static inline void weir_stripe_unlock(spinlock_t *stripe)
 }
 
 /*
- * Lock the stripe of an entry found under RCU, and mark the entry. Return: false, and
- * nothing locked, if it is dead. *@word: its state.
+ * Lock the stripe of an entry found under RCU, and mark the entry. Return: false if the entry is
+ * dead; then nothing is locked. *@word: its state.
  */
 static inline bool weir_table_lock(struct weir_table *t, struct weir_entry *e,
 				   u64 *word)

@@ -2,9 +2,9 @@
 /*
  * Transactions: the ops of a WEIR_SUBMIT_ALL, which take effect together or not at all.
  *
- * api/transaction.c has the ops from the user, finds their objects and the memory. The kind of
- * those that decide (WEIR_OPF_DECIDES), one in a transaction, decides: see &struct weir_tx_ops.
- * Ops of other kinds may join them (WEIR_OPF_JOIN).
+ * api/transaction.c gets the ops from the user, and finds their objects and the memory. In a
+ * transaction, the ops that decide (WEIR_OPF_DECIDES) are of one kind, and that kind decides: see
+ * &struct weir_tx_ops. Ops of other kinds may join them (WEIR_OPF_JOIN).
  */
 #ifndef _WEIR_TRANSACTION_H
 #define _WEIR_TRANSACTION_H
@@ -12,15 +12,15 @@
 #include "table/multi_lock.h"
 #include "table/op.h"
 
-#define WEIR_TX_AGAIN	1	/* nothing happened: an entry needs memory or room */
-#define WEIR_TX_WORDS	16	/* u64 for the kind, of each op */
+#define WEIR_TX_AGAIN	1	/* nothing was done: an entry needs memory or room */
+#define WEIR_TX_WORDS	16	/* u64 words of private data of the kind, per op */
 
 struct weir_tx;
 
 /**
  * struct weir_tx_ops - a kind whose ops decide together
- * @max: of them, in one transaction
- * @max_ops: of all ops
+ * @max: maximum number of these ops in one transaction
+ * @max_ops: maximum number of all ops
  * @attempt: one attempt from the beginning: 0; an errno, because of the op @tx->failed; or
  *	WEIR_TX_AGAIN: for the keys that are wanted there is no memory yet, or for
  *	@tx->lock.roomless no room. Context: RCU read side, in which all objects are alive.
@@ -43,10 +43,10 @@ struct weir_tx_ops {
  * struct weir_tx_item - one op
  * @run: the op
  * @o: its object
- * @k: its key; NULL if it joins the others
+ * @k: its key; NULL for an op that joins
  * @decides: it has WEIR_OPF_DECIDES
- * @held: @o's storage is held
- * @private: for the kind
+ * @held: the storage of @o is held
+ * @private: data of the kind
  */
 struct weir_tx_item {
 	struct weir_op_run	run;
@@ -62,10 +62,10 @@ struct weir_tx_item {
  * @ops: of the kind that decides; NULL if all ops join
  * @client: the caller's client
  * @items: the ops
- * @end: behind them
+ * @end: the end of the ops
  * @count: their number
- * @deciding: number of those that decide
- * @failed: index of the op because of which none was performed
+ * @deciding: number of ops that decide
+ * @failed: index of the op because of which none is performed
  * @lock: the keys, each once
  * @held: the storage of all objects is held, from the second attempt on
  * @finish: &weir_tx_ops.finish must be called
@@ -89,14 +89,14 @@ struct weir_tx {
 #define weir_tx_for_each_key(k, tx)					\
 	for (k = (tx)->lock.keys; k < (tx)->lock.keys + (tx)->lock.count; k++)
 
-/* Note the op because of which none is performed. Return: @err. */
+/* Record the op because of which none is performed. Return: @err. */
 static inline int weir_tx_fail(struct weir_tx *tx, const struct weir_tx_item *it, int err)
 {
 	tx->failed = it - tx->items;
 	return err;
 }
 
-/* Perform an op that joins the others, which are performed. Context: as @attempt. */
+/* Perform an op that joins the others, after these were performed. Context: as @attempt. */
 static inline void weir_tx_join(struct weir_tx *tx, struct weir_tx_item *it)
 {
 	it->o->ops->join(&it->run, it->o);
