@@ -59,6 +59,7 @@ static struct weir_namespace *namespace_new(kuid_t owner)
 	refcount_set(&ns->ref, 1);
 	mutex_init(&ns->creating);
 	weir_deadlines_init(&ns->deadlines);
+	ns->names = RB_ROOT;
 	weir_event_stream_init(&ns->events);
 	INIT_RCU_WORK(&ns->free, namespace_free);
 	return ns;
@@ -84,6 +85,12 @@ static struct weir_namespace *table_get(kuid_t owner, struct weir_namespace *new
 	if (xa_is_err(ns))
 		return ERR_PTR(xa_err(ns));
 	return ns ?: new;
+}
+
+/* The namespace of an owner, or NULL. Context: RCU read side, in which it stays. */
+struct weir_namespace *weir_namespace_find(kuid_t owner)
+{
+	return xa_load(&namespaces, __kuid_val(owner));
 }
 
 /**

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Namespaces: the caps of one owner on objects, keys and grants, and the owner's stream of events.
- * The names of the owner's objects are in the registry.
+ * Namespaces: the names of one owner's objects (registry.c), the owner's caps on objects, keys and
+ * grants, and the owner's stream of events.
  *
  * A namespace exists while it has objects (until their storage is freed) or clients.
  * Root's exists as long as the module.
@@ -12,6 +12,7 @@
 #include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/rbtree.h>
 #include <linux/refcount.h>
 #include <linux/uidgid.h>
 #include <linux/workqueue.h>
@@ -31,6 +32,7 @@ struct weir_info;
  * @creating:	held while an object of this owner is made: at most one at a time, so
  *		that of several creators of one name only one builds; and while one with a
  *		folder is deleted. Outside registry_lock.
+ * @names:	L: its visible objects, by kind and name
  * @objects:	L: objects there are, or under construction
  * @keys:	L: sum of their max_keys
  * @grants:	charged grants of its clients' holders, see weir_grant_charge()
@@ -42,6 +44,7 @@ struct weir_namespace {
 	kuid_t owner;
 	refcount_t ref;
 	struct mutex creating;	/* one creation at a time */
+	struct rb_root names;
 	u64 objects;
 	u64 keys;
 	atomic_long_t grants;
@@ -50,6 +53,7 @@ struct weir_namespace {
 	struct rcu_work free;
 };
 
+struct weir_namespace *weir_namespace_find(kuid_t owner);
 struct weir_namespace *weir_namespace_get(kuid_t owner);
 void weir_namespace_put(struct weir_namespace *ns);
 int weir_namespace_charge(struct weir_namespace *ns, int objects, u64 from, u64 to, bool admin);

@@ -17,6 +17,7 @@
 #define _WEIR_OBJECT_H
 
 #include <linux/kref.h>
+#include <linux/rbtree.h>
 #include <linux/rculist.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
@@ -162,7 +163,7 @@ struct weir_kind_ops {
  * @dead:	LR: phase 1 has begun; WRITE_ONCE(), READ_ONCE()
  * @live:	A: uses of the storage, see above
  * @ref:	A: uses of the header: one for as long as live is not 0, and handles
- * @hash:	LR: in the registry's chain for the name
+ * @by_name:	L: in &weir_namespace.names
  * @grant_lock:	inside an entry's lock
  * @grants:	@grant_lock: what holders have of it, until phase 3
  * @ns:		I: the owner's namespace, a reference until phase 3
@@ -186,7 +187,7 @@ struct weir_object {
 	u64			id;
 	refcount_t		live;
 	struct kref		ref;
-	struct hlist_node	hash;
+	struct rb_node		by_name;
 	spinlock_t		grant_lock;	/* grants */
 	struct list_head	grants;
 	struct weir_namespace	*ns;

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The registry: all objects, by name and by number. See registry.h. */
 
-#include <linux/hashtable.h>
 #include <linux/mutex.h>
-#include <linux/random.h>
-#include <linux/siphash.h>
+#include <linux/rbtree.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/xarray.h>
@@ -14,19 +12,15 @@
 #include "core/registry.h"
 #include "core/sysfs.h"
 
-#define REGISTRY_BITS 12
-
 /*
- * L: registry_lock must be held to write. Readers of by_name and by_id are in an RCU read side. The
- * lock is a spinlock and not a mutex: a cgroup can throttle the holder of a mutex or its next
- * waiter, and callers of all namespaces would wait meanwhile.
+ * L: registry_lock must be held. Readers of by_id are in an RCU read side. The lock is a spinlock
+ * and not a mutex: a cgroup can throttle the holder of a mutex or its next waiter, and callers of
+ * all namespaces would wait meanwhile.
  */
 static DEFINE_SPINLOCK(registry_lock);
-static DEFINE_HASHTABLE(by_name, REGISTRY_BITS);	/* L */
 static DEFINE_XARRAY_FLAGS(by_id, XA_FLAGS_ACCOUNT);	/* L; reserving a place uses its own lock */
 static atomic64_t last_id = ATOMIC64_INIT(0);
 static u64 nr_visible;					/* L; WRITE_ONCE() */
-static siphash_key_t hash_key __ro_after_init;
 
 static struct workqueue_struct *queue;
 
@@ -41,22 +35,42 @@ void weir_registry_queue(struct work_struct *work)
 	queue_work(queue, work);
 }
 
-static u32 name_hash(kuid_t owner, u32 kind, const char *name)
+static int name_compare(const struct weir_object *o, u32 kind, const char *name)
 {
-	return siphash(name, strlen(name), &hash_key) + kind +
-	       hash_32(__kuid_val(owner), 32);
+	if (o->ops->kind != kind)
+		return o->ops->kind < kind ? -1 : 1;
+	return strcmp(o->name, name);
 }
 
-static struct weir_object *name_find(kuid_t owner, u32 kind, const char *name)
+static struct weir_object *name_of(const struct rb_node *node)
 {
-	struct weir_object *o;
+	return rb_entry(node, struct weir_object, by_name);
+}
 
-	hash_for_each_possible_rcu(by_name, o, hash, name_hash(owner, kind, name),
-				   lockdep_is_held(&registry_lock))
-		if (o->ops->kind == kind && uid_eq(o->owner, owner) &&
-		    !strcmp(o->name, name))
-			return o;
+/*
+ * A tree and no hash table: its depth does not depend on which names a user chooses, and users
+ * have trees of their own.
+ */
+static struct weir_object *name_find(const struct weir_namespace *ns, u32 kind, const char *name)
+{
+	const struct rb_node *node = ns->names.rb_node;
+	int order;
+
+	weir_registry_assert_held();
+	while (node) {
+		order = name_compare(name_of(node), kind, name);
+		if (!order)
+			return name_of(node);
+		node = order < 0 ? node->rb_right : node->rb_left;
+	}
 	return NULL;
+}
+
+static bool is_before(struct rb_node *node, const struct rb_node *other)
+{
+	const struct weir_object *o = name_of(other);
+
+	return name_compare(name_of(node), o->ops->kind, o->name) < 0;
 }
 
 /**
@@ -65,16 +79,23 @@ static struct weir_object *name_find(kuid_t owner, u32 kind, const char *name)
  * @kind: enum weir_kind
  * @name: a valid name
  *
+ * Context: process. Cost: a walk down a tree of the owner's objects, under registry_lock.
  * Return: the object with a reference to its header, or NULL.
  */
 struct weir_object *weir_registry_find(kuid_t owner, u32 kind, const char *name)
 {
-	struct weir_object *o;
+	const struct weir_namespace *ns;
+	struct weir_object *o = NULL;
 
 	rcu_read_lock();
-	o = name_find(owner, kind, name);
-	if (o && !kref_get_unless_zero(&o->ref))
-		o = NULL;
+	ns = weir_namespace_find(owner);
+	if (ns) {
+		spin_lock(&registry_lock);
+		o = name_find(ns, kind, name);
+		if (o)
+			kref_get(&o->ref);
+		spin_unlock(&registry_lock);
+	}
 	rcu_read_unlock();
 	return o;
 }
@@ -131,7 +152,7 @@ static int object_charge(struct weir_object *o, bool admin)
 	int err = -EEXIST;
 
 	spin_lock(&registry_lock);
-	if (!name_find(o->owner, o->ops->kind, o->name))
+	if (!name_find(o->ns, o->ops->kind, o->name))
 		err = weir_namespace_charge(o->ns, 1, 0, o->quota_keys, admin);
 	spin_unlock(&registry_lock);
 	return err;
@@ -151,7 +172,7 @@ static void object_publish(struct weir_object *o)
 	WARN_ON_ONCE(xa_is_err(xa_store(&by_id, o->id, o, 0)));
 	/* emit the event first, so that events of other callers on this object follow it */
 	weir_event_object(o, WEIR_EVENT_CREATED, 0, 0);
-	hash_add_rcu(by_name, &o->hash, name_hash(o->owner, o->ops->kind, o->name));
+	rb_add(&o->by_name, &o->ns->names, is_before);
 	WRITE_ONCE(nr_visible, nr_visible + 1);
 }
 
@@ -228,7 +249,7 @@ static int object_unlink(struct weir_object *o)
 	if (!o->dead) {
 		err = 0;
 		WRITE_ONCE(o->dead, true);
-		hash_del_rcu(&o->hash);
+		rb_erase(&o->by_name, &o->ns->names);
 		xa_erase(&by_id, o->id);
 		WRITE_ONCE(nr_visible, nr_visible - 1);
 		object_uncharge(o);
@@ -294,7 +315,6 @@ int weir_registry_change(struct weir_object *o, u64 keys, u64 mask, bool admin)
 
 int weir_registry_mod_init(void)
 {
-	get_random_bytes(&hash_key, sizeof(hash_key));
 	queue = alloc_workqueue("weir_release", WQ_UNBOUND, 0);
 	return queue ? 0 : -ENOMEM;
 }

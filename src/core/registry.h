@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The registry: all objects by owner, kind and name, and by number. Look-ups take no
- * lock. Creating and deleting take one spinlock, which makes "exactly one winner"
- * and exact caps simple.
+ * The registry: all objects by owner, kind and name, and by number. Look-ups by number take
+ * no lock. Creating, deleting and look-ups by name take one spinlock, which makes "exactly one
+ * winner" and exact caps simple.
  *
  * LOCK ORDER, outer to inner (docs/locking.md says why):
  *
@@ -20,13 +20,13 @@
  *	deadlines->lock		spinlock, BH	of an owner's requests; starts the timer; a leaf
  *	client->lock		spinlock, BH	grants and requests of one open file
  *	object->grant_lock	spinlock, BH	all grants of one object; not inside client->lock
- *	counter->taking		mutex		one take of a histogram; outside all of these
+ *	counter->taking		spinlock	one take of a histogram; outside all spinlocks
  *	counter->lock		spinlock, BH	base values; inside taking alone
  *	event ring		spinlock, IRQ	records; wakes readers when released
  *
  * No memory is allocated while one of them is held, except under set_lock and creating, and user
- * memory is not accessed. Under a spinlock nothing sleeps. The only mutex that a show function of
- * sysfs takes is taking, whose holder waits for nothing. So a folder can be removed under creating.
+ * memory is not accessed. Under a spinlock nothing sleeps. No show function of sysfs takes a mutex,
+ * so a folder can be removed under creating.
  */
 #ifndef _WEIR_REGISTRY_H
 #define _WEIR_REGISTRY_H

@@ -4,8 +4,7 @@
  *
  * The folder of an object is a separate node, not a part of the object, because sysfs may keep it
  * for a while after its removal. No show function runs after weir_sysfs_remove() has returned, so
- * show functions may use the object. They take no mutex, except that of a histogram, whose holder
- * waits for nothing.
+ * show functions may use the object. They take no mutex.
  */
 #ifndef _WEIR_SYSFS_H
 #define _WEIR_SYSFS_H
