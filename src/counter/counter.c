@@ -203,7 +203,7 @@ int weir_counter_init(struct weir_counter *c)
 	int cpu;
 
 	spin_lock_init(&c->lock);
-	mutex_init(&c->taking);
+	spin_lock_init(&c->taking);
 	seqcount_spinlock_init(&c->base_seq, &c->lock);
 	if (c->obj.type == WEIR_COUNTER_SEQUENCE)
 		return 0;

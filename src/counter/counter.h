@@ -21,7 +21,6 @@
 #define _WEIR_COUNTER_H
 
 #include <linux/atomic.h>
-#include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/seqlock.h>
 #include <linux/spinlock.h>
@@ -50,7 +49,8 @@ struct weir_slot {
  * @base_seq:	odd while @base changes
  * @lock:	serialises take(); for a histogram, changes of @base
  * @taking:	histogram: serialises take() and merge(), outside @lock, because they read
- *	too much to keep softirqs disabled
+ *	too much to keep softirqs disabled. No mutex: a reader may hold it, and a cgroup can
+ *	throttle that reader.
  * @base:	L: the amounts that earlier takes have returned
  * @last:	A: sequence: the last number handed out
  * @names: I: names of the fields; freed with the header, not with the storage
@@ -60,7 +60,7 @@ struct weir_counter {
 	unsigned int		nfields;
 	struct weir_slot __percpu *slots;
 	spinlock_t		lock;	/* serialises take() */
-	struct mutex		taking;	/* histogram: serialises take() and merge() */
+	spinlock_t		taking;	/* histogram: serialises take() and merge() */
 	seqcount_spinlock_t	base_seq;
 	u64			*base;
 	atomic64_t		last ____cacheline_aligned_in_smp;

@@ -6,7 +6,7 @@
  * base.
  */
 
-#include <linux/mutex.h>
+#include <linux/spinlock.h>
 #include <linux/string.h>
 
 #include "counter/counter.h"
@@ -89,9 +89,9 @@ static void slot_read(const struct weir_slot *slot, struct weir_histogram *h)
 }
 
 /*
- * The sum of all slots, each observation as a whole or not at all. It must not reschedule: tasks
- * that wait for @taking, or for the end of a show function, would then depend on a task that its
- * cgroup may throttle.
+ * The sum of all slots, each observation as a whole or not at all. It must not reschedule: a task
+ * that waits for the end of a show function would then depend on a task that its cgroup may
+ * throttle.
  */
 static void slots_read(const struct weir_counter *c, struct weir_histogram *h)
 {
@@ -126,7 +126,7 @@ static bool snapshot_try(const struct weir_counter *c, struct weir_histogram *h)
  * @c: the counter, of type histogram
  * @h: filled in
  *
- * Context: process; may sleep. Cost: reads 8 KiB for each possible CPU.
+ * Context: process. Cost: reads 8 KiB for each possible CPU.
  */
 void weir_counter_snapshot(struct weir_counter *c, struct weir_histogram *h)
 {
@@ -135,10 +135,10 @@ void weir_counter_snapshot(struct weir_counter *c, struct weir_histogram *h)
 	for (tries = 0; tries < READ_TRIES; tries++)
 		if (snapshot_try(c, h))
 			goto finish;
-	mutex_lock(&c->taking);
+	spin_lock(&c->taking);
 	slots_read(c, h);
 	base_subtract(c, h);
-	mutex_unlock(&c->taking);
+	spin_unlock(&c->taking);
 finish:
 	weir_histogram_finish(h);
 }
@@ -149,14 +149,14 @@ finish:
  * @h: filled in
  *
  * Each observation is in the result of exactly one take, or still in the histogram.
- * Context: process; may sleep.
+ * Context: process.
  */
 void weir_counter_snapshot_take(struct weir_counter *c, struct weir_histogram *h)
 {
 	unsigned int i;
 	u64 all;
 
-	mutex_lock(&c->taking);
+	spin_lock(&c->taking);
 	slots_read(c, h);
 	/* lock as late as possible, because concurrent readers wait for it */
 	spin_lock_bh(&c->lock);
@@ -171,7 +171,7 @@ void weir_counter_snapshot_take(struct weir_counter *c, struct weir_histogram *h
 	WRITE_ONCE(c->base[BASE_SUM], all);
 	write_seqcount_end(&c->base_seq);
 	spin_unlock_bh(&c->lock);
-	mutex_unlock(&c->taking);
+	spin_unlock(&c->taking);
 	weir_histogram_finish(h);
 }
 
@@ -180,13 +180,13 @@ void weir_counter_snapshot_take(struct weir_counter *c, struct weir_histogram *h
  * @c: the counter, of type histogram
  * @h: the snapshot
  *
- * Subtracts the snapshot from the base. Context: process; may sleep.
+ * Subtracts the snapshot from the base. Context: process.
  */
 void weir_counter_merge(struct weir_counter *c, struct weir_histogram *h)
 {
 	unsigned int i;
 
-	mutex_lock(&c->taking);
+	spin_lock(&c->taking);
 	spin_lock_bh(&c->lock);
 	write_seqcount_begin(&c->base_seq);
 	for (i = 0; i < WEIR_HISTOGRAM_BUCKETS; i++)
@@ -194,5 +194,5 @@ void weir_counter_merge(struct weir_counter *c, struct weir_histogram *h)
 	WRITE_ONCE(c->base[BASE_SUM], c->base[BASE_SUM] - h->sum);
 	write_seqcount_end(&c->base_seq);
 	spin_unlock_bh(&c->lock);
-	mutex_unlock(&c->taking);
+	spin_unlock(&c->taking);
 }
