@@ -7,8 +7,8 @@
 #include "compat/hrtimer.h"
 #include "core/deadline.h"
 
-#define STEP		64	/* things looked at in one run of the timer, about */
-#define PAUSE_NS	(20 * NSEC_PER_USEC)	/* until its next run */
+#define STEP		64	/* deadlines handled in one run of the timer, about */
+#define PAUSE_NS	(20 * NSEC_PER_USEC)	/* pause before the next run */
 #define SLACK_NS	(50 * NSEC_PER_USEC)
 
 static struct weir_deadline *deadline_of(struct rb_node *node)
@@ -21,7 +21,7 @@ static bool is_sooner(struct rb_node *node, const struct rb_node *other)
 	return deadline_of(node)->until < rb_entry(other, struct weir_deadline, node)->until;
 }
 
-/* Have the timer run for the first deadline, not before @earliest. */
+/* Start the timer for the first deadline, but for no time before @earliest. */
 static void timer_start(struct weir_deadlines *all, u64 earliest)
 {
 	struct weir_deadline *first = deadline_of(rb_first_cached(&all->tree));
@@ -35,7 +35,7 @@ static void timer_start(struct weir_deadlines *all, u64 earliest)
 			       SLACK_NS, HRTIMER_MODE_ABS_SOFT);
 }
 
-/* The first deadline that has passed, or NULL. */
+/* Return: the first deadline that has passed; or NULL. */
 static struct weir_deadline *first_due(struct weir_deadlines *all)
 {
 	struct weir_deadline *d;
@@ -49,8 +49,8 @@ static struct weir_deadline *first_due(struct weir_deadlines *all)
 }
 
 /*
- * Adding a deadline that is first starts the timer under the lock, even while this function
- * runs, so none is missed.
+ * weir_deadline_add() restarts the timer under the lock if the new deadline is the first, even
+ * while this function runs. So no deadline is missed.
  */
 static enum hrtimer_restart timer_expired(struct hrtimer *timer)
 {
@@ -65,7 +65,7 @@ static enum hrtimer_restart timer_expired(struct hrtimer *timer)
 			n += d->expire(d);
 		rcu_read_unlock();
 	} while (d && n < STEP);
-	/* started for a time that is over it would run again in the same softirq */
+	/* a timer started for a time in the past would expire again in the same softirq */
 	spin_lock_bh(&all->lock);
 	timer_start(all, d ? ktime_get_boottime_ns() + PAUSE_NS : 0);
 	spin_unlock_bh(&all->lock);
@@ -79,7 +79,7 @@ void weir_deadlines_init(struct weir_deadlines *all)
 	weir_hrtimer_setup(&all->timer, timer_expired, CLOCK_BOOTTIME, HRTIMER_MODE_ABS_SOFT);
 }
 
-/* Context: may sleep; no deadline is left. */
+/* Context: may sleep; no deadline may be left. */
 void weir_deadlines_exit(struct weir_deadlines *all)
 {
 	hrtimer_cancel(&all->timer);
@@ -96,7 +96,7 @@ void weir_deadline_add(struct weir_deadline *d)
 	spin_unlock(&all->lock);
 }
 
-/* Take it out, if it is in the tree. Context: softirqs off. */
+/* Remove a deadline from its tree, if it is there. Context: softirqs off. */
 void weir_deadline_del(struct weir_deadline *d)
 {
 	struct weir_deadlines *all = d->of;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Deadlines of what waits without a task, by one timer for each owner. So a flood of one
- * owner's deadlines delays no other's, and one softirq has a fixed amount of work for each
- * owner, however many objects the deadlines are spread over.
+ * Deadlines of requests, for which no task sleeps. Each owner has one timer for all its deadlines.
+ * So many deadlines of one owner do not delay those of another owner, and one softirq does a
+ * bounded amount of work for each owner, however many objects the requests wait for.
  */
 #ifndef _WEIR_DEADLINE_H
 #define _WEIR_DEADLINE_H
@@ -13,11 +13,11 @@
 #include <linux/types.h>
 
 /**
- * struct weir_deadlines - all of one owner
+ * struct weir_deadlines - all deadlines of one owner
  *
- * @lock:	a leaf; softirqs off
- * @tree:	@lock: those that are waited for, by their time
- * @timer:	@lock to start: for the first of them
+ * @lock:	a leaf; taken with softirqs off
+ * @tree:	@lock: the pending deadlines, in order of time
+ * @timer:	@lock to start: for the first deadline
  */
 struct weir_deadlines {
 	spinlock_t		lock;	/* tree, timer */
@@ -26,16 +26,16 @@ struct weir_deadlines {
 };
 
 /**
- * struct weir_deadline - one deadline, in the memory of what waits
+ * struct weir_deadline - one deadline, embedded in the request that waits
  *
- * I: set before it is added, then constant.
+ * I: set before the deadline is added, then constant.
  *
- * @node:	the lock of @of: in its tree, or empty
- * @of:		I: NULL: there is no deadline
+ * @node:	the lock of @of: in the tree of @of, or empty
+ * @of:	I: the owner's deadlines; NULL: there is no deadline
  * @until:	I: CLOCK_BOOTTIME, ns
- * @expire:	I: called when the time has come; takes it out, or finds that it is out already.
- *		Returns the number of things looked at, at least 1. Context: softirq, RCU read
- *		side that began before the deadline was found in the tree.
+ * @expire:	I: called when the deadline has passed. It removes the deadline, or finds that another
+ *		task has done so. Returns the number of things handled, at least 1. Context:
+ *		softirq, RCU read side that began before the deadline was found in the tree.
  */
 struct weir_deadline {
 	struct rb_node		node;

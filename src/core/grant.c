@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Grants: what holders have, and how it is given back. See grant.h. */
+/* Grants: what each holder has, and how it is given back. See grant.h. */
 
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -10,7 +10,10 @@
 #include "core/namespace.h"
 #include "core/object.h"
 
-/* Memory for a grant that weir_grant_get() may need, or NULL. May sleep. */
+/*
+ * Allocate memory for a grant that weir_grant_get() may need. May sleep. Return: the memory; or
+ * NULL.
+ */
 struct weir_grant *weir_grant_new(void)
 {
 	struct weir_grant *new = kmalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
@@ -29,13 +32,14 @@ static void grant_uncharge(struct weir_client *c, struct weir_grant *g)
 }
 
 /**
- * weir_grant_charge - have a new grant count for the cap of the client's owner
+ * weir_grant_charge - count a new grant towards the cap of the client's owner
  * @c: the holder's client
  * @new: from weir_grant_new()
  *
- * Before weir_grant_get(), which uncharges what it does not need. Security modules are asked
- * for CAP_SYS_ADMIN at the cap only. Context: any.
- * Return: 0, also if it is charged already; -EDQUOT.
+ * Call this before weir_grant_get(), which uncharges a grant that it does not need. CAP_SYS_ADMIN
+ * is checked only when the cap is reached, because the check asks the security modules.
+ * Context: any.
+ * Return: 0, also if the grant is charged already; -EDQUOT at the cap.
  */
 int weir_grant_charge(struct weir_client *c, struct weir_grant *new)
 {
@@ -47,7 +51,7 @@ int weir_grant_charge(struct weir_client *c, struct weir_grant *new)
 	return new->charged ? 0 : -EDQUOT;
 }
 
-/* Free what weir_grant_get() did not use; NULL is none. */
+/* Free a grant that weir_grant_get() did not use; @new may be NULL. */
 void weir_grant_discard(struct weir_client *c, struct weir_grant *new)
 {
 	if (new)
@@ -73,7 +77,10 @@ static struct weir_grant *grant_of(struct rb_node *node)
 	return rb_entry_safe(node, struct weir_grant, node);
 }
 
-/* The grant, or NULL; and where it is, or would be. */
+/*
+ * Find a grant in the client's tree. @where and @parent: the place at which it would be inserted,
+ * if there is none. Return: the grant; or NULL.
+ */
 static struct weir_grant *tree_find(struct weir_client *c, u32 tag,
 				    const struct weir_object *o,
 				    const struct weir_entry *e,
@@ -96,14 +103,14 @@ static struct weir_grant *tree_find(struct weir_client *c, u32 tag,
 }
 
 /**
- * weir_grant_find - what a holder has of a key, or NULL
+ * weir_grant_find - find the grant of a holder for a key
  * @c: the holder's client
- * @tag: its tag
+ * @tag: the holder's tag
  * @o: the object
  * @e: the key's entry, locked
  *
  * Cost: a walk down a tree of all grants of the client, under its lock.
- * Return: the grant, good until the entry is unlocked.
+ * Return: the grant, valid until the entry is unlocked; or NULL.
  */
 struct weir_grant *weir_grant_find(struct weir_client *c, u32 tag,
 				   const struct weir_object *o, const struct weir_entry *e)
@@ -118,14 +125,15 @@ struct weir_grant *weir_grant_find(struct weir_client *c, u32 tag,
 }
 
 /**
- * weir_grant_get - the same, and create the grant if there is none
+ * weir_grant_get - find the grant of a holder for a key, or create it
  * @c: the holder's client; the caller keeps it open
  * @tag: the holder's tag
- * @o: the object, alive
+ * @o: the object, which must be alive
  * @e: the key's entry, locked
  * @new: from weir_grant_new(); set to NULL if it was used, uncharged if not
  *
- * Cannot fail. weir_grant_put() must follow under the same lock if nothing was granted.
+ * Cannot fail. If nothing is granted, the caller must call weir_grant_put() before it unlocks the
+ * entry.
  *
  * Return: the grant.
  */
@@ -166,13 +174,13 @@ static void tree_erase(struct weir_client *c, struct weir_grant *g)
 	smp_store_release(&g->client, NULL);
 }
 
-/* One that is off its object's list. */
+/* Free a grant that was removed from its object's list, unless a walker has it pinned. */
 static void grant_free(struct weir_grant *g)
 {
 	struct weir_client *c;
 	bool pinned = false;
 
-	/* a client that is closing leaves its grants of dead objects behind */
+	/* a client that closes removes the grants of dead objects from its tree */
 	rcu_read_lock();
 	/* pairs with the release in tree_erase() */
 	c = smp_load_acquire(&g->client);
@@ -189,10 +197,10 @@ static void grant_free(struct weir_grant *g)
 }
 
 /**
- * weir_grant_put - end a grant if its holder has nothing of the key any more
+ * weir_grant_put - end a grant if its holder has nothing of the key left
  * @g: the grant
  *
- * Context: the entry is locked.
+ * Context: the entry must be locked.
  */
 void weir_grant_put(struct weir_grant *g)
 {
@@ -207,10 +215,10 @@ void weir_grant_put(struct weir_grant *g)
 }
 
 /**
- * weir_grant_drop - end a grant without a call of its holder
+ * weir_grant_drop - end a grant although its holder has not given it back
  * @g: the grant
  *
- * Context: the entry is locked; RCU read side in which the object is alive.
+ * Context: the entry must be locked; RCU read side in which the object was found alive.
  */
 void weir_grant_drop(struct weir_grant *g)
 {
@@ -220,7 +228,7 @@ void weir_grant_drop(struct weir_grant *g)
 
 /* ------------------------------------------------------------ a holder ends */
 
-/* The first grant in the tree that is not before @from, pinned; or NULL. */
+/* Pin the first grant of the tree that is not before @from. Return: the grant; or NULL. */
 static struct weir_grant *grant_pin(struct weir_client *c, const struct weir_grant *from)
 {
 	struct weir_grant *g, *first = NULL;
@@ -243,7 +251,7 @@ static struct weir_grant *grant_pin(struct weir_client *c, const struct weir_gra
 	return first;
 }
 
-/* @leave: take the grant out of the tree, if it is there; the end of its object frees it. */
+/* @leave: remove the grant from the tree, if it is there; the end of its object then frees it. */
 static void grant_unpin(struct weir_client *c, struct weir_grant *g, bool leave)
 {
 	bool last;
@@ -258,11 +266,13 @@ static void grant_unpin(struct weir_client *c, struct weir_grant *g, bool leave)
 }
 
 /*
- * Take back one grant: the first one at or after @from, which advances. @all: of any tag;
- * otherwise of the tag of @from. Return: false if there is none.
+ * Take back one grant: the first one at or after @from. @from is advanced past it. @all: take back
+ * the grants of every tag; otherwise only those of the tag of @from.
  *
- * Nothing is given back to a dead object. But a request in a queue of it must leave the queue;
- * the storage of the object stays until it has.
+ * Permits or leases of a dead object are not given back. But a request that waits in a queue of the
+ * dead object must leave the queue; the storage of the object stays until then.
+ *
+ * Return: false if there is no such grant.
  */
 static bool grant_step(struct weir_client *c, struct weir_grant *from, bool all)
 {
@@ -287,11 +297,11 @@ static bool grant_step(struct weir_client *c, struct weir_grant *from, bool all)
 }
 
 /**
- * weir_grant_drop_tag - take back all that one holder has or is queued for
+ * weir_grant_drop_tag - take back everything that one holder has or is queued for
  * @c: the client
- * @tag: the holder's
+ * @tag: the holder's tag
  *
- * What the holder gets meanwhile may stay. Context: may sleep.
+ * Grants that the holder gets during the call may stay. Context: may sleep.
  */
 void weir_grant_drop_tag(struct weir_client *c, u32 tag)
 {
@@ -301,7 +311,10 @@ void weir_grant_drop_tag(struct weir_client *c, u32 tag)
 		cond_resched();
 }
 
-/* The file and all its holders are gone; no grant is added any more. Context: may sleep. */
+/*
+ * Take back all grants of a client whose file is released: no new grant can be added. Context: may
+ * sleep.
+ */
 void weir_grant_close(struct weir_client *c)
 {
 	struct weir_grant from = {};
@@ -314,10 +327,10 @@ void weir_grant_close(struct weir_client *c)
 
 /**
  * weir_grant_object_end - end all grants of an object
- * @o: the object, in phase 3 of its death: its storage is unused, and no request is queued
- *	there
+ * @o: the object, in phase 3 of its death: nobody uses its storage, and no request is queued there
  *
- * Only this function uses the object's list then, and only closing clients use the trees.
+ * In this phase only this function uses the object's list, and only clients that close still have
+ * its grants in their trees.
  *
  * Context: may sleep.
  */

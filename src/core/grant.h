@@ -8,15 +8,15 @@
  * - the holder gives back the last of it;
  * - the object ends it (weir_grant_drop()), for example when a lease expires;
  * - its tag is dropped, or the last reference to the open file is gone: then
- *   &weir_kind_ops.give_back takes it back;
+ *   &weir_kind_ops.give_back takes back what the holder has;
  * - its object is deleted: a worker ends all grants of the object before it frees the storage.
  *
- * A grant is in two places: in its client's tree, where its holder finds it, and in its
- * object's list, with which it ends. The task that takes it off that list frees it, unless a
- * walker over the tree has it pinned: then that walker frees it.
+ * A grant is in two places: in its client's tree, where its holder finds it, and in its object's
+ * list. The task that removes it from that list frees it. If a walker over the tree has the grant
+ * pinned at that time, the walker frees it instead.
  *
- * The grants of a user's files are capped (max_grants_per_uid): see weir_grant_charge(). Not
- * those of leases: each has a key, and keys are capped.
+ * The number of grants of a user's files is capped (max_grants_per_uid): see weir_grant_charge().
+ * Grants of leases do not count: each has a key, and keys are capped.
  */
 #ifndef _WEIR_GRANT_H
 #define _WEIR_GRANT_H
@@ -31,24 +31,24 @@ struct weir_object;
 struct weir_request;
 
 /**
- * struct weir_grant - what a holder has of a key
+ * struct weir_grant - what one holder has of one key
  *
  * C: the client's lock. E: the entry's lock. O: the object's grant_lock. I: constant.
  *
  * @node:	C: in the client's tree while @client is set
- * @client:	C to write: the client whose tree has it. NULL: the grant has left the
- *	tree. Under RCU a client that is read here stays.
+ * @client:	C to write: the client whose tree has the grant; NULL: the grant has left the tree. A
+ *	client read here under RCU stays until the end of the read side.
  * @object:	I: valid while the grant is in the tree or the list, and under RCU after
  *	that
- * @entry: I: the key's entry; valid under RCU while @object is alive or @request is set
+ * @entry:	I: the key's entry; valid under RCU while @object is alive or @request is set
  * @all:	O: in the object's list
  * @n:	E: what the holder has, in units of the object's kind
- * @tag:	I: the holder's
+ * @tag:	I: the holder's tag
  * @pins:	C: number of walkers that use the grant
- * @charged:	C: to the namespace of the client; before the grant is in the tree it
- *		belongs to the task that has the memory
- * @ticket:	E: breakers: of the last probe
- * @request:	E to write: a request that waits; READ_ONCE()
+ * @charged:	C: the grant counts towards the cap of the client's namespace; before the grant is in
+ *		the tree, the task that allocated it owns this field
+ * @ticket:	E: for breakers: the ticket of the last probe
+ * @request:	E to write, READ_ONCE() elsewhere: the request that waits; or NULL
  */
 struct weir_grant {
 	struct rb_node		node;

@@ -14,28 +14,30 @@
 #include "core/pollers.h"
 #include "core/request.h"
 
-#define STEP	64	/* requests in one hold of the client's lock */
+#define STEP	64	/* requests moved or freed while the client's lock is held once */
 
 /*
- * Clients with requests that have ended under an entry lock that is held on this CPU. The list
- * is detached before the lock is dropped. A client is in one such list at a time: the task that
- * wakes it counts all requests that have ended by then.
+ * The clients of the requests that have ended while an entry lock is held on this CPU. The list is
+ * detached before the entry lock is dropped; the clients' pollers are woken afterwards. A client is
+ * in one such list at a time: the task that wakes its pollers does so for all requests that have
+ * ended by then.
  *
- * On PREEMPT_RT a holder may be preempted by the holder of another entry's lock, which then
- * detaches, and wakes, the clients of both. So the list is lockless; and a client there stays
- * for its RCU read side too, because the first holder has not dropped its entry lock.
+ * On PREEMPT_RT a task that holds an entry lock may be preempted by a task that holds the lock of
+ * another entry. The second task then detaches the list with the clients of both, and wakes their
+ * pollers. Therefore the list is lockless. The RCU read side of the second task keeps the clients
+ * of the first one too, because the first task has not dropped its entry lock.
  */
 static DEFINE_PER_CPU(struct llist_head, wake_list);
 
 /**
- * weir_request_begin - a request waits from now on
+ * weir_request_begin - let a request wait
  * @c: the client
- * @op: the operation that makes it
+ * @op: the operation that makes the request
  * @g: the holder's grant, which has no request
  * @r: the request
  *
- * Context: the entry is locked.
- * Return: 0; -EMFILE: the client has WEIR_REQUESTS_MAX.
+ * Context: the entry must be locked.
+ * Return: 0; -EMFILE: the client has WEIR_REQUESTS_MAX requests.
  */
 int weir_request_begin(struct weir_client *c, const struct weir_op *op,
 		       struct weir_grant *g, struct weir_request *r)
@@ -74,13 +76,14 @@ static int tag_compare(const void *tag, const struct rb_node *node)
 }
 
 /**
- * weir_request_end - a request has its answer, and waits to be collected
- * @g: the grant whose request it is: in no queue and no tree any more
+ * weir_request_end - end a request, which has its answer and can now be collected
+ * @g: the grant to which the request belongs; the request is in no queue and in no tree of
+ *	deadlines any more
  *
- * The client's pollers are woken when the caller drops the lock: there may be many. The
- * request may be freed from here on, after a grace period of RCU.
+ * The client's pollers are woken after the caller has dropped the entry lock, because there may be
+ * many. From this call on the request may be freed, after a grace period of RCU.
  *
- * Context: the entry is locked; RCU read side beyond it.
+ * Context: the entry must be locked; RCU read side that ends after the unlock.
  */
 void weir_request_end(struct weir_grant *g)
 {
@@ -95,11 +98,11 @@ void weir_request_end(struct weir_grant *g)
 		llist_add(&c->wake_node, this_cpu_ptr(&wake_list));
 	}
 	spin_unlock(&c->lock);
-	/* pairs with the acquire in grant_step(): a client that closes finds it in @ended */
+	/* pairs with the acquire in grant_step(): a client that closes finds @r in @ended */
 	smp_store_release(&g->request, NULL);
 }
 
-/* The request is cancelled: it is in no queue any more. Entry locked. */
+/* Free a request that was cancelled and has left its queue. The entry must be locked. */
 void weir_request_drop(struct weir_grant *g)
 {
 	struct weir_request *r = g->request;
@@ -114,7 +117,7 @@ void weir_request_drop(struct weir_grant *g)
 
 /* ------------------------------------------------------------ ended requests */
 
-/* Move up to @most of those that ended first to @to. Return: their number. */
+/* Move up to @most requests, those that ended first, to @to. Return: their number. */
 static u32 ended_take(struct weir_client *c, struct list_head *to, u32 most)
 {
 	struct weir_request *r;
@@ -132,7 +135,7 @@ static u32 ended_take(struct weir_client *c, struct list_head *to, u32 most)
 	return n;
 }
 
-/* What could not be handed out can be collected again. */
+/* Put requests that could not be written to the user back: they can be collected again. */
 static void ended_return(struct weir_client *c, struct list_head *from)
 {
 	struct weir_request *r;
@@ -145,7 +148,10 @@ static void ended_return(struct weir_client *c, struct list_head *from)
 	weir_pollers_wake(&c->pollers, EPOLLOUT | EPOLLWRNORM);
 }
 
-/* Write the ops at @taken to the user, and free those written. Return: their number. */
+/*
+ * Write the ops of the requests at @taken to the user. Free the requests that were written. Return:
+ * their number.
+ */
 static u32 hand_out(struct list_head *taken, struct weir_op __user *ops)
 {
 	struct weir_request *r, *next;
@@ -162,13 +168,13 @@ static u32 hand_out(struct list_head *taken, struct weir_op __user *ops)
 }
 
 /**
- * weir_request_collect - hand out the requests that have ended
+ * weir_request_collect - write the requests that have ended to the user
  * @c: the client
  * @ops: the user's array
- * @room: its ops
+ * @room: the number of ops that fit in the array
  *
- * Context: may sleep, for the user's memory alone.
- * Return: the number of ops written; -EFAULT: none could be.
+ * Context: may sleep, but only to access the user's memory.
+ * Return: the number of ops written; -EFAULT: none could be written.
  */
 int weir_request_collect(struct weir_client *c, struct weir_op __user *ops, u32 room)
 {
@@ -191,7 +197,7 @@ int weir_request_collect(struct weir_client *c, struct weir_op __user *ops, u32 
 	return done;
 }
 
-/* Free the requests of a holder that have ended. Context: may sleep. */
+/* Free the ended requests of one holder. Context: may sleep. */
 void weir_request_drop_tag(struct weir_client *c, u32 tag)
 {
 	struct weir_request *r;
@@ -215,7 +221,10 @@ void weir_request_drop_tag(struct weir_client *c, u32 tag)
 	} while (n == STEP);
 }
 
-/* No holder is left, and nobody else uses the client. Context: may sleep. */
+/*
+ * Free the ended requests of a client that has no holder left and that nobody else uses. Context:
+ * may sleep.
+ */
 void weir_request_close(struct weir_client *c)
 {
 	struct weir_request *r, *next;
@@ -228,7 +237,7 @@ void weir_request_close(struct weir_client *c)
 
 /* ------------------------------------------------------------ pollers */
 
-/* Detach this CPU's wake list; call before dropping the entry lock. */
+/* Detach this CPU's wake list. To be called before the entry lock is dropped. */
 struct llist_node *weir_request_wake_list(void)
 {
 	struct llist_head *list = this_cpu_ptr(&wake_list);
@@ -236,7 +245,10 @@ struct llist_node *weir_request_wake_list(void)
 	return llist_empty(list) ? NULL : llist_del_all(list);
 }
 
-/* Context: the RCU read side in which requests ended, which keeps the clients; no locks. */
+/*
+ * Wake the pollers of the clients in a list. Context: the RCU read side in which the requests
+ * ended, which keeps the clients; no locks held.
+ */
 void weir_request_wake(struct llist_node *first)
 {
 	struct weir_client *c, *next;
@@ -250,8 +262,8 @@ void weir_request_wake(struct llist_node *first)
 }
 
 /*
- * Whether the client has something to collect. The caller has joined the queue of
- * pollers: pairs, by its lock, with weir_request_wake().
+ * Return: the events of a client that has something to collect; or 0. The caller must have joined
+ * the queue of pollers before: the lock of that queue pairs with weir_request_wake().
  */
 __poll_t weir_request_poll(struct weir_client *c)
 {

@@ -4,12 +4,12 @@
  *
  * The life of a request:
  *
- *  1. It waits, in a queue of the object, whose locks decide when that is over. It belongs to
- *     a grant (grant.h), which has at most one. A request that is cancelled is freed.
- *  2. It ends, granted or not, and has its answer. From then on it belongs to the client alone:
- *     its grant and its object may go. poll() on the client's file reports POLLOUT.
- *  3. WEIR_IOC_COLLECT hands the answer out and frees the request. It is freed without that
- *     when its tag is dropped or the file is released.
+ *  1. It waits in a queue of the object, whose locks decide when the wait is over. It belongs to
+ *     a grant (grant.h), which has at most one request. A cancelled request is freed.
+ *  2. It ends, granted or not, and has its answer. From then on it belongs to the client only: its
+ *     grant and its object may be freed. poll() on the client's file reports POLLOUT.
+ *  3. WEIR_IOC_COLLECT writes the answer to the user and frees the request. If the tag is dropped
+ *     or the file is released before that, the request is freed without being collected.
  */
 #ifndef _WEIR_REQUEST_H
 #define _WEIR_REQUEST_H
@@ -27,15 +27,15 @@ struct weir_client;
 struct weir_grant;
 
 /**
- * struct weir_request - a request; first in a larger struct, which is freed with it
+ * struct weir_request - a request; the first member of a larger struct, which is freed with it
  *
  * C: the client's lock. E: the entry's lock. I: constant.
  *
- * @op:		I the half that the caller wrote; E the answer, until the request ends
- * @client:	I
- * @by_tag:	C: in @ended_tags of the client, once it has ended
- * @node:	C: in @ended of the client, likewise
- * @rcu:	a task that found the request in a queue may still look at it
+ * @op:	I for the fields that the caller wrote; E for the answer, until the request ends
+ * @client:	I: the holder's client
+ * @by_tag:	C: in @ended_tags of the client, once the request has ended
+ * @node:	C: in @ended of the client, once the request has ended
+ * @rcu:	delays the free: a task that found the request in a queue may still read it
  */
 struct weir_request {
 	struct weir_op		op;

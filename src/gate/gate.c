@@ -2,15 +2,14 @@
 /*
  * Acquiring and releasing permits.
  *
- * A key's held permits and its queue are in its entry, under the entry's lock. A task that
- * releases permits grants them to the first waiters (gate_grant.c). Each waiter is therefore
- * woken once, when it has its permits, and none is overtaken: a caller that finds a queue joins
- * its end, however few permits it wants. Asynchronous requests are in the same queue:
- * gate_place.h.
+ * A key's held permits and its queue are in its entry, under the entry's lock. A task that releases
+ * permits grants them to the first waiters (gate_grant.c). Each waiter is therefore woken once,
+ * when it has its permits, and no waiter is overtaken: a caller that finds a queue joins its end,
+ * however few permits it wants. Asynchronous requests wait in the same queue (gate_place.h).
  *
- * Cost beside finding the key: memory for a grant, two walks down the client's tree of grants,
- * one lock and one unlock of the entry, of the object's list of grants, and the count that
- * keeps the gate. A caller that must wait: one sleep, one wake-up.
+ * Cost in addition to finding the key: memory for a grant; two walks down the client's tree of
+ * grants; one lock and unlock of the entry and of the object's list of grants; and the reference
+ * count that keeps the gate. For a caller that must wait also one sleep and one wake-up.
  */
 
 #include <linux/err.h>
@@ -29,8 +28,8 @@
 /* ------------------------------------------------------------ in the entry's lock */
 
 /*
- * Whether the permits that this holder has, or is queued for, leave too few for the request. Only
- * the holder itself could let it go on.
+ * Return: true if the permits that this holder has, or is queued for, leave too few for the
+ * request. Then only the holder itself could end the wait.
  */
 static bool waits_for_itself(const struct weir_gate_waiter *w)
 {
@@ -47,8 +46,8 @@ static bool sleeps(const struct weir_gate_waiter *w)
 }
 
 /*
- * A sleeping waiter costs a thread, an asynchronous request only an open file. The number of
- * the latter is therefore limited.
+ * A sleeping waiter costs its user a thread, but one open file is enough for many asynchronous
+ * requests. Therefore the number of waiters is limited for the latter.
  */
 static u32 most_waiting(const struct weir_gate_waiter *w)
 {
@@ -57,13 +56,13 @@ static u32 most_waiting(const struct weir_gate_waiter *w)
 	return sleeps(w) ? most : min_not_zero(most, (u32)WEIR_QUEUED_MAX);
 }
 
-/* Charge the grant that the holder gets, unless it has one. Entry locked. */
+/* Charge a grant for the holder, unless it has one. The entry must be locked. */
 static int charge(struct weir_gate_waiter *w)
 {
 	return w->grant ? 0 : weir_grant_charge(w->c, w->new);
 }
 
-/* Into the queue without sleep. */
+/* Enqueue an asynchronous request. The entry must be locked. */
 static int queue_async(struct weir_gate_waiter *w, struct weir_entry *e)
 {
 	int err;
@@ -77,7 +76,7 @@ static int queue_async(struct weir_gate_waiter *w, struct weir_entry *e)
 	return weir_async_begin(w, e);
 }
 
-/* Queue or refuse a request for which no permits are free. Entry locked. */
+/* Queue or refuse a request for which no permits are free. The entry must be locked. */
 static int wait_for(struct weir_gate_waiter *w, struct weir_entry *e)
 {
 	struct weir_gate *g = w->g;
@@ -92,14 +91,14 @@ static int wait_for(struct weir_gate_waiter *w, struct weir_entry *e)
 		return WEIR_GATE_REFUSED;
 	if (!sleeps(w))
 		return queue_async(w, e);
-	/* charge a new grant: the present one may have ended when the permits are granted */
+	/* always charge a new grant: an existing one may end before the permits are granted */
 	err = weir_grant_charge(w->c, w->new);
 	if (err)
 		return err;
 	return weir_gate_enqueue(g, &w->place, e, w->op->n) ?: WEIR_GATE_SLEEP;
 }
 
-/* enum weir_gate_answer, or an errno. Entry locked. */
+/* Return: an enum weir_gate_answer, or an errno. The entry must be locked. */
 static int decide(struct weir_gate_waiter *w, struct weir_entry *e)
 {
 	struct weir_gate *g = w->g;
@@ -128,7 +127,7 @@ static int decide(struct weir_gate_waiter *w, struct weir_entry *e)
 
 /* ------------------------------------------------------------ acquire */
 
-/* Fill in the answer for a decision; for a sleeping caller it may have changed by now. */
+/* Write the answer into the op. A sleeping caller may have been granted its permits meanwhile. */
 static void tell(struct weir_gate_waiter *w, const struct weir_entry *e, int ret)
 {
 	static const u8 verdicts[] = {
@@ -146,8 +145,8 @@ static void tell(struct weir_gate_waiter *w, const struct weir_entry *e, int ret
 }
 
 /*
- * One look at the key, under RCU. @new: for its entry, used up; or NULL. WEIR_GATE_AGAIN: another
- * key took the slot.
+ * Perform an acquisition once, under RCU. @new: the new entry of the key, or NULL; it is linked or
+ * freed. Return: as decide(); WEIR_GATE_NO_ENTRY; or WEIR_GATE_AGAIN: another key took the slot.
  */
 static int look(struct weir_gate_waiter *w, struct weir_entry *new)
 {
@@ -164,7 +163,7 @@ static int look(struct weir_gate_waiter *w, struct weir_entry *new)
 		weir_gate_queue_init(&e->queue);
 	ret = decide(w, e);
 	tell(w, e, ret);
-	/* an entry that was there is no more idle than before */
+	/* this call does not make an existing entry idle: the sweep needs no kick */
 	if (!new)
 		weir_gate_wake_unlock(w->g, e, word);
 	else
@@ -172,7 +171,10 @@ static int look(struct weir_gate_waiter *w, struct weir_entry *new)
 	return ret;
 }
 
-/* Make the entry of a new key. Fails if the request exceeds the permits, or for lack of room. */
+/*
+ * Allocate the entry of a new key. Fails if the request exceeds the permits of the gate, and for
+ * lack of room.
+ */
 static struct weir_entry *entry_new(struct weir_gate_waiter *w)
 {
 	struct weir_entry *new;
@@ -194,7 +196,10 @@ static struct weir_entry *entry_new(struct weir_gate_waiter *w)
 	return new;
 }
 
-/* Sleep until granted, kicked, a signal, or the deadline: then false. */
+/*
+ * Sleep until the waiter is granted its permits or kicked, has a signal, or its deadline passes.
+ * Return: false after the deadline.
+ */
 static bool doze(struct weir_gate_waiter *w)
 {
 	ktime_t until = ns_to_ktime(min_t(u64, w->until, KTIME_MAX));
@@ -213,7 +218,10 @@ static bool doze(struct weir_gate_waiter *w)
 	return in_time;
 }
 
-/* The reason to leave the queue, or WEIR_GATE_SLEEP. Must hold the entry's lock; not granted. */
+/*
+ * Return: the reason for a waiter without permits to leave the queue; or WEIR_GATE_SLEEP. The entry
+ * must be locked.
+ */
 static int reason_to_leave(const struct weir_gate_waiter *w, bool in_time)
 {
 	if (!weir_object_alive(&w->g->obj))
@@ -228,8 +236,8 @@ static int reason_to_leave(const struct weir_gate_waiter *w, bool in_time)
 }
 
 /*
- * After a wake-up. Must hold rcu_read_lock(), so that the entry exists unless the permits were
- * granted.
+ * Check the waiter after a wake-up. The caller must hold rcu_read_lock(), so that the entry exists
+ * unless the permits were granted.
  */
 static int look_again(struct weir_gate_waiter *w, bool in_time)
 {
@@ -245,7 +253,7 @@ static int look_again(struct weir_gate_waiter *w, bool in_time)
 	if (!weir_table_lock(&g->table, e, &word))
 		return WEIR_GATE_GRANTED;
 	if (!w->granted) {
-		/* clear @kicked under the lock: changes before this are visible from here on */
+		/* clear @kicked under the lock: this task sees all changes made before */
 		spin_lock(&g->lock);
 		WRITE_ONCE(w->kicked, false);
 		spin_unlock(&g->lock);
@@ -301,7 +309,7 @@ static int acquire(struct weir_gate_waiter *w)
 
 /* ------------------------------------------------------------ release, state */
 
-/* Give back op->n permits that the holder has. -ENOENT: it has fewer. */
+/* Give back op->n permits of the holder. Return: 0; -ENOENT: the holder has fewer. */
 static int release(struct weir_gate_waiter *w, struct weir_entry *e)
 {
 	struct weir_grant *grant = w->grant;
@@ -315,7 +323,7 @@ static int release(struct weir_gate_waiter *w, struct weir_entry *e)
 	return 0;
 }
 
-/* Cancel the request. -ENOENT: none waits. */
+/* Cancel the holder's request. Return: 0; -ENODEV; -ENOENT: no request waits. */
 static int cancel(struct weir_gate_waiter *w, struct weir_entry *e)
 {
 	int ret = -ENOENT;
@@ -335,7 +343,10 @@ static int state(struct weir_gate_waiter *w, const struct weir_entry *e)
 	return 0;
 }
 
-/* Operations that need no memory. An entry with grants is not dropped. */
+/*
+ * Perform an operation that needs no memory: RELEASE, CANCEL or GATE_STATE. The entry of a key with
+ * grants exists, because it is not dropped.
+ */
 static int held_op(struct weir_gate_waiter *w)
 {
 	u32 opcode = w->op->opcode;
@@ -357,7 +368,7 @@ static int held_op(struct weir_gate_waiter *w)
 	return ret;
 }
 
-/* ACQUIRE, with the memory that it may need. */
+/* Perform ACQUIRE with the memory that it may need. */
 static int acquire_op(struct weir_gate_waiter *w)
 {
 	int err;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Gates: permits, plain or for each key, strictly first come, first served.
+ * Gates: permits, for the whole gate or for each key, strictly first come, first served.
  *
- * gate_queue.h has the order of the queue. gate.c acquires and releases permits. gate_grant.c
- * grants them to the queues. gate_async.c has requests that wait while their holder does not
- * sleep. gate_kapi.c serves other modules. gate_object.c creates, changes and shows gates.
- * grant.h records what each holder has.
+ * gate_queue.h defines the order of the queue. gate.c acquires and releases permits. gate_grant.c
+ * grants permits to the queues. gate_async.c handles requests whose holder does not sleep.
+ * gate_kapi.c serves other modules. gate_object.c creates, changes and shows gates. grant.h records
+ * what each holder has.
  */
 #ifndef _WEIR_GATE_H
 #define _WEIR_GATE_H
@@ -18,15 +18,18 @@
 #include "table/keyed.h"
 #include "table/op.h"
 
-/* Totals; one copy for each CPU, which alone adds to it. In the order of the stats. */
+/*
+ * Totals. Each CPU has its own copy and is the only one that adds to it. Members in the order of
+ * the stats.
+ */
 struct weir_gate_totals {
 	u64 acquired;
 	u64 refused;
 	u64 timeouts;
 	u64 reclaimed;
 	u64 full;
-	u64 in_use;	/* differences, of which the sum counts */
-	u64 waiting;	/* likewise */
+	u64 in_use;	/* a difference: only the sum over all CPUs counts */
+	u64 waiting;	/* a difference, too */
 };
 
 /**
@@ -35,14 +38,14 @@ struct weir_gate_totals {
  * I: set at creation, then constant. W: written under @set_lock with WRITE_ONCE().
  * G: @lock.
  *
- * @permits:	W: of each key
+ * @permits: W: the permits of each key
  * @queue_max:	W: acquisitions that may wait for each key; 0: any number
- * @config:	I: as the user gave it, defaults filled in
- * @set_lock:	one live change at a time
- * @lock:	inside the entry's lock
- * @waiters:	G: all places, of every key; those of requests until they are gone
- * @unserved:	G: places that fit, each the first of its queue, for @serve
- * @serve:	grants to the queues of @unserved
+ * @config: I: the configuration as the user gave it, with defaults filled in
+ * @set_lock: serializes changes of the live gate
+ * @lock: nests inside the entry's lock
+ * @waiters: G: the places in the queues of all keys; a place of a request until the request ends
+ * @unserved: G: the places for @serve: each is the first of its queue, and its permits are free
+ * @serve: grants permits to the queues of @unserved
  */
 struct weir_gate {
 	/* private: the first members of every keyed object */
@@ -51,8 +54,8 @@ struct weir_gate {
 	u32				permits;
 	u32				queue_max;
 	struct weir_gate_config		config;
-	struct mutex			set_lock;	/* one change at a time */
-	spinlock_t			lock;		/* the lists */
+	struct mutex			set_lock;	/* serializes changes */
+	spinlock_t			lock;		/* protects the lists */
 	struct list_head		waiters;
 	struct list_head		unserved;
 	struct work_struct		serve;

@@ -2,8 +2,8 @@
 /*
  * Acquisitions that wait in a gate's queue while their holder does not sleep. See gate_place.h.
  *
- * Cost beside that of an acquisition: memory, and with a deadline a walk down the tree of the
- * owner's deadlines. A grant: one wake-up of each poller of the client's file.
+ * Cost in addition to that of an acquisition: memory, and for a deadline a walk down the tree of
+ * the owner's deadlines. For a grant: one wake-up of each poller of the client's file.
  */
 
 #include <linux/err.h>
@@ -18,12 +18,12 @@
 #include "gate/gate_place.h"
 
 /**
- * struct weir_async - an acquisition that waits, or has ended
- * @request: the first member, because kfree() of it frees the struct
- * @place: in the queue
+ * struct weir_async - an asynchronous acquisition, which waits or has ended
+ * @request: the first member, because kfree() of the request must free the whole struct
+ * @place: its place in the queue
  * @g: the gate; valid while the request waits
- * @grant: the holder's; likewise
- * @deadline: among those of the client's owner, while the request waits
+ * @grant: the holder's grant; valid while the request waits
+ * @deadline: in the tree of the client's owner while the request waits
  */
 struct weir_async {
 	struct weir_request	request;
@@ -40,7 +40,7 @@ static struct weir_async *async_of(struct weir_gate_place *p)
 	return container_of(p, struct weir_async, place);
 }
 
-/* Memory for one, or NULL. May sleep. */
+/* Allocate memory for a request. May sleep. Return: the memory; or NULL. */
 struct weir_async *weir_async_new(void)
 {
 	return kmalloc(sizeof(struct weir_async), GFP_KERNEL_ACCOUNT);
@@ -48,7 +48,7 @@ struct weir_async *weir_async_new(void)
 
 /* ------------------------------------------------------------ in the entry's lock */
 
-/* The place is in its queue. */
+/* Note that the place has joined its queue. */
 void weir_async_joined(struct weir_gate_place *p)
 {
 	struct weir_deadline *d = &async_of(p)->deadline;
@@ -57,7 +57,7 @@ void weir_async_joined(struct weir_gate_place *p)
 		weir_deadline_add(d);
 }
 
-/* The place has left its queue. */
+/* Note that the place has left its queue. */
 void weir_async_left(struct weir_gate_place *p)
 {
 	struct weir_deadline *d = &async_of(p)->deadline;
@@ -66,7 +66,7 @@ void weir_async_left(struct weir_gate_place *p)
 		weir_deadline_del(d);
 }
 
-/* The request has left the queue. It may be freed from here on, after a grace period of RCU. */
+/* End a request that has left the queue. After this it may be freed, by RCU. */
 static void async_end(struct weir_async *a, int err, u32 verdict)
 {
 	struct weir_grant *grant = a->grant;
@@ -88,11 +88,11 @@ void weir_async_granted(struct weir_gate *g, struct weir_gate_place *p)
 }
 
 /**
- * weir_async_begin - enqueue a request, without sleeping
- * @w: the acquisition, with a grant that has no request, and memory
- * @e: the entry, locked
+ * weir_async_begin - enqueue an asynchronous request
+ * @w: the acquisition, with a grant that has no request, and with memory for the request
+ * @e: the entry, which must be locked
  *
- * Return: WEIR_GATE_QUEUED, and the request may have ended already; -ENODEV, -E2BIG, -EMFILE.
+ * Return: WEIR_GATE_QUEUED (the request may already have ended); -ENODEV, -E2BIG, -EMFILE.
  */
 int weir_async_begin(struct weir_gate_waiter *w, struct weir_entry *e)
 {
@@ -120,11 +120,11 @@ int weir_async_begin(struct weir_gate_waiter *w, struct weir_entry *e)
 /**
  * weir_async_cancel - cancel a request
  * @g: the gate
- * @e: the entry, locked
- * @grant: the holder's
+ * @e: the entry, which must be locked
+ * @grant: the holder's grant
  *
- * Grants free permits to the waiters behind it. Context: RCU read side.
- * Return: WEIR_GATE_CANCELLED; -ENOENT: there is none.
+ * Grants the free permits to the waiters behind the request. Context: RCU read side.
+ * Return: WEIR_GATE_CANCELLED; -ENOENT: the holder has no request.
  */
 int weir_async_cancel(struct weir_gate *g, struct weir_entry *e, struct weir_grant *grant)
 {
@@ -138,7 +138,10 @@ int weir_async_cancel(struct weir_gate *g, struct weir_entry *e, struct weir_gra
 	return WEIR_GATE_CANCELLED;
 }
 
-/* Permits that the holder will get before any caller that joins the queue now. */
+/*
+ * Return: the number of permits that the holder will get before any caller that joins the queue
+ * now.
+ */
 u32 weir_async_wanted(const struct weir_grant *grant)
 {
 	return grant->request ? grant->request->op.n : 0;
@@ -146,7 +149,10 @@ u32 weir_async_wanted(const struct weir_grant *grant)
 
 /* ------------------------------------------------------------ from outside */
 
-/* Why it must leave the queue: an errno; or 0: it need not. Entry locked. */
+/*
+ * Return: 0; or an errno, the reason for which the request must leave the queue. The entry must be
+ * locked.
+ */
 static int reason_to_leave(const struct weir_gate *g, const struct weir_async *a)
 {
 	u32 n = a->place.turn.n;
@@ -162,8 +168,8 @@ static int reason_to_leave(const struct weir_gate *g, const struct weir_async *a
 }
 
 /*
- * End the request if there is a reason to. Entry lock held; the request waits. Return: the number
- * of places served after it.
+ * End the request if its deadline has passed or a change of the gate requires it. The entry must be
+ * locked, and the request in the queue. Return: the number of places served afterwards.
  */
 static unsigned int leave_if_due(struct weir_gate *g, struct weir_entry *e, struct weir_async *a)
 {
@@ -177,15 +183,16 @@ static unsigned int leave_if_due(struct weir_gate *g, struct weir_entry *e, stru
 		this_cpu_inc(g->totals->timeouts);
 	}
 	async_end(a, err, WEIR_LIMITED);
-	/* the places behind it may fit */
+	/* the permits may now suffice for the places behind the request */
 	return weir_gate_grant_waiters(g, e);
 }
 
 /*
- * The gate has changed, or time has gone by. Under RCU; the place of a request was found in a
- * list just now, so it and its gate exist. The request may have ended when the entry is locked.
+ * Check a request after a change of the gate or the end of its deadline. To be called under RCU.
+ * The caller has found the place of the request in a list during this read side, so the request and
+ * its gate exist. But the request may end before this function has locked the entry.
  *
- * Return: the number of places looked at.
+ * Return: the number of places handled.
  */
 unsigned int weir_async_look(struct weir_gate *g, struct weir_gate_place *p)
 {
@@ -202,7 +209,7 @@ unsigned int weir_async_look(struct weir_gate *g, struct weir_gate_place *p)
 	return n;
 }
 
-/* &weir_deadline.expire. A request with a deadline in the tree is in its queue. */
+/* &weir_deadline.expire. A request whose deadline is in the tree is in its queue. */
 static unsigned int deadline_passed(struct weir_deadline *d)
 {
 	struct weir_async *a = container_of(d, struct weir_async, deadline);

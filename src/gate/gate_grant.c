@@ -2,10 +2,10 @@
 /*
  * Grants to the queues of a gate.
  *
- * A task that releases permits, or leaves a queue, grants what is free to the first waiters, and
- * wakes each when it has its permits. It serves GRANT_STEP of them at most; a work item of the
- * gate continues in steps, with the entry unlocked in between. A caller that comes meanwhile
- * finds a queue, and joins its end.
+ * A task that releases permits, or leaves a queue, grants the free permits to the first waiters,
+ * and wakes each of these when it has its permits. The task serves at most GRANT_STEP waiters; a
+ * work item of the gate serves the others in steps, and unlocks the entry between the steps. A
+ * caller that comes meanwhile finds a queue, and joins its end.
  */
 
 #include <linux/sched.h>
@@ -16,14 +16,17 @@
 #include "core/request.h"
 #include "gate/gate_place.h"
 
-#define GRANT_STEP	64	/* places served in one hold of an entry's lock */
+#define GRANT_STEP	64	/* places served while an entry's lock is held once */
 
 static struct weir_gate_place *place_of(struct weir_turn *turn)
 {
 	return container_of(turn, struct weir_gate_place, turn);
 }
 
-/* Dequeue the first waiter if its permits are free, and charge them. Return: its place, or NULL. */
+/*
+ * If the permits of the first waiter are free, charge them and dequeue it. Return: its place; or
+ * NULL.
+ */
 static struct weir_gate_place *next_of(struct weir_gate *g, struct weir_entry *e)
 {
 	struct weir_turn *turn;
@@ -32,7 +35,10 @@ static struct weir_gate_place *next_of(struct weir_gate *g, struct weir_entry *e
 	return turn ? place_of(turn) : NULL;
 }
 
-/* Fill in the answer; @e is NULL for a key without an entry, @grant for a holder without one. */
+/*
+ * Write the answer into @op. @e is NULL for a key without an entry, @grant for a holder without a
+ * grant.
+ */
 void weir_gate_answer(const struct weir_gate *g, const struct weir_entry *e,
 		      const struct weir_grant *grant, struct weir_op *op, u32 verdict)
 {
@@ -44,21 +50,21 @@ void weir_gate_answer(const struct weir_gate *g, const struct weir_entry *e,
 	op->held = grant ? grant->n : 0;
 }
 
-/* Account @n granted permits; the caller records the holder. Must hold the entry's lock. */
+/* Count @n granted permits. The caller records the holder. The entry must be locked. */
 void weir_gate_account_grant(struct weir_gate *g, u32 n)
 {
 	this_cpu_add(g->totals->in_use, n);
 	this_cpu_inc(g->totals->acquired);
 }
 
-/* To a holder. Entry locked. */
+/* Give @n permits to a holder. The entry must be locked. */
 void weir_gate_take_out(struct weir_gate *g, struct weir_grant *to, u32 n)
 {
 	weir_gate_account_grant(g, n);
 	WRITE_ONCE(to->n, to->n + n);
 }
 
-/* Account a place that has left the queue of the entry. */
+/* Update lists and counts for a place that has left the queue of its entry. */
 static void left(struct weir_gate *g, struct weir_gate_place *p)
 {
 	spin_lock(&g->lock);
@@ -70,7 +76,7 @@ static void left(struct weir_gate *g, struct weir_gate_place *p)
 	this_cpu_dec(g->totals->waiting);
 }
 
-/* Entry locked. */
+/* Remove a place from its queue. The entry must be locked. */
 void weir_gate_dequeue(struct weir_gate *g, struct weir_gate_place *p)
 {
 	weir_gate_queue_leave(&p->e->queue, &p->turn);
@@ -82,7 +88,7 @@ static void wake(struct weir_gate_waiter *w)
 	struct task_struct *task = w->task;
 
 	get_task_struct(task);
-	/* from here on the waiter owns @w: pairs with the acquire in look_again() of gate.c */
+	/* from here on only the waiter uses @w: pairs with the acquire in look_again() of gate.c */
 	smp_store_release(&w->granted, true);
 	wake_up_process(task);
 	put_task_struct(task);
@@ -93,14 +99,14 @@ void weir_gate_grant_find(struct weir_gate_waiter *w, const struct weir_entry *e
 	w->grant = weir_grant_find(w->c, w->op->tag, &w->g->obj, e);
 }
 
-/* The permits are the caller's. Entry locked. */
+/* Record that the caller has its permits. The entry must be locked. */
 void weir_gate_granted(struct weir_gate_waiter *w, struct weir_entry *e)
 {
 	w->grant = weir_grant_get(w->c, w->op->tag, &w->g->obj, e, &w->new);
 	weir_gate_take_out(w->g, w->grant, w->op->n);
 }
 
-/* Grant to a place of a sleeping caller, which has left the queue. Entry locked. */
+/* Grant permits to a sleeping caller, whose place has left the queue. The entry must be locked. */
 static void grant_sleeper(struct weir_gate_waiter *w, struct weir_entry *e)
 {
 	weir_gate_granted(w, e);
@@ -108,7 +114,10 @@ static void grant_sleeper(struct weir_gate_waiter *w, struct weir_entry *e)
 	wake(w);
 }
 
-/* Have weir_gate_serve() continue with the first place of the queue, if it fits. Entry locked. */
+/*
+ * Let weir_gate_serve() continue with the first place of the queue, if its permits are free. The
+ * entry must be locked.
+ */
 static void serve_later(struct weir_gate *g, struct weir_entry *e)
 {
 	struct weir_turn *turn = weir_gate_queue_ready(&e->queue, READ_ONCE(g->permits));
@@ -122,11 +131,11 @@ static void serve_later(struct weir_gate *g, struct weir_entry *e)
 }
 
 /**
- * weir_gate_grant_waiters - grant what is free to the queue of an entry
- * @g: the gate; a dead one grants nothing
- * @e: the entry, locked
+ * weir_gate_grant_waiters - grant the free permits to the queue of an entry
+ * @g: the gate; if it is dead, nothing is granted
+ * @e: the entry, which must be locked
  *
- * Grants to GRANT_STEP places at most. A work item of the gate grants to the others.
+ * Serves at most GRANT_STEP places. A work item of the gate serves the others.
  *
  * Return: the number of places served.
  */
@@ -149,7 +158,7 @@ unsigned int weir_gate_grant_waiters(struct weir_gate *g, struct weir_entry *e)
 	return n;
 }
 
-/* Grant to the queue of the first place that was left unserved. False: there is none. */
+/* Grant permits to the queue of the first place in @unserved. Return: false if there was none. */
 static bool serve_step(struct weir_gate *g)
 {
 	struct weir_gate_place *p;
@@ -161,7 +170,7 @@ static bool serve_step(struct weir_gate *g)
 	p = list_first_entry_or_null(&g->unserved, struct weir_gate_place, unserved);
 	if (p) {
 		list_del_init(&p->unserved);
-		/* an entry with waiters is not idle, and RCU keeps one that was dropped since */
+		/* an entry with waiters is not idle; RCU keeps it if it is dropped after this */
 		e = p->e;
 	}
 	spin_unlock_bh(&g->lock);
@@ -182,7 +191,7 @@ void weir_gate_serve(struct work_struct *work)
 		cond_resched();
 }
 
-/* @n permits come back, as the caller has noted. Entry locked. */
+/* Take back @n permits, which the caller has removed from the holder. The entry must be locked. */
 void weir_gate_release_locked(struct weir_gate *g, struct weir_entry *e, u32 n)
 {
 	weir_gate_queue_back(&e->queue, n);
@@ -190,7 +199,7 @@ void weir_gate_release_locked(struct weir_gate *g, struct weir_entry *e, u32 n)
 	weir_gate_grant_waiters(g, e);
 }
 
-/* Drop the entry's lock, and wake pollers. */
+/* Unlock the entry, and wake the pollers of requests that have ended. */
 void weir_gate_wake_unlock(struct weir_gate *g, struct weir_entry *e, u64 word)
 {
 	struct llist_node *ended = weir_request_wake_list();
@@ -200,8 +209,8 @@ void weir_gate_wake_unlock(struct weir_gate *g, struct weir_entry *e, u64 word)
 }
 
 /*
- * Unlock the entry. It may be idle from here on; then the sweep is kicked, unless it knows of
- * an earlier one. Must hold rcu_read_lock().
+ * Unlock the entry. If it may be idle now, kick the sweep, unless the sweep is due earlier anyway.
+ * The caller must hold rcu_read_lock().
  */
 void weir_gate_unlock(struct weir_gate *g, struct weir_entry *e, u64 hash, u64 word)
 {
@@ -213,8 +222,9 @@ void weir_gate_unlock(struct weir_gate *g, struct weir_entry *e, u64 hash, u64 w
 }
 
 /*
- * Enqueue. Return: 0, and the place may already have been granted, and be gone; -ENODEV; -E2BIG.
- * The gate is checked under its lock, after which weir_gate_kick() finds this place.
+ * Enqueue a place. Return: 0, and the place may already have been granted its permits and be freed;
+ * -ENODEV; -E2BIG. The state of the gate is checked under the gate's lock; after that
+ * weir_gate_kick() finds this place.
  */
 int weir_gate_enqueue(struct weir_gate *g, struct weir_gate_place *p, struct weir_entry *e,
 		      u32 n)
@@ -237,7 +247,7 @@ int weir_gate_enqueue(struct weir_gate *g, struct weir_gate_place *p, struct wei
 	this_cpu_inc(g->totals->waiting);
 	if (p->async)
 		weir_async_joined(p);
-	/* more permits may have come since it was found that they do not suffice */
+	/* more permits may have become free since the caller checked */
 	weir_gate_grant_waiters(g, e);
 	return 0;
 }
@@ -250,7 +260,7 @@ void weir_gate_give_back(struct weir_object *o, struct weir_grant *grant)
 	u64 word;
 	u32 n;
 
-	/* a grant that has ended meanwhile may have left the entry to be dropped */
+	/* if the grant has ended meanwhile, the entry may have been dropped */
 	if (!weir_table_lock(&g->table, e, &word))
 		return;
 	n = grant->n;
@@ -265,7 +275,10 @@ void weir_gate_give_back(struct weir_object *o, struct weir_grant *grant)
 	weir_gate_unlock(g, e, weir_table_hash_of(&g->table, e), word);
 }
 
-/* Return: the place if it is of a request: under RCU it exists after the lock is dropped. */
+/*
+ * Kick the waiter at a place. Return: the place, if a request waits there: under RCU it exists
+ * after the lock is dropped; otherwise NULL.
+ */
 static struct weir_gate_place *kick(struct weir_gate *g, struct weir_gate_place *p)
 {
 	struct weir_gate_waiter *w;
@@ -281,15 +294,18 @@ static struct weir_gate_place *kick(struct weir_gate *g, struct weir_gate_place 
 }
 
 /*
- * The gate has changed, or is dead: sleeping callers look again, and requests are looked at. The
- * caller keeps the gate. May sleep.
+ * Let all waiters check a gate that has changed or is dead: sleeping callers are woken, and
+ * requests are checked here. The caller keeps the gate. May sleep.
  */
 void weir_gate_kick(struct weir_gate *g)
 {
 	struct weir_gate_place *p, *request;
 	LIST_HEAD(all);
 
-	/* places may leave from there as well; a caller that joins now has seen the change */
+	/*
+	 * places may leave the queue while they are in @all; a caller that joins now has seen the
+	 * change
+	 */
 	spin_lock_bh(&g->lock);
 	list_splice_init(&g->waiters, &all);
 	spin_unlock_bh(&g->lock);

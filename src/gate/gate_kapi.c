@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Permits of other modules: no holder to look after, and no sleep. See kapi.h. */
+/* Permits of other modules: they have no grant, and the functions do not sleep. See kapi.h. */
 
 #include <linux/err.h>
 #include <linux/export.h>
@@ -10,12 +10,13 @@
 #include "core/kapi.h"
 #include "gate/gate.h"
 
-/* A caller that may not sleep is answered "full" after losing the last slot this often. */
+/* A caller that may not sleep gets "full" after it has lost the last slot this often. */
 #define ATOMIC_TRIES	4
 
 /*
- * The key's entry, locked; created if there is none. Does not sleep: -ENOMEM; -ENOSPC, also if
- * other keys took the last slot too often. Must hold rcu_read_lock().
+ * Find the entry of a key, and lock it. If there is none, create it, without sleeping. The caller
+ * must hold rcu_read_lock(). Return: the entry; -ENOMEM; -ENOSPC, also if other keys took the last
+ * slot too often.
  */
 static struct weir_entry *entry_get(struct weir_gate *g, const struct weir_key *key,
 				    u64 *word)
@@ -40,7 +41,7 @@ static struct weir_entry *entry_get(struct weir_gate *g, const struct weir_key *
 	return ERR_PTR(-ENOSPC);
 }
 
-/* Check again what may have changed since the look-up. Entry locked. */
+/* Take @n permits. Check again what may have changed since the look-up. Needs the entry locked. */
 static int take_locked(struct weir_gate *g, struct weir_entry *e, u32 n)
 {
 	if (!weir_object_alive(&g->obj))
@@ -54,7 +55,7 @@ static int take_locked(struct weir_gate *g, struct weir_entry *e, u32 n)
 	return WEIR_ALLOWED;
 }
 
-/* Under RCU. WEIR_ALLOWED, WEIR_LIMITED, WEIR_FULL; -E2BIG, -ENODEV, -ENOMEM. */
+/* Take permits, under RCU. Return: WEIR_ALLOWED, _LIMITED, _FULL; -E2BIG, -ENODEV, -ENOMEM. */
 static int take(struct weir_gate *g, const struct weir_key *key, u32 n)
 {
 	struct weir_entry *e;
@@ -78,7 +79,7 @@ static int take(struct weir_gate *g, const struct weir_key *key, u32 n)
 	return ret;
 }
 
-/* Under RCU. 0; -ENOENT: modules hold fewer. */
+/* Give permits back, under RCU. Return: 0; -ENOENT: modules hold fewer of the key. */
 static int give(struct weir_gate *g, const struct weir_key *key, u32 n)
 {
 	struct weir_entry *e;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Gates as objects: configuration checked, changed, shown. */
+/* Gates as objects: their configuration is checked, changed and shown. */
 
 #include <linux/err.h>
 #include <linux/slab.h>
@@ -9,7 +9,7 @@
 #include "core/registry.h"
 #include "core/sysfs.h"
 
-#define KEYS_A_BUCKET	8	/* how long max_keys may make the chains */
+#define KEYS_A_BUCKET	8	/* average length of a chain of the table with max_keys keys */
 
 #define CONFIG_MIN_SIZE	offsetofend(struct weir_gate_config, prefix6)
 #define STATS_MIN_SIZE	sizeof(struct weir_gate_stats)
@@ -25,8 +25,8 @@ static int config_check(struct weir_gate_config *c)
 }
 
 /*
- * &weir_table_ops.idle_at: a key without permits out is as good as a new one. Gates do not use
- * @word.
+ * &weir_table_ops.idle_at: a key of which nobody holds permits and nobody waits is like a new key.
+ * Gates do not use @word.
  */
 u64 weir_gate_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word,
 		      u64 now)
@@ -73,7 +73,7 @@ static void gate_release(struct weir_object *o)
 	weir_keyed_release(o);
 }
 
-/* The configuration that is in force. */
+/* Return: the configuration in force. */
 static struct weir_gate_config config_now(const struct weir_gate *g)
 {
 	struct weir_gate_config c = g->config;
@@ -110,7 +110,7 @@ static int gate_change(struct weir_gate *g, const struct weir_gate_config *new,
 	WRITE_ONCE(g->table.max_keys, c.max_keys);
 	/* wake the waiters whose permits are free now, and those that can never be served */
 	weir_gate_kick(g);
-	/* all decisions are made under RCU: after this none uses the old configuration */
+	/* all decisions are made under RCU: after this, no task uses the old configuration */
 	synchronize_rcu();
 	return 0;
 }
@@ -136,8 +136,8 @@ static int gate_set(struct weir_client *client, struct weir_object *o, u64 mask,
 }
 
 /*
- * &weir_kind_ops.stats. The permits in use and the number of waiters are sums of differences:
- * exact if no permits are acquired or released meanwhile. A sum below 0 is reported as 0.
+ * &weir_kind_ops.stats. The permits in use and the number of waiters are sums of differences: exact
+ * if nobody acquires or releases meanwhile. A sum below 0 is reported as 0.
  */
 static void stats_read(struct weir_object *o, void *to)
 {
