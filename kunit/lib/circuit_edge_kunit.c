@@ -80,14 +80,6 @@ static void circuit_most_failures(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_OPEN, look(&b).is);
 		KUNIT_EXPECT_EQ(test, 1, b.moves.n);
 	}
-	/* a full bucket does not wrap to an empty one, even if the configured number is higher */
-	b = bench_make(&c, 7 * WIDTH);
-	allow(&b);
-	b.s.at = BEGIN;
-	b.s.failed_in[0] = 65535;
-	b.c.failures = 65536;
-	report(&b, b.ticket, WEIR_CIRCUIT_FAILED);
-	KUNIT_EXPECT_EQ(test, 65535, look(&b).failures);
 }
 
 /* ------------------------------------------------------------ counting by percentage */

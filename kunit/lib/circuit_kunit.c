@@ -336,20 +336,6 @@ static void circuit_probe_times_out(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, look(&b).succeeded);
 }
 
-/* After the number of successes was lowered below those that it has, it closes at the next call. */
-static void circuit_wants_fewer(struct kunit *test)
-{
-	struct bench b = bench_at(FULL);
-
-	b.c.successes = 1;
-	b.c.probes = 1;
-	b.c.probe_within = WEIR_NEVER;
-	KUNIT_EXPECT_TRUE(test, allow(&b));
-	KUNIT_EXPECT_FALSE(test, b.a.probe);
-	KUNIT_EXPECT_EQ(test, WEIR_CIRCUIT_CLOSED, look(&b).is);
-	KUNIT_EXPECT_EQ(test, 1, b.moves.n);
-}
-
 /* ------------------------------------------------------------ tickets, calls */
 
 static void circuit_tickets(struct kunit *test)
@@ -490,7 +476,6 @@ static struct kunit_case circuit_cases[] = {
 	KUNIT_CASE(circuit_ladder),
 	KUNIT_CASE(circuit_exactly_so_many),
 	KUNIT_CASE(circuit_probe_times_out),
-	KUNIT_CASE(circuit_wants_fewer),
 	KUNIT_CASE(circuit_tickets),
 	KUNIT_CASE(circuit_moves_in_one_ns),
 	KUNIT_CASE(circuit_slow_calls),

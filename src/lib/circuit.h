@@ -41,9 +41,7 @@ static inline bool weir_circuit_count(const struct weir_circuit_config *c,
 	weir_circuit_shift(c, s, now);
 	if (!s->counts[0] && !s->counts[1])
 		s->at = now;
-	/* only if @failures was lowered does the count get here; then it saturates */
-	if (s->failed_in[0] < (u16)~0)
-		s->failed_in[0]++;
+	s->failed_in[0]++;
 	return weir_circuit_failures(s) >= c->failures;
 }
 

@@ -327,9 +327,6 @@ static inline u64 weir_circuit_due(const struct weir_circuit_config *c,
 	case WEIR_CIRCUIT_OPEN:
 		return s->at;
 	case WEIR_CIRCUIT_HALF_OPEN:
-		/* only if @successes was lowered meanwhile */
-		if (s->succeeded >= c->successes)
-			return s->at;
 		wait = s->admitted > s->succeeded ? c->probe_within : c->lapse;
 		return wait == WEIR_NEVER ? WEIR_NEVER : s->at + wait;
 	default:
@@ -348,7 +345,7 @@ static inline void weir_circuit_settle(const struct weir_circuit_config *c,
 		if (weir_circuit_is(s->word) == WEIR_CIRCUIT_OPEN) {
 			weir_circuit_move(s, WEIR_CIRCUIT_HALF_OPEN, due);
 			weir_circuit_note(s, moves);
-		} else if (s->admitted > s->succeeded && s->succeeded < c->successes) {
+		} else if (s->admitted > s->succeeded) {
 			weir_circuit_open(c, s, due, moves);
 		} else {
 			weir_circuit_close(c, s, due, moves);
