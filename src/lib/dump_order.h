@@ -64,35 +64,28 @@ static inline u64 weir_dump_hash(const struct weir_dump_order *o, u64 position)
 }
 
 /*
- * A Feistel cipher of four rounds over two halves of 32 bits. @mix must be a keyed
- * pseudorandom function.
+ * Encrypt or decrypt a word that is neither 0 nor WEIR_NEVER, by a Feistel cipher of four rounds
+ * over two halves of 32 bits; @mix must be a keyed pseudorandom function. It is applied until the
+ * result is neither of these two words, either, which is a permutation of all others.
  */
-static inline u64 weir_cursor_encrypt(u64 word, u32 (*mix)(const void *key, u64 in),
-				      const void *key)
+static inline u64 weir_cursor_permute(u64 word, bool decrypt,
+				      u32 (*mix)(const void *key, u64 in), const void *key)
 {
-	u32 left = word >> 32, right = word, next;
+	u32 left, right, next;
 	u64 round;
 
-	for (round = 0; round < 4; round++) {
-		next = left ^ mix(key, round << 32 | right);
-		left = right;
-		right = next;
-	}
-	return (u64)left << 32 | right;
-}
-
-static inline u64 weir_cursor_decrypt(u64 word, u32 (*mix)(const void *key, u64 in),
-				      const void *key)
-{
-	u32 left = word >> 32, right = word, before;
-	u64 round;
-
-	for (round = 4; round-- > 0;) {
-		before = right ^ mix(key, round << 32 | left);
-		right = left;
-		left = before;
-	}
-	return (u64)left << 32 | right;
+	do {
+		left = word >> 32;
+		right = word;
+		for (round = 0; round < 4; round++) {
+			next = left ^ mix(key, (decrypt ? 3 - round : round) << 32 | right);
+			left = right;
+			right = next;
+		}
+		/* with the halves exchanged, the rounds in reverse order decrypt it */
+		word = (u64)right << 32 | left;
+	} while (!word || word == WEIR_NEVER);
+	return word;
 }
 
 /**
@@ -101,8 +94,7 @@ static inline u64 weir_cursor_decrypt(u64 word, u32 (*mix)(const void *key, u64 
  * @mix: a keyed hash, the round function of the permutation
  * @key: the key of @mix
  *
- * 0 and WEIR_NEVER mean begin and end, so a word is encrypted again until it is neither. This is a
- * permutation of all other words. U64_MAX has no cursor; the position before it is used in its
+ * 0 and WEIR_NEVER mean begin and end. U64_MAX has no cursor; the position before it is used in its
  * place. If a table has an entry there, it is returned twice.
  *
  * Return: the cursor; never 0 or WEIR_NEVER.
@@ -110,22 +102,14 @@ static inline u64 weir_cursor_decrypt(u64 word, u32 (*mix)(const void *key, u64 
 static inline u64 weir_cursor_make(u64 position, u32 (*mix)(const void *key, u64 in),
 				   const void *key)
 {
-	u64 cursor = min(position, U64_MAX - 1);
-
-	do {
-		cursor = weir_cursor_encrypt(cursor, mix, key);
-	} while (!cursor || cursor == WEIR_NEVER);
-	return cursor;
+	return weir_cursor_permute(min(position, U64_MAX - 1), false, mix, key);
 }
 
 /* The position of a cursor, which is neither 0 nor WEIR_NEVER. */
 static inline u64 weir_cursor_position(u64 cursor, u32 (*mix)(const void *key, u64 in),
 				       const void *key)
 {
-	do {
-		cursor = weir_cursor_decrypt(cursor, mix, key);
-	} while (!cursor || cursor == WEIR_NEVER);
-	return cursor;
+	return weir_cursor_permute(cursor, true, mix, key);
 }
 
 #endif /* _WEIR_DUMP_ORDER_H */
