@@ -103,7 +103,7 @@ static int real_op(struct roster_model *m, u32 holder, u32 key, struct weir_op *
 		memcpy(lease->value, value->bytes, ROSTER_BYTES);
 	}
 	rcu_read_lock();
-	err = weir_roster_try(c, o, &run);
+	err = weir_keyed_op_key(o, &run) ?: weir_roster_try(c, o, &run);
 	rcu_read_unlock();
 	if (err == WEIR_OP_MUST_SLEEP)
 		err = weir_roster_run(c, o, &run);

@@ -9,6 +9,7 @@
 #include "api/kinds.h"
 #include "api/ops.h"
 #include "core/handle.h"
+#include "table/keyed.h"
 
 const struct weir_op_desc *weir_op_descs[WEIR_OPCODES] __ro_after_init;
 
@@ -42,7 +43,7 @@ int weir_op_check(struct weir_op_run *r)
 	if (op->n < desc->n_min || op->n > desc->n_max ||
 	    op->arg < desc->arg_min || op->arg > desc->arg_max)
 		return -EINVAL;
-	return weir_kind_check(desc->kind, r);
+	return INDIRECT_CALL_1(desc->kind->check, weir_op_check_key, r);
 }
 
 /**
@@ -67,17 +68,9 @@ struct weir_object *weir_op_object(const struct weir_handle *h, struct weir_op_r
 	if (!weir_object_alive(h->object))
 		return ERR_PTR(-ENODEV);
 	if (kind->key)
-		err = weir_kind_key(kind, h->object, r);
+		err = INDIRECT_CALL_2(kind->key, weir_limiter_op_key, weir_keyed_op_key,
+				      h->object, r);
 	return err ? ERR_PTR(err) : h->object;
-}
-
-/*
- * Prefetch the memory that the op will need: the bucket of the key or, if that has arrived, its
- * entry. Context: as of weir_op_try().
- */
-void weir_op_prefetch(struct weir_object *o, const struct weir_op_run *r, bool entry)
-{
-	weir_kind_prefetch(o, r, entry);
 }
 
 /*
@@ -87,7 +80,9 @@ void weir_op_prefetch(struct weir_object *o, const struct weir_op_run *r, bool e
  */
 int weir_op_try(struct weir_client *c, struct weir_op_run *r, struct weir_object *o)
 {
-	return o->ops->try ? weir_kind_try(c, o, r) : WEIR_OP_MUST_SLEEP;
+	if (!o->ops->try)
+		return WEIR_OP_MUST_SLEEP;
+	return INDIRECT_CALL_1(o->ops->try, weir_limiter_op_try, c, o, r);
 }
 
 /* Hold the object for op_run(). Return: WEIR_OP_MUST_SLEEP, or an error if the object is gone. */

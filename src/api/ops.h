@@ -30,7 +30,6 @@ int weir_op_put_group(const struct weir_op_run *r, struct weir_op __user *user,
 void weir_ops_add(const struct weir_kind_ops *kind);
 int weir_op_check(struct weir_op_run *r);
 struct weir_object *weir_op_object(const struct weir_handle *h, struct weir_op_run *r);
-void weir_op_prefetch(struct weir_object *o, const struct weir_op_run *r, bool entry);
 int weir_op_try(struct weir_client *c, struct weir_op_run *r, struct weir_object *o);
 int weir_op_dispatch(struct weir_client *c, struct weir_op_run *r);
 

@@ -21,6 +21,7 @@
 #include "api/ioctl.h"
 #include "api/ops.h"
 #include "core/uaccess.h"
+#include "table/keyed.h"
 
 #define GROUP		8	/* ops in a group */
 
@@ -108,11 +109,14 @@ static void group_find(struct weir_client *c, struct group *g)
 			continue;
 		}
 		g->object[i] = o;
-		weir_op_prefetch(o, r, false);
+		if (o->ops->key)
+			weir_table_prefetch(&weir_keyed(o)->table, &r->key);
 	}
-	for (i = 0; i < g->count; i++)
-		if (g->object[i])
-			weir_op_prefetch(g->object[i], &g->run[i], true);
+	for (i = 0; i < g->count; i++) {
+		o = g->object[i];
+		if (o && o->ops->key)
+			weir_table_prefetch_entry(&weir_keyed(o)->table, &g->run[i].key);
+	}
 }
 
 /*

@@ -75,7 +75,7 @@ static int attempt(struct weir_tx *tx)
 			return weir_tx_fail(tx, it, err);
 	}
 	if (tx->ops) {
-		err = weir_tx_attempt(tx);
+		err = INDIRECT_CALL_1(tx->ops->attempt, weir_limiter_transact, tx);
 		return err == WEIR_TX_AGAIN ? hold(tx) : err;
 	}
 	weir_tx_for_each(it, tx)

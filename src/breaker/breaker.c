@@ -29,8 +29,8 @@
  * @b: the breaker
  * @op: the operation; its result half is filled in
  * @c: the caller's client
- * @now: ns since the table's epoch, read with the entry locked
  * @key: hashed
+ * @now: ns since the table's epoch, read with the entry locked
  * @new: memory for a grant
  * @grant: grant of the holder, or NULL; only while the entry is locked
  * @s: the key's state, while the entry is locked
@@ -40,8 +40,8 @@ struct breaker_call {
 	struct weir_breaker	*b;
 	struct weir_op		*op;
 	struct weir_client	*c;
+	const struct weir_key	*key;
 	u64			now;
-	struct weir_key		key;
 	struct weir_grant	*new;
 	struct weir_grant	*grant;
 	struct weir_circuit	s;
@@ -255,22 +255,10 @@ static int try_op(struct breaker_call *call)
 
 	/* read the clock before the look-up: a concurrent TRIP has a later time */
 	call->now = weir_table_now(&call->b->table);
-	e = weir_table_find(&call->b->table, &call->key);
+	e = weir_table_find(&call->b->table, call->key);
 	if (!e)
 		return absent_op(call);
 	return word_read(call, e, &word, &at) ? state_op(call, word, at) : WEIR_OP_MUST_SLEEP;
-}
-
-static int call_check(struct breaker_call *call, const struct weir_op_run *r)
-{
-	struct weir_breaker *b = call->b;
-	u64 arg = call->op->arg;
-
-	if (call->op->opcode == WEIR_OP_TRIP && arg > WEIR_BREAKER_OPEN_MAX &&
-	    arg != WEIR_NEVER)
-		return -EINVAL;
-	return weir_key_make(&b->spec, &b->table, weir_op_key_bytes(r), call->op->key_len,
-			     &call->key);
 }
 
 /*
@@ -279,8 +267,8 @@ static int call_check(struct breaker_call *call, const struct weir_op_run *r)
  */
 int weir_breaker_try(struct weir_client *c, struct weir_object *o, struct weir_op_run *r)
 {
-	struct breaker_call call = { .b = weir_breaker(o), .op = &r->op };
-	int ret = call_check(&call, r) ?: try_op(&call);
+	struct breaker_call call = { .b = weir_breaker(o), .op = &r->op, .key = &r->key };
+	int ret = try_op(&call);
 
 	return ret == NO_ENTRY ? WEIR_OP_MUST_SLEEP : ret;
 }
@@ -422,13 +410,13 @@ static int look(struct breaker_call *call, struct weir_entry *new)
 	u64 word, before;
 	int ret;
 
-	e = new ? weir_table_link(t, &call->key, new, 0, &word) :
-		  weir_table_find_locked(t, &call->key, &word);
+	e = new ? weir_table_link(t, call->key, new, 0, &word) :
+		  weir_table_find_locked(t, call->key, &word);
 	if (!e)
 		return new ? AGAIN : NO_ENTRY;
 	before = entry_begin(call, e, word);
 	ret = entry_op(call, e);
-	entry_end(call, e, call->key.hash, e == new ? WEIR_EXPIRY_NEVER : before);
+	entry_end(call, e, call->key->hash, e == new ? WEIR_EXPIRY_NEVER : before);
 	return ret;
 }
 
@@ -447,7 +435,7 @@ static int perform(struct breaker_call *call)
 		new = NULL;
 		if (ret != NO_ENTRY)
 			continue;
-		new = weir_table_new(&call->b->table, &call->key, GFP_KERNEL);
+		new = weir_table_new(&call->b->table, call->key, GFP_KERNEL);
 		if (new == ERR_PTR(-ENOSPC))
 			this_cpu_inc(call->b->totals->full);
 		if (IS_ERR(new))
@@ -460,11 +448,12 @@ static int perform(struct breaker_call *call)
 int weir_breaker_run(struct weir_client *c, struct weir_object *o, struct weir_op_run *r)
 {
 	struct weir_op *op = &r->op;
-	struct breaker_call call = { .b = weir_breaker(o), .op = op, .c = c };
-	int ret = call_check(&call, r);
+	struct breaker_call call = { .b = weir_breaker(o), .op = op, .c = c, .key = &r->key };
+	int ret;
 
-	if (ret)
-		return ret;
+	if (op->opcode == WEIR_OP_TRIP && op->arg > WEIR_BREAKER_OPEN_MAX &&
+	    op->arg != WEIR_NEVER)
+		return -EINVAL;
 	if (op->opcode == WEIR_OP_ALLOW && !(op->arg & WEIR_ALLOW_DETACHED)) {
 		call.new = weir_grant_new();
 		if (!call.new)
@@ -513,10 +502,11 @@ u64 weir_breaker_idle_at(struct weir_table *t, const struct weir_entry *e, u64 w
 u32 weir_breaker_state(struct weir_breaker *b)
 {
 	struct weir_op op = { .opcode = WEIR_OP_BREAKER_STATE };
-	struct breaker_call call = { .b = b, .op = &op };
+	struct weir_key key;
+	struct breaker_call call = { .b = b, .op = &op, .key = &key };
 	int ret;
 
-	weir_key_make(&b->spec, &b->table, NULL, 0, &call.key);
+	weir_key_make(&b->spec, &b->table, NULL, 0, &key);
 	rcu_read_lock();
 	ret = look(&call, NULL);
 	rcu_read_unlock();

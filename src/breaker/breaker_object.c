@@ -187,6 +187,7 @@ const struct weir_kind_ops weir_breaker_ops = {
 	.sysfs_add	= breaker_sysfs_add,
 	.opcodes	= breaker_opcodes,
 	.check		= weir_op_check_key,
+	.key		= weir_keyed_op_key,
 	.try		= weir_breaker_try,
 	.run		= weir_breaker_run,
 };

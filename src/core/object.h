@@ -91,10 +91,8 @@ struct weir_abi_struct {
  * @check: check the members of an operation for which its row has no rule, before its object
  *	is known. With WEIR_OP_PTR, copy in the data at the pointer. May sleep. 0, -EINVAL,
  *	-EFAULT.
- * @key: make the key of an operation; NULL: @try and @run do it. Context: RCU read side,
- *	alive. 0, -EINVAL.
- * @prefetch: fetch the bucket of that key, or, if @entry, its entry; may be NULL.
- *	Context: as @key.
+ * @key: make the key of an operation on a keyed object (table/keyed.h); NULL: @run does it, or
+ *	there is no key. Context: RCU read side, alive. 0, -EINVAL.
  * @try: perform an operation without sleeping: 0, an error, or WEIR_OP_MUST_SLEEP; NULL: each
  *	operation may sleep. Context: RCU read side, alive.
  * @run: perform an operation for which @try returned WEIR_OP_MUST_SLEEP. May sleep; live
@@ -134,7 +132,6 @@ struct weir_kind_ops {
 	const struct weir_op_desc *opcodes;
 	int (*check)(struct weir_op_run *r);
 	int (*key)(struct weir_object *o, struct weir_op_run *r);
-	void (*prefetch)(struct weir_object *o, const struct weir_op_run *r, bool entry);
 	int (*try)(struct weir_client *c, struct weir_object *o, struct weir_op_run *r);
 	int (*run)(struct weir_client *c, struct weir_object *o, struct weir_op_run *r);
 	bool run_holds_header;

@@ -155,8 +155,6 @@ int weir_limiter_dump(struct weir_object *o, struct weir_dump *args);
 int weir_limiter_load(struct weir_object *o, struct weir_load *args);
 
 int weir_limiter_op_key(struct weir_object *o, struct weir_op_run *r);
-void weir_limiter_op_prefetch(struct weir_object *o, const struct weir_op_run *r,
-			      bool entry);
 int weir_limiter_op_try(struct weir_client *c, struct weir_object *o,
 			struct weir_op_run *r);
 int weir_limiter_op_run(struct weir_client *c, struct weir_object *o,

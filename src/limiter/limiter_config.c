@@ -358,7 +358,6 @@ const struct weir_kind_ops weir_limiter_ops = {
 	.tx		= &weir_limiter_tx,
 	.check		= weir_op_check_key,
 	.key		= weir_limiter_op_key,
-	.prefetch	= weir_limiter_op_prefetch,
 	.try		= weir_limiter_op_try,
 	.run		= weir_limiter_op_run,
 };

@@ -14,16 +14,6 @@ int weir_limiter_op_key(struct weir_object *o, struct weir_op_run *r)
 				&r->key);
 }
 
-/* &weir_kind_ops.prefetch */
-void weir_limiter_op_prefetch(struct weir_object *o, const struct weir_op_run *r,
-			      bool entry)
-{
-	if (entry)
-		weir_table_prefetch_entry(&weir_limiter(o)->table, &r->key);
-	else
-		weir_table_prefetch(&weir_limiter(o)->table, &r->key);
-}
-
 /* &weir_kind_ops.try */
 int weir_limiter_op_try(struct weir_client *c, struct weir_object *o,
 			struct weir_op_run *r)

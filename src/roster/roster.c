@@ -19,13 +19,6 @@
 #define AGAIN	2	/* another operation came between: try again; WEIR_OP_MUST_SLEEP is 1 */
 #define NO_ENTRY 3	/* an entry must be made */
 
-/* Make the key of an op that was checked. Return: 0 or -EINVAL. */
-int weir_roster_key(struct weir_roster *r, struct weir_op_run *run)
-{
-	return weir_key_make(&r->spec, &r->table, weir_op_key_bytes(run), run->op.key_len,
-			     &run->key);
-}
-
 /* The value, or where it is to be stored; NULL: there is none. */
 static struct weir_op_lease *lease_of(const struct weir_op_run *run)
 {
@@ -206,10 +199,8 @@ static int try_op(struct weir_client *c, struct weir_roster *r, struct weir_op *
 int weir_roster_try(struct weir_client *c, struct weir_object *o, struct weir_op_run *run)
 {
 	struct weir_roster *r = weir_roster(o);
-	int ret = weir_roster_key(r, run);
+	int ret;
 
-	if (ret)
-		return ret;
 	do
 		ret = try_op(c, r, &run->op, &run->key, lease_of(run));
 	while (ret == AGAIN);
@@ -313,10 +304,8 @@ int weir_roster_run(struct weir_client *c, struct weir_object *o, struct weir_op
 	struct weir_claim claim = {
 		.r = weir_roster(o), .op = &run->op, .c = c, .key = &run->key,
 	};
-	int ret = weir_roster_key(claim.r, run);
+	int ret;
 
-	if (ret)
-		return ret;
 	if (weir_lease_makes(run->op.opcode)) {
 		ret = weir_claim_prepare(&claim, lease_of(run));
 	} else {

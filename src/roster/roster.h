@@ -93,7 +93,6 @@ struct weir_claim {
 
 int weir_roster_try(struct weir_client *c, struct weir_object *o, struct weir_op_run *run);
 int weir_roster_run(struct weir_client *c, struct weir_object *o, struct weir_op_run *run);
-int weir_roster_key(struct weir_roster *r, struct weir_op_run *run);
 void weir_roster_give_back(struct weir_object *o, struct weir_grant *g);
 u64 weir_roster_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word,
 			u64 now);

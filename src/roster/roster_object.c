@@ -151,6 +151,7 @@ const struct weir_kind_ops weir_roster_ops = {
 	.opcodes	= weir_roster_opcodes,
 	.tx		= &weir_roster_tx,
 	.check		= weir_roster_op_check,
+	.key		= weir_keyed_op_key,
 	.try		= weir_roster_try,
 	.run		= weir_roster_run,
 	.put		= weir_roster_op_put,

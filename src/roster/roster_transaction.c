@@ -34,13 +34,9 @@ static int key_add(struct weir_tx *tx, struct weir_tx_item *it)
 {
 	struct weir_roster *r = weir_roster(it->o);
 	unsigned int before = tx->lock.count;
-	int err;
 
 	if (!it->decides)
 		return -EINVAL;
-	err = weir_roster_key(r, &it->run);
-	if (err)
-		return err;
 	it->k = weir_multi_add(&tx->lock, &r->table, &it->run.key);
 	it->k->wanted = true;
 	return tx->lock.count == before ? -EINVAL : 0;

@@ -52,6 +52,14 @@ void weir_keyed_release(struct weir_object *o)
 	free_percpu(k->totals);
 }
 
+/* &weir_kind_ops.key */
+int weir_keyed_op_key(struct weir_object *o, struct weir_op_run *r)
+{
+	struct weir_keyed *k = weir_keyed(o);
+
+	return weir_key_make(&k->spec, &k->table, weir_op_key_bytes(r), r->op.key_len, &r->key);
+}
+
 /* &weir_kind_ops.keys */
 u64 weir_keyed_keys(struct weir_object *o)
 {

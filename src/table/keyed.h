@@ -5,6 +5,7 @@
 
 #include "core/object.h"
 #include "table/key.h"
+#include "table/op.h"
 #include "table/table.h"
 
 /*
@@ -58,6 +59,7 @@ void *weir_keyed_new(size_t size, u32 key_type, u64 max_keys, unsigned int prefi
 int weir_keyed_build(struct weir_object *o);
 void weir_keyed_release(struct weir_object *o);
 u64 weir_keyed_keys(struct weir_object *o);
+int weir_keyed_op_key(struct weir_object *o, struct weir_op_run *r);
 void weir_keyed_stats_read(struct weir_object *o, void *to);
 
 static inline struct weir_keyed *weir_keyed(struct weir_object *o)
