@@ -32,103 +32,77 @@ int weir_counter_op_check(struct weir_op_run *r)
 	return 0;
 }
 
-static int values_get(struct weir_counter *c, bool take, u64 *values)
+/* Read or take all values. 0 or -ENODEV. */
+static int values_get(struct weir_counter *c, bool take, void *values)
 {
-	int err = 0;
-
-	rcu_read_lock();
-	if (!weir_object_alive(&c->obj))
-		err = -ENODEV;
+	/* a histogram may sleep, but waits only for tasks that do the same */
+	if (!weir_object_live_get(&c->obj))
+		return -ENODEV;
+	if (c->obj.type == WEIR_COUNTER_HISTOGRAM && take)
+		weir_counter_snapshot_take(c, values);
+	else if (c->obj.type == WEIR_COUNTER_HISTOGRAM)
+		weir_counter_snapshot(c, values);
 	else if (take)
 		weir_counter_take(c, values);
 	else if (c->obj.type == WEIR_COUNTER_SEQUENCE)
-		values[0] = weir_counter_read_one(c, 0);
+		*(u64 *)values = weir_counter_read_one(c, 0);
 	else
 		weir_counter_read(c, values);
-	rcu_read_unlock();
-	return err;
-}
-
-/* Read or take a histogram, or load a snapshot back. Return: 0 or -ENODEV. */
-static int histogram_do(struct weir_counter *c, struct weir_histogram *h,
-			void (*act)(struct weir_counter *c, struct weir_histogram *h))
-{
-	/* it may sleep, but waits only for tasks that do the same */
-	if (!weir_object_live_get(&c->obj))
-		return -ENODEV;
-	act(c, h);
 	weir_object_live_put(&c->obj);
 	return 0;
 }
 
-/* READ and TAKE of a histogram to the op's pointer. The header is held. */
-static int read_histogram(struct weir_op_run *r, struct weir_counter *c)
+/* Load back what was taken, unless the counter is gone. */
+static void values_back(struct weir_counter *c, void *values)
 {
-	bool take = r->op.opcode == WEIR_OP_TAKE;
-	void __user *to = u64_to_user_ptr(r->op.ptr);
-	struct weir_histogram *h;
-	int err;
-
-	if (r->op.arg)
-		return -EINVAL;
-	if (r->op.n < WEIR_HISTOGRAM_WORDS)
-		return -EMSGSIZE;
-	if (!weir_object_alive(&c->obj))
-		return -ENODEV;
-	/* a take must not happen if its result cannot be written */
-	if (take && clear_user(to, sizeof(*h)))
-		return -EFAULT;
-	h = kmalloc(sizeof(*h), GFP_KERNEL_ACCOUNT);
-	if (!h)
-		return -ENOMEM;
-	err = histogram_do(c, h, take ? weir_counter_snapshot_take :
-					weir_counter_snapshot);
-	if (!err && copy_to_user(to, h, sizeof(*h))) {
-		/* another thread has unmapped the memory just now */
-		if (take)
-			histogram_do(c, h, weir_counter_merge);
-		err = -EFAULT;
-	}
-	kfree(h);
-	r->op.value = WEIR_HISTOGRAM_WORDS;
-	return err;
+	if (!weir_object_live_get(&c->obj))
+		return;
+	if (c->obj.type == WEIR_COUNTER_HISTOGRAM)
+		weir_counter_merge(c, values);
+	else
+		weir_counter_add_many(c, GENMASK_ULL(c->nfields - 1, 0), values);
+	weir_object_live_put(&c->obj);
 }
 
-/* READ and TAKE of all fields to the op's pointer. The header is held. */
+/* READ and TAKE of all values to the op's pointer. The header is held. */
 static int read_many(struct weir_op_run *r, struct weir_counter *c)
 {
 	struct weir_op *op = &r->op;
+	bool histogram = c->obj.type == WEIR_COUNTER_HISTOGRAM;
 	bool take = op->opcode == WEIR_OP_TAKE;
+	u32 words = histogram ? WEIR_HISTOGRAM_WORDS : c->nfields;
+	size_t size = words * sizeof(s64);
 	void __user *to = u64_to_user_ptr(op->ptr);
-	size_t size = c->nfields * sizeof(s64);
+	void *values = r->data->values;
 	int err;
 
-	if (c->obj.type == WEIR_COUNTER_HISTOGRAM)
-		return read_histogram(r, c);
+	BUILD_BUG_ON(WEIR_HISTOGRAM_WORDS * sizeof(s64) != sizeof(struct weir_histogram));
 	if (take && c->obj.type == WEIR_COUNTER_SEQUENCE)
 		return -EOPNOTSUPP;
 	if (op->arg)
 		return -EINVAL;
-	if (op->n < c->nfields)
+	if (op->n < words)
 		return -EMSGSIZE;
 	if (!weir_object_alive(&c->obj))
 		return -ENODEV;
 	/* a take must not happen if its result cannot be written */
 	if (take && clear_user(to, size))
 		return -EFAULT;
-	err = values_get(c, take, (u64 *)r->data->values);
-	if (err)
-		return err;
-	op->value = c->nfields;
-	if (!copy_to_user(to, r->data->values, size))
-		return 0;
-	/* unmapped by another thread just now: load back what was taken */
-	rcu_read_lock();
-	if (take && weir_object_alive(&c->obj))
-		weir_counter_add_many(c, GENMASK_ULL(c->nfields - 1, 0),
-				      r->data->values);
-	rcu_read_unlock();
-	return -EFAULT;
+	if (histogram)
+		values = kmalloc(size, GFP_KERNEL_ACCOUNT);
+	if (!values)
+		return -ENOMEM;
+	err = values_get(c, take, values);
+	if (!err && copy_to_user(to, values, size)) {
+		/* another thread has unmapped the memory just now */
+		if (take)
+			values_back(c, values);
+		err = -EFAULT;
+	}
+	if (histogram)
+		kfree(values);
+	op->value = words;
+	return err;
 }
 
 static int read_one(struct weir_op_run *r, struct weir_counter *c)
