@@ -3,25 +3,25 @@
 
 #include <linux/err.h>
 #include <linux/sched/signal.h>
-#include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "lib/jitter.h"
 #include "limiter/limiter.h"
 
-#define RECORD_MAX	(sizeof(struct weir_entry_info) + ALIGN(WEIR_KEY_MAX, 8))
-#define CHUNK		4096
-
 /**
  * struct load - a load in progress
  * @l: the limiter
  * @elapsed: ns since the dump
- * @chunk: records copied in
  */
 struct load {
 	struct weir_limiter *l;
 	u64 elapsed;
-	u8 *chunk;
+};
+
+/* A record with room for its key. */
+union record {
+	struct weir_entry_info info;
+	u8 bytes[sizeof(struct weir_entry_info) + ALIGN(WEIR_KEY_MAX, 8)];
 };
 
 static u64 less(u64 duration, u64 elapsed)
@@ -29,18 +29,24 @@ static u64 less(u64 duration, u64 elapsed)
 	return duration > elapsed ? duration - elapsed : 0;
 }
 
-static bool record_valid(const struct weir_entry_info *info, size_t room)
+/* Copy in and check the record at @from, which takes at most @room bytes. */
+static int record_get(union record *r, const u8 __user *from, u64 room)
 {
+	const struct weir_entry_info *info = &r->info;
 	size_t keys;
 
-	if (room < sizeof(*info) || info->size > room ||
-	    info->size < sizeof(*info) || info->key_len > WEIR_KEY_MAX)
-		return false;
-	keys = info->size - sizeof(*info);
-	return keys == ALIGN(info->key_len, 8) &&
-	       !memchr_inv(info->key + info->key_len, 0, keys - info->key_len) &&
-	       !(info->flags & ~WEIR_ENTRY_BANNED) && info->bans <= U16_MAX &&
-	       info->banned_for <= WEIR_BAN_MAX + WEIR_JITTER_MAX;
+	if (room < sizeof(*info))
+		return -EINVAL;
+	if (copy_from_user(r->bytes, from, sizeof(*info)))
+		return -EFAULT;
+	keys = ALIGN(info->key_len, 8);
+	if (info->key_len > WEIR_KEY_MAX || info->size != sizeof(*info) + keys ||
+	    info->size > room || info->flags & ~WEIR_ENTRY_BANNED || info->bans > U16_MAX ||
+	    info->banned_for > WEIR_BAN_MAX + WEIR_JITTER_MAX)
+		return -EINVAL;
+	if (copy_from_user(r->bytes + sizeof(*info), from + sizeof(*info), keys))
+		return -EFAULT;
+	return memchr_inv(info->key + info->key_len, 0, keys - info->key_len) ? -EINVAL : 0;
 }
 
 /* Fill in the entry from the record, adjusted to the present time. Return: the word. */
@@ -167,57 +173,32 @@ static int record_load(const struct load *load,
 	return err;
 }
 
-/* Load the whole records of a chunk. Return: the bytes they take, or an errno. */
-static int chunk_load(const struct load *load, size_t filled, u32 *count)
-{
-	const struct weir_entry_info *info;
-	size_t at = 0;
-	int err = 0;
-
-	while (at < filled) {
-		info = (void *)(load->chunk + at);
-		if (!record_valid(info, filled - at)) {
-			/* the chunk ends within the record, if there is a next chunk */
-			err = filled - at < RECORD_MAX && filled == CHUNK && at ?
-			      0 : -EINVAL;
-			break;
-		}
-		err = record_load(load, info);
-		if (err)
-			break;
-		at += info->size;
-		(*count)++;
-	}
-	return at ? (int)at : err;
-}
-
-/*
- * The storage is held for one chunk at a time, and never while user memory is accessed: an access
- * may take as long as the owner of the memory likes.
- */
-static int load_run(struct load *load, struct weir_load *args, u64 length)
+/* Load records up to the first that fails. Return: 0 if any were loaded, or an errno. */
+static int load_run(const struct load *load, struct weir_load *args, u64 length)
 {
 	const u8 __user *from = u64_to_user_ptr(args->buffer);
 	struct weir_object *o = &load->l->obj;
-	size_t filled;
-	int done;
+	union record r;
+	int err = 0;
 
 	while (args->length < length) {
-		filled = min_t(u64, CHUNK, length - args->length);
-		if (copy_from_user(load->chunk, from + args->length, filled))
-			return args->length ? 0 : -EFAULT;
-		if (!weir_object_live_get(o))
-			return args->length ? 0 : -ENODEV;
-		done = chunk_load(load, filled, &args->count);
+		err = record_get(&r, from + args->length, length - args->length);
+		/* held for one record, and never while user memory is accessed */
+		if (!err && !weir_object_live_get(o))
+			err = -ENODEV;
+		if (err)
+			break;
+		err = record_load(load, &r.info);
 		weir_object_live_put(o);
-		if (done < 0)
-			return args->length ? 0 : done;
-		args->length += done;
+		if (err)
+			break;
+		args->length += r.info.size;
+		args->count++;
 		if (signal_pending(current))
 			break;
 		cond_resched();
 	}
-	return 0;
+	return args->count ? 0 : err;
 }
 
 /**
@@ -232,16 +213,10 @@ int weir_limiter_load(struct weir_object *o, struct weir_load *args)
 {
 	struct load load = { .l = weir_limiter(o), .elapsed = args->elapsed };
 	u64 length = args->length;
-	int err;
 
 	if (args->flags || args->buffer % 8 || length % 8 || !length)
 		return -EINVAL;
-	load.chunk = kmalloc(CHUNK, GFP_KERNEL_ACCOUNT);
-	if (!load.chunk)
-		return -ENOMEM;
 	args->length = 0;
 	args->count = 0;
-	err = load_run(&load, args, length);
-	kfree(load.chunk);
-	return err;
+	return load_run(&load, args, length);
 }
