@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Build-time checks of the ABI: the size of every struct, and that there is no hole between its
- * members. Bytes in a hole would not be checked for zero.
+ * members. Bytes in a hole would not be checked for zero. Include this before any other header that
+ * includes the ABI.
  */
 #ifndef _WEIR_ABI_H
 #define _WEIR_ABI_H
@@ -9,7 +10,13 @@
 #include <linux/build_bug.h>
 #include <linux/stddef.h>
 
+#ifdef _UAPI_LINUX_WEIR_H
+#error "the check for holes comes too late"
+#endif
+#pragma GCC diagnostic push
+#pragma GCC diagnostic error "-Wpadded"
 #include <uapi/linux/weir.h>
+#pragma GCC diagnostic pop
 
 #ifndef CONFIG_64BIT
 #error "weir needs a 64-bit kernel: its counters are 64 bits wide"
@@ -53,43 +60,6 @@ static inline void weir_abi_check(void)
 	SIZE(weir_stream, 8);
 	SIZE(weir_restrict, 16);
 #undef SIZE
-
-/* no hole: each member begins where the previous one ends */
-#define NEXT(type, member, next)					\
-	BUILD_BUG_ON(offsetofend(struct type, member) !=		\
-		     offsetof(struct type, next))
-	NEXT(weir_info, handles_max, keys_max);
-	NEXT(weir_info, abi_version, features);
-	NEXT(weir_counter_config, reserved, fields);
-	NEXT(weir_counter_config, sub_bits, buckets);
-	NEXT(weir_histogram, max, buckets);
-	NEXT(weir_limiter_config, strikes, within);
-	NEXT(weir_limiter_config, queue_max, ban);
-	NEXT(weir_limiter_config, ban, ban_jitter);
-	NEXT(weir_limiter_config, ban_jitter, candidate);
-	NEXT(weir_gate_config, queue_max, max_keys);
-	NEXT(weir_gate_config, prefix6, reserved);
-	NEXT(weir_roster_config, prefix6, reserved);
-	NEXT(weir_lease_info, tag, version);
-	NEXT(weir_create, owner, config);
-	NEXT(weir_create, reserved, name);
-	NEXT(weir_open, owner, id);
-	NEXT(weir_object_info, gid, id);
-	NEXT(weir_object_info, owner, reserved);
-	NEXT(weir_info, version, total_keys);
-	NEXT(weir_entry_info, bans, remaining);
-	NEXT(weir_op, plan, tag);
-	NEXT(weir_op, tag, key);
-	NEXT(weir_op, key, result);
-	NEXT(weir_op, decided, value);
-	NEXT(weir_op, banned_for, strikes);
-	NEXT(weir_submit, done, ops);
-	NEXT(weir_rules, count, rules);
-	NEXT(weir_load, count, elapsed);
-	NEXT(weir_event, data_len, name);
-	NEXT(weir_emit, length, data);
-	NEXT(weir_emit, seq, tag);
-#undef NEXT
 }
 
 #endif /* _WEIR_ABI_H */
