@@ -30,18 +30,10 @@ static inline bool entry_is(const struct weir_entry *e, const struct weir_key *k
 	return !memcmp(e->key, key->data, key->len);
 }
 
-/* The entry of a key, or NULL. Context: RCU read side, or the stripe locked. */
-static inline struct weir_entry *chain_find(struct weir_entry __rcu **bucket,
-					    const struct weir_key *key)
-{
-	struct weir_entry *e = chain_next(bucket);
-
-	while (e && !entry_is(e, key))
-		e = chain_next(&e->next);
-	return e;
-}
-
-/* Like chain_find(). *@passed: number of entries of other keys before it. */
+/*
+ * The entry of a key, or NULL. *@passed: number of entries of other keys before it. Context: RCU
+ * read side, or the stripe locked.
+ */
 static inline struct weir_entry *chain_find_counted(struct weir_entry __rcu **bucket,
 						    const struct weir_key *key,
 						    unsigned int *passed)
@@ -51,6 +43,14 @@ static inline struct weir_entry *chain_find_counted(struct weir_entry __rcu **bu
 	for (e = chain_next(bucket); e && !entry_is(e, key); e = chain_next(&e->next))
 		(*passed)++;
 	return e;
+}
+
+static inline struct weir_entry *chain_find(struct weir_entry __rcu **bucket,
+					    const struct weir_key *key)
+{
+	unsigned int passed = 0;
+
+	return chain_find_counted(bucket, key, &passed);
 }
 
 /* Publish a new entry, which is marked as locked. Context: its stripe is locked. */

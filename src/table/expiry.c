@@ -99,15 +99,14 @@ bool weir_expiry_lower(struct weir_expiry *x, unsigned int bucket, u64 idle_at)
  */
 void weir_expiry_reset(struct weir_expiry *x)
 {
-	unsigned int level, i, n = x->ngroups;
+	atomic64_t *bound, *root = x->level[x->nlevels - 1];
+	unsigned int i = 0;
 
-	for (level = 0; level < x->nlevels; level++) {
-		for (i = 0; i < n; i++) {
-			bound_lower(&x->level[level][i], 0);
-			if (i % 1024 == 1023)
-				cond_resched();
-		}
-		n = DIV_ROUND_UP(n, WEIR_GROUP_SIZE);
+	/* the levels are one array, which ends with the root */
+	for (bound = x->level[0]; bound <= root; bound++) {
+		bound_lower(bound, 0);
+		if (++i % 1024 == 0)
+			cond_resched();
 	}
 }
 
