@@ -9,6 +9,7 @@
 #include "crowd.h"
 #include "limiter_fixture.h"
 #include "prng.h"
+#include "table/dump.h"
 
 #define SECOND	((u64)NSEC_PER_SEC)
 #define MEMBERS	4
@@ -304,7 +305,7 @@ static int dump_count(struct kunit *test, struct weir_limiter *l, u8 *buffer,
 
 	while (args.cursor != WEIR_NEVER) {
 		args.length = length;
-		if (weir_limiter_dump(&l->obj, &args) || args.length > length)
+		if (weir_dump_run(&l->obj, &args) || args.length > length)
 			return -1;
 		n += args.count;
 	}

@@ -10,7 +10,6 @@
 
 #include "api/ioctl.h"
 #include "api/kinds.h"
-#include "core/abi_struct.h"
 #include "core/cred.h"
 #include "core/handle.h"
 #include "core/namespace.h"
@@ -91,7 +90,7 @@ static struct weir_object *object_make(const struct creation *cr)
 	int err;
 
 	ops = weir_kind_find(args->kind);
-	err = weir_abi_struct_copy_in(&ops->config, config, args->config);
+	err = weir_user_get(config, ops->config.size, args->config, ops->config.min_size);
 	if (err)
 		return ERR_PTR(err);
 	o = ops->create(cr->c, config);

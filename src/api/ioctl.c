@@ -17,7 +17,6 @@
 
 #include "api/ioctl.h"
 #include "api/kinds.h"
-#include "core/abi_struct.h"
 #include "core/cred.h"
 #include "core/event.h"
 #include "core/grant.h"
@@ -27,6 +26,7 @@
 #include "core/request.h"
 #include "core/uaccess.h"
 #include "core/user_time.h"
+#include "table/dump.h"
 
 union ioctl_args {
 	struct {
@@ -147,11 +147,12 @@ static int close_run(struct weir_client *c, union ioctl_args *args, u64 user)
 static int set_run(struct weir_client *c, struct weir_object *o, union ioctl_args *args,
 		   u64 user)
 {
+	const struct weir_abi_struct *s = &o->ops->config;
 	u64 config[WEIR_ABI_STRUCT_WORDS];
 
 	if (!o->ops->set)
 		return -EOPNOTSUPP;
-	return weir_abi_struct_copy_in(&o->ops->config, config, args->set.config) ?:
+	return weir_user_get(config, s->size, args->set.config, s->min_size) ?:
 	       o->ops->set(c, o, args->set.mask, config);
 }
 
@@ -255,7 +256,7 @@ static int dump_run(struct weir_client *c, struct weir_object *o, union ioctl_ar
 
 	if (!o->ops->dump)
 		return -EOPNOTSUPP;
-	return o->ops->dump(o, dump) ?: weir_user_put(dump, sizeof(*dump), user);
+	return weir_dump_run(o, dump) ?: weir_user_put(dump, sizeof(*dump), user);
 }
 
 static int rules_run(struct weir_client *c, struct weir_object *o, union ioctl_args *args,

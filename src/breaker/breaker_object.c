@@ -7,9 +7,6 @@
 #include "breaker/breaker.h"
 #include "core/sysfs.h"
 
-#define CONFIG_MIN_SIZE	offsetofend(struct weir_breaker_config, reserved)
-#define STATS_MIN_SIZE	offsetofend(struct weir_breaker_stats, full)
-
 #define WITHIN_MAX	(100ULL * 86400 * NSEC_PER_SEC)
 #define MINIMUM_MAX	1048576
 #define MINIMUM_DEFAULT	10
@@ -174,9 +171,8 @@ static const struct weir_op_desc breaker_opcodes[] = {
 const struct weir_kind_ops weir_breaker_ops = {
 	.kind		= WEIR_KIND_BREAKER,
 	.dir		= "breakers",
-	.config		= { sizeof(struct weir_breaker_config), CONFIG_MIN_SIZE, config_read },
-	.stats		= { sizeof(struct weir_breaker_stats), STATS_MIN_SIZE,
-			    weir_keyed_stats_read },
+	.config		= WEIR_ABI_STRUCT(weir_breaker_config, reserved, config_read),
+	.stats		= WEIR_ABI_STRUCT(weir_breaker_stats, full, weir_keyed_stats_read),
 	.create		= breaker_create,
 	.table_ops	= &breaker_table_ops,
 	.totals_size	= sizeof(struct weir_breaker_totals),

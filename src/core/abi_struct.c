@@ -1,39 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Copies of the structs with which users configure and read objects. */
 
-#include <linux/bug.h>
 #include <linux/sched.h>
 #include <linux/sysfs.h>
 
-#include "core/abi_struct.h"
+#include "core/object.h"
 #include "core/sysfs.h"
 #include "core/uaccess.h"
 
 #define SETTLE_STEPS	64	/* steps before one read of the totals */
-
-/**
- * weir_abi_struct_copy_in - copy in the struct that configures an object
- * @s: description of the struct, from the kind
- * @to: u64[WEIR_ABI_STRUCT_WORDS]
- * @user: address of the user's struct
- *
- * Context: may sleep.
- *
- * Return: 0, -EINVAL, -E2BIG, -EFAULT.
- */
-int weir_abi_struct_copy_in(const struct weir_abi_struct *s, u64 *to, u64 user)
-{
-	if (WARN_ON_ONCE(s->size > WEIR_ABI_STRUCT_WORDS * sizeof(*to)))
-		return -EINVAL;
-	return weir_user_get(to, s->size, user, s->min_size);
-}
 
 static int abi_struct_copy_out(struct weir_object *o, const struct weir_abi_struct *s,
 			       u64 user)
 {
 	u64 v[WEIR_ABI_STRUCT_WORDS];
 	u32 *size = (u32 *)v, user_size;
-	int err = weir_abi_struct_copy_in(s, v, user);
+	int err = weir_user_get(v, s->size, user, s->min_size);
 
 	if (err)
 		return err;

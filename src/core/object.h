@@ -29,7 +29,7 @@
 
 struct attribute;
 struct weir_object;
-struct weir_dump_buffer;
+struct weir_dump_desc;
 struct weir_namespace;
 struct weir_sysfs_node;
 struct cred;
@@ -62,14 +62,23 @@ struct weir_abi_struct {
 	void	(*read)(struct weir_object *o, void *to);
 };
 
+/* The first version of &struct _struct ends with _last. */
+#define WEIR_ABI_STRUCT(_struct, _last, _read) {				\
+	.size = sizeof(struct _struct) +					\
+		BUILD_BUG_ON_ZERO(sizeof(struct _struct) >			\
+				  WEIR_ABI_STRUCT_WORDS * sizeof(u64)),		\
+	.min_size = offsetofend(struct _struct, _last),				\
+	.read = _read,								\
+}
+
 /**
  * struct weir_kind_ops - one kind of object
  * @kind: enum weir_kind
  * @dir: folder in sysfs
  * @attrs: files of an object's folder (sysfs.h)
  * @sysfs_add: say which files the folder of this object has; NULL: @attrs. May sleep.
- * @config: the struct that configures an object (abi_struct.h)
- * @stats: the struct with its totals (abi_struct.h)
+ * @config: the struct that configures an object (abi_struct.c)
+ * @stats: the struct with its totals (abi_struct.c)
  * @create: allocate an object for @config's struct, without its large parts. Sets type and
  *	quota_keys; the caller sets the rest of the common part. May change the struct. May
  *	sleep. Error pointer on failure.
@@ -82,7 +91,7 @@ struct weir_abi_struct {
  * @set: WEIR_IOC_SET, with @config's struct; NULL for EOPNOTSUPP. For this and the next two
  *	only the header is held: see weir_object_alive().
  * @get: WEIR_IOC_GET, for a kind whose @config or @stats has no read function; or NULL
- * @dump: WEIR_IOC_DUMP; NULL for EOPNOTSUPP
+ * @dump: WEIR_IOC_DUMP (table/dump.h); NULL for EOPNOTSUPP
  * @rules: WEIR_IOC_RULES; NULL for EOPNOTSUPP
  * @load: WEIR_IOC_LOAD; NULL for EOPNOTSUPP
  * @on_delete: the object is dead: wake all its waiters; NULL if there can be none. Ends
@@ -125,7 +134,7 @@ struct weir_kind_ops {
 	int (*set)(struct weir_client *c, struct weir_object *o, u64 mask,
 		   const void *config);
 	int (*get)(struct weir_object *o, u64 config, u64 stats);
-	int (*dump)(struct weir_object *o, struct weir_dump *args);
+	const struct weir_dump_desc *dump;
 	int (*rules)(struct weir_object *o, struct weir_rules *args);
 	int (*load)(struct weir_object *o, struct weir_load *args);
 	void (*on_delete)(struct weir_object *o);
@@ -204,6 +213,7 @@ u32 weir_rights_by_mode(kuid_t uid, kuid_t owner, kgid_t gid, unsigned int mode,
 			const struct cred *cred);
 bool weir_object_may(const struct weir_object *o, const struct cred *cred, u32 rights);
 bool weir_name_valid(const char *name);
+int weir_object_copy_out(struct weir_object *o, u64 user_config, u64 user_stats);
 
 /* Hold the storage, so that the caller may sleep. Return: false if phase 3 has begun. */
 static inline bool weir_object_live_get(struct weir_object *o)

@@ -11,8 +11,6 @@
 #include "core/sysfs.h"
 #include "core/uaccess.h"
 
-#define CONFIG_MIN_SIZE	offsetofend(struct weir_counter_config, start)
-
 static int config_check(struct weir_counter_config *config)
 {
 	if (config->reserved)
@@ -147,7 +145,7 @@ static int counter_get(struct weir_object *o, u64 user_config, u64 stats)
 		return -EOPNOTSUPP;
 	if (!user_config)
 		return 0;
-	err = weir_user_get(&config, sizeof(config), user_config, CONFIG_MIN_SIZE);
+	err = weir_user_get(&config, sizeof(config), user_config, o->ops->config.min_size);
 	if (err)
 		return err;
 	if (config.reserved)
@@ -261,7 +259,7 @@ static int counter_sysfs_add(struct weir_object *o)
 const struct weir_kind_ops weir_counter_ops = {
 	.kind		= WEIR_KIND_COUNTER,
 	.dir		= "counters",
-	.config		= { sizeof(struct weir_counter_config), CONFIG_MIN_SIZE },
+	.config		= WEIR_ABI_STRUCT(weir_counter_config, start, NULL),
 	.create		= counter_create,
 	.build		= counter_build,
 	.release	= counter_release,

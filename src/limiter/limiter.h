@@ -151,7 +151,6 @@ void weir_limiter_ruled_count(struct weir_limiter_call *call);
 int weir_limiter_set_begin(struct weir_limiter *l);
 void weir_limiter_set_end(struct weir_limiter *l);
 int weir_limiter_rules(struct weir_object *o, struct weir_rules *args);
-int weir_limiter_dump(struct weir_object *o, struct weir_dump *args);
 int weir_limiter_load(struct weir_object *o, struct weir_load *args);
 
 int weir_limiter_op_key(struct weir_object *o, struct weir_op_run *r);
@@ -163,6 +162,7 @@ int weir_limiter_op_run(struct weir_client *c, struct weir_object *o,
 int weir_limiter_transact(struct weir_tx *tx);
 
 extern struct attribute *weir_limiter_attrs[];
+extern const struct weir_dump_desc weir_limiter_dump_desc;
 extern const struct weir_op_desc weir_limiter_opcodes[];
 extern const struct weir_tx_ops weir_limiter_tx;
 extern const struct weir_kind_ops weir_limiter_ops;

@@ -22,9 +22,6 @@
 #define WITHIN_DEFAULT	(600ULL * NSEC_PER_SEC)
 #define KEYS_A_BUCKET	8	/* maximum average length of chains after max_keys was raised */
 
-#define CONFIG_MIN_SIZE	offsetofend(struct weir_limiter_config, ban)
-#define STATS_MIN_SIZE	offsetofend(struct weir_limiter_stats, full)
-
 static bool within_limits(u64 value, u64 least, u64 most)
 {
 	return value >= least && value <= most;
@@ -339,16 +336,15 @@ static void limiter_on_delete(struct weir_object *o)
 const struct weir_kind_ops weir_limiter_ops = {
 	.kind		= WEIR_KIND_LIMITER,
 	.dir		= "limiters",
-	.config		= { sizeof(struct weir_limiter_config), CONFIG_MIN_SIZE, config_read },
-	.stats		= { sizeof(struct weir_limiter_stats), STATS_MIN_SIZE,
-			    weir_keyed_stats_read },
+	.config		= WEIR_ABI_STRUCT(weir_limiter_config, ban, config_read),
+	.stats		= WEIR_ABI_STRUCT(weir_limiter_stats, full, weir_keyed_stats_read),
 	.create		= limiter_create,
 	.table_ops	= &limiter_table_ops,
 	.totals_size	= sizeof(struct weir_limiter_totals),
 	.build		= weir_keyed_build,
 	.release	= limiter_release,
 	.set		= limiter_set,
-	.dump		= weir_limiter_dump,
+	.dump		= &weir_limiter_dump_desc,
 	.rules		= weir_limiter_rules,
 	.load		= weir_limiter_load,
 	.on_delete	= limiter_on_delete,

@@ -6,9 +6,6 @@
 #include "table/dump.h"
 #include "limiter/limiter.h"
 
-#define RECORD_MAX	(sizeof(struct weir_entry_info) + ALIGN(WEIR_KEY_MAX, 8))
-#define LEAST		512
-
 /* Append one entry's record, unless it is dead or filtered out. */
 static void record_fill(struct weir_dump_walk *d, struct weir_entry *e)
 {
@@ -41,27 +38,14 @@ static void record_fill(struct weir_dump_walk *d, struct weir_entry *e)
 	d->count++;
 }
 
-/**
- * weir_limiter_dump - &weir_kind_ops.dump
- * @o: the limiter
- * @args: the ioctl's struct; results are filled in
- *
- * Context: may sleep; the header is held.
- * Return: 0, -EINVAL, -EMSGSIZE, -EFAULT, -ENOMEM, -ENODEV.
- */
-int weir_limiter_dump(struct weir_object *o, struct weir_dump *args)
-{
-	struct weir_dump_walk d = {
-		.o = o,
-		.t = &weir_limiter(o)->table,
-		.flags = args->flags,
-		.record_max = RECORD_MAX,
-		.least = LEAST,
-		.fill = record_fill,
-	};
+#define RECORD_MAX	(sizeof(struct weir_entry_info) + ALIGN(WEIR_KEY_MAX, 8))
+#define LEAST		512
 
-	BUILD_BUG_ON(RECORD_MAX > LEAST);
-	if (args->flags & ~WEIR_DUMP_BANNED)
-		return -EINVAL;
-	return weir_dump_run(&d, args);
-}
+static_assert(RECORD_MAX <= LEAST);
+
+const struct weir_dump_desc weir_limiter_dump_desc = {
+	.flags = WEIR_DUMP_BANNED,
+	.record_max = RECORD_MAX,
+	.least = LEAST,
+	.fill = record_fill,
+};

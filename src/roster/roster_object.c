@@ -11,13 +11,6 @@
 #include "roster/roster.h"
 #include "core/sysfs.h"
 
-#define CONFIG_MIN_SIZE	offsetofend(struct weir_roster_config, reserved)
-#define STATS_MIN_SIZE	offsetofend(struct weir_roster_stats, full)
-
-#define RECORD_MAX	(sizeof(struct weir_lease_info) +	\
-			 ALIGN(WEIR_KEY_MAX, 8) + ALIGN(WEIR_VALUE_MAX, 8))
-#define LEAST		1024
-
 /* Check a configuration and fill in its defaults. */
 static int config_check(struct weir_roster_config *c)
 {
@@ -71,7 +64,7 @@ static void *padded_put(void *to, const void *from, size_t length)
 	return to + ALIGN(length, 8);
 }
 
-/* &weir_dump_walk.fill: append the lease, unless it has expired. */
+/* &weir_dump_desc.fill: append the lease, unless it has expired. */
 static void record_fill(struct weir_dump_walk *d, struct weir_entry *e)
 {
 	struct weir_lease_info *info = (void *)(d->chunk + d->filled);
@@ -102,20 +95,17 @@ static void record_fill(struct weir_dump_walk *d, struct weir_entry *e)
 	d->count++;
 }
 
-/* &weir_kind_ops.dump */
-static int roster_dump(struct weir_object *o, struct weir_dump *args)
-{
-	struct weir_dump_walk d = {
-		.o = o,
-		.t = &weir_roster(o)->table,
-		.record_max = RECORD_MAX,
-		.least = LEAST,
-		.fill = record_fill,
-	};
+#define RECORD_MAX	(sizeof(struct weir_lease_info) +	\
+			 ALIGN(WEIR_KEY_MAX, 8) + ALIGN(WEIR_VALUE_MAX, 8))
+#define LEAST		1024
 
-	BUILD_BUG_ON(RECORD_MAX > LEAST);
-	return args->flags ? -EINVAL : weir_dump_run(&d, args);
-}
+static_assert(RECORD_MAX <= LEAST);
+
+static const struct weir_dump_desc roster_dump = {
+	.record_max = RECORD_MAX,
+	.least = LEAST,
+	.fill = record_fill,
+};
 
 /* ------------------------------------------------------------ /sys/kernel/weir/rosters */
 
@@ -135,15 +125,14 @@ static struct attribute *roster_attrs[] = {
 const struct weir_kind_ops weir_roster_ops = {
 	.kind		= WEIR_KIND_ROSTER,
 	.dir		= "rosters",
-	.config		= { sizeof(struct weir_roster_config), CONFIG_MIN_SIZE, config_read },
-	.stats		= { sizeof(struct weir_roster_stats), STATS_MIN_SIZE,
-			    weir_keyed_stats_read },
+	.config		= WEIR_ABI_STRUCT(weir_roster_config, reserved, config_read),
+	.stats		= WEIR_ABI_STRUCT(weir_roster_stats, full, weir_keyed_stats_read),
 	.create		= roster_create,
 	.table_ops	= &roster_table_ops,
 	.totals_size	= sizeof(struct weir_roster_totals),
 	.build		= weir_keyed_build,
 	.release	= weir_keyed_release,
-	.dump		= roster_dump,
+	.dump		= &roster_dump,
 	.give_back	= weir_roster_give_back,
 	.settle		= roster_settle,
 	.keys		= weir_keyed_keys,
