@@ -84,28 +84,43 @@ static int config_check(struct weir_limiter_config *c)
 	return err;
 }
 
-/* @old: the policy that is replaced, or NULL. @now: ns since the table's epoch. */
+static void policy_free(struct weir_policy *p)
+{
+	weir_candidate_put(p->candidate);
+	kfree(p);
+}
+
+/*
+ * @candidate: its reference goes to the policy; or an error. @old: the policy that is replaced, or
+ * NULL. @now: ns since the table's epoch.
+ */
 static struct weir_policy *policy_make(const struct weir_limiter_config *c,
+				       struct weir_limiter *candidate,
 				       const struct weir_policy *old, u64 now)
 {
-	struct weir_policy *p = kzalloc(sizeof(*p), GFP_KERNEL_ACCOUNT);
+	struct weir_policy *p;
 	int err;
 
-	if (!p)
+	if (IS_ERR(candidate))
+		return ERR_CAST(candidate);
+	p = kzalloc(sizeof(*p), GFP_KERNEL_ACCOUNT);
+	if (!p) {
+		weir_candidate_put(candidate);
 		return ERR_PTR(-ENOMEM);
+	}
 	p->config = *c;
 	memset(p->config.candidate, 0, sizeof(p->config.candidate));
+	p->candidate = candidate;
 	p->strikes = c->strikes;
 	p->shadow = c->flags & WEIR_LIMITER_SHADOW;
 	p->forget_after = c->forget_after;
 	p->score = weir_score_prepare(c->within);
 	err = weir_rate_prepare(&p->rate, c->algorithm, c->tokens, c->period,
 				c->burst, old ? &old->rate : NULL, now);
-	if (err) {
-		kfree(p);
-		return ERR_PTR(err);
-	}
-	return p;
+	if (!err)
+		return p;
+	policy_free(p);
+	return ERR_PTR(err);
 }
 
 static void limiter_evicted(struct weir_table *t, unsigned int n, bool for_room)
@@ -124,53 +139,40 @@ static const struct weir_table_ops limiter_table_ops = {
 	.evicted = limiter_evicted,
 };
 
-static int limiter_init(struct weir_limiter *l,
-			const struct weir_limiter_config *config,
-			struct weir_limiter *candidate)
+static struct weir_object *limiter_create(struct weir_client *client, void *arg)
 {
-	struct weir_policy *p = policy_make(config, NULL, 0);
+	struct weir_limiter_config *config = arg;
+	struct weir_policy *p;
+	struct weir_limiter *l;
+	int err = config_check(config);
 
+	if (err)
+		return ERR_PTR(err);
+	p = policy_make(config, weir_candidate_get(client, config, NULL, config->key_type),
+			NULL, 0);
 	if (IS_ERR(p))
-		return PTR_ERR(p);
-	p->candidate = candidate;
+		return ERR_CAST(p);
+	l = weir_keyed_new(sizeof(*l), config->key_type, config->max_keys,
+			   config->prefix4, config->prefix6);
+	if (!l) {
+		policy_free(p);
+		return ERR_PTR(-ENOMEM);
+	}
 	RCU_INIT_POINTER(l->policy, p);
 	l->obj.type = config->algorithm;
 	mutex_init(&l->set_lock);
 	spin_lock_init(&l->wait_lock);
 	INIT_LIST_HEAD(&l->waiting);
 	INIT_LIST_HEAD(&l->to_kick);
-	return 0;
-}
-
-static struct weir_object *limiter_create(struct weir_client *client, void *arg)
-{
-	struct weir_limiter_config *config = arg;
-	struct weir_limiter *l, *candidate;
-	int err = config_check(config);
-
-	if (err)
-		return ERR_PTR(err);
-	candidate = weir_candidate_get(client, config, NULL, config->key_type);
-	if (IS_ERR(candidate))
-		return ERR_CAST(candidate);
-	l = weir_keyed_new(sizeof(*l), config->key_type, config->max_keys,
-			   config->prefix4, config->prefix6);
-	err = l ? limiter_init(l, config, candidate) : -ENOMEM;
-	if (!err)
-		return &l->obj;
-	kfree(l);
-	weir_candidate_put(candidate);
-	return ERR_PTR(err);
+	return &l->obj;
 }
 
 static void limiter_release(struct weir_object *o)
 {
 	struct weir_limiter *l = weir_limiter(o);
-	struct weir_policy *p = rcu_dereference_protected(l->policy, true);
 
 	weir_keyed_release(o);
-	weir_candidate_put(p->candidate);
-	kfree(p);
+	policy_free(rcu_dereference_protected(l->policy, true));
 	weir_rules_free(rcu_dereference_protected(l->rules, true));
 }
 
@@ -215,36 +217,31 @@ static void config_merge(struct weir_limiter_config *c,
 /* changes after which entries may become idle before their expiry bounds */
 #define SET_SOONER	(WEIR_SET_RATE | WEIR_SET_BURST | WEIR_SET_WITHIN | WEIR_SET_FORGET_AFTER)
 
-/*
- * @candidate: the new candidate, if it is in @mask. On return it is the candidate that was replaced
- * or, on failure, the new one. The caller drops the reference in both cases. @admin: as in
- * weir_registry_add().
- */
-static int limiter_change(struct weir_limiter *l,
-			  const struct weir_limiter_config *new, u64 mask,
-			  struct weir_limiter **candidate, bool admin)
+static int limiter_change(struct weir_client *client, struct weir_limiter *l, u64 mask,
+			  const struct weir_limiter_config *new)
 {
-	struct weir_policy *old, *p;
-	struct weir_limiter_config config;
+	struct weir_policy *p, *old = rcu_dereference_protected(l->policy,
+								lockdep_is_held(&l->set_lock));
+	struct weir_limiter_config config = old->config;
+	struct weir_limiter *candidate = old->candidate;
 	int err;
 
-	lockdep_assert_held(&l->set_lock);
-	old = rcu_dereference_protected(l->policy,
-					lockdep_is_held(&l->set_lock));
-	config = old->config;
 	config_merge(&config, new, mask);
 	err = config_check(&config);
 	if (!err && config.max_keys > KEYS_A_BUCKET * (u64)l->table.nbuckets)
 		err = -ERANGE;
 	if (err)
 		return err;
-	p = policy_make(&config, old, weir_table_now(&l->table));
+	if (mask & WEIR_SET_CANDIDATE)
+		candidate = weir_candidate_get(client, new, l, l->spec.type);
+	else if (candidate)
+		kref_get(&candidate->obj.ref);
+	p = policy_make(&config, candidate, old, weir_table_now(&l->table));
 	if (IS_ERR(p))
 		return PTR_ERR(p);
-	p->candidate = mask & WEIR_SET_CANDIDATE ? *candidate : old->candidate;
-	err = weir_registry_change(&l->obj, config.max_keys, mask, admin);
+	err = weir_registry_change(&l->obj, config.max_keys, mask, weir_client_admin(client));
 	if (err) {
-		kfree(p);
+		policy_free(p);
 		return err;
 	}
 	rcu_assign_pointer(l->policy, p);
@@ -252,9 +249,7 @@ static int limiter_change(struct weir_limiter *l,
 	WRITE_ONCE(l->full_told, 0);
 	/* after this no caller uses the old policy */
 	synchronize_rcu();
-	if (mask & WEIR_SET_CANDIDATE)
-		*candidate = old->candidate;
-	kfree(old);
+	policy_free(old);
 	weir_reserve_kick_all(l);
 	if (mask & SET_SOONER)
 		weir_table_reconfigured(&l->table);
@@ -297,23 +292,17 @@ void weir_limiter_set_end(struct weir_limiter *l)
 static int limiter_set(struct weir_client *client, struct weir_object *o, u64 mask,
 		       const void *config)
 {
-	struct weir_limiter *l = weir_limiter(o);
-	struct weir_limiter *candidate = NULL;
 	const struct weir_limiter_config *new = config;
+	struct weir_limiter *l = weir_limiter(o);
 	int err;
 
 	if (!mask || mask & ~SET_ALL || new->flags & ~WEIR_LIMITER_SHADOW)
 		return -EINVAL;
-	if (mask & WEIR_SET_CANDIDATE)
-		candidate = weir_candidate_get(client, new, l, l->spec.type);
-	if (IS_ERR(candidate))
-		return PTR_ERR(candidate);
 	err = weir_limiter_set_begin(l);
 	if (!err) {
-		err = limiter_change(l, new, mask, &candidate, weir_client_admin(client));
+		err = limiter_change(client, l, mask, new);
 		weir_limiter_set_end(l);
 	}
-	weir_candidate_put(candidate);
 	return err;
 }
 
