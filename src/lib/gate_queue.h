@@ -13,7 +13,19 @@
 #ifndef _WEIR_GATE_QUEUE_H
 #define _WEIR_GATE_QUEUE_H
 
-#include "lib/queue.h"
+#include <linux/list.h>
+
+#include "lib/pure.h"
+
+/**
+ * struct weir_turn - a waiter
+ * @node: in the queue, or empty
+ * @n: permits that it wants, 1 or more
+ */
+struct weir_turn {
+	struct list_head	node;
+	u32			n;
+};
 
 /**
  * struct weir_gate_queue - the queue of one key
@@ -30,7 +42,7 @@ struct weir_gate_queue {
 /* Initialise the queue of a new key; it is zeroed. */
 static inline void weir_gate_queue_init(struct weir_gate_queue *q)
 {
-	weir_queue_init(&q->waiters);
+	INIT_LIST_HEAD(&q->waiters);
 }
 
 /* The number of free permits, of @permits in all. */
@@ -49,7 +61,7 @@ static inline bool weir_gate_queue_fits(const struct weir_gate_queue *q, u32 per
 /* Take @n permits at once, if they are free and there are no waiters. */
 static inline bool weir_gate_queue_take(struct weir_gate_queue *q, u32 permits, u32 n)
 {
-	if (!weir_queue_is_empty(&q->waiters) || !weir_gate_queue_fits(q, permits, n))
+	if (!list_empty(&q->waiters) || !weir_gate_queue_fits(q, permits, n))
 		return false;
 	q->in_use += n;
 	return true;
@@ -71,7 +83,8 @@ static inline bool weir_gate_queue_holds_up(u32 permits, u32 held, u32 n)
 static inline void weir_gate_queue_join(struct weir_gate_queue *q,
 					struct weir_turn *turn, u32 n)
 {
-	weir_queue_join(&q->waiters, turn, n);
+	turn->n = n;
+	list_add_tail(&turn->node, &q->waiters);
 	q->nwaiters++;
 }
 
@@ -79,14 +92,20 @@ static inline void weir_gate_queue_join(struct weir_gate_queue *q,
 static inline void weir_gate_queue_leave(struct weir_gate_queue *q,
 					 struct weir_turn *turn)
 {
-	weir_queue_leave(turn);
+	list_del_init(&turn->node);
 	q->nwaiters--;
+}
+
+/* Whether a waiter that has joined once is still in the queue. */
+static inline bool weir_turn_waits(const struct weir_turn *turn)
+{
+	return !list_empty(&turn->node);
 }
 
 /* The first waiter if its permits are free, or NULL. */
 static inline struct weir_turn *weir_gate_queue_ready(struct weir_gate_queue *q, u32 permits)
 {
-	struct weir_turn *turn = weir_queue_first(&q->waiters);
+	struct weir_turn *turn = list_first_entry_or_null(&q->waiters, struct weir_turn, node);
 
 	return turn && weir_gate_queue_fits(q, permits, turn->n) ? turn : NULL;
 }
@@ -115,7 +134,7 @@ static inline void weir_gate_queue_back(struct weir_gate_queue *q, u32 n)
 /* Whether no permit is held and there are no waiters: equal to a fresh key. */
 static inline bool weir_gate_queue_is_idle(const struct weir_gate_queue *q)
 {
-	return !q->in_use && weir_queue_is_empty(&q->waiters);
+	return !q->in_use && list_empty(&q->waiters);
 }
 
 #endif /* _WEIR_GATE_QUEUE_H */

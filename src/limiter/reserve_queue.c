@@ -123,13 +123,13 @@ void weir_reserve_leave(struct weir_reserve_waiter *w, struct weir_entry *e)
 {
 	struct weir_reserve_queue *q = w->queue;
 
-	weir_queue_leave(&w->turn);
+	list_del(&w->node);
 	rb_erase_cached(&w->by_deadline, &q->deadlines);
-	q->tokens -= w->turn.n;
+	q->tokens -= w->call.op->n;
 	/* until this is done, weir_reserve_kick_all() may start the timer of @w->queue */
 	waiting_del(w);
 	w->queue = NULL;
-	if (weir_queue_is_empty(&q->waiters))
+	if (list_empty(&q->waiters))
 		queue_end(q, e);
 }
 
@@ -227,9 +227,9 @@ int weir_reserve_join(struct weir_reserve_waiter *w, struct weir_reserve_queue *
 			queue_end(q, e);
 		return err;
 	}
-	weir_queue_join(&q->waiters, &w->turn, w->call.op->n);
+	list_add_tail(&w->node, &q->waiters);
 	rb_add_cached(&w->by_deadline, &q->deadlines, is_sooner);
-	q->tokens += w->turn.n;
+	q->tokens += w->call.op->n;
 	if (is_first)
 		timer_start(q, next_due(q, e, w, d));
 	else if (soonest_of(q) == w)
@@ -334,7 +334,7 @@ struct weir_reserve_queue *weir_reserve_queue_new(void)
 
 	if (!q)
 		return NULL;
-	weir_queue_init(&q->waiters);
+	INIT_LIST_HEAD(&q->waiters);
 	q->deadlines = RB_ROOT_CACHED;
 	weir_hrtimer_setup(&q->timer, timer_expired, CLOCK_BOOTTIME, HRTIMER_MODE_ABS_SOFT);
 	return q;

@@ -9,7 +9,6 @@
 #include <linux/sched.h>
 
 #include "compat/hrtimer.h"
-#include "lib/queue.h"
 #include "limiter/limiter.h"
 
 /**
@@ -21,7 +20,7 @@
  * @e: I: the key's entry
  * @l: I: the limiter
  * @hash: I: of the key
- * @waiters: E: &weir_reserve_waiter.turn in order of arrival; not empty while it is in use
+ * @waiters: E: &weir_reserve_waiter.node in order of arrival; not empty while it is in use
  * @deadlines: E: &weir_reserve_waiter.by_deadline
  * @tokens: E: that they want
  * @over: E: it is not in use any more; READ_ONCE()
@@ -54,7 +53,7 @@ struct weir_reserve_queue {
  * @spare: O: a queue to be used if the key has none
  * @e: O: the entry, while it is in the queue
  * @queue: E: the queue that it is in, or joins; set while @all is in a list
- * @turn: E: in its queue
+ * @node: E: in its queue
  * @by_deadline: E: in its queue
  * @all: W: in &weir_limiter.waiting or .to_kick while it is in a queue
  * @kicked: W: the waiter must decide again; cleared by its own task
@@ -67,7 +66,7 @@ struct weir_reserve_waiter {
 	struct weir_reserve_queue	*spare;
 	struct weir_entry	*e;
 	struct weir_reserve_queue	*queue;
-	struct weir_turn	turn;
+	struct list_head	node;
 	struct rb_node		by_deadline;
 	struct list_head	all;
 	bool			kicked;
@@ -96,7 +95,7 @@ void weir_reserve_answer(struct weir_reserve_waiter *w, struct weir_entry *e, u6
 
 static inline struct weir_reserve_waiter *weir_reserve_first(struct weir_reserve_queue *q)
 {
-	return container_of(weir_queue_first(&q->waiters), struct weir_reserve_waiter, turn);
+	return list_first_entry(&q->waiters, struct weir_reserve_waiter, node);
 }
 
 /* CLOCK_BOOTTIME */
