@@ -432,10 +432,8 @@ static int perform(struct breaker_call *call)
 		if (ret == NO_ENTRY)
 			ret = try_op(call);
 		rcu_read_unlock();
-		new = NULL;
-		if (ret != NO_ENTRY)
-			continue;
-		new = weir_table_new(&call->b->table, call->key, GFP_KERNEL);
+		new = ret == NO_ENTRY ? weir_table_new(&call->b->table, call->key,
+						       GFP_KERNEL) : NULL;
 		if (new == ERR_PTR(-ENOSPC))
 			this_cpu_inc(call->b->totals->full);
 		if (IS_ERR(new))

@@ -52,7 +52,7 @@ static bool lease_read(struct weir_roster *r, const struct weir_entry *e,
 	/* pairs with the release of the entry's lock */
 	if (atomic64_read_acquire(&e->word) & WEIR_ENTRY_LOCKED)
 		return false;
-	/* pairs with the release in weir_lease_put(): other entries of a submission are visible */
+	/* pairs with the release in lease_put(): other entries of a submission are visible */
 	l = smp_load_acquire(&e->lease);
 	g->until = l ? weir_lease_expires(&l->state) : 0;
 	/* pairs with the exchange in weir_entry_begin(): an earlier change has an earlier time */
@@ -107,7 +107,7 @@ static int admit(struct weir_roster *r, struct weir_op *op,
 /* The live lease of a locked entry, or NULL. */
 static struct weir_roster_lease *lasting(const struct weir_entry *e, u64 now)
 {
-	struct weir_roster_lease *l = weir_lease_locked(e);
+	struct weir_roster_lease *l = e->lease;
 
 	return weir_lease_is_live(l, now) ? l : NULL;
 }
@@ -209,24 +209,6 @@ int weir_roster_try(struct weir_client *c, struct weir_object *o, struct weir_op
 
 /* ------------------------------------------------------------ operations that need memory */
 
-/* Give the live lease a new value; owner and end stay. The entry is locked. */
-static void replace(struct weir_claim *claim, struct weir_entry *e,
-		    struct weir_roster_lease *old)
-{
-	struct weir_roster_lease *new = claim->new;
-	struct weir_roster *r = claim->r;
-
-	weir_lease_succeed(&new->state, &r->version, &old->state);
-	put_pid(new->pid);
-	new->pid = get_pid(old->pid);
-	new->uid = old->uid;
-	weir_lease_put(new, e);
-	claim->new = NULL;
-	weir_lease_free_rcu(old);
-	this_cpu_inc(r->totals->replaced);
-	weir_lease_answer(claim->op, new, claim->now, claim->c);
-}
-
 /*
  * Perform the operation on a locked entry. @linked: the entry is new and has no lease. Return: 0 or
  * an error.
@@ -243,7 +225,7 @@ static int entry_op(struct weir_claim *claim, struct weir_entry *e, bool linked)
 	if (err)
 		return err;
 	if (op->opcode == WEIR_OP_REPLACE)
-		replace(claim, e, l);
+		weir_claim_replace(claim, e);
 	else
 		weir_claim_make(claim, e, linked);
 	return 0;
@@ -286,10 +268,8 @@ static int perform(struct weir_claim *claim)
 		rcu_read_lock();
 		ret = look(claim, new);
 		rcu_read_unlock();
-		new = NULL;
-		if (ret != NO_ENTRY)
-			continue;
-		new = weir_table_new(&claim->r->table, claim->key, GFP_KERNEL);
+		new = ret == NO_ENTRY ? weir_table_new(&claim->r->table, claim->key,
+						       GFP_KERNEL) : NULL;
 		if (new == ERR_PTR(-ENOSPC))
 			this_cpu_inc(claim->r->totals->full);
 		if (IS_ERR(new))
@@ -304,16 +284,8 @@ int weir_roster_run(struct weir_client *c, struct weir_object *o, struct weir_op
 	struct weir_claim claim = {
 		.r = weir_roster(o), .op = &run->op, .c = c, .key = &run->key,
 	};
-	int ret;
+	int ret = weir_claim_prepare(&claim, lease_of(run)) ?: perform(&claim);
 
-	if (weir_lease_makes(run->op.opcode)) {
-		ret = weir_claim_prepare(&claim, lease_of(run));
-	} else {
-		claim.new = weir_lease_new(claim.r, c, lease_of(run));
-		ret = claim.new ? 0 : -ENOMEM;
-	}
-	if (!ret)
-		ret = perform(&claim);
 	weir_claim_discard(&claim);
 	return ret;
 }
@@ -331,7 +303,7 @@ void weir_roster_give_back(struct weir_object *o, struct weir_grant *g)
 	/* a lease that ended meanwhile may have let the entry be dropped */
 	if (!weir_table_lock(&r->table, e, &word))
 		return;
-	l = weir_lease_locked(e);
+	l = e->lease;
 	/* or another lease may have begun */
 	if (!g->n || l->state.grant != g) {
 		weir_table_unlock(&r->table, e, word);
@@ -346,7 +318,7 @@ u64 weir_roster_idle_at(struct weir_table *t, const struct weir_entry *e, u64 wo
 			u64 now)
 {
 	BUILD_BUG_ON(WEIR_LEASE_FOREVER != WEIR_EXPIRY_NEVER);
-	return weir_lease_locked(e)->state.expires;
+	return e->lease->state.expires;
 }
 
 /* &weir_table_ops.dropped */
@@ -354,5 +326,5 @@ void weir_roster_dropped(struct weir_table *t, struct weir_entry *e)
 {
 	struct weir_roster *r = container_of(t, struct weir_roster, table);
 
-	weir_lease_lost(r, e, weir_lease_locked(e), weir_table_now(t));
+	weir_lease_lost(r, e, e->lease, weir_table_now(t));
 }

@@ -100,13 +100,8 @@ void weir_roster_dropped(struct weir_table *t, struct weir_entry *e);
 
 int weir_claim_prepare(struct weir_claim *claim, const struct weir_op_lease *lease);
 void weir_claim_make(struct weir_claim *claim, struct weir_entry *e, bool linked);
+void weir_claim_replace(struct weir_claim *claim, struct weir_entry *e);
 void weir_claim_discard(struct weir_claim *claim);
-struct weir_roster_lease *weir_lease_new(struct weir_roster *r,
-					 const struct weir_client *c,
-					 const struct weir_op_lease *lease);
-void weir_lease_free(struct weir_roster_lease *l);
-void weir_lease_free_rcu(struct weir_roster_lease *l);
-void weir_lease_put(struct weir_roster_lease *new, struct weir_entry *e);
 void weir_lease_end(struct weir_roster *r, struct weir_roster_lease *old);
 void weir_lease_lost(struct weir_roster *r, struct weir_entry *e,
 		     struct weir_roster_lease *old, u64 now);
@@ -123,12 +118,6 @@ extern const struct weir_kind_ops weir_roster_ops;
 static inline struct weir_roster *weir_roster(struct weir_object *o)
 {
 	return container_of(o, struct weir_roster, obj);
-}
-
-/* The lease of an entry that is locked or private. */
-static inline struct weir_roster_lease *weir_lease_locked(const struct weir_entry *e)
-{
-	return e->lease;
 }
 
 /* Whether the lease has not expired at @now. */

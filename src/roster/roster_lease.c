@@ -18,9 +18,8 @@
 #include "roster/roster.h"
 
 /* Allocate a lease, charged to the same cgroup as the entry. Return: NULL: no memory. May sleep. */
-struct weir_roster_lease *weir_lease_new(struct weir_roster *r,
-					 const struct weir_client *c,
-					 const struct weir_op_lease *lease)
+static struct weir_roster_lease *lease_new(struct weir_roster *r, const struct weir_client *c,
+					   const struct weir_op_lease *lease)
 {
 	u32 length = lease ? lease->length : 0;
 	struct weir_roster_lease *l;
@@ -43,7 +42,7 @@ struct weir_roster_lease *weir_lease_new(struct weir_roster *r,
 }
 
 /* Free a lease that no entry ever pointed to. NULL is ignored. */
-void weir_lease_free(struct weir_roster_lease *l)
+static void lease_free(struct weir_roster_lease *l)
 {
 	if (!l)
 		return;
@@ -51,15 +50,15 @@ void weir_lease_free(struct weir_roster_lease *l)
 	kfree(l);
 }
 
-static void lease_free_rcu(struct rcu_head *rcu)
+static void lease_free_callback(struct rcu_head *rcu)
 {
-	weir_lease_free(container_of(rcu, struct weir_roster_lease, rcu));
+	lease_free(container_of(rcu, struct weir_roster_lease, rcu));
 }
 
 /* Free a lease that no entry points to any more. */
-void weir_lease_free_rcu(struct weir_roster_lease *l)
+static void lease_free_rcu(struct weir_roster_lease *l)
 {
-	call_rcu(&l->rcu, lease_free_rcu);
+	call_rcu(&l->rcu, lease_free_callback);
 }
 
 /* Fill in the answer for a lease that is live at @now. Under RCU. */
@@ -79,7 +78,7 @@ void weir_lease_answer(struct weir_op *op, const struct weir_roster_lease *l, u6
 }
 
 /* Make the entry point to the lease. */
-void weir_lease_put(struct weir_roster_lease *new, struct weir_entry *e)
+static void lease_put(struct weir_roster_lease *new, struct weir_entry *e)
 {
 	/* pairs with the acquire in lease_read() */
 	smp_store_release(&e->lease, new);
@@ -91,7 +90,7 @@ void weir_lease_end(struct weir_roster *r, struct weir_roster_lease *old)
 	/* all grants of a dead roster end at once: see weir_grant_object_end() */
 	if (old->state.grant && weir_object_alive(&r->obj))
 		weir_grant_drop(old->state.grant);
-	weir_lease_free_rcu(old);
+	lease_free_rcu(old);
 }
 
 /* Like weir_lease_end(), with an event. Events of a key are in order: the entry is locked. */
@@ -119,10 +118,10 @@ void weir_lease_lost(struct weir_roster *r, struct weir_entry *e,
  */
 int weir_claim_prepare(struct weir_claim *claim, const struct weir_op_lease *lease)
 {
-	claim->new = weir_lease_new(claim->r, claim->c, lease);
+	claim->new = lease_new(claim->r, claim->c, lease);
 	if (!claim->new)
 		return -ENOMEM;
-	if (claim->op->n & WEIR_LEASE_DETACHED)
+	if (!weir_lease_makes(claim->op->opcode) || claim->op->n & WEIR_LEASE_DETACHED)
 		return 0;
 	claim->memory = weir_grant_new();
 	return claim->memory ? 0 : -ENOMEM;
@@ -131,7 +130,7 @@ int weir_claim_prepare(struct weir_claim *claim, const struct weir_op_lease *lea
 /* Free the memory that was not used. */
 void weir_claim_discard(struct weir_claim *claim)
 {
-	weir_lease_free(claim->new);
+	lease_free(claim->new);
 	weir_grant_discard(claim->c, claim->memory);
 }
 
@@ -157,7 +156,7 @@ static void claim_grant(struct weir_claim *claim, struct weir_entry *e)
  */
 void weir_claim_make(struct weir_claim *claim, struct weir_entry *e, bool linked)
 {
-	struct weir_roster_lease *new = claim->new, *old = weir_lease_locked(e);
+	struct weir_roster_lease *new = claim->new, *old = e->lease;
 	struct weir_roster *r = claim->r;
 	u64 before = WEIR_EXPIRY_NEVER;
 
@@ -174,9 +173,26 @@ void weir_claim_make(struct weir_claim *claim, struct weir_entry *e, bool linked
 		claim_grant(claim, e);
 	weir_lease_begin(&new->state, &r->version,
 			 weir_lease_until(claim->op->arg, r->ttl, claim->now));
-	weir_lease_put(new, e);
+	lease_put(new, e);
 	claim->new = NULL;
 	if (linked || new->state.expires < before)
 		weir_table_update_expiry(&r->table, claim->key->hash, new->state.expires);
+	weir_lease_answer(claim->op, new, claim->now, claim->c);
+}
+
+/* Give the live lease of @e, which is locked, a new value; owner and end stay. Cannot fail. */
+void weir_claim_replace(struct weir_claim *claim, struct weir_entry *e)
+{
+	struct weir_roster_lease *new = claim->new, *old = e->lease;
+	struct weir_roster *r = claim->r;
+
+	weir_lease_succeed(&new->state, &r->version, &old->state);
+	put_pid(new->pid);
+	new->pid = get_pid(old->pid);
+	new->uid = old->uid;
+	lease_put(new, e);
+	claim->new = NULL;
+	lease_free_rcu(old);
+	this_cpu_inc(r->totals->replaced);
 	weir_lease_answer(claim->op, new, claim->now, claim->c);
 }

@@ -74,7 +74,7 @@ static void record_fill(struct weir_dump_walk *d, struct weir_entry *e)
 	if (!weir_table_lock(d->t, e, &word))
 		return;
 	now = weir_table_now(d->t);
-	l = weir_lease_locked(e);
+	l = e->lease;
 	expires = l->state.expires;
 	weir_table_unlock(d->t, e, word);
 	if (expires <= now)

@@ -77,7 +77,7 @@ static int claims_glance(struct weir_tx *tx)
 		claim->now = weir_table_now(&claim->r->table);
 		smp_rmb();	/* the same */
 		e = weir_table_find(&claim->r->table, claim->key);
-		/* pairs with the release in weir_lease_put() */
+		/* pairs with the release in lease_put() */
 		l = e ? smp_load_acquire(&e->lease) : NULL;
 		if (weir_lease_is_live(l, claim->now))
 			return item_taken(tx, it, l);
@@ -96,7 +96,7 @@ static int claims_check(struct weir_tx *tx)
 	weir_tx_for_each(it, tx) {
 		claim = claim_of(it);
 		claim->now = now - claim->r->table.epoch;
-		l = it->k->e ? weir_lease_locked(it->k->e) : NULL;
+		l = it->k->e ? it->k->e->lease : NULL;
 		if (weir_lease_is_live(l, claim->now))
 			return item_taken(tx, it, l);
 	}
