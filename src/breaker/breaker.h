@@ -8,8 +8,6 @@
 #ifndef _WEIR_BREAKER_H
 #define _WEIR_BREAKER_H
 
-#include <linux/percpu.h>
-
 #include "lib/circuit.h"
 #include "table/keyed.h"
 #include "table/op.h"

@@ -2,7 +2,6 @@
 /* Breakers as objects: configuration checks, configuration and totals for readers. */
 
 #include <linux/err.h>
-#include <linux/slab.h>
 
 #include "breaker/breaker.h"
 #include "core/sysfs.h"

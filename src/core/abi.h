@@ -8,7 +8,6 @@
 #define _WEIR_ABI_H
 
 #include <linux/build_bug.h>
-#include <linux/stddef.h>
 
 #ifdef _UAPI_LINUX_WEIR_H
 #error "the check for holes comes too late"

@@ -10,7 +10,6 @@
 #define _WEIR_NAMESPACE_H
 
 #include <linux/atomic.h>
-#include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
 #include <linux/refcount.h>

@@ -9,7 +9,6 @@
 #define _WEIR_LIMITER_H
 
 #include <linux/mutex.h>
-#include <linux/percpu.h>
 
 #include "lib/rate.h"
 #include "limiter/rules.h"

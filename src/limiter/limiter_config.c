@@ -4,7 +4,6 @@
  * for readers.
  */
 
-#include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 

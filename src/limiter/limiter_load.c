@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* WEIR_IOC_LOAD: restore the state recorded by a DUMP, adjusted to the present time. */
 
-#include <linux/err.h>
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 

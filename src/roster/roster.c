@@ -8,8 +8,6 @@
  */
 
 #include <linux/err.h>
-#include <linux/pid.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 

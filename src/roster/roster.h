@@ -13,8 +13,6 @@
 #ifndef _WEIR_ROSTER_H
 #define _WEIR_ROSTER_H
 
-#include <linux/percpu.h>
-
 #include "table/keyed.h"
 #include "table/op.h"
 #include "lib/lease_state.h"

@@ -4,7 +4,6 @@
 #include <linux/cred.h>
 #include <linux/err.h>
 #include <linux/pid.h>
-#include <linux/slab.h>
 #include <linux/string.h>
 
 #include "table/dump.h"

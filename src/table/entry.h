@@ -17,7 +17,6 @@
 
 #include <linux/atomic.h>
 #include <linux/cache.h>
-#include <linux/list.h>
 #include <linux/rcupdate.h>
 
 #include "lib/gate_queue.h"

@@ -3,6 +3,8 @@
 #ifndef _WEIR_KEYED_H
 #define _WEIR_KEYED_H
 
+#include <linux/percpu.h>
+
 #include "core/object.h"
 #include "table/key.h"
 #include "table/op.h"
