@@ -59,11 +59,10 @@ static int waiting_add(struct weir_reserve_waiter *w)
 	int err = 0;
 
 	spin_lock(&l->wait_lock);
-	if (weir_object_alive(&l->obj)) {
+	if (weir_object_alive(&l->obj))
 		list_add_tail(&w->all, &l->waiting);
-	} else {
+	else
 		err = -ENODEV;
-	}
 	spin_unlock(&l->wait_lock);
 	return err;
 }
