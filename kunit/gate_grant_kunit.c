@@ -66,15 +66,6 @@ u64 weir_gate_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word
 	return WEIR_EXPIRY_NEVER;
 }
 
-struct llist_node *weir_request_wake_list(void)
-{
-	return NULL;
-}
-
-void weir_request_wake(struct llist_node *first)
-{
-}
-
 /* ------------------------------------------------------------ the fixture */
 
 static const struct weir_table_ops grants_table_ops = {

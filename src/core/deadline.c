@@ -96,14 +96,25 @@ void weir_deadline_add(struct weir_deadline *d)
 	spin_unlock(&all->lock);
 }
 
-/* Remove a deadline from its tree, if it is there. Context: softirqs off. */
+/* Remove a deadline from its tree, if it is in one. Context: softirqs off. */
 void weir_deadline_del(struct weir_deadline *d)
 {
 	struct weir_deadlines *all = d->of;
 
+	if (!all)
+		return;
 	spin_lock(&all->lock);
 	if (!RB_EMPTY_NODE(&d->node))
 		rb_erase_cached(&d->node, &all->tree);
 	RB_CLEAR_NODE(&d->node);
 	spin_unlock(&all->lock);
+}
+
+/* Set another time, in the tree of @to, whether the deadline is in a tree or not. Softirqs off. */
+void weir_deadline_move(struct weir_deadline *d, struct weir_deadlines *to, u64 until)
+{
+	weir_deadline_del(d);
+	d->of = to;
+	d->until = until;
+	weir_deadline_add(d);
 }

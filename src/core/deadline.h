@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Deadlines of requests, for which no task sleeps. Each owner has one timer for all its deadlines.
+ * Deadlines of requests, and of the queues of RESERVE. Each owner has one timer for all its deadlines.
  * So many deadlines of one owner do not delay those of another owner, and one softirq does a
  * bounded amount of work for each owner, however many objects the requests wait for.
  */
@@ -26,14 +26,14 @@ struct weir_deadlines {
 };
 
 /**
- * struct weir_deadline - one deadline, embedded in the request that waits
+ * struct weir_deadline - one deadline, embedded in what waits
  *
- * I: set before the deadline is added, then constant.
+ * W: written only while the deadline is in no tree.
  *
  * @node:	the lock of @of: in the tree of @of, or empty
- * @of:	I: the owner's deadlines; NULL: there is no deadline
- * @until:	I: CLOCK_BOOTTIME, ns
- * @expire:	I: called when the deadline has passed. It removes the deadline, or finds that another
+ * @of:		W: the owner's deadlines; NULL: there is no deadline
+ * @until:	W: CLOCK_BOOTTIME, ns
+ * @expire:	W: called when the deadline has passed. It removes the deadline, or finds that another
  *		task has done so. Returns the number of things handled, at least 1. Context:
  *		softirq, RCU read side that began before the deadline was found in the tree.
  */
@@ -48,5 +48,15 @@ void weir_deadlines_init(struct weir_deadlines *all);
 void weir_deadlines_exit(struct weir_deadlines *all);
 void weir_deadline_add(struct weir_deadline *d);
 void weir_deadline_del(struct weir_deadline *d);
+void weir_deadline_move(struct weir_deadline *d, struct weir_deadlines *to, u64 until);
+
+/* Prepare a deadline that is in no tree. */
+static inline void weir_deadline_init(struct weir_deadline *d,
+				      unsigned int (*expire)(struct weir_deadline *d))
+{
+	RB_CLEAR_NODE(&d->node);
+	d->of = NULL;
+	d->expire = expire;
+}
 
 #endif /* _WEIR_DEADLINE_H */

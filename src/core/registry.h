@@ -15,7 +15,7 @@
  *	stripe of a table	spinlock, BH	links and entries of its buckets; transactions
  *						and such claims hold several, in the order of
  *						their addresses (multi_lock.h)
- *	limiter->wait_lock	spinlock, BH	the RESERVEs that wait; wakes them
+ *	limiter->wait_lock	spinlock, BH	the RESERVEs that wait
  *	gate->lock		spinlock, BH	places in queues; wakes callers
  *	deadlines->lock		spinlock, BH	of an owner's requests; starts the timer; a leaf
  *	client->lock		spinlock, BH	grants and requests of one open file

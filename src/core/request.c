@@ -31,17 +31,15 @@ static DEFINE_PER_CPU(struct llist_head, wake_list);
 
 /**
  * weir_request_begin - let a request wait
- * @c: the client
- * @op: the operation that makes the request
  * @g: the holder's grant, which has no request
- * @r: the request
+ * @r: the request, with its op and its client
  *
  * Context: the entry must be locked.
  * Return: 0; -EMFILE: the client has WEIR_REQUESTS_MAX requests.
  */
-int weir_request_begin(struct weir_client *c, const struct weir_op *op,
-		       struct weir_grant *g, struct weir_request *r)
+int weir_request_begin(struct weir_grant *g, struct weir_request *r)
 {
+	struct weir_client *c = r->client;
 	bool full;
 
 	spin_lock_bh(&c->lock);
@@ -51,8 +49,6 @@ int weir_request_begin(struct weir_client *c, const struct weir_op *op,
 	spin_unlock_bh(&c->lock);
 	if (full)
 		return -EMFILE;
-	r->op = *op;
-	r->client = c;
 	/* pairs with the acquire in grant_step() */
 	smp_store_release(&g->request, r);
 	return 0;

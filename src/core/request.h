@@ -47,8 +47,7 @@ struct weir_request {
 	};
 };
 
-int weir_request_begin(struct weir_client *c, const struct weir_op *op,
-		       struct weir_grant *g, struct weir_request *r);
+int weir_request_begin(struct weir_grant *g, struct weir_request *r);
 void weir_request_end(struct weir_grant *g);
 void weir_request_drop(struct weir_grant *g);
 int weir_request_collect(struct weir_client *c, struct weir_op __user *ops, u32 room);

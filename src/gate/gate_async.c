@@ -60,10 +60,7 @@ void weir_async_joined(struct weir_gate_place *p)
 /* Note that the place has left its queue. */
 void weir_async_left(struct weir_gate_place *p)
 {
-	struct weir_deadline *d = &async_of(p)->deadline;
-
-	if (d->of)
-		weir_deadline_del(d);
+	weir_deadline_del(&async_of(p)->deadline);
 }
 
 /* End a request that has left the queue. After this it may be freed, by RCU. */
@@ -107,7 +104,9 @@ int weir_async_begin(struct weir_gate_waiter *w, struct weir_entry *e)
 		.until = w->until,
 		.expire = deadline_passed,
 	};
-	err = weir_request_begin(w->c, w->op, w->grant, &a->request);
+	a->request.op = *w->op;
+	a->request.client = w->c;
+	err = weir_request_begin(w->grant, &a->request);
 	if (err)
 		return err;
 	w->async = NULL;

@@ -140,6 +140,11 @@ void weir_candidate_op(struct weir_limiter *candidate, struct weir_op *op,
 	struct weir_key own;
 	int err;
 
+	if (op->verdict == WEIR_QUEUED) {
+		this_cpu_inc(candidate->totals->missed);
+		weir_object_live_put(&candidate->obj);
+		return;
+	}
 	rcu_read_lock();
 	err = weir_limiter_key(candidate, key->raw, key->raw_len, &own) ?:
 	      weir_limiter_op_alone(candidate, &its, &own);
@@ -148,4 +153,18 @@ void weir_candidate_op(struct weir_limiter *candidate, struct weir_op *op,
 		err = weir_limiter_op_new(candidate, &its, &own, gfp);
 	compare(candidate, &its, err, op);
 	weir_object_live_put(&candidate->obj);
+}
+
+/* Both steps, for an operation of @l. Context: as @gfp says. Return: @err. */
+int weir_candidate_mirror(struct weir_limiter *l, struct weir_op *op,
+			  const struct weir_key *key, gfp_t gfp, int err)
+{
+	struct weir_limiter *candidate;
+
+	rcu_read_lock();
+	candidate = weir_candidate_hold(rcu_dereference(l->policy), op->opcode, err);
+	rcu_read_unlock();
+	if (unlikely(candidate))
+		weir_candidate_op(candidate, op, key, gfp);
+	return err;
 }

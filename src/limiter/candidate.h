@@ -23,6 +23,8 @@ void weir_candidate_tell(const struct weir_policy *p,
 struct weir_limiter *weir_candidate_hold(const struct weir_policy *p, u32 opcode, int err);
 void weir_candidate_op(struct weir_limiter *candidate, struct weir_op *op,
 		       const struct weir_key *key, gfp_t gfp);
+int weir_candidate_mirror(struct weir_limiter *l, struct weir_op *op,
+			  const struct weir_key *key, gfp_t gfp, int err);
 
 /* Whether an operation of a limiter is mirrored to its candidate. */
 static inline bool weir_candidate_mirrors(u32 opcode)

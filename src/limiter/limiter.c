@@ -422,7 +422,7 @@ int weir_limiter_op_alone(struct weir_limiter *l, struct weir_op *op,
 		return weir_limiter_op_ruled(&call);
 	if (opcode == WEIR_OP_FORGET)
 		return forget(&call);
-	if (opcode == WEIR_OP_RESERVE)
+	if (opcode == WEIR_OP_RESERVE || opcode == WEIR_OP_RESERVE_CANCEL)
 		return WEIR_OP_MUST_SLEEP;
 	do {
 		while (unlikely(!(e = weir_table_find(&l->table, key))))

@@ -68,9 +68,8 @@ struct weir_limiter_totals {
  * @rules:	S: NULL if there are none
  * @full_told:	the event TABLE_FULL was sent; xchg() and WRITE_ONCE()
  * @set_lock:	one live change at a time
- * @wait_lock:	protects @waiting and @to_kick; inside the entry's lock
- * @waiting:	W: the RESERVEs that wait (reserve.c), but for
- * @to_kick:	W: those that weir_reserve_kick_all() must wake
+ * @wait_lock:	protects @waiting; inside the entry's lock
+ * @waiting:	W: the RESERVEs that wait (reserve.c)
  */
 struct weir_limiter {
 	/* private: the first members of every keyed object */
@@ -80,9 +79,8 @@ struct weir_limiter {
 	struct weir_rule_set __rcu	*rules;
 	int				full_told;
 	struct mutex			set_lock; /* one change at a time */
-	spinlock_t			wait_lock; /* @waiting, @to_kick */
+	spinlock_t			wait_lock; /* @waiting */
 	struct list_head		waiting;
-	struct list_head		to_kick;
 };
 
 WEIR_KEYED_ASSERT(weir_limiter);

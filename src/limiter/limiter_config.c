@@ -162,7 +162,6 @@ static struct weir_object *limiter_create(struct weir_client *client, void *arg)
 	mutex_init(&l->set_lock);
 	spin_lock_init(&l->wait_lock);
 	INIT_LIST_HEAD(&l->waiting);
-	INIT_LIST_HEAD(&l->to_kick);
 	return &l->obj;
 }
 
@@ -344,4 +343,5 @@ const struct weir_kind_ops weir_limiter_ops = {
 	.key		= weir_limiter_op_key,
 	.try		= weir_limiter_op_try,
 	.run		= weir_limiter_op_run,
+	.give_back	= weir_reserve_give_back,
 };

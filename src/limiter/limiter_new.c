@@ -7,7 +7,6 @@
 #include "limiter/candidate.h"
 #include "core/event.h"
 #include "limiter/limiter.h"
-#include "limiter/reserve.h"
 
 /* after losing the last slot this often, a caller that may not sleep is answered "full" */
 #define ATOMIC_TRIES	4
@@ -126,8 +125,6 @@ int weir_limiter_op_new(struct weir_limiter *l, struct weir_op *op,
 	unsigned int lost = 0;
 	int err;
 
-	if (op->opcode == WEIR_OP_RESERVE)
-		return weir_reserve_run(l, op, key);
 	do {
 		err = slow_op(&call, gfp);
 	} while (err == WEIR_OP_MUST_SLEEP && (may_sleep || ++lost < ATOMIC_TRIES));
@@ -140,20 +137,18 @@ int weir_limiter_op_new(struct weir_limiter *l, struct weir_op *op,
  * @op: checked; its result half zeroed, and filled in here
  * @key: hashed
  * @gfp: GFP_KERNEL; or GFP_NOWAIT: do not sleep, and search a full table for a bounded time only.
- *	Not for RESERVE.
  *
  * Call it after weir_limiter_op() has returned WEIR_OP_MUST_SLEEP. The operation is then mirrored
  * to the candidate, if the limiter has one.
  *
  * Context: GFP_KERNEL: may sleep; weir_object_live_get() holds the storage.
  * GFP_NOWAIT: process or softirq, in the same RCU read side.
- * Return: 0, -ENOENT, -ENOMEM, -ENOSPC; RESERVE: also -EINTR, -ENODEV.
+ * Return: 0, -ENOENT, -ENOMEM, -ENOSPC.
  */
 int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
 			 struct weir_key *key, gfp_t gfp)
 {
 	bool makes_none = op->opcode == WEIR_OP_REFUND || op->opcode == WEIR_OP_FORGIVE;
-	struct weir_limiter *candidate;
 	int err = WEIR_OP_MUST_SLEEP;
 
 	rcu_read_lock();
@@ -165,12 +160,7 @@ int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
 	rcu_read_unlock();
 	if (err == WEIR_OP_MUST_SLEEP)
 		err = weir_limiter_op_new(l, op, key, gfp);
-	rcu_read_lock();
-	candidate = weir_candidate_hold(rcu_dereference(l->policy), op->opcode, err);
-	rcu_read_unlock();
-	if (unlikely(candidate))
-		weir_candidate_op(candidate, op, key, gfp);
-	return err;
+	return weir_candidate_mirror(l, op, key, gfp, err);
 }
 
 /**

@@ -3,7 +3,9 @@
 
 #include <linux/gfp.h>
 
+#include "limiter/candidate.h"
 #include "limiter/limiter.h"
+#include "limiter/reserve.h"
 
 #define STRIKE_MAX	BIT(20)
 
@@ -25,7 +27,17 @@ int weir_limiter_op_try(struct weir_client *c, struct weir_object *o,
 int weir_limiter_op_run(struct weir_client *c, struct weir_object *o,
 			struct weir_op_run *r)
 {
-	return weir_limiter_op_slow(weir_limiter(o), &r->op, &r->key, GFP_KERNEL);
+	struct weir_limiter *l = weir_limiter(o);
+
+	switch (r->op.opcode) {
+	case WEIR_OP_RESERVE:
+		return weir_candidate_mirror(l, &r->op, &r->key, GFP_KERNEL,
+					     weir_reserve_run(c, l, &r->op, &r->key));
+	case WEIR_OP_RESERVE_CANCEL:
+		return weir_reserve_cancel(c, l, &r->op, &r->key);
+	default:
+		return weir_limiter_op_slow(l, &r->op, &r->key, GFP_KERNEL);
+	}
 }
 
 const struct weir_op_desc weir_limiter_opcodes[] = {
@@ -42,7 +54,10 @@ const struct weir_op_desc weir_limiter_opcodes[] = {
 	  0, 0, 1, WEIR_BAN_MAX },
 	{ &weir_limiter_ops, WEIR_OP_LIFT, WEIR_RIGHT_ADMIN, WEIR_OP_PTR, 0, 0, 0, 0, 0 },
 	{ &weir_limiter_ops, WEIR_OP_FORGET, WEIR_RIGHT_ADMIN, WEIR_OP_PTR, 0, 0, 0, 0, 0 },
-	{ &weir_limiter_ops, WEIR_OP_RESERVE, WEIR_RIGHT_USE, WEIR_OP_PTR | WEIR_OP_RELATIVE,
-	  WEIR_OPF_ALONE, 1, U32_MAX, 1, U64_MAX },
+	{ &weir_limiter_ops, WEIR_OP_RESERVE, WEIR_RIGHT_USE,
+	  WEIR_OP_PTR | WEIR_OP_ASYNC | WEIR_OP_RELATIVE, WEIR_OPF_TAG | WEIR_OPF_ALONE,
+	  1, U32_MAX, 1, U64_MAX },
+	{ &weir_limiter_ops, WEIR_OP_RESERVE_CANCEL, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_TAG,
+	  0, 0, 0, 0 },
 	{}
 };

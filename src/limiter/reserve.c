@@ -1,35 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * WEIR_OP_RESERVE: a check that waits for its turn.
+ * WEIR_OP_RESERVE: a check that waits for its turn, in its caller's sleep or as a request.
  *
- * The waiters of a key are in a queue, in order of arrival. A flag in the entry shows that there is
- * a queue; a check that finds the flag is refused, because it would overtake the waiters. Each
- * queue has a timer, which expires when the tokens of the first waiter are due, or at the deadline
- * of a waiter. The timer charges the first waiter, writes its answer, wakes it, and continues with
- * the next waiter. So a waiter that gets no CPU time delays no other waiter, and each is woken
- * once. Other changes of the key (refund, lift, forget) make the timer expire at once. After a
- * change of the configuration or the rules, and after the deletion of the limiter, all waiters are
- * woken and decide for themselves.
+ * The waiters of a key are in a queue, in order of arrival. The entry has a flag for that: a
+ * check that finds it is refused, or it would overtake them. The queue has a deadline
+ * (core/deadline.h): when the tokens of the first waiter are due, or when a waiter's time is up.
+ * Then the first is charged, its answer is written, and it is woken, and so on with the next. So
+ * a waiter that gets no processor delays nobody, and each is woken once. Whatever else changes
+ * the key (refund, lift, forget) makes the queue due at once. After a new configuration, new
+ * rules, or the limiter's end, the task that made the change decides again for all waiters.
  *
- * One expiry of the timer serves at most 64 waiters. If there are more, the timer expires again
- * soon. So the entry is locked for a bounded time.
+ * At most 64 waiters are served in one hold of the entry's lock.
  *
  * A queue exists while it has waiters, and its entry is not dropped meanwhile. Queues are
  * found by entry in a hash table.
  *
- * Cost: memory for a queue, a timer, one sleep, one wake-up. For keys without waiters: one load
- * from a cache line that is in use anyway.
+ * Cost: memory for a waiter and for a queue, a walk down the tree of the owner's deadlines, one
+ * sleep, one wake-up. Keys that nobody waits for pay one load, of a cache line they have at
+ * hand.
  */
 
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "core/grant.h"
 #include "core/user_time.h"
 #include "limiter/reserve.h"
 #include "limiter/reserve_queue.h"
 
-/* Whether a new waiter cannot be served in time, or too many are waiting already. */
+/**
+ * struct weir_reserve_arrival - a RESERVE under way, on the caller's stack
+ * @op: the caller's
+ * @w: NULL once it belongs to the client
+ * @memory: that it may need
+ */
+struct weir_reserve_arrival {
+	struct weir_op			*op;
+	struct weir_reserve_waiter	*w;
+	struct weir_reserve_memory	memory;
+};
+
+/* Whether a new waiter cannot be served in time, or too many wait already. */
 static bool is_hopeless(const struct weir_reserve_waiter *w, const struct weir_entry *e,
 			const struct weir_reserve_queue *q, u64 word)
 {
@@ -40,46 +52,72 @@ static bool is_hopeless(const struct weir_reserve_waiter *w, const struct weir_e
 	if (most && tokens > most)
 		return true;
 	if (e->ban_until > call->now)
-		return false;	/* a ban may be lifted at any time */
+		return false;	/* it may be lifted at any time */
 	wait = weir_rate_wait(&call->p->rate, word, call->now, tokens);
 	return wait > w->deadline - min(w->deadline, weir_reserve_time(call));
 }
 
-/* ------------------------------------------------------------ the waiter */
+/* ------------------------------------------------------------ arriving */
 
-/* results of a look-up of the key */
-#define SLEEP		1	/* the caller is in the queue */
-#define NO_ENTRY	2	/* an entry must be made */
-#define NO_QUEUE	3	/* memory for a queue must be allocated */
+/* What a look-up of the key has left to do. */
+#define WAITS		1	/* it is in the queue */
+#define NO_ENTRY	2	/* make an entry */
+#define NO_QUEUE	3	/* the same */
 
-/* Decide for a new waiter. The entry is locked. Return: 0, SLEEP, NO_QUEUE, -ENODEV, -ENOMEM. */
-static int arrive(struct weir_reserve_waiter *w, struct weir_entry *e, u64 *word)
+/* Whether the holder has a request for the key already. Entry locked. */
+static bool has_request(const struct weir_reserve_waiter *w, const struct weir_entry *e)
+{
+	return !weir_reserve_sleeps(w) &&
+	       weir_grant_find(w->request.client, w->request.op.tag, &w->call.l->obj, e);
+}
+
+/* Join the queue. The answer to the caller, if it does not sleep, is what a check gets now. */
+static int join(struct weir_reserve_arrival *a, struct weir_reserve_queue *q,
+		struct weir_entry *e, u64 word, const struct weir_decision *d)
+{
+	struct weir_reserve_waiter *w = a->w;
+	int err;
+
+	if (!q && !a->memory.queue)
+		return NO_QUEUE;
+	if (!weir_reserve_sleeps(w)) {
+		weir_limiter_state(w->call.p, e, word, w->call.now, a->op->n, a->op);
+		a->op->verdict = WEIR_QUEUED;
+	}
+	err = weir_reserve_join(w, q, e, d, &a->memory);
+	if (err)
+		return err;
+	if (!weir_reserve_sleeps(w))
+		a->w = NULL;
+	return WAITS;
+}
+
+/* Decide for a new waiter. The entry is locked. 0, WAITS, NO_QUEUE, or an errno. */
+static int arrive(struct weir_reserve_arrival *a, struct weir_entry *e, u64 *word)
 {
 	struct weir_reserve_queue *q = weir_entry_queued(e) ? weir_reserve_queue_find(e) : NULL;
+	struct weir_reserve_waiter *w = a->w;
 	enum weir_reserve_outcome outcome;
 	struct weir_decision d;
-	int err;
 
 	if (!weir_object_alive(&w->call.l->obj))
 		return -ENODEV;
+	if (q && has_request(w, e))
+		return -EEXIST;
 	weir_reserve_peek(w, *word, &d);
 	outcome = weir_reserve_decide(w, e, &d, !q);
 	if (outcome == WEIR_RESERVE_WAIT && is_hopeless(w, e, q, *word))
 		outcome = WEIR_RESERVE_REFUSE;
-	if (outcome != WEIR_RESERVE_WAIT) {
-		weir_reserve_answer(w, e, word, outcome, &d);
-		return 0;
-	}
-	if (!q && !w->spare)
-		return NO_QUEUE;
-	err = weir_reserve_join(w, q, e, &d);
-	return err ?: SLEEP;
+	if (outcome == WEIR_RESERVE_WAIT)
+		return join(a, q, e, *word, &d);
+	weir_reserve_answer(w, e, word, outcome, &d);
+	return 0;
 }
 
-/* The first look-up of the key, under RCU. Return: as arrive(), or NO_ENTRY. */
-static int look(struct weir_reserve_waiter *w)
+/* One look at the key, under RCU, which keeps the waiter. As arrive(), or NO_ENTRY. */
+static int look(struct weir_reserve_arrival *a)
 {
-	struct weir_limiter_call *call = &w->call;
+	struct weir_limiter_call *call = &a->w->call;
 	struct weir_entry *e;
 	u64 word, before;
 	int ret;
@@ -89,130 +127,189 @@ static int look(struct weir_reserve_waiter *w)
 	if (!e)		/* a key without an entry has no waiters */
 		return NO_ENTRY;
 	before = weir_limiter_begin(call, e, word);
-	ret = arrive(w, e, &word);
+	ret = arrive(a, e, &word);
 	weir_limiter_unlock(call, e, word, before);
 	return ret;
 }
 
-/*
- * Decide again, after a kick or a signal. The entry is locked; the waiter is in the queue. Return:
- * 0: it has its verdict; SLEEP; -ENODEV, -EINTR.
- */
-static int reconsider(struct weir_reserve_waiter *w, struct weir_entry *e, u64 *word)
-{
-	bool alive = weir_object_alive(&w->call.l->obj);
-	enum weir_reserve_outcome outcome;
-	struct weir_decision d;
+/* ------------------------------------------------------------ sleeping */
 
-	weir_limiter_key_rule(w->call.l, w->call.key);
-	weir_reserve_peek(w, *word, &d);
-	outcome = weir_reserve_decide(w, e, &d, weir_reserve_first(w->queue) == w);
-	if (alive && outcome == WEIR_RESERVE_WAIT && !signal_pending(current))
-		return SLEEP;
-	weir_reserve_leave(w, e);
-	if (!alive)
-		return -ENODEV;
-	if (outcome == WEIR_RESERVE_WAIT)
-		return -EINTR;
-	weir_reserve_answer(w, e, word, outcome, &d);
-	return 0;
-}
-
-/* Called under RCU, and the waiter is in the queue, so the entry exists. */
-static int look_again(struct weir_reserve_waiter *w)
+/* A signal came. -EINTR; or 0: the waiter has its answer. */
+static int interrupted(struct weir_reserve_waiter *w)
 {
 	struct weir_limiter_call *call = &w->call;
-	struct weir_table *t = &call->l->table;
 	struct weir_entry *e = w->e;
-	u64 word;
 	int ret = 0;
+	u64 word;
 
-	/* pairs with the release in wake() */
-	if (smp_load_acquire(&w->done))
-		return 0;
-	/* dead: then the waiter is done, and its answer was written under the stripe's lock */
-	if (!weir_table_lock(t, e, &word))
-		return 0;
-	if (w->done) {
-		weir_table_unlock(t, e, word);
-		return 0;
+	/* the entry is there as long as the waiter is in the queue; a dead one has no queue */
+	rcu_read_lock();
+	if (!READ_ONCE(w->done) && weir_table_lock(&call->l->table, e, &word)) {
+		if (w->queue) {
+			weir_reserve_leave(w, e);
+			ret = -EINTR;
+		}
+		weir_limiter_now(call);
+		weir_limiter_unlock(call, e, word, WEIR_EXPIRY_NEVER);
 	}
-	spin_lock(&call->l->wait_lock);
-	w->kicked = false;
-	spin_unlock(&call->l->wait_lock);
-	weir_limiter_now(call);
-	ret = reconsider(w, e, &word);
-	/* the next waiter may have become the first */
-	if (ret != SLEEP && weir_entry_queued(e))
-		weir_reserve_kick(e);
-	weir_limiter_unlock(call, e, word, WEIR_EXPIRY_NEVER);
+	rcu_read_unlock();
 	return ret;
 }
 
-/* Sleep until the timer has served the waiter, which happens at its deadline at the latest. */
+/* The answer comes at the deadline at the latest. */
 static int sleep_until_done(struct weir_reserve_waiter *w)
+{
+	for (;;) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (READ_ONCE(w->done) || signal_pending(current))
+			break;
+		schedule();
+	}
+	__set_current_state(TASK_RUNNING);
+	if (!READ_ONCE(w->done) && interrupted(w))
+		return -EINTR;
+	/* pairs with the release in end() */
+	smp_load_acquire(&w->done);
+	return w->request.op.result;
+}
+
+/* ------------------------------------------------------------ operations */
+
+static int reserve(struct weir_reserve_arrival *a)
 {
 	int ret;
 
 	do {
-		for (;;) {
-			set_current_state(TASK_INTERRUPTIBLE);
-			if (READ_ONCE(w->done) || READ_ONCE(w->kicked) ||
-			    signal_pending(current))
-				break;
-			schedule();
-		}
-		__set_current_state(TASK_RUNNING);
 		rcu_read_lock();
-		ret = look_again(w);
+		ret = look(a);
 		rcu_read_unlock();
-	} while (ret == SLEEP);
+		if (ret == NO_ENTRY) {
+			ret = weir_limiter_entry_make(a->w->call.l, a->w->call.key);
+			if (ret == -ENOSPC)
+				return weir_limiter_full_now(&a->w->call);
+			ret = ret ?: NO_ENTRY;
+		} else if (ret == NO_QUEUE) {
+			a->memory.queue = weir_reserve_queue_new();
+			if (!a->memory.queue)
+				return -ENOMEM;
+		}
+	} while (ret == NO_ENTRY || ret == NO_QUEUE);
+	if (ret == WAITS)
+		ret = a->w ? sleep_until_done(a->w) : 0;
 	return ret;
 }
 
-static int reserve(struct weir_reserve_waiter *w)
+/* May sleep; NULL: no memory. */
+static struct weir_reserve_waiter *waiter_new(struct weir_client *c, struct weir_limiter *l,
+					      const struct weir_op *op,
+					      const struct weir_key *key)
 {
-	int ret;
+	struct weir_reserve_waiter *w = kzalloc(sizeof(*w), GFP_KERNEL_ACCOUNT);
 
-	for (;;) {
-		rcu_read_lock();
-		ret = look(w);
-		rcu_read_unlock();
-		if (ret == SLEEP)
-			return sleep_until_done(w);
-		if (ret == NO_ENTRY) {
-			ret = weir_limiter_entry_make(w->call.l, w->call.key);
-			if (ret == -ENOSPC)
-				return weir_limiter_full_now(&w->call);
-		} else if (ret == NO_QUEUE) {
-			w->spare = weir_reserve_queue_new();
-			ret = w->spare ? 0 : -ENOMEM;
-		} else {
-			return ret;
-		}
-		if (ret)
-			return ret;
+	if (!w)
+		return NULL;
+	w->request.op = *op;
+	w->request.client = c;
+	w->call.l = l;
+	w->call.op = &w->request.op;
+	w->call.key = &w->key;
+	w->key = *key;
+	if (key->len <= WEIR_KEY_INLINE) {
+		memcpy(w->address, key->raw, key->raw_len);
+		w->key.data = (const u8 *)w->key.words;
+		w->key.raw = w->address;
 	}
+	w->deadline = weir_user_deadline(op->arg, op->flags & WEIR_OP_RELATIVE);
+	w->task = op->flags & WEIR_OP_ASYNC ? NULL : current;
+	return w;
+}
+
+/* The waiter belongs to its caller. One that was in a queue may still be looked at. */
+static void waiter_free(struct weir_reserve_waiter *w)
+{
+	if (w->e)
+		kfree_rcu(w, request.rcu);
+	else
+		kfree(w);
 }
 
 /**
  * weir_reserve_run - perform a WEIR_OP_RESERVE
+ * @c: the client
  * @l: the limiter
  * @op: checked; its result half zeroed, and filled in here
  * @key: hashed
  *
  * Context: may sleep, until the deadline; weir_object_live_get() holds the storage.
- * Return: 0, -EINTR, -ENODEV, -ENOMEM; on an error nothing was done.
+ * Return: 0, -EINTR, -ENODEV, -ENOMEM; with WEIR_OP_ASYNC also -EEXIST, -EDQUOT, -EMFILE; unless
+ * 0 nothing happened.
  */
-int weir_reserve_run(struct weir_limiter *l, struct weir_op *op, struct weir_key *key)
+int weir_reserve_run(struct weir_client *c, struct weir_limiter *l, struct weir_op *op,
+		     struct weir_key *key)
 {
-	struct weir_reserve_waiter w = {
-		.call = { .l = l, .op = op, .key = key },
-		.deadline = weir_user_deadline(op->arg, op->flags & WEIR_OP_RELATIVE),
-		.task = current,
-	};
-	int err = reserve(&w);
+	struct weir_reserve_arrival a = { .op = op, .w = waiter_new(c, l, op, key) };
+	int err = -ENOMEM;
 
-	kfree(w.spare);
+	if (op->flags & WEIR_OP_ASYNC)
+		a.memory.grant = weir_grant_new();
+	if (a.w && (weir_reserve_sleeps(a.w) || a.memory.grant))
+		err = reserve(&a);
+	weir_grant_discard(c, a.memory.grant);
+	kfree(a.memory.queue);
+	if (a.w) {
+		if (!err)
+			*op = a.w->request.op;
+		waiter_free(a.w);
+	}
 	return err;
+}
+
+/**
+ * weir_reserve_cancel - perform a WEIR_OP_RESERVE_CANCEL
+ * @c: the client
+ * @l: the limiter
+ * @op: checked; its result half zeroed, and filled in here
+ * @key: hashed
+ *
+ * Context: process.
+ * Return: 0; -ENOENT: the holder has no request for the key that waits.
+ */
+int weir_reserve_cancel(struct weir_client *c, struct weir_limiter *l, struct weir_op *op,
+			struct weir_key *key)
+{
+	struct weir_entry *e;
+	struct weir_grant *g;
+	int err = -ENOENT;
+	u64 word;
+
+	rcu_read_lock();
+	e = weir_table_find_locked(&l->table, key, &word);
+	if (e) {
+		g = weir_grant_find(c, op->tag, &l->obj, e);
+		if (g) {
+			op->verdict = WEIR_NONE;
+			weir_reserve_withdraw(g, e, word);
+			err = 0;
+		} else {
+			weir_table_unlock(&l->table, e, word);
+		}
+	}
+	rcu_read_unlock();
+	return err;
+}
+
+/* &weir_kind_ops.give_back */
+void weir_reserve_give_back(struct weir_object *o, struct weir_grant *g)
+{
+	struct weir_limiter *l = weir_limiter(o);
+	struct weir_entry *e = g->entry;
+	u64 word;
+
+	/* the request may have ended meanwhile, and the grant with it */
+	if (!weir_table_lock(&l->table, e, &word))
+		return;
+	if (g->request)
+		weir_reserve_withdraw(g, e, word);
+	else
+		weir_table_unlock(&l->table, e, word);
 }

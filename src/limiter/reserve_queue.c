@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The queues of RESERVE, and the timer that serves them. See reserve.c. */
+/* The queues of RESERVE, and how they are served. See reserve.c. */
 
 #include <linux/rcupdate.h>
 #include <linux/rhashtable.h>
@@ -7,12 +7,13 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
+#include "core/client.h"
+#include "core/grant.h"
+#include "core/namespace.h"
 #include "limiter/reserve.h"
 #include "limiter/reserve_queue.h"
 
-#define BATCH		64	/* waiters served or woken while a lock is held */
-#define PAUSE_NS	(20 * NSEC_PER_USEC)	/* ns until the next batch */
-#define SLACK_NS	(50 * NSEC_PER_USEC)
+#define BATCH		64	/* waiters served under one hold of a lock */
 
 static struct rhashtable queues;
 
@@ -30,17 +31,20 @@ struct weir_reserve_queue *weir_reserve_queue_find(const struct weir_entry *e)
 	return rhashtable_lookup_fast(&queues, &e, queues_params);
 }
 
+static bool is_over(const struct weir_reserve_queue *q)
+{
+	return list_empty(&q->waiters);
+}
+
+static struct weir_reserve_waiter *first_of(struct weir_reserve_queue *q)
+{
+	return list_first_entry(&q->waiters, struct weir_reserve_waiter, node);
+}
+
 static struct weir_reserve_waiter *soonest_of(const struct weir_reserve_queue *q)
 {
 	return rb_entry(rb_first_cached(&q->deadlines), struct weir_reserve_waiter,
 			by_deadline);
-}
-
-/* @at: CLOCK_BOOTTIME */
-static void timer_start(struct weir_reserve_queue *q, u64 at)
-{
-	hrtimer_start_range_ns(&q->timer, ns_to_ktime(min_t(u64, at, KTIME_MAX)),
-			       at ? SLACK_NS : 0, HRTIMER_MODE_ABS_SOFT);
 }
 
 static bool is_sooner(struct rb_node *a, const struct rb_node *b)
@@ -49,10 +53,13 @@ static bool is_sooner(struct rb_node *a, const struct rb_node *b)
 	       rb_entry(b, struct weir_reserve_waiter, by_deadline)->deadline;
 }
 
-/*
- * The end of the limiter is checked under the lock, so weir_reserve_kick_all() finds the waiter if
- * it comes later.
- */
+/* Have the queue looked at. @at: CLOCK_BOOTTIME; 0: now */
+static void look_at(struct weir_reserve_queue *q, u64 at)
+{
+	weir_deadline_move(&q->due, &first_of(q)->request.client->ns->deadlines, at);
+}
+
+/* The limiter is tested for its end in the lock: after that kick_all() finds the waiter. */
 static int waiting_add(struct weir_reserve_waiter *w)
 {
 	struct weir_limiter *l = w->call.l;
@@ -74,62 +81,54 @@ static void waiting_del(struct weir_reserve_waiter *w)
 	spin_unlock(&w->call.l->wait_lock);
 }
 
-/*
- * No run of the timer uses the queue any more. But the timer may have been started: a run that
- * started it again had not ended when queue_end() tried to cancel it.
- */
-static void queue_free(struct rcu_head *rcu)
-{
-	struct weir_reserve_queue *q = container_of(rcu, struct weir_reserve_queue, rcu);
-
-	hrtimer_cancel(&q->timer);
-	kfree(q);
-}
-
-/*
- * The queue has no waiters any more. A run of the timer may wait for the entry's lock; it is in an
- * RCU read side that began before this. A run that begins later finds @over set.
- */
+/* A task that has found the queue by its deadline may wait for the entry's lock, under RCU. */
 static void queue_end(struct weir_reserve_queue *q, struct weir_entry *e)
 {
 	weir_entry_flag(e, WEIR_CHANGE_QUEUED, false);
 	rhashtable_remove_fast(&queues, &q->node, queues_params);
-	WRITE_ONCE(q->over, true);
-	hrtimer_try_to_cancel(&q->timer);
-	call_rcu(&q->rcu, queue_free);
+	weir_deadline_del(&q->due);
+	kfree_rcu(q, rcu);
 }
 
-/*
- * Make @w->spare the queue of the entry. Return: NULL if there is no memory to insert it into the
- * hash table.
- */
-static struct weir_reserve_queue *queue_begin(struct weir_reserve_waiter *w, struct weir_entry *e)
+/* Make *@new known, and take it; NULL if there is no memory for that. */
+static struct weir_reserve_queue *queue_begin(struct weir_reserve_queue **new,
+					      const struct weir_reserve_waiter *w,
+					      struct weir_entry *e)
 {
-	struct weir_reserve_queue *q = w->spare;
+	struct weir_reserve_queue *q = *new;
 
 	q->e = e;
 	q->l = w->call.l;
-	q->hash = w->call.key->hash;
+	q->hash = w->key.hash;
 	if (rhashtable_insert_fast(&queues, &q->node, queues_params))
 		return NULL;
-	w->spare = NULL;
+	*new = NULL;
 	weir_entry_flag(e, WEIR_CHANGE_QUEUED, true);
 	return q;
 }
 
-/* Leave the queue. If it is empty then, it ends. */
-void weir_reserve_leave(struct weir_reserve_waiter *w, struct weir_entry *e)
+/* Leave the queue, which may be over by that; otherwise look_at() must follow. */
+static void leave(struct weir_reserve_waiter *w, struct weir_entry *e)
 {
 	struct weir_reserve_queue *q = w->queue;
 
 	list_del(&w->node);
 	rb_erase_cached(&w->by_deadline, &q->deadlines);
-	q->tokens -= w->call.op->n;
-	/* until this is done, weir_reserve_kick_all() may start the timer of @w->queue */
+	q->tokens -= w->request.op.n;
 	waiting_del(w);
 	w->queue = NULL;
-	if (list_empty(&q->waiters))
+	if (is_over(q))
 		queue_end(q, e);
+}
+
+/* Leave the queue; the waiters behind it may be served. */
+void weir_reserve_leave(struct weir_reserve_waiter *w, struct weir_entry *e)
+{
+	struct weir_reserve_queue *q = w->queue;
+
+	leave(w, e);
+	if (!is_over(q))
+		look_at(q, 0);
 }
 
 /**
@@ -143,10 +142,10 @@ void weir_reserve_kick(const struct weir_entry *e)
 	struct weir_reserve_queue *q = weir_reserve_queue_find(e);
 
 	if (q)
-		timer_start(q, 0);
+		look_at(q, 0);
 }
 
-/* The tokens that all waiters want. @e is locked. */
+/* The tokens that callers wait for. @e is locked. */
 u64 weir_reserve_tokens(const struct weir_entry *e)
 {
 	struct weir_reserve_queue *q = weir_reserve_queue_find(e);
@@ -154,16 +153,16 @@ u64 weir_reserve_tokens(const struct weir_entry *e)
 	return q ? q->tokens : 0;
 }
 
-/* ------------------------------------------------------------ decisions; entry locked */
+/* ------------------------------------------------------------ deciding; entry locked */
 
-/* @first: the waiter is the first in the queue. @d: the decision for @w->call.now */
+/* @first: no other waiter is before it in the queue. @d: the decision for @w->call.now */
 enum weir_reserve_outcome weir_reserve_decide(const struct weir_reserve_waiter *w,
 					      const struct weir_entry *e,
 					      const struct weir_decision *d, bool first)
 {
 	const struct weir_limiter_call *call = &w->call;
 
-	if (call->key->rule)	/* a waiter in the queue has no rule: see reconsider() */
+	if (call->key->rule)	/* looked up when it arrives, and when the rules have changed */
 		return WEIR_RESERVE_RULED;
 	if (first && d->allowed && e->ban_until <= call->now)
 		return WEIR_RESERVE_CHARGE;
@@ -173,7 +172,7 @@ enum weir_reserve_outcome weir_reserve_decide(const struct weir_reserve_waiter *
 	return WEIR_RESERVE_WAIT;
 }
 
-/* Fill in the answer of a waiter that is not in a queue. */
+/* Fill in the answer of a waiter that is in no queue. */
 void weir_reserve_answer(struct weir_reserve_waiter *w, struct weir_entry *e, u64 *word,
 			 enum weir_reserve_outcome outcome,
 			 const struct weir_decision *d)
@@ -187,7 +186,7 @@ void weir_reserve_answer(struct weir_reserve_waiter *w, struct weir_entry *e, u6
 		weir_limiter_refuse_locked(&w->call, e, *word, d->retry_after);
 }
 
-/* When the timer must expire next, CLOCK_BOOTTIME. The first waiter does not fit now. */
+/* When the queue must be looked at next, CLOCK_BOOTTIME. The first does not fit now. */
 static u64 next_due(const struct weir_reserve_queue *q, const struct weir_entry *e,
 		    const struct weir_reserve_waiter *first, const struct weir_decision *d)
 {
@@ -200,49 +199,100 @@ static u64 next_due(const struct weir_reserve_queue *q, const struct weir_entry 
 	return min(due, soonest_of(q)->deadline);
 }
 
+/* ------------------------------------------------------------ joining; entry locked */
+
+/* Have the holder's grant lead to the request. */
+static int request_begin(struct weir_reserve_waiter *w, struct weir_entry *e,
+			 struct weir_grant **new)
+{
+	struct weir_client *c = w->request.client;
+	int err = weir_grant_charge(c, *new);
+
+	if (err)
+		return err;
+	w->grant = weir_grant_get(c, w->request.op.tag, &w->call.l->obj, e, new);
+	err = weir_request_begin(w->grant, &w->request);
+	if (err)
+		weir_grant_put(w->grant);
+	return err;
+}
+
+/* The entry keeps the bytes of a long key; the op's are the caller's. */
+static int waiter_begin(struct weir_reserve_waiter *w, struct weir_entry *e,
+			struct weir_reserve_memory *memory)
+{
+	int err;
+
+	if (w->key.len > WEIR_KEY_INLINE) {
+		w->key.data = e->key;
+		w->key.raw = e->key;
+	}
+	w->e = e;
+	err = waiting_add(w);
+	if (err || weir_reserve_sleeps(w))
+		return err;
+	err = request_begin(w, e, &memory->grant);
+	if (err)
+		waiting_del(w);
+	return err;
+}
+
 /**
  * weir_reserve_join - join the queue of a key
- * @w: a waiter that is in no queue
- * @q: the queue; NULL: there is none
+ * @w: it waits for nothing yet. An asynchronous one belongs to the client after this.
+ * @q: the queue, or NULL: there is none
  * @e: the entry, locked
- * @d: the decision for @w->call.now, which does not allow it
+ * @d: for @w->call.now, which does not let it pass
+ * @memory: with a queue, if there is none
  *
- * Return: 0, -ENODEV or -ENOMEM.
+ * Return: 0, -ENODEV, -ENOMEM; asynchronous: -EDQUOT, -EMFILE.
  */
 int weir_reserve_join(struct weir_reserve_waiter *w, struct weir_reserve_queue *q,
-		      struct weir_entry *e, const struct weir_decision *d)
+		      struct weir_entry *e, const struct weir_decision *d,
+		      struct weir_reserve_memory *memory)
 {
 	bool is_first = !q;
 	int err;
 
-	q = q ?: queue_begin(w, e);
-	if (!q)
-		return -ENOMEM;
-	w->queue = q;
-	w->e = e;
-	err = waiting_add(w);
+	if (is_first) {
+		q = queue_begin(&memory->queue, w, e);
+		if (!q)
+			return -ENOMEM;
+	}
+	err = waiter_begin(w, e, memory);
 	if (err) {
 		if (is_first)
 			queue_end(q, e);
 		return err;
 	}
+	w->queue = q;
 	list_add_tail(&w->node, &q->waiters);
 	rb_add_cached(&w->by_deadline, &q->deadlines, is_sooner);
-	q->tokens += w->call.op->n;
+	q->tokens += w->request.op.n;
 	if (is_first)
-		timer_start(q, next_due(q, e, w, d));
+		look_at(q, next_due(q, e, w, d));
 	else if (soonest_of(q) == w)
-		timer_start(q, 0);	/* the timer is set for a later deadline */
+		look_at(q, 0);	/* it is due for a later deadline */
 	return 0;
 }
 
-/* ------------------------------------------------------------ the timer */
+/* ------------------------------------------------------------ serving; entry locked */
 
-/* Wake a waiter that has left its queue and has its answer. Its stack may be gone after this. */
-static void wake(struct weir_reserve_waiter *w)
+/*
+ * A waiter that has left its queue has its answer. After this it may be freed, but for the RCU
+ * read side of the caller.
+ */
+static void end(struct weir_reserve_waiter *w, int err)
 {
+	struct weir_grant *grant = w->grant;
 	struct task_struct *task = w->task;
 
+	w->request.op.result = err;
+	if (!task) {
+		weir_request_end(grant);
+		weir_grant_put(grant);
+		return;
+	}
 	get_task_struct(task);
 	/* pairs with the acquire in sleep_until_done() */
 	smp_store_release(&w->done, true);
@@ -250,22 +300,22 @@ static void wake(struct weir_reserve_waiter *w)
 	put_task_struct(task);
 }
 
-/* Remove a waiter from its queue and answer it. */
+/* Take a waiter out of its queue and answer it; look_at() must follow, unless that was the last. */
 static void serve(struct weir_reserve_waiter *w, struct weir_entry *e, u64 *word,
 		  enum weir_reserve_outcome outcome, const struct weir_decision *d)
 {
-	weir_reserve_leave(w, e);
+	leave(w, e);
 	weir_reserve_answer(w, e, word, outcome, d);
-	wake(w);
+	end(w, 0);
 }
 
 /*
- * Serve one waiter: the first one if its turn has come, otherwise one whose deadline has passed.
- * Return: false if there is none, and the timer is started.
+ * Serve one waiter: the first if its turn has come, else one whose time is up. False, and
+ * the next look is due later, if there is none such.
  */
 static bool serve_one(struct weir_reserve_queue *q, struct weir_entry *e, u64 *word)
 {
-	struct weir_reserve_waiter *first = weir_reserve_first(q), *w = first;
+	struct weir_reserve_waiter *first = first_of(q), *w = first;
 	struct weir_decision d;
 	enum weir_reserve_outcome outcome;
 	u64 due;
@@ -276,11 +326,11 @@ static bool serve_one(struct weir_reserve_queue *q, struct weir_entry *e, u64 *w
 	if (outcome == WEIR_RESERVE_WAIT) {
 		due = next_due(q, e, w, &d);
 		if (due > weir_reserve_time(&w->call)) {
-			timer_start(q, due);
+			look_at(q, due);
 			return false;
 		}
 		w = soonest_of(q);
-		/* the same time as for the first waiter: at a later time, the first might fit */
+		/* at the same moment: later, the first might pass */
 		w->call.p = first->call.p;
 		w->call.now = first->call.now;
 		weir_reserve_peek(w, *word, &d);
@@ -290,43 +340,52 @@ static bool serve_one(struct weir_reserve_queue *q, struct weir_entry *e, u64 *w
 	return true;
 }
 
-/* Serve up to BATCH waiters. The entry is locked. */
-static void serve_batch(struct weir_reserve_queue *q, struct weir_entry *e, u64 *word)
+/* Serve up to BATCH waiters. Return: their number. */
+static unsigned int serve_batch(struct weir_reserve_queue *q, struct weir_entry *e, u64 *word)
 {
 	unsigned int served = 0;
 
-	while (!q->over && served < BATCH && serve_one(q, e, word))
+	while (!is_over(q) && served < BATCH && serve_one(q, e, word))
 		served++;
-	if (!q->over && served == BATCH)
-		timer_start(q, ktime_get_boottime_ns() + PAUSE_NS);
+	if (!is_over(q) && served == BATCH)
+		look_at(q, 0);
+	return served;
 }
 
-static enum hrtimer_restart timer_expired(struct hrtimer *timer)
+/* Unlock the entry, and wake pollers. While it was waited for, it was never idle. */
+static void unlock(struct weir_limiter_call *call, struct weir_entry *e, u64 word)
 {
-	struct weir_reserve_queue *q = container_of(timer, struct weir_reserve_queue, timer);
+	struct llist_node *ended = weir_request_wake_list();
+
+	weir_limiter_unlock(call, e, word, WEIR_EXPIRY_NEVER);
+	weir_request_wake(ended);
+}
+
+/* &weir_deadline.expire. A queue whose deadline is in a tree has waiters. */
+static unsigned int queue_due(struct weir_deadline *due)
+{
+	struct weir_reserve_queue *q = container_of(due, struct weir_reserve_queue, due);
 	struct weir_op op = { .opcode = WEIR_OP_RESERVE };
 	struct weir_key key = { .hash = q->hash };
 	struct weir_limiter_call call = { .l = q->l, .op = &op, .key = &key };
 	struct weir_entry *e = q->e;
+	unsigned int served;
 	u64 word;
 
-	rcu_read_lock();
-	/* if it is over, the limiter and the entry may be gone; a dead entry has no queue */
-	if (!READ_ONCE(q->over) && weir_table_lock(&q->l->table, e, &word)) {
-		if (q->over) {
-			weir_table_unlock(&q->l->table, e, word);
-		} else {
-			serve_batch(q, e, &word);
-			weir_limiter_now(&call);
-			/* while it had waiters, it was not idle */
-			weir_limiter_unlock(&call, e, word, WEIR_EXPIRY_NEVER);
-		}
+	/* an entry that is dead has no queue, and its queue no deadline */
+	if (!weir_table_lock(&q->l->table, e, &word))
+		return 1;
+	if (is_over(q)) {
+		weir_table_unlock(&q->l->table, e, word);
+		return 1;
 	}
-	rcu_read_unlock();
-	return HRTIMER_NORESTART;
+	served = serve_batch(q, e, &word);
+	weir_limiter_now(&call);
+	unlock(&call, e, word);
+	return served + 1;
 }
 
-/* Allocate a queue for a waiter; or NULL. May sleep. */
+/* A queue for a waiter to bring, or NULL. May sleep. */
 struct weir_reserve_queue *weir_reserve_queue_new(void)
 {
 	struct weir_reserve_queue *q = kzalloc(sizeof(*q), GFP_KERNEL_ACCOUNT);
@@ -335,46 +394,89 @@ struct weir_reserve_queue *weir_reserve_queue_new(void)
 		return NULL;
 	INIT_LIST_HEAD(&q->waiters);
 	q->deadlines = RB_ROOT_CACHED;
-	weir_hrtimer_setup(&q->timer, timer_expired, CLOCK_BOOTTIME, HRTIMER_MODE_ABS_SOFT);
+	weir_deadline_init(&q->due, queue_due);
 	return q;
 }
 
-/* ------------------------------------------------------------ all queues of a limiter */
-
-/* Wake up to BATCH of the waiters in l->to_kick. */
-static void kick_batch(struct weir_limiter *l)
+/**
+ * weir_reserve_withdraw - end a holder's request without an answer
+ * @g: the holder's grant, which has one
+ * @e: the entry, locked; this function unlocks it
+ * @word: its word
+ *
+ * Context: RCU read side.
+ */
+void weir_reserve_withdraw(struct weir_grant *g, struct weir_entry *e, u64 word)
 {
-	struct weir_reserve_waiter *w;
-	unsigned int i;
+	struct weir_reserve_waiter *w = weir_reserve_of(g->request);
 
-	for (i = 0; i < BATCH && !list_empty(&l->to_kick); i++) {
-		w = list_first_entry(&l->to_kick, struct weir_reserve_waiter, all);
-		list_move_tail(&w->all, &l->waiting);
-		/* pairs with the READ_ONCE() in sleep_until_done() */
-		WRITE_ONCE(w->kicked, true);
-		wake_up_process(w->task);
-		/* if the first waiter gets no CPU time, the timer decides for it */
-		timer_start(w->queue, 0);
+	weir_reserve_leave(w, e);
+	weir_request_drop(g);
+	weir_grant_put(g);
+	weir_limiter_now(&w->call);
+	unlock(&w->call, e, word);
+}
+
+/* ------------------------------------------------------------ all of a limiter */
+
+/* Decide again for a waiter that was found in the limiter's list, under RCU. */
+static void look(struct weir_limiter *l, struct weir_reserve_waiter *w)
+{
+	enum weir_reserve_outcome outcome;
+	struct weir_reserve_queue *q;
+	struct weir_entry *e = w->e;
+	struct weir_decision d;
+	u64 word;
+
+	if (!weir_table_lock(&l->table, e, &word))
+		return;
+	q = w->queue;
+	if (!q) {
+		weir_table_unlock(&l->table, e, word);
+		return;
 	}
+	weir_limiter_now(&w->call);
+	weir_limiter_key_rule(l, &w->key);
+	weir_reserve_peek(w, word, &d);
+	outcome = weir_reserve_decide(w, e, &d, first_of(q) == w);
+	if (!weir_object_alive(&l->obj)) {
+		leave(w, e);
+		end(w, -ENODEV);
+	} else if (outcome != WEIR_RESERVE_WAIT) {
+		serve(w, e, &word, outcome, &d);
+	}
+	if (!is_over(q))
+		look_at(q, 0);
+	unlock(&w->call, e, word);
 }
 
 /**
- * weir_reserve_kick_all - make all queues of a limiter decide again
+ * weir_reserve_kick_all - decide again for all waiters of a limiter
  * @l: the limiter; dead, or changed, and no operation uses its old configuration or rules
  *
- * Context: process; may sleep.
+ * Context: process; may sleep. The caller keeps the limiter.
  */
 void weir_reserve_kick_all(struct weir_limiter *l)
 {
+	struct weir_reserve_waiter *w;
+	LIST_HEAD(all);
+
+	/* waiters may leave from there as well; one that joins now has seen the change */
 	spin_lock_bh(&l->wait_lock);
-	list_splice_tail_init(&l->waiting, &l->to_kick);
-	while (!list_empty(&l->to_kick)) {
-		kick_batch(l);
-		spin_unlock_bh(&l->wait_lock);
-		cond_resched();
-		spin_lock_bh(&l->wait_lock);
-	}
+	list_splice_init(&l->waiting, &all);
 	spin_unlock_bh(&l->wait_lock);
+	do {
+		rcu_read_lock();
+		spin_lock_bh(&l->wait_lock);
+		w = list_first_entry_or_null(&all, struct weir_reserve_waiter, all);
+		if (w)
+			list_move_tail(&w->all, &l->waiting);
+		spin_unlock_bh(&l->wait_lock);
+		if (w)
+			look(l, w);
+		rcu_read_unlock();
+		cond_resched();
+	} while (w);
 }
 
 int weir_reserve_mod_init(void)
@@ -385,7 +487,6 @@ int weir_reserve_mod_init(void)
 /* Context: no waiter is left, because no file is open. */
 void weir_reserve_mod_exit(void)
 {
-	rcu_barrier();		/* queue_free() */
 	WARN_ON_ONCE(atomic_read(&queues.nelems));
 	rhashtable_destroy(&queues);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The queues of RESERVE, shared by the waiter (reserve.c) and the timer (reserve_queue.c). */
+/* The queues of RESERVE: what reserve.c, the caller, and reserve_queue.c, the timer, share. */
 #ifndef _WEIR_RESERVE_QUEUE_H
 #define _WEIR_RESERVE_QUEUE_H
 
@@ -8,25 +8,26 @@
 #include <linux/rhashtable-types.h>
 #include <linux/sched.h>
 
-#include "compat/hrtimer.h"
+#include "core/deadline.h"
+#include "core/request.h"
 #include "limiter/limiter.h"
+
+struct weir_grant;
 
 /**
  * struct weir_reserve_queue - the waiters of one key
  *
- * I: constant while the queue is in use. E: entry lock.
+ * I: constant while it is in use. E: entry lock.
  *
  * @node: in queues
  * @e: I: the key's entry
  * @l: I: the limiter
  * @hash: I: of the key
- * @waiters: E: &weir_reserve_waiter.node in order of arrival; not empty while it is in use
+ * @waiters: E: &weir_reserve_waiter.node in order of arrival; empty: the queue is over
  * @deadlines: E: &weir_reserve_waiter.by_deadline
  * @tokens: E: that they want
- * @over: E: it is not in use any more; READ_ONCE()
- * @timer: started with the entry locked, or by weir_reserve_kick_all() while a waiter
- *	of the queue is in &weir_limiter.waiting; not once it is over, but it may still be
- *	started then
+ * @due: E: when to look at the queue again; among the deadlines of the user whose waiter is
+ *	the first
  * @rcu: after it is over
  */
 struct weir_reserve_queue {
@@ -37,55 +38,74 @@ struct weir_reserve_queue {
 	struct list_head	waiters;
 	struct rb_root_cached	deadlines;
 	u64			tokens;
-	bool			over;
-	struct hrtimer		timer;
+	struct weir_deadline	due;
 	struct rcu_head		rcu;
 };
 
 /**
- * struct weir_reserve_waiter - a caller, on its stack
+ * struct weir_reserve_waiter - a RESERVE that may have to wait
  *
- * E: entry lock. O: its own task. W: &weir_limiter.wait_lock.
+ * A sleeping caller frees it. An asynchronous one gives it away when it joins a queue: then it
+ * is a request (core/request.h). It is freed after a grace period of RCU once it was in a queue.
  *
- * @call: O; E while it is in the queue: the operation; the answer is written to its op
- * @deadline: O: CLOCK_BOOTTIME
- * @task: O: the task to be woken
- * @spare: O: a queue to be used if the key has none
- * @e: O: the entry, while it is in the queue
- * @queue: E: the queue that it is in, or joins; set while @all is in a list
+ * I: constant once it is in a queue. E: entry lock. W: &weir_limiter.wait_lock.
+ *
+ * @request: the first member, because kfree() of it frees the struct; its op gets the answer
+ * @call: E: what it wants, with the op of @request and @key
+ * @key: I
+ * @address: I: the bytes of an address, not cut to a prefix
+ * @deadline: I: CLOCK_BOOTTIME
+ * @task: I: the caller that sleeps; NULL: none does
+ * @e: I: the entry; valid while it is in the queue. NULL: it never was in one
+ * @grant: I: asynchronous: whose request it is
+ * @queue: E: the one it is in, or NULL
  * @node: E: in its queue
  * @by_deadline: E: in its queue
- * @all: W: in &weir_limiter.waiting or .to_kick while it is in a queue
- * @kicked: W: the waiter must decide again; cleared by its own task
- * @done: the waiter has its verdict and is in no queue; written last, with the entry locked
+ * @all: W: in &weir_limiter.waiting while it is in a queue
+ * @done: a sleeping caller's: it has its answer and is in no queue; written last, with the
+ *	entry locked
  */
 struct weir_reserve_waiter {
+	struct weir_request	request;
 	struct weir_limiter_call call;
+	struct weir_key		key;
+	u8			address[16];
 	u64			deadline;
 	struct task_struct	*task;
-	struct weir_reserve_queue	*spare;
 	struct weir_entry	*e;
+	struct weir_grant	*grant;
 	struct weir_reserve_queue	*queue;
 	struct list_head	node;
 	struct rb_node		by_deadline;
 	struct list_head	all;
-	bool			kicked;
 	bool			done;
+};
+
+/**
+ * struct weir_reserve_memory - what a waiter may need to join a queue; what is left is freed
+ * @queue: a queue, if there is none
+ * @grant: asynchronous: the holder's grant
+ */
+struct weir_reserve_memory {
+	struct weir_reserve_queue	*queue;
+	struct weir_grant		*grant;
 };
 
 /* The next action for a waiter. */
 enum weir_reserve_outcome {
 	WEIR_RESERVE_WAIT,
-	WEIR_RESERVE_CHARGE,		/* the waiter's turn has come */
-	WEIR_RESERVE_REFUSE,		/* the deadline has passed, or it is useless to wait */
+	WEIR_RESERVE_CHARGE,		/* its turn has come */
+	WEIR_RESERVE_REFUSE,		/* its time is up, or it is no use to wait */
 	WEIR_RESERVE_RULED,		/* a rule decides */
 };
 
 struct weir_reserve_queue *weir_reserve_queue_new(void);
 struct weir_reserve_queue *weir_reserve_queue_find(const struct weir_entry *e);
 int weir_reserve_join(struct weir_reserve_waiter *w, struct weir_reserve_queue *q,
-		      struct weir_entry *e, const struct weir_decision *d);
+		      struct weir_entry *e, const struct weir_decision *d,
+		      struct weir_reserve_memory *memory);
 void weir_reserve_leave(struct weir_reserve_waiter *w, struct weir_entry *e);
+void weir_reserve_withdraw(struct weir_grant *g, struct weir_entry *e, u64 word);
 enum weir_reserve_outcome weir_reserve_decide(const struct weir_reserve_waiter *w,
 					      const struct weir_entry *e,
 					      const struct weir_decision *d, bool first);
@@ -93,15 +113,20 @@ void weir_reserve_answer(struct weir_reserve_waiter *w, struct weir_entry *e, u6
 			 enum weir_reserve_outcome outcome,
 			 const struct weir_decision *d);
 
-static inline struct weir_reserve_waiter *weir_reserve_first(struct weir_reserve_queue *q)
-{
-	return list_first_entry(&q->waiters, struct weir_reserve_waiter, node);
-}
-
 /* CLOCK_BOOTTIME */
 static inline u64 weir_reserve_time(const struct weir_limiter_call *call)
 {
 	return call->now + call->l->table.epoch;
+}
+
+static inline bool weir_reserve_sleeps(const struct weir_reserve_waiter *w)
+{
+	return w->task;
+}
+
+static inline struct weir_reserve_waiter *weir_reserve_of(struct weir_request *r)
+{
+	return container_of(r, struct weir_reserve_waiter, request);
 }
 
 static inline void weir_reserve_peek(const struct weir_reserve_waiter *w, u64 word,

@@ -23,7 +23,7 @@ cli.live:198.51.100.1: allowed, 9 of 10 left' check cli.live:192.0.2.1 cli.live:
 run weir limiter show cli.live
 output_like $'\ncandidate  cli.new, stricter in 3 checks, looser in 0\n' 'show counts the disagreement'
 run weir limiter show cli.new
-output_like $'\nas candidate stricter in 3 checks, looser in 0, no memory for 0$' 'of the candidate, too'
+output_like $'\nas candidate stricter in 3 checks, looser in 0, missed 0$' 'of the candidate, too'
 run weir limiter show cli.live --json
 json_is '.candidate.stats | [.allowed, .limited, .stricter, .looser, .missed]' '[2,3,3,0,0]' 'in JSON'
 json_is '.stats | [.allowed, .limited, .stricter, .looser]' '[5,0,0,0]' "the live one's totals are its own"

@@ -303,6 +303,55 @@ TEST_F(quota, grants_end_with_the_file)
 	EXPECT_EQ(0, person_run(SOMEBODY, SOMEBODY, grants_reopen, NULL));
 }
 
+/* A request to a limiter, under a tag: its verdict or errno. */
+static int reserve_as(int fd, __u32 tag, __u32 limiter, __u16 opcode)
+{
+	struct weir_op op = op_make(opcode, limiter, opcode == WEIR_OP_RESERVE);
+	__u64 key = 7;
+	int ret;
+
+	op.tag = tag;
+	if (opcode == WEIR_OP_RESERVE) {
+		op.flags = WEIR_OP_ASYNC;
+		op.arg = WEIR_NEVER;
+	}
+	op_key(&op, &key, sizeof(key));
+	ret = op_run(fd, &op);
+	return ret ?: (int)op.verdict;
+}
+
+/* Requests that wait at a limiter count, too; one that has ended, or is refused, does not. */
+static int reserves_fill(void *arg)
+{
+	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
+	int fd = client_open(O_RDWR);
+	__u32 l;
+
+	(void)arg;
+	config.tokens = 1;
+	config.burst = 1;
+	STEP(!limiter_create(fd, OURS "quota-limiter", &config, &l));
+	STEP(reserve_as(fd, 0, l, WEIR_OP_RESERVE) == WEIR_ALLOWED);
+	for (int tag = 1; tag <= GRANTS; tag++)
+		STEP(reserve_as(fd, tag, l, WEIR_OP_RESERVE) == WEIR_QUEUED);
+	STEP(reserve_as(fd, GRANTS + 1, l, WEIR_OP_RESERVE) == -EDQUOT);
+	STEP(reserve_as(fd, GRANTS + 1, l, WEIR_OP_RESERVE_CANCEL) == -ENOENT);
+	STEP(reserve_as(fd, 2, l, WEIR_OP_RESERVE_CANCEL) == WEIR_NONE);
+	STEP(reserve_as(fd, GRANTS + 1, l, WEIR_OP_RESERVE) == WEIR_QUEUED);
+	STEP(reserve_as(fd, 2, l, WEIR_OP_RESERVE) == -EDQUOT);
+	STEP(!object_delete(fd, l));
+	STEP(!limiter_create(fd, OURS "quota-limiter", &config, &l));
+	STEP(reserve_as(fd, 0, l, WEIR_OP_RESERVE) == WEIR_ALLOWED);
+	STEP(reserve_as(fd, 2, l, WEIR_OP_RESERVE) == WEIR_QUEUED);
+	return 0;
+}
+
+TEST_F(quota, requests_to_a_limiter)
+{
+	parameter_set("max_grants_per_uid", GRANTS);
+	EXPECT_EQ(0, person_run(SOMEBODY, SOMEBODY, reserves_fill, NULL));
+}
+
 struct grants_file {
 	int fd;
 	__u32 gate;

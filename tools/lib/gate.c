@@ -174,19 +174,10 @@ static int gate_acquisition(struct weir_op *op, struct weir_gate *gate,
 			    const struct weir_key *key, uint32_t permits,
 			    uint64_t timeout)
 {
-	/* use the kernel's time: in a time namespace clock_gettime() differs */
-	struct weir_info info = { .size = sizeof(info) };
-
 	if (weir_op_gate(op, gate, WEIR_OP_ACQUIRE, key, permits) < 0)
 		return -1;
-	if (timeout && timeout != WEIR_NEVER &&
-	    weir__ioctl(gate->weir->file.fd, WEIR_IOC_INFO, &info) < 0)
-		return -1;
-	if (timeout) {
-		op->arg = info.now + timeout;
-		if (op->arg < timeout)
-			op->arg = WEIR_NEVER;
-	}
+	op->flags |= WEIR_OP_RELATIVE;
+	op->arg = timeout;
 	return 0;
 }
 
@@ -211,7 +202,7 @@ WEIR_API int weir_gate_queue(struct weir_gate *gate, const struct weir_key *key,
 	if (gate_acquisition(&op, gate, key, permits, timeout) < 0)
 		return -1;
 	op.flags |= WEIR_OP_ASYNC;
-	return gate_told(&op, weir__perform(gate->weir->file.fd, &op), answer);
+	return gate_told(&op, weir__perform_once(gate->weir->file.fd, &op), answer);
 }
 
 WEIR_API int weir_gate_cancel(struct weir_gate *gate, const struct weir_key *key,

@@ -219,26 +219,46 @@ WEIR_API int weir_limiter_check(struct weir_limiter *limiter,
 	return limiter_perform(limiter, WEIR_OP_CHECK, key, cost, answer);
 }
 
-WEIR_API int weir_limiter_wait(struct weir_limiter *limiter,
-			       const struct weir_key *key, uint64_t cost,
-			       uint64_t timeout, struct weir_answer *answer)
+/* A RESERVE, with its deadline @timeout ns from now; 0: now. */
+static int limiter_reserve(struct weir_limiter *limiter, const struct weir_key *key,
+			   uint64_t cost, uint64_t timeout, uint16_t flags,
+			   struct weir_answer *answer)
 {
-	/* use the kernel's time: in a time namespace clock_gettime() differs */
-	struct weir_info info = { .size = sizeof(info) };
 	struct weir_op op;
 
-	if (weir_op_limiter(&op, limiter, WEIR_OP_RESERVE, key, cost) < 0 ||
-	    weir__ioctl(limiter->weir->file.fd, WEIR_IOC_INFO, &info) < 0)
+	if (weir_op_limiter(&op, limiter, WEIR_OP_RESERVE, key, cost) < 0)
 		return -1;
-	op.arg = info.now + timeout;
-	if (op.arg < timeout)
-		op.arg = UINT64_MAX;
+	op.flags |= WEIR_OP_RELATIVE | flags;
+	op.arg = timeout ?: 1;
 	/* a signal is reported to the caller, which may want to stop */
 	if (weir__perform_once(limiter->weir->file.fd, &op) < 0)
 		return -1;
 	if (answer)
 		weir_op_answer(&op, answer);
 	return (int)op.verdict;
+}
+
+WEIR_API int weir_limiter_wait(struct weir_limiter *limiter,
+			       const struct weir_key *key, uint64_t cost,
+			       uint64_t timeout, struct weir_answer *answer)
+{
+	return limiter_reserve(limiter, key, cost, timeout, 0, answer);
+}
+
+WEIR_API int weir_limiter_queue(struct weir_limiter *limiter,
+				const struct weir_key *key, uint64_t cost,
+				uint64_t timeout, struct weir_answer *answer)
+{
+	return limiter_reserve(limiter, key, cost, timeout, WEIR_OP_ASYNC, answer);
+}
+
+WEIR_API int weir_limiter_cancel(struct weir_limiter *limiter, const struct weir_key *key)
+{
+	struct weir_op op;
+
+	if (weir_op_limiter(&op, limiter, WEIR_OP_RESERVE_CANCEL, key, 0) < 0)
+		return -1;
+	return weir__perform(limiter->weir->file.fd, &op);
 }
 
 WEIR_API int weir_limiter_peek(struct weir_limiter *limiter,

@@ -788,6 +788,32 @@ int weir_limiter_wait(struct weir_limiter *limiter, const struct weir_key *key,
 		      struct weir_answer *answer);
 
 /**
+ * weir_limiter_queue() - weir_limiter_wait() without sleeping (USE)
+ * @cost: tokens, 1..2^32-1
+ * @timeout: ns from now; WEIR_NEVER: no deadline
+ *
+ * For programs that wait by poll(); see <linux/weir.h>, "Asynchronous requests". After
+ * WEIR_QUEUED the request waits in the queue of the key. When weir_fd() is writable (POLLOUT),
+ * weir_collect() returns the requests that have ended, with their answers. A program that has
+ * several requests at a time tells them apart by their tags (weir_tag_set()).
+ *
+ * Return: as weir_limiter_check(), or WEIR_QUEUED: then @answer says when the request is likely to
+ *	be served (retry_after). -1: EEXIST, the holder has a request for the key that waits;
+ *	EMFILE, the client has WEIR_REQUESTS_MAX requests; EDQUOT; ENODEV, the limiter was deleted.
+ */
+int weir_limiter_queue(struct weir_limiter *limiter, const struct weir_key *key,
+		       uint64_t cost, uint64_t timeout,
+		       struct weir_answer *answer);
+
+/**
+ * weir_limiter_cancel() - end a request of weir_limiter_queue() that waits (USE)
+ *
+ * Return: 0: it has left the queue, nothing was charged, and there is nothing to collect. -1:
+ *	ENOENT, none waits: it may have ended, and weir_collect() returns it.
+ */
+int weir_limiter_cancel(struct weir_limiter *limiter, const struct weir_key *key);
+
+/**
  * weir_limiter_peek() - the verdict that a check would give; charges and strikes nothing
  * (OBSERVE)
  */
@@ -822,8 +848,8 @@ int weir_limiter_forget(struct weir_limiter *limiter, const struct weir_key *key
 
 /**
  * weir_op_limiter() - fill in @op, for weir_submit()
- * @opcode: WEIR_OP_CHECK to WEIR_OP_RESERVE. For RESERVE set the deadline in @op->arg; with
- *	WEIR_OP_RELATIVE in @op->flags it is ns from now
+ * @opcode: WEIR_OP_CHECK to WEIR_OP_RESERVE_CANCEL. For RESERVE set the deadline in @op->arg; add
+ *	to @op->flags WEIR_OP_RELATIVE if it is ns from now, WEIR_OP_ASYNC not to sleep
  * @n: tokens, strikes, or the ns of a BAN; otherwise 0
  *
  * A key longer than 32 bytes is not copied: @key must stay valid until the submission has

@@ -136,7 +136,7 @@ static void show_candidate(const struct candidate *candidate)
 		       (unsigned long long)stats->stricter,
 		       (unsigned long long)stats->looser);
 		if (stats->missed)
-			printf(", no memory for %llu",
+			printf(", missed %llu",
 			       (unsigned long long)stats->missed);
 	}
 	putchar('\n');
@@ -173,7 +173,7 @@ static void show_text(const struct weir_limiter_config *config,
 	       (unsigned long long)stats->evicted,
 	       (unsigned long long)stats->expired);
 	if (stats->stricter || stats->looser || stats->missed)
-		printf("as candidate stricter in %llu checks, looser in %llu, no memory for %llu\n",
+		printf("as candidate stricter in %llu checks, looser in %llu, missed %llu\n",
 		       (unsigned long long)stats->stricter,
 		       (unsigned long long)stats->looser,
 		       (unsigned long long)stats->missed);

@@ -443,13 +443,14 @@ struct weir_limiter_config {
  * @full: operations that found no room for a new key
  * @stricter: as a candidate: checks that it refused and the live limiter allowed
  * @looser: as a candidate: checks that it allowed and the live limiter refused
- * @missed: as a candidate: operations that did not reach it for lack of memory
+ * @missed: as a candidate: operations that did not reach it: for lack of memory, or because they
+ *	were answered "queued"
  *
  * The candidate of a limiter shows what another configuration would do with the same traffic. It is
  * a limiter like any other, with its own keys, totals and events. Each CHECK, REFUND, STRIKE and
  * FORGIVE of the live limiter is mirrored to it at once, with the same key. The candidate cuts the
  * key to its own prefix and applies its own rules; each RESERVE is mirrored as a CHECK when it is
- * answered. Operations that a rule of the live limiter decides, or for which it has no entry or no
+ * answered, unless it is asynchronous and waits. Operations that a rule of the live limiter decides, or for which it has no entry or no
  * room, are mirrored too. Of a WEIR_SUBMIT_ALL, each CHECK is mirrored if all were allowed,
  * otherwise the one that decided. BAN, LIFT, FORGET, LOAD and rules are not mirrored, and nothing
  * is passed on to the candidate's own candidate.
@@ -508,29 +509,30 @@ struct weir_limiter_stats {
  *
  * DOC: Asynchronous requests
  *
- * A program that waits for many things by poll() need not spend a thread on permits. With
- * WEIR_OP_ASYNC an ACQUIRE does not sleep: if it cannot be granted now, it joins the queue of
- * the key, among sleeping callers, and the answer is "queued". (O_NONBLOCK makes no
- * difference.) When its turn comes it is granted as theirs are. From then on the holder has the
- * permits, and may release them.
+ * A program that waits for many things by poll() need not spend a thread on each. With
+ * WEIR_OP_ASYNC an ACQUIRE or a RESERVE does not sleep: if it cannot be served now, it joins the
+ * queue of the key, among sleeping callers, and the answer is "queued"; that of a RESERVE has the
+ * other members that a CHECK would have. (O_NONBLOCK makes no difference.) When its turn comes it
+ * is served as a sleeping caller is: from then on the holder has the permits, and may release
+ * them, or the tokens are charged.
  *
- * A request ends when it is granted, when its deadline has passed, when the gate has lost
- * permits that it needs, or when the gate is deleted. It has then the answer that the sleeping
- * op would have: "allowed", "limited", E2BIG, EDEADLK, ENODEV. poll() reports POLLOUT and
- * POLLWRNORM while the open file has requests that have ended and were not collected.
- * WEIR_IOC_COLLECT hands out their answers, many at once and each once. Each request that
- * ends wakes the pollers of that open file, and no others. Each process should have an open
- * file of its own, because poll() reports requests of all tags. Polling by aio, IOCB_CMD_POLL,
- * works as well.
+ * A request ends when it is served, when its deadline has passed, when it can never be served
+ * because the object has changed, or when the object is deleted. It then has the answer that the
+ * sleeping op would have: "allowed", "limited", "banned", E2BIG, EDEADLK, ENODEV. poll() reports
+ * POLLOUT and POLLWRNORM while the open file has requests that have ended and were not collected.
+ * WEIR_IOC_COLLECT hands out their answers, many at once and each once. Each request that ends
+ * wakes the pollers of that open file, and no others. Each process should have its own open file,
+ * because poll() reports requests of all tags. Polling by aio, IOCB_CMD_POLL, works as well.
  *
- * WEIR_OP_CANCEL ends a request that waits, without an answer to collect. A request belongs to
- * the holder and not to the handle: CLOSE keeps it. Dropping the tag, and the last close of the
- * file, cancel what waits and discard what has ended.
+ * WEIR_OP_CANCEL and WEIR_OP_RESERVE_CANCEL end a request that waits, without an answer to
+ * collect. A request belongs to the holder and not to the handle: CLOSE keeps it. Dropping the
+ * tag, and the last close of the file, cancel what waits and discard what has ended.
  *
  * A holder has at most one request for each key that waits (EEXIST); several tags can queue for
- * one key. Other ACQUIREs of the holder, which sleep, wait behind it. A request is answered
- * "limited" at once if queue_max requests wait for the key, or WEIR_QUEUED_MAX do; EMFILE: the
- * open file has WEIR_REQUESTS_MAX that are not collected.
+ * one key. Other ACQUIREs of the holder, which sleep, wait behind it. An ACQUIRE is answered
+ * "limited" at once if queue_max requests wait for the key, or WEIR_QUEUED_MAX do. EMFILE: the
+ * open file has WEIR_REQUESTS_MAX requests that are not collected. EDQUOT: a request that waits
+ * counts as a grant, and the user that opened the file has max_grants_per_uid.
  */
 struct weir_gate_config {
 	__u32		size;
@@ -1271,6 +1273,10 @@ struct weir_rules {
  *	signal ends it without a charge and without a result: the submission ends before this op,
  *	with EINTR if it is the first, with or without SA_RESTART. A waiter that is stopped and
  *	continued keeps waiting at the end of the queue, and a relative deadline starts again.
+ *	With WEIR_OP_ASYNC it does not sleep: see "Asynchronous requests".
+ * @WEIR_OP_RESERVE_CANCEL: (USE) end the holder's request for the key that waits; nothing is
+ *	charged, and there is no answer to collect. ENOENT: none waits; it may have ended, and then
+ *	its answer can be collected.
  *
  * Gates; @key according to the gate's key type. The results have limit (permits of the key),
  * remaining (free permits) and held (permits of this holder):
@@ -1359,6 +1365,7 @@ enum weir_opcode {
 	WEIR_OP_LIFT		= 0x16,
 	WEIR_OP_FORGET		= 0x17,
 	WEIR_OP_RESERVE		= 0x18,
+	WEIR_OP_RESERVE_CANCEL	= 0x19,
 
 	WEIR_OP_ACQUIRE		= 0x20,
 	WEIR_OP_RELEASE		= 0x21,
@@ -1431,7 +1438,8 @@ enum weir_verdict {
  * struct weir_op - one operation on one object, and its result
  * @opcode: enum weir_opcode
  * @flags: WEIR_OP_PTR: the key (or the values, or of a roster both) stand at @ptr, not in
- *	here. WEIR_OP_ASYNC: of an ACQUIRE, see "Asynchronous requests".
+ *	here. WEIR_OP_ASYNC: of an ACQUIRE or RESERVE, see "Asynchronous
+ *	requests".
  *	WEIR_OP_RELATIVE: of an ACQUIRE or RESERVE: @arg counts from now, which is when the op
  *	is begun
  * @handle: the object

@@ -227,6 +227,36 @@ static void test_emit(void)
 	weir_close(reader);
 }
 
+/* Waiting for tokens by poll(): one of 10 comes back in ten days. */
+static void test_limiter_queue(struct weir_limiter *limiter)
+{
+	struct pollfd one = { .fd = weir_fd(weir), .events = POLLOUT };
+	struct weir_answer answer;
+	struct weir_key key;
+	struct weir_op op;
+
+	weir_key_u64(&key, 2);
+	ok(weir_limiter_queue(limiter, &key, 10, WEIR_NEVER, &answer) == WEIR_ALLOWED &&
+	   answer.remaining == 0, "a request is served at once if the tokens are there");
+	ok(weir_limiter_queue(limiter, &key, 1, HOUR, NULL) == WEIR_LIMITED &&
+	   weir_limiter_wait(limiter, &key, 1, 0, NULL) == WEIR_LIMITED,
+	   "and refused at once if it could not be served in time");
+	ok(weir_limiter_queue(limiter, &key, 1, WEIR_NEVER, &answer) == WEIR_QUEUED &&
+	   answer.retry_after > 200 * HOUR && answer.retry_after <= 240 * HOUR,
+	   "otherwise it waits, and the answer says how long");
+	ok(weir_limiter_queue(limiter, &key, 1, WEIR_NEVER, NULL) == -1 && errno == EEXIST,
+	   "one for each key and tag");
+	ok(!weir_limiter_cancel(limiter, &key) &&
+	   weir_limiter_cancel(limiter, &key) == -1 && errno == ENOENT, "it is cancelled, once");
+	ok(weir_limiter_queue(limiter, &key, 3, WEIR_NEVER, NULL) == WEIR_QUEUED &&
+	   !weir_limiter_refund(limiter, &key, 4, NULL) && poll(&one, 1, 10000) == 1,
+	   "or served when tokens come back");
+	ok(weir_collect(weir, &op, 1) == 1 && op.opcode == WEIR_OP_RESERVE && op.n == 3 &&
+	   op.verdict == WEIR_ALLOWED && op.remaining == 1, "and collected");
+	ok(!poll(&one, 1, 0) && !weir_collect(weir, &op, 1), "once");
+	ok(!weir_limiter_forget(limiter, &key), "forgotten");
+}
+
 static void test_limiter(struct weir_limiter *limiter)
 {
 	struct weir_answer answer;
@@ -493,6 +523,7 @@ int main(void)
 	ok(limiter, "a limiter is made");
 	if (limiter) {
 		test_limiter(limiter);
+		test_limiter_queue(limiter);
 		test_entries(limiter);
 		test_events(limiter);
 		weir_limiter_delete(limiter);
