@@ -2,15 +2,16 @@
 /* /dev/weir: open, close, ioctl, read, seek, poll. */
 
 #include <linux/compat.h>
+#include <linux/device.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/poll.h>
 
 #include <uapi/linux/weir.h>
 
+#include "compat/class.h"
 #include "core/client.h"
 #include "core/event.h"
 #include "api/ioctl.h"
@@ -18,7 +19,6 @@
 
 static int device_open(struct inode *inode, struct file *file)
 {
-	/* misc_open() has stored the miscdevice there */
 	file->private_data = weir_client_open(file);
 	if (!file->private_data)
 		return -ENOMEM;
@@ -152,19 +152,49 @@ static const struct file_operations device_fops = {
 	.poll		= device_poll,
 };
 
-static struct miscdevice device = {
-	.minor	= MISC_DYNAMIC_MINOR,
-	.name	= "weir",
-	.mode	= 0660,
-	.fops	= &device_fops,
+static char *device_node(WEIR_DEVNODE_DEVICE *device, umode_t *mode)
+{
+	if (mode)
+		*mode = 0660;
+	return NULL;
+}
+
+/*
+ * Not a misc device: misc_open() calls open() under a mutex that all misc devices share. A task
+ * that is throttled there, or whose memory cgroup is full, would delay the opens of all others.
+ */
+static struct class device_class = {
+	.name		= "weir",
+	.devnode	= device_node,
 };
+
+static int major;
 
 int weir_device_mod_init(void)
 {
-	return misc_register(&device);
+	struct device *device;
+	int err = class_register(&device_class);
+
+	if (err)
+		return err;
+	major = __register_chrdev(0, 0, 1, "weir", &device_fops);
+	if (major < 0) {
+		err = major;
+		goto no_major;
+	}
+	device = device_create(&device_class, NULL, MKDEV(major, 0), NULL, "weir");
+	if (!IS_ERR(device))
+		return 0;
+	err = PTR_ERR(device);
+	__unregister_chrdev(major, 0, 1, "weir");
+no_major:
+	class_unregister(&device_class);
+	return err;
 }
 
 void weir_device_mod_exit(void)
 {
-	misc_deregister(&device);
+	device_destroy(&device_class, MKDEV(major, 0));
+	__unregister_chrdev(major, 0, 1, "weir");
+	class_unregister(&device_class);
 }
