@@ -143,16 +143,16 @@ uint32_t weir_tag_set(uint32_t tag);
  * weir_collect() - get the answers of asynchronous requests that have ended
  * @ops: filled in with the ops as they were submitted, and their answers:
  *	weir_op_gate_answer() translates them
- * @count: room there, 1..WEIR_BATCH_MAX
+ * @count: the number of ops that fit in @ops, 1..WEIR_BATCH_MAX
  *
- * Each request is returned once, to one caller. It does not wait: weir_fd() is writable
- * (POLLOUT) while there are some.
+ * Each request is returned once, to one caller. The call does not wait: weir_fd() is writable
+ * (POLLOUT) while there are requests that have ended.
  *
- * Return: their number, 0 or more, or -1.
+ * Return: the number of requests returned, 0 or more; or -1.
  */
 int weir_collect(struct weir *weir, struct weir_op *ops, unsigned int count);
 
-/** weir_tag_drop() - take back all that a client holds under @tag; 0 or -1 */
+/** weir_tag_drop() - take back everything that a client holds under @tag; 0 or -1 */
 int weir_tag_drop(struct weir *weir, uint32_t tag);
 
 /**
@@ -1024,26 +1024,26 @@ int weir_gate_try(struct weir_gate *gate, const struct weir_key *key,
  * @permits: 1..2^32-1
  * @timeout: ns from now; WEIR_NEVER: no deadline
  *
- * For programs that wait by poll(); see <linux/weir.h>, "Asynchronous requests". After
- * WEIR_QUEUED the request waits. When weir_fd() is writable (POLLOUT), weir_collect() returns
- * the requests that have ended, with their answers. A program that has several requests at a
- * time tells them apart by their tags (weir_tag_set()).
+ * For programs that wait by poll(); see <linux/weir.h>, "Asynchronous requests". After WEIR_QUEUED
+ * the request waits in the queue. When weir_fd() is writable (POLLOUT), weir_collect() returns the
+ * requests that have ended, with their answers. A program with several requests at a time can tell
+ * them apart by their tags (weir_tag_set()).
  *
- * Return: WEIR_ALLOWED: the permits are this holder's. WEIR_QUEUED: not yet. WEIR_LIMITED:
- *	too many waiters; WEIR_FULL: the key is new, and max_keys are in use. -1: E2BIG, the gate
- *	has fewer permits; EEXIST, the holder has a request for the key that waits; EDEADLK, as
- *	weir_gate_acquire(); EMFILE, the client has WEIR_REQUESTS_MAX requests; ENODEV, the gate
- *	was deleted.
+ * Return: WEIR_ALLOWED: the permits are this holder's. WEIR_QUEUED: not yet. WEIR_LIMITED: too many
+ *	waiters; WEIR_FULL: the key is new, and max_keys are in use. -1: E2BIG, the gate has fewer
+ *	permits; EEXIST, the holder has a waiting request for the key; EDEADLK, as
+ *	weir_gate_acquire(); EMFILE, the client has WEIR_REQUESTS_MAX requests; ENODEV, the gate was
+ *	deleted.
  */
 int weir_gate_queue(struct weir_gate *gate, const struct weir_key *key,
 		    uint32_t permits, uint64_t timeout,
 		    struct weir_gate_answer *answer);
 
 /**
- * weir_gate_cancel() - end a request of weir_gate_queue() that waits (USE)
+ * weir_gate_cancel() - cancel a request of weir_gate_queue() that waits (USE)
  *
- * Return: 0: it has left the queue, and there is nothing to collect. -1: ENOENT, none waits: it
- *	may have ended, and weir_collect() returns it.
+ * Return: 0: the request has left the queue, and there is nothing to collect. -1: ENOENT, no
+ *	request waits. If it has ended, weir_collect() returns it.
  */
 int weir_gate_cancel(struct weir_gate *gate, const struct weir_key *key,
 		     struct weir_gate_answer *answer);

@@ -101,8 +101,8 @@
 #define WEIR_KEYS_MAX		16777216ULL /* keys of one object */
 #define WEIR_LADDER_MAX		8	/* steps of a ban ladder */
 #define WEIR_PERMITS_MAX	1073741824 /* of one key of a gate */
-#define WEIR_QUEUED_MAX		16384	/* waiters of a key: no request queues behind more */
-#define WEIR_REQUESTS_MAX	16384	/* requests of one open file, until collected */
+#define WEIR_QUEUED_MAX		16384	/* a request is refused behind this many waiters */
+#define WEIR_REQUESTS_MAX	16384	/* requests of one open file, including ended ones */
 #define WEIR_VALUE_MAX		255	/* bytes of a lease's value */
 #define WEIR_CLAIMS_MAX		64	/* CLAIMs in one all-or-nothing submission */
 
@@ -509,30 +509,33 @@ struct weir_limiter_stats {
  *
  * DOC: Asynchronous requests
  *
- * A program that waits for many things by poll() need not spend a thread on each. With
- * WEIR_OP_ASYNC an ACQUIRE or a RESERVE does not sleep: if it cannot be served now, it joins the
- * queue of the key, among sleeping callers, and the answer is "queued"; that of a RESERVE has the
- * other members that a CHECK would have. (O_NONBLOCK makes no difference.) When its turn comes it
- * is served as a sleeping caller is: from then on the holder has the permits, and may release
- * them, or the tokens are charged.
+ * A program that waits for many things by poll() needs no thread for each of them. With
+ * WEIR_OP_ASYNC an ACQUIRE or a RESERVE does not sleep: if it cannot be served now, the request
+ * joins the queue of the key, in which sleeping callers wait, too, and the answer is "queued"; that
+ * of a RESERVE also has the other members that a CHECK would have. (O_NONBLOCK makes no
+ * difference.) The request is served in its turn, as a sleeping caller is. From then on the holder
+ * has the permits and may release them, or the tokens are charged.
  *
  * A request ends when it is served, when its deadline has passed, when it can never be served
- * because the object has changed, or when the object is deleted. It then has the answer that the
- * sleeping op would have: "allowed", "limited", "banned", E2BIG, EDEADLK, ENODEV. poll() reports
- * POLLOUT and POLLWRNORM while the open file has requests that have ended and were not collected.
- * WEIR_IOC_COLLECT hands out their answers, many at once and each once. Each request that ends
- * wakes the pollers of that open file, and no others. Each process should have its own open file,
- * because poll() reports requests of all tags. Polling by aio, IOCB_CMD_POLL, works as well.
+ * because the object has changed, or when the object is deleted. Its answer is then that of a
+ * sleeping op: "allowed", "limited", "banned", E2BIG, EDEADLK, ENODEV. poll() reports POLLOUT and
+ * POLLWRNORM while the open file has requests that have ended and were not collected.
+ * WEIR_IOC_COLLECT returns their answers, several with one call, and each answer once. A request
+ * that ends wakes the pollers of its open file, and no others. Each process should have an open
+ * file of its own, because poll() reports requests of all tags. Polling by aio, IOCB_CMD_POLL,
+ * works as well.
  *
- * WEIR_OP_CANCEL and WEIR_OP_RESERVE_CANCEL end a request that waits, without an answer to
- * collect. A request belongs to the holder and not to the handle: CLOSE keeps it. Dropping the
- * tag, and the last close of the file, cancel what waits and discard what has ended.
+ * WEIR_OP_CANCEL and WEIR_OP_RESERVE_CANCEL end a request that waits; there is no answer to collect
+ * then. A request belongs to the holder and not to the handle: CLOSE keeps it. When the tag is
+ * dropped, and when the file is closed for the last time, requests that wait are cancelled, and the
+ * answers of requests that have ended are discarded.
  *
- * A holder has at most one request for each key that waits (EEXIST); several tags can queue for
- * one key. Other ACQUIREs of the holder, which sleep, wait behind it. An ACQUIRE is answered
- * "limited" at once if queue_max requests wait for the key, or WEIR_QUEUED_MAX do. EMFILE: the
- * open file has WEIR_REQUESTS_MAX requests that are not collected. EDQUOT: a request that waits
- * counts as a grant, and the user that opened the file has max_grants_per_uid.
+ * A holder has at most one waiting request for each key (EEXIST); several tags can queue for one
+ * key. A later ACQUIRE of the holder that sleeps waits behind the request. An ACQUIRE is answered
+ * "limited" at once if queue_max or WEIR_QUEUED_MAX acquisitions already wait for the key. EMFILE:
+ * the open file has WEIR_REQUESTS_MAX requests that wait or have not been collected. EDQUOT: a
+ * request that waits counts as a grant, and the user that opened the file has max_grants_per_uid
+ * grants.
  */
 struct weir_gate_config {
 	__u32		size;
@@ -1281,25 +1284,23 @@ struct weir_rules {
  * Gates; @key according to the gate's key type. The results have limit (permits of the key),
  * remaining (free permits) and held (permits of this holder):
  *
- * @WEIR_OP_ACQUIRE: (USE) acquire @n permits (1..2^32-1): "allowed", or "limited" if they
- *	are not free by the time @arg (CLOCK_BOOTTIME, ns; with WEIR_OP_RELATIVE ns from now;
- *	0 or past: now; WEIR_NEVER: for ever; if the file has O_NONBLOCK: as 0). Strictly first
- *	come, first served: a caller never overtakes the waiters of the key, even if its permits
- *	would fit. A waiter is woken once,
- *	when it has its permits. "full" if the key is new and max_keys are in use. E2BIG if the
- *	gate has fewer permits in all, also for a waiter when the gate loses them. EDEADLK,
- *	instead of a wait, if only the holder itself could let the request go on, because it
- *	holds or has queued for too much; not for tag 0, which several activities may share.
- *	(Nothing else is checked: two holders may wait for each other.) EDQUOT if the holder has
- *	nothing of the key, or would wait, and the user that opened the file has
- *	max_grants_per_uid grants. ENODEV if the gate is
- *	deleted. A signal ends the wait as for RESERVE. With WEIR_OP_ASYNC it does not sleep: see
- *	"Asynchronous requests".
+ * @WEIR_OP_ACQUIRE: (USE) acquire @n permits (1..2^32-1): "allowed", or "limited" if they are not
+ *	free by the time @arg (CLOCK_BOOTTIME, ns; with WEIR_OP_RELATIVE ns from now; 0 or past:
+ *	now; WEIR_NEVER: for ever; if the file has O_NONBLOCK: as 0). Strictly first come, first
+ *	served: a caller never overtakes the waiters of the key, even if enough permits for it are
+ *	free. A waiter is woken once, when it has its permits. "full" if the key is new and max_keys
+ *	are in use. E2BIG if the gate has fewer permits in all, also for a waiter when the gate
+ *	loses them. EDEADLK, instead of a wait, if only the holder itself could end the wait,
+ *	because it holds or has queued for too much; never for tag 0, which several activities may
+ *	share. (Nothing else is checked: two holders may wait for each other.) EDQUOT if the holder
+ *	has nothing of the key, or would wait, and the user that opened the file has
+ *	max_grants_per_uid grants. ENODEV if the gate is deleted. A signal ends the wait as for
+ *	RESERVE. With WEIR_OP_ASYNC it does not sleep: see "Asynchronous requests".
  * @WEIR_OP_RELEASE: (USE) release @n permits (1..2^32-1). ENOENT if this holder has fewer.
- * @WEIR_OP_CANCEL: (USE) end the holder's request for the key that waits; it has no answer to
- *	collect. ENOENT: none waits; it may have ended, and then its answer can be collected.
- * @WEIR_OP_GATE_STATE: (OBSERVE) the members above, and waiting: acquisitions that wait,
- *	requests among them
+ * @WEIR_OP_CANCEL: (USE) end the holder's waiting request for the key; there is no answer to
+ *	collect then. ENOENT: no request waits. If it has ended, its answer can be collected.
+ * @WEIR_OP_GATE_STATE: (OBSERVE) the members above, and waiting: the number of acquisitions that
+ *	wait, including asynchronous requests
  *
  * Breakers; @key according to the breaker's key type. The results have state (enum
  * weir_breaker_state, after the operation):
@@ -1758,9 +1759,10 @@ struct weir_emit {
  * @size: sizeof(struct weir_drop)
  * @tag: tag of the holder; may be 0
  *
- * Its permits are free again, its probes have failed, its leases are lost, its requests are
- * cancelled, or discarded if they have ended, as if its open file had gone. What another thread
- * acquires under the same tag meanwhile may stay, and a thread that sleeps in ACQUIRE sleeps on.
+ * Its permits are released, its probes count as failed, and its leases are lost. Its requests are
+ * cancelled or, if they have ended, discarded. All this is as if its open file were closed. Permits
+ * that another thread acquires under the same tag meanwhile may stay, and a thread that sleeps in
+ * ACQUIRE continues to sleep.
  *
  * Errors: EINVAL, EFAULT, E2BIG.
  */
@@ -1854,9 +1856,9 @@ struct weir_restrict {
  * @count: ops that @ops has room for, 1..WEIR_BATCH_MAX; out: ops written, 0: none has ended
  * @ops: pointer to an array of &struct weir_op, 8-aligned
  *
- * Each op is written as it was submitted, with its result half: @handle, @tag, @n and the key,
- * or @ptr, tell which one it is. A request is handed out once, in the order in which requests
- * ended. The call does not wait: poll() does. See "Asynchronous requests".
+ * Each op is written as it was submitted, with its result half: @handle, @tag, @n and the key, or
+ * @ptr, identify the request. Each request is returned once, in the order in which requests ended.
+ * The call does not wait: use poll() to wait. See "Asynchronous requests".
  *
  * Errors: EINVAL, EFAULT, E2BIG. After EFAULT nothing was collected, unless another thread of
  * the caller unmapped the struct at that moment.
