@@ -21,7 +21,7 @@ status_is 1 'a banned key is refused'
 run weir ban list cli.ip --json
 json_is '[.[].key] | sort' '["192.0.2.7","192.0.2.8"]' 'ban list'
 run weir ban list cli.ip
-output_like '(1d|23h59m)  192\.0\.2\.7' 'ban list, for people'
+output_like '(1d|23h59m)  192\.0\.2\.7' 'ban list, as text'
 prints '' ban lift cli.ip 192.0.2.7
 answers 1 "weir: limiter 'cli.ip': key '192.0.2.7': is not banned" ban lift cli.ip 192.0.2.7
 answers 1 "weir: limiter 'cli.ip': key '192.0.2.99': is not banned" ban lift cli.ip 192.0.2.99
@@ -32,7 +32,7 @@ prints 'banned for 10m' ban add cli.none 10m
 prints '' ban lift cli.none
 answers 1 "weir: limiter 'cli.none': is not banned" ban lift cli.none
 
-# It runs out by itself.
+# A ban ends by itself.
 weir ban add cli.ip 192.0.2.50 1ms >/dev/null
 prints 'allowed, 4 of 5 left' check cli.ip:192.0.2.50
 

@@ -38,9 +38,9 @@ run weir breaker show cli.ip 2001:db8::7 --json
 json_is . '{"name":"cli.ip","key":"2001:db8::7","state":"closed","now":{"left_ns":null,"step":0,"calls":0,"failures":0,"admitted":null,"succeeded":null}}' 'a key, in JSON'
 prints "breaker 'cli.plain' existed; nothing was made" breaker create cli.plain --failures 9 --within 1s --open 1s --existing-ok
 run weir breaker show cli.plain --json
-json_is .failures 3 '--existing-ok leaves it as it is'
+json_is .failures 3 '--existing-ok changes nothing of an existing breaker'
 run weir list breaker --json
-json_is '[.[] | select(.name | startswith("cli.")) | [.kind, .name, .type, .mode, .keys]]' '[["breaker","cli.plain",null,"0760",0],["breaker","cli.ip",null,"0600",0]]' 'list has breakers'
+json_is '[.[] | select(.name | startswith("cli.")) | [.kind, .name, .type, .mode, .keys]]' '[["breaker","cli.plain",null,"0760",0],["breaker","cli.ip",null,"0600",0]]' 'list shows breakers'
 
 some='--within 1s --open 1s'
 # shellcheck disable=SC2086
@@ -73,7 +73,7 @@ some='--within 1s --open 1s'
 # ------------------------------------------------------------------ allow, report
 prints '' breaker create cli.text --failures 2 --within 1h --open 1h,2h --forget-after 1h --key text --max-keys 2 --probe-within never
 run weir breaker allow cli.text ann
-output_like '^allowed, ticket [0-9]+$' 'allow tells the ticket'
+output_like '^allowed, ticket [0-9]+$' 'allow prints the ticket'
 ticket=$(<"$work/out")
 ticket=${ticket##* }
 refuses "breaker 'cli.text': key 'ann': no such ticket was given, or there is no probe to report" breaker report cli.text ann ok --ticket 18446744073709551615
@@ -83,26 +83,26 @@ prints '' breaker report cli.text ann ok
 prints 'closed, 1 of 2 failures; the next time it opens for 1h' breaker show cli.text ann
 prints '' breaker report cli.text ann failed
 run weir breaker allow cli.text ann --json
-status_is 1 'enough of them: it is open'
-json_is 'del(.retry_after_ns)' '{"name":"cli.text","key":"ann","verdict":"limited","state":"open","probe":false,"ticket":null}' 'in JSON'
-json_is '.retry_after_ns > 0 and .retry_after_ns <= 3600e9' true 'and for how long'
+status_is 1 'the second failure opens it: allow has status 1'
+json_is 'del(.retry_after_ns)' '{"name":"cli.text","key":"ann","verdict":"limited","state":"open","probe":false,"ticket":null}' 'allow of an open key, in JSON'
+json_is '.retry_after_ns > 0 and .retry_after_ns <= 3600e9' true 'JSON has the time that is left'
 answers 1 "weir: breaker 'cli.text': key 'ann': too late, ignored" breaker report cli.text ann ok --ticket "$ticket"
 half_open cli.text ann
 run weir breaker allow cli.text ann --json
-status_is 0 'half-open, a probe'
-json_is '[.verdict, .state, .probe, .retry_after_ns, (.ticket | type)]' '["allowed","half-open",true,0,"string"]' 'is told as one'
+status_is 0 'half-open: a probe is allowed'
+json_is '[.verdict, .state, .probe, .retry_after_ns, (.ticket | type)]' '["allowed","half-open",true,0,"string"]' 'JSON says that the call is a probe'
 ticket=$(jq -r .ticket "$work/out")
 answers 1 'half-open, all probes are in use' breaker allow cli.text ann
 run weir breaker show cli.text ann --json
-json_is '[.state, .now]' '["half-open",{"left_ns":null,"step":0,"calls":null,"failures":null,"admitted":1,"succeeded":0}]' 'it outlives the process that asked'
+json_is '[.state, .now]' '["half-open",{"left_ns":null,"step":0,"calls":null,"failures":null,"admitted":1,"succeeded":0}]' 'the probe stays admitted when the process that asked has ended'
 prints '' breaker report cli.text ann ok --ticket "$ticket"
 prints 'closed, 0 of 2 failures; the next time it opens for 1h' breaker show cli.text ann
 half_open cli.text ann
 run weir breaker allow cli.text ann
-output_like '^allowed as a probe, ticket [0-9]+$' 'in words'
+output_like '^allowed as a probe, ticket [0-9]+$' 'allow names a probe, as text'
 prints '' breaker report cli.text ann failed
 run weir breaker show cli.text ann --json
-json_is '[.state, .now.step, .now.failures]' '["open",1,null]' 'a probe that fails opens it'
+json_is '[.state, .now.step, .now.failures]' '["open",1,null]' 'a failed probe opens it'
 prints '' breaker reset cli.text ann
 prints '' breaker trip cli.text bob
 answers 1 "weir: breaker 'cli.text': key 'bob': is already open for longer" breaker trip cli.text bob --for 1m
@@ -110,13 +110,13 @@ prints '' breaker trip cli.text bob --for ever
 prints 'open until it is reset; the next time it opens for 2h' breaker show cli.text bob
 answers 1 'open until it is reset' breaker allow cli.text bob
 
-# full; what is closed and has nothing to remember needs no room
+# a full table: a success needs no entry, because a closed key without failures has none
 weir breaker report cli.text ann failed
 refuses "breaker 'cli.text': key 'third': no room for a new key" breaker trip cli.text third
 refuses "breaker 'cli.text': key 'third': no room for a new key" breaker report cli.text third failed
 refuses "breaker 'cli.text': key 'third': no room for a new key" breaker reset cli.text third
 prints '' breaker report cli.text third ok
-is 3 "$(total breaker cli.text full)" 'they are counted'
+is 3 "$(total breaker cli.text full)" 'refused operations are counted as full'
 
 # ------------------------------------------------------------------------- events
 from=$(weir status --json | jq .event_next)
@@ -133,7 +133,7 @@ opened breaker cli.e for 1h
 opened breaker cli.e until it is reset
 closed breaker cli.e
 opened breaker cli.text key ann for 2d
-deleted breaker cli.e' 'events, for people'
+deleted breaker cli.e' 'events, as text'
 run weir events --from "$from" --json
 undated ''
 output_is '{"type":"created","kind":"breaker","name":"cli.e","uid":0}
@@ -141,7 +141,7 @@ output_is '{"type":"created","kind":"breaker","name":"cli.e","uid":0}
 {"type":"opened","kind":"breaker","name":"cli.e","key":null,"open_for_ns":null,"step":1}
 {"type":"closed","kind":"breaker","name":"cli.e","key":null}
 {"type":"opened","kind":"breaker","name":"cli.text","key":"ann","open_for_ns":172800000000000,"step":0}
-{"type":"deleted","kind":"breaker","name":"cli.e"}' 'and in JSON'
+{"type":"deleted","kind":"breaker","name":"cli.e"}' 'events, in JSON'
 from=$(weir status --json | jq .event_next)
 half_open cli.plain
 weir breaker allow cli.plain >"$work/ticket"
@@ -151,7 +151,7 @@ jq -c '[.type, .name]' "$work/out" >"$work/types"
 cp "$work/types" "$work/out"
 output_is '["opened","cli.plain"]
 ["half-open","cli.plain"]
-["closed","cli.plain"]' 'each change of state once'
+["closed","cli.plain"]' 'one event for each change of state'
 
 # ------------------------------------------------------------- wrong command lines
 refuses "breaker 'cli.text': a key is missing: it has keys of type text" breaker report cli.text ok

@@ -21,7 +21,7 @@ run weir check cli.text:a:b --json
 status_is 0 'check --json succeeds'
 json_is 'del(.reset_after_ns)' '{"name":"cli.text","key":"a:b","verdict":"allowed","limit":2,"remaining":0,"retry_after_ns":0,"banned_for_ns":0,"strikes":0,"bans":0,"banned_now":false,"untracked":false,"rule":false,"shadow":false,"queued":false,"candidate_differs":false}' 'every member'
 run weir check cli.none --json
-json_is .key null 'no key is null'
+json_is .key null 'a limiter without keys: the key is null'
 
 # several checks: all or none
 weir limiter create cli.user --rate 3/100d --key text --strikes 2 --within 10m --ban 100d
@@ -34,7 +34,7 @@ run weir check cli.all cli.user:ann cli.user:bob --json
 status_is 1 'a ban decides'
 json_is '[.verdict, .decided, (.checks[] | [.name, .key, .verdict, .remaining, .strikes, .banned_now])]' '["banned",1,["cli.all",null,"banned",2,0,false],["cli.user","ann","banned",0,0,true],["cli.user","bob","banned",3,0,false]]' 'every check tells of its own key'
 run weir check cli.all cli.user:bob --json
-json_is '[.verdict, .decided, (.checks | length)]' '["allowed",null,2]' 'nobody decides what is allowed'
+json_is '[.verdict, .decided, (.checks | length)]' '["allowed",null,2]' 'if all are allowed, "decided" is null'
 refuses "limiter 'cli.all': --cost 6 is never allowed: the limit is 5" check --cost 6 cli.all cli.ip:::1
 refuses "limiter 'cli.gone': no such object" check cli.all cli.gone
 refuses 'check: at most 16 at a time' check cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all cli.all
@@ -57,7 +57,7 @@ while [[ $(weir limiter peek cli.wait bob --json | jq .remaining) != 0 ]]; do :;
 weir ban lift cli.wait bob
 wait $!
 run cat "$work/waited"
-output_is 'allowed, 0 of 1 left' 'a lift lets in who waits'
+output_is 'allowed, 0 of 1 left' 'a lift lets a waiter in'
 refuses 'check: --wait takes one NAME[:KEY]' check --wait 1s cli.fast cli.none
 refuses "--wait 'x': not a duration such as 250ms, 5s, 10m, 24h or 1h30m" check --wait x cli.fast
 

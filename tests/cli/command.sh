@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The command line itself: exact words, options, help, output that cannot be written
+# The command line: exact words, options, help, failed writes of the output
 
 . "$(dirname "$0")/lib.sh"
 
@@ -33,7 +33,7 @@ stderr_is "weir: limiter: no such verb: 'chec'
 Try 'weir limiter --help'." 'a wrong verb is followed by a hint'
 run weir limiter check
 stderr_is "weir: limiter check: too few arguments: wants NAME [KEY]
-Try 'weir limiter check --help'." 'and so is a missing argument'
+Try 'weir limiter check --help'." 'a missing argument is followed by a hint'
 
 for words in --help 'limiter --help' 'limiter create --help' 'list --help' 'limiter check a b c --help'; do
 	# shellcheck disable=SC2086
@@ -41,10 +41,10 @@ for words in --help 'limiter --help' 'limiter create --help' 'list --help' 'limi
 	status_is 0 "weir $words succeeds"
 	words=${words%--help}
 	words=${words%a b c }
-	output_like "^Usage: weir ${words% }" "weir $words--help says how"
+	output_like "^Usage: weir ${words% }" "weir $words--help prints the usage"
 done
 
-# The short and the verbal forms of help.
+# -h and the command help.
 for words in '--help:-h' '--help:help' 'limiter --help:help limiter' 'limiter --help:limiter -h' \
 	'limiter --help:limiter help' 'limiter create --help:help limiter create' 'list --help:help list' \
 	'--version:-V'; do
@@ -72,7 +72,7 @@ all_is 2 '' 'weir: cannot write the output: Bad file descriptor' 'closed standar
 command='weir counter add >&-'
 weir counter add cli.c 1 >&- 2>"$work/err"
 status=$?
-all_is 0 '' '' 'closed standard output does not matter to who prints nothing'
+all_is 0 '' '' 'closed standard output does not matter to a command that prints nothing'
 prints 1 counter read cli.c
 
 # Colours are used on terminals only, unless disabled.
@@ -82,9 +82,9 @@ status=$?
 output_like $'\e\\[1mKIND' 'headings are bold on a terminal'
 TERM=xterm NO_COLOR=1 script -qec 'weir list' /dev/null </dev/null >"$work/out"
 ! grep -q $'\e' "$work/out"
-result $? 'but not with NO_COLOR' <<<''
+result $? 'headings are not bold with NO_COLOR' <<<''
 TERM=dumb script -qec 'weir list' /dev/null </dev/null >"$work/out"
 ! grep -q $'\e' "$work/out"
-result $? 'nor on a dumb one' <<<''
+result $? 'headings are not bold on a dumb terminal' <<<''
 
 end_tests

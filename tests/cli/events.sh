@@ -28,12 +28,12 @@ output_is '{"type":"created","kind":"counter","name":"cli.c","uid":0}
 {"type":"lifted","kind":"limiter","name":"cli.l","key":"bob","banned_for_ns":LESS}
 {"type":"changed","kind":"limiter","name":"cli.l","changed":["rate","burst"]}
 {"type":"deleted","kind":"limiter","name":"cli.l"}
-{"type":"deleted","kind":"counter","name":"cli.c"}' 'one object a line, transitions only'
+{"type":"deleted","kind":"counter","name":"cli.c"}' 'one JSON object on each line, transitions only'
 
 run weir events --from "$from" --json
 jq -c .seq "$work/out" >"$work/seqs"
 cp "$work/seqs" "$work/out"
-output_is "$(seq "$from" $((from + 8)))" 'numbered without gap'
+output_is "$(seq "$from" $((from + 8)))" 'events are numbered without gap'
 
 run weir events --from "$from"
 undated 's/1h59m before/2h before/'
@@ -45,10 +45,10 @@ table-full limiter cli.l: all 2 keys are in use
 lifted limiter cli.l key bob, 2h before its end
 changed limiter cli.l: rate, burst
 deleted limiter cli.l
-deleted counter cli.c' 'the same for people, and safe'
+deleted counter cli.c' 'the same as text, with escapes'
 
 run weir events --from $((from + 8)) --json
-json_is '[.type, .name]' '["deleted","cli.c"]' '--from goes on where one ended'
+json_is '[.type, .name]' '["deleted","cli.c"]' '--from continues after an earlier reader'
 prints '' events --from $((from + 9))
 refuses "--from '$((from + 10))': that event is yet to come; 'weir status' tells how many there were" events --from $((from + 10))
 refuses "--from 'now': not a whole number" events --from now
@@ -77,19 +77,19 @@ for signal in INT TERM HUP; do
 	cp "$work/follow" "$work/out"
 	status_is 0 "SIG$signal ends --follow cleanly"
 	[[ $(jq -r .name "$work/out" | tail -n 1) == "cli.$signal" ]]
-	result $? 'and it had printed what came meanwhile' <<<''
+	result $? 'the last event was printed before' <<<''
 	from=$(weir status --json | jq .event_next)
 	from=$((from - 9))
 done
 
-# A reader that leaves ends it, without waiting for one more event.
+# --follow ends when its reader closes the pipe, without waiting for another event.
 timeout 60 weir events --follow --from 0 2>"$work/err" | head -n 1 >"$work/out"
 status=${PIPESTATUS[0]}
 command='weir events --follow | head -n 1'
-status_is 2 'a reader that left is an error'
-stderr_is 'weir: cannot write the output: Broken pipe' 'and is told'
+status_is 2 'a closed pipe is an error'
+stderr_is 'weir: cannot write the output: Broken pipe' 'the message about the closed pipe'
 
-# Nothing before the moment --follow begins, unless --from is given.
+# Without --from, --follow prints no earlier event.
 timeout 5 weir events --follow >"$work/out" 2>"$work/err"
 status=$?
 command='timeout 5 weir events --follow'

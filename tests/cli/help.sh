@@ -7,8 +7,8 @@
 root=$(cd "$(dirname "$0")/../.." && pwd)
 man=${WEIR_BUILD:-$root/build}/tools/weir.1
 
-# sorted WORD...: each once, one a line, in "list"; in the shell itself, since
-# the machines this runs in are slow to start programs
+# sorted WORD...: sets "list" to the words, sorted, each once, on a line each; in bash, because
+# the test machines are slow to start programs
 sorted() {
 	local -A seen=()
 	local word i j
@@ -30,7 +30,7 @@ sorted() {
 	list=${list%$'\n'}
 }
 
-# What the page says of each command, without fonts and escapes: usage => options.
+# The commands of the manual page, without fonts and escapes: page[USAGE] has the options.
 declare -A page=()
 usage=
 on=
@@ -57,11 +57,11 @@ while IFS= read -r line; do
 	usages[${BASH_REMATCH[1]}]=${line#  weir }
 done <"$work/help"
 ((${#commands[@]} == 56))
-result $? 'it has 56 commands' <<<"${#commands[@]}"
+result $? 'weir --help has 56 commands' <<<"${#commands[@]}"
 ((${#page[@]} == 56))
-result $? 'the manual page has as many' <<<"${!page[*]}"
+result $? 'the manual page has 56 commands' <<<"${!page[*]}"
 
-# offers WORD...: what completion offers for the last one, sorted, is "$work/out"
+# offers WORD...: "$work/out" gets the completions of the last word, sorted
 offers() {
 	run weir --complete "$@"
 	mapfile -t candidates <"$work/out"
@@ -73,7 +73,7 @@ offers ''
 offered=$list
 sorted "${commands[@]%% *}" --help --version
 [[ $list == "$offered" ]]
-result $? 'completion knows the same objects' <<<"$list"
+result $? 'completion knows the same first words' <<<"$list"
 
 for name in "${commands[@]}"; do
 	read -ra words <<<"$name"
@@ -92,9 +92,9 @@ for name in "${commands[@]}"; do
 	# shellcheck disable=SC2086
 	sorted ${page[$usage]:-}
 	[[ $list == "$wanted" ]]
-	result $? "the page has the same options: $name" <<<"$wanted, $list"
+	result $? "the manual page has the options of: $name" <<<"$wanted, $list"
 	offers "${words[@]}" --
-	output_is "$wanted" "and so has completion: $name"
+	output_is "$wanted" "completion has the options of: $name"
 done
 
 offers limiter ''
@@ -105,18 +105,18 @@ for name in "${commands[@]}"; do
 done
 sorted "${verbs[@]}"
 [[ $list == "$offered" ]]
-result $? 'verbs of an object' <<<"$offered"
+result $? 'completion of a verb' <<<"$offered"
 offers limiter create x --key ''
 output_is 'ip
 none
 text
-u64' 'words of an option'
+u64' 'completion of the value of an option'
 offers limiter create x --key t
-output_is 'text' 'what was typed already counts'
+output_is 'text' 'completion considers the characters typed already'
 offers nonsense ''
-output_is '' 'nothing for nonsense'
+output_is '' 'no completion for an unknown command'
 
-# The shell's side of it.
+# The completion function of bash.
 # shellcheck disable=SC1091
 . "$root/packaging/completion/weir"
 COMP_WORDS=(weir limiter ch) COMP_CWORD=2 COMPREPLY=()
@@ -132,37 +132,37 @@ if [[ -c /dev/weir ]]; then
 	weir limiter create cli.one --rate 5/m
 	weir counter create cli.two first second
 	offers limiter check cli.
-	output_is 'cli.one' 'names of limiters'
+	output_is 'cli.one' 'completion: names of limiters'
 	offers counter read cli.
-	output_is 'cli.two' 'names of counters'
+	output_is 'cli.two' 'completion: names of counters'
 	weir counter create three --type histogram
 	offers counter read three p9
 	output_is 'p90
 p99
-p99.9' 'what histograms tell'
+p99.9' 'completion: fields of a histogram'
 	weir counter delete three
 	weir gate create cli.three --permits 1
 	offers gate run cli.
-	output_is 'cli.three' 'names of gates'
+	output_is 'cli.three' 'completion: names of gates'
 	weir breaker create cli.four --failures 1 --within 1s --open 1s
 	offers breaker run cli.
-	output_is 'cli.four' 'names of breakers'
+	output_is 'cli.four' 'completion: names of breakers'
 	offers breaker report cli.four ''
 	output_is 'failed
 ok
-withdrawn' 'what became of a call'
+withdrawn' 'completion: outcomes of a call'
 	weir roster create cli.five --max 1
 	offers roster claim cli.
-	output_is 'cli.five' 'names of rosters'
+	output_is 'cli.five' 'completion: names of rosters'
 	offers list ''
 	output_is 'breaker
 counter
 gate
 limiter
-roster' 'kinds of object'
+roster' 'completion: kinds of object'
 	offers counter read cli.two ''
 	output_is 'first
-second' 'names of fields'
+second' 'completion: names of fields'
 fi
 
 end_tests

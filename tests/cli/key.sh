@@ -4,7 +4,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-# So slow that no token comes back while this runs.
+# The rates are so slow that no token comes back during the test.
 weir limiter create cli.ip --rate 2/100d --key ip --strikes 3 --within 1d --ban 2h,4h
 weir limiter create cli.none --rate 3/100d
 weir limiter create cli.u64 --rate 3/100d --key u64
@@ -29,13 +29,13 @@ output_like '^banned for (2h|1h59m), from now on$' 'the third strike bans'
 run weir limiter peek cli.ip 192.0.2.7 --json
 json_is '[.verdict, .bans, .banned_now, .banned_for_ns > 3600000000000]' '["banned",1,false,true]' 'banned, in JSON'
 run weir limiter show cli.ip 192.0.2.7
-status_is 0 'show of a banned key is no question: status 0'
+status_is 0 'show of a banned key has status 0'
 output_like $'^banned for (2h|1h59m)\nwhy ' 'show of a banned key begins as peek does'
 
 run weir limiter check cli.ip 192.0.2.8 --cost 3 --json
 status_is 2 'a cost above the limit is an error'
-stderr_is "weir: limiter 'cli.ip': --cost 3 is never allowed: the limit is 2" 'which is said'
-json_is '.retry_after_ns' null 'and never is null'
+stderr_is "weir: limiter 'cli.ip': --cost 3 is never allowed: the limit is 2" 'the message for a cost above the limit'
+json_is '.retry_after_ns' null 'retry_after_ns is null for never'
 refuses "limiter 'cli.ip': --cost 3 is never allowed: the limit is 2" limiter peek cli.ip 192.0.2.9 --cost 3
 prints 'allowed, 0 of 2 left' limiter check cli.ip --cost 2 192.0.2.9
 prints 'allowed, 1 of 2 left' limiter refund cli.ip 192.0.2.9 1
@@ -50,7 +50,7 @@ prints '' limiter forget cli.ip 192.0.2.9
 answers 1 "weir: limiter 'cli.ip': key '192.0.2.9': no such entry" limiter forget cli.ip 192.0.2.9
 answers 1 "weir: limiter 'cli.ip': key '192.0.2.99': no such entry" limiter forgive cli.ip 192.0.2.99
 
-# Keys of every type, and odd ones.
+# Keys of every type, and unusual keys.
 prints 'allowed, 1 of 2 left' limiter check cli.ip 2001:db8:1:2:3::1
 prints 'allowed, 1 of 2 left' limiter peek cli.ip 2001:DB8:1:2::2
 prints 'allowed, 1 of 2 left' limiter check cli.ip ::ffff:198.51.100.1
@@ -68,8 +68,8 @@ prints 'allowed, 2 of 3 left' limiter check cli.text -
 prints 'allowed, 2 of 3 left' limiter check cli.text 'two words'
 prints 'allowed, 2 of 3 left' limiter check cli.text "$(printf '%0255d' 0)"
 run weir limiter peek cli.text -- --json
-status_is 0 'a key that looks like an option'
-output_is 'allowed, 2 of 3 left' 'is a key behind --'
+status_is 0 'a key that looks like an option is accepted after --'
+output_is 'allowed, 2 of 3 left' 'a word after -- is a key'
 
 # Caps
 prints 'allowed, 2 of 3 left' limiter check cli.small 1
@@ -80,7 +80,7 @@ prints 'allowed, not tracked: all keys are in use' limiter check cli.lax 2
 run weir limiter check cli.lax 2 --json
 json_is .untracked true 'untracked, in JSON'
 
-# What is refused
+# refused command lines
 refuses "key 'bob': not an IPv4 or IPv6 address" limiter check cli.ip bob
 refuses "key '-1': not a number from 0 to 2^64-1" limiter check cli.u64 -1
 refuses "key '18446744073709551616': not a number from 0 to 2^64-1" limiter check cli.u64 18446744073709551616

@@ -29,14 +29,14 @@ output_like '^ +8 +1[12]d[0-9h]* +0 +0 +-  10\.9\.8\.0
 
 run weir limiter keys cli.ip --json
 json_is '[.[] | {key, banned, strikes, bans, remaining}] | sort_by(.key)' '[{"key":"10.9.8.0","banned":false,"strikes":0,"bans":0,"remaining":8},{"key":"192.0.2.0","banned":false,"strikes":0,"bans":0,"remaining":0},{"key":"198.51.100.0","banned":false,"strikes":2,"bans":0,"remaining":9},{"key":"2001:db8::","banned":true,"strikes":0,"bans":1,"remaining":9},{"key":"203.0.113.0","banned":true,"strikes":0,"bans":0,"remaining":9}]' 'the same in JSON'
-json_is '[.[] | keys_unsorted] | unique' '[["key","banned","banned_for_ns","strikes","bans","remaining","reset_after_ns"]]' 'the members of each'
+json_is '[.[] | keys_unsorted] | unique' '[["key","banned","banned_for_ns","strikes","bans","remaining","reset_after_ns"]]' 'the members of each key in JSON'
 
 run weir limiter keys cli.ip --banned --json
 json_is '[.[].key] | sort' '["2001:db8::","203.0.113.0"]' '--banned shows the banned'
 run weir limiter keys cli.ip --top 10 --json
 json_is '[.[].key]' '["203.0.113.0","2001:db8::","198.51.100.0","192.0.2.0","10.9.8.0"]' '--top: bans, strikes, spent'
 run weir limiter keys cli.ip --top 3 --json
-json_is '[.[].key]' '["203.0.113.0","2001:db8::","198.51.100.0"]' '--top 3 is the first three'
+json_is '[.[].key]' '["203.0.113.0","2001:db8::","198.51.100.0"]' '--top 3 shows the first three'
 run weir limiter keys cli.ip --banned --top 1 --json
 json_is '[.[].key]' '["203.0.113.0"]' '--banned --top 1'
 refuses "--top '0': must be from 1 to 100000" limiter keys cli.ip --top 0
@@ -54,9 +54,9 @@ done
 run weir limiter keys cli.ip --prefix 0.0.0.0/0 --json
 json_is '[.[].key] | sort' '["10.9.8.0","192.0.2.0","198.51.100.0","203.0.113.0"]' '--prefix 0.0.0.0/0: all of IPv4'
 run weir limiter keys cli.ip --prefix=128.0.0.0/1 --top 2 --json
-json_is '[.[].key]' '["203.0.113.0","198.51.100.0"]' '--prefix and --top: the worst of the block'
+json_is '[.[].key]' '["203.0.113.0","198.51.100.0"]' '--prefix and --top: the keys of the block that are closest to refusal'
 run weir limiter keys cli.ip --prefix 0.0.0.0/0 --banned --json
-json_is '[.[].key]' '["203.0.113.0"]' '--prefix and --banned: both must be'
+json_is '[.[].key]' '["203.0.113.0"]' '--prefix and --banned: keys to which both apply'
 run weir limiter keys cli.ip --prefix 203.0.113.0/24
 status_is 0 '--prefix succeeds'
 output_like '^ REMAINING .*
@@ -81,7 +81,7 @@ for key in alice alice2 bob $'\xffx'; do
 	weir limiter forget cli.text "$key"
 done
 
-# Other keys have no beginning.
+# Keys of other types have no prefix.
 weir limiter create cli.u64 --rate 9/100d --key u64
 weir limiter create cli.none --rate 9/100d
 for type in u64 none; do
@@ -111,12 +111,12 @@ END
 
 weir limiter check cli.text $'\xe2\x82\xac\e\\' >/dev/null
 run weir limiter keys cli.text --json
-json_is '.[0] | [.key, has("key_hex")]' '["€\u001b\\",false]' 'JSON has UTF-8 exactly'
+json_is '.[0] | [.key, has("key_hex")]' '["€\u001b\\",false]' 'a UTF-8 key is exact in JSON'
 ! LC_ALL=C grep -q '[^ -~]' <(tr -d '\n' <"$work/out")
-result $? 'and is plain ASCII itself' <<<''
+result $? 'JSON is written in ASCII' <<<''
 weir limiter forget cli.text $'\xe2\x82\xac\e\\'
 weir limiter check cli.text $'a\xff' >/dev/null
 run weir limiter keys cli.text --json
-json_is '.[0] | [.key, .key_hex]' '["a\\xff","61ff"]' 'JSON has other bytes in hexadecimal'
+json_is '.[0] | [.key, .key_hex]' '["a\\xff","61ff"]' 'a key that is not UTF-8 is in hexadecimal in JSON'
 
 end_tests

@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Functions for the tests of the weir command. Each test file runs as root where there is a
-# /dev/weir and weir is on PATH, prints TAP, and leaves nothing behind: objects whose name
+# Functions for the tests of the weir command. Each test file runs as root on a machine with
+# /dev/weir and weir on PATH. It prints TAP and leaves nothing behind: objects whose name
 # begins with "cli." are deleted at its end.
 #
-#	run COMMAND...			run it; the functions below check it
-#	status_is N WHAT		its exit status
-#	output_is TEXT WHAT		its standard output, exactly
+#	run COMMAND...			run COMMAND for the functions below
+#	status_is N WHAT		checks the exit status
+#	output_is TEXT WHAT		checks all of standard output
 #	output_like REGEX WHAT
 #	stderr_is TEXT WHAT
-#	json_is FILTER JSON WHAT	the result of jq's FILTER on its output, exactly
+#	json_is FILTER JSON WHAT	checks the result of jq's FILTER on the output
 #	undated SED			remove times from events, and apply SED
 #
 # independent of a command:
 #
 #	is WANTED GOT WHAT
 #
-# run weir and check everything, for one result:
+# run weir and check status and all output; one test each:
 #
 #	prints TEXT ARGUMENT...		status 0, this output, no message
 #	refuses MESSAGE ARGUMENT...	status 2, no output, "weir: MESSAGE"
@@ -25,8 +25,8 @@
 #
 # read or change objects, without a result:
 #
-#	total KIND NAME MEMBER		prints one of its totals
-#	until_total KIND NAME MEMBER N	waits until it is N
+#	total KIND NAME MEMBER		prints a total of the object
+#	until_total KIND NAME MEMBER N	waits until that total is N
 #	half_open NAME [KEY]		makes a breaker half-open
 #	until_said FILE			waits until the file is not empty
 #
@@ -56,7 +56,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# result STATUS WHAT: 0 is ok; standard input explains what is not
+# result STATUS WHAT: 0 is ok; standard input explains a failure
 result() {
 	tests=$((tests + 1))
 	if (($1 == 0)); then
@@ -80,7 +80,7 @@ run() {
 }
 
 # slurp FILE: into "text", without line feeds at the end. (These machines are
-# emulated, and slow to start programs; so nothing is started that need not be.)
+# emulated, and slow to start programs.)
 slurp() {
 	IFS= read -rd '' text <"$1"
 	while [[ $text == *$'\n' ]]; do
@@ -177,7 +177,7 @@ refuses() {
 
 	shift
 	run weir "$@"
-	# a wrong command line is followed by where to read more
+	# after a wrong command line weir names the help to read: remove that line
 	slurp "$work/err"
 	[[ $text != *$'\n'"Try 'weir "*"--help'." ]] ||
 		printf '%s\n' "${text%$'\n'*}" >"$work/err"
@@ -203,7 +203,7 @@ until_total() {
 	until [[ $(total "$1" "$2" "$3") == "$4" ]]; do :; done
 }
 
-# A nanosecond is over by the next command.
+# The trip lasts 1 ns, so it is over when the next command runs.
 half_open() {
 	weir breaker reset "$@" && weir breaker trip "$@" --for 1ns
 }
@@ -220,7 +220,7 @@ task_state() {
 	echo "${text%% *}"
 }
 
-# settled PID: it has seen to its signals, and sleeps
+# settled PID: the process has no pending signal, and sleeps
 settled() {
 	local text
 
@@ -259,7 +259,7 @@ END
 	cat "$at.count"
 }
 
-# A misspelt step of a test must not pass for one. (Runs in a subshell.)
+# A misspelt command in a test file is a failure. (Runs in a subshell.)
 command_not_found_handle() {
 	echo "$*" >>"$work/unknown"
 	return 127

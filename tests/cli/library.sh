@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# libweir: what the weir command does not use of it
+# libweir: functions that the weir command does not use
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
 exec "${WEIR_BUILD:-$root/build}/tools/obj/test/device_check"

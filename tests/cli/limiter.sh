@@ -32,18 +32,18 @@ prints '' limiter create cli.sliding --rate 10/m --algorithm sliding
 run weir limiter show cli.sliding --json
 json_is '[.algorithm, .burst]' '["sliding",10]' 'a sliding window'
 run weir limiter check cli.sliding --cost 10
-status_is 0 'a sliding window gives all it has'
+status_is 0 'a sliding window allows all its tokens'
 run weir limiter check cli.sliding
-status_is 1 'and no more'
+status_is 1 'a sliding window allows no more'
 run weir limiter show cli.window --json
 json_is '[.algorithm, .burst, .key_type, .max_keys, .prefix4]' '["window",10,"text",65536,null]' 'a window over text keys'
 
 prints "limiter 'cli.plain' existed; nothing was made" limiter create cli.plain --rate 1/s --existing-ok
 run weir limiter show cli.plain --json
-json_is .tokens 5 '--existing-ok leaves it as it is'
+json_is .tokens 5 '--existing-ok changes nothing of an existing limiter'
 refuses "limiter 'cli.plain': exists already" limiter create cli.plain --rate 5/s
 
-# What create refuses, each by its name.
+# refused options of create; each message names the option
 refuses 'limiter create: --rate is missing' limiter create cli.x
 for rate in 5 5/ /s 5/60 0/s 5/0s -5/s 5/sx ' 5/s' 5/s/s; do
 	refuses "--rate '$rate': not a rate such as 5/s, 100/m or 30/60s" limiter create cli.x --rate "$rate"
@@ -77,20 +77,20 @@ refuses "--rate '5/9ms': a window has 1 to 134217727 tokens in at least 10ms" li
 refuses "limiter 'cli.x': these numbers together cannot be kept exactly" limiter create cli.x --rate 1/100d --burst 1000
 run weir list limiter
 ! grep -q 'cli\.x' "$work/out"
-result $? 'none of these made anything' <<<''
+result $? 'none of these created a limiter' <<<''
 
 # set
 prints '' limiter set cli.all --rate 60/m --burst 9 --max-keys 50 --when-full refuse --within 5m --ban-jitter 0s --forget-after 1d
 run weir limiter show cli.all --json
-json_is '[.tokens, .period_ns, .burst, .max_keys, .when_full, .within_ns, .ban_jitter_ns, .forget_after_ns]' '[60,60000000000,9,50,"refuse",300000000000,0,86400000000000]' 'set changes what is given'
-json_is '[.strikes, .ban_ns, .key_type, .prefix4]' '[3,[600000000000,3600000000000,86400000000000],"ip",24]' 'and nothing else'
+json_is '[.tokens, .period_ns, .burst, .max_keys, .when_full, .within_ns, .ban_jitter_ns, .forget_after_ns]' '[60,60000000000,9,50,"refuse",300000000000,0,86400000000000]' 'set changes the members given'
+json_is '[.strikes, .ban_ns, .key_type, .prefix4]' '[3,[600000000000,3600000000000,86400000000000],"ip",24]' 'set changes no other member'
 prints '' limiter set cli.all --strikes 5
 prints '' limiter set cli.all --ban 1m,2m
 run weir limiter show cli.all --json
-json_is '[.strikes, .ban_ns]' '[5,[60000000000,120000000000]]' 'strikes and ladder one after the other'
+json_is '[.strikes, .ban_ns]' '[5,[60000000000,120000000000]]' 'strikes and ladder are set by two calls'
 prints '' limiter set cli.all --strikes 0
 run weir limiter show cli.all --json
-json_is '[.strikes, .ban_ns]' '[0,[]]' 'no strikes, no ladder'
+json_is '[.strikes, .ban_ns]' '[0,[]]' 'without strikes there is no ladder'
 refuses "--strikes needs --ban: how long is the ban?" limiter set cli.all --strikes 2
 refuses "--ban needs --strikes: how many of them lead to it?" limiter set cli.all --ban 2m
 refuses 'limiter set: nothing to set' limiter set cli.all
@@ -115,12 +115,12 @@ prints 'allowed, 16 of 20 left, 3 strikes' limiter peek cli.live bob
 weir limiter strike cli.live bob >/dev/null
 prints '' limiter set cli.live --ban 1h --within 1s
 run weir limiter peek cli.live bob
-output_like '^banned for (4h|3h59m)$' 'a ban lasts as long as it was to'
+output_like '^banned for (4h|3h59m)$' 'set does not change the end of a present ban'
 
 run weir limiter set --help
 kept=$(grep -o 'Kept:' "$work/out" | wc -l)
 [[ $(grep -c '^  --' "$work/out") == $((kept + 1)) ]]
-result $? 'help tells of each option but --help what is kept' <<<"$kept"
+result $? 'help says for each option except --help which state is kept' <<<"$kept"
 
 refuses "limiter 'cli.none': no such object" limiter show cli.none
 refuses "limiter 'cli.all': --max-keys cannot be raised beyond eight times what it was made with" limiter set cli.all --max-keys 5000

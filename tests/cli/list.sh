@@ -30,21 +30,21 @@ roster   -         0640 root       root              1  cli.lim' 'objects in the
 run weir list --json
 status_is 0 'list --json succeeds'
 json_is '[.[] | select(.name | startswith("cli.")) | del(.id)]' '[{"kind":"counter","name":"cli.sum","type":"sum","mode":"0760","owner":0,"uid":0,"gid":0,"keys":null},{"kind":"counter","name":"cli.seq","type":"sequence","mode":"0640","owner":0,"uid":0,"gid":0,"keys":null},{"kind":"limiter","name":"cli.lim","type":"bucket","mode":"0644","owner":0,"uid":0,"gid":12345,"keys":2},{"kind":"limiter","name":"cli.sum","type":"window","mode":"0760","owner":0,"uid":0,"gid":0,"keys":0},{"kind":"breaker","name":"cli.lim","type":null,"mode":"0600","owner":0,"uid":0,"gid":0,"keys":1},{"kind":"roster","name":"cli.lim","type":null,"mode":"0640","owner":0,"uid":0,"gid":0,"keys":1}]' 'every member'
-json_is '[.[].id] == ([.[].id] | sort | unique)' true 'ids rise'
+json_is '[.[].id] == ([.[].id] | sort | unique)' true 'ids are unique and in ascending order'
 
 run weir list limiter --json
-json_is '[.[] | select(.name | startswith("cli.")) | .name]' '["cli.lim","cli.sum"]' 'list limiter has no counters'
+json_is '[.[] | select(.name | startswith("cli.")) | .name]' '["cli.lim","cli.sum"]' 'list limiter shows no counters'
 run weir list counter --json
-json_is '[.[] | select(.name | startswith("cli.")) | .name]' '["cli.sum","cli.seq"]' 'list counter has no limiters'
+json_is '[.[] | select(.name | startswith("cli.")) | .name]' '["cli.sum","cli.seq"]' 'list counter shows no limiters'
 
 refuses "no such kind of object: 'limit'" list limit
 refuses "no such kind of object: 'limiters'" list limiters
 refuses "list: too many arguments, from 'x' on" list counter x
 
-# A list of nothing is a list.
+# An empty list is a list in JSON.
 weir counter delete cli.sum
 weir counter delete cli.seq
 run weir list counter --json
-json_is '[.[] | select(.name | startswith("cli."))]' '[]' 'deleted ones are gone'
+json_is '[.[] | select(.name | startswith("cli."))]' '[]' 'deleted objects are not listed'
 
 end_tests

@@ -58,7 +58,7 @@ cp "$work/names" "$work/out"
 output_is 'cli.shown
 cli.open
 cli.shown
-cli.open' 'a list shows what one may observe'
+cli.open' 'list shows the objects that the user may observe'
 
 denies "counter 'cli.hidden': permission denied: needs r in its mode" counter read cli.hidden
 lets 0 counter read cli.shown
@@ -79,10 +79,10 @@ denies "limiter 'cli.open': permission denied: needs r and x in its mode" ban li
 weir limiter create cli.keys --rate 5/100d --key text --mode 0705
 weir check cli.keys:ann >/dev/null
 run as weir limiter keys cli.keys --json
-json_is '[.[].key]' '["ann"]' 'x is for keys'
+json_is '[.[].key]' '["ann"]' 'with r and x the keys can be listed'
 denies "limiter 'cli.open': permission denied: needs to be its owner or root" limiter forget cli.open
 
-# To observe a roster is to look at a lease whose key one knows; x is to see who is in it.
+# r permits to look up a lease by its key; x permits to list the leases.
 weir roster create cli.hidden --max 5 --mode 0660
 weir roster create cli.shown --max 5 --mode 0664
 weir roster create cli.listed --max 5 --mode 0665
@@ -93,17 +93,17 @@ denies "roster 'cli.hidden': permission denied: needs r and x in its mode" roste
 denies "roster 'cli.shown': permission denied: needs r and x in its mode" roster list cli.shown
 lets here roster get cli.shown ann
 run as weir roster list cli.listed --json
-json_is '[.[].key]' '["ann"]' 'with r and x it can be listed'
+json_is '[.[].key]' '["ann"]' 'with r and x a roster can be listed'
 denies "roster 'cli.shown': permission denied: needs r and w in its mode" roster claim cli.shown bob
 denies "roster 'cli.shown': permission denied: needs r and w in its mode" roster claim cli.shown bob -- echo no
 denies "roster 'cli.shown': permission denied: needs r and w in its mode" roster remove cli.shown ann
 lets '[1]' roster claim cli.open bob -- sh -c "weir roster list cli.open --json | jq -c '[.[].version]'"
 denies "roster 'cli.open': permission denied: needs to be its owner or root" roster delete cli.open
 
-# What nobody makes is nobody's own, and in nobody's way.
+# The user "nobody" creates objects in its own namespace.
 lets '' counter create cli.theirs
 run weir counter read cli.theirs
-all_is 2 '' "weir: counter 'cli.theirs': no such object" 'it is not root'"'"'s'
+all_is 2 '' "weir: counter 'cli.theirs': no such object" 'a plain name does not mean an object of nobody for root'
 prints 0 counter read nobody/cli.theirs
 prints 0 counter read 65534/cli.theirs
 denies "counter 'cli.x': permission denied: you are not in the group of --group" counter create cli.x --group root
@@ -113,7 +113,7 @@ lets 3 counter take cli.theirs
 lets '' counter delete cli.theirs
 refuses "counter 'none-such/cli.x': no such user: 'none-such'" counter read none-such/cli.x
 
-# A name that a user took first is not what root gets, nor what others find.
+# A name that another user took first does not affect root or other users.
 lets '' limiter create cli.login --rate 1000000/s --mode 0666
 prints '' limiter create cli.login --rate 5/100d --mode 0664 --existing-ok
 prints "limiter 'cli.login' existed; nothing was made" limiter create cli.login --rate 5/100d --existing-ok
@@ -124,18 +124,18 @@ lets '' limiter delete cli.login
 lets 'allowed, 4 of 5 left' limiter peek cli.login
 lets "limiter 'cli.login' of root existed; nothing was made" limiter create cli.login --rate 9/s --existing-ok
 run as weir list limiter --json
-json_is '[.[] | select(.name == "cli.login") | .owner]' '[0]' 'whose it is'
+json_is '[.[] | select(.name == "cli.login") | .owner]' '[0]' 'list shows the owner'
 
-# Root makes and sees what is another's.
+# Root creates and sees objects of other users.
 prints '' counter create nobody/cli.gift
 lets '' counter add cli.gift 7
 prints 7 counter read nobody/cli.gift
 run weir list
 [[ $(grep -o 'nobody/cli.gift' "$work/out") == nobody/cli.gift ]]
-result $? 'a list shows whose they are' <"$work/out"
+result $? 'list shows the owner of an object of another user' <"$work/out"
 run as weir list
 [[ $(grep -o '[^ ]*cli.gift' "$work/out") == cli.gift ]]
-result $? 'but not of one'"'"'s own' <"$work/out"
+result $? 'list shows no owner for the caller'"'"'s own objects' <"$work/out"
 run weir save "$work/state"
 lets '' counter delete cli.gift
 weir list | while read -r kind _ _ _ _ _ name; do
@@ -144,16 +144,16 @@ done
 run weir restore "$work/state"
 lets 7 counter read cli.gift
 
-# Each has a stream of events.
+# Each user has a stream of events.
 run as weir events --json
 jq -s 'map(select(.name == "cli.gift")) | length > 0' "$work/out" | grep -q true
-result $? 'of one'"'"'s own objects' <"$work/out"
+result $? 'events has the events of the caller'"'"'s own objects' <"$work/out"
 run weir events --json
 jq -s 'map(select(.name == "cli.gift")) | length == 0' "$work/out" | grep -q true
-result $? 'not of another'"'"'s' <"$work/out"
+result $? 'events has no events of objects of another user' <"$work/out"
 run weir events --user nobody --json
 jq -s 'map(select(.name == "cli.gift")) | length > 0' "$work/out" | grep -q true
-result $? 'unless it is asked for' <"$work/out"
+result $? 'events --user has the events of that user' <"$work/out"
 refuses "--user 'none-such': no such user" events --user none-such
 
 end_tests

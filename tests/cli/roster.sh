@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# weir roster; what claim does while a command runs is in roster_run.sh
+# weir roster; roster_run.sh tests claims with a command
 
 . "$(dirname "$0")/lib.sh"
 
@@ -17,7 +17,7 @@ denied_is() {
 	all_is 1 '' "$1" "$2"
 }
 
-# run_stdin FILE COMMAND...: run it, with this for its standard input
+# run_stdin FILE COMMAND...: run COMMAND with FILE as its standard input
 run_stdin() {
 	local file=$1
 
@@ -33,7 +33,7 @@ run weir roster show cli.text --json
 json_is . '{"name":"cli.text","max":3,"ttl_ns":null,"key_type":"text","prefix4":null,"prefix6":null,'"$stats0"'}' 'the defaults'
 prints '' roster create cli.ip --max=100 --ttl 10d --key ip --prefix 24,56 --mode 0600 --group root
 run weir roster show cli.ip --json
-json_is . '{"name":"cli.ip","max":100,"ttl_ns":864000000000000,"key_type":"ip","prefix4":24,"prefix6":56,'"$stats0"'}' 'every option arrives'
+json_is . '{"name":"cli.ip","max":100,"ttl_ns":864000000000000,"key_type":"ip","prefix4":24,"prefix6":56,'"$stats0"'}' 'create applies every option'
 prints 'leases     0 of 100
 ttl        10d
 keys       ip/24,56
@@ -45,14 +45,14 @@ lost       0, 0 of them expired
 full       0' roster show cli.ip
 prints '' roster create cli.none --max 1 --key none --ttl never
 run weir roster show cli.none --json
-json_is '[.max, .ttl_ns, .key_type]' '[1,null,"none"]' 'never is no time'
+json_is '[.max, .ttl_ns, .key_type]' '[1,null,"none"]' '--ttl never: no time to live'
 prints "roster 'cli.text' existed; nothing was made" roster create cli.text --max 9 --existing-ok
 run weir roster show cli.text --json
-json_is .max 3 '--existing-ok leaves it as it is'
+json_is .max 3 '--existing-ok changes nothing of an existing roster'
 run weir list roster --json
 json_is '[.[] | select(.name | startswith("cli.")) | [.kind, .name, .type, .mode, .keys]]' '[["roster","cli.text",null,"0760",0],["roster","cli.ip",null,"0600",0],["roster","cli.none",null,"0760",0]]' 'list has rosters'
 run cat /sys/kernel/weir/rosters/cli.text/max
-output_is 3 'so has sysfs'
+output_is 3 'sysfs shows rosters'
 
 refuses "roster 'cli.text': exists already" roster create cli.text --max 1
 refuses 'roster create: --max is missing' roster create cli.x
@@ -68,33 +68,33 @@ refuses '--prefix: only for --key ip' roster create cli.x --max 1 --prefix 24
 refuses "roster '.x': not a name: 1 to 63 of A-Z a-z 0-9 . _ -, first a letter or digit" roster create .x --max 1
 refuses "roster 'cli.x': no such object" roster show cli.x
 run weir list --json
-json_is '[.[] | select(.name == "cli.x")]' '[]' 'nothing was made'
+json_is '[.[] | select(.name == "cli.x")]' '[]' 'none of these created a roster'
 
 # ------------------------------------------------------- claim: detached, without a command
 answers 1 "weir: roster 'cli.text': key 'ann': there is no lease" roster get cli.text ann
 prints 'version 1, until it is removed' roster claim cli.text ann first
 prints first roster get cli.text ann
 run weir roster claim cli.text ann second
-denied_is "detached, set by process N of root" 'the second is told of the first'
+denied_is "detached, set by process N of root" 'a second claim is refused and names the owner'
 prints first roster get cli.text ann
 run weir roster claim cli.text ann --json
-status_is 1 'in JSON, too'
+status_is 1 'a refused claim with --json has status 1'
 json_is '[.name, .key, .done, .reason, (.lease | .version, .left_ns, .detached, .uid, .pid > 0)]' \
-	'["cli.text","ann",false,"held",1,null,true,0,true]' 'which tells all of it'
+	'["cli.text","ann",false,"held",1,null,true,0,true]' 'JSON describes the existing lease'
 prints 'version 2, 1d left' roster claim cli.text bob --ttl 1d
 run weir roster claim cli.text bob
-denied_is "detached, set by process N of root, 1d left" 'and how long it lasts still'
+denied_is "detached, set by process N of root, 1d left" 'a refused claim prints the time that is left'
 run weir roster claim cli.ip 192.0.2.7 where --json
 json_is '[.done, .reason, (.lease | .detached, .left_ns <= 864000000000000, .left_ns > 863000000000000)]' \
-	'[true,null,true,true,true]' 'unless told, as long as the roster says'
+	'[true,null,true,true,true]' 'the default TTL is that of the roster'
 prints where roster get cli.ip 192.0.2.200
 prints 'version 2, until it is removed' roster claim cli.ip 2001:db8::7 --ttl never
 prints 'version 1, until it is removed' roster claim cli.none value
 prints value roster get cli.none
 run weir roster claim cli.none other
-denied_is "detached, set by process N of root" 'without keys there is one'
+denied_is "detached, set by process N of root" 'a roster without keys has one lease'
 
-# all at once: one of them gets it
+# concurrent claims of one key: one succeeds
 for i in {1..20}; do
 	weir roster claim cli.text race "$i" >>"$work/race" 2>/dev/null &
 	racers[i]=$!
@@ -107,26 +107,26 @@ for i in {1..20}; do
 	1) losses=$((losses + 1)) ;;
 	esac
 done
-is '1 19' "$wins $losses" 'of twenty exactly one gets it'
+is '1 19' "$wins $losses" 'of twenty concurrent claims exactly one succeeds'
 prints "$winner" roster get cli.text race
 
-# the third of three is there
+# the roster is full
 answers 1 "weir: roster 'cli.text': key 'dora': full, there is no room for another lease" roster claim cli.text dora
 run weir roster put cli.text dora '' --json
-status_is 1 'nor for put'
-json_is . '{"name":"cli.text","key":"dora","done":false,"reason":"full","lease":null}' 'and JSON says why'
-is '3 2' "$(stat cli.text members) $(stat cli.text full)" 'which is counted'
+status_is 1 'put into a full roster has status 1'
+json_is . '{"name":"cli.text","key":"dora","done":false,"reason":"full","lease":null}' 'JSON gives the reason "full"'
+is '3 2' "$(stat cli.text members) $(stat cli.text full)" 'refusals are counted as full'
 prints '' roster remove cli.text race
 answers 1 "weir: roster 'cli.text': key 'race': there is no lease" roster remove cli.text race
 
 # ------------------------------------------------------------------ put, replace, touch
 prints 'version 4, 2d left' roster put cli.text bob new --ttl 2d
 run weir roster show cli.text bob --json
-json_is '[.done, .reason, (.lease | .value, .version, .detached, .left_ns > 86400000000000)]' '[true,null,"new",4,true,true]' 'put takes the place of what is nobody'"'"'s'
+json_is '[.done, .reason, (.lease | .value, .version, .detached, .left_ns > 86400000000000)]' '[true,null,"new",4,true,true]' 'put replaces a detached lease'
 run weir roster replace cli.text bob newer --version 2
-denied_is "has version 4; detached, set by process N of root" 'not replaced: another version'
+denied_is "has version 4; detached, set by process N of root" 'replace is refused: another version'
 run weir roster replace cli.text bob newer --version 2 --json
-json_is '[.done, .reason, .lease.version]' '[false,"version",4]' 'nor in JSON'
+json_is '[.done, .reason, .lease.version]' '[false,"version",4]' 'replace is refused, in JSON'
 prints new roster get cli.text bob
 prints 'version 5, 2d left' roster replace cli.text bob newer --version 4
 prints newer roster get cli.text bob
@@ -134,16 +134,16 @@ answers 1 "weir: roster 'cli.text': key 'dora': there is no lease" roster replac
 prints 'version 5, until it is removed' roster touch cli.text bob
 prints 'version 5, 3h left' roster touch cli.text bob --ttl 3h --version 5
 run weir roster touch cli.text bob --version 4
-denied_is "has version 5; detached, set by process N of root" 'not touched either'
+denied_is "has version 5; detached, set by process N of root" 'touch is refused: another version'
 run weir roster remove cli.text bob --version 4 --json
-json_is '[.done, .reason, .lease.version]' '[false,"version",5]' 'nor removed'
+json_is '[.done, .reason, .lease.version]' '[false,"version",5]' 'remove is refused: another version'
 answers 1 "weir: roster 'cli.text': key 'dora': there is no lease" roster touch cli.text dora
 run weir roster touch cli.text dora --json
-json_is '[.done, .reason, .lease]' '[false,"absent",null]' 'none is absent'
+json_is '[.done, .reason, .lease]' '[false,"absent",null]' 'touch of a key without a lease: reason "absent"'
 run weir roster remove cli.text bob --version 5 --json
-json_is '[.done, .reason, (.lease | .version, has("value"))]' '[true,null,5,false]' 'what was removed is told as it was'
+json_is '[.done, .reason, (.lease | .version, has("value"))]' '[true,null,5,false]' 'a removed lease is shown with its last state'
 run weir roster show cli.text --json
-json_is .stats '{"members":1,"claimed":3,"refused":22,"replaced":2,"removed":2,"lost":0,"expired":0,"full":2}' 'all was counted'
+json_is .stats '{"members":1,"claimed":3,"refused":22,"replaced":2,"removed":2,"lost":0,"expired":0,"full":2}' 'the totals count all of these'
 
 # ----------------------------------------------------------------------- time
 from=$(weir status --json | jq .event_next)
@@ -151,22 +151,22 @@ prints 'version 6, 1 ms left' roster claim cli.text tick --ttl 1ns
 answers 1 "weir: roster 'cli.text': key 'tick': there is no lease" roster get cli.text tick
 prints 'version 7, until it is removed' roster claim cli.text tick
 run weir events --from "$from" --json
-json_is '[.type, .kind, .name, .key, .version, .reason]' '["lease-lost","roster","cli.text","tick",6,"expired"]' 'an event tells that it expired'
+json_is '[.type, .kind, .name, .key, .version, .reason]' '["lease-lost","roster","cli.text","tick",6,"expired"]' 'an event reports the expiry'
 run weir events --from "$from"
-output_like 'lease-lost roster cli\.text key tick version 6: it expired$' 'in words'
-is '1 1' "$(stat cli.text lost) $(stat cli.text expired)" 'which is counted'
+output_like 'lease-lost roster cli\.text key tick version 6: it expired$' 'the event of the expiry, as text'
+is '1 1' "$(stat cli.text lost) $(stat cli.text expired)" 'the expiry is counted'
 prints '' roster remove cli.text tick
 
 # ---------------------------------------------------------------------- values
 printf 'a\0b\xff\e[31m\n' >"$work/bytes"
 run_stdin "$work/bytes" weir roster put cli.text bin -
-all_is 0 'version 8, until it is removed' '' 'any bytes, from standard input'
+all_is 0 'version 8, until it is removed' '' 'put takes any bytes from standard input'
 prints 'a\x00b\xff\x1b[31m\x0a' roster get cli.text bin
 run weir roster get cli.text bin --raw
 cmp "$work/bytes" "$work/out" >"$work/diff"
-result $? 'and back as they are' <"$work/diff"
+result $? 'get --raw prints the same bytes' <"$work/diff"
 run weir roster get cli.text bin --json
-json_is '[.lease.value, .lease.value_hex]' '["a\\x00b\\xff\\x1b[31m\\x0a","610062ff1b5b33316d0a"]' 'in JSON in hexadecimal, too'
+json_is '[.lease.value, .lease.value_hex]' '["a\\x00b\\xff\\x1b[31m\\x0a","610062ff1b5b33316d0a"]' 'JSON has them in hexadecimal, too'
 printf 'v%.0s' {1..255} >"$work/long"
 long=$(<"$work/long")
 prints 'version 9, until it is removed' roster put cli.text bin "$long"
@@ -174,13 +174,13 @@ prints "$long" roster get cli.text bin
 refuses 'a value has at most 255 bytes' roster put cli.text bin "${long}v"
 printf v >>"$work/long"
 run_stdin "$work/long" weir roster put cli.text bin -
-all_is 2 '' 'weir: a value has at most 255 bytes' '256 are too many'
+all_is 2 '' 'weir: a value has at most 255 bytes' 'a value of 256 bytes is refused'
 run_stdin / weir roster put cli.text bin -
-all_is 2 '' 'weir: cannot read the value: Is a directory' 'what cannot be read is none'
+all_is 2 '' 'weir: cannot read the value: Is a directory' 'a value that cannot be read is an error'
 prints 'version 10, until it is removed' roster put cli.text bin ''
 prints '' roster get cli.text bin
 run weir roster get cli.text bin --raw
-output_is '' 'no bytes'
+output_is '' 'get --raw of an empty value prints nothing'
 run weir roster show cli.text bin
 sed -i 's/process [0-9]* of/process N of/' "$work/out"
 output_is "owner      detached, set by process N of root
@@ -194,13 +194,13 @@ prints ' VERSION      LEFT  PROCESS USER        KEY  VALUE
        1         -        - root        ann  first' roster list cli.text
 prints 'version 11, 1d left' roster put cli.text $'b\tx' $'\e]0;x\a' --ttl 1d
 run weir roster list cli.text
-output_like $'\n      11        1d        - root        b\\\\x09x  \\\\x1b\\]0;x\\\\x07' 'keys and values of strangers do no harm'
+output_like $'\n      11        1d        - root        b\\\\x09x  \\\\x1b\\]0;x\\\\x07' 'control characters in keys and values are escaped'
 run weir roster list cli.text --json
 json_is 'sort_by(.key) | map(del(.pid)) | .[1].left_ns = (.[1].left_ns / 86400e9 | ceil)' '[{"key":"ann","value":"first","version":1,"left_ns":null,"detached":true,"uid":0},{"key":"b\tx","value":"\u001b]0;x\u0007","version":11,"left_ns":1,"detached":true,"uid":0}]' 'in JSON'
 run weir roster list cli.text --prefix an --json
-json_is '[.[].key]' '["ann"]' 'those that begin so'
+json_is '[.[].key]' '["ann"]' '--prefix shows the text keys that begin with it'
 run weir roster list cli.ip --prefix 192.0.2.128/25 --json
-json_is '[.[] | [.key, .value]]' '[["192.0.2.0","where"]]' 'those that have a part of a block'
+json_is '[.[] | [.key, .value]]' '[["192.0.2.0","where"]]' '--prefix shows the blocks that overlap'
 prints '[]' roster list cli.ip --prefix 198.51.100.0/24 --json
 refuses "--prefix 'x': not an address or block such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32" roster list cli.ip --prefix x
 refuses "roster 'cli.none': --prefix is for keys of type ip or text, not none" roster list cli.none --prefix x
@@ -230,7 +230,7 @@ answers 1 "weir: roster 'cli.text': key '\\x1b[2J': there is no lease" roster ge
 refuses "roster 'cli.x': no such object" roster claim cli.x ann
 refuses "roster '../x': no such user: '..'" roster claim ../x ann
 prints first roster get cli.text ann
-is 2 "$(stat cli.text members)" 'none of this made a lease'
+is 2 "$(stat cli.text members)" 'none of these made a lease'
 
 # ---------------------------------------------------------------------- delete
 prints '' roster delete cli.text

@@ -14,8 +14,8 @@ prints $'allow  192.0.2.0/24\ndeny   192.0.2.128/25\ndeny   198.51.100.0/24\nall
 prints 'allowed, by a rule' check --cost 100 cli.ip:192.0.2.1
 answers 1 'banned, by a rule' check cli.ip:192.0.2.129
 run weir check cli.ip:198.51.100.7 --json
-status_is 1 'denied'
-json_is '[.verdict, .rule, .banned_for_ns, .retry_after_ns]' '["banned",true,null,null]' 'for ever'
+status_is 1 'a denied address is refused'
+json_is '[.verdict, .rule, .banned_for_ns, .retry_after_ns]' '["banned",true,null,null]' 'a denied address is banned for ever, in JSON'
 prints 'allowed, 1 of 2 left' check cli.ip:192.0.3.1
 run weir limiter rules cli.ip --json
 json_is '.[1]' '{"action":"deny","block":"192.0.2.128/25"}' 'rules in JSON'
@@ -36,7 +36,7 @@ run weir ban list cli.ip --json
 json_is . '[]' 'allow lifts a present ban'
 answers 1 'banned, by a rule' check cli.ip:172.16.255.255
 run weir limiter rules cli.ip
-output_like 'deny   10.1.0.0/16' 'a file is read'
+output_like 'deny   10.1.0.0/16' 'deny - reads blocks from standard input'
 
 refuses "'192.0.2.7/24': has bits set beyond its prefix; the block is 192.0.2.0/24" limiter allow cli.ip 192.0.2.7/24
 refuses "'10.0.0.1/8': has bits set beyond its prefix; the block is 10.0.0.0/8" limiter deny cli.ip 10.0.0.1/8
@@ -51,13 +51,13 @@ weir limiter create cli.shadow --rate 1/100d --shadow
 prints 'allowed, 0 of 1 left' check cli.shadow
 prints 'allowed, 0 of 1 left; in shadow mode, else limited' check cli.shadow
 run weir limiter show cli.shadow
-output_like 'shadow     all is allowed, whatever is decided' 'show tells of it'
-output_like 'limited    1' 'and counts'
+output_like 'shadow     all is allowed, whatever is decided' 'show mentions shadow mode'
+output_like 'limited    1' 'show counts the real decisions'
 prints '' limiter set cli.shadow --shadow off
 answers 1 'limited, try again in 100d' check cli.shadow
 prints '' limiter set cli.shadow --shadow on
 run weir check cli.shadow --json
-json_is '[.verdict, .shadow]' '["allowed",true]' 'JSON tells of it'
+json_is '[.verdict, .shadow]' '["allowed",true]' 'JSON has "shadow"'
 refuses "--shadow 'x': must be on or off" limiter set cli.shadow --shadow x
 
 end_tests

@@ -30,7 +30,7 @@ weir check cli.plain > /dev/null
 weir limiter allow cli.ip 10.0.0.0/8
 weir limiter deny cli.ip 10.1.0.0/16 2001:db9::/32
 
-# what there is to compare
+# print the state to be compared
 picture() {
 	for name in cli.ip cli.window cli.plain; do
 		weir limiter show "$name" --json | jq -S 'del(.stats)'
@@ -54,9 +54,9 @@ picture > "$work/before"
 
 prints 'saved 11 objects' save "$file"
 run stat -c %a "$file"
-output_is 600 'nobody else may read it'
+output_is 600 'only the owner may read the file'
 run ls "$work"
-output_is $'before\ndiff\nerr\nout\nstate' 'nothing else is left'
+output_is $'before\ndiff\nerr\nout\nstate' 'save leaves no other file'
 refuses "limiter 'cli.ip' exists; nothing was restored (--existing-ok skips existing objects)" restore "$file"
 prints 'restored 0 of 11 objects' restore --existing-ok "$file"
 for name in cli.ip cli.window cli.plain; do weir limiter delete "$name"; done
@@ -70,11 +70,11 @@ weir roster delete cli.unique
 prints 'restored 10 of 11 objects' restore --existing-ok "$file"
 weir counter delete cli.sequence
 run weir restore --existing-ok "$file" --json
-json_is . '{"restored":1,"objects":11}' 'in JSON'
+json_is . '{"restored":1,"objects":11}' 'restore --json'
 picture > "$work/after"
 run diff "$work/before" "$work/after"
-status_is 0 'all is as it was'
-output_is '' 'to the last token'
+status_is 0 'restore brings back all state'
+output_is '' 'there is no difference'
 answers 1 "weir: roster 'cli.unique': there is no lease" roster get cli.unique
 prints 42 counter next cli.sequence
 answers 1 'banned, by a rule' check cli.ip:10.1.2.3
@@ -93,7 +93,7 @@ refuses "$work/none: No such file or directory" restore "$work/none"
 refuses "$work/no/state: No such file or directory" save "$work/no/state"
 rm "$work/bad"
 
-# An object that exists: those before it in the file are deleted again.
+# An object exists: restore deletes the objects that it has created before.
 weir counter delete cli.sum
 weir gate delete cli.gate
 refuses "limiter 'cli.ip' exists; nothing was restored (--existing-ok skips existing objects)" restore "$file"
@@ -102,7 +102,7 @@ weir breaker delete cli.number
 answers 2 "weir: limiter 'cli.window' exists; nothing was restored (--existing-ok skips existing objects)" restore "$file"
 run weir list
 ! grep -E 'cli\.(ip|sum|gate|number)' "$work/out" > "$work/diff"
-result $? 'nothing that was made is left' < "$work/diff"
+result $? 'the objects created before are deleted again' < "$work/diff"
 prints 'restored 4 of 11 objects' restore --existing-ok "$file"
 
 # counters FIRST END FILE: a file of counters cli.FIRST, ... with one field of value 5 each
@@ -131,14 +131,14 @@ strace -qq -o /dev/null -e trace=openat -P /dev/weir -e inject=openat:signal=SIG
 	sh -c 'echo $$ > "$1"; exec weir restore "$2"' sh "$work/pid" "$work/counters" > "$work/said" &
 until_said "$work/pid"
 pid=$(< "$work/pid")
-# strace also stops it for a moment at each call: only one that has the device open is past the check
+# strace also stops it for a moment at each call. It is past the check when it has the device open.
 while kill -0 "$pid" 2>/dev/null && [[ $(readlink "/proc/$pid/fd/"*) != */dev/weir* ]]; do :; done
 overwrite "$work/counters" $((16 + 24 + 64 + 16 + 1)) '\377'	# number of fields
 overwrite "$work/counters" $((16 + 24 + 88 + 64)) '\007'	# value of the first field
-# again: strace may stop it only after the first
+# repeat SIGCONT: strace may stop the process after the first one
 while kill -CONT "$pid" 2>/dev/null; do sleep 0.1; done
 wait $!
-is 0 $? 'restore does not see that the file changes after the check'
+is 0 $? 'restore does not use changes made to the file after the check'
 prints 5 counter read cli.0
 weir counter delete cli.0
 
@@ -153,14 +153,14 @@ many=$(ioctls 100 500)
 is 1 $((many <= 4 * few)) "4 times as many objects take at most 4 times the calls ($few, $many)"
 rm "$work/counters"
 
-# time goes by while it lies there: the wall clock is set forward
+# the saved file gets older: the wall clock is set forward
 for name in cli.ip cli.window cli.plain; do weir limiter delete "$name"; done
 date -s '+90 minutes' > /dev/null
 weir restore --existing-ok "$file" > /dev/null
 run weir limiter keys cli.plain --json
-json_is '.[0] | [.remaining, (.reset_after_ns / 3600e9 | ceil)]' '[2,23]' 'tokens have flowed back for 90 minutes'
+json_is '.[0] | [.remaining, (.reset_after_ns / 3600e9 | ceil)]' '[2,23]' 'tokens of 90 minutes have come back'
 run weir limiter show cli.ip 2001:db8::7 --json
-json_is '[.verdict, .bans]' '["allowed",1]' 'a ban that is over is over, but remembered'
+json_is '[.verdict, .bans]' '["allowed",1]' 'a ban has ended meanwhile, but the ladder remembers it'
 date -s '+10 days' > /dev/null
 weir limiter delete cli.ip
 weir restore --existing-ok "$file" > /dev/null

@@ -4,7 +4,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-# explains REGEX ARGUMENT...: status 0, and lines of this form
+# explains REGEX ARGUMENT...: status 0, and output that matches
 explains() {
 	local wanted=$1
 
@@ -15,7 +15,7 @@ explains() {
 	result $? "$command" <<<"wanted: $wanted"
 }
 
-# tells JSON ARGUMENT...: the members with the reason
+# tells JSON ARGUMENT...: verdict, reason, and members about strikes, in JSON
 tells() {
 	local wanted=$1
 
@@ -27,7 +27,7 @@ tells() {
 hour=3600000000000
 stamp='[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}'
 
-# So slow that no token comes back while this runs.
+# The rates are so slow that no token comes back during the test.
 weir limiter create cli.ip --rate 4/100d --key ip --strikes 3 --within 1d --ban 2h,4h
 weir limiter create cli.one --rate 4/100d
 weir limiter create cli.small --rate 4/100d --key u64 --max-keys 1
@@ -54,7 +54,7 @@ strikes .*
 ladder .*' cli.ip 192.0.2.1 --cost 2
 tells '["limited","tokens","limited",3,'$((2 * hour))']' cli.ip 192.0.2.1 --cost 2
 run weir limiter show cli.ip 192.0.2.1 --cost 2 --json
-json_is '[.name, .key, .cost, .remaining, .limit, .retry_after_ns > 0]' '["cli.ip","192.0.2.1",2,1,4,true]' 'JSON has what an answer has'
+json_is '[.name, .key, .cost, .remaining, .limit, .retry_after_ns > 0]' '["cli.ip","192.0.2.1",2,1,4,true]' 'JSON has the members of an answer'
 explains 'limited, and always: the limit is 4
 why        it costs 5, and the limit is 4
 tokens     1 of 4 left, all in 75d
@@ -62,10 +62,10 @@ strikes .*
 ladder .*' cli.ip 192.0.2.1 --cost 5
 tells '["limited","cost","limited",3,'$((2 * hour))']' cli.ip 192.0.2.1 --cost 5
 
-# It charges nothing, and does not strike.
+# show charges nothing and causes no strike.
 prints 'allowed, 1 of 4 left' limiter peek cli.ip 192.0.2.1
 run weir limiter show cli.ip --json
-json_is '.stats | [.allowed, .limited, .strikes, .keys]' '[1,0,0,1]' 'nothing was charged or counted'
+json_is '.stats | [.allowed, .limited, .strikes, .keys]' '[1,0,0,1]' 'show charges and counts nothing'
 
 # strikes, a ban, the ladder
 weir limiter strike cli.ip 192.0.2.1 2 >/dev/null
@@ -99,7 +99,7 @@ why        it is banned until $stamp
 tokens     4 of 4 left
 strikes .*
 ladder     no ban by strikes so far; the next lasts 2h" cli.ip 192.0.2.2
-# a number lowered below what it has: the next one bans
+# --strikes is lowered to the strikes of the key: the next strike bans
 weir limiter strike cli.ip 192.0.2.3 2 >/dev/null
 weir limiter set cli.ip --strikes 2
 tells '["allowed","fits","allowed",1,'$((2 * hour))']' cli.ip 192.0.2.3
@@ -134,7 +134,7 @@ explains 'limited, try again in 25d
 why        it costs 1, and 0 of 4 tokens are left
 tokens     0 of 4 left, 1 in 25d, all in 100d' cli.one --cost 1
 run weir limiter show cli.one
-output_like '^rate       4/100d, burst 4, bucket' 'without --cost it is the limiter that is shown'
+output_like '^rate       4/100d, burst 4, bucket' 'without --cost show shows the limiter'
 
 # a full table
 weir limiter check cli.small 1 >/dev/null
@@ -149,7 +149,7 @@ tells '["limited","cost","limited",null,null]' cli.lax 2 --cost 5
 explains 'allowed, 3 of 4 left
 .*' cli.lax 1
 
-# shadow mode, before each of the others
+# shadow mode, with each of the reasons
 weir limiter check cli.shadow 192.0.2.1 --cost 4 >/dev/null
 explains 'allowed, 0 of 4 left; in shadow mode, else limited
 why        shadow mode allows all; but it costs 1, and 0 of 4 tokens are left
