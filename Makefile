@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# For people: kbuild itself reads only Kbuild. Everything made lands in build/.
+# The targets for users; kbuild itself reads only Kbuild. All results go to build/.
 
 O	:= $(abspath build)
 VERSION	:= $(shell cat VERSION)
 
 # The kernel to build for: KDIR=DIR, or KERNELRELEASE=RELEASE, or the running
-# one; where that has no headers (a container, a test machine), the newest there.
+# one; if that has no headers (a container, a test machine), the newest installed one.
 ifdef KERNELRELEASE
 KDIR	?= /lib/modules/$(KERNELRELEASE)/build
 else
@@ -14,7 +14,7 @@ KDIR	?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
 	     $(shell ls -d /lib/modules/*/build 2>/dev/null | sort -rV) \
 	     /lib/modules/$(shell uname -r)/build)
 endif
-# not kernel.release: in Debian 6.1 that is another word than "uname -r"
+# not kernel.release: on Debian 6.1 it differs from "uname -r"
 RELEASE	= $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' \
 	  $(KDIR)/include/generated/utsrelease.h)
 
@@ -22,7 +22,7 @@ PREFIX	?= /usr
 UDEVDIR	?= /lib/udev/rules.d
 SYSUSERSDIR ?= /usr/lib/sysusers.d
 MODDIR	= $(DESTDIR)/lib/modules/$(RELEASE)/updates
-# what it takes to build a module that uses ours
+# the files needed to build a module that uses weir.ko
 API	= $(DESTDIR)$(PREFIX)/src/weir-api
 
 SUB	= $(MAKE) --no-print-directory O=$(O)

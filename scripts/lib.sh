@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash disable=SC2034 # its variables are for the caller
+# shellcheck shell=bash disable=SC2034 # the caller uses the variables
 #
 # Functions shared by the project's bash scripts. Sourced, not run; the caller has set
 # "prog" to the name with which its messages begin.
@@ -17,7 +17,7 @@ die() {
 	exit 1
 }
 
-# Mirrors hiccup; a run of half an hour must not end over one refused connection.
+# Mirrors may refuse a connection; this must not end a run of half an hour.
 retry() {
 	local try
 

@@ -3,7 +3,7 @@
 #
 # usage: consumer.sh TOP OUT
 #
-# What a program that uses libweir meets: the installed files compile as C and C++,
+# Tests of the installed library: the header compiles as C and C++,
 # and header, symbol map, library, manual page and version agree.
 set -u
 
@@ -89,7 +89,7 @@ ok $? 'and the library exports nothing else'
 sed -n 's/.*json_add([a-z]*, "\([a-z0-9_]*\)".*/\1/p' "$top"/tools/weir/*.c | sort -u \
 	> "$work/members"
 [ -s "$work/members" ] && while read -r member; do
-	# after the heading: a word of its own, in the page as it is shown
+	# after the heading: as a separate word in the formatted page
 	sed -n '/^\.SH JSON/,/^\.SH EXIT/p' "$prefix/share/man/man1/weir.1" |
 		grep -qw -- "$member" || echo "$member"
 done < "$work/members" > "$work/untold"
