@@ -226,8 +226,8 @@ static int absent_op(struct breaker_call *call)
 
 /*
  * Read the word and the end of `open`, the clock, and both again. If both are the same, this is the
- * state at that time: no word recurs, and while the word stays the same, the end only moves later. Return:
- * false if the entry is locked or dead, or was changed.
+ * state at that time: no word recurs, and while the word stays the same, the end only moves later.
+ * Return: false if the entry is locked or dead, or was changed.
  */
 static bool word_read(struct breaker_call *call, const struct weir_entry *e, u64 *word,
 		      u64 *at)
