@@ -102,7 +102,15 @@ static void broken(const char *what)
 
 /* ------------------------------------------------------------ calls */
 
-/* Make one call. All operations must succeed, except a LIFT. */
+/* Whether the operation did what it can do: LIFT may find no ban, FORGIVE no entry. */
+static bool succeeded(const struct weir_op *op)
+{
+	return !op->result ||
+	       (op->result == -ENOENT &&
+		(op->opcode == WEIR_OP_LIFT || op->opcode == WEIR_OP_FORGIVE));
+}
+
+/* Make one call. All operations must succeed. */
 static void submit_timed(struct weir_op *ops, u32 n, u32 flags, u64 *begin, u64 *end)
 {
 	struct weir_submit submit = { .size = sizeof(submit), .flags = flags, .count = n,
@@ -115,9 +123,10 @@ static void submit_timed(struct weir_op *ops, u32 n, u32 flags, u64 *begin, u64 
 	if (ret || submit.done != n)
 		broken("a call failed");
 	for (u32 i = 0; i < n; i++)
-		if (ops[i].result &&
-		    !(ops[i].opcode == WEIR_OP_LIFT && ops[i].result == -ENOENT))
+		if (!succeeded(&ops[i])) {
+			printf("# opcode %#x: errno %d\n", ops[i].opcode, -ops[i].result);
 			broken("an operation failed");
+		}
 }
 
 static u64 set_mask(const struct limiter *l)

@@ -211,6 +211,33 @@ static bool same(const struct weir_op *a, const struct weir_op *b)
 	       a->bans == b->bans;
 }
 
+/* When the key equals a fresh one. From then on its entry may be dropped. */
+static u64 idle_at(const struct view *v)
+{
+	const struct serial_key *k = v->k;
+	u64 rate = weir_rate_idle_at(&v->p->rate, k->word, v->rate_now) - v->rate_now;
+	u64 at = max(v->now + rate, weir_score_idle_at(&v->p->score, k->score, v->now));
+
+	return max(at, k->bans ? k->ban_until + v->p->forget_after + 1 : k->ban_until);
+}
+
+/* LIFT finds no ban, or FORGIVE no entry. */
+static bool finds_nothing(const struct weir_op *op)
+{
+	return op->result && (op->opcode == WEIR_OP_LIFT || op->opcode == WEIR_OP_FORGIVE);
+}
+
+/* Whether an operation that finds nothing is right. */
+static bool nothing_there(struct view *v, const struct weir_op *op)
+{
+	if (op->opcode == WEIR_OP_LIFT)
+		return !is_banned(v);
+	if (idle_at(v) > v->now)
+		return false;
+	v->k->bans = 0;
+	return true;
+}
+
 /* ------------------------------------------------------------ several keys */
 
 /* Index of the first item that would be refused, or the number of items. */
@@ -312,8 +339,9 @@ u32 serial_model_times(const struct serial_config *c, const struct serial_state 
 	if (op->opcode == SERIAL_SET)
 		return only(lo, lo, hi, times);
 	v = view_of(c, &copy, o->keys[0]);
-	if (op->opcode == WEIR_OP_LIFT && op->result)
-		return only(max(lo, v.k->ban_until), lo, hi, times);
+	if (finds_nothing(op))
+		return only(max(lo, op->opcode == WEIR_OP_LIFT ? v.k->ban_until : idle_at(&v)),
+			    lo, hi, times);
 	if (v.p->rate.algorithm == WEIR_ALGORITHM_BUCKET)
 		return only(bucket_time(&v, op), lo, hi, times);
 	return window_times(&v, c->limiters[c->limiter_of[o->keys[0]]].epoch, op, lo, hi, times);
@@ -344,8 +372,8 @@ bool serial_model_step(const struct serial_config *c, struct serial_state *s,
 	if (o->transaction)
 		return transaction(c, s, o);
 	v = view_of(c, s, o->keys[0]);
-	if (op.opcode == WEIR_OP_LIFT && op.result)
-		return !is_banned(&v);
+	if (finds_nothing(&op))
+		return nothing_there(&v, &op);
 	if (op.opcode == WEIR_OP_LIFT && !is_banned(&v))
 		return false;
 	op.out_flags = 0;

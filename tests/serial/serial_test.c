@@ -192,6 +192,24 @@ static enum serial_found ban_is_over(void)
 	return serial_search(&h);
 }
 
+/* A FORGIVE that finds no entry, at that time after a CHECK of one token. */
+static enum serial_found no_entry_at(u64 begin)
+{
+	allowed(add(WEIR_OP_CHECK, 1, 100, 200), 150, 1);
+	add(WEIR_OP_FORGIVE, 0, begin, begin + 1000)->result = -2;
+	return serial_search(&h);
+}
+
+static enum serial_found no_entry_although_charged(void)
+{
+	return no_entry_at(300);
+}
+
+static enum serial_found no_entry_when_idle(void)
+{
+	return no_entry_at((BURST - 5) * INTERVAL - 500);
+}
+
 /* A RESERVE of eight tokens, which are there two intervals later. */
 static struct weir_op *reservation(u64 at, u64 owed)
 {
@@ -445,6 +463,10 @@ static const struct {
 	{ "a ban that does not see the check before it", ban_uncharged, SERIAL_UNEXPLAINED },
 	{ "a LIFT finds no ban although there is one", no_ban_to_lift, SERIAL_UNEXPLAINED },
 	{ "a LIFT finds no ban when it is over", ban_is_over, SERIAL_EXPLAINED },
+	{ "a FORGIVE finds no entry although a token is missing", no_entry_although_charged,
+	  SERIAL_UNEXPLAINED },
+	{ "a FORGIVE finds no entry when all tokens are back", no_entry_when_idle,
+	  SERIAL_EXPLAINED },
 	{ "a reservation in its turn", waits_its_turn, SERIAL_EXPLAINED },
 	{ "a reservation that is overtaken", overtaken, SERIAL_UNEXPLAINED },
 	{ "a reservation refused that would be in time", refused_early, SERIAL_UNEXPLAINED },
