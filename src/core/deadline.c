@@ -110,7 +110,7 @@ void weir_deadline_del(struct weir_deadline *d)
 	spin_unlock(&all->lock);
 }
 
-/* Set another time, in the tree of @to, whether the deadline is in a tree or not. Softirqs off. */
+/* Move a deadline, in a tree or not, to the tree of @to with another time. Softirqs off. */
 void weir_deadline_move(struct weir_deadline *d, struct weir_deadlines *to, u64 until)
 {
 	weir_deadline_del(d);

@@ -155,7 +155,7 @@ void weir_candidate_op(struct weir_limiter *candidate, struct weir_op *op,
 	weir_object_live_put(&candidate->obj);
 }
 
-/* Both steps, for an operation of @l. Context: as @gfp says. Return: @err. */
+/* Perform both steps for an operation of @l. Context: depends on @gfp. Return: @err. */
 int weir_candidate_mirror(struct weir_limiter *l, struct weir_op *op,
 			  const struct weir_key *key, gfp_t gfp, int err)
 {

@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * WEIR_OP_RESERVE: a check that waits for its turn, in its caller's sleep or as a request.
+ * WEIR_OP_RESERVE: a check that waits for its turn. Its caller sleeps, or the check waits as a
+ * request.
  *
- * The waiters of a key are in a queue, in order of arrival. The entry has a flag for that: a
- * check that finds it is refused, or it would overtake them. The queue has a deadline
- * (core/deadline.h): when the tokens of the first waiter are due, or when a waiter's time is up.
- * Then the first is charged, its answer is written, and it is woken, and so on with the next. So
- * a waiter that gets no processor delays nobody, and each is woken once. Whatever else changes
- * the key (refund, lift, forget) makes the queue due at once. After a new configuration, new
- * rules, or the limiter's end, the task that made the change decides again for all waiters.
+ * The waiters of a key are in a queue, in order of arrival. A flag in the entry says that there is
+ * a queue: a check that finds the flag is refused, because it would overtake the waiters. The queue
+ * has a deadline (core/deadline.h): the time at which the tokens of the first waiter are due or the
+ * deadline of a waiter passes. Then the first waiter is charged, its answer is written, and it is
+ * woken; then the next waiter follows. So a waiter that gets no processor does not delay the
+ * others, and each waiter is woken once. Other operations that change the key (refund, lift,
+ * forget) make the queue due at once. After a new configuration, new rules, or the limiter's end,
+ * the task that made the change decides again for all waiters.
  *
  * At most 64 waiters are served in one hold of the entry's lock.
  *
- * A queue exists while it has waiters, and its entry is not dropped meanwhile. Queues are
- * found by entry in a hash table.
+ * A queue exists while it has waiters, and its entry is not dropped meanwhile. A hash table maps
+ * entries to queues.
  *
  * Cost: memory for a waiter and for a queue, a walk down the tree of the owner's deadlines, one
- * sleep, one wake-up. Keys that nobody waits for pay one load, of a cache line they have at
- * hand.
+ * sleep, one wake-up. An operation on a key without waiters needs one additional load, of a cache
+ * line that it uses anyway.
  */
 
 #include <linux/sched.h>
@@ -30,10 +32,10 @@
 #include "limiter/reserve_queue.h"
 
 /**
- * struct weir_reserve_arrival - a RESERVE under way, on the caller's stack
- * @op: the caller's
- * @w: NULL once it belongs to the client
- * @memory: that it may need
+ * struct weir_reserve_arrival - a RESERVE in progress, on the caller's stack
+ * @op: the caller's op
+ * @w: the waiter; NULL once it belongs to the client
+ * @memory: the memory that the waiter may need
  */
 struct weir_reserve_arrival {
 	struct weir_op			*op;
@@ -41,7 +43,7 @@ struct weir_reserve_arrival {
 	struct weir_reserve_memory	memory;
 };
 
-/* Whether a new waiter cannot be served in time, or too many wait already. */
+/* Return: true if a new waiter cannot be served in time, or too many tokens are waited for. */
 static bool is_hopeless(const struct weir_reserve_waiter *w, const struct weir_entry *e,
 			const struct weir_reserve_queue *q, u64 word)
 {
@@ -52,26 +54,26 @@ static bool is_hopeless(const struct weir_reserve_waiter *w, const struct weir_e
 	if (most && tokens > most)
 		return true;
 	if (e->ban_until > call->now)
-		return false;	/* it may be lifted at any time */
+		return false;	/* the ban may be lifted at any time */
 	wait = weir_rate_wait(&call->p->rate, word, call->now, tokens);
 	return wait > w->deadline - min(w->deadline, weir_reserve_time(call));
 }
 
 /* ------------------------------------------------------------ arriving */
 
-/* What a look-up of the key has left to do. */
-#define WAITS		1	/* it is in the queue */
-#define NO_ENTRY	2	/* make an entry */
-#define NO_QUEUE	3	/* the same */
+/* Results of a look-up of the key. */
+#define WAITS		1	/* the waiter is in the queue */
+#define NO_ENTRY	2	/* allocate an entry */
+#define NO_QUEUE	3	/* allocate a queue */
 
-/* Whether the holder has a request for the key already. Entry locked. */
+/* Return: true if the holder has a request for the key already. The entry must be locked. */
 static bool has_request(const struct weir_reserve_waiter *w, const struct weir_entry *e)
 {
 	return !weir_reserve_sleeps(w) &&
 	       weir_grant_find(w->request.client, w->request.op.tag, &w->call.l->obj, e);
 }
 
-/* Join the queue. The answer to the caller, if it does not sleep, is what a check gets now. */
+/* Join the queue. A caller that does not sleep gets the answer of a check made now. */
 static int join(struct weir_reserve_arrival *a, struct weir_reserve_queue *q,
 		struct weir_entry *e, u64 word, const struct weir_decision *d)
 {
@@ -92,7 +94,7 @@ static int join(struct weir_reserve_arrival *a, struct weir_reserve_queue *q,
 	return WAITS;
 }
 
-/* Decide for a new waiter. The entry is locked. 0, WAITS, NO_QUEUE, or an errno. */
+/* Decide for a new waiter. The entry must be locked. Return: 0, WAITS, NO_QUEUE, or an errno. */
 static int arrive(struct weir_reserve_arrival *a, struct weir_entry *e, u64 *word)
 {
 	struct weir_reserve_queue *q = weir_entry_queued(e) ? weir_reserve_queue_find(e) : NULL;
@@ -114,7 +116,10 @@ static int arrive(struct weir_reserve_arrival *a, struct weir_entry *e, u64 *wor
 	return 0;
 }
 
-/* One look at the key, under RCU, which keeps the waiter. As arrive(), or NO_ENTRY. */
+/*
+ * Look the key up once and decide, under RCU, which keeps the waiter. Return: as arrive(), or
+ * NO_ENTRY.
+ */
 static int look(struct weir_reserve_arrival *a)
 {
 	struct weir_limiter_call *call = &a->w->call;
@@ -134,7 +139,7 @@ static int look(struct weir_reserve_arrival *a)
 
 /* ------------------------------------------------------------ sleeping */
 
-/* A signal came. -EINTR; or 0: the waiter has its answer. */
+/* Take a waiter that gets a signal out of its queue. Return: -EINTR; or 0 if it has its answer. */
 static int interrupted(struct weir_reserve_waiter *w)
 {
 	struct weir_limiter_call *call = &w->call;
@@ -142,7 +147,7 @@ static int interrupted(struct weir_reserve_waiter *w)
 	int ret = 0;
 	u64 word;
 
-	/* the entry is there as long as the waiter is in the queue; a dead one has no queue */
+	/* the entry exists as long as the waiter is in the queue; a dead entry has no queue */
 	rcu_read_lock();
 	if (!READ_ONCE(w->done) && weir_table_lock(&call->l->table, e, &word)) {
 		if (w->queue) {
@@ -156,7 +161,7 @@ static int interrupted(struct weir_reserve_waiter *w)
 	return ret;
 }
 
-/* The answer comes at the deadline at the latest. */
+/* Sleep until the waiter has its answer, at the latest at its deadline, or gets a signal. */
 static int sleep_until_done(struct weir_reserve_waiter *w)
 {
 	for (;;) {
@@ -199,7 +204,7 @@ static int reserve(struct weir_reserve_arrival *a)
 	return ret;
 }
 
-/* May sleep; NULL: no memory. */
+/* Allocate a waiter. May sleep. Return: the waiter; NULL: no memory. */
 static struct weir_reserve_waiter *waiter_new(struct weir_client *c, struct weir_limiter *l,
 					      const struct weir_op *op,
 					      const struct weir_key *key)
@@ -224,7 +229,7 @@ static struct weir_reserve_waiter *waiter_new(struct weir_client *c, struct weir
 	return w;
 }
 
-/* The waiter belongs to its caller. One that was in a queue may still be looked at. */
+/* Free a waiter that belongs to its caller. A waiter that was in a queue is freed by RCU. */
 static void waiter_free(struct weir_reserve_waiter *w)
 {
 	if (w->e)
@@ -237,12 +242,12 @@ static void waiter_free(struct weir_reserve_waiter *w)
  * weir_reserve_run - perform a WEIR_OP_RESERVE
  * @c: the client
  * @l: the limiter
- * @op: checked; its result half zeroed, and filled in here
+ * @op: the op, checked and with its result half zeroed; gets the answer
  * @key: hashed
  *
  * Context: may sleep, until the deadline; weir_object_live_get() holds the storage.
- * Return: 0, -EINTR, -ENODEV, -ENOMEM; with WEIR_OP_ASYNC also -EEXIST, -EDQUOT, -EMFILE; unless
- * 0 nothing happened.
+ * Return: 0, -EINTR, -ENODEV, -ENOMEM; with WEIR_OP_ASYNC also -EEXIST, -EDQUOT, -EMFILE. After an
+ * error nothing has changed.
  */
 int weir_reserve_run(struct weir_client *c, struct weir_limiter *l, struct weir_op *op,
 		     struct weir_key *key)
@@ -268,11 +273,11 @@ int weir_reserve_run(struct weir_client *c, struct weir_limiter *l, struct weir_
  * weir_reserve_cancel - perform a WEIR_OP_RESERVE_CANCEL
  * @c: the client
  * @l: the limiter
- * @op: checked; its result half zeroed, and filled in here
+ * @op: the op, checked and with its result half zeroed; gets the answer
  * @key: hashed
  *
  * Context: process.
- * Return: 0; -ENOENT: the holder has no request for the key that waits.
+ * Return: 0; -ENOENT: the holder has no waiting request for the key.
  */
 int weir_reserve_cancel(struct weir_client *c, struct weir_limiter *l, struct weir_op *op,
 			struct weir_key *key)
@@ -305,7 +310,7 @@ void weir_reserve_give_back(struct weir_object *o, struct weir_grant *g)
 	struct weir_entry *e = g->entry;
 	u64 word;
 
-	/* the request may have ended meanwhile, and the grant with it */
+	/* if the request has ended meanwhile, and the grant with it, the entry may be gone */
 	if (!weir_table_lock(&l->table, e, &word))
 		return;
 	if (g->request)

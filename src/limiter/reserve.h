@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Waiting until a limiter's key has tokens, strictly in order of arrival. */
+/* Waiting for the tokens of a limiter's key, strictly in order of arrival. */
 #ifndef _WEIR_RESERVE_H
 #define _WEIR_RESERVE_H
 

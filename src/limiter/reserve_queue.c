@@ -13,7 +13,7 @@
 #include "limiter/reserve.h"
 #include "limiter/reserve_queue.h"
 
-#define BATCH		64	/* waiters served under one hold of a lock */
+#define BATCH		64	/* waiters served while an entry is locked once */
 
 static struct rhashtable queues;
 
@@ -53,13 +53,16 @@ static bool is_sooner(struct rb_node *a, const struct rb_node *b)
 	       rb_entry(b, struct weir_reserve_waiter, by_deadline)->deadline;
 }
 
-/* Have the queue looked at. @at: CLOCK_BOOTTIME; 0: now */
+/* Make the queue due. @at: CLOCK_BOOTTIME; 0: now */
 static void look_at(struct weir_reserve_queue *q, u64 at)
 {
 	weir_deadline_move(&q->due, &first_of(q)->request.client->ns->deadlines, at);
 }
 
-/* The limiter is tested for its end in the lock: after that kick_all() finds the waiter. */
+/*
+ * Add a waiter to the limiter's list. The lock makes sure that weir_reserve_kick_all() finds a
+ * waiter that has seen the limiter alive.
+ */
 static int waiting_add(struct weir_reserve_waiter *w)
 {
 	struct weir_limiter *l = w->call.l;
@@ -81,7 +84,10 @@ static void waiting_del(struct weir_reserve_waiter *w)
 	spin_unlock(&w->call.l->wait_lock);
 }
 
-/* A task that has found the queue by its deadline may wait for the entry's lock, under RCU. */
+/*
+ * End a queue without waiters. A task that has found it by its deadline may still wait for the
+ * entry's lock, under RCU.
+ */
 static void queue_end(struct weir_reserve_queue *q, struct weir_entry *e)
 {
 	weir_entry_flag(e, WEIR_CHANGE_QUEUED, false);
@@ -90,7 +96,7 @@ static void queue_end(struct weir_reserve_queue *q, struct weir_entry *e)
 	kfree_rcu(q, rcu);
 }
 
-/* Make *@new known, and take it; NULL if there is no memory for that. */
+/* Take *@new over and insert it into the hash table. Return: the queue; NULL: no memory. */
 static struct weir_reserve_queue *queue_begin(struct weir_reserve_queue **new,
 					      const struct weir_reserve_waiter *w,
 					      struct weir_entry *e)
@@ -107,7 +113,10 @@ static struct weir_reserve_queue *queue_begin(struct weir_reserve_queue **new,
 	return q;
 }
 
-/* Leave the queue, which may be over by that; otherwise look_at() must follow. */
+/*
+ * Take a waiter out of its queue. This ends the queue if no waiter is left; otherwise look_at()
+ * must follow.
+ */
 static void leave(struct weir_reserve_waiter *w, struct weir_entry *e)
 {
 	struct weir_reserve_queue *q = w->queue;
@@ -121,7 +130,7 @@ static void leave(struct weir_reserve_waiter *w, struct weir_entry *e)
 		queue_end(q, e);
 }
 
-/* Leave the queue; the waiters behind it may be served. */
+/* Take a waiter out of its queue; the waiters behind it may be served. */
 void weir_reserve_leave(struct weir_reserve_waiter *w, struct weir_entry *e)
 {
 	struct weir_reserve_queue *q = w->queue;
@@ -132,8 +141,8 @@ void weir_reserve_leave(struct weir_reserve_waiter *w, struct weir_entry *e)
 }
 
 /**
- * weir_reserve_kick - a key has changed: its first waiter may be served
- * @e: its entry, locked
+ * weir_reserve_kick - let the queue of a key that has changed be served
+ * @e: the key's entry, which must be locked
  *
  * Context: process or softirq.
  */
@@ -145,7 +154,7 @@ void weir_reserve_kick(const struct weir_entry *e)
 		look_at(q, 0);
 }
 
-/* The tokens that callers wait for. @e is locked. */
+/* Return: the number of tokens that waiters of the key wait for. @e must be locked. */
 u64 weir_reserve_tokens(const struct weir_entry *e)
 {
 	struct weir_reserve_queue *q = weir_reserve_queue_find(e);
@@ -155,14 +164,14 @@ u64 weir_reserve_tokens(const struct weir_entry *e)
 
 /* ------------------------------------------------------------ deciding; entry locked */
 
-/* @first: no other waiter is before it in the queue. @d: the decision for @w->call.now */
+/* Decide for a waiter. @first: no other waiter is before it. @d: the decision for @w->call.now */
 enum weir_reserve_outcome weir_reserve_decide(const struct weir_reserve_waiter *w,
 					      const struct weir_entry *e,
 					      const struct weir_decision *d, bool first)
 {
 	const struct weir_limiter_call *call = &w->call;
 
-	if (call->key->rule)	/* looked up when it arrives, and when the rules have changed */
+	if (call->key->rule)	/* looked up at arrival and after a change of the rules */
 		return WEIR_RESERVE_RULED;
 	if (first && d->allowed && e->ban_until <= call->now)
 		return WEIR_RESERVE_CHARGE;
@@ -172,7 +181,7 @@ enum weir_reserve_outcome weir_reserve_decide(const struct weir_reserve_waiter *
 	return WEIR_RESERVE_WAIT;
 }
 
-/* Fill in the answer of a waiter that is in no queue. */
+/* Write the answer of a waiter that is in no queue. */
 void weir_reserve_answer(struct weir_reserve_waiter *w, struct weir_entry *e, u64 *word,
 			 enum weir_reserve_outcome outcome,
 			 const struct weir_decision *d)
@@ -186,7 +195,10 @@ void weir_reserve_answer(struct weir_reserve_waiter *w, struct weir_entry *e, u6
 		weir_limiter_refuse_locked(&w->call, e, *word, d->retry_after);
 }
 
-/* When the queue must be looked at next, CLOCK_BOOTTIME. The first does not fit now. */
+/*
+ * Return: the time at which the queue is due next, CLOCK_BOOTTIME. The first waiter cannot be
+ * served now.
+ */
 static u64 next_due(const struct weir_reserve_queue *q, const struct weir_entry *e,
 		    const struct weir_reserve_waiter *first, const struct weir_decision *d)
 {
@@ -201,7 +213,7 @@ static u64 next_due(const struct weir_reserve_queue *q, const struct weir_entry 
 
 /* ------------------------------------------------------------ joining; entry locked */
 
-/* Have the holder's grant lead to the request. */
+/* Make a request of the waiter, and attach it to the holder's grant. */
 static int request_begin(struct weir_reserve_waiter *w, struct weir_entry *e,
 			 struct weir_grant **new)
 {
@@ -217,7 +229,10 @@ static int request_begin(struct weir_reserve_waiter *w, struct weir_entry *e,
 	return err;
 }
 
-/* The entry keeps the bytes of a long key; the op's are the caller's. */
+/*
+ * Prepare a waiter for its queue. The entry keeps the bytes of a long key; those of the op are the
+ * caller's.
+ */
 static int waiter_begin(struct weir_reserve_waiter *w, struct weir_entry *e,
 			struct weir_reserve_memory *memory)
 {
@@ -239,11 +254,12 @@ static int waiter_begin(struct weir_reserve_waiter *w, struct weir_entry *e,
 
 /**
  * weir_reserve_join - join the queue of a key
- * @w: it waits for nothing yet. An asynchronous one belongs to the client after this.
- * @q: the queue, or NULL: there is none
- * @e: the entry, locked
- * @d: for @w->call.now, which does not let it pass
- * @memory: with a queue, if there is none
+ * @w: the waiter, which waits for nothing yet; after this an asynchronous waiter belongs to the
+ *	client
+ * @q: the queue; NULL: there is none
+ * @e: the entry, which must be locked
+ * @d: the decision for @w->call.now, which does not admit the waiter
+ * @memory: includes a queue if there is none
  *
  * Return: 0, -ENODEV, -ENOMEM; asynchronous: -EDQUOT, -EMFILE.
  */
@@ -272,15 +288,15 @@ int weir_reserve_join(struct weir_reserve_waiter *w, struct weir_reserve_queue *
 	if (is_first)
 		look_at(q, next_due(q, e, w, d));
 	else if (soonest_of(q) == w)
-		look_at(q, 0);	/* it is due for a later deadline */
+		look_at(q, 0);	/* the queue is due for a later deadline */
 	return 0;
 }
 
 /* ------------------------------------------------------------ serving; entry locked */
 
 /*
- * A waiter that has left its queue has its answer. After this it may be freed, but for the RCU
- * read side of the caller.
+ * Hand a waiter that has left its queue its answer. After this it may be freed, but not before the
+ * RCU read side of the caller ends.
  */
 static void end(struct weir_reserve_waiter *w, int err)
 {
@@ -300,7 +316,7 @@ static void end(struct weir_reserve_waiter *w, int err)
 	put_task_struct(task);
 }
 
-/* Take a waiter out of its queue and answer it; look_at() must follow, unless that was the last. */
+/* Take a waiter out of its queue and answer it. look_at() must follow, unless the queue is over. */
 static void serve(struct weir_reserve_waiter *w, struct weir_entry *e, u64 *word,
 		  enum weir_reserve_outcome outcome, const struct weir_decision *d)
 {
@@ -310,8 +326,8 @@ static void serve(struct weir_reserve_waiter *w, struct weir_entry *e, u64 *word
 }
 
 /*
- * Serve one waiter: the first if its turn has come, else one whose time is up. False, and
- * the next look is due later, if there is none such.
+ * Serve one waiter: the first if its turn has come, otherwise one whose deadline has passed.
+ * Return: false if there is none; the queue is then due later.
  */
 static bool serve_one(struct weir_reserve_queue *q, struct weir_entry *e, u64 *word)
 {
@@ -330,7 +346,7 @@ static bool serve_one(struct weir_reserve_queue *q, struct weir_entry *e, u64 *w
 			return false;
 		}
 		w = soonest_of(q);
-		/* at the same moment: later, the first might pass */
+		/* at the same moment as above: at a later one the first waiter might be admitted */
 		w->call.p = first->call.p;
 		w->call.now = first->call.now;
 		weir_reserve_peek(w, *word, &d);
@@ -352,7 +368,7 @@ static unsigned int serve_batch(struct weir_reserve_queue *q, struct weir_entry 
 	return served;
 }
 
-/* Unlock the entry, and wake pollers. While it was waited for, it was never idle. */
+/* Unlock the entry, and wake pollers. The entry was not idle as long as it had waiters. */
 static void unlock(struct weir_limiter_call *call, struct weir_entry *e, u64 word)
 {
 	struct llist_node *ended = weir_request_wake_list();
@@ -372,7 +388,7 @@ static unsigned int queue_due(struct weir_deadline *due)
 	unsigned int served;
 	u64 word;
 
-	/* an entry that is dead has no queue, and its queue no deadline */
+	/* a dead entry has no queue, so its queue has no deadline */
 	if (!weir_table_lock(&q->l->table, e, &word))
 		return 1;
 	if (is_over(q)) {
@@ -385,7 +401,7 @@ static unsigned int queue_due(struct weir_deadline *due)
 	return served + 1;
 }
 
-/* A queue for a waiter to bring, or NULL. May sleep. */
+/* Allocate a queue that a waiter may need. May sleep. Return: the queue; NULL: no memory. */
 struct weir_reserve_queue *weir_reserve_queue_new(void)
 {
 	struct weir_reserve_queue *q = kzalloc(sizeof(*q), GFP_KERNEL_ACCOUNT);
@@ -400,9 +416,9 @@ struct weir_reserve_queue *weir_reserve_queue_new(void)
 
 /**
  * weir_reserve_withdraw - end a holder's request without an answer
- * @g: the holder's grant, which has one
- * @e: the entry, locked; this function unlocks it
- * @word: its word
+ * @g: the holder's grant, which has a request
+ * @e: the entry, which must be locked; this function unlocks it
+ * @word: the entry's word
  *
  * Context: RCU read side.
  */
@@ -419,7 +435,7 @@ void weir_reserve_withdraw(struct weir_grant *g, struct weir_entry *e, u64 word)
 
 /* ------------------------------------------------------------ all of a limiter */
 
-/* Decide again for a waiter that was found in the limiter's list, under RCU. */
+/* Decide again for a waiter. The caller has found it in the limiter's list, under RCU. */
 static void look(struct weir_limiter *l, struct weir_reserve_waiter *w)
 {
 	enum weir_reserve_outcome outcome;
@@ -452,7 +468,8 @@ static void look(struct weir_limiter *l, struct weir_reserve_waiter *w)
 
 /**
  * weir_reserve_kick_all - decide again for all waiters of a limiter
- * @l: the limiter; dead, or changed, and no operation uses its old configuration or rules
+ * @l: the limiter, which is dead or has changed; no operation uses its old configuration or rules
+ *	any more
  *
  * Context: process; may sleep. The caller keeps the limiter.
  */
@@ -461,7 +478,10 @@ void weir_reserve_kick_all(struct weir_limiter *l)
 	struct weir_reserve_waiter *w;
 	LIST_HEAD(all);
 
-	/* waiters may leave from there as well; one that joins now has seen the change */
+	/*
+	 * waiters may leave their queue while they are in @all; one that joins now has seen the
+	 * change
+	 */
 	spin_lock_bh(&l->wait_lock);
 	list_splice_init(&l->waiting, &all);
 	spin_unlock_bh(&l->wait_lock);

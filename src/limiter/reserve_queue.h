@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The queues of RESERVE: what reserve.c, the caller, and reserve_queue.c, the timer, share. */
+/* The queues of RESERVE, shared by reserve.c (the callers) and reserve_queue.c (the timer). */
 #ifndef _WEIR_RESERVE_QUEUE_H
 #define _WEIR_RESERVE_QUEUE_H
 
@@ -19,16 +19,15 @@ struct weir_grant;
  *
  * I: constant while it is in use. E: entry lock.
  *
- * @node: in queues
+ * @node: in the hash table
  * @e: I: the key's entry
  * @l: I: the limiter
- * @hash: I: of the key
- * @waiters: E: &weir_reserve_waiter.node in order of arrival; empty: the queue is over
- * @deadlines: E: &weir_reserve_waiter.by_deadline
- * @tokens: E: that they want
- * @due: E: when to look at the queue again; among the deadlines of the user whose waiter is
- *	the first
- * @rcu: after it is over
+ * @hash: I: the hash of the key
+ * @waiters: E: &weir_reserve_waiter.node in order of arrival; if empty, the queue is over
+ * @deadlines: E: &weir_reserve_waiter.by_deadline, in order of time
+ * @tokens: E: the number of tokens that the waiters want
+ * @due: E: the time at which to serve the queue next; in the tree of the owner of the first waiter
+ * @rcu: frees the queue when it is over
  */
 struct weir_reserve_queue {
 	struct rhash_head	node;
@@ -45,25 +44,26 @@ struct weir_reserve_queue {
 /**
  * struct weir_reserve_waiter - a RESERVE that may have to wait
  *
- * A sleeping caller frees it. An asynchronous one gives it away when it joins a queue: then it
- * is a request (core/request.h). It is freed after a grace period of RCU once it was in a queue.
+ * A sleeping caller frees its waiter. An asynchronous waiter becomes a request (core/request.h)
+ * when it joins a queue, and belongs to the client then. A waiter that was in a queue is freed
+ * after a grace period of RCU.
  *
- * I: constant once it is in a queue. E: entry lock. W: &weir_limiter.wait_lock.
+ * I: constant once the waiter is in a queue. E: entry lock. W: &weir_limiter.wait_lock.
  *
  * @request: the first member, because kfree() of it frees the struct; its op gets the answer
- * @call: E: what it wants, with the op of @request and @key
- * @key: I
+ * @call: E: the check to be made, with the op of @request and @key
+ * @key: I: the key
  * @address: I: the bytes of an address, not cut to a prefix
  * @deadline: I: CLOCK_BOOTTIME
- * @task: I: the caller that sleeps; NULL: none does
- * @e: I: the entry; valid while it is in the queue. NULL: it never was in one
- * @grant: I: asynchronous: whose request it is
- * @queue: E: the one it is in, or NULL
- * @node: E: in its queue
- * @by_deadline: E: in its queue
- * @all: W: in &weir_limiter.waiting while it is in a queue
- * @done: a sleeping caller's: it has its answer and is in no queue; written last, with the
- *	entry locked
+ * @task: I: the caller that sleeps; NULL: asynchronous
+ * @e: I: the entry, valid while the waiter is in the queue; NULL: the waiter was never in a queue
+ * @grant: I: asynchronous: the holder's grant, which has the request
+ * @queue: E: the waiter's queue, or NULL
+ * @node: E: in the waiters of @queue
+ * @by_deadline: E: in the deadlines of @queue
+ * @all: W: in &weir_limiter.waiting while the waiter is in a queue
+ * @done: for a sleeping caller: the waiter has its answer and is in no queue; written last, with
+ *	the entry locked
  */
 struct weir_reserve_waiter {
 	struct weir_request	request;
@@ -82,20 +82,21 @@ struct weir_reserve_waiter {
 };
 
 /**
- * struct weir_reserve_memory - what a waiter may need to join a queue; what is left is freed
- * @queue: a queue, if there is none
- * @grant: asynchronous: the holder's grant
+ * struct weir_reserve_memory - memory that a waiter may need to join a queue; the caller frees what
+ *	is left
+ * @queue: a queue; used if there is none
+ * @grant: asynchronous: a grant for the holder
  */
 struct weir_reserve_memory {
 	struct weir_reserve_queue	*queue;
 	struct weir_grant		*grant;
 };
 
-/* The next action for a waiter. */
+/* What to do with a waiter. */
 enum weir_reserve_outcome {
 	WEIR_RESERVE_WAIT,
 	WEIR_RESERVE_CHARGE,		/* its turn has come */
-	WEIR_RESERVE_REFUSE,		/* its time is up, or it is no use to wait */
+	WEIR_RESERVE_REFUSE,		/* its deadline has passed, or it can never be served */
 	WEIR_RESERVE_RULED,		/* a rule decides */
 };
 

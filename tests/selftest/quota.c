@@ -303,7 +303,7 @@ TEST_F(quota, grants_end_with_the_file)
 	EXPECT_EQ(0, person_run(SOMEBODY, SOMEBODY, grants_reopen, NULL));
 }
 
-/* A request to a limiter, under a tag: its verdict or errno. */
+/* Make a request to a limiter under a tag. Return: its verdict or errno. */
 static int reserve_as(int fd, __u32 tag, __u32 limiter, __u16 opcode)
 {
 	struct weir_op op = op_make(opcode, limiter, opcode == WEIR_OP_RESERVE);
@@ -320,7 +320,7 @@ static int reserve_as(int fd, __u32 tag, __u32 limiter, __u16 opcode)
 	return ret ?: (int)op.verdict;
 }
 
-/* Requests that wait at a limiter count, too; one that has ended, or is refused, does not. */
+/* Requests that wait at a limiter count towards the cap; ended and refused requests do not. */
 static int reserves_fill(void *arg)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);

@@ -47,7 +47,7 @@ static __u64 longer(__u64 a, __u64 b)
 	return a > b ? a : b;
 }
 
-/* open(), CREATE, DELETE, close(). Return: the time of the slowest of the first three. */
+/* Perform open(), CREATE, DELETE and close(). Return: the longest time of the first three. */
 static __u64 object_cycle(const char *name)
 {
 	struct weir_counter_config config = { .size = sizeof(config),

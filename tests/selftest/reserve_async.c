@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * reserve_async - WEIR_OP_RESERVE with WEIR_OP_ASYNC: the order, and everything that ends a wait
+ * reserve_async - WEIR_OP_RESERVE with WEIR_OP_ASYNC: the order of service, and the ways in which a
+ * wait ends
  *
  * Tokens come back once a day, so requests wait until a test serves them.
  */
@@ -43,7 +44,7 @@ FIXTURE_TEARDOWN(reserve_async)
 	objects_wipe();
 }
 
-/* The verdict, or a negative errno. */
+/* Return: the verdict; or a negative errno. */
 static int reserve_key(int fd, __u32 l, struct weir_op *op, __u32 tag, __s64 n, __u64 until,
 		       __u64 key)
 {
@@ -119,7 +120,7 @@ static int ban(FIXTURE_DATA(reserve_async) *self)
 	return op_run(self->fd, &op);
 }
 
-/* The request of that tag ends next: its verdict or errno. */
+/* Wait for the next request that ends, which must be that of @tag. Return: its verdict or errno. */
 static int ended(FIXTURE_DATA(reserve_async) *self, __u32 tag)
 {
 	told_wait(self->fd);
@@ -135,7 +136,7 @@ TEST_F(reserve_async, there_already)
 	EXPECT_FALSE(told(self->fd));
 	EXPECT_EQ(-EAGAIN, collect(self->fd));
 	EXPECT_EQ(-ENOENT, cancel(self, 1));
-	/* impossible, or too late: refused at once */
+	/* a request that can never be served, or not in time, is refused at once */
 	EXPECT_EQ(WEIR_LIMITED, reserve(self, 1, BURST + 1));
 	EXPECT_EQ(WEIR_LIMITED, reserve_key(self->fd, self->l, &op, 1, BURST, 1, KEY));
 	EXPECT_EQ(-EINVAL, reserve_key(self->fd, self->l, &op, 1, 1, 0, KEY));
@@ -150,7 +151,7 @@ TEST_F(reserve_async, order)
 
 	spend(self, BURST);
 	ASSERT_EQ(WEIR_QUEUED, reserve_key(self->fd, self->l, &op, 1, 2, WEIR_NEVER, KEY));
-	/* what it would wait, were it left alone */
+	/* the time until it is served if nothing changes */
 	EXPECT_LT(2 * DAY - HOUR, op.retry_after);
 	EXPECT_GE(2 * DAY, op.retry_after);
 	EXPECT_EQ(0, op.remaining);
@@ -208,7 +209,7 @@ static void *sleep_for_one(void *arg)
 	return NULL;
 }
 
-/* The queue is the same as that of sleeping callers. */
+/* Requests wait in the same queue as sleeping callers. */
 TEST_F(reserve_async, among_sleepers)
 {
 	struct sleeper s = { .fd = self->other, .l = self->others, .verdict = -EPROTO };
@@ -218,7 +219,7 @@ TEST_F(reserve_async, among_sleepers)
 	spend(self, BURST);
 	ASSERT_EQ(WEIR_QUEUED, reserve(self, 1, 1));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, sleep_for_one, &s));
-	/* two tokens are waited for */
+	/* wait until two tokens are waited for */
 	do {
 		ASSERT_EQ(0, run(self, &op, WEIR_OP_PEEK, 1));
 	} while (op.retry_after < 3 * DAY - HOUR);
@@ -234,7 +235,7 @@ TEST_F(reserve_async, among_sleepers)
 	EXPECT_EQ(WEIR_ALLOWED, ended(self, 2));
 }
 
-/* What leaves the queue, wherever it stands, lets the others move up. */
+/* When a request leaves the queue from any place, the others move up. */
 TEST_F(reserve_async, cancel)
 {
 	spend(self, BURST);
@@ -245,7 +246,7 @@ TEST_F(reserve_async, cancel)
 	EXPECT_EQ(-ENOENT, cancel(self, 3));
 	refund(self, 2);
 	EXPECT_FALSE(told_in(self->fd, 50));
-	/* the first was too big for what is there; the others are not */
+	/* the first request wants more tokens than there are; the others do not */
 	EXPECT_EQ(WEIR_NONE, cancel(self, 1));
 	EXPECT_EQ(WEIR_ALLOWED, ended(self, 2));
 	EXPECT_EQ(WEIR_ALLOWED, ended(self, 4));
@@ -262,7 +263,7 @@ TEST_F(reserve_async, deadline)
 	struct weir_limiter_stats stats;
 	struct weir_op op;
 
-	/* a ban may be lifted, so a wait for its end is never hopeless */
+	/* a ban may be lifted, so a request that waits for its end is not refused */
 	ASSERT_EQ(0, ban(self));
 	ASSERT_EQ(WEIR_QUEUED, reserve_key(self->fd, self->l, &op, 1, 1, until, KEY));
 	ASSERT_EQ(WEIR_QUEUED, reserve(self, 2, 1));
@@ -276,7 +277,7 @@ TEST_F(reserve_async, deadline)
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_LIFT, 0));
 	EXPECT_EQ(WEIR_ALLOWED, ended(self, 2));
 	EXPECT_EQ(BURST - 1, left(self));
-	/* from now on, with a token that would be there in time but for those before it */
+	/* a relative deadline: a token is back in time, but earlier waiters get it */
 	spend(self, BURST - 1);
 	op = op_make(WEIR_OP_RESERVE, self->l, 1);
 	op_key(&op, &(__u64){ KEY }, 8);
@@ -301,7 +302,7 @@ TEST_F(reserve_async, forget_and_set)
 	ASSERT_EQ(0, run(self, &op, WEIR_OP_FORGET, 0));
 	EXPECT_EQ(WEIR_ALLOWED, ended(self, 1));
 	EXPECT_FALSE(told_in(self->fd, 50));
-	/* what a request wants becomes impossible */
+	/* a burst that is too small makes a request impossible */
 	config.burst = 6;
 	ASSERT_EQ(0, limiter_set(self->fd, self->l, WEIR_SET_BURST, &config));
 	EXPECT_EQ(WEIR_LIMITED, ended(self, 2));
@@ -333,7 +334,7 @@ TEST_F(reserve_async, rules)
 		ASSERT_EQ(0, op_run(self->fd, &op));
 		ASSERT_EQ(WEIR_QUEUED, op.verdict);
 	}
-	/* a rule for the whole address, of which the entry has a prefix */
+	/* a rule for an address within the prefix of the entry */
 	rules.handle = self->l;
 	ASSERT_EQ(0, call(self->fd, WEIR_IOC_RULES, &rules));
 	told_wait(self->fd);
@@ -355,7 +356,7 @@ TEST_F(reserve_async, deletion)
 	EXPECT_EQ(-ENODEV, cancel(self, 1));
 }
 
-/* What a holder waits for ends with it, collected or not. */
+/* Requests end with their tag or client, whether they are collected or not. */
 TEST_F(reserve_async, tag_and_client_end)
 {
 	int third = client_open(O_RDWR);
@@ -378,7 +379,7 @@ TEST_F(reserve_async, tag_and_client_end)
 	told_wait(self->fd);
 	while (left(self))
 		usleep(1000);
-	/* 2 and 3 have ended; 2 will never hear of it */
+	/* requests 2 and 3 have ended; that of tag 2 is discarded */
 	ASSERT_EQ(0, tag_drop(self->fd, 2));
 	EXPECT_EQ(WEIR_ALLOWED, ended(self, 3));
 	EXPECT_FALSE(told(self->fd));
@@ -386,7 +387,7 @@ TEST_F(reserve_async, tag_and_client_end)
 	EXPECT_EQ(0, left(self));
 }
 
-/* A long key's bytes are the caller's only during the call. */
+/* A waiting request does not use the caller's bytes of a long key. */
 TEST_F(reserve_async, long_keys)
 {
 	struct weir_limiter_config config = limiter_config(WEIR_KEY_TEXT);
@@ -409,7 +410,7 @@ TEST_F(reserve_async, long_keys)
 	ASSERT_EQ(0, op_run(self->fd, &op));
 	ASSERT_EQ(WEIR_QUEUED, op.verdict);
 	memset(copy, 'x', sizeof(copy));
-	/* it is refused, which is a strike, and that a ban */
+	/* shadow mode ends the wait: the refusal is a strike, and causes a ban */
 	config.flags = WEIR_LIMITER_SHADOW;
 	ASSERT_EQ(0, limiter_set(self->fd, self->l, WEIR_SET_FLAGS, &config));
 	told_wait(self->fd);

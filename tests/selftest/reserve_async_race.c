@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * reserve_async_race - requests that are granted, cancelled, dropped and closed at once
+ * reserve_async_race - concurrent grants, cancels, drops and closes of requests
  *
- * Tokens come back once a day only, so each one that is charged is refunded by the process that
- * got it. At the end none is missing, none is too many, and each answer was given once.
+ * Tokens come back only once a day, so the process that is charged a token refunds it. At the end
+ * the number of tokens is exact, and each answer was returned once.
  */
 #include "harness.h"
 
@@ -56,7 +56,7 @@ static struct weir_op op_of(const struct member *m, __u16 opcode, __u32 tag, __u
 	return op;
 }
 
-/* A token was charged: count it, and give it back, if not to the last key. */
+/* Count a charged token. Refund it, except for the last key. */
 static void got_one(struct member *m, __u64 key)
 {
 	struct weir_op op = op_of(m, WEIR_OP_REFUND, 0, key);
@@ -104,7 +104,7 @@ static void collect_all(struct member *m)
 	} while (n);
 }
 
-/* What was not cancelled in time has ended, and is collected. */
+/* Cancel all requests. A request that cannot be cancelled has ended, and is collected. */
 static void cancel_all(struct member *m)
 {
 	for (__u32 tag = 0; tag < TAGS; tag++) {
@@ -139,7 +139,7 @@ static int member_run(struct crowd *crowd, unsigned int me, void *arg)
 	}
 	cancel_all(&m);
 	crowd->seat[me].begun = 1;
-	/* with requests that wait */
+	/* the client is closed with requests that wait */
 	for (__u32 tag = 0; tag < TAGS; tag++)
 		reserve(&m, tag, KEYS);
 	close(m.fd);
@@ -155,7 +155,7 @@ TEST_F_TIMEOUT(reserve_async_race, each_token_once, 300)
 	config.burst = BURST;
 	crowd_spawn(crowd, member_run, NULL);
 	crowd_start(crowd);
-	/* all waiters are decided for again and again */
+	/* each change decides again for all waiters */
 	while (crowd_begun(crowd) < MEMBERS) {
 		ASSERT_EQ(0, limiter_set(self->fd, self->l, WEIR_SET_BURST, &config));
 		usleep(2000);
