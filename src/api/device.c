@@ -159,42 +159,41 @@ static char *device_node(WEIR_DEVNODE_DEVICE *device, umode_t *mode)
 	return NULL;
 }
 
+static struct class *device_class;
+static int major;
+
 /*
  * Not a misc device: misc_open() calls open() under a mutex that all misc devices share. A task
  * that is throttled there, or whose memory cgroup is full, would delay the opens of all others.
  */
-static struct class device_class = {
-	.name		= "weir",
-	.devnode	= device_node,
-};
-
-static int major;
-
 int weir_device_mod_init(void)
 {
 	struct device *device;
-	int err = class_register(&device_class);
+	int err;
 
-	if (err)
-		return err;
+	/* not a static one: the kernel may release it after the module is gone */
+	device_class = weir_class_create("weir");
+	if (IS_ERR(device_class))
+		return PTR_ERR(device_class);
+	device_class->devnode = device_node;
 	major = __register_chrdev(0, 0, 1, "weir", &device_fops);
 	if (major < 0) {
 		err = major;
 		goto no_major;
 	}
-	device = device_create(&device_class, NULL, MKDEV(major, 0), NULL, "weir");
+	device = device_create(device_class, NULL, MKDEV(major, 0), NULL, "weir");
 	if (!IS_ERR(device))
 		return 0;
 	err = PTR_ERR(device);
 	__unregister_chrdev(major, 0, 1, "weir");
 no_major:
-	class_unregister(&device_class);
+	class_destroy(device_class);
 	return err;
 }
 
 void weir_device_mod_exit(void)
 {
-	device_destroy(&device_class, MKDEV(major, 0));
+	device_destroy(device_class, MKDEV(major, 0));
 	__unregister_chrdev(major, 0, 1, "weir");
-	class_unregister(&device_class);
+	class_destroy(device_class);
 }
