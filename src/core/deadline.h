@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Deadlines of requests, and of the queues of RESERVE. Each owner has one timer for all its deadlines.
- * So many deadlines of one owner do not delay those of another owner, and one softirq does a
- * bounded amount of work for each owner, however many objects the requests wait for.
+ * Deadlines of requests, and of the queues of RESERVE. Each owner has one timer for all its
+ * deadlines. So many deadlines of one owner do not delay those of another owner, and one softirq
+ * does a bounded amount of work for each owner, however many objects the requests wait for.
  */
 #ifndef _WEIR_DEADLINE_H
 #define _WEIR_DEADLINE_H
@@ -33,9 +33,10 @@ struct weir_deadlines {
  * @node:	the lock of @of: in the tree of @of, or empty
  * @of:		W: the owner's deadlines; NULL: there is no deadline
  * @until:	W: CLOCK_BOOTTIME, ns
- * @expire:	W: called when the deadline has passed. It removes the deadline, or finds that another
- *		task has done so. Returns the number of things handled, at least 1. Context:
- *		softirq, RCU read side that began before the deadline was found in the tree.
+ * @expire:	W: called when the deadline has passed. It removes the deadline, or finds that
+ *		another task has done so. Returns the number of things handled, at least 1.
+ *		Context: softirq, RCU read side that began before the deadline was found in the
+ *		tree.
  */
 struct weir_deadline {
 	struct rb_node		node;

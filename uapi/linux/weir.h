@@ -450,10 +450,10 @@ struct weir_limiter_config {
  * a limiter like any other, with its own keys, totals and events. Each CHECK, REFUND, STRIKE and
  * FORGIVE of the live limiter is mirrored to it at once, with the same key. The candidate cuts the
  * key to its own prefix and applies its own rules; each RESERVE is mirrored as a CHECK when it is
- * answered, unless it is asynchronous and waits. Operations that a rule of the live limiter decides, or for which it has no entry or no
- * room, are mirrored too. Of a WEIR_SUBMIT_ALL, each CHECK is mirrored if all were allowed,
- * otherwise the one that decided. BAN, LIFT, FORGET, LOAD and rules are not mirrored, and nothing
- * is passed on to the candidate's own candidate.
+ * answered, unless it is asynchronous and waits. Operations that a rule of the live limiter
+ * decides, or for which it has no entry or no room, are mirrored too. Of a WEIR_SUBMIT_ALL, each
+ * CHECK is mirrored if all were allowed, otherwise the one that decided. BAN, LIFT, FORGET, LOAD
+ * and rules are not mirrored, and nothing is passed on to the candidate's own candidate.
  *
  * A candidate never changes the answer, except for WEIR_OUT_CANDIDATE, and never makes an
  * operation fail. If one of the two limiters is in shadow mode, its decision without shadow
@@ -1637,9 +1637,9 @@ struct weir_submit {
  *
  * read() returns whole &struct weir_event records, oldest first, as many as fit. If there is none
  * it waits for one (EAGAIN with O_NONBLOCK). poll() reports POLLIN; POLLOUT is not about events,
- * see "Asynchronous requests". A buffer shorter than WEIR_EVENT_SIZE_MAX is refused (EINVAL). Events
- * are numbered from 0 without gap for as long as the stream exists. The file position is the number
- * of the next event to read: it starts at the next event to come, and lseek() with SEEK_SET moves
+ * see "Asynchronous requests". A buffer shorter than WEIR_EVENT_SIZE_MAX is refused (EINVAL).
+ * Events are numbered from 0 without gap for as long as the stream exists. The file position is the
+ * number of the next event to read: it starts at the next event to come, and lseek() with SEEK_SET moves
  * it (EINVAL beyond the next event to come); pread() fails with ESPIPE. Two threads reading one
  * open file each get different events.
  *
