@@ -24,28 +24,28 @@ static void test_breaker_object(void)
 	struct weir_breaker *breaker, *other;
 
 	ok(!weir_breaker_open(weir, "lib.b", WEIR_RIGHT_USE) && errno == ENOENT,
-	   "no breaker yet");
+	   "open fails without a breaker");
 	breaker = weir_breaker_ensure(weir, "lib.b", &config, 0600, WEIR_RIGHT_ALL);
 	ok(breaker && weir_breaker_key_type(breaker) == WEIR_KEY_TEXT,
-	   "a breaker is made");
+	   "ensure creates a breaker");
 	ok(!weir_breaker_create(weir, "lib.b", &config, 0600) && errno == EEXIST,
-	   "there is no second one");
+	   "a second breaker of that name is refused");
 	config.percent = 50;
 	ok(!weir_breaker_create(weir, "lib.h", &config, 0600) && errno == EINVAL,
-	   "nor one that counts both ways");
+	   "failures and percent together are refused");
 	config.percent = 0;
-	ok(weir_create(weir, &create) == 0 && !create.created, "a handle by hand");
+	ok(weir_create(weir, &create) == 0 && !create.created, "weir_create() opens a handle");
 	other = weir_breaker_adopt(weir, create.handle);
 	ok(other && weir_breaker_key_type(other) == -1 &&
 	   weir_breaker_handle(other) == create.handle,
-	   "is adopted; without OBSERVE keys are not known");
+	   "the handle is adopted; without OBSERVE the key type is unknown");
 	weir_breaker_close(other);
 	ok(weir_breaker_get_config(breaker, &config) == 0 && config.failures == 2 &&
 	   config.probes == 1 && config.successes == 1, "defaults are filled in");
 	errno = ENOTEMPTY;
 	weir_breaker_close(breaker);
 	weir_breaker_close(NULL);
-	ok(errno == ENOTEMPTY, "closing changes no errno");
+	ok(errno == ENOTEMPTY, "close does not change errno");
 }
 
 static void test_breaker(void)
@@ -61,34 +61,34 @@ static void test_breaker(void)
 	weir_key_text(&key, text, sizeof(text));
 	weir_key_u64(&number, 1);
 	ok(weir_breaker_allow(breaker, &number, 0, NULL) < 0 && errno == EINVAL,
-	   "a key of another type is none");
+	   "a key of another type is refused");
 	ok(weir_breaker_allow(breaker, &key, 2, NULL) < 0 && errno == EINVAL,
-	   "nor are flags that have no name");
+	   "unknown flags are refused");
 	ok(weir_breaker_allow(breaker, &key, 0, &answer) == WEIR_ALLOWED &&
 	   answer.ticket && answer.state == WEIR_CLOSED && !answer.probe,
-	   "closed, it admits");
+	   "a closed breaker admits");
 	ticket = answer.ticket;
 	ok(weir_breaker_report(breaker, &key, ticket, WEIR_CALL_FAILED, &answer) == 0 &&
 	   answer.state == WEIR_CLOSED && !answer.late, "one failure counts");
 	ok(weir_breaker_report(breaker, &key, ticket + 2 * HOUR, WEIR_CALL_OK, NULL) < 0 &&
-	   errno == ENOENT, "not of a call that is yet to come");
+	   errno == ENOENT, "a report with a future ticket is refused");
 	ok(weir_breaker_report(breaker, &key, ticket, 4, NULL) < 0 && errno == EINVAL,
-	   "nor what is no outcome");
+	   "an unknown outcome is refused");
 	weir_op_breaker(&ops[0], breaker, WEIR_OP_REPORT, &key, 0);
 	ops[0].n = WEIR_CALL_FAILED;
 	weir_op_breaker(&ops[1], breaker, WEIR_OP_ALLOW, &key, 0);
 	ok(weir_submit(weir, ops, 2) == 2 && !ops[0].result && !ops[1].result,
-	   "two operations at once");
+	   "a batch of two operations");
 	weir_op_breaker_answer(&ops[1], &answer);
 	ok(answer.verdict == WEIR_LIMITED && answer.state == WEIR_OPEN &&
 	   !answer.ticket && answer.retry_after <= HOUR && answer.retry_after > HOUR / 2,
-	   "the second failure opens it");
+	   "the second failure opens the breaker");
 	ok(weir_breaker_report(breaker, &key, ticket, WEIR_CALL_OK, &answer) == 1 &&
-	   answer.late && answer.state == WEIR_OPEN, "what comes then is late");
+	   answer.late && answer.state == WEIR_OPEN, "a later report is late");
 	ok(weir_breaker_state(breaker, &key, &answer) == 0 &&
-	   answer.state == WEIR_OPEN && answer.verdict == WEIR_NONE, "it is open");
+	   answer.state == WEIR_OPEN && answer.verdict == WEIR_NONE, "the state is open");
 	ok(weir_breaker_allow(breaker, NULL, 0, NULL) < 0 && errno == EINVAL,
-	   "no key is none");
+	   "a missing key is refused");
 	weir_breaker_close(breaker);
 }
 
@@ -101,32 +101,33 @@ static void test_breaker_moves(void)
 
 	weir_key_text(&key, "other", 5);
 	ok(weir_breaker_trip(breaker, &key, 2 * HOUR, &answer) == 0 &&
-	   answer.state == WEIR_OPEN, "opened by hand");
+	   answer.state == WEIR_OPEN, "trip opens the breaker");
 	ok(weir_breaker_trip(breaker, &key, HOUR, &answer) == 1 &&
 	   answer.verdict == WEIR_LIMITED && answer.retry_after > HOUR,
-	   "for longer, not for less");
+	   "trip extends the time, and never shortens it");
 	ok(weir_breaker_trip(breaker, &key, WEIR_NEVER, &answer) == 0 &&
-	   answer.retry_after == WEIR_NEVER, "and for ever");
+	   answer.retry_after == WEIR_NEVER, "trip opens the breaker for ever");
 	ok(weir_breaker_reset(breaker, &key, &answer) == 0 &&
-	   answer.state == WEIR_CLOSED && !answer.failures, "closed by hand");
+	   answer.state == WEIR_CLOSED && !answer.failures, "reset closes the breaker");
 	/* the 1 ns has passed by the next call */
 	ok(weir_breaker_trip(breaker, &key, 1, NULL) == 0 &&
 	   weir_breaker_allow(breaker, &key, 0, &answer) == WEIR_ALLOWED &&
 	   answer.probe && answer.state == WEIR_HALF_OPEN, "half-open: a probe");
-	ok(weir_breaker_allow(breaker, &key, 0, NULL) == WEIR_LIMITED, "and no other");
+	ok(weir_breaker_allow(breaker, &key, 0, NULL) == WEIR_LIMITED,
+	   "half-open: a second probe is refused");
 	ok(weir_breaker_report(breaker, &key, answer.ticket, WEIR_CALL_WITHDRAWN, NULL) == 0 &&
 	   weir_breaker_allow(breaker, &key, WEIR_ALLOW_DETACHED, &answer) == WEIR_ALLOWED &&
-	   answer.probe, "withdrawn, it makes room for one");
+	   answer.probe, "after a withdrawn probe another one is admitted");
 	ok(weir_breaker_state(breaker, &key, &answer) == 0 && answer.calls == 1 &&
-	   answer.failures == 0, "which is out");
+	   answer.failures == 0, "the state counts the outstanding probe");
 	ok(weir_breaker_report(breaker, &key, 0, WEIR_CALL_OK, &answer) == 0 &&
-	   answer.state == WEIR_CLOSED, "and closes it");
+	   answer.state == WEIR_CLOSED, "the success of the probe closes the breaker");
 	ok(weir_breaker_get_stats(breaker, &stats) == 0 && stats.allowed == 3 &&
 	   stats.rejected == 2 && stats.succeeded == 1 && stats.failed == 2 &&
-	   stats.late == 1 && stats.lost == 0, "all was counted");
+	   stats.late == 1 && stats.lost == 0, "the totals are right");
 	ok(weir_breaker_delete(breaker) == 0 &&
 	   weir_breaker_allow(breaker, &key, 0, NULL) < 0 && errno == ENODEV,
-	   "no breaker any more");
+	   "a deleted breaker fails with ENODEV");
 	weir_breaker_close(breaker);
 }
 

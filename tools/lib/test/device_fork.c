@@ -96,7 +96,7 @@ static void test_survivor(void)
 	if (pipe(end))
 		return;
 	ok(weir_gate_try(same, NULL, 4, NULL) == WEIR_ALLOWED && in_use() == 7,
-	   "another client has permits");
+	   "another client acquires permits");
 	pid = fork();
 	if (!pid) {
 		char byte;
@@ -106,7 +106,7 @@ static void test_survivor(void)
 	}
 	weir_gate_close(same);
 	weir_close(other);
-	ok(in_use() == 3, "they are back when it is closed, though a child lives on");
+	ok(in_use() == 3, "its permits come back when it is closed, although a child continues");
 	close(end[1]);
 	close(end[0]);
 	waitpid(pid, NULL, 0);
@@ -114,13 +114,13 @@ static void test_survivor(void)
 
 static void test_tags(void)
 {
-	ok(weir_tag_set(7) == 0 && held() == 0, "another tag has nothing");
+	ok(weir_tag_set(7) == 0 && held() == 0, "another tag holds nothing");
 	ok(weir_gate_try(gate, NULL, 5, NULL) == WEIR_ALLOWED && held() == 5,
-	   "it gets its own");
+	   "another tag acquires permits of its own");
 	ok(weir_gate_acquire(gate, NULL, 6, WEIR_NEVER, NULL) < 0 && errno == EDEADLK,
-	   "it is told that it would wait for itself");
-	ok(weir_tag_set(0) == 7 && held() == 3, "the first has what it had");
-	ok(weir_tag_drop(own, 7) == 0 && in_use() == 3, "the tag is dropped");
+	   "a request that would wait for its own holder fails with EDEADLK");
+	ok(weir_tag_set(0) == 7 && held() == 3, "the first tag still has its permits");
+	ok(weir_tag_drop(own, 7) == 0 && in_use() == 3, "dropping the tag releases its permits");
 }
 
 /* Close the client before its object. Another file gets the client's descriptor number. */
@@ -135,7 +135,8 @@ static void test_order(void)
 	of_second = weir_gate_open(second, "lib.fork", WEIR_RIGHT_ALL);
 	ok(weir_gate_state(of_first, NULL, NULL) == 0, "an object outlives weir_close()");
 	weir_gate_close(of_first);
-	ok(weir_gate_state(of_second, NULL, NULL) == 0, "and closes no stranger's handle");
+	ok(weir_gate_state(of_second, NULL, NULL) == 0,
+	   "closing an object does not close a handle of another client");
 	weir_close(second);
 	weir_gate_close(of_second);
 }
@@ -146,17 +147,18 @@ void test_fork(void)
 
 	own = weir_open(0);
 	gate = weir_gate_create(own, "lib.fork", &config, 0600);
-	ok(gate && weir_gate_try(gate, NULL, 3, NULL) == WEIR_ALLOWED, "a gate for children");
+	ok(gate && weir_gate_try(gate, NULL, 3, NULL) == WEIR_ALLOWED,
+	   "a gate is created and acquired");
 	ok(in_child(looks) == 42, "a child of fork() is a client of its own");
-	ok(held() == 3 && in_use() == 3, "what it had is back, what its parent has is not");
-	ok(in_child(looks_by_a_child) == 42, "so is a child's child");
-	ok(held() == 3 && in_use() == 3, "and again");
-	ok(in_child_without_room() == 42, "without descriptors a child has no client at all");
-	ok(held() == 3 && in_use() == 3, "which changes nothing here");
+	ok(held() == 3 && in_use() == 3, "the child's permits come back, and the parent's stay");
+	ok(in_child(looks_by_a_child) == 42, "a child of a child is a client of its own");
+	ok(held() == 3 && in_use() == 3, "the permits of both children come back");
+	ok(in_child_without_room() == 42, "without free descriptors a child has no client");
+	ok(held() == 3 && in_use() == 3, "the parent keeps its permits");
 	test_survivor();
 	test_tags();
 	test_order();
-	ok(weir_gate_delete(gate) == 0, "the gate goes");
+	ok(weir_gate_delete(gate) == 0, "the gate is deleted");
 	weir_close(own);
 	weir_gate_close(gate);
 }

@@ -22,24 +22,24 @@ static void test_gate_object(void)
 	struct weir_gate *gate, *other;
 
 	ok(!weir_gate_open(weir, "lib.g", WEIR_RIGHT_USE) && errno == ENOENT,
-	   "no gate yet");
+	   "open fails without a gate");
 	gate = weir_gate_ensure(weir, "lib.g", &config, 0600, WEIR_RIGHT_ALL);
-	ok(gate && weir_gate_key_type(gate) == WEIR_KEY_TEXT, "a gate is made");
+	ok(gate && weir_gate_key_type(gate) == WEIR_KEY_TEXT, "ensure creates a gate");
 	ok(!weir_gate_create(weir, "lib.g", &config, 0600) && errno == EEXIST,
-	   "there is no second one");
+	   "a second gate of that name is refused");
 	config.permits = 0;
 	ok(!weir_gate_create(weir, "lib.h", &config, 0600) && errno == EINVAL,
-	   "nor one of nothing");
+	   "a gate without permits is refused");
 	config.permits = 3;
-	ok(weir_create(weir, &create) == 0 && !create.created, "a handle by hand");
+	ok(weir_create(weir, &create) == 0 && !create.created, "weir_create() opens a handle");
 	other = weir_gate_adopt(weir, create.handle);
 	ok(other && weir_gate_key_type(other) == -1 &&
 	   weir_gate_handle(other) == create.handle,
-	   "is adopted; without OBSERVE keys are not known");
+	   "the handle is adopted; without OBSERVE the key type is unknown");
 	weir_gate_close(other);
 	ok(weir_gate_resize(gate, 5) == 0 &&
 	   weir_gate_get_config(gate, &config) == 0 && config.permits == 5,
-	   "it is made larger");
+	   "set adds permits");
 	weir_gate_close(gate);
 	weir_gate_close(NULL);
 }
@@ -57,32 +57,34 @@ static void test_gate(void)
 	weir_key_text(&key, text, sizeof(text));
 	weir_key_u64(&number, 1);
 	ok(weir_gate_try(gate, &number, 1, NULL) < 0 && errno == EINVAL,
-	   "a key of another type is none");
-	ok(weir_gate_try(gate, NULL, 1, NULL) < 0 && errno == EINVAL, "nor is no key");
+	   "a key of another type is refused");
+	ok(weir_gate_try(gate, NULL, 1, NULL) < 0 && errno == EINVAL, "a missing key is refused");
 	ok(weir_gate_acquire(gate, &key, 2, WEIR_NEVER, &answer) == WEIR_ALLOWED &&
-	   answer.held == 2 && answer.limit == 5 && answer.remaining == 3, "2 of 5");
+	   answer.held == 2 && answer.limit == 5 && answer.remaining == 3,
+	   "2 of 5 permits are acquired");
 	ok(weir_gate_acquire(gate, &key, 4, 1000000, &answer) == WEIR_LIMITED,
-	   "under tag 0 one's own are waited for");
+	   "tag 0: a request that needs its own holder's permits waits");
 	ok(weir_gate_try(gate, &key, 4, &answer) == WEIR_LIMITED &&
-	   answer.remaining == 3, "but one may ask");
-	ok(weir_gate_try(gate, &key, 6, NULL) < 0 && errno == E2BIG, "never so many");
+	   answer.remaining == 3, "weir_gate_try() does not wait, and returns the state");
+	ok(weir_gate_try(gate, &key, 6, NULL) < 0 && errno == E2BIG,
+	   "more permits than the gate has are refused");
 	ok(weir_gate_release(gate, &key, 3, NULL) < 0 && errno == ENOENT,
-	   "what one has not cannot be given back");
+	   "releasing more than is held is refused");
 	weir_op_gate(&ops[0], gate, WEIR_OP_ACQUIRE, &key, 3);
 	weir_op_gate(&ops[1], gate, WEIR_OP_GATE_STATE, &key, 0);
 	ok(weir_submit(weir, ops, 2) == 2 && !ops[0].result && !ops[1].result,
-	   "two operations at once");
+	   "a batch of two operations");
 	weir_op_gate_answer(&ops[1], &answer);
 	ok(answer.held == 5 && answer.remaining == 0 && answer.waiting == 0,
-	   "the second sees the first");
+	   "the second operation sees the first");
 	ok(weir_gate_release(gate, &key, 5, &answer) == 0 && answer.held == 0 &&
-	   answer.verdict == WEIR_NONE, "all go back");
+	   answer.verdict == WEIR_NONE, "all permits are released");
 	ok(weir_gate_state(gate, &key, &answer) == 0 && answer.remaining == 5,
-	   "all are free");
+	   "all permits are free");
 	ok(weir_gate_get_stats(gate, &stats) == 0 && stats.acquired == 2 &&
-	   stats.in_use == 0 && stats.reclaimed == 0, "and were counted");
+	   stats.in_use == 0 && stats.reclaimed == 0, "the totals are right");
 	ok(weir_gate_delete(gate) == 0 && weir_gate_try(gate, &key, 1, NULL) < 0 &&
-	   errno == ENODEV, "no gate any more");
+	   errno == ENODEV, "a deleted gate fails with ENODEV");
 	weir_gate_close(gate);
 }
 
@@ -120,43 +122,44 @@ static void test_gate_queue(void)
 	weir_key_text(&key, "k", 1);
 	weir_key_u64(&number, 1);
 	ok(weir_gate_queue(other, &number, 1, 0, NULL) < 0 && errno == EINVAL,
-	   "a key of another type is not queued for");
+	   "a request with a key of another type is refused");
 	ok(weir_gate_queue(gate, &key, 2, WEIR_NEVER, &answer) == WEIR_ALLOWED &&
-	   answer.held == 2, "what is free is had at once");
-	ok(weir_gate_queue(other, &key, 1, 0, NULL) == WEIR_LIMITED, "or not at all");
+	   answer.held == 2, "free permits are granted at once");
+	ok(weir_gate_queue(other, &key, 1, 0, NULL) == WEIR_LIMITED,
+	   "a timeout of 0: the request is refused at once");
 	ok(weir_gate_queue(other, &key, 1, HOUR, &answer) == WEIR_QUEUED &&
-	   answer.verdict == WEIR_QUEUED && answer.held == 0, "but one may queue");
+	   answer.verdict == WEIR_QUEUED && answer.held == 0, "a request with a timeout is queued");
 	ok(!is_writable(second) && weir_gate_state(gate, &key, &answer) == 0 &&
-	   answer.waiting == 1, "and waits");
+	   answer.waiting == 1, "the state counts the request");
 	ok(weir_gate_queue(other, &key, 2, HOUR, NULL) < 0 && errno == EEXIST,
-	   "for one thing at a time");
+	   "a second request of the holder for the key is refused");
 	ok(weir_gate_release(gate, &key, 1, NULL) == 0 && is_writable(second) &&
-	   !is_writable(weir), "the turn has come, and is told");
+	   !is_writable(weir), "a granted request makes its client writable");
 	ok(collect(second, &answer) == WEIR_ALLOWED && answer.held == 1 &&
-	   !is_writable(second), "once");
+	   !is_writable(second), "a request is collected once");
 	ok(weir_gate_queue(other, &key, 1, 200000000, NULL) == WEIR_QUEUED,
-	   "one more, for a fifth of a second");
+	   "a request with a deadline of 200 ms is queued");
 	while (!is_writable(second))
 		;
-	ok(collect(second, &answer) == WEIR_LIMITED, "is late");
+	ok(collect(second, &answer) == WEIR_LIMITED, "the request ends at its deadline");
 	ok(weir_gate_cancel(other, &key, NULL) < 0 && errno == ENOENT,
-	   "nothing is queued");
+	   "cancel fails without a request");
 	ok(weir_gate_queue(other, &key, 2, WEIR_NEVER, NULL) == WEIR_QUEUED &&
 	   weir_gate_cancel(other, &key, &answer) == WEIR_NONE && answer.held == 1,
-	   "what is queued is taken back");
+	   "a waiting request is cancelled");
 	ok(weir_gate_queue(other, &key, 1, WEIR_NEVER, NULL) == WEIR_QUEUED &&
 	   weir_gate_release(gate, &key, 1, NULL) == 0 &&
 	   weir_gate_cancel(other, &key, &answer) < 0 && errno == ENOENT &&
 	   collect(second, &answer) == WEIR_ALLOWED && answer.held == 2,
-	   "unless it was too late");
+	   "a request that has ended cannot be cancelled");
 	ok(weir_gate_queue(gate, &key, 1, WEIR_NEVER, NULL) == WEIR_QUEUED &&
 	   weir_gate_delete(gate) == 0 && is_writable(weir) &&
 	   weir_gate_cancel(gate, &key, NULL) < 0 && errno == ENODEV,
-	   "its gate is deleted, and that is told");
+	   "a request ends when its gate is deleted");
 	weir_gate_close(other);
 	weir_gate_close(gate);
 	ok(collect(weir, &answer) < 0 && errno == ENODEV && !is_writable(weir),
-	   "even after the gate");
+	   "ENODEV is collected after the gate is deleted and closed");
 	weir_close(second);
 }
 

@@ -73,17 +73,17 @@ static void test_text_room(void)
 	memset(worst, 0xff, sizeof(worst));
 	ok(!weir_key_text(&key, worst, sizeof(worst)), "255 bytes are a key");
 	ok(weir_key_format(&key, shown, sizeof(shown)) == 4 * WEIR_KEY_MAX,
-	   "the worst key just fits");
+	   "the longest form of a key fits");
 	ok(weir_key_text(&key, worst, 256) == -1 && errno == EINVAL,
-	   "256 bytes are none");
+	   "a key of 256 bytes is refused");
 	ok(weir_key_text(&key, worst, 0) == -1 && errno == EINVAL,
-	   "0 bytes are none");
+	   "a text key of 0 bytes is refused");
 	ok(weir_text_format("\x01\x02", 2, tight, 8) == -1 &&
 	   errno == EMSGSIZE, "eight bytes are too few for two escapes");
-	ok(weir_text_format("\x01\x02", 2, tight, 9) == 8, "nine are enough");
+	ok(weir_text_format("\x01\x02", 2, tight, 9) == 8, "nine bytes are enough for two escapes");
 	ok(weir_text_format("", 0, tight, 1) == 0 && !*tight,
-	   "nothing takes one byte");
-	ok(weir_text_format("", 0, tight, 0) == -1, "and not none");
+	   "an empty text takes one byte");
+	ok(weir_text_format("", 0, tight, 0) == -1, "an empty text does not fit in 0 bytes");
 }
 
 /* The formatted text must identify the key: undo the formatting and compare with the key. */
@@ -123,7 +123,7 @@ static void test_text_inverse(void)
 		    memcmp(back, text, length))
 			bad++;
 	}
-	ok(!bad, "200000 texts are told apart by how they are shown");
+	ok(!bad, "200000 texts have different printed forms");
 }
 
 static void test_ip(void)
@@ -135,14 +135,14 @@ static void test_ip(void)
 
 	ok(!weir_key_ip(&key, "192.0.2.7") && key.type == WEIR_KEY_IP &&
 	   key.len == 4, "IPv4 is 4 bytes");
-	ok(!strcmp(show(&key), "192.0.2.7"), "IPv4 is shown");
+	ok(!strcmp(show(&key), "192.0.2.7"), "IPv4 is printed");
 	inet_pton(AF_INET, "192.0.2.7", &in.sin_addr);
 	ok(!weir_key_sockaddr(&same, (struct sockaddr *)&in, sizeof(in)) &&
 	   same.len == 4 && !memcmp(same.bytes, key.bytes, 4),
 	   "a sockaddr_in is the same key");
 	ok(!weir_key_ip(&key, "2001:DB8:0:0::7") && key.len == 16,
 	   "IPv6 is 16 bytes");
-	ok(!strcmp(show(&key), "2001:db8::7"), "IPv6 is shown");
+	ok(!strcmp(show(&key), "2001:db8::7"), "IPv6 is printed");
 	inet_pton(AF_INET6, "2001:db8::7", &in6.sin6_addr);
 	ok(!weir_key_sockaddr(&same, (struct sockaddr *)&in6, sizeof(in6)) &&
 	   same.len == 16 && !memcmp(same.bytes, key.bytes, 16),
@@ -152,18 +152,18 @@ static void test_ip(void)
 	ok(weir_key_sockaddr(&same, (struct sockaddr *)&in6, 16) == -1 &&
 	   errno == EINVAL, "half a sockaddr_in6 is refused");
 	ok(weir_key_ip(&key, "192.0.2") == -1 && errno == EINVAL,
-	   "192.0.2 is no address");
-	ok(weir_key_ip(&key, "192.0.2.7 ") == -1, "nor is one with a blank");
-	ok(weir_key_ip(&key, "0300.0.2.7") == -1, "nor an octal one");
-	ok(weir_key_ip(&key, "192.0.2.0/24") == -1, "nor a network");
-	ok(weir_key_ip(&key, "fe80::1%") == -1, "nor an empty zone");
-	ok(weir_key_ip(&key, "192.0.2.7%lo") == -1, "nor a zone with IPv4");
+	   "192.0.2 is not an address");
+	ok(weir_key_ip(&key, "192.0.2.7 ") == -1, "an address with a blank is refused");
+	ok(weir_key_ip(&key, "0300.0.2.7") == -1, "an octal address is refused");
+	ok(weir_key_ip(&key, "192.0.2.0/24") == -1, "a network is refused");
+	ok(weir_key_ip(&key, "fe80::1%") == -1, "an empty zone is refused");
+	ok(weir_key_ip(&key, "192.0.2.7%lo") == -1, "a zone with IPv4 is refused");
 	ok(weir_key_ip(&key, "1111:2222:3333:4444:5555:6666:123.123.123.1234%lo") == -1,
-	   "nor one too long with a zone");
+	   "an address that is too long with a zone is refused");
 	ok(!weir_key_ip(&key, "fe80::1%lo") && key.len == 16 &&
 	   key.bytes[0] == 0xfe && key.bytes[15] == 1, "a zone is not part of the key");
-	ok(weir_key_ip(&key, "localhost") == -1, "nor a name");
-	ok(weir_key_ip(&key, "") == -1, "nor nothing");
+	ok(weir_key_ip(&key, "localhost") == -1, "a host name is refused");
+	ok(weir_key_ip(&key, "") == -1, "an empty text is refused");
 }
 
 static void test_others(void)
@@ -172,21 +172,22 @@ static void test_others(void)
 
 	weir_key_u64(&key, UINT64_MAX);
 	ok(key.type == WEIR_KEY_U64 && key.len == 8, "u64 is 8 bytes");
-	ok(!strcmp(show(&key), "18446744073709551615"), "u64 is shown");
+	ok(!strcmp(show(&key), "18446744073709551615"), "u64 is printed");
 	weir_key_none(&key);
-	ok(key.len == 0 && !strcmp(show(&key), ""), "none is shown as nothing");
-	ok(!weir_key_parse(&key, WEIR_KEY_NONE, ""), "none is parsed");
-	ok(weir_key_parse(&key, WEIR_KEY_NONE, "a") == -1, "none but nothing");
+	ok(key.len == 0 && !strcmp(show(&key), ""), "a key of type none is printed as nothing");
+	ok(!weir_key_parse(&key, WEIR_KEY_NONE, ""), "an empty text is a key of type none");
+	ok(weir_key_parse(&key, WEIR_KEY_NONE, "a") == -1,
+	   "another text is not a key of type none");
 	ok(!weir_key_parse(&key, WEIR_KEY_U64, "42") && key.len == 8,
 	   "u64 is parsed");
 	ok(weir_key_parse(&key, WEIR_KEY_U64, "18446744073709551616") == -1 &&
-	   errno == ERANGE, "not beyond 2^64");
+	   errno == ERANGE, "a number beyond 2^64-1 is refused");
 	ok(weir_key_parse(&key, WEIR_KEY_TEXT, "") == -1 && errno == EINVAL,
-	   "no empty text");
+	   "an empty text key is refused");
 	ok(!weir_key_parse(&key, WEIR_KEY_TEXT, "-1") && key.len == 2,
 	   "text is parsed");
 	ok(weir_key_parse(&key, (enum weir_key_type)9, "a") == -1 &&
-	   errno == EINVAL, "no unknown type");
+	   errno == EINVAL, "an unknown type is refused");
 }
 
 int main(void)

@@ -162,10 +162,10 @@ static void test_durations(void)
 		   "'%s' comes back as '%s'", durations[i].text, shown);
 	}
 	ok(weir_format_duration(WEIR_NEVER, shown, sizeof(shown)) == 5 &&
-	   !strcmp(shown, "never"), "never is shown");
+	   !strcmp(shown, "never"), "WEIR_NEVER is printed as never");
 	ok(weir_format_duration(5400 * S, shown, 5) == -1 &&
 	   errno == EMSGSIZE, "five bytes are too few for 1h30m");
-	ok(weir_format_duration(5400 * S, shown, 6) == 5, "six are enough");
+	ok(weir_format_duration(5400 * S, shown, 6) == 5, "six bytes are enough for 1h30m");
 }
 
 static void test_rates(void)
@@ -245,26 +245,26 @@ static void test_names(void)
 
 	memset(longest, 'a', 64);
 	longest[64] = '\0';
-	ok(!weir_name_valid(longest), "64 letters are no name");
+	ok(!weir_name_valid(longest), "64 letters are not a name");
 	longest[63] = '\0';
 	ok(weir_name_valid(longest), "63 letters are a name");
 	ok(weir_name_valid("0"), "a digit is a name");
 	ok(weir_name_valid("a.b_c-D9"), "a.b_c-D9 is a name");
-	ok(!weir_name_valid(""), "nothing is no name");
-	ok(!weir_name_valid(".a"), ".a is no name");
-	ok(!weir_name_valid("-a"), "-a is no name");
-	ok(!weir_name_valid("a/b"), "a/b is no name");
-	ok(!weir_name_valid("a b"), "'a b' is no name");
-	ok(!weir_name_valid("\xc3\xa9"), "a letter beyond ASCII is no name");
+	ok(!weir_name_valid(""), "an empty text is not a name");
+	ok(!weir_name_valid(".a"), ".a is not a name");
+	ok(!weir_name_valid("-a"), "-a is not a name");
+	ok(!weir_name_valid("a/b"), "a/b is not a name");
+	ok(!weir_name_valid("a b"), "'a b' is not a name");
+	ok(!weir_name_valid("\xc3\xa9"), "a letter beyond ASCII is not a name");
 	ok(weir_parse_kind("limiter") == WEIR_KIND_LIMITER, "limiter is a kind");
 	ok(weir_parse_kind("limit") == -1 && errno == EINVAL,
-	   "limit is no kind");
-	ok(weir_parse_kind("") == -1, "nothing is no kind");
+	   "limit is not a kind");
+	ok(weir_parse_kind("") == -1, "an empty text is not a kind");
 	ok(!weir_kind_name(0) && !weir_kind_name(-1) && !weir_kind_name(99),
-	   "other numbers have no word");
+	   "unknown numbers have no name");
 	ok(weir_parse_key_type("none") == WEIR_KEY_NONE, "none is a key type");
 	ok(!strcmp(weir_verdict_name(WEIR_FULL), "full"), "full is a verdict");
-	ok(!strcmp(weir_verdict_name(WEIR_QUEUED), "queued"), "so is queued");
+	ok(!strcmp(weir_verdict_name(WEIR_QUEUED), "queued"), "queued is a verdict");
 }
 
 int main(void)

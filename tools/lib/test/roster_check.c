@@ -40,29 +40,30 @@ static void test_object(void)
 	struct weir_roster *roster, *other;
 
 	ok(!weir_roster_open(weir, "lib.r", WEIR_RIGHT_USE) && errno == ENOENT,
-	   "no roster yet");
+	   "open fails without a roster");
 	roster = weir_roster_ensure(weir, "lib.r", &config, 0600, WEIR_RIGHT_ALL);
-	ok(roster && weir_roster_key_type(roster) == WEIR_KEY_TEXT, "a roster is made");
+	ok(roster && weir_roster_key_type(roster) == WEIR_KEY_TEXT, "ensure creates a roster");
 	ok(!weir_roster_create(weir, "lib.r", &config, 0600) && errno == EEXIST,
-	   "there is no second one");
-	ok(weir_create(weir, &create) == 0 && !create.created, "a handle by hand");
+	   "a second roster of that name is refused");
+	ok(weir_create(weir, &create) == 0 && !create.created, "weir_create() opens a handle");
 	other = weir_roster_adopt(weir, create.handle);
 	ok(other && weir_roster_key_type(other) == -1 &&
 	   weir_roster_handle(other) == create.handle,
-	   "is adopted; without OBSERVE keys are not known");
-	ok(!weir_members_open(other) && errno == EACCES, "nor can they be listed");
+	   "the handle is adopted; without OBSERVE the key type is unknown");
+	ok(!weir_members_open(other) && errno == EACCES, "without KEYS the keys cannot be listed");
 	ok(weir_roster_get(other, NULL, NULL, 0, NULL) < 0 && errno == EACCES,
-	   "nor can leases be looked at");
+	   "without OBSERVE leases cannot be read");
 	weir_roster_close(other);
 	memset(&config, 0, sizeof(config));
 	config.size = sizeof(config);
 	ok(weir_roster_get_config(roster, &config) == 0 && config.max_keys == 4 &&
-	   config.ttl == HOUR && config.key_type == WEIR_KEY_TEXT, "it is what it was to be");
+	   config.ttl == HOUR && config.key_type == WEIR_KEY_TEXT,
+	   "the configuration is the one given");
 	errno = ENOTEMPTY;
 	weir_roster_close(roster);
 	weir_roster_close(NULL);
 	weir_members_close(NULL);
-	ok(errno == ENOTEMPTY, "closing changes no errno");
+	ok(errno == ENOTEMPTY, "close does not change errno");
 }
 
 static void test_claim(struct weir_roster *roster)
@@ -73,28 +74,28 @@ static void test_claim(struct weir_roster *roster)
 
 	weir_key_u64(&number, 1);
 	ok(weir_roster_claim(roster, &number, NULL, 0, 0, 0, NULL) < 0 && errno == EINVAL,
-	   "a key of another type is none");
+	   "a key of another type is refused");
 	ok(weir_roster_claim(roster, NULL, NULL, 0, 0, 0, NULL) < 0 && errno == EINVAL,
-	   "no key is none");
+	   "a missing key is refused");
 	ok(weir_roster_claim(roster, &key, value, sizeof(value), 0, 0, NULL) < 0 &&
-	   errno == EINVAL, "256 bytes are no value");
+	   errno == EINVAL, "a value of 256 bytes is refused");
 	ok(weir_roster_claim(roster, &key, NULL, 0, 0, 2, NULL) < 0 && errno == EINVAL,
-	   "nor are flags that have no name");
+	   "unknown flags are refused");
 	ok(weir_roster_get(roster, &key, value, 1, NULL) < 0 && errno == ENOENT,
-	   "none of it made a lease");
+	   "no refused call has made a lease");
 	ok(weir_roster_claim(roster, &key, "mine", 4, 0, 0, &answer) == 0 &&
 	   answer.mine && !answer.detached && answer.length == 4 && answer.version &&
 	   answer.pid == (uint32_t)getpid() && answer.uid == geteuid() &&
-	   answer.left <= HOUR && answer.left > HOUR / 2, "a claim, as the roster says");
+	   answer.left <= HOUR && answer.left > HOUR / 2, "a claim has the TTL of the roster");
 	memset(&answer, 0, sizeof(answer));
 	ok(weir_roster_claim(roster, &key, NULL, 0, 0, 0, &answer) < 0 && errno == EEXIST &&
-	   answer.mine && answer.length == 4, "there is one, and it is told whose");
+	   answer.mine && answer.length == 4, "a second claim is refused, with the owner");
 	ok(weir_roster_get(roster, &key, value, sizeof(value), &answer) == 0 &&
-	   answer.length == 4 && !memcmp(value, "mine", 4), "it has its value");
+	   answer.length == 4 && !memcmp(value, "mine", 4), "get returns the value");
 	ok(weir_roster_get(roster, &key, value, 3, NULL) < 0 && errno == EMSGSIZE,
-	   "three bytes are too few for it");
+	   "a buffer of three bytes is too small for the value");
 	ok(weir_roster_get(roster, &key, NULL, 0, &answer) == 0 && answer.length == 4,
-	   "but it need not be had");
+	   "get works without a buffer");
 }
 
 static void test_versions(struct weir_roster *roster)
@@ -105,21 +106,22 @@ static void test_versions(struct weir_roster *roster)
 
 	ok(weir_roster_get(roster, &key, NULL, 0, &old) == 0, "a lease with a version");
 	ok(weir_roster_replace(roster, &key, old.version + 1, "no", 2, &answer) < 0 &&
-	   errno == ESTALE && answer.version == old.version, "another one is told of it");
+	   errno == ESTALE && answer.version == old.version,
+	   "replace with another version is refused");
 	ok(weir_roster_replace(roster, &key, old.version, "new!", 4, &answer) == 0 &&
-	   answer.version > old.version && answer.mine, "a new value has a new one");
+	   answer.version > old.version && answer.mine, "a new value has a new version");
 	ok(weir_roster_touch(roster, &key, old.version, 0, &answer) < 0 &&
-	   errno == ESTALE && answer.version > old.version, "the old one is no more");
+	   errno == ESTALE && answer.version > old.version, "the old version is refused");
 	ok(weir_roster_touch(roster, &key, 0, WEIR_NEVER, &answer) == 0 &&
-	   answer.left == WEIR_NEVER, "for ever");
+	   answer.left == WEIR_NEVER, "touch with WEIR_NEVER: the lease does not expire");
 	ok(weir_roster_touch(roster, &key, answer.version, 2 * HOUR, &answer) == 0 &&
-	   answer.left <= 2 * HOUR && answer.left > HOUR, "or as long as it is said");
+	   answer.left <= 2 * HOUR && answer.left > HOUR, "touch with a TTL");
 	ok(weir_roster_get(roster, &key, value, sizeof(value), NULL) == 0 &&
-	   !memcmp(value, "new!", 4), "with the value it had");
+	   !memcmp(value, "new!", 4), "touch keeps the value");
 	ok(weir_roster_remove(roster, &key, old.version, NULL) < 0 && errno == ESTALE &&
 	   weir_roster_remove(roster, &key, 0, &answer) == 0 && answer.length == 4 &&
 	   weir_roster_remove(roster, &key, 0, NULL) < 0 && errno == ENOENT,
-	   "and it ends once");
+	   "a lease can be removed once");
 }
 
 /* In a child: use a lease of the parent, and a detached lease. Return: the exit status. */
@@ -151,21 +153,21 @@ static void test_owner(struct weir_roster *roster)
 
 	ok(weir_roster_put(roster, &key, NULL, 0, 0, 0, NULL) == 0 &&
 	   weir_roster_put(roster, &key, "two", 3, 0, 0, &answer) == 0 &&
-	   answer.length == 3, "put, and put again");
+	   answer.length == 3, "put replaces the caller's own lease");
 	ok(weir_roster_put(roster, &free_one, NULL, 0, WEIR_NEVER, WEIR_LEASE_DETACHED,
 			   &answer) == 0 && answer.detached && !answer.mine,
-	   "a lease that is nobody's");
+	   "a detached lease is made");
 	fflush(stdout);
 	pid = fork();
 	if (!pid)
 		_exit(child_tries(roster));
 	waitpid(pid, &status, 0);
-	ok(status == 0, "a child has none of ours, and can take what is nobody's");
+	ok(status == 0, "a child does not own its parent's lease, and can take a detached one");
 	if (status)
-		printf("# it came to step %d\n", WEXITSTATUS(status));
+		printf("# the child failed in step %d\n", WEXITSTATUS(status));
 	ok(weir_roster_get(roster, &free_one, NULL, 0, NULL) < 0 && errno == ENOENT,
-	   "which goes with it");
-	ok(weir_roster_remove(roster, &key, 0, NULL) == 0, "ours stayed");
+	   "the child's lease ends with the child");
+	ok(weir_roster_remove(roster, &key, 0, NULL) == 0, "the parent's lease stayed");
 }
 
 static void test_long_keys(struct weir_roster *roster)
@@ -189,7 +191,7 @@ static void test_long_keys(struct weir_roster *roster)
 			!answer.length && weir_roster_get(roster, &key, found, 0, NULL) == 0 &&
 			weir_roster_remove(roster, &key, answer.version, NULL) == 0;
 	}
-	ok(good, "keys of 31, 32, 33 and 255 bytes, values of 255 and of none");
+	ok(good, "keys of 31, 32, 33 and 255 bytes, values of 255 and 0 bytes");
 }
 
 static void test_together(struct weir_roster *roster)
@@ -201,27 +203,27 @@ static void test_together(struct weir_roster *roster)
 	struct weir_op ops[3];
 
 	ok(weir_op_roster(&ops[0], &leases[0], roster, WEIR_OP_CLAIM, &a, "x", 256) < 0 &&
-	   errno == EINVAL, "no op with too long a value");
+	   errno == EINVAL, "an op with a value that is too long is refused");
 	weir_op_roster(&ops[0], &leases[0], roster, WEIR_OP_CLAIM, &a, "one", 3);
 	weir_op_roster(&ops[1], &leases[1], roster, WEIR_OP_CLAIM, &c, NULL, 0);
 	weir_op_roster(&ops[2], &leases[2], roster, WEIR_OP_CLAIM, &b, "three", 5);
 	ok(weir_roster_claim(roster, &c, NULL, 0, 0, 0, NULL) == 0 &&
 	   weir_transaction(weir, ops, 3, &which) == -1 && errno == EEXIST && which == 1,
-	   "of three claims one cannot be");
+	   "one of three claims is refused");
 	weir_op_roster_answer(&ops[1], &answer);
-	ok(answer.mine && answer.pid == (uint32_t)getpid(), "and tells whose it is");
+	ok(answer.mine && answer.pid == (uint32_t)getpid(), "the refused claim names the owner");
 	ok(weir_roster_get(roster, &a, NULL, 0, NULL) < 0 && errno == ENOENT &&
 	   weir_roster_get(roster, &b, NULL, 0, NULL) < 0 && errno == ENOENT,
-	   "so none is made");
+	   "none of the three leases is made");
 	ok(weir_roster_remove(roster, &c, 0, NULL) == 0 &&
-	   weir_transaction(weir, ops, 3, &which) == 0, "then all are");
+	   weir_transaction(weir, ops, 3, &which) == 0, "all three claims succeed together");
 	weir_op_roster_answer(&ops[2], &answer);
-	ok(answer.mine && answer.length == 5, "each with its value");
+	ok(answer.mine && answer.length == 5, "each lease has its value");
 	weir_op_roster(&ops[0], &leases[0], roster, WEIR_OP_REMOVE, &a, NULL, 0);
 	weir_op_roster(&ops[1], &leases[1], roster, WEIR_OP_REMOVE, &b, NULL, 0);
 	weir_op_roster(&ops[2], &leases[2], roster, WEIR_OP_REMOVE, &c, NULL, 0);
 	ok(weir_submit(weir, ops, 3) == 3 && !ops[0].result && !ops[1].result &&
-	   !ops[2].result, "and with one call ended");
+	   !ops[2].result, "one batch removes the leases");
 }
 
 static void test_stats(struct weir_roster *roster)
@@ -237,13 +239,13 @@ static void test_stats(struct weir_roster *roster)
 		if (weir_roster_claim(roster, &key, NULL, 0, 0, 0, NULL))
 			break;
 	}
-	ok(i == 4 && errno == ENOSPC, "the fifth of four finds no room");
+	ok(i == 4 && errno == ENOSPC, "a fifth lease in a roster for four is refused");
 	ok(weir_roster_get_stats(roster, &stats) == 0 && stats.members == 4 &&
 	   stats.max_keys == 4 && stats.full == 1 && stats.lost == 1 &&
-	   stats.expired == 0, "which is counted");
+	   stats.expired == 0, "the refusal is counted");
 	ok(weir_roster_delete(roster) == 0 &&
 	   weir_roster_get(roster, &key, NULL, 0, NULL) < 0 && errno == ENODEV,
-	   "no roster any more");
+	   "a deleted roster fails with ENODEV");
 }
 
 /* More leases than one call to the kernel returns: each is listed once and whole. */
@@ -261,14 +263,14 @@ static void test_members(void)
 	char value[WEIR_VALUE_MAX];
 	uint64_t i;
 
-	ok(roster, "a roster of numbers");
+	ok(roster, "a roster with u64 keys is created");
 	for (i = 0; i < MEMBERS; i++) {
 		weir_key_u64(&key, i);
 		memset(value, (int)i, sizeof(value));
 		good += !weir_roster_claim(roster, &key, value, i % 256, i % 3 ? HOUR : 0,
 					   i % 2, NULL);
 	}
-	ok(good == MEMBERS, "full of leases");
+	ok(good == MEMBERS, "the roster is filled with leases");
 	members = weir_members_open(roster);
 	good = 0;
 	while (weir_members_next(members, &member) == 1) {
@@ -281,12 +283,12 @@ static void test_members(void)
 			!memcmp(member->value, value, member->length);
 	}
 	ok(good == MEMBERS && weir_members_next(members, &member) == 0,
-	   "each is listed once, and whole");
+	   "each lease is listed once, with its value");
 	weir_members_close(members);
 	weir_roster_delete(roster);
 	members = weir_members_open(roster);
 	ok(members && weir_members_next(members, &member) == -1 && errno == ENODEV,
-	   "none of a roster that is no more");
+	   "listing a deleted roster fails");
 	weir_members_close(members);
 	weir_roster_close(roster);
 }
