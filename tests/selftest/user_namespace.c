@@ -3,6 +3,9 @@
 #include "owner.h"
 
 #include <sched.h>
+#include <sys/prctl.h>
+
+#include "gate.h"
 
 #define SUBIDS	16		/* ids of MALLORY, from SUBID on */
 #define SUBID	464600
@@ -139,6 +142,112 @@ TEST_F(owner, subordinate_ids_share_one_cap)
 	EXPECT_EQ(2 * MALLORY + 3 * SUBID + 0 + 1 + 2, listed.uids);
 	plain.name = OURS "another";
 	EXPECT_EQ(-EDQUOT, person_run(MALLORY, MALLORY, create_as, &plain));
+}
+
+/* A file that @id of the namespace has opened. */
+static int client_of(unsigned int id)
+{
+	int fd;
+
+	if (seteuid(id))
+		return -errno;
+	fd = client_open(O_RDWR);
+	return seteuid(0) ? -errno : fd;
+}
+
+/* Create a limiter with 10 keys as each id. Return: how many could be made. */
+static int keys_as_each(void *arg)
+{
+	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
+	char name[WEIR_NAME_SIZE];
+	int made = 0, fd, ret;
+	__u32 handle;
+
+	(void)arg;
+	config.max_keys = 10;
+	for (unsigned int id = 0; id <= SUBIDS; id++) {
+		snprintf(name, sizeof(name), OURS "keys-%u", id);
+		fd = client_of(id);
+		if (fd < 0)
+			return fd;
+		ret = limiter_create(fd, name, &config, &handle);
+		if (ret && ret != -EDQUOT)
+			return ret;
+		made += !ret;
+		close(fd);
+	}
+	return made;
+}
+
+TEST_F(owner, subordinate_ids_share_the_cap_on_keys)
+{
+	parameter_set("max_keys_per_uid", 35);
+	EXPECT_EQ(3, namespace_run(MALLORY, MALLORY, keys_as_each, NULL));
+	EXPECT_EQ(3, list_of(self->fd, MALLORY).count);
+}
+
+#define EACH	4	/* grants that each id tries to get */
+
+/* Tags 1 to EACH acquire a permit each. Return: how many did. */
+static int grants_get(int fd)
+{
+	__u32 gate;
+	int got = 0, ret;
+
+	if (fd < 0 || object_open(fd, WEIR_KIND_GATE, OURS "gate", WEIR_RIGHT_USE, &gate))
+		return -1000;
+	for (__u32 tag = 1; tag <= EACH; tag++) {
+		ret = gate_get_as(fd, tag, gate, NULL, 1, 0);
+		if (ret != WEIR_ALLOWED && ret != -EDQUOT)
+			return -1000;
+		got += ret == WEIR_ALLOWED;
+	}
+	return got;
+}
+
+/* An id of the namespace makes a namespace of its own. */
+static int grants_inside(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		/* dumpable: its own uid_map belongs to it */
+		if (setresuid(5, 5, 5) || prctl(PR_SET_DUMPABLE, 1) ||
+		    unshare(CLONE_NEWUSER) || file_write("/proc/self/uid_map", "0 5 1\n") ||
+		    setresuid(0, 0, 0))
+			_exit(100);
+		status = grants_get(client_open(O_RDWR));
+		_exit(status < 0 ? 101 : status);
+	}
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : 102;
+}
+
+/* Grants of files that are all open. Return: how many they have. */
+static int grants_as_each(void *arg)
+{
+	int got = 0;
+
+	(void)arg;
+	for (unsigned int id = 0; id <= SUBIDS; id++)
+		got += grants_get(client_of(id));
+	return got + grants_inside();
+}
+
+TEST_F(owner, subordinate_ids_share_the_cap_on_grants)
+{
+	const __u64 before = parameter_get("max_grants_per_uid");
+	struct weir_gate_config config = gate_config(WEIR_KEY_NONE, 1000);
+	struct weir_create create = create_make(WEIR_KIND_GATE, OURS "gate", &config);
+
+	create.mode = 0666;
+	ASSERT_EQ(0, call(self->fd, WEIR_IOC_CREATE, &create));
+	parameter_set("max_grants_per_uid", 2 * EACH + 2);
+	EXPECT_EQ(2 * EACH + 2, namespace_run(MALLORY, MALLORY, grants_as_each, NULL));
+	/* they are back: MALLORY's files are closed */
+	EXPECT_EQ(0, gate_in_use(self->fd, create.handle));
+	EXPECT_EQ(2 * EACH + 2, namespace_run(MALLORY, MALLORY, grants_as_each, NULL));
+	parameter_set("max_grants_per_uid", before);
 }
 
 /*
