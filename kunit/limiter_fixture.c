@@ -73,7 +73,13 @@ void limiter_fixture_exit(struct kunit *test)
 int limiter_set_config(struct weir_limiter *l,
 		       const struct weir_limiter_config *config, u64 mask)
 {
-	return weir_limiter_ops.set(&client, &l->obj, mask, config);
+	int err = weir_object_set_begin(&l->obj);
+
+	if (!err) {
+		err = weir_limiter_ops.set(&client, &l->obj, mask, config);
+		weir_object_set_end(&l->obj);
+	}
+	return err;
 }
 
 const struct weir_limiter_config *limiter_config(struct weir_limiter *l)

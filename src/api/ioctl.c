@@ -149,11 +149,17 @@ static int set_run(struct weir_client *c, struct weir_object *o, union ioctl_arg
 {
 	const struct weir_abi_struct *s = &o->ops->config;
 	u64 config[WEIR_ABI_STRUCT_WORDS];
+	int err;
 
 	if (!o->ops->set)
 		return -EOPNOTSUPP;
-	return weir_user_get(config, s->size, args->set.config, s->min_size) ?:
-	       o->ops->set(c, o, args->set.mask, config);
+	err = weir_user_get(config, s->size, args->set.config, s->min_size) ?:
+	      weir_object_set_begin(o);
+	if (err)
+		return err;
+	err = o->ops->set(c, o, args->set.mask, config);
+	weir_object_set_end(o);
+	return err;
 }
 
 static int get_run(struct weir_client *c, struct weir_object *o, union ioctl_args *args,

@@ -50,6 +50,25 @@ void weir_object_live_put(struct weir_object *o)
 		call_rcu(&o->rcu, object_release_rcu);
 }
 
+/* Hold the storage, and exclude other live changes. Return: 0, -ENODEV, -EINTR. */
+int weir_object_set_begin(struct weir_object *o)
+{
+	int err;
+
+	if (!weir_object_live_get(o))
+		return -ENODEV;
+	err = mutex_lock_interruptible(&o->set_lock);
+	if (err)
+		weir_object_live_put(o);
+	return err;
+}
+
+void weir_object_set_end(struct weir_object *o)
+{
+	mutex_unlock(&o->set_lock);
+	weir_object_live_put(o);
+}
+
 /**
  * weir_rights_by_mode - the rights that mode and ids give to a user, as for a file
  * @uid: the user that made the object

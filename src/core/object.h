@@ -17,6 +17,7 @@
 #define _WEIR_OBJECT_H
 
 #include <linux/kref.h>
+#include <linux/mutex.h>
 #include <linux/rbtree.h>
 #include <linux/rculist.h>
 #include <linux/rcupdate.h>
@@ -88,9 +89,10 @@ struct weir_abi_struct {
  *	-ENOMEM.
  * @release: free the storage: phase 3 above, or all parts of an object that never was
  *	visible. May sleep.
- * @set: WEIR_IOC_SET, with @config's struct; NULL for EOPNOTSUPP. For this and the next two
- *	only the header is held: see weir_object_alive().
- * @get: WEIR_IOC_GET, for a kind whose @config or @stats has no read function; or NULL
+ * @set: WEIR_IOC_SET, with @config's struct; NULL for EOPNOTSUPP. The storage and the object's
+ *	set_lock are held.
+ * @get: WEIR_IOC_GET, for a kind whose @config or @stats has no read function; or NULL. Only the
+ *	header is held: see weir_object_alive().
  * @dump: WEIR_IOC_DUMP (table/dump.h); NULL for EOPNOTSUPP
  * @rules: WEIR_IOC_RULES; NULL for EOPNOTSUPP
  * @load: WEIR_IOC_LOAD; NULL for EOPNOTSUPP
@@ -100,8 +102,8 @@ struct weir_abi_struct {
  * @check: check the members of an operation for which its row has no rule, before its object
  *	is known. With WEIR_OP_PTR, copy in the data at the pointer. May sleep. 0, -EINVAL,
  *	-EFAULT.
- * @key: make the key of an operation on a keyed object (table/keyed.h); NULL: @run does it, or
- *	there is no key. Context: RCU read side, alive. 0, -EINVAL.
+ * @key: make the key of an operation on a keyed object (table/keyed.h); NULL: the kind has no
+ *	keys. Context: RCU read side, alive. 0, -EINVAL.
  * @try: perform an operation without sleeping: 0, an error, or WEIR_OP_MUST_SLEEP; NULL: each
  *	operation may sleep. Context: RCU read side, alive.
  * @run: perform an operation for which @try returned WEIR_OP_MUST_SLEEP. May sleep; live
@@ -170,6 +172,7 @@ struct weir_kind_ops {
  * @live:	A: uses of the storage, see above
  * @ref:	A: uses of the header: one for as long as live is not 0, and handles
  * @by_name:	L: in &weir_namespace.names
+ * @set_lock:	serializes live changes, see weir_object_set_begin()
  * @grant_lock:	inside an entry's lock
  * @grants:	@grant_lock: what holders have of it, until phase 3
  * @ns:		I: the owner's namespace, a reference until phase 3
@@ -194,6 +197,7 @@ struct weir_object {
 	refcount_t		live;
 	struct kref		ref;
 	struct rb_node		by_name;
+	struct mutex		set_lock;	/* one live change at a time */
 	spinlock_t		grant_lock;	/* grants */
 	struct list_head	grants;
 	struct weir_namespace	*ns;
@@ -209,6 +213,8 @@ struct weir_object {
 
 void weir_object_put(struct weir_object *o);
 void weir_object_live_put(struct weir_object *o);
+int weir_object_set_begin(struct weir_object *o);
+void weir_object_set_end(struct weir_object *o);
 u32 weir_rights_by_mode(kuid_t uid, kuid_t owner, kgid_t gid, unsigned int mode,
 			const struct cred *cred);
 bool weir_object_may(const struct weir_object *o, const struct cred *cred, u32 rights);

@@ -6,7 +6,7 @@
  *
  * LOCK ORDER, outer to inner (docs/locking.md says why):
  *
- *	set_lock		mutex		of a limiter or gate: one live change at a time
+ *	object->set_lock	mutex		one live change at a time
  *	namespace->creating	mutex		an object of the owner is made (root: or deleted)
  *	(sysfs)					taken inside creating
  *	registry_lock		spinlock	names, numbers, caps

@@ -155,8 +155,8 @@ static int look(struct weir_gate_waiter *w, struct weir_entry *new)
 	u64 word;
 	int ret;
 
-	e = new ? weir_table_link(t, &w->key, new, 0, &word) :
-		  weir_table_find_locked(t, &w->key, &word);
+	e = new ? weir_table_link(t, w->key, new, 0, &word) :
+		  weir_table_find_locked(t, w->key, &word);
 	if (!e)
 		return new ? WEIR_GATE_AGAIN : WEIR_GATE_NO_ENTRY;
 	if (e == new)
@@ -167,7 +167,7 @@ static int look(struct weir_gate_waiter *w, struct weir_entry *new)
 	if (!new)
 		weir_gate_wake_unlock(w->g, e, word);
 	else
-		weir_gate_unlock(w->g, e, w->key.hash, word);
+		weir_gate_unlock(w->g, e, w->key->hash, word);
 	return ret;
 }
 
@@ -187,7 +187,7 @@ static struct weir_entry *entry_new(struct weir_gate_waiter *w)
 	err = weir_grant_charge(w->c, w->new);
 	if (err)
 		return ERR_PTR(err);
-	new = weir_table_new(&w->g->table, &w->key, GFP_KERNEL);
+	new = weir_table_new(&w->g->table, w->key, GFP_KERNEL);
 	if (new == ERR_PTR(-ENOSPC)) {
 		this_cpu_inc(w->g->totals->full);
 		this_cpu_inc(w->g->totals->refused);
@@ -269,7 +269,7 @@ static int look_again(struct weir_gate_waiter *w, bool in_time)
 		if (ret == WEIR_GATE_REFUSED)
 			this_cpu_inc(g->totals->timeouts);
 	}
-	weir_gate_unlock(g, e, w->key.hash, word);
+	weir_gate_unlock(g, e, w->key->hash, word);
 	return ret;
 }
 
@@ -355,7 +355,7 @@ static int held_op(struct weir_gate_waiter *w)
 	u64 word;
 
 	rcu_read_lock();
-	e = weir_table_find_locked(&w->g->table, &w->key, &word);
+	e = weir_table_find_locked(&w->g->table, w->key, &word);
 	if (e)
 		weir_gate_grant_find(w, e);
 	if (opcode == WEIR_OP_GATE_STATE)
@@ -363,7 +363,7 @@ static int held_op(struct weir_gate_waiter *w)
 	else if (e)
 		ret = opcode == WEIR_OP_RELEASE ? release(w, e) : cancel(w, e);
 	if (e)
-		weir_gate_unlock(w->g, e, w->key.hash, word);
+		weir_gate_unlock(w->g, e, w->key->hash, word);
 	rcu_read_unlock();
 	return ret;
 }
@@ -386,13 +386,10 @@ static int acquire_op(struct weir_gate_waiter *w)
 /* &weir_kind_ops.run */
 int weir_gate_run(struct weir_client *c, struct weir_object *o, struct weir_op_run *r)
 {
-	struct weir_gate *g = weir_gate(o);
-	struct weir_gate_waiter w = { .op = &r->op, .c = c, .g = g, .task = current };
-	int err = weir_key_make(&g->spec, &g->table, weir_op_key_bytes(r), r->op.key_len,
-				&w.key);
+	struct weir_gate_waiter w = {
+		.op = &r->op, .c = c, .g = weir_gate(o), .key = &r->key, .task = current,
+	};
 
-	if (err)
-		return err;
 	return r->op.opcode == WEIR_OP_ACQUIRE ? acquire_op(&w) : held_op(&w);
 }
 

@@ -10,8 +10,6 @@
 #ifndef _WEIR_GATE_H
 #define _WEIR_GATE_H
 
-#include <linux/mutex.h>
-#include <linux/percpu.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
@@ -35,13 +33,12 @@ struct weir_gate_totals {
 /**
  * struct weir_gate - a gate
  *
- * I: set at creation, then constant. W: written under @set_lock with WRITE_ONCE().
+ * I: set at creation, then constant. W: written under @obj.set_lock with WRITE_ONCE().
  * G: @lock.
  *
  * @permits: W: the permits of each key
  * @queue_max:	W: acquisitions that may wait for each key; 0: any number
  * @config: I: the configuration as the user gave it, with defaults filled in
- * @set_lock: serializes changes of the live gate
  * @lock: nests inside the entry's lock
  * @waiters: G: the places in the queues of all keys; a place of a request until the request ends
  * @unserved: G: the places for @serve: each is the first of its queue, and its permits are free
@@ -54,7 +51,6 @@ struct weir_gate {
 	u32				permits;
 	u32				queue_max;
 	struct weir_gate_config		config;
-	struct mutex			set_lock;	/* serializes changes */
 	spinlock_t			lock;		/* protects the lists */
 	struct list_head		waiters;
 	struct list_head		unserved;

@@ -11,8 +11,6 @@
 
 #define KEYS_A_BUCKET	8	/* average length of a chain of the table with max_keys keys */
 
-#define CONFIG_MIN_SIZE	offsetofend(struct weir_gate_config, prefix6)
-#define STATS_MIN_SIZE	sizeof(struct weir_gate_stats)
 #define SET_ALL		(WEIR_SET_PERMITS | WEIR_SET_MAX_KEYS | WEIR_SET_QUEUE_MAX)
 
 /* Check a configuration and fill in its defaults. */
@@ -57,7 +55,6 @@ static struct weir_object *gate_create(struct weir_client *client, void *arg)
 	g->config = *config;
 	g->permits = config->permits;
 	g->queue_max = config->queue_max;
-	mutex_init(&g->set_lock);
 	spin_lock_init(&g->lock);
 	INIT_LIST_HEAD(&g->waiters);
 	INIT_LIST_HEAD(&g->unserved);
@@ -84,14 +81,17 @@ static struct weir_gate_config config_now(const struct weir_gate *g)
 	return c;
 }
 
-/* @admin: as in weir_registry_add() */
-static int gate_change(struct weir_gate *g, const struct weir_gate_config *new,
-		       u64 mask, bool admin)
+static int gate_set(struct weir_client *client, struct weir_object *o, u64 mask,
+		    const void *config)
 {
+	struct weir_gate *g = weir_gate(o);
+	const struct weir_gate_config *new = config;
 	struct weir_gate_config c = config_now(g);
 	int err;
 
-	lockdep_assert_held(&g->set_lock);
+	lockdep_assert_held(&o->set_lock);
+	if (!mask || mask & ~SET_ALL || memchr_inv(new->reserved, 0, sizeof(new->reserved)))
+		return -EINVAL;
 	if (mask & WEIR_SET_PERMITS)
 		c.permits = new->permits;
 	if (mask & WEIR_SET_MAX_KEYS)
@@ -102,7 +102,7 @@ static int gate_change(struct weir_gate *g, const struct weir_gate_config *new,
 	if (!err && c.max_keys > KEYS_A_BUCKET * (u64)g->table.nbuckets)
 		err = -ERANGE;
 	if (!err)
-		err = weir_registry_change(&g->obj, c.max_keys, mask, admin);
+		err = weir_registry_change(o, c.max_keys, mask, weir_client_admin(client));
 	if (err)
 		return err;
 	WRITE_ONCE(g->permits, c.permits);
@@ -113,26 +113,6 @@ static int gate_change(struct weir_gate *g, const struct weir_gate_config *new,
 	/* all decisions are made under RCU: after this, no task uses the old configuration */
 	synchronize_rcu();
 	return 0;
-}
-
-static int gate_set(struct weir_client *client, struct weir_object *o, u64 mask,
-		    const void *config)
-{
-	struct weir_gate *g = weir_gate(o);
-	const struct weir_gate_config *new = config;
-	int err;
-
-	if (!mask || mask & ~SET_ALL || memchr_inv(new->reserved, 0, sizeof(new->reserved)))
-		return -EINVAL;
-	if (!weir_object_live_get(o))
-		return -ENODEV;
-	err = mutex_lock_interruptible(&g->set_lock);
-	if (!err) {
-		err = gate_change(g, new, mask, weir_client_admin(client));
-		mutex_unlock(&g->set_lock);
-	}
-	weir_object_live_put(o);
-	return err;
 }
 
 /*
@@ -194,8 +174,8 @@ static const struct weir_op_desc gate_opcodes[] = {
 const struct weir_kind_ops weir_gate_ops = {
 	.kind		= WEIR_KIND_GATE,
 	.dir		= "gates",
-	.config		= { sizeof(struct weir_gate_config), CONFIG_MIN_SIZE, config_read },
-	.stats		= { sizeof(struct weir_gate_stats), STATS_MIN_SIZE, stats_read },
+	.config		= WEIR_ABI_STRUCT(weir_gate_config, prefix6, config_read),
+	.stats		= WEIR_ABI_STRUCT(weir_gate_stats, permits, stats_read),
 	.create		= gate_create,
 	.table_ops	= &gate_table_ops,
 	.totals_size	= sizeof(struct weir_gate_totals),
@@ -208,5 +188,6 @@ const struct weir_kind_ops weir_gate_ops = {
 	.attrs		= gate_attrs,
 	.opcodes	= gate_opcodes,
 	.check		= weir_op_check_key,
+	.key		= weir_keyed_op_key,
 	.run		= weir_gate_run,
 };

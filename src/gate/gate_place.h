@@ -68,7 +68,7 @@ struct weir_gate_waiter {
 	u64			until;
 	struct weir_client	*c;
 	struct weir_gate	*g;
-	struct weir_key		key;
+	const struct weir_key	*key;
 	struct task_struct	*task;
 	struct weir_grant	*new;
 	struct weir_async	*async;

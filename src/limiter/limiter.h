@@ -8,7 +8,6 @@
 #ifndef _WEIR_LIMITER_H
 #define _WEIR_LIMITER_H
 
-#include <linux/mutex.h>
 
 #include "lib/rate.h"
 #include "limiter/rules.h"
@@ -62,12 +61,11 @@ struct weir_limiter_totals {
 /**
  * struct weir_limiter - a limiter
  *
- * I: set at creation, then constant. S: written under @set_lock, read under RCU. W: @wait_lock.
+ * I: set at creation, then constant. S: written under @obj.set_lock, read under RCU. W: @wait_lock.
  *
  * @policy:	S
  * @rules:	S: NULL if there are none
  * @full_told:	the event TABLE_FULL was sent; xchg() and WRITE_ONCE()
- * @set_lock:	one live change at a time
  * @wait_lock:	protects @waiting; inside the entry's lock
  * @waiting:	W: the RESERVEs that wait (reserve.c)
  */
@@ -78,7 +76,6 @@ struct weir_limiter {
 	struct weir_policy __rcu	*policy;
 	struct weir_rule_set __rcu	*rules;
 	int				full_told;
-	struct mutex			set_lock; /* one change at a time */
 	spinlock_t			wait_lock; /* @waiting */
 	struct list_head		waiting;
 };
@@ -145,8 +142,6 @@ int weir_limiter_op_ruled(struct weir_limiter_call *call);
 bool weir_limiter_by_rule(const struct weir_key *key, u32 opcode);
 void weir_limiter_ruled(struct weir_limiter_call *call);
 void weir_limiter_ruled_count(struct weir_limiter_call *call);
-int weir_limiter_set_begin(struct weir_limiter *l);
-void weir_limiter_set_end(struct weir_limiter *l);
 int weir_limiter_rules(struct weir_object *o, struct weir_rules *args);
 int weir_limiter_load(struct weir_object *o, struct weir_load *args);
 

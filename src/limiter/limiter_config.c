@@ -159,7 +159,6 @@ static struct weir_object *limiter_create(struct weir_client *client, void *arg)
 	}
 	RCU_INIT_POINTER(l->policy, p);
 	l->obj.type = config->algorithm;
-	mutex_init(&l->set_lock);
 	spin_lock_init(&l->wait_lock);
 	INIT_LIST_HEAD(&l->waiting);
 	return &l->obj;
@@ -215,15 +214,19 @@ static void config_merge(struct weir_limiter_config *c,
 /* changes after which entries may become idle before their expiry bounds */
 #define SET_SOONER	(WEIR_SET_RATE | WEIR_SET_BURST | WEIR_SET_WITHIN | WEIR_SET_FORGET_AFTER)
 
-static int limiter_change(struct weir_client *client, struct weir_limiter *l, u64 mask,
-			  const struct weir_limiter_config *new)
+static int limiter_set(struct weir_client *client, struct weir_object *o, u64 mask,
+		       const void *change)
 {
+	struct weir_limiter *l = weir_limiter(o);
 	struct weir_policy *p, *old = rcu_dereference_protected(l->policy,
-								lockdep_is_held(&l->set_lock));
+								lockdep_is_held(&o->set_lock));
+	const struct weir_limiter_config *new = change;
 	struct weir_limiter_config config = old->config;
 	struct weir_limiter *candidate = old->candidate;
 	int err;
 
+	if (!mask || mask & ~SET_ALL || new->flags & ~WEIR_LIMITER_SHADOW)
+		return -EINVAL;
 	config_merge(&config, new, mask);
 	err = config_check(&config);
 	if (!err && config.max_keys > KEYS_A_BUCKET * (u64)l->table.nbuckets)
@@ -237,7 +240,7 @@ static int limiter_change(struct weir_client *client, struct weir_limiter *l, u6
 	p = policy_make(&config, candidate, old, weir_table_now(&l->table));
 	if (IS_ERR(p))
 		return PTR_ERR(p);
-	err = weir_registry_change(&l->obj, config.max_keys, mask, weir_client_admin(client));
+	err = weir_registry_change(o, config.max_keys, mask, weir_client_admin(client));
 	if (err) {
 		policy_free(p);
 		return err;
@@ -266,42 +269,6 @@ void weir_limiter_full_over(struct weir_limiter *l, unsigned int leaving)
 	    weir_table_keys(&l->table) - leaving <=
 	    max_keys - DIV_ROUND_UP(max_keys, 8))
 		WRITE_ONCE(l->full_told, 0);
-}
-
-/* Hold the storage, and exclude other live changes. Return: 0, -ENODEV, -EINTR. */
-int weir_limiter_set_begin(struct weir_limiter *l)
-{
-	int err;
-
-	if (!weir_object_live_get(&l->obj))
-		return -ENODEV;
-	err = mutex_lock_interruptible(&l->set_lock);
-	if (err)
-		weir_object_live_put(&l->obj);
-	return err;
-}
-
-void weir_limiter_set_end(struct weir_limiter *l)
-{
-	mutex_unlock(&l->set_lock);
-	weir_object_live_put(&l->obj);
-}
-
-static int limiter_set(struct weir_client *client, struct weir_object *o, u64 mask,
-		       const void *config)
-{
-	const struct weir_limiter_config *new = config;
-	struct weir_limiter *l = weir_limiter(o);
-	int err;
-
-	if (!mask || mask & ~SET_ALL || new->flags & ~WEIR_LIMITER_SHADOW)
-		return -EINVAL;
-	err = weir_limiter_set_begin(l);
-	if (!err) {
-		err = limiter_change(client, l, mask, new);
-		weir_limiter_set_end(l);
-	}
-	return err;
 }
 
 WEIR_KEYED_STATS_ASSERT(weir_limiter_stats, weir_limiter_totals, allowed, missed);

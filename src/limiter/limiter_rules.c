@@ -96,7 +96,7 @@ static void lift_allowed(struct weir_limiter *l, const struct weir_rule_set *set
 {
 	unsigned int i;
 
-	lockdep_assert_held(&l->set_lock);
+	lockdep_assert_held(&l->obj.set_lock);
 	for (i = 0; i < l->table.nbuckets; i++) {
 		rcu_read_lock();
 		bucket_lift(l, set, i);
@@ -112,8 +112,8 @@ static int rules_set(struct weir_limiter *l, const struct weir_rules *args,
 	struct weir_rule_set *old, *set;
 	int err;
 
-	lockdep_assert_held(&l->set_lock);
-	old = rcu_dereference_protected(l->rules, lockdep_is_held(&l->set_lock));
+	lockdep_assert_held(&l->obj.set_lock);
+	old = rcu_dereference_protected(l->rules, lockdep_is_held(&l->obj.set_lock));
 	set = weir_rules_change(args->flags & WEIR_RULES_CLEAR ? NULL : old,
 				changes, args->count);
 	if (IS_ERR(set))
@@ -166,10 +166,10 @@ static int rules_change(struct weir_limiter *l, const struct weir_rules *args)
 
 	if (IS_ERR(changes))
 		return PTR_ERR(changes);
-	err = weir_limiter_set_begin(l);
+	err = weir_object_set_begin(&l->obj);
 	if (!err) {
 		err = rules_set(l, args, changes);
-		weir_limiter_set_end(l);
+		weir_object_set_end(&l->obj);
 	}
 	kvfree(changes);
 	return err;
@@ -181,8 +181,8 @@ static struct weir_rule *rules_copy(struct weir_limiter *l, bool wanted, unsigne
 	const struct weir_rule_set *set;
 	struct weir_rule *copy = NULL;
 
-	lockdep_assert_held(&l->set_lock);
-	set = rcu_dereference_protected(l->rules, lockdep_is_held(&l->set_lock));
+	lockdep_assert_held(&l->obj.set_lock);
+	set = rcu_dereference_protected(l->rules, lockdep_is_held(&l->obj.set_lock));
 	*n = set ? set->nrules : 0;
 	if (!set || !wanted)
 		return NULL;
@@ -196,14 +196,14 @@ static struct weir_rule *rules_copy(struct weir_limiter *l, bool wanted, unsigne
 /* Copy out the rules that fit, and report their total number. */
 static int rules_show(struct weir_limiter *l, struct weir_rules *args)
 {
-	int err = weir_limiter_set_begin(l);
+	int err = weir_object_set_begin(&l->obj);
 	struct weir_rule *copy;
 	unsigned int n;
 
 	if (err)
 		return err;
 	copy = rules_copy(l, args->count, &n);
-	weir_limiter_set_end(l);
+	weir_object_set_end(&l->obj);
 	if (IS_ERR(copy))
 		return PTR_ERR(copy);
 	if (copy && copy_to_user(u64_to_user_ptr(args->rules), copy,
