@@ -60,15 +60,14 @@ void weir_grant_discard(struct weir_client *c, struct weir_grant *new)
 }
 
 /* Order of the tree: the grants of one tag are adjacent. */
-static int grant_compare(const struct weir_grant *g, u32 tag, const struct weir_object *o,
-			 const struct weir_entry *e)
+static int grant_compare(const struct weir_grant *a, const struct weir_grant *b)
 {
-	if (g->tag != tag)
-		return g->tag < tag ? -1 : 1;
-	if (g->object != o)
-		return g->object < o ? -1 : 1;
-	if (g->entry != e)
-		return g->entry < e ? -1 : 1;
+	if (a->tag != b->tag)
+		return a->tag < b->tag ? -1 : 1;
+	if (a->object != b->object)
+		return a->object < b->object ? -1 : 1;
+	if (a->entry != b->entry)
+		return a->entry < b->entry ? -1 : 1;
 	return 0;
 }
 
@@ -77,29 +76,14 @@ static struct weir_grant *grant_of(struct rb_node *node)
 	return rb_entry_safe(node, struct weir_grant, node);
 }
 
-/*
- * Find a grant in the client's tree. @where and @parent: the place at which it would be inserted,
- * if there is none. Return: the grant; or NULL.
- */
-static struct weir_grant *tree_find(struct weir_client *c, u32 tag,
-				    const struct weir_object *o,
-				    const struct weir_entry *e,
-				    struct rb_node ***where, struct rb_node **parent)
+static int key_compare(const void *key, const struct rb_node *node)
 {
-	struct rb_node **link = &c->grants.rb_node;
-	int order;
+	return grant_compare(key, rb_entry(node, struct weir_grant, node));
+}
 
-	lockdep_assert_held(&c->lock);
-	*parent = NULL;
-	while (*link) {
-		*parent = *link;
-		order = grant_compare(grant_of(*link), tag, o, e);
-		if (!order)
-			return grant_of(*link);
-		link = order < 0 ? &(*link)->rb_right : &(*link)->rb_left;
-	}
-	*where = link;
-	return NULL;
+static int node_compare(struct rb_node *node, const struct rb_node *other)
+{
+	return key_compare(grant_of(node), other);
 }
 
 /**
@@ -115,11 +99,13 @@ static struct weir_grant *tree_find(struct weir_client *c, u32 tag,
 struct weir_grant *weir_grant_find(struct weir_client *c, u32 tag,
 				   const struct weir_object *o, const struct weir_entry *e)
 {
-	struct rb_node **where, *parent;
-	struct weir_grant *g;
+	struct weir_grant key, *g;
 
+	key.tag = tag;
+	key.object = (struct weir_object *)o;
+	key.entry = (struct weir_entry *)e;
 	spin_lock_bh(&c->lock);
-	g = tree_find(c, tag, o, e, &where, &parent);
+	g = grant_of(rb_find(&key, &c->grants, key_compare));
 	spin_unlock_bh(&c->lock);
 	return g;
 }
@@ -130,7 +116,8 @@ struct weir_grant *weir_grant_find(struct weir_client *c, u32 tag,
  * @tag: the holder's tag
  * @o: the object, which must be alive
  * @e: the key's entry, locked
- * @new: from weir_grant_new(); set to NULL if it was used, uncharged if not
+ * @new: from weir_grant_new(); set to NULL if it was used, uncharged if not. May be NULL if the
+ *	holder has a grant.
  *
  * Cannot fail. If nothing is granted, the caller must call weir_grant_put() before it unlocks the
  * entry.
@@ -140,25 +127,22 @@ struct weir_grant *weir_grant_find(struct weir_client *c, u32 tag,
 struct weir_grant *weir_grant_get(struct weir_client *c, u32 tag, struct weir_object *o,
 				  struct weir_entry *e, struct weir_grant **new)
 {
-	struct rb_node **where, *parent;
-	struct weir_grant *g;
+	struct weir_grant *g = *new;
 
+	if (!g)
+		return weir_grant_find(c, tag, o, e);
+	*g = (struct weir_grant){
+		.client = c, .object = o, .entry = e, .tag = tag, .charged = g->charged,
+	};
 	spin_lock_bh(&c->lock);
-	g = tree_find(c, tag, o, e, &where, &parent);
+	g = grant_of(rb_find_add(&g->node, &c->grants, node_compare));
+	spin_unlock_bh(&c->lock);
 	if (g) {
-		spin_unlock_bh(&c->lock);
-		if (*new)
-			grant_uncharge(c, *new);
+		grant_uncharge(c, *new);
 		return g;
 	}
 	g = *new;
 	*new = NULL;
-	*g = (struct weir_grant){
-		.client = c, .object = o, .entry = e, .tag = tag, .charged = g->charged,
-	};
-	rb_link_node(&g->node, parent, where);
-	rb_insert_color(&g->node, &c->grants);
-	spin_unlock_bh(&c->lock);
 	spin_lock_bh(&o->grant_lock);
 	list_add_tail(&g->all, &o->grants);
 	spin_unlock_bh(&o->grant_lock);
@@ -238,7 +222,7 @@ static struct weir_grant *grant_pin(struct weir_client *c, const struct weir_gra
 	node = c->grants.rb_node;
 	while (node) {
 		g = grant_of(node);
-		if (grant_compare(g, from->tag, from->object, from->entry) < 0) {
+		if (grant_compare(g, from) < 0) {
 			node = node->rb_right;
 		} else {
 			first = g;

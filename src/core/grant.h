@@ -68,8 +68,7 @@ struct weir_grant *weir_grant_new(void);
 int weir_grant_charge(struct weir_client *c, struct weir_grant *new);
 void weir_grant_discard(struct weir_client *c, struct weir_grant *new);
 struct weir_grant *weir_grant_find(struct weir_client *c, u32 tag,
-				   const struct weir_object *o,
-				   const struct weir_entry *e);
+				   const struct weir_object *o, const struct weir_entry *e);
 struct weir_grant *weir_grant_get(struct weir_client *c, u32 tag, struct weir_object *o,
 				  struct weir_entry *e, struct weir_grant **new);
 void weir_grant_put(struct weir_grant *g);
