@@ -322,7 +322,10 @@ static void event_shows_key(struct kunit *test)
 	}
 }
 
-/* The reader's groups are searched, including the first and the last of many. */
+/*
+ * A reader sees an event if one of its supplementary groups is the group of the object; it may be
+ * the first or the last of many.
+ */
 static void event_is_seen_by_group(struct kunit *test)
 {
 	struct stream *s = test->priv;

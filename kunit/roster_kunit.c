@@ -67,7 +67,7 @@ static const struct weir_kind_ops real_kind_ops = {
 
 /* ------------------------------------------------------------ the real roster */
 
-/* Compare the events of a step with the model. No lock is held. */
+/* Compare the events of the last operation with those of the model. Context: no locks. */
 static void real_tell(struct roster_model *m)
 {
 	u32 i;

@@ -88,7 +88,11 @@ static void die(struct model *m, u64 now, u32 holder)
 			model_died(m, now, i);
 }
 
-/* The circuit is idle at the time that idle_at() returns, and not 1 ns earlier. */
+/*
+ * The circuit is idle at the time that idle_at() returns and, if it counts failures by number, not
+ * 1 ns earlier. By percentage, calls fade and are rounded down, so the last one may count as 0
+ * earlier.
+ */
 static void check_idle(struct model *m)
 {
 	u64 idle = weir_circuit_idle_at(&m->c, m->real, m->now), at;
@@ -109,7 +113,6 @@ static void check_idle(struct model *m)
 			KUNIT_ASSERT_TRUE(test, good);
 			KUNIT_ASSERT_EQ(test, 0, v.failures + v.calls);
 		} else if (m->c.failures) {
-			/* with a percentage, the last call may weigh less than 1 by then */
 			KUNIT_ASSERT_FALSE(test, good);
 		}
 	}

@@ -152,8 +152,9 @@ static void group_perform(struct weir_client *c, struct group *g)
 }
 
 /*
- * Return: number of ops performed whose results were written; 0: the next op must be performed
- * alone; or -EFAULT.
+ * Perform those of the ops from @index on that can be performed together, @room at most, and write
+ * their results to @user. Return: number of ops performed whose results were written; 0: the op at
+ * @index must be performed alone; or -EFAULT.
  */
 static int group_user(struct weir_client *c, struct group *g,
 		      struct weir_op __user *user, u32 index, u32 room)

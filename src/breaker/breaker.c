@@ -235,10 +235,10 @@ static bool word_read(struct breaker_call *call, const struct weir_entry *e, u64
 	/* pairs with the release of the entry's lock: the end belongs to the word */
 	*word = atomic64_read_acquire(&e->word);
 	*at = READ_ONCE(e->at);
-	/* pairs with the exchange in weir_entry_begin(): an earlier change has an earlier time */
+	/* a change that was seen has an earlier time: pairs with the release in weir_entry_end() */
 	smp_rmb();
 	call->now = weir_table_now(&call->b->table);
-	/* pairs with the same: a later change has a later time, and is seen below */
+	/* a change with a later time is seen below: pairs with the exchange in weir_entry_begin() */
 	smp_rmb();
 	/*
 	 * the word is read before the end that belongs to it: pairs with the release in

@@ -66,9 +66,10 @@ static struct weir_namespace *namespace_new(kuid_t owner)
 }
 
 /*
- * The namespace of @owner; otherwise @new, which becomes it; or NULL if @new is NULL. A user can
- * use namespaces of many owners (STREAM), so the cost must not depend on their number. Return: may
- * also be -ENOMEM.
+ * Find the namespace of @owner. If there is none, add @new, unless it is NULL. A client can look up
+ * any number of owners (WEIR_IOC_STREAM), so the cost must not depend on how many namespaces there
+ * are. Return: the namespace found or added; NULL: there is none, and @new is NULL; or
+ * ERR_PTR(-ENOMEM).
  */
 static struct weir_namespace *table_get(kuid_t owner, struct weir_namespace *new)
 {

@@ -177,10 +177,10 @@ static bool answer_unlocked(struct weir_limiter_call *call, const struct weir_en
 		return false;
 	ban_until = READ_ONCE(e->ban_until);
 	bans = READ_ONCE(e->bans);
-	/* pairs with the exchange in weir_entry_begin(): an earlier change has an earlier time */
+	/* a change that was seen has an earlier time: pairs with the release in weir_entry_end() */
 	smp_rmb();
 	weir_limiter_now(call);
-	/* pairs with the same: a later change has a later time, and is seen here */
+	/* a change with a later time is seen below: pairs with the exchange in weir_entry_begin() */
 	smp_rmb();
 	/* the count belongs to the word: pairs with the release in weir_entry_end() */
 	if ((u64)atomic64_read_acquire(&e->word) != word || READ_ONCE(e->change) != change)

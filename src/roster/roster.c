@@ -53,10 +53,10 @@ static bool lease_read(struct weir_roster *r, const struct weir_entry *e,
 	/* pairs with the release in lease_put(): other entries of a submission are visible */
 	l = smp_load_acquire(&e->lease);
 	g->until = l ? weir_lease_expires(&l->state) : 0;
-	/* pairs with the exchange in weir_entry_begin(): an earlier change has an earlier time */
+	/* a change that was seen has an earlier time: pairs with the release in weir_entry_end() */
 	smp_rmb();
 	g->now = weir_table_now(&r->table);
-	/* pairs with the same: a later change has a later time */
+	/* a change with a later time is seen below: pairs with the exchange in weir_entry_begin() */
 	smp_rmb();
 	/*
 	 * the word is read before the lease that belongs to it: pairs with the release in

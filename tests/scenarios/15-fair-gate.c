@@ -123,7 +123,7 @@ static void line_up(struct hall *hall, struct weir_gate *gate, unsigned int wait
 	}
 }
 
-/* How often a task was scheduled, by all counts of the kernel. */
+/* Number of context switches of a task: voluntary and involuntary ones. */
 static unsigned long switches(pid_t pid)
 {
 	unsigned long sum = 0, n;
@@ -181,11 +181,11 @@ static void judge(const struct hall *hall, unsigned int waiters)
 		waitpid(place->pid, &status, 0);
 		failed += status || place->result != WEIR_ALLOWED;
 		/*
-		 * a holder of all permits is alone: all earlier processes have held theirs, and no
-		 * later one has
+		 * process i gets all permits only after each of the i earlier processes has had its
+		 * permits, and before any later one has: exactly i processes have recorded that
 		 */
 		wrong += wants(i) == PERMITS && place->turn != i;
-		/* at most nine of the earlier processes hold permits without having recorded it */
+		/* PERMITS - 1 earlier processes at most hold permits and have not recorded it yet */
 		early += place->turn + PERMITS - 1 < i;
 		sleeps += place->sleeps;
 		if (place->sleeps > most)

@@ -69,7 +69,10 @@ static void show_the_lost(unsigned int refreshes)
 
 /* ---- the record of each value -------------------------------------------------------- */
 
-/* Written after the call that set the value has returned. */
+/*
+ * What is known of a value that was set. The writer fills it in after the call has returned, so
+ * readers may see the value before its note.
+ */
 struct note {
 	_Atomic uint64_t version;	/* 0: being written */
 	_Atomic uint64_t least;		/* the value lasts at least until this time */

@@ -254,7 +254,7 @@ TEST_F(candidate, prefix_and_rules)
 	EXPECT_TRUE(counts(self, self->its, 4, 2, 2, 0));
 	EXPECT_EQ(6, totals(self, self->live).keys);
 	EXPECT_EQ(1, totals(self, self->its).keys);
-	/* a check that a rule of the live limiter decides reaches the candidate too */
+	/* the candidate also gets a check that is decided by a rule of the live limiter */
 	ASSERT_EQ(0, rule_set(self, self->live, 1, WEIR_RULE_DENY));
 	ASSERT_EQ(0, rule_set(self, self->its, 1, WEIR_RULE_ALLOW));
 	ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_CHECK, self->live, 1,

@@ -137,7 +137,7 @@ static void creates_in_time(struct __test_metadata *_metadata)
 	EXPECT_GT(PERIOD, longest);
 }
 
-/* Another user, and root, whose objects have sysfs folders. */
+/* Starved users do not delay the open(), CREATE and DELETE of another user... */
 TEST_F(registry_starved, another_user)
 {
 	ASSERT_EQ(0, syscall(SYS_setresuid, -1, FIRST_USER - 1, -1));
@@ -145,6 +145,7 @@ TEST_F(registry_starved, another_user)
 	ASSERT_EQ(0, syscall(SYS_setresuid, -1, 0, -1));
 }
 
+/* ...nor those of root, whose objects have sysfs folders too. */
 TEST_F(registry_starved, root)
 {
 	creates_in_time(_metadata);

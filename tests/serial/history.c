@@ -267,9 +267,10 @@ static enum serial_kind kind_choose(struct worker *w)
 }
 
 /*
- * Lower priority: the two threads run in step. Each wakes the thread of higher priority of the
- * other CPU, where it interrupts an operation. Do not wait for long: another thread may wait for
- * tokens, or for a CPU.
+ * Each CPU has one thread of lower and one of higher priority. A thread of lower priority calls
+ * this before each operation: it waits until the lower thread of the other CPU has made as many
+ * steps, then wakes the higher thread there, which may preempt the lower one within an operation.
+ * The wait is short, because the other lower thread may sleep until tokens are due, or have no CPU.
  */
 static void step(struct worker *w)
 {

@@ -210,7 +210,10 @@ static enum serial_found no_entry_when_idle(void)
 	return no_entry_at((BURST - 5) * INTERVAL - 500);
 }
 
-/* A RESERVE of eight tokens, which are there two intervals later. */
+/*
+ * A RESERVE of eight tokens. The key has six at START, so it is due two intervals later. @at,
+ * @owed: see told().
+ */
 static struct weir_op *reservation(u64 at, u64 owed)
 {
 	struct weir_op *op = add(WEIR_OP_RESERVE, 8, 100, 400000);

@@ -406,7 +406,7 @@ int roster_list_run(const struct args *args);
 
 struct weir_roster *roster_open(struct weir *weir, const char *name,
 				unsigned int rights);
-/* The value of --ttl, or WEIR_NEVER; 0 if it was not given */
+/* The value of --ttl in ns; WEIR_NEVER for "never"; 0 if --ttl was not given */
 uint64_t roster_ttl(const struct args *args);
 
 /* A key of a roster, and a value if one was given. */
