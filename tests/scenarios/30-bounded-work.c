@@ -12,152 +12,25 @@
  * instruction, so the figure of a row does not depend on the host, and it must not exceed a cap. In
  * any other machine the calls are made, and the figures prove nothing.
  */
-#include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../selftest/client.h"
 #include "../selftest/gate.h"
+#include "stretch.h"
 #include "tap.h"
 
-#define PERIOD		50000	/* ns between two wake-ups of the watcher */
-#define CAP		100000	/* instructions: 64 entries at 1,500 each */
-#define FREED_CAP	350000	/* of kfree_rcu(): 500 objects at a stretch */
-#define PAGE_COST	250	/* of the page allocator, for a page taken or returned */
 #define KEYS		200000
 #define LARGE		1048576	/* keys, the default cap of an owner; 8 bytes of buckets each */
 #define QUEUED		4000
 #define HELD		16000
 #define OBJECTS		1000
 #define TOGETHER	WEIR_TRANSACTION_CHECKS
-
-/* ---- the watcher ------------------------------------------------------------------ */
-
-static struct {
-	pthread_t thread;
-	_Atomic int on, stop;
-	_Atomic uint64_t worst;
-	uint64_t base;
-} watch;
-
-static uint64_t clock_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
-
-static uint64_t clock_boot_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
-
-static void *watch_run(void *unused)
-{
-	struct timespec t;
-	uint64_t due, late;
-
-	(void)unused;
-	while (!watch.stop) {
-		due = clock_ns() + PERIOD;
-		t.tv_sec = due / 1000000000ULL;
-		t.tv_nsec = due % 1000000000ULL;
-		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
-		late = clock_ns() - due;
-		if (watch.on && late > watch.worst)
-			watch.worst = late;
-	}
-	return NULL;
-}
-
-static void watch_begin(void)
-{
-	struct sched_param param = { .sched_priority = 50 };
-	pthread_attr_t attr;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
-	pthread_attr_setschedpolicy(&attr, SCHED_FIFO);
-	pthread_attr_setschedparam(&attr, &param);
-	if (pthread_create(&watch.thread, &attr, watch_run, NULL))
-		tap_bail("cannot start a real-time thread");
-}
-
-static void watch_end(void)
-{
-	watch.stop = 1;
-	pthread_join(watch.thread, NULL);
-}
-
-static bool clock_counts(void)
-{
-	const char *icount = getenv("WEIR_ICOUNT");
-
-	return icount && !strcmp(icount, "1");
-}
-
-static void row_begin(void)
-{
-	watch.worst = 0;
-	watch.on = 1;
-}
-
-/* What the kernel does after the call (workers, RCU callbacks) belongs to the row. */
-static void row_end_cap(const char *what, unsigned int cap)
-{
-	uint64_t worst;
-
-	usleep(200000);
-	watch.on = 0;
-	worst = watch.worst > watch.base ? watch.worst - watch.base : 0;
-	if (clock_counts())
-		tap_ok(worst <= cap, "%s: %lu instructions in a row, at most %u", what,
-		       (unsigned long)worst, cap);
-	else
-		tap_ok(true, "%s: done", what);
-}
-
-/*
- * @pages: what the call takes or returns. The page allocator does not reschedule within one
- * vmalloc(), nor while it returns the free pages of a CPU.
- */
-static void row_end_pages(const char *what, unsigned int pages)
-{
-	row_end_cap(what, CAP + pages * PAGE_COST);
-}
-
-static void row_end(const char *what)
-{
-	row_end_cap(what, CAP);
-}
-
-/*
- * What earlier rows left to kfree_rcu(): the kernel frees it within five seconds, about 500
- * objects at a stretch.
- */
-static void row_freed(const char *what)
-{
-	row_begin();
-	sleep(6);
-	row_end_cap(what, FREED_CAP);
-}
-
-static unsigned int pages_of(uint64_t bytes)
-{
-	return bytes / 4096;
-}
 
 /* ---- calls ------------------------------------------------------------------------ */
 
@@ -492,6 +365,44 @@ static void row_gate_deadline(unsigned int gates, const char *what)
 	close(fd);
 }
 
+/* One client waits without sleeping for tokens of many banned keys, until the same moment. */
+static void row_reserve_deadline(void)
+{
+	struct weir_limiter_config config = limiter_config(WEIR_KEY_U64);
+	struct weir_limiter_stats stats;
+	__u64 until;
+	struct weir_op op;
+	__u32 limiter;
+	int fd = client();
+
+	need(limiter_create(fd, OURS "waited", &config, &limiter), "create");
+	for (__u64 key = 0; key < queued; key++) {
+		op = op_make(WEIR_OP_BAN, limiter, 0);
+		op.arg = 1000 * SECOND;
+		op_key(&op, &key, sizeof(key));
+		need(op_run(fd, &op), "ban");
+	}
+	until = clock_boot_ns() + 20 * SECOND;
+	for (__u64 key = 0; key < queued; key++) {
+		op = op_make(WEIR_OP_RESERVE, limiter, 1);
+		op.flags = WEIR_OP_ASYNC;
+		op.arg = until;
+		op_key(&op, &key, sizeof(key));
+		need(op_run(fd, &op), "reserve");
+		if (op.verdict != WEIR_QUEUED)
+			tap_bail("not queued: the deadline was too early");
+	}
+	row_begin();
+	while (clock_boot_ns() < until + SECOND / 10)
+		usleep(10000);
+	row_end("a deadline of the waiters of many keys");
+	need(stats_get(fd, limiter, &stats), "stats");
+	if (stats.banned != queued)
+		tap_bail("%llu were answered", (unsigned long long)stats.banned);
+	need(object_delete(fd, limiter), "delete");
+	close(fd);
+}
+
 static void row_holder(void)
 {
 	uint32_t gate = gate_make(WEIR_KEY_U64);
@@ -515,6 +426,7 @@ static void gates(void)
 	row_gate_delete();
 	row_gate_deadline(1, "a deadline of a whole queue");
 	row_gate_deadline(QUEUED / 10, "the same deadline of many queues");
+	row_reserve_deadline();
 	row_holder();
 	free(waiters);
 	row_freed("what requests and permits leave behind is freed");
