@@ -8,7 +8,6 @@
 #ifndef _WEIR_LIMITER_H
 #define _WEIR_LIMITER_H
 
-
 #include "lib/rate.h"
 #include "limiter/rules.h"
 #include "table/keyed.h"

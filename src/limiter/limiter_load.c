@@ -183,11 +183,11 @@ static int load_run(const struct load *load, struct weir_load *args, u64 length)
 	while (args->length < length) {
 		err = record_get(&r, from + args->length, length - args->length);
 		/* held for one record, and never while user memory is accessed */
-		if (!err && !weir_object_live_get(o))
+		if (!weir_object_live_get(o)) {
 			err = -ENODEV;
-		if (err)
 			break;
-		err = record_load(load, &r.info);
+		}
+		err = err ?: record_load(load, &r.info);
 		weir_object_live_put(o);
 		if (err)
 			break;

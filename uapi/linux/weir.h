@@ -1639,9 +1639,9 @@ struct weir_submit {
  * it waits for one (EAGAIN with O_NONBLOCK). poll() reports POLLIN; POLLOUT is not about events,
  * see "Asynchronous requests". A buffer shorter than WEIR_EVENT_SIZE_MAX is refused (EINVAL).
  * Events are numbered from 0 without gap for as long as the stream exists. The file position is the
- * number of the next event to read: it starts at the next event to come, and lseek() with SEEK_SET moves
- * it (EINVAL beyond the next event to come); pread() fails with ESPIPE. Two threads reading one
- * open file each get different events.
+ * number of the next event to read: it starts at the next event to come, and lseek() with SEEK_SET
+ * moves it (EINVAL beyond the next event to come); pread() fails with ESPIPE. Two threads reading
+ * one open file each get different events.
  *
  * Every namespace has its own stream. A client reads the stream of the opener, or the stream chosen
  * with WEIR_IOC_STREAM. A stream exists as long as the namespace has objects or clients; root's
