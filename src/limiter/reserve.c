@@ -128,6 +128,11 @@ static int look(struct weir_reserve_arrival *a)
 	int ret;
 
 	weir_limiter_key_rule(call->l, call->key);
+	if (call->key->rule) {
+		weir_limiter_now(call);
+		weir_limiter_ruled_count(call);
+		return 0;
+	}
 	e = weir_table_find_locked(&call->l->table, call->key, &word);
 	if (!e)		/* a key without an entry has no waiters */
 		return NO_ENTRY;
