@@ -114,7 +114,19 @@ int weir_client_events(struct weir_client *c, kuid_t owner)
 	return err == -EBUSY ? err : 0;
 }
 
-/* The last reference to the file is gone, so no other task uses the client. */
+static void client_free(struct rcu_head *rcu)
+{
+	struct weir_client *c = container_of(rcu, struct weir_client, rcu);
+
+	kfree_rcu(c, rcu);
+}
+
+/*
+ * The last reference to the file is gone, so no other task uses the client. Only a wake list may
+ * still have it (request.c): it is freed after two grace periods. The first ends when the task that
+ * added it to a list is out of its RCU read side; a task that has detached it by then may be in one
+ * that began later, and ends before the second.
+ */
 void weir_client_close(struct weir_client *c)
 {
 	weir_grant_close(c);
@@ -126,5 +138,5 @@ void weir_client_close(struct weir_client *c)
 	weir_namespace_put(c->other_ns);
 	weir_namespace_put(c->ns);
 	put_cred(c->cred);
-	kfree_rcu(c, rcu);
+	call_rcu(&c->rcu, client_free);
 }

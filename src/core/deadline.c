@@ -67,7 +67,7 @@ static enum hrtimer_restart timer_expired(struct hrtimer *timer)
 	} while (d && n < STEP);
 	/* a timer started for a time in the past would expire again in the same softirq */
 	spin_lock_bh(&all->lock);
-	timer_start(all, d ? ktime_get_boottime_ns() + PAUSE_NS : 0);
+	timer_start(all, ktime_get_boottime_ns() + (d ? PAUSE_NS : 0));
 	spin_unlock_bh(&all->lock);
 	return HRTIMER_NORESTART;
 }

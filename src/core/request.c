@@ -24,8 +24,8 @@
  *
  * On PREEMPT_RT a task that holds an entry lock may be preempted by a task that holds the lock of
  * another entry. The second task then detaches the list with the clients of both, and wakes their
- * pollers. Therefore the list is lockless. The RCU read side of the second task keeps the clients
- * of the first one too, because the first task has not dropped its entry lock.
+ * pollers. Therefore the list is lockless, and clients are freed after two grace periods: see
+ * weir_client_close().
  */
 static DEFINE_PER_CPU(struct llist_head, wake_list);
 

@@ -204,8 +204,15 @@ void weir_gate_wake_unlock(struct weir_gate *g, struct weir_entry *e, u64 word)
 {
 	struct llist_node *ended = weir_request_wake_list();
 
+	if (!ended) {
+		weir_table_unlock(&g->table, e, word);
+		return;
+	}
+	/* while this task is not done, others leave it to wake the same clients: no preemption */
+	local_bh_disable();
 	weir_table_unlock(&g->table, e, word);
 	weir_request_wake(ended);
+	local_bh_enable();
 }
 
 /*

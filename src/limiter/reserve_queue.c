@@ -171,7 +171,7 @@ enum weir_reserve_outcome weir_reserve_decide(const struct weir_reserve_waiter *
 {
 	const struct weir_limiter_call *call = &w->call;
 
-	if (call->key->rule)	/* looked up at arrival and after a change of the rules */
+	if (call->key->rule)	/* the rules have changed since it joined the queue */
 		return WEIR_RESERVE_RULED;
 	if (first && d->allowed && e->ban_until <= call->now)
 		return WEIR_RESERVE_CHARGE;
@@ -373,8 +373,11 @@ static void unlock(struct weir_limiter_call *call, struct weir_entry *e, u64 wor
 {
 	struct llist_node *ended = weir_request_wake_list();
 
+	/* while this task is not done, others leave it to wake the same clients: no preemption */
+	local_bh_disable();
 	weir_limiter_unlock(call, e, word, WEIR_EXPIRY_NEVER);
 	weir_request_wake(ended);
+	local_bh_enable();
 }
 
 /* &weir_deadline.expire. A queue whose deadline is in a tree has waiters. */
