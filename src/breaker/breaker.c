@@ -238,7 +238,7 @@ static bool word_read(struct breaker_call *call, const struct weir_entry *e, u64
 	/* a change that was seen has an earlier time: pairs with the release in weir_entry_end() */
 	smp_rmb();
 	call->now = weir_table_now(&call->b->table);
-	/* a change with a later time is seen below: pairs with the exchange in weir_entry_begin() */
+	/* a later change is seen below: pairs with the exchange in weir_entry_begin() */
 	smp_rmb();
 	/*
 	 * the word is read before the end that belongs to it: pairs with the release in

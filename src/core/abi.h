@@ -58,6 +58,7 @@ static inline void weir_abi_check(void)
 	SIZE(weir_dup_client, 8);
 	SIZE(weir_stream, 8);
 	SIZE(weir_restrict, 16);
+	SIZE(weir_collect, 16);
 #undef SIZE
 }
 

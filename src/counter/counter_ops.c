@@ -35,7 +35,6 @@ int weir_counter_op_check(struct weir_op_run *r)
 /* Read or take all values. 0 or -ENODEV. */
 static int values_get(struct weir_counter *c, bool take, void *values)
 {
-	/* a histogram may sleep, but waits only for tasks that do the same */
 	if (!weir_object_live_get(&c->obj))
 		return -ENODEV;
 	if (c->obj.type == WEIR_COUNTER_HISTOGRAM && take)

@@ -180,7 +180,7 @@ static bool answer_unlocked(struct weir_limiter_call *call, const struct weir_en
 	/* a change that was seen has an earlier time: pairs with the release in weir_entry_end() */
 	smp_rmb();
 	weir_limiter_now(call);
-	/* a change with a later time is seen below: pairs with the exchange in weir_entry_begin() */
+	/* a later change is seen below: pairs with the exchange in weir_entry_begin() */
 	smp_rmb();
 	/* the count belongs to the word: pairs with the release in weir_entry_end() */
 	if ((u64)atomic64_read_acquire(&e->word) != word || READ_ONCE(e->change) != change)
@@ -392,7 +392,7 @@ static bool policy_lasts(struct weir_limiter_call *call)
 {
 	const struct weir_policy *before = call->p;
 
-	smp_rmb();	/* pairs with the release in limiter_change() */
+	smp_rmb();	/* pairs with the release in limiter_set() */
 	call->p = rcu_dereference(call->l->policy);
 	return call->p == before;
 }

@@ -197,7 +197,7 @@ static inline void weir_limiter_now(struct weir_limiter_call *call)
 {
 	do {
 		call->p = rcu_dereference(call->l->policy);
-		smp_rmb();	/* pairs with the release in limiter_change() */
+		smp_rmb();	/* pairs with the release in limiter_set() */
 		call->now = weir_table_now(&call->l->table);
 		smp_rmb();	/* the same */
 	} while (unlikely(rcu_access_pointer(call->l->policy) != call->p));

@@ -112,7 +112,7 @@ static u64 clock_read(struct weir_tx *tx)
 		weir_tx_for_each(it, tx)
 			if (it->decides)
 				check_of(it)->call.p = policy_of(tx, it);
-		smp_rmb();	/* pairs with the release in limiter_change() */
+		smp_rmb();	/* pairs with the release in limiter_set() */
 		now = ktime_get_boottime_ns();
 		smp_rmb();	/* the same */
 		changed = false;

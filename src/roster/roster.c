@@ -56,7 +56,7 @@ static bool lease_read(struct weir_roster *r, const struct weir_entry *e,
 	/* a change that was seen has an earlier time: pairs with the release in weir_entry_end() */
 	smp_rmb();
 	g->now = weir_table_now(&r->table);
-	/* a change with a later time is seen below: pairs with the exchange in weir_entry_begin() */
+	/* a later change is seen below: pairs with the exchange in weir_entry_begin() */
 	smp_rmb();
 	/*
 	 * the word is read before the lease that belongs to it: pairs with the release in

@@ -45,7 +45,7 @@ struct weir_roster_lease;
  * @change:	R: limiters: counts changes under the lock; WEIR_CHANGE_QUEUED and _REFUSED
  * @module_permits:	E: gates: of those in use, those that other modules have
  * @held:	E: breakers: probes that somebody holds
- * @word:	A: state, and whether an operation is under way; of gates: see gate_async.c
+ * @word:	A: state, and whether an operation is under way; gates do not use the state
  * @ban_until:	R: when the last ban ends or ended, 0 for never banned
  * @score:	E: strikes; @counts is also R: tells whether there are any
  * @at:		R: breakers: see &weir_circuit.at

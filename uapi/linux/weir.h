@@ -63,7 +63,7 @@
  *            max_objects_per_uid, max_keys_per_uid) is reached; or, of an op: the cap on
  *            grants of the user that opened the file (max_grants_per_uid)
  * EEXIST     the owner has an object of that kind and name; or, of an op: another one has the
- *            lease
+ *            lease, or the holder has a request for the key that waits
  * EFAULT     a pointer leads to memory that cannot be read or written
  * EINTR      a signal came before anything was done
  * EINVAL     malformed: wrong size, unknown flag, opcode or value, non-zero
@@ -154,8 +154,8 @@ enum weir_kind {
  * clients with CAP_SYS_ADMIN. The caps of an owner do not apply to these clients.
  *
  * The files that one owner has opened have at most max_grants_per_uid grants together. A grant is
- * what one holder (open file and tag) has of one key of a gate or breaker: permits, a queued
- * request, or probes. A sleeping ACQUIRE counts as a grant too.
+ * what one holder (open file and tag) has of one key of a gate or breaker, permits or probes, or a
+ * request of it that waits at a gate or limiter. A sleeping ACQUIRE counts as a grant too.
  */
 #define WEIR_OWNER_DEFAULT	0xffffffffU
 
@@ -756,7 +756,6 @@ struct weir_roster_stats {
  * @size: sizeof(struct weir_lease)
  * @value_len: size of @value in bytes. CLAIM, PUT and REPLACE: the new value, 0..255. GET: the
  *	room, any number; 0: the value is not wanted; EMSGSIZE if the value is longer. TOUCH and
- *	REMOVE: 0.
  *	REMOVE: 0.
  * @key: pointer to the key; its length is in the op
  * @value: pointer to the value; GET writes it, other ops read it
@@ -1424,7 +1423,7 @@ enum weir_breaker_state {
  * @WEIR_LIMITED: not charged; try again after retry_after
  * @WEIR_BANNED: not charged; the key is banned for banned_for
  * @WEIR_FULL: not charged; the key is new, and max_keys are in use
- * @WEIR_QUEUED: not granted yet: the request is in the queue of a gate
+ * @WEIR_QUEUED: not served yet: the request is in the queue of the key
  */
 enum weir_verdict {
 	WEIR_NONE		= 0,
@@ -1448,8 +1447,8 @@ enum weir_verdict {
  * @arg: see enum weir_opcode; otherwise 0
  * @key_len: bytes of the key; 0 for counters
  * @plan: 0
- * @tag: the tag of the holder, see "Holders"; 0 for counters, limiters, TRIP, RESET and
- *	BREAKER_STATE
+ * @tag: the tag of the holder, see "Holders"; 0 for counters, TRIP, RESET, BREAKER_STATE, and
+ *	for limiters except RESERVE and RESERVE_CANCEL
  * @key: the key, if it has at most 32 bytes; the rest is zero
  * @ptr: pointer to the key or the values, with WEIR_OP_PTR
  * @values: amounts of a WEIR_OP_ADD
@@ -1490,7 +1489,8 @@ enum weir_verdict {
  *
  * All durations are rounded up. Errors in @result: EBADF, EACCES, ENODEV, EINVAL,
  * EFAULT, EOPNOTSUPP, ENOENT, ENOMEM, EMSGSIZE, EOVERFLOW, E2BIG, EDEADLK, EEXIST, ESTALE;
- * EDQUOT: ACQUIRE or ALLOW would make a grant beyond max_grants_per_uid;
+ * EDQUOT: ACQUIRE, ALLOW or an asynchronous RESERVE would make a grant beyond
+ * max_grants_per_uid; EMFILE: an asynchronous op, see "Asynchronous requests";
  * ENOSPC: BAN, STRIKE, CLAIM or PUT for a new key while max_keys are in use; ECANCELED:
  * another op of the same WEIR_SUBMIT_ALL failed.
  */
@@ -1761,8 +1761,8 @@ struct weir_emit {
  *
  * Its permits are released, its probes count as failed, and its leases are lost. Its requests are
  * cancelled or, if they have ended, discarded. All this is as if its open file were closed. Permits
- * that another thread acquires under the same tag meanwhile may stay, and a thread that sleeps in
- * ACQUIRE continues to sleep.
+ * that another thread acquires under the same tag meanwhile may stay, as may an answer that another
+ * thread is collecting, and a thread that sleeps in ACQUIRE continues to sleep.
  *
  * Errors: EINVAL, EFAULT, E2BIG.
  */
