@@ -585,10 +585,19 @@ TEST_F(candidate, rights)
 	device_chmod(device);
 }
 
+/* The verdict of a RESERVE for 10.0.0.1 that does not wait. */
+static int reserve_now(FIXTURE_DATA(candidate) *self)
+{
+	struct weir_op op = op_make(WEIR_OP_RESERVE, self->live, 1);
+
+	op.arg = 1;
+	op_key(&op, (__u8[]){ 10, 0, 0, 1 }, 4);
+	return op_run(self->fd, &op) ?: (int)op.verdict;
+}
+
 /* A RESERVE that a rule decides needs no entry, and no room for one. */
 TEST_F(candidate, rule_decides_a_reserve)
 {
-	static const __u8 addr[4] = { 10, 0, 0, 1 };
 	struct weir_op op;
 
 	self->config.key_type = WEIR_KEY_IP;
@@ -596,21 +605,13 @@ TEST_F(candidate, rule_decides_a_reserve)
 	self->config.when_full = WEIR_FULL_ALLOW;
 	ASSERT_EQ(0, pair(self, 5));
 	ASSERT_EQ(0, rule_set(self, self->live, 1, WEIR_RULE_DENY));
-	op = op_make(WEIR_OP_RESERVE, self->live, 1);
-	op.arg = 1;
-	op_key(&op, addr, sizeof(addr));
-	ASSERT_EQ(0, op_run(self->fd, &op));
-	EXPECT_EQ(WEIR_BANNED, op.verdict);
+	EXPECT_EQ(WEIR_BANNED, reserve_now(self));
 	EXPECT_EQ(0, totals(self, self->live).keys);
 	/* the one entry that there may be is in use */
 	ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_CHECK, self->live, 1,
 			     (__u8[]){ 10, 0, 0, 9 }, 4));
 	EXPECT_EQ(WEIR_ALLOWED, op.verdict);
-	op = op_make(WEIR_OP_RESERVE, self->live, 1);
-	op.arg = 1;
-	op_key(&op, addr, sizeof(addr));
-	ASSERT_EQ(0, op_run(self->fd, &op));
-	EXPECT_EQ(WEIR_BANNED, op.verdict);
+	EXPECT_EQ(WEIR_BANNED, reserve_now(self));
 	EXPECT_EQ(0, totals(self, self->live).full);
 }
 
