@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Limiters (src/limiter) for tests, in a registry of their own. */
-#ifndef _WEIR_KUNIT_LIMITER_COPY_H
-#define _WEIR_KUNIT_LIMITER_COPY_H
+#ifndef _WEIR_KUNIT_LIMITER_FIXTURE_H
+#define _WEIR_KUNIT_LIMITER_FIXTURE_H
 
 #include "table_fixture.h"
 #include "limiter/limiter.h"
@@ -25,4 +25,4 @@ static inline void clock_forward(u64 ns)
 	atomic64_add(ns, &fake_clock);
 }
 
-#endif /* _WEIR_KUNIT_LIMITER_COPY_H */
+#endif /* _WEIR_KUNIT_LIMITER_FIXTURE_H */

@@ -3,8 +3,8 @@
  * The registry (src/core/registry.c, src/core/namespace.c, src/core/object.c) for tests, and
  * objects without storage.
  */
-#ifndef _WEIR_KUNIT_REGISTRY_COPY_H
-#define _WEIR_KUNIT_REGISTRY_COPY_H
+#ifndef _WEIR_KUNIT_REGISTRY_FIXTURE_H
+#define _WEIR_KUNIT_REGISTRY_FIXTURE_H
 
 #include "fakes.h"
 #include "core/object.h"
@@ -27,4 +27,4 @@ void object_drop(struct weir_object *o);
 int object_register(u32 kind, const char *name, unsigned int uid, u64 keys,
 		    struct weir_object **made);
 
-#endif /* _WEIR_KUNIT_REGISTRY_COPY_H */
+#endif /* _WEIR_KUNIT_REGISTRY_FIXTURE_H */

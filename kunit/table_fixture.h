@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* A keyed table (src/table) for tests. */
-#ifndef _WEIR_KUNIT_TABLE_COPY_H
-#define _WEIR_KUNIT_TABLE_COPY_H
+#ifndef _WEIR_KUNIT_TABLE_FIXTURE_H
+#define _WEIR_KUNIT_TABLE_FIXTURE_H
 
 #include "fakes.h"
 #include "table/table.h"
@@ -51,4 +51,4 @@ static inline u64 fixture_word(u64 idle_at)
 	return idle_at << 1;
 }
 
-#endif /* _WEIR_KUNIT_TABLE_COPY_H */
+#endif /* _WEIR_KUNIT_TABLE_FIXTURE_H */

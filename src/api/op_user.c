@@ -26,8 +26,8 @@ fault:
 }
 
 /*
- * Check that the result can be written, by writing its first and its last word. It is in at most
- * two pages.
+ * Prove that the result can be written, by writing its first and its last word: a result is in at
+ * most two pages.
  */
 static __always_inline int op_prove(struct weir_op __user *user)
 {

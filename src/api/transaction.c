@@ -4,8 +4,8 @@
  * performs them; see table/transaction.h.
  *
  * All keys are locked meanwhile (multi_lock.h), so observers see all of it or nothing. If memory or
- * room for new entries is missing, the locks are released, both are got, and the transaction starts
- * again.
+ * room for new entries is missing, the locks are released, memory is allocated or room is made, and
+ * the transaction starts again.
  *
  * Cost with known keys, in addition to the operations themselves: two copies to and from the user
  * per op, one lock and one unlock per key; no allocation up to four ops.
@@ -21,8 +21,8 @@
 #include "core/handle.h"
 #include "table/transaction.h"
 
-#define TX_TRIES	8	/* to reserve slots that other callers take first */
-#define TX_SMALL	4	/* ops, that need no allocation */
+#define TX_TRIES	8	/* searches for room for one key: others may take the slots found */
+#define TX_SMALL	4	/* number of ops up to which nothing is allocated for them */
 
 /* The failed op says why; the others were not performed because of it. */
 static void fail(struct weir_tx *tx, int err)
@@ -33,7 +33,10 @@ static void fail(struct weir_tx *tx, int err)
 		weir_op_fail(&it->run, it == &tx->items[tx->failed] ? err : -ECANCELED);
 }
 
-/* The object, or in another RCU read side than before, whether it is alive. */
+/*
+ * Find the object of an op. If its storage is held since an earlier attempt, only check that it is
+ * still alive.
+ */
 static int item_locate(struct weir_tx *tx, struct weir_tx_item *it)
 {
 	struct weir_object *o;
@@ -47,7 +50,7 @@ static int item_locate(struct weir_tx *tx, struct weir_tx_item *it)
 	return it->decides ? 0 : o->ops->join_check(&it->run, o);
 }
 
-/* Keep all objects beyond this RCU read side: WEIR_TX_AGAIN or an errno. */
+/* Hold the storage of all objects beyond this RCU read side. Return: WEIR_TX_AGAIN or an errno. */
 static int hold(struct weir_tx *tx)
 {
 	struct weir_tx_item *it;
@@ -63,7 +66,7 @@ static int hold(struct weir_tx *tx)
 	return WEIR_TX_AGAIN;
 }
 
-/* 0, WEIR_TX_AGAIN, or an errno because of @tx->failed. Context: RCU read side. */
+/* Return: 0, WEIR_TX_AGAIN, or an errno, the result of @tx->failed. Context: RCU read side. */
 static int attempt(struct weir_tx *tx)
 {
 	struct weir_tx_item *it;
@@ -83,7 +86,7 @@ static int attempt(struct weir_tx *tx)
 	return 0;
 }
 
-/* Get the memory that was missing: 0 or -ENOMEM. */
+/* Allocate the memory that the last attempt lacked. Return: 0 or -ENOMEM. */
 static int entries_alloc(struct weir_tx *tx)
 {
 	struct weir_multi_key *k;
@@ -101,7 +104,7 @@ static int entries_alloc(struct weir_tx *tx)
 	return tx->ops->prepare ? tx->ops->prepare(tx) : 0;
 }
 
-/* Find the room, or get the memory, that was missing. */
+/* Find the room, or allocate the memory, that the last attempt lacked. */
 static int prepare(struct weir_tx *tx)
 {
 	struct weir_multi_key *k = tx->lock.roomless;
@@ -137,7 +140,7 @@ static int perform(struct weir_tx *tx)
 
 static int item_get(struct weir_tx_item *it, struct weir_op __user *user)
 {
-	/* one by one: the rest is set before it is read, and there is much of it */
+	/* only these: the many other members are set before they are read */
 	it->run.data = NULL;
 	it->k = NULL;
 	it->held = false;
@@ -186,7 +189,7 @@ static bool too_many(const struct weir_tx *tx)
 	return tx->count > tx->ops->max_ops || tx->deciding > tx->ops->max;
 }
 
-/* Before user memory is written, which may take as long as its owner likes. */
+/* Release everything before user memory is written: a user can delay the write for any time. */
 static void release(struct weir_tx *tx, unsigned int got)
 {
 	struct weir_tx_item *it;

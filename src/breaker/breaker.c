@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Requests to breakers, and reports of outcomes.
+ * The operations of breakers: ALLOW, REPORT, TRIP, RESET and BREAKER_STATE.
  *
- * A key without an entry is closed, with no counted calls. Requests to closed and open
- * breakers, and reports of success to a closed breaker that counts by number, take no lock and
- * write only a total. Everything else is done under the entry's lock, in one step for
- * observers.
+ * A key without an entry is closed, with no counted calls. An ALLOW of a closed or an open key,
+ * and a report of success to a closed key that counts failures by number, take no lock and write
+ * only a total. All other operations hold the entry's lock, and are one step for observers.
  *
- * A probe belongs to the holder that was admitted (grant.h), so it has failed when the holder is
- * gone. A detached probe has no holder, and lasts as long as the breaker waits for probes. The
- * entry counts the probes with a holder. Because grants point to it, it is not dropped before all
- * of these are reported or lost, even if they are late.
+ * A probe belongs to the holder that was admitted (grant.h), and fails when the holder is gone. A
+ * detached probe has no holder, and lasts as long as the breaker waits for probes. The entry counts
+ * the probes with a holder. Grants point to the entry, so it is not dropped before all of these
+ * probes are reported or lost, even if they are late.
  */
 
 #include <linux/err.h>
@@ -400,8 +399,8 @@ static int entry_op(struct breaker_call *call, struct weir_entry *e)
 }
 
 /*
- * Perform the operation once, under RCU. @new: for the entry, used up; or NULL. Return: 0, an
- * error, NO_ENTRY or AGAIN.
+ * Perform the operation once, under RCU. @new: memory for an entry, linked or freed here; or NULL.
+ * Return: 0, an error, NO_ENTRY or AGAIN.
  */
 static int look(struct breaker_call *call, struct weir_entry *new)
 {

@@ -26,28 +26,28 @@ struct file;
  * struct weir_client - one open file
  *
  * @handles:	by number; its own lock to change, RCU to look up
- * @next:	under that lock: where the next number is looked for. Numbers are
- *		handed out upwards and so one closed is long unused.
- * @nr:		handles there are or are about to be, at most WEIR_HANDLES_MAX
+ * @next:	under that lock: where the search for the next free number begins. Numbers
+ *		ascend, so the number of a closed handle is not reused soon.
+ * @nr:		handles that exist or are reserved, at most WEIR_HANDLES_MAX
  * @writable:	the file was opened for writing; constant
- * @cred:	credentials of the open, by which all is decided; constant
+ * @cred:	credentials of the open, by which all rights are decided; constant
  * @ns:		namespace of the user that opened the file; constant
  * @restricted:	WEIR_RESTRICT_* powers given up; bits are only ever set
- * @event_lock:	one reader at a time
- * @own_events:	place in the stream of @ns
- * @other_events: place in another stream, once one was chosen; written under
+ * @event_lock:	serializes readers of events
+ * @own_events:	position in the stream of @ns
+ * @other_events: position in another stream, if one was chosen; written under
  *		@event_lock. A poller may wait there until the file is released.
- * @other_ns:	its namespace; the same
- * @events:	the one of the two that is read; written under @event_lock
- * @file:	constant; there as long as the client is
+ * @other_ns:	namespace of that stream; written under @event_lock
+ * @events:	the one of these two positions that is read; written under @event_lock
+ * @file:	the open file; constant
  * @lock:	the members down to @in_wake_list, and what grant.h and request.h say; inside
  *		an entry's lock
  * @grants:	what its holders have, see grant.h
  * @requests:	requests that are not collected, at most WEIR_REQUESTS_MAX
  * @ended:	those of them that have ended, in that order; list_empty() without the lock
  * @ended_tags:	the same, by tag
- * @in_wake_list: its pollers are going to be woken
- * @wake_node:	there; belongs to the task that put or took this client
+ * @in_wake_list: the client is in a wake list, and its pollers will be woken
+ * @wake_node:	node in the wake list
  * @pollers:	woken when a request has ended
  * @rcu:	a task that ends a grant or a request may still hold the lock
  */

@@ -41,13 +41,12 @@ struct weir_event_stream {
 };
 
 /**
- * struct weir_event_reader - a place in a stream
+ * struct weir_event_reader - a position in a stream
  * @stream: constant
- * @next: number of the next record to read; written by the one reader at a time with
- *	WRITE_ONCE(), and by poll() with cmpxchg(), which moves it past what this reader
- *	may not see
+ * @next: number of the next record to read. read() and lseek(), one at a time, set it with
+ *	WRITE_ONCE(); poll() moves it with cmpxchg() past events that this reader may not see.
  * @wait: in the queue of the stream's readers after a poll for input, or while a read() waits,
- *	until the next event. Otherwise an event does nothing to the file.
+ *	until the next event. While it is not in the queue, events do not touch the file.
  * @pollers: the file's tasks that wait; woken by that event, and by lseek()
  */
 struct weir_event_reader {

@@ -168,7 +168,8 @@ static int objects_check(const struct weir_namespace *ns, bool admin)
  * @admin: for a client with CAP_SYS_ADMIN
  *
  * Context: registry_lock.
- * Return: 0; of what grows: -EDQUOT (the owner's cap), -ENOSPC (the host's): nothing has changed.
+ * Return: 0; -EDQUOT (the owner's cap) or -ENOSPC (the host's cap): nothing has changed. Only what
+ *	grows can exceed a cap.
  */
 int weir_namespace_charge(struct weir_namespace *ns, int objects, u64 from, u64 to, bool admin)
 {

@@ -22,17 +22,17 @@
 struct weir_info;
 
 /**
- * struct weir_namespace - of one owner
+ * struct weir_namespace - the namespace of one owner
  *
  * I: constant. L: registry_lock.
  *
  * @owner:	I: a user of the host
  * @ref:	objects and clients
- * @creating:	held while an object of this owner is made: at most one at a time, so
- *		that of several creators of one name only one builds; and while one with a
+ * @creating:	held while an object of this owner is made, so that only one of several
+ *		concurrent creators of a name builds it; and while an object with a
  *		folder is deleted. Outside registry_lock.
  * @names:	L: its visible objects, by kind and name
- * @objects:	L: objects there are, or under construction
+ * @objects:	L: objects, including those under construction
  * @keys:	L: sum of their max_keys
  * @grants:	charged grants of its clients' holders, see weir_grant_charge()
  * @deadlines:	of its clients' requests

@@ -4,11 +4,12 @@
  *
  * An object dies in phases:
  *
- *  1. unlinked (registry.c): dead is set, the name is free, the sysfs folder is removed.
- *     From now on, look-ups by handle answer ENODEV.
+ *  1. unlinked (registry.c): dead is set, the name is free, the sysfs folder is removed, and
+ *     all waiters have left their queues (&weir_kind_ops.on_delete). Look-ups by handle answer
+ *     ENODEV.
  *  2. the registry's count in live is dropped. Operations that allocate hold a count, too;
- *     other operations are in an RCU read side. No operation holds one across an access to
- *     user memory: a user that controls paging could keep the storage for ever.
+ *     other operations are in an RCU read side. No operation accesses user memory while it
+ *     holds a count: a user that controls paging could keep the storage for ever.
  *  3. live is 0 and a grace period is over: the storage is unused. A worker frees it, which
  *     may take seconds for millions of keys.
  *  4. the last handle is closed: the header is freed.
@@ -170,14 +171,14 @@ struct weir_kind_ops {
  * @id:		I: number, never used again
  * @dead:	LR: phase 1 has begun; WRITE_ONCE(), READ_ONCE()
  * @live:	A: uses of the storage, see above
- * @ref:	A: uses of the header: one for as long as live is not 0, and handles
+ * @ref:	A: uses of the header: one while live is not 0, and one for each handle
  * @by_name:	L: in &weir_namespace.names
  * @set_lock:	serializes live changes, see weir_object_set_begin()
  * @grant_lock:	inside an entry's lock
  * @grants:	@grant_lock: what holders have of it, until phase 3
  * @ns:		I: the owner's namespace, a reference until phase 3
- * @quota_keys: L: keys that the namespace is charged for, until phase 1; before the
- *		object is visible, is to be charged for
+ * @quota_keys: L: keys for which the namespace is charged until phase 1, or will be charged when
+ *		the object becomes visible
  * @node:	its folder in sysfs, if it is root's: made before the object is visible,
  *		removed in phase 1, both under @ns->creating
  * @rcu:	phase 2 to 3

@@ -48,8 +48,8 @@ static struct weir_object *name_of(const struct rb_node *node)
 }
 
 /*
- * A tree and no hash table: its depth does not depend on which names a user chooses, and users
- * have trees of their own.
+ * A tree, not a hash table: its depth does not depend on which names a user chooses, and each
+ * namespace has its own tree.
  */
 static struct weir_object *name_find(const struct weir_namespace *ns, u32 kind, const char *name)
 {

@@ -13,8 +13,8 @@
  *	namespaces' table	spinlock	namespaces by owner; a leaf
  *	expiry->lock		spinlock, BH	raising bounds
  *	stripe of a table	spinlock, BH	links and entries of its buckets; transactions
- *						and such claims hold several, in the order of
- *						their addresses (multi_lock.h)
+ *						and all-or-none claims hold several, in the
+ *						order of their addresses (multi_lock.h)
  *	limiter->wait_lock	spinlock, BH	the RESERVEs that wait
  *	gate->lock		spinlock, BH	places in queues; wakes callers
  *	deadlines->lock		spinlock, BH	of an owner's requests; starts the timer; a leaf
@@ -25,7 +25,7 @@
  *	event ring		spinlock, IRQ	records; wakes readers when released
  *
  * No memory is allocated while one of them is held, except under set_lock and creating, and user
- * memory is not accessed. Under a spinlock nothing sleeps. No show function of sysfs takes a mutex,
+ * memory is not accessed. Nothing sleeps under a spinlock. No show function of sysfs takes a mutex,
  * so a folder can be removed under creating.
  */
 #ifndef _WEIR_REGISTRY_H

@@ -9,7 +9,7 @@
 
 #include "counter/counter.h"
 
-/* after so many takes in a row have disturbed it, a reader takes the lock */
+/* a reader that this many takes in a row have disturbed takes the lock */
 #define READ_TRIES	8
 
 /**

@@ -21,7 +21,7 @@
 #define BASE_SUM	WEIR_HISTOGRAM_BUCKETS
 #define BASE_WORDS	(WEIR_HISTOGRAM_BUCKETS + 1)
 
-/* after so many takes in a row have disturbed it, a reader takes the lock */
+/* a reader that this many takes in a row have disturbed takes the lock */
 #define READ_TRIES	8
 
 /* Number of u64 words in the slot of one CPU. */

@@ -32,7 +32,7 @@ int weir_counter_op_check(struct weir_op_run *r)
 	return 0;
 }
 
-/* Read or take all values. 0 or -ENODEV. */
+/* Read or take all values. Return: 0 or -ENODEV. */
 static int values_get(struct weir_counter *c, bool take, void *values)
 {
 	if (!weir_object_live_get(&c->obj))

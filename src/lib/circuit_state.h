@@ -25,8 +25,8 @@
  * the next operation, as of the time when they were due. The only visible difference is that
  * their events are sent then.
  *
- * The state, without a lock, takes 34 bytes of an entry; all of it changes under the entry's
- * lock. The first word alone says that the circuit is closed, and since when:
+ * The state takes 34 bytes of an entry and has no lock of its own: all of it changes under the
+ * entry's lock. The first word alone says that the circuit is closed, and since when:
  *
  *	63                                3    2  1  0
  *	[ generation's beginning, ns: 61 ][ state ][ entry lock ]

@@ -65,8 +65,8 @@ static inline u64 weir_dump_hash(const struct weir_dump_order *o, u64 position)
 
 /*
  * Encrypt or decrypt a word that is neither 0 nor WEIR_NEVER, by a Feistel cipher of four rounds
- * over two halves of 32 bits; @mix must be a keyed pseudorandom function. It is applied until the
- * result is neither of these two words, either, which is a permutation of all others.
+ * over two halves of 32 bits; @mix must be a keyed pseudorandom function. It is applied again while
+ * the result is one of these two words, so it permutes all other words.
  */
 static inline u64 weir_cursor_permute(u64 word, bool decrypt,
 				      u32 (*mix)(const void *key, u64 in), const void *key)

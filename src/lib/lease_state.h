@@ -6,9 +6,9 @@
  * or gets new ones. So a version identifies one value, and of two leases of a roster, of any keys,
  * the later one has the higher version.
  *
- * A pure algorithm (pure.h), except for the number from which versions are taken. An entry
- * points to one lease at a time, which is changed only under the entry's lock. Of a lease only
- * @expires changes.
+ * A pure algorithm (pure.h), except for the number from which versions are taken. An entry points
+ * to one lease at a time; the pointer changes only under the entry's lock. The only member of a
+ * lease that changes is @expires.
  */
 #ifndef _WEIR_LEASE_STATE_H
 #define _WEIR_LEASE_STATE_H

@@ -29,7 +29,9 @@ struct weir_rate {
 	};
 };
 
-/* @old: the configuration that is replaced, of the same algorithm, or NULL. Or -ERANGE. */
+/*
+ * @old: the configuration that is replaced, of the same algorithm, or NULL. Return: 0 or -ERANGE.
+ */
 static inline int weir_rate_prepare(struct weir_rate *r, u32 algorithm,
 				    u64 tokens, u64 period, u64 burst,
 				    const struct weir_rate *old, u64 now)

@@ -11,9 +11,9 @@
  * strict side.
  *
  * A live change of the period starts a new window. Its number is higher than any number that
- * tasks with the old period can reach within a minute, which is more time than they have. A
- * state written with the old period is therefore never taken for a state of the present or the
- * future.
+ * tasks with the old period can reach within a minute, and no task uses the old period for that
+ * long. A state written with the old period is therefore never taken for a state of the present
+ * or the future.
  */
 #ifndef _WEIR_WINDOW_H
 #define _WEIR_WINDOW_H

@@ -90,8 +90,9 @@ static void policy_free(struct weir_policy *p)
 }
 
 /*
- * @candidate: its reference goes to the policy; or an error. @old: the policy that is replaced, or
- * NULL. @now: ns since the table's epoch.
+ * Prepare a configuration. @candidate: NULL, or a limiter whose reference passes to the policy; an
+ * ERR_PTR() is returned. @old: the policy that is replaced, or NULL. @now: ns since the table's
+ * epoch. Return: the policy or an ERR_PTR().
  */
 static struct weir_policy *policy_make(const struct weir_limiter_config *c,
 				       struct weir_limiter *candidate,

@@ -70,8 +70,8 @@ int weir_limiter_full_now(struct weir_limiter_call *call)
 }
 
 /*
- * Link @new, or use the entry that another CPU has linked, and perform the operation. @new is used
- * up. Must hold rcu_read_lock(). Return: WEIR_OP_MUST_SLEEP if there is no free slot.
+ * Link @new, or use the entry that another CPU has linked, and perform the operation. @new is
+ * linked or freed. Must hold rcu_read_lock(). Return: WEIR_OP_MUST_SLEEP if there is no free slot.
  */
 static int new_op(struct weir_limiter_call *call, struct weir_entry *new)
 {

@@ -230,8 +230,8 @@ static int entry_op(struct weir_claim *claim, struct weir_entry *e, bool linked)
 }
 
 /*
- * Perform the operation once, under RCU. @new: for the entry, used up; or NULL. Return: 0, an
- * error, NO_ENTRY or AGAIN.
+ * Perform the operation once, under RCU. @new: memory for an entry, linked or freed here; or NULL.
+ * Return: 0, an error, NO_ENTRY or AGAIN.
  */
 static int look(struct weir_claim *claim, struct weir_entry *new)
 {

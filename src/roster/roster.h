@@ -35,7 +35,7 @@ struct weir_roster_totals {
  *
  * @ttl: ns that leases last, or WEIR_NEVER
  * @config: as the user gave it, defaults filled in
- * @version: the one given last
+ * @version: the last version given out
  */
 struct weir_roster {
 	/* private: the first members of every keyed object */

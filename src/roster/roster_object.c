@@ -40,7 +40,7 @@ static struct weir_object *roster_create(struct weir_client *client, void *arg)
 	return &r->obj;
 }
 
-/* &weir_kind_ops.settle: drop expired leases, which are no members */
+/* &weir_kind_ops.settle: drop expired leases, which must not count as members */
 static bool roster_settle(struct weir_object *o)
 {
 	return weir_table_step(&weir_roster(o)->table);

@@ -44,7 +44,7 @@ struct weir_roster_lease;
  * @step:	E: breakers: of the ladder, the next one
  * @change:	R: limiters: counts changes under the lock; WEIR_CHANGE_QUEUED and _REFUSED
  * @module_permits:	E: gates: of those in use, those that other modules have
- * @held:	E: breakers: probes that somebody holds
+ * @held:	E: breakers: outstanding probes that have a holder
  * @word:	A: state, and whether an operation is under way; gates do not use the state
  * @ban_until:	R: when the last ban ends or ended, 0 for never banned
  * @score:	E: strikes; @counts is also R: tells whether there are any
@@ -91,11 +91,11 @@ struct weir_entry {
 };
 
 /*
- * &weir_entry.change: RESERVEs wait for the key; the last CHECK was refused (a hint: the next one
- * tries without the lock); the unit of the counter
+ * &weir_entry.change: two flags, and a counter in units of WEIR_CHANGE_ONE. REFUSED is a hint: the
+ * next CHECK first tries without the lock.
  */
-#define WEIR_CHANGE_QUEUED	1U
-#define WEIR_CHANGE_REFUSED	2U
+#define WEIR_CHANGE_QUEUED	1U	/* RESERVEs wait for the key */
+#define WEIR_CHANGE_REFUSED	2U	/* the last CHECK was refused */
 #define WEIR_CHANGE_ONE		4U
 
 struct mem_cgroup;

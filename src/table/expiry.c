@@ -74,8 +74,9 @@ bool weir_expiry_lower(struct weir_expiry *x, unsigned int bucket, u64 idle_at)
 	bool sooner = false;
 
 	/*
-	 * The entry must be visible to a scan that raises the bound after it is read here:
-	 * pairs with the atomic64_xchg() in bound_raise(), which comes before that scan.
+	 * Orders the linking of the entry before the reads of the bounds. Pairs with the
+	 * atomic64_xchg() in bound_raise(), which raises a bound before the entries are read:
+	 * either that scan sees the entry, or this CPU sees the raised bound and lowers it.
 	 */
 	smp_mb();
 	for (i = 0; i < x->nlevels; i++) {
@@ -192,7 +193,7 @@ u64 weir_expiry_next(struct weir_expiry *x)
  * @arg: argument of @scan
  *
  * Cost: at most 64 reads per level, and the entries of one group.
- * Context: any that may take a lock that softirqs take.
+ * Context: any except hard interrupts; no stripe locked.
  * Return: false if nothing in the table can be idle at @now.
  */
 bool weir_expiry_step(struct weir_expiry *x, u64 now, weir_expiry_scan *scan,

@@ -21,7 +21,7 @@ void weir_key_mask(void *mask, size_t size, unsigned int bits)
 /**
  * weir_key_config - check a user's configuration of keys, and fill in the defaults
  * @type: enum weir_key_type
- * @max_keys: 0 for the default; a plain object has one
+ * @max_keys: 0 for the default; 1 if @type is NONE
  * @prefix4: 0 for the default; for key type IP only
  * @prefix6: as @prefix4
  *

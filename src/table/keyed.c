@@ -11,9 +11,9 @@
  * weir_keyed_new - a keyed object without its storage, for &weir_kind_ops.create
  * @size: of the kind's struct, which begins with WEIR_KEYED()
  * @key_type: enum weir_key_type
- * @max_keys: entries at most
- * @prefix4: of key type IP, else 0
- * @prefix6: likewise
+ * @max_keys: maximum number of entries
+ * @prefix4: prefix of IPv4 addresses; 0 for other key types
+ * @prefix6: prefix of IPv6 addresses; 0 for other key types
  *
  * Context: may sleep.
  *

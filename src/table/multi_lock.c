@@ -196,7 +196,7 @@ static bool slots_reserve(struct weir_multi_lock *m)
  * weir_multi_link - link the new entries of all wanted keys, or of none
  * @m: locked; @word of those keys is set
  *
- * Return: false if there is no memory or, if @m->roomless is set, no slot.
+ * Return: false, and nothing is linked: a key has no memory or, if @m->roomless is set, no slot.
  */
 bool weir_multi_link(struct weir_multi_lock *m)
 {

@@ -9,11 +9,10 @@
 #include "table/table.h"
 
 /*
- * A run works for at most SLICE at a time, then yields. After a run that took d, the next one
- * starts not before REST_FACTOR * d, which limits the share of one CPU, but no later than after
- * REST_MAX, because a long run may only have been preempted. PAUSE_MIN lets work accumulate.
- * PAUSE_MAX is the longest time until a bound is noticed that was lowered while another CPU raised
- * it.
+ * A run works for at most SLICE at a time, then yields. After a run that took d, the sweep rests
+ * for REST_FACTOR * d, which limits its share of a CPU, but not for longer than REST_MAX, because a
+ * long run may only have been preempted. PAUSE_MIN lets work accumulate. A run may miss a bound
+ * that is lowered while another CPU raises it; PAUSE_MAX limits the time until the next run.
  */
 #define SLICE		((u64)NSEC_PER_MSEC)
 #define REST_FACTOR	20

@@ -243,8 +243,8 @@ bool weir_table_room(struct weir_table *t, unsigned int n)
  * @t: the table
  * @key: hashed
  *
- * True if the table has no room, or the key's chain has its maximum length. For a full table the
- * answer is true at one moment.
+ * A key is refused if the table has no room, or the key's chain has its maximum length. For a full
+ * table both facts, no entry and no room, are true at one moment.
  *
  * Context: RCU read side, process or softirq; no stripe locked.
  * Cost: walks the key's chain again; in a full table it also takes the stripe's lock.

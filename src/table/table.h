@@ -55,14 +55,13 @@ struct weir_key {
 
 /**
  * struct weir_table_ops - functions of the object's kind for the entries of a table
- * @idle_at: when the entry, whose stripe is locked, will with @word be equal to a
- *	fresh one; @now if it is. Called under RCU.
- * @evicted: @n idle entries were dropped, to make room or in the course of time; their
- *	slots are released after that. Called with the expiry's lock held. NULL: it
- *	does not matter.
- * @dropped: an entry whose stripe is locked is about to go, or is freed with the table:
- *	let go of what it leads to. NULL: it leads to nothing. Called under RCU, or when
- *	nobody else has the table.
+ * @idle_at: the time at which the entry, if its word is @word, equals a fresh one; @now if it
+ *	does already. Called under RCU with the entry's stripe locked.
+ * @evicted: called after @n idle entries were dropped, to make room or by the sweep, and before
+ *	their slots are released; the expiry's lock is held. NULL: nothing to do.
+ * @dropped: release what the entry points to, before it is dropped or freed with the table.
+ *	Called under RCU with the entry's stripe locked, or when the table has no other user.
+ *	NULL: the entry points to nothing.
  */
 struct weir_table_ops {
 	u64 (*idle_at)(struct weir_table *t, const struct weir_entry *e,
@@ -87,12 +86,12 @@ struct weir_table_ops {
  * @cursor_key:	I: random, for the cursors of a dump
  * @ops:	I
  * @memcg:	I: charged for entries, its creator's; or NULL
- * @max_keys:	W: entries at most
- * @dying:	W: being destroyed: sweep no more
- * @nr:		A: slots in use or reserved, never more than @max_keys was
+ * @max_keys:	W: maximum number of entries
+ * @dying:	W: the table is being destroyed: the sweep must not run again
+ * @nr:		A: slots in use or reserved; never above the @max_keys in force at a reservation
  * @expiry:	when entries may be idle
- * @sweep:	drops them in the course of time
- * @sweep_after: W: not before this time, to bound the share of a CPU
+ * @sweep:	the work that drops idle entries
+ * @sweep_after: W: the sweep does not run before this time, which bounds its share of a CPU
  */
 struct weir_table {
 	struct weir_entry __rcu	**buckets;

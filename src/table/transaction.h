@@ -21,12 +21,14 @@ struct weir_tx;
  * struct weir_tx_ops - a kind whose ops decide together
  * @max: maximum number of these ops in one transaction
  * @max_ops: maximum number of all ops
- * @attempt: one attempt from the beginning: 0; an errno, because of the op @tx->failed; or
- *	WEIR_TX_AGAIN: for the keys that are wanted there is no memory yet, or for
- *	@tx->lock.roomless no room. Context: RCU read side, in which all objects are alive.
- * @prepare: allocate what the next attempt needs besides entries; NULL: nothing. 0, or an errno
- *	as of @attempt. May sleep.
- * @no_room: there is no room for @tx->lock.roomless. 0: try again; or an errno as of @attempt.
+ * @attempt: decide and perform all ops. Returns 0; an errno, the result of the op @tx->failed; or
+ *	WEIR_TX_AGAIN, and nothing was done: @tx->lock.roomless is the key without room or, if it
+ *	is NULL, the wanted keys need memory. Context: RCU read side, in which all objects are
+ *	alive.
+ * @prepare: allocate what the next attempt needs besides entries; NULL: nothing. Returns 0, or an
+ *	errno as @attempt does. May sleep.
+ * @no_room: no room was found for @tx->lock.roomless. Returns 0: attempt again; or an errno as
+ *	@attempt does.
  * @finish: called last, if @tx->finish is set: frees what @prepare allocated. The objects are
  *	held. May sleep.
  */
@@ -46,7 +48,7 @@ struct weir_tx_ops {
  * @k: its key; NULL for an op that joins
  * @decides: it has WEIR_OPF_DECIDES
  * @held: the storage of @o is held
- * @private: data of the kind
+ * @private: for the kind
  */
 struct weir_tx_item {
 	struct weir_op_run	run;
