@@ -63,19 +63,14 @@ static int group_choose(struct creation *cr)
 /* The owner of the new object; by default the owner of the credentials of the open. */
 static int owner_choose(struct creation *cr)
 {
-	kuid_t owner = cr->c->ns->owner;
+	const kuid_t own = cr->c->ns->owner;
+	kuid_t owner = weir_owner_named(cr->args->owner, own);
 
-	cr->uid = cr->c->cred->euid;
-	if (cr->args->owner != WEIR_OWNER_DEFAULT) {
-		owner = weir_owner_named(cr->args->owner);
-		if (!uid_valid(owner))
-			return -EINVAL;
-		if (!uid_eq(owner, cr->c->ns->owner)) {
-			if (!cr->admin)
-				return -EACCES;
-			cr->uid = owner;
-		}
-	}
+	if (!uid_valid(owner))
+		return -EINVAL;
+	if (!uid_eq(owner, own) && !cr->admin)
+		return -EACCES;
+	cr->uid = uid_eq(owner, own) ? cr->c->cred->euid : owner;
 	cr->ns = weir_namespace_get(owner);
 	return cr->ns ? 0 : -ENOMEM;
 }
@@ -222,21 +217,18 @@ static int object_create(struct creation *cr)
 /**
  * weir_create_run - handle WEIR_IOC_CREATE
  * @c: the client
- * @args: its struct
+ * @none: NULL
+ * @arg: the struct weir_create
  * @user: the address of the user's struct
  *
  * Return: 0, or an error listed at &struct weir_create.
  */
-int weir_create_run(struct weir_client *c, struct weir_create *args, u64 user)
+int weir_create_run(struct weir_client *c, struct weir_object *none, void *arg, u64 user)
 {
+	struct weir_create *args = arg;
 	struct creation cr = { .c = c, .args = args, .user = user };
-	int err;
+	int err = args_check(args);
 
-	if (weir_client_lacks(c, WEIR_RESTRICT_CREATE))
-		return -EPERM;
-	if (!c->writable)
-		return -EACCES;
-	err = args_check(args);
 	if (err)
 		return err;
 	args->handle = 0;

@@ -28,33 +28,11 @@
 #include "core/user_time.h"
 #include "table/dump.h"
 
-union ioctl_args {
-	struct {
-		u32 size;
-		u32 handle;
-	} on;	/* the beginning of each struct about the object of a handle */
-	struct weir_info info;
-	struct weir_create create;
-	struct weir_open open;
-	struct weir_close close;
-	struct weir_set set;
-	struct weir_get get;
-	struct weir_delete delete;
-	struct weir_list list;
-	struct weir_dump dump;
-	struct weir_rules rules;
-	struct weir_load load;
-	struct weir_emit emit;
-	struct weir_drop drop;
-	struct weir_dup_client dup_client;
-	struct weir_stream stream;
-	struct weir_restrict restriction;
-	struct weir_collect collect;
-};
+#define ARGS_WORDS	18	/* u64 words of the longest struct */
 
-static int info_run(struct weir_client *c, union ioctl_args *args, u64 user)
+static int info_run(struct weir_client *c, struct weir_object *o, void *args, u64 user)
 {
-	struct weir_info *info = &args->info;
+	struct weir_info *info = args;
 
 	*info = (struct weir_info){
 		.size = info->size,
@@ -75,12 +53,7 @@ static int info_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	weir_namespace_info(c->ns, weir_client_admin(c), info);
 	weir_event_range(weir_client_reader(c)->stream, &info->event_first, &info->event_next);
 	strscpy(info->version, THIS_MODULE->version, sizeof(info->version));
-	return weir_user_put(info, sizeof(*info), user);
-}
-
-static int create_run(struct weir_client *c, union ioctl_args *args, u64 user)
-{
-	return weir_create_run(c, &args->create, user);
+	return 0;
 }
 
 static int open_object(struct weir_client *c, struct weir_open *args,
@@ -108,17 +81,16 @@ static int open_object(struct weir_client *c, struct weir_open *args,
 /* Find an object by name. An owner without an id in the caller's namespace has no such object. */
 static struct weir_object *object_find(struct weir_client *c, const struct weir_open *args)
 {
-	kuid_t owner;
+	kuid_t owner = weir_owner_named(args->owner, c->ns->owner);
 
 	if (args->owner == WEIR_OWNER_DEFAULT)
-		return weir_registry_resolve(c->ns->owner, args->kind, args->name);
-	owner = weir_owner_named(args->owner);
+		return weir_registry_resolve(owner, args->kind, args->name);
 	return uid_valid(owner) ? weir_registry_find(owner, args->kind, args->name) : NULL;
 }
 
-static int open_run(struct weir_client *c, union ioctl_args *args, u64 user)
+static int open_run(struct weir_client *c, struct weir_object *none, void *args, u64 user)
 {
-	struct weir_open *open = &args->open;
+	struct weir_open *open = args;
 	struct weir_object *o;
 	int err;
 
@@ -126,8 +98,6 @@ static int open_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	    open->rights & ~WEIR_RIGHT_ALL || open->kind == WEIR_KIND_ANY ||
 	    !weir_name_valid(open->name))
 		return -EINVAL;
-	if (weir_client_lacks(c, WEIR_RESTRICT_OPEN))
-		return -EPERM;
 	if (open->rights & (WEIR_RIGHT_USE | WEIR_RIGHT_ADMIN) && !c->writable)
 		return -EACCES;
 	o = object_find(c, open);
@@ -139,61 +109,42 @@ static int open_run(struct weir_client *c, union ioctl_args *args, u64 user)
 	return err;
 }
 
-static int close_run(struct weir_client *c, union ioctl_args *args, u64 user)
+static int close_run(struct weir_client *c, struct weir_object *o, void *args, u64 user)
 {
-	return weir_handle_close(c, args->close.handle);
+	const struct weir_close *close = args;
+
+	return weir_handle_close(c, close->handle);
 }
 
-static int set_run(struct weir_client *c, struct weir_object *o, union ioctl_args *args,
-		   u64 user)
+static int set_run(struct weir_client *c, struct weir_object *o, void *args, u64 user)
 {
 	const struct weir_abi_struct *s = &o->ops->config;
+	const struct weir_set *set = args;
 	u64 config[WEIR_ABI_STRUCT_WORDS];
 	int err;
 
 	if (!o->ops->set)
 		return -EOPNOTSUPP;
-	err = weir_user_get(config, s->size, args->set.config, s->min_size) ?:
+	err = weir_user_get(config, s->size, set->config, s->min_size) ?:
 	      weir_object_set_begin(o);
 	if (err)
 		return err;
-	err = o->ops->set(c, o, args->set.mask, config);
+	err = o->ops->set(c, o, set->mask, config);
 	weir_object_set_end(o);
 	return err;
 }
 
-static int get_run(struct weir_client *c, struct weir_object *o, union ioctl_args *args,
-		   u64 user)
+static int get_run(struct weir_client *c, struct weir_object *o, void *args, u64 user)
 {
-	struct weir_get *get = &args->get;
+	const struct weir_get *get = args;
 
 	return o->ops->get ? o->ops->get(o, get->config, get->stats) :
 			     weir_object_copy_out(o, get->config, get->stats);
 }
 
-static int delete_run(struct weir_client *c, struct weir_object *o, union ioctl_args *args,
-		      u64 user)
+static int delete_run(struct weir_client *c, struct weir_object *o, void *args, u64 user)
 {
 	return weir_registry_delete(o);
-}
-
-static void list_fill(struct weir_object_info *info, struct weir_object *o)
-{
-	*info = (struct weir_object_info){
-		.size = sizeof(*info),
-		.kind = o->ops->kind,
-		.type = o->type,
-		.mode = o->mode,
-		.uid = from_kuid_munged(current_user_ns(), o->uid),
-		.gid = from_kgid_munged(current_user_ns(), o->gid),
-		.id = o->id,
-		.owner = from_kuid_munged(current_user_ns(), o->owner),
-	};
-	memcpy(info->name, o->name, sizeof(info->name));
-	rcu_read_lock();
-	if (o->ops->keys && weir_object_alive(o))
-		info->keys = o->ops->keys(o);
-	rcu_read_unlock();
 }
 
 /*
@@ -208,67 +159,73 @@ static bool list_wants(struct weir_client *c, const struct weir_object *o, u32 k
 	       weir_object_may(o, c->cred, WEIR_RIGHT_OBSERVE);
 }
 
-static int list_run(struct weir_client *c, union ioctl_args *args, u64 user)
+/* Append the record of an object. Return: 0 or -EFAULT. */
+static int list_append(struct weir_list *list, struct weir_object *o)
 {
-	struct weir_list *list = &args->list;
-	u8 __user *to = u64_to_user_ptr(list->buffer);
-	struct weir_object_info info;
-	struct weir_object *o;
+	struct weir_object_info info = {
+		.size = sizeof(info),
+		.kind = o->ops->kind,
+		.type = o->type,
+		.mode = o->mode,
+		.uid = from_kuid_munged(current_user_ns(), o->uid),
+		.gid = from_kgid_munged(current_user_ns(), o->gid),
+		.id = o->id,
+		.owner = from_kuid_munged(current_user_ns(), o->owner),
+	};
+
+	memcpy(info.name, o->name, sizeof(info.name));
+	rcu_read_lock();
+	if (o->ops->keys && weir_object_alive(o))
+		info.keys = o->ops->keys(o);
+	rcu_read_unlock();
+	if (copy_to_user(u64_to_user_ptr(list->buffer + list->length), &info, sizeof(info)))
+		return -EFAULT;
+	list->length += sizeof(info);
+	list->count++;
+	return 0;
+}
+
+static int list_run(struct weir_client *c, struct weir_object *none, void *args, u64 user)
+{
+	struct weir_list *list = args;
+	kuid_t owner = weir_owner_named(list->owner, INVALID_UID);
 	u64 length = list->length;
-	kuid_t owner = INVALID_UID;
-	bool seen;
+	struct weir_object *o;
+	int err = 0;
 
 	if (list->kind != WEIR_KIND_ANY && !weir_kind_find(list->kind))
 		return -EINVAL;
-	if (weir_client_lacks(c, WEIR_RESTRICT_LIST))
-		return -EPERM;
-	if (list->owner != WEIR_OWNER_DEFAULT) {
-		owner = weir_owner_named(list->owner);
-		if (!uid_valid(owner))
-			return -EINVAL;
-	}
-	if (length < sizeof(info))
+	if (list->owner != WEIR_OWNER_DEFAULT && !uid_valid(owner))
+		return -EINVAL;
+	if (length < sizeof(struct weir_object_info))
 		return -EMSGSIZE;
 	list->length = 0;
 	list->count = 0;
-	while (length - list->length >= sizeof(info)) {
+	while (length - list->length >= sizeof(struct weir_object_info)) {
 		o = weir_registry_next(&list->cursor);
 		if (!o)
 			break;
 		list->cursor++;
-		seen = list_wants(c, o, list->kind, owner);
-		if (seen)
-			list_fill(&info, o);
+		if (list_wants(c, o, list->kind, owner))
+			err = list_append(list, o);
 		weir_object_put(o);
-		if (seen) {
-			if (copy_to_user(to + list->length, &info, sizeof(info)))
-				return -EFAULT;
-			list->length += sizeof(info);
-			list->count++;
-		}
-		if (signal_pending(current) && !list->count)
-			return -EINTR;
+		if (err)
+			return err;
 		if (signal_pending(current))
-			break;
+			return list->count ? 0 : -EINTR;
 		cond_resched();
 	}
-	return weir_user_put(list, sizeof(*list), user);
+	return 0;
 }
 
-static int dump_run(struct weir_client *c, struct weir_object *o, union ioctl_args *args,
-		    u64 user)
+static int dump_run(struct weir_client *c, struct weir_object *o, void *args, u64 user)
 {
-	struct weir_dump *dump = &args->dump;
-
-	if (!o->ops->dump)
-		return -EOPNOTSUPP;
-	return weir_dump_run(o, dump) ?: weir_user_put(dump, sizeof(*dump), user);
+	return o->ops->dump ? weir_dump_run(o, args) : -EOPNOTSUPP;
 }
 
-static int rules_run(struct weir_client *c, struct weir_object *o, union ioctl_args *args,
-		     u64 user)
+static int rules_run(struct weir_client *c, struct weir_object *o, void *args, u64 user)
 {
-	struct weir_rules *rules = &args->rules;
+	struct weir_rules *rules = args;
 	int err = o->ops->rules ? o->ops->rules(o, rules) : -EOPNOTSUPP;
 
 	/* a change has no results, so nothing can fail after it */
@@ -277,91 +234,65 @@ static int rules_run(struct weir_client *c, struct weir_object *o, union ioctl_a
 	return weir_user_put(rules, sizeof(*rules), user);
 }
 
-static int load_run(struct weir_client *c, struct weir_object *o, union ioctl_args *args,
-		    u64 user)
+static int load_run(struct weir_client *c, struct weir_object *o, void *args, u64 user)
 {
-	struct weir_load *load = &args->load;
-
-	if (!o->ops->load)
-		return -EOPNOTSUPP;
-	/* check that the result can be written before anything is loaded */
-	return weir_user_put(load, sizeof(*load), user) ?: o->ops->load(o, load) ?:
-	       weir_user_put(load, sizeof(*load), user);
+	return o->ops->load ? o->ops->load(o, args) : -EOPNOTSUPP;
 }
 
-static int emit_run(struct weir_client *c, union ioctl_args *args, u64 user)
+static int emit_run(struct weir_client *c, struct weir_object *o, void *args, u64 user)
 {
-	struct weir_emit __user *to = u64_to_user_ptr(user);
-	struct weir_emit *emit = &args->emit;
+	struct weir_emit *emit = args;
 	u8 data[WEIR_RECORD_MAX];
-	u64 seq;
-	int err;
 
 	if (!emit->length || emit->length > sizeof(data) ||
 	    (memchr_inv(emit->tag, 0, sizeof(emit->tag)) &&
 	     !weir_name_valid(emit->tag)))
 		return -EINVAL;
-	if (weir_client_lacks(c, WEIR_RESTRICT_EMIT))
-		return -EPERM;
-	if (!c->writable)
-		return -EACCES;
 	if (copy_from_user(data, u64_to_user_ptr(emit->data), emit->length))
 		return -EFAULT;
-	/* check that the number can be written before the record is emitted */
-	if (put_user(0, &to->seq))
-		return -EFAULT;
-	err = weir_event_emit(c->ns, c->cred->euid, emit->tag, data, emit->length, &seq);
-	if (err)
-		return err;
-	return put_user(seq, &to->seq) ? -EFAULT : 0;
+	return weir_event_emit(c->ns, c->cred->euid, emit->tag, data, emit->length, &emit->seq);
 }
 
-static int drop_run(struct weir_client *c, union ioctl_args *args, u64 user)
+static int drop_run(struct weir_client *c, struct weir_object *o, void *args, u64 user)
 {
-	weir_grant_drop_tag(c, args->drop.tag);
-	weir_request_drop_tag(c, args->drop.tag);
+	const struct weir_drop *drop = args;
+
+	weir_grant_drop_tag(c, drop->tag);
+	weir_request_drop_tag(c, drop->tag);
 	return 0;
 }
 
-static int collect_run(struct weir_client *c, union ioctl_args *args, u64 user)
+static int collect_run(struct weir_client *c, struct weir_object *o, void *args, u64 user)
 {
-	struct weir_collect __user *to = u64_to_user_ptr(user);
-	const struct weir_collect *collect = &args->collect;
+	struct weir_collect *collect = args;
 	int n;
 
 	if (!collect->count || collect->count > WEIR_BATCH_MAX ||
 	    collect->ops % sizeof(u64))
 		return -EINVAL;
-	/* check that the number can be written before anything is collected */
-	if (put_user(0, &to->count))
-		return -EFAULT;
 	n = weir_request_collect(c, u64_to_user_ptr(collect->ops), collect->count);
-	if (n < 0)
-		return n;
-	return put_user(n, &to->count) ? -EFAULT : 0;
+	collect->count = n;
+	return min(n, 0);
 }
 
-static int dup_client_run(struct weir_client *c, union ioctl_args *args, u64 user)
+static int dup_client_run(struct weir_client *c, struct weir_object *o, void *args, u64 user)
 {
-	u32 flags = args->dup_client.flags;
+	const struct weir_dup_client *dup = args;
 
-	return flags & ~WEIR_DUP_CLOEXEC ? -EINVAL : weir_device_dup(c, flags);
+	return dup->flags & ~WEIR_DUP_CLOEXEC ? -EINVAL : weir_device_dup(c, dup->flags);
 }
 
-static int stream_run(struct weir_client *c, union ioctl_args *args, u64 user)
+static int stream_run(struct weir_client *c, struct weir_object *o, void *args, u64 user)
 {
-	kuid_t owner = c->ns->owner;
+	const struct weir_stream *stream = args;
+	kuid_t owner = weir_owner_named(stream->owner, c->ns->owner);
 
-	if (weir_client_lacks(c, WEIR_RESTRICT_EVENTS))
-		return -EPERM;
-	if (args->stream.owner != WEIR_OWNER_DEFAULT)
-		owner = weir_owner_named(args->stream.owner);
 	return uid_valid(owner) ? weir_client_events(c, owner) : -ENOENT;
 }
 
-static int restrict_run(struct weir_client *c, union ioctl_args *args, u64 user)
+static int restrict_run(struct weir_client *c, struct weir_object *o, void *args, u64 user)
 {
-	const struct weir_restrict *r = &args->restriction;
+	const struct weir_restrict *r = args;
 	int err = 0;
 
 	if (r->flags & ~WEIR_RESTRICT_ALL || r->rights & ~WEIR_RIGHT_ALL ||
@@ -379,65 +310,85 @@ static int restrict_run(struct weir_client *c, union ioctl_args *args, u64 user)
  * @cmd: its number
  * @size: size of its struct in this version
  * @min_size: size of its struct in the first version of the ABI
- * @rights: WEIR_RIGHT_* that the handle must have for @run_on
- * @run: the handler; it writes its results to @user. NULL if @run_on is set
- * @run_on: the handler of an ioctl whose struct has a handle; @o is the handle's object, and
- *	its header is held during the call
+ * @rights: WEIR_RIGHT_* that a handle must have; the struct begins as &struct weir_close does.
+ *	0: there is no handle
+ * @power: WEIR_RESTRICT_* that the client must not have given up
+ * @writes: the file must be open for writing
+ * @results: the struct has results. It is copied out before the call too, so that the call does
+ *	nothing if they cannot be written.
+ * @run: the handler. @o: the object of the handle, whose header is held; or NULL. @user: address
+ *	of the struct, for handlers that write it themselves.
  */
 struct ioctl_desc {
 	unsigned int cmd;
 	u32 size;
 	u32 min_size;
 	u32 rights;
-	int (*run)(struct weir_client *c, union ioctl_args *args, u64 user);
-	int (*run_on)(struct weir_client *c, struct weir_object *o, union ioctl_args *args,
-		      u64 user);
+	u32 power;
+	bool writes;
+	bool results;
+	int (*run)(struct weir_client *c, struct weir_object *o, void *args, u64 user);
 };
 
-#define IOCTL_DESC(_cmd, _struct, _last, ...)				\
+#define IOCTL(_cmd, _struct, _last, _run, ...)				\
 	[_IOC_NR(_cmd)] = {						\
 		.cmd = _cmd,						\
-		.size = sizeof(struct _struct),				\
+		.size = sizeof(struct _struct) +			\
+			BUILD_BUG_ON_ZERO(sizeof(struct _struct) >	\
+					  ARGS_WORDS * sizeof(u64)),	\
 		.min_size = offsetofend(struct _struct, _last),		\
+		.run = _run,						\
 		__VA_ARGS__						\
 	}
 
-#define IOCTL(_cmd, _struct, _last, _run)				\
-	IOCTL_DESC(_cmd, _struct, _last, .run = _run)
-
-#define IOCTL_ON(_cmd, _struct, _last, _rights, _run)			\
-	IOCTL_DESC(_cmd, _struct, _last, .rights = _rights, .run_on = _run)
-
 static const struct ioctl_desc ioctls[] = {
-	IOCTL(WEIR_IOC_INFO,	weir_info,	own_keys_max,	info_run),
-	IOCTL(WEIR_IOC_CREATE,	weir_create,	name,		create_run),
-	IOCTL(WEIR_IOC_OPEN,	weir_open,	name,		open_run),
-	IOCTL(WEIR_IOC_CLOSE,	weir_close,	handle,		close_run),
-	IOCTL_ON(WEIR_IOC_SET,	weir_set,	config,	WEIR_RIGHT_ADMIN, set_run),
-	IOCTL_ON(WEIR_IOC_GET,	weir_get,	stats,	WEIR_RIGHT_OBSERVE, get_run),
-	IOCTL_ON(WEIR_IOC_DELETE, weir_delete,	handle,	WEIR_RIGHT_ADMIN, delete_run),
-	IOCTL(WEIR_IOC_LIST,	weir_list,	owner,		list_run),
-	IOCTL_ON(WEIR_IOC_DUMP,	weir_dump,	length,	WEIR_RIGHT_KEYS, dump_run),
-	IOCTL_ON(WEIR_IOC_RULES, weir_rules,	rules,	WEIR_RIGHT_ADMIN, rules_run),
-	IOCTL_ON(WEIR_IOC_LOAD,	weir_load,	length,	WEIR_RIGHT_ADMIN, load_run),
-	IOCTL(WEIR_IOC_EMIT,	weir_emit,	tag,		emit_run),
-	IOCTL(WEIR_IOC_DROP,	weir_drop,	tag,		drop_run),
-	IOCTL(WEIR_IOC_DUP_CLIENT, weir_dup_client, flags,	dup_client_run),
-	IOCTL(WEIR_IOC_STREAM,	weir_stream,	owner,		stream_run),
-	IOCTL(WEIR_IOC_RESTRICT, weir_restrict,	rights,		restrict_run),
-	IOCTL(WEIR_IOC_COLLECT,	weir_collect,	ops,		collect_run),
+	IOCTL(WEIR_IOC_INFO, weir_info, own_keys_max, info_run, .results = true),
+	IOCTL(WEIR_IOC_CREATE, weir_create, name, weir_create_run,
+	      .power = WEIR_RESTRICT_CREATE, .writes = true),
+	IOCTL(WEIR_IOC_OPEN, weir_open, name, open_run, .power = WEIR_RESTRICT_OPEN),
+	IOCTL(WEIR_IOC_CLOSE, weir_close, handle, close_run),
+	IOCTL(WEIR_IOC_SET, weir_set, config, set_run, .rights = WEIR_RIGHT_ADMIN),
+	IOCTL(WEIR_IOC_GET, weir_get, stats, get_run, .rights = WEIR_RIGHT_OBSERVE),
+	IOCTL(WEIR_IOC_DELETE, weir_delete, handle, delete_run, .rights = WEIR_RIGHT_ADMIN),
+	IOCTL(WEIR_IOC_LIST, weir_list, owner, list_run,
+	      .power = WEIR_RESTRICT_LIST, .results = true),
+	IOCTL(WEIR_IOC_DUMP, weir_dump, length, dump_run,
+	      .rights = WEIR_RIGHT_KEYS, .results = true),
+	IOCTL(WEIR_IOC_RULES, weir_rules, rules, rules_run, .rights = WEIR_RIGHT_ADMIN),
+	IOCTL(WEIR_IOC_LOAD, weir_load, length, load_run,
+	      .rights = WEIR_RIGHT_ADMIN, .results = true),
+	IOCTL(WEIR_IOC_EMIT, weir_emit, tag, emit_run,
+	      .power = WEIR_RESTRICT_EMIT, .writes = true, .results = true),
+	IOCTL(WEIR_IOC_DROP, weir_drop, tag, drop_run),
+	IOCTL(WEIR_IOC_DUP_CLIENT, weir_dup_client, flags, dup_client_run),
+	IOCTL(WEIR_IOC_STREAM, weir_stream, owner, stream_run, .power = WEIR_RESTRICT_EVENTS),
+	IOCTL(WEIR_IOC_RESTRICT, weir_restrict, rights, restrict_run),
+	IOCTL(WEIR_IOC_COLLECT, weir_collect, ops, collect_run, .results = true),
 };
 
-static int object_run(struct weir_client *c, const struct ioctl_desc *desc,
-		      union ioctl_args *args, u64 user)
+/* Perform an ioctl whose struct is copied in. */
+static int ioctl_perform(struct weir_client *c, const struct ioctl_desc *desc, void *args, u64 user)
 {
-	struct weir_object *o = weir_handle_object(c, args->on.handle, desc->rights);
-	int err;
+	const struct weir_close *on = args;
+	struct weir_object *o = NULL;
+	int err = 0;
 
+	if (weir_client_lacks(c, desc->power))
+		return -EPERM;
+	if (desc->writes && !c->writable)
+		return -EACCES;
+	if (desc->rights)
+		o = weir_handle_object(c, on->handle, desc->rights);
 	if (IS_ERR(o))
 		return PTR_ERR(o);
-	err = desc->run_on(c, o, args, user);
-	weir_object_put(o);
+	if (desc->results)
+		err = weir_user_put(args, desc->size, user);
+	if (!err)
+		err = desc->run(c, o, args, user);
+	if (!err && desc->results)
+		err = weir_user_put(args, desc->size, user);
+	if (o)
+		weir_object_put(o);
 	return err;
 }
 
@@ -445,7 +396,7 @@ static int object_run(struct weir_client *c, const struct ioctl_desc *desc,
 static noinline long ioctl_run(struct weir_client *c, unsigned int cmd, unsigned long arg)
 {
 	const struct ioctl_desc *desc;
-	union ioctl_args args;
+	u64 args[ARGS_WORDS];
 	unsigned int nr = _IOC_NR(cmd);
 	int err;
 
@@ -454,10 +405,8 @@ static noinline long ioctl_run(struct weir_client *c, unsigned int cmd, unsigned
 	desc = &ioctls[array_index_nospec(nr, ARRAY_SIZE(ioctls))];
 	if (cmd != desc->cmd)
 		return -ENOTTY;
-	err = weir_user_get(&args, desc->size, arg, desc->min_size);
-	if (err)
-		return err;
-	return desc->run ? desc->run(c, &args, arg) : object_run(c, desc, &args, arg);
+	err = weir_user_get(args, desc->size, arg, desc->min_size);
+	return err ?: ioctl_perform(c, desc, args, arg);
 }
 
 /**

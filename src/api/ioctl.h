@@ -7,11 +7,11 @@
 #include <linux/types.h>
 
 struct weir_client;
-struct weir_create;
+struct weir_object;
 struct weir_submit;
 
 long weir_ioctl(struct weir_client *c, unsigned int cmd, unsigned long arg);
-int weir_create_run(struct weir_client *c, struct weir_create *args, u64 user);
+int weir_create_run(struct weir_client *c, struct weir_object *none, void *arg, u64 user);
 int weir_submit_run(struct weir_client *c, struct weir_submit __user *user);
 
 int weir_device_dup(struct weir_client *c, u32 flags);

@@ -6,6 +6,8 @@
 #include <linux/cred.h>
 #include <linux/user_namespace.h>
 
+#include <uapi/linux/weir.h>
+
 #include "core/cred.h"
 
 /*
@@ -43,14 +45,16 @@ kuid_t weir_cred_owner(const struct cred *cred)
 }
 
 /*
- * The owner with a uid given by the current task; not valid if the task's namespace has no such
- * uid.
+ * The owner with a uid given by the current task, or @usual for WEIR_OWNER_DEFAULT. Not valid if
+ * the task's namespace has no such uid.
  */
-kuid_t weir_owner_named(u32 uid)
+kuid_t weir_owner_named(u32 uid, kuid_t usual)
 {
 	struct user_namespace *ns = current_user_ns();
 	kuid_t kuid = make_kuid(ns, uid);
 
+	if (uid == WEIR_OWNER_DEFAULT)
+		return usual;
 	return uid_valid(kuid) ? owner_of(ns, kuid) : kuid;
 }
 

@@ -9,7 +9,7 @@
 struct cred;
 
 kuid_t weir_cred_owner(const struct cred *cred);
-kuid_t weir_owner_named(u32 uid);
+kuid_t weir_owner_named(u32 uid, kuid_t usual);
 bool weir_cred_in_group(const struct cred *cred, kgid_t gid);
 bool weir_cred_admin(const struct cred *cred);
 
