@@ -13,8 +13,8 @@
  *	namespaces' table	spinlock	namespaces by owner; a leaf
  *	expiry->lock		spinlock, BH	raising bounds
  *	stripe of a table	spinlock, BH	links and entries of its buckets; transactions
- *						and all-or-none claims hold several, in the
- *						order of their addresses (multi_lock.h)
+ *						hold several, in the order of their addresses
+ *						(multi_lock.h)
  *	limiter->wait_lock	spinlock, BH	the RESERVEs that wait
  *	gate->lock		spinlock, BH	places in queues; wakes callers
  *	deadlines->lock		spinlock, BH	of an owner's requests; starts the timer; a leaf

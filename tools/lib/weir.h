@@ -619,7 +619,8 @@ struct weir_answer {
  * @name: as for counters
  * @config: at least size, algorithm, tokens and period; zeros elsewhere select defaults.
  *	&struct weir_limiter_config has the ranges.
- * @mode: permission bits, like those of a file: r (4) observe, w (2) use; 0660 is usual
+ * @mode: permission bits, like those of a file: r (4) observe, w (2) use, x (1) see which keys
+ *	there are; 0760 is usual
  *
  * Return: the limiter with all rights, for weir_limiter_close(), or NULL: EEXIST, EINVAL (a
  *	number out of range), ERANGE (the numbers do not fit together).
@@ -685,7 +686,7 @@ int weir_limiter_set(struct weir_limiter *limiter, uint64_t mask,
 		     const struct weir_limiter_config *config);
 
 /**
- * weir_limiter_dump() - the keys of a limiter as records (ADMIN), for weir_limiter_load()
+ * weir_limiter_dump() - the keys of a limiter as records (KEYS), for weir_limiter_load()
  * @cursor: 0 to begin; updated by each call, WEIR_NEVER at the end
  * @buffer: 8-aligned; filled with &struct weir_entry_info records
  * @size: size of @buffer in bytes, 512 or more
@@ -885,14 +886,14 @@ struct weir_entry {
 };
 
 /**
- * weir_entries_open() - begin to list the keys of a limiter (ADMIN, OBSERVE)
+ * weir_entries_open() - begin to list the keys of a limiter (OBSERVE and KEYS)
  * @flags: 0, or WEIR_DUMP_BANNED for banned keys only
  *
  * The iterator uses the limiter until it is closed. It holds one buffer of fixed
  * size, however many keys there are.
  *
- * Return: an iterator for weir_entries_close(), or NULL: ENOMEM, EACCES without
- *	OBSERVE.
+ * Return: an iterator for weir_entries_close(), or NULL: ENOMEM, EACCES without OBSERVE. Without
+ *	KEYS, weir_entries_next() fails with EACCES.
  */
 struct weir_entries *weir_entries_open(struct weir_limiter *limiter,
 				       unsigned int flags);
@@ -918,14 +919,14 @@ void weir_entries_close(struct weir_entries *entries);
  * Gates
  *
  * Permits belong to this client and the thread's tag: <linux/weir.h>, "Holders". A child of
- * fork() has none of them. What is not released comes back when the client is closed, or
- * the process ends, however it does.
+ * fork() has none of them. Permits that are not released come back when the client is closed, or
+ * the process ends in any way.
  */
 
 /**
  * weir_gate_create() - make a gate
  * @config: size and permits; other members as needed; 0 selects a default
- * @mode: as for weir_counter_create(): observe to read its state, use to acquire
+ * @mode: as for weir_limiter_create(): observe to read its state, use to acquire
  *
  * Return: the gate with all rights, for weir_gate_close(), or NULL: EEXIST...
  */
@@ -1096,7 +1097,7 @@ void weir_op_gate_answer(const struct weir_op *op, struct weir_gate_answer *answ
  * weir_breaker_create() - make a breaker
  * @config: size; failures or percent; within; open and nopen; other members as needed; 0
  *	selects a default
- * @mode: as for weir_counter_create(): observe to read its state, use for allow and report
+ * @mode: as for weir_limiter_create(): observe to read its state, use for allow and report
  *
  * Return: the breaker with all rights, for weir_breaker_close(), or NULL: EEXIST...
  */
@@ -1112,10 +1113,7 @@ struct weir_breaker *weir_breaker_ensure(struct weir *weir, const char *name,
 					 const struct weir_breaker_config *config,
 					 unsigned int mode, unsigned int rights);
 
-/**
- * weir_breaker_open() - get a handle for a breaker, in whatever state it is; NULL: ENOENT,
- * EACCES...
- */
+/** weir_breaker_open() - get a handle for a breaker in any state; NULL: ENOENT, EACCES... */
 struct weir_breaker *weir_breaker_open(struct weir *weir, const char *name,
 				       unsigned int rights);
 
@@ -1262,7 +1260,7 @@ void weir_op_breaker_answer(const struct weir_op *op,
 /**
  * weir_roster_create() - make a roster
  * @config: size, key_type, max_keys; other members as needed; 0 selects a default
- * @mode: as for weir_counter_create(): observe to read leases, use to claim
+ * @mode: as for weir_limiter_create(): observe to read leases, use to claim
  *
  * Return: the roster with all rights, for weir_roster_close(), or NULL: EEXIST...
  */
@@ -1312,9 +1310,8 @@ int weir_roster_get_stats(struct weir_roster *roster,
  * @length: bytes of its value, 0..WEIR_VALUE_MAX
  * @mine: 1 if the lease is this holder's, otherwise 0
  * @detached: 1 if the lease is detached, otherwise 0
- * @pid: process that owns the lease, or that made a detached lease, by its number in the initial
- *	pid namespace
- * @uid: effective uid of that process
+ * @pid: process that made the lease, as a pid in the caller's pid namespace; 0: it is not in it
+ * @uid: the user of the client that made the lease
  * @reserved: 0
  */
 struct weir_roster_answer {
@@ -1429,8 +1426,8 @@ void weir_op_roster_answer(const struct weir_op *op,
  * @version: this and the next members as in &struct weir_roster_answer
  * @left: ns until it expires, or WEIR_NEVER
  * @detached: 1 if it is detached, otherwise 0
- * @pid: process that owns the lease, or that made a detached one
- * @uid: effective uid of that process
+ * @pid: process that made the lease
+ * @uid: the user of the client that made the lease
  * @length: bytes of @value
  * @value: bytes beyond @length are undefined
  */
@@ -1446,12 +1443,13 @@ struct weir_member {
 };
 
 /**
- * weir_members_open() - begin to list the leases of a roster (OBSERVE)
+ * weir_members_open() - begin to list the leases of a roster (OBSERVE and KEYS)
  *
  * The iterator uses the roster until it is closed. It has one buffer of fixed size, whatever
  * the number of leases.
  *
- * Return: an iterator for weir_members_close(), or NULL: ENOMEM, EACCES without OBSERVE.
+ * Return: an iterator for weir_members_close(), or NULL: ENOMEM, EACCES without OBSERVE. Without
+ *	KEYS, weir_members_next() fails with EACCES.
  */
 struct weir_members *weir_members_open(struct weir_roster *roster);
 

@@ -57,7 +57,7 @@
  * EBADF      no such handle in this open file (never opened, or closed)
  * E2BIG      non-zero bytes beyond the part of a struct that the kernel knows, or a
  *            struct longer than a page; or, of an op: more permits than the gate has
- * ECANCELED  another op of the same all-or-nothing submission failed
+ * ECANCELED  another op of the same transaction (WEIR_SUBMIT_ALL) failed
  * EDEADLK    the holder would wait for what it holds itself, or queues for
  * EDQUOT     the owner's cap on objects or keys (module parameters
  *            max_objects_per_uid, max_keys_per_uid) is reached; or, of an op: the cap on
@@ -104,7 +104,7 @@
 #define WEIR_QUEUED_MAX		16384	/* a request is refused behind this many waiters */
 #define WEIR_REQUESTS_MAX	16384	/* requests of one open file, including ended ones */
 #define WEIR_VALUE_MAX		255	/* bytes of a lease's value */
-#define WEIR_CLAIMS_MAX		64	/* CLAIMs in one all-or-nothing submission */
+#define WEIR_CLAIMS_MAX		64	/* CLAIMs in one transaction (WEIR_SUBMIT_ALL) */
 
 /** WEIR_NEVER: a duration or number that means "never" or "no limit". */
 #define WEIR_NEVER		0xffffffffffffffffULL
@@ -139,7 +139,7 @@ enum weir_kind {
  * its ids count as the host id that is root in it; if that is the host's root, each id is a
  * separate user.
  *
- * A client acts as the user that opened the file: the credentials are those of the open, whatever
+ * A client acts as the user that opened the file: the credentials are those of the open, whichever
  * process uses the file later. CAP_SYS_ADMIN counts in the initial user namespace only. Uids and
  * gids in structs are ids of the user namespace of the calling task; a user without an id there
  * reads as the overflow id (65534). Pids are those of the pid namespace of the calling task; 0: the
@@ -376,7 +376,7 @@ enum weir_when_full {
  *	IPv4-mapped address (::ffff:a.b.c.d) is taken as the IPv4 address.
  * @flags: WEIR_LIMITER_SHADOW or 0
  * @strikes: a key is banned when its strikes reach this number; 0 means never, and a limited check
- *	is then no strike
+ *	is then not a strike
  * @within: ns over which strikes fade, 1 ms..100 days; 0 means ten minutes. Strikes less
  *	than @within after the first one count in full. After that, strikes of the previous
  *	@within are weighted by the part of it that is less than @within old (a two-window
@@ -552,7 +552,7 @@ struct weir_gate_config {
  * struct weir_gate_stats - a gate's totals
  * @size: sizeof(struct weir_gate_stats)
  * @reserved: 0
- * @keys: keys that have permits held or have waiters, or had one of these a moment ago; a plain
+ * @keys: keys with held permits or waiters, or with an entry that is still to be dropped; a plain
  *	gate has one key from its first use on
  * @max_keys: maximum number of keys
  * @acquired: acquisitions granted since the gate's creation
@@ -887,7 +887,7 @@ struct weir_close {
  * WHEN_FULL: all entries. Untracked keys have none.
  * STRIKES: the strikes, the present ban, and the step of the ladder: the next ban is the next step
  *	of the new ladder, or its last. The change itself bans no key; a key that has reached the
- *	new number is banned by its next strike. With 0, a limited check is no strike any more, and
+ *	new number is banned by its next strike. With 0, a limited check is no longer a strike, and
  *	the strikes are kept.
  * WITHIN: the strikes and their times; they fade by the new time. The present ban keeps its
  *	end.
@@ -1437,11 +1437,10 @@ enum weir_verdict {
 /**
  * struct weir_op - one operation on one object, and its result
  * @opcode: enum weir_opcode
- * @flags: WEIR_OP_PTR: the key (or the values, or of a roster both) stand at @ptr, not in
- *	here. WEIR_OP_ASYNC: of an ACQUIRE or RESERVE, see "Asynchronous
- *	requests".
- *	WEIR_OP_RELATIVE: of an ACQUIRE or RESERVE: @arg counts from now, which is when the op
- *	is begun
+ * @flags: WEIR_OP_PTR: @ptr points to the key, to the values of a counter, or to the &struct
+ *	weir_lease of a roster. WEIR_OP_ASYNC: an ACQUIRE or RESERVE does not sleep, see
+ *	"Asynchronous requests". WEIR_OP_RELATIVE: @arg of an ACQUIRE or RESERVE is ns from the
+ *	beginning of the op
  * @handle: the object
  * @n: see enum weir_opcode; otherwise 0
  * @arg: see enum weir_opcode; otherwise 0
@@ -1450,7 +1449,7 @@ enum weir_verdict {
  * @tag: the tag of the holder, see "Holders"; 0 for counters, TRIP, RESET, BREAKER_STATE, and
  *	for limiters except RESERVE and RESERVE_CANCEL
  * @key: the key, if it has at most 32 bytes; the rest is zero
- * @ptr: pointer to the key or the values, with WEIR_OP_PTR
+ * @ptr: pointer, with WEIR_OP_PTR
  * @values: amounts of a WEIR_OP_ADD
  *
  * The kernel writes all bytes of the second half and reads none:
@@ -1491,8 +1490,8 @@ enum weir_verdict {
  * EFAULT, EOPNOTSUPP, ENOENT, ENOMEM, EMSGSIZE, EOVERFLOW, E2BIG, EDEADLK, EEXIST, ESTALE;
  * EDQUOT: ACQUIRE, ALLOW or an asynchronous RESERVE would make a grant beyond
  * max_grants_per_uid; EMFILE: an asynchronous op, see "Asynchronous requests";
- * ENOSPC: BAN, STRIKE, CLAIM or PUT for a new key while max_keys are in use; ECANCELED:
- * another op of the same WEIR_SUBMIT_ALL failed.
+ * ENOSPC: BAN, STRIKE, REPORT, TRIP, RESET, CLAIM or PUT for a new key while max_keys are in use;
+ * ECANCELED: another op of the same WEIR_SUBMIT_ALL failed.
  */
 struct weir_op {
 	__u16		opcode;
