@@ -34,54 +34,54 @@ KSELFTEST = $(shell tests/vm/kernels path debug source)/tools/testing/selftests
 
 ##@ Building
 
-all: modules tools				## the module and the tool
+all: modules tools				## build the module and the tool
 
-modules:					## weir.ko, for KDIR or KERNELRELEASE
+modules:					## build weir.ko for KDIR or KERNELRELEASE
 	@scripts/build-module $(O)/module $(KDIR)
 
-tools:						## libweir, the weir tool, manual pages
+tools:						## build libweir, the weir tool and manual pages
 	@$(SUB) -C tools PREFIX=$(PREFIX)
 
-tests:						## the test programs
+tests:						## build the test programs
 	@$(if $(wildcard tests/selftest/Makefile),\
 		$(SUB) -C tests/selftest KSELFTEST=$(KSELFTEST))
 	@$(if $(wildcard tests/scenarios/Makefile),$(SUB) -C tests/scenarios)
 	@$(if $(wildcard tests/serial/Makefile),$(SUB) -C tests/serial)
 
-##@ Trying and testing, in emulated machines; these install what they need
+##@ Trying and testing, in emulated machines; the packages needed are installed first
 
-demo:						## what it is good for, on a stock kernel
+demo:						## show an SSH server that asks weir, on a stock kernel
 	@scripts/bootstrap demo
 	@tests/demo/run
 
-shell:						## a root shell there; KERNEL=6.1
+shell:						## open a root shell in a test machine; KERNEL=6.1
 	@scripts/bootstrap vm build
 	@$(MAKE) --no-print-directory tools
 	@tests/vm/run --kernel $(or $(KERNEL),6.1) --tty --timeout 0 -- bash -i || true
 
-test:						## every test; ends in one line
+test:						## run all tests; the last line has the result
 	@scripts/bootstrap test
 	@tests/run $(TESTARGS)
 
-test-all:					## every test in its long form, for hours
+test-all:					## run all tests in their long form, for hours
 	@scripts/bootstrap test
 	@tests/run --all $(TESTARGS)
 
-torture:					## serial orders and hostile calls, for long
+torture:					## search for serial orders and make hostile calls, for an hour
 	@scripts/bootstrap test
 	@tests/torture $(TORTUREARGS)
 
-bench:						## what operations cost, beside their peers
+bench:						## measure the cost of operations and of similar software
 	@scripts/bootstrap bench
 	@bench/run
 
-check:						## style and static checks
+check:						## run style and static checks
 	@scripts/bootstrap check test
 	@scripts/check
 
 ##@ Installing, as root; DESTDIR and PREFIX as usual
 
-install: all					## module, tool, library, manual pages, udev
+install: all					## install module, tool, library, manual pages, udev rule
 	install -D -m 644 $(O)/module/weir.ko $(MODDIR)/weir.ko
 	$(SUB) -C tools install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
 	install -D -m 644 include/linux/weir.h $(API)/linux/weir.h
@@ -93,7 +93,7 @@ install: all					## module, tool, library, manual pages, udev
 	$(if $(DESTDIR),,ldconfig; depmod $(RELEASE))
 	$(if $(DESTDIR),,udevadm control --reload 2>/dev/null || true)
 
-uninstall:					## takes all that away again
+uninstall:					## remove what "make install" installed
 	rm -f $(MODDIR)/weir.ko
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/weir lib/libweir.* \
 		lib/pkgconfig/libweir.pc include/weir.h include/linux/weir.h \
@@ -103,16 +103,16 @@ uninstall:					## takes all that away again
 	rm -f $(DESTDIR)$(UDEVDIR)/60-weir.rules $(DESTDIR)$(SYSUSERSDIR)/weir.conf
 	$(if $(DESTDIR),,ldconfig; depmod $(RELEASE))
 
-dkms:						## registers the module with DKMS and builds it
+dkms:						## register the module with DKMS, and build and install it
 	scripts/dkms-source /usr/src/weir-$(VERSION)
 	dkms status weir/$(VERSION) | grep -q . && dkms remove weir/$(VERSION) --all || true
 	dkms install weir/$(VERSION) -k $(RELEASE)
 
-##@ The rest
+##@ Other
 
-clean:						## removes build/
+clean:						## remove build/
 	rm -rf $(O)
 
-help:						## this
+help:						## list the targets
 	@awk -F'[:#]+' '/^##@/ { sub(/^##@ */, ""); print "\n" $$0 ":" } \
 		/^[a-z-]+:.*##/ { printf "  %-10s %s\n", $$1, $$NF }' Makefile
