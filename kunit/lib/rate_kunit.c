@@ -43,8 +43,8 @@ static const struct rate_row rate_rows[] = {
 	  WEIR_WINDOW_PERIOD_MIN, (1 << 13) - 1, 0 },
 	{ "sliding, a token more", WEIR_ALGORITHM_SLIDING, 1 << 13,
 	  WEIR_WINDOW_PERIOD_MIN, 1 << 13, -ERANGE },
-	{ "sliding, longest", WEIR_ALGORITHM_SLIDING, WEIR_SLIDING_LIMIT_MAX,
-	  100 * WEIR_NSEC_PER_DAY, WEIR_SLIDING_LIMIT_MAX, 0 },
+	{ "sliding, longest", WEIR_ALGORITHM_SLIDING, WEIR_WINDOW_LIMIT_MAX,
+	  100 * WEIR_NSEC_PER_DAY, WEIR_WINDOW_LIMIT_MAX, 0 },
 };
 
 static void rate_describe(const struct rate_row *row, char *desc)
@@ -107,8 +107,8 @@ static u64 own_decide(const struct weir_rate *r, u64 word, u64 now, u64 cost,
 		weir_window_decide(&r->window, r->limit, word, now, cost, d);
 		return weir_window_idle_at(&r->window, word, now);
 	case WEIR_ALGORITHM_SLIDING:
-		weir_sliding_decide(&r->sliding, r->limit, word, now, cost, d);
-		return weir_sliding_idle_at(&r->sliding, word, now);
+		weir_sliding_decide(&r->window, r->limit, word, now, cost, d);
+		return weir_sliding_idle_at(&r->window, word, now);
 	default:
 		weir_gcra_decide(&r->gcra, r->limit, word, now, cost, d);
 		return weir_gcra_idle_at(word, now);
@@ -117,14 +117,9 @@ static u64 own_decide(const struct weir_rate *r, u64 word, u64 now, u64 cost,
 
 static u64 own_refund(const struct weir_rate *r, u64 word, u64 now, u64 n)
 {
-	switch (r->algorithm) {
-	case WEIR_ALGORITHM_WINDOW:
-		return weir_window_refund(&r->window, word, now, n);
-	case WEIR_ALGORITHM_SLIDING:
-		return weir_sliding_refund(&r->sliding, word, now, n);
-	default:
+	if (r->algorithm == WEIR_ALGORITHM_BUCKET)
 		return weir_gcra_refund(&r->gcra, word, now, n);
-	}
+	return weir_window_refund(&r->window, word, now, n);
 }
 
 /* rate.h gives the same answers as the header of the algorithm. */

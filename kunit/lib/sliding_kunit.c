@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The sliding window (src/lib/sliding.h), compared with a list of all charges: the documented
+ * The sliding window (src/lib/window.h), compared with a list of all charges: the documented
  * formula with plain division, and the documented guarantees.
  */
 
 #include <kunit/test.h>
 
-#include "lib/sliding.h"
+#include "lib/window.h"
 #include "kunit/prng.h"
 
 #define STEPS	400
@@ -37,9 +37,9 @@ static u64 spent(const struct charges *c, u64 from, u64 to)
 }
 
 /* The count at @now, by the formula of the header. */
-static u64 used_at(const struct weir_sliding *s, const struct charges *c, u64 now)
+static u64 used_at(const struct weir_window *s, const struct charges *c, u64 now)
 {
-	u64 period = s->window.period.d, begin = now - now % period;
+	u64 period = s->period.d, begin = now - now % period;
 	u64 units = (period + (1ULL << s->shift) - 1) >> s->shift;
 	u64 left = units - ((now - begin) >> s->shift);
 	u64 prev = begin ? spent(c, begin - period, begin) : 0;
@@ -76,7 +76,7 @@ static const struct sliding_row sliding_rows[] = {
 	{ "a prime a minute", 7919, 60 * NSEC_PER_SEC - 1 },
 	{ "most in an hour", (1 << 22) - 1, 3600 * NSEC_PER_SEC },
 	{ "most in a day", (1 << 24) - 1, WEIR_NSEC_PER_DAY },
-	{ "most of all", WEIR_SLIDING_LIMIT_MAX, 100 * WEIR_NSEC_PER_DAY },
+	{ "most of all", WEIR_WINDOW_LIMIT_MAX, 100 * WEIR_NSEC_PER_DAY },
 	{ "few in long", 3, 100 * WEIR_NSEC_PER_DAY },
 };
 
@@ -88,7 +88,7 @@ static void sliding_describe(const struct sliding_row *row, char *desc)
 KUNIT_ARRAY_PARAM(sliding, sliding_rows, sliding_describe);
 
 /* Make a decision, compare it with the formula, and record the charge. */
-static u64 request(struct kunit *test, const struct weir_sliding *s, u64 limit,
+static u64 request(struct kunit *test, const struct weir_window *s, u64 limit,
 		   struct charges *c, u64 word, u64 now, u64 cost)
 {
 	u64 used = used_at(s, c, now);
@@ -115,13 +115,13 @@ static void sliding_is_the_formula(struct kunit *test)
 	const struct sliding_row *row = test->param_value;
 	struct charges *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
 	struct prng p = prng_seed(test, 0x5eed0601);
-	struct weir_sliding s;
+	struct weir_window s;
 	u64 now = 0, word = 0;
 	int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, c);
-	KUNIT_ASSERT_EQ(test, 0, weir_sliding_prepare(&s, row->limit, row->period,
-						      NULL, 0));
+	KUNIT_ASSERT_EQ(test, 0,
+			weir_window_prepare(&s, true, row->limit, row->period, NULL, 0));
 	for (i = 0; i < STEPS; i++) {
 		now += prng_magnitude(&p, row->period) - 1;
 		word = request(test, &s, row->limit, c, word, now,
@@ -140,18 +140,18 @@ static void sliding_promises(struct kunit *test)
 	struct charges *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
 	struct prng p = prng_seed(test, 0x5eed0602);
 	u64 now = 0, word = 0, at, cost;
-	struct weir_sliding s;
+	struct weir_window s;
 	int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, c);
-	KUNIT_ASSERT_EQ(test, 0, weir_sliding_prepare(&s, row->limit, row->period,
-						      NULL, 0));
+	KUNIT_ASSERT_EQ(test, 0,
+			weir_window_prepare(&s, true, row->limit, row->period, NULL, 0));
 	for (i = 0; i < STEPS; i++) {
-		struct weir_slide slide;
+		struct weir_window_state slide;
 
 		/* all that fits, after a random time */
 		now += prng_magnitude(&p, row->period / 2) - 1;
-		slide = weir_sliding_at(&s, word, now);
+		slide = weir_window_at(&s, word, now);
 		cost = weir_sliding_used(&s, &slide);
 		at = now % row->period;
 		KUNIT_EXPECT_TRUE(test, product_reaches(cost - slide.cur, row->period,
@@ -171,10 +171,10 @@ static void sliding_promises(struct kunit *test)
 static void sliding_edge(struct kunit *test)
 {
 	struct weir_decision d;
-	struct weir_sliding s;
+	struct weir_window s;
 	u64 second = NSEC_PER_SEC;
 
-	KUNIT_ASSERT_EQ(test, 0, weir_sliding_prepare(&s, 10, second, NULL, 0));
+	KUNIT_ASSERT_EQ(test, 0, weir_window_prepare(&s, true, 10, second, NULL, 0));
 	weir_sliding_decide(&s, 10, 0, second - 1, 10, &d);
 	KUNIT_EXPECT_TRUE(test, d.allowed);
 	KUNIT_EXPECT_EQ(test, second + 1, d.reset_after);
@@ -191,22 +191,22 @@ static void sliding_edge(struct kunit *test)
 static void sliding_refunds(struct kunit *test)
 {
 	struct weir_decision d;
-	struct weir_sliding s;
+	struct weir_window s;
 	u64 second = NSEC_PER_SEC, word;
 
-	KUNIT_ASSERT_EQ(test, 0, weir_sliding_prepare(&s, 10, second, NULL, 0));
+	KUNIT_ASSERT_EQ(test, 0, weir_window_prepare(&s, true, 10, second, NULL, 0));
 	weir_sliding_decide(&s, 10, 0, 0, 6, &d);
 	weir_sliding_decide(&s, 10, d.word, second + second / 2, 4, &d);
 	KUNIT_EXPECT_EQ(test, 3, d.remaining);
 	/* four of this window, and two for the six of the window before, which weigh half */
-	word = weir_sliding_refund(&s, d.word, second + second / 2, 6);
+	word = weir_window_refund(&s, d.word, second + second / 2, 6);
 	weir_sliding_decide(&s, 10, word, second + second / 2, 0, &d);
 	KUNIT_EXPECT_EQ(test, 8, d.remaining);
 	/* never above full */
-	word = weir_sliding_refund(&s, word, second + second / 2, U32_MAX);
+	word = weir_window_refund(&s, word, second + second / 2, U32_MAX);
 	KUNIT_EXPECT_EQ(test, second + second / 2,
 			weir_sliding_idle_at(&s, word, second + second / 2));
-	word = weir_sliding_refund(&s, word, 9 * second, 1);
+	word = weir_window_refund(&s, word, 9 * second, 1);
 	weir_sliding_decide(&s, 10, word, 9 * second, 10, &d);
 	KUNIT_EXPECT_TRUE(test, d.allowed);
 }
@@ -215,10 +215,10 @@ static void sliding_refunds(struct kunit *test)
 static void sliding_clock_lags(struct kunit *test)
 {
 	struct weir_decision d, late;
-	struct weir_sliding s;
+	struct weir_window s;
 	u64 second = NSEC_PER_SEC;
 
-	KUNIT_ASSERT_EQ(test, 0, weir_sliding_prepare(&s, 10, second, NULL, 0));
+	KUNIT_ASSERT_EQ(test, 0, weir_window_prepare(&s, true, 10, second, NULL, 0));
 	weir_sliding_decide(&s, 10, 0, 5 * second + 7, 8, &d);
 	weir_sliding_decide(&s, 10, d.word, 5 * second - 7, 3, &late);
 	KUNIT_EXPECT_FALSE(test, late.allowed);
@@ -234,25 +234,25 @@ static void sliding_clock_lags(struct kunit *test)
 static void sliding_live_change(struct kunit *test)
 {
 	u64 second = NSEC_PER_SEC, now = 5 * second + second / 2;
-	struct weir_sliding s, more, other;
+	struct weir_window s, more, other;
 	struct weir_decision d;
 	u64 word;
 
-	KUNIT_ASSERT_EQ(test, 0, weir_sliding_prepare(&s, 10, second, NULL, 0));
+	KUNIT_ASSERT_EQ(test, 0, weir_window_prepare(&s, true, 10, second, NULL, 0));
 	weir_sliding_decide(&s, 10, 0, 4 * second, 6, &d);
 	weir_sliding_decide(&s, 10, d.word, now, 4, &d);
 	word = d.word;
-	KUNIT_EXPECT_EQ(test, 0, weir_sliding_prepare(&more, 20, second, &s, now));
+	KUNIT_EXPECT_EQ(test, 0, weir_window_prepare(&more, true, 20, second, &s, now));
 	weir_sliding_decide(&more, 20, word, now, 0, &d);
 	KUNIT_EXPECT_EQ(test, 13, d.remaining);
 	weir_sliding_decide(&more, 5, word, now, 0, &d);
 	KUNIT_EXPECT_EQ(test, 0, d.remaining);
-	KUNIT_EXPECT_EQ(test, 0, weir_sliding_prepare(&other, 10, 90 * second, &s, now));
+	KUNIT_EXPECT_EQ(test, 0, weir_window_prepare(&other, true, 10, 90 * second, &s, now));
 	weir_sliding_decide(&other, 10, word, now, 10, &d);
 	KUNIT_EXPECT_TRUE(test, d.allowed);
 	KUNIT_EXPECT_EQ(test, now, weir_sliding_idle_at(&other, word, now));
 	/* after a change to a longer period the old window is not taken for the previous one */
-	KUNIT_EXPECT_EQ(test, 0, weir_sliding_prepare(&s, 10, 100 * second, &other, now));
+	KUNIT_EXPECT_EQ(test, 0, weir_window_prepare(&s, true, 10, 100 * second, &other, now));
 	weir_sliding_decide(&s, 10, d.word, now, 10, &d);
 	KUNIT_EXPECT_TRUE(test, d.allowed);
 }
@@ -261,22 +261,21 @@ static void sliding_live_change(struct kunit *test)
 static void sliding_ranges(struct kunit *test)
 {
 	const struct sliding_row *row = test->param_value;
-	u64 most = (1ULL << weir_sliding_bits(row->period)) - 1;
-	struct weir_sliding s, next;
+	u64 most = (1ULL << weir_window_bits(row->period)) - 1;
+	struct weir_window s, next;
 
-	KUNIT_EXPECT_EQ(test, 0, weir_sliding_prepare(&s, most, row->period, NULL, 0));
-	KUNIT_EXPECT_EQ(test, -ERANGE, weir_sliding_prepare(&next, most + 1,
-							    row->period, NULL, 0));
-	KUNIT_EXPECT_EQ(test, -ERANGE, weir_sliding_prepare(&next, most + 1,
-							    row->period, &s, 0));
+	KUNIT_EXPECT_EQ(test, 0, weir_window_prepare(&s, true, most, row->period, NULL, 0));
+	KUNIT_EXPECT_EQ(test, -ERANGE,
+			weir_window_prepare(&next, true, most + 1, row->period, NULL, 0));
+	KUNIT_EXPECT_EQ(test, -ERANGE,
+			weir_window_prepare(&next, true, most + 1, row->period, &s, 0));
 	/* a count keeps its bits, so window numbers of a far shorter period would not fit */
-	KUNIT_EXPECT_EQ(test, -ERANGE, weir_sliding_prepare(&next, 1, row->period / 5,
-							    &s, 0));
-	KUNIT_EXPECT_EQ(test, 0, weir_sliding_prepare(&next, 1, row->period * 5, &s, 0));
-	next = s;
-	next.window.base = 1ULL << (62 - 2 * s.bits);
-	KUNIT_EXPECT_EQ(test, -ERANGE, weir_sliding_prepare(&next, 1, row->period,
-							    &next, 0));
+	KUNIT_EXPECT_EQ(test, -ERANGE,
+			weir_window_prepare(&next, true, 1, row->period / 5, &s, 0));
+	KUNIT_EXPECT_EQ(test, 0, weir_window_prepare(&next, true, 1, row->period * 5, &s, 0));
+	s.base = 1ULL << (62 - 2 * s.bits);
+	KUNIT_EXPECT_EQ(test, -ERANGE,
+			weir_window_prepare(&next, true, 1, row->period, &s, 0));
 	/* after 18 years the window number still fits */
 	KUNIT_EXPECT_LT(test, div64_u64(18 * WEIR_NSEC_PER_YEAR, row->period),
 			1ULL << (62 - 2 * s.bits));

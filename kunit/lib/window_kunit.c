@@ -11,6 +11,17 @@
 
 #define STEPS		200
 #define WINDOWS		1024
+#define NUMBER_MAX	((1ULL << 36) - 1)	/* of a window */
+
+static u64 number_of(u64 word)
+{
+	return word >> (WEIR_WINDOW_BITS + 1);
+}
+
+static u64 count_of(u64 word)
+{
+	return (word >> 1) & WEIR_WINDOW_LIMIT_MAX;
+}
 
 /**
  * struct windows - the model
@@ -89,7 +100,7 @@ static void spender_start(struct kunit *test, struct spender *k,
 {
 	*k = (struct spender){ .m = m, .limit = limit };
 	windows_start(m, period);
-	KUNIT_ASSERT_EQ(test, 0, weir_window_prepare(&k->w, period, NULL, 0));
+	KUNIT_ASSERT_EQ(test, 0, weir_window_prepare(&k->w, false, limit, period, NULL, 0));
 }
 
 /* Check decision @d about @cost tokens at @now, in window @i. Return: a message, or NULL. */
@@ -163,7 +174,7 @@ static bool spender_refund(struct kunit *test, struct spender *k, u64 now, u64 n
 
 static u64 draw_cost(struct prng *p, const struct spender *k)
 {
-	u64 left = k->limit - min(weir_window_count(k->word), k->limit);
+	u64 left = k->limit - min(count_of(k->word), k->limit);
 
 	switch (prng_below(p, 6)) {
 	case 0:
@@ -226,7 +237,8 @@ static void change_period(struct kunit *test, struct prng *p, struct spender *k)
 	    period == k->m->period)
 		return;
 	windows_change(k->m, k->now, period);
-	KUNIT_ASSERT_EQ(test, 0, weir_window_prepare(&k->w, period, &old, k->now));
+	KUNIT_ASSERT_EQ(test, 0, weir_window_prepare(&k->w, false, k->limit, period, &old,
+						     k->now));
 }
 
 static bool spender_step(struct kunit *test, struct prng *p, struct spender *k,
@@ -296,11 +308,11 @@ static void window_same_period_goes_on(struct kunit *test)
 	struct weir_decision d;
 	u64 elapsed;
 
-	weir_window_prepare(&w, NSEC_PER_SEC, NULL, 0);
+	weir_window_prepare(&w, false, 10, NSEC_PER_SEC, NULL, 0);
 	weir_window_decide(&w, 10, 0, NSEC_PER_SEC + 5, 10, &d);
 	KUNIT_EXPECT_TRUE(test, d.allowed);
-	weir_window_prepare(&again, NSEC_PER_SEC, &w, NSEC_PER_SEC + 6);
-	KUNIT_EXPECT_EQ(test, 1, weir_window_at(&again, NSEC_PER_SEC + 6, &elapsed));
+	weir_window_prepare(&again, false, 10, NSEC_PER_SEC, &w, NSEC_PER_SEC + 6);
+	KUNIT_EXPECT_EQ(test, 1, weir_window_number(&again, NSEC_PER_SEC + 6, &elapsed));
 	weir_window_decide(&again, 10, d.word, NSEC_PER_SEC + 6, 1, &d);
 	KUNIT_EXPECT_FALSE(test, d.allowed);
 	KUNIT_EXPECT_EQ(test, NSEC_PER_SEC - 6, d.retry_after);
@@ -311,12 +323,13 @@ static void window_numbers_run_out(struct kunit *test)
 {
 	struct weir_window w, next;
 
-	weir_window_prepare(&w, NSEC_PER_SEC, NULL, 0);
-	w.base = WEIR_WINDOW_NUMBER_MAX / 2 - 1 - WEIR_WINDOW_GAP / NSEC_PER_SEC;
-	KUNIT_EXPECT_EQ(test, 0, weir_window_prepare(&next, 2 * NSEC_PER_SEC, &w, 0));
-	KUNIT_EXPECT_EQ(test, WEIR_WINDOW_NUMBER_MAX / 2, next.base);
+	weir_window_prepare(&w, false, 10, NSEC_PER_SEC, NULL, 0);
+	w.base = NUMBER_MAX / 2 - 1 - WEIR_WINDOW_GAP / NSEC_PER_SEC;
+	KUNIT_EXPECT_EQ(test, 0,
+			weir_window_prepare(&next, false, 10, 2 * NSEC_PER_SEC, &w, 0));
+	KUNIT_EXPECT_EQ(test, NUMBER_MAX / 2, next.base);
 	KUNIT_EXPECT_EQ(test, -ERANGE,
-			weir_window_prepare(&w, NSEC_PER_SEC, &next, 0));
+			weir_window_prepare(&w, false, 10, NSEC_PER_SEC, &next, 0));
 }
 
 /*
@@ -325,21 +338,21 @@ static void window_numbers_run_out(struct kunit *test)
  */
 static void window_word_holds_all(struct kunit *test)
 {
-	u64 word = weir_window_pack(WEIR_WINDOW_NUMBER_MAX, WEIR_WINDOW_LIMIT_MAX);
-	u64 rem;
 	struct weir_window w;
+	u64 word, rem;
 
+	weir_window_prepare(&w, false, 10, WEIR_WINDOW_PERIOD_MIN, NULL, 0);
+	word = weir_window_pack(&w, NUMBER_MAX, WEIR_WINDOW_LIMIT_MAX, 0);
 	KUNIT_EXPECT_EQ(test, U64_MAX - 1, word);
-	KUNIT_EXPECT_EQ(test, WEIR_WINDOW_NUMBER_MAX, weir_window_number(word));
-	KUNIT_EXPECT_EQ(test, WEIR_WINDOW_LIMIT_MAX, weir_window_count(word));
-	word = weir_window_pack(WEIR_WINDOW_NUMBER_MAX, 0);
-	KUNIT_EXPECT_EQ(test, 0, weir_window_count(word));
-	word = weir_window_pack(0, WEIR_WINDOW_LIMIT_MAX);
-	KUNIT_EXPECT_EQ(test, 0, weir_window_number(word));
+	KUNIT_EXPECT_EQ(test, NUMBER_MAX, number_of(word));
+	KUNIT_EXPECT_EQ(test, WEIR_WINDOW_LIMIT_MAX, count_of(word));
+	word = weir_window_pack(&w, NUMBER_MAX, 0, 0);
+	KUNIT_EXPECT_EQ(test, 0, count_of(word));
+	word = weir_window_pack(&w, 0, WEIR_WINDOW_LIMIT_MAX, 0);
+	KUNIT_EXPECT_EQ(test, 0, number_of(word));
 	/* twenty years of the shortest windows fit */
-	weir_window_prepare(&w, WEIR_WINDOW_PERIOD_MIN, NULL, 0);
-	KUNIT_EXPECT_LT(test, weir_window_at(&w, 20 * WEIR_NSEC_PER_YEAR, &rem),
-			WEIR_WINDOW_NUMBER_MAX);
+	KUNIT_EXPECT_LT(test, weir_window_number(&w, 20 * WEIR_NSEC_PER_YEAR, &rem),
+			NUMBER_MAX);
 }
 
 static bool same_as_fresh(const struct spender *k, u64 at, u64 cost)

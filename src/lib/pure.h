@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Definitions for the pure algorithms (recip.h, gcra.h, window.h, sliding.h, rate.h, score.h,
- * circuit.h, gate_queue.h, jitter.h, cidr.h and others here), for the kernel and for tests in user
- * space. A pure algorithm takes the time as an argument and accesses only its arguments: no lock,
- * no clock, no memory allocation.
+ * Definitions for the pure algorithms of this folder, for the kernel and for tests in user space. A
+ * pure algorithm takes the time as an argument and accesses only its arguments: no lock, no clock,
+ * no memory allocation.
  */
 #ifndef _WEIR_PURE_H
 #define _WEIR_PURE_H

@@ -2,22 +2,21 @@
 /*
  * The common interface of the rate algorithms. A key's rate state is one 64-bit word whose bit
  * 0 is clear, and only these functions interpret it. A new algorithm is a new case here and a
- * new header beside gcra.h.
+ * new header beside gcra.h and window.h.
  *
  * All times are ns since the limiter's epoch.
  */
 #ifndef _WEIR_RATE_H
 #define _WEIR_RATE_H
 
-#include "lib/sliding.h"
+#include "lib/window.h"
 
 /**
  * struct weir_rate - a limiter's algorithm and numbers, prepared
  * @algorithm: enum weir_algorithm
  * @limit: tokens of a fresh key
  * @gcra: prepared for WEIR_ALGORITHM_BUCKET
- * @window: prepared for WEIR_ALGORITHM_WINDOW
- * @sliding: prepared for WEIR_ALGORITHM_SLIDING
+ * @window: prepared for WEIR_ALGORITHM_WINDOW and WEIR_ALGORITHM_SLIDING
  */
 struct weir_rate {
 	u32 algorithm;
@@ -25,7 +24,6 @@ struct weir_rate {
 	union {
 		struct weir_gcra gcra;
 		struct weir_window window;
-		struct weir_sliding sliding;
 	};
 };
 
@@ -38,16 +36,10 @@ static inline int weir_rate_prepare(struct weir_rate *r, u32 algorithm,
 {
 	r->algorithm = algorithm;
 	r->limit = algorithm == WEIR_ALGORITHM_BUCKET ? burst : tokens;
-	switch (algorithm) {
-	case WEIR_ALGORITHM_WINDOW:
-		return weir_window_prepare(&r->window, period,
-					   old ? &old->window : NULL, now);
-	case WEIR_ALGORITHM_SLIDING:
-		return weir_sliding_prepare(&r->sliding, tokens, period,
-					    old ? &old->sliding : NULL, now);
-	default:
+	if (algorithm == WEIR_ALGORITHM_BUCKET)
 		return weir_gcra_prepare(&r->gcra, tokens, period, burst);
-	}
+	return weir_window_prepare(&r->window, algorithm == WEIR_ALGORITHM_SLIDING, tokens,
+				   period, old ? &old->window : NULL, now);
 }
 
 /* The word of a key without an entry. */
@@ -62,7 +54,7 @@ static inline void weir_rate_decide_windows(const struct weir_rate *r, u64 word,
 	if (r->algorithm == WEIR_ALGORITHM_WINDOW)
 		weir_window_decide(&r->window, r->limit, word, now, cost, d);
 	else
-		weir_sliding_decide(&r->sliding, r->limit, word, now, cost, d);
+		weir_sliding_decide(&r->window, r->limit, word, now, cost, d);
 }
 
 /* Inline for the bucket, which needs few registers. */
@@ -111,14 +103,9 @@ static inline u64 weir_rate_wait(const struct weir_rate *r, u64 word, u64 now,
  */
 static inline u64 weir_rate_stricter(const struct weir_rate *r, u64 a, u64 b, u64 now)
 {
-	switch (r->algorithm) {
-	case WEIR_ALGORITHM_WINDOW:
-		return weir_window_stricter(&r->window, a, b, now);
-	case WEIR_ALGORITHM_SLIDING:
-		return weir_sliding_stricter(&r->sliding, a, b, now);
-	default:
+	if (r->algorithm == WEIR_ALGORITHM_BUCKET)
 		return weir_gcra_stricter(a, b, now);
-	}
+	return weir_window_stricter(&r->window, a, b, now);
 }
 
 /*
@@ -143,14 +130,9 @@ static inline u64 weir_rate_restore(const struct weir_rate *r, u64 now,
 static inline u64 weir_rate_refund(const struct weir_rate *r, u64 word, u64 now,
 				   u64 n)
 {
-	switch (r->algorithm) {
-	case WEIR_ALGORITHM_WINDOW:
-		return weir_window_refund(&r->window, word, now, n);
-	case WEIR_ALGORITHM_SLIDING:
-		return weir_sliding_refund(&r->sliding, word, now, n);
-	default:
+	if (r->algorithm == WEIR_ALGORITHM_BUCKET)
 		return weir_gcra_refund(&r->gcra, word, now, n);
-	}
+	return weir_window_refund(&r->window, word, now, n);
 }
 
 /* The time at which the word equals a fresh one: @now if it does already. */
@@ -160,7 +142,7 @@ static inline u64 weir_rate_idle_at(const struct weir_rate *r, u64 word, u64 now
 	case WEIR_ALGORITHM_WINDOW:
 		return weir_window_idle_at(&r->window, word, now);
 	case WEIR_ALGORITHM_SLIDING:
-		return weir_sliding_idle_at(&r->sliding, word, now);
+		return weir_sliding_idle_at(&r->window, word, now);
 	default:
 		return weir_gcra_idle_at(word, now);
 	}

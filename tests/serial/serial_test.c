@@ -393,8 +393,7 @@ static void windows(u32 algorithm)
 
 	weir_rate_prepare(&l->policies[0].rate, algorithm, 128, PERIOD, 128, NULL, 0);
 	l->epoch = START - PERIOD;
-	h.start.keys[0].word = algorithm == WEIR_ALGORITHM_WINDOW ? weir_window_pack(1, 122) :
-			       weir_sliding_pack(&l->policies[0].rate.sliding, 1, 122, 0);
+	h.start.keys[0].word = weir_window_pack(&l->policies[0].rate.window, 1, 122, 0);
 }
 
 static void window_told(struct weir_op *op, u64 remaining, u64 reset_after)
