@@ -48,9 +48,9 @@ extern struct points fake_points;
 /**
  * struct fake_events - the calls of weir_event_key() and weir_event_object()
  * @count: events by type
- * @type: of the last event
- * @value: of the last event
- * @more: of the last event
+ * @type: type of the last event
+ * @value: value of the last event
+ * @more: second value of the last event
  * @told: called for each event, maybe with the entry locked; may be NULL
  */
 struct fake_events {

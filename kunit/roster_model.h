@@ -86,7 +86,7 @@ struct roster_model_totals {
  * @ttl: TTL of the roster in ns, or WEIR_NEVER
  * @now: current time, ns
  * @last: greatest version returned so far
- * @leases: by key
+ * @leases: the leases, by key
  * @totals: like &struct weir_roster_stats
  * @ends: leases that were lost
  * @nends: number of leases in @ends

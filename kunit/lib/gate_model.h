@@ -49,7 +49,7 @@ struct gate_model_call {
  * @permits: number of permits
  * @most: maximum number of waiters; 0: no limit
  * @held: permits held, by holder
- * @calls: in order of arrival
+ * @calls: the requests, in order of arrival
  * @ncalls: number of calls
  * @real: the queue under test
  * @real_held: permits granted by the real queue, by holder

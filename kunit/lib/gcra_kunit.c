@@ -453,7 +453,7 @@ static void gcra_refund_undoes_charge(struct kunit *test)
 
 /**
  * struct prepare_row - a configuration and the expected result
- * @name: of the row
+ * @name: name of the row
  * @numbers: the configuration
  * @ret: 0 or -ERANGE
  * @interval: interval of a token in 1/24 ns, if @ret is 0

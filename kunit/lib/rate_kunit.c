@@ -11,7 +11,7 @@
 
 /**
  * struct rate_row - a configuration for one of the algorithms
- * @name: of the row
+ * @name: name of the row
  * @algorithm: enum weir_algorithm
  * @tokens: per @period
  * @period: ns

@@ -12,8 +12,8 @@
 /**
  * struct place - stands for the entry of a key
  * @taken: the key has a lease, which may have expired
- * @state: of the lease
- * @value: of the lease
+ * @state: state of the lease
+ * @value: value of the lease
  * @held: for each holder, whether it has the lease; the address stands for the grant
  */
 struct place {

@@ -29,8 +29,8 @@ struct strikes {
 
 /**
  * struct sums - strikes by window
- * @cur: in the window of the present time
- * @prev: in the window before
+ * @cur: strikes in the window of the present time
+ * @prev: strikes in the window before it
  * @begin: beginning of the window of the present time
  */
 struct sums {

@@ -57,7 +57,7 @@ static bool product_reaches(u64 a, u64 b, u64 c, u64 d)
 
 /**
  * struct sliding_row - a configuration
- * @name: of the row
+ * @name: name of the row
  * @limit: tokens
  * @period: ns
  */

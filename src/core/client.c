@@ -81,7 +81,7 @@ static int other_events_set(struct weir_client *c, struct weir_namespace *ns)
 /**
  * weir_client_events - choose the stream of events that a client reads
  * @c: the client
- * @owner: of the stream
+ * @owner: owner of the stream
  *
  * Context: may sleep.
  *

@@ -432,7 +432,7 @@ void weir_event_seek(struct weir_event_reader *r, u64 next)
  * weir_event_poll - check whether a read would return an event
  * @r: the reader; moved past events that it may not see, unless another caller has moved it
  * @cred: credentials the file was opened with
- * @wait: of poll()
+ * @wait: argument of poll()
  *
  * The caller has called poll_wait() with the reader's pollers. epoll polls again when the
  * events it waits for are changed, so no poll for input is missed.

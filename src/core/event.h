@@ -30,7 +30,7 @@ struct weir_object;
  * @ring:	set once, under @lock, before the first record; NULL: there is none
  * @next:	number of the next record; written under @lock
  * @readers:	files with tasks that wait
- * @wake:	wakes them: not done by the writer, which may hold a lock of a table
+ * @wake:	the work that wakes these tasks; the writer may hold a lock of a table
  */
 struct weir_event_stream {
 	spinlock_t lock;	/* the ring */

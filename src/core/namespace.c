@@ -161,11 +161,11 @@ static int objects_check(const struct weir_namespace *ns, bool admin)
 
 /**
  * weir_namespace_charge - an object is made, changes its number of keys, or is deleted
- * @ns: where
+ * @ns: the object's namespace
  * @objects: 1, 0 or -1
  * @from: keys that were charged for it
  * @to: keys to be charged
- * @admin: for a client with CAP_SYS_ADMIN
+ * @admin: the client has CAP_SYS_ADMIN
  *
  * Context: registry_lock.
  * Return: 0; -EDQUOT (the owner's cap) or -ENOSPC (the host's cap): nothing has changed. Only what
@@ -192,7 +192,7 @@ int weir_namespace_charge(struct weir_namespace *ns, int objects, u64 from, u64 
 /**
  * weir_namespace_grant_charge - charge one more grant
  * @ns: namespace of the user that opened the holder's file
- * @admin: for a client with CAP_SYS_ADMIN
+ * @admin: the client has CAP_SYS_ADMIN
  *
  * Context: any.
  * Return: 0; -EDQUOT: nothing has changed.

@@ -35,9 +35,9 @@ struct weir_info;
  * @objects:	L: objects, including those under construction
  * @keys:	L: sum of their max_keys
  * @grants:	charged grants of its clients' holders, see weir_grant_charge()
- * @deadlines:	of its clients' requests
+ * @deadlines:	deadlines of its clients' requests
  * @events:	the stream
- * @free:	when the last reference is gone
+ * @free:	the work that frees it after the last reference is gone
  */
 struct weir_namespace {
 	kuid_t owner;

@@ -102,7 +102,7 @@ u32 weir_rights_by_mode(kuid_t uid, kuid_t owner, kgid_t gid, unsigned int mode,
 /**
  * weir_object_may - whether credentials give rights to an object
  * @o: the object
- * @cred: of the client's open
+ * @cred: credentials of the client's open
  * @rights: WEIR_RIGHT_*
  *
  * Return: whether the credentials give all of @rights.

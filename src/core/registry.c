@@ -75,7 +75,7 @@ static bool is_before(struct rb_node *node, const struct rb_node *other)
 
 /**
  * weir_registry_find - an object by owner and name
- * @owner: of its namespace
+ * @owner: owner of the namespace
  * @kind: enum weir_kind
  * @name: a valid name
  *
@@ -204,7 +204,7 @@ static int object_build(struct weir_object *o)
 /**
  * weir_registry_add - build an object and make it visible
  * @o: with name, owner, number and namespace, and one reference of each kind
- * @admin: for a client with CAP_SYS_ADMIN
+ * @admin: the client has CAP_SYS_ADMIN
  *
  * Objects of one owner are built one at a time. So if several callers create one name, only one of
  * them builds an object, and a creation that fails later does not cause another one to exceed the

@@ -19,7 +19,7 @@
 
 /**
  * struct weir_turn - a waiter
- * @node: in the queue, or empty
+ * @node: link in the queue; empty while the waiter is not queued
  * @n: permits that it wants, 1 or more
  */
 struct weir_turn {

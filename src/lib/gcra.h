@@ -24,7 +24,7 @@
 
 /**
  * struct weir_gcra - a rate, prepared
- * @interval: of one token, 1/24 ns, even
+ * @interval: interval of one token, 1/24 ns, even
  * @tau: burst * interval
  */
 struct weir_gcra {

@@ -15,7 +15,7 @@
 
 /**
  * struct tx_key - the state of a key during a transaction
- * @call: of one of its ops
+ * @call: the arguments of one of its ops
  * @after: its state after the ops so far
  * @asked: sum of the tokens of the ops so far
  * @before: when the unchanged entry would be idle

@@ -66,7 +66,7 @@ static u32 ranges_cover(const struct weir_rule_set *set, unsigned int len,
 /**
  * weir_rules_find - the rule for an address
  * @set: the rules
- * @address: in network order
+ * @address: the address, in network order
  * @len: 4 or 16
  *
  * Context: any.

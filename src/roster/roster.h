@@ -57,7 +57,7 @@ WEIR_KEYED_ASSERT(weir_roster);
  * @pid:	I: the process that made it; a reference
  * @uid:	I: the user of the client that made it
  * @rcu:	to free it when no entry points to it any more
- * @length:	I: of @value
+ * @length:	I: bytes of @value
  * @value:	I
  */
 struct weir_roster_lease {
@@ -77,7 +77,7 @@ struct weir_roster_lease {
  * @key: the key, hashed
  * @now: ns since the table's epoch, read with the entry locked
  * @new: the lease, NULL once an entry points to it
- * @memory: for a grant; NULL for a detached lease, or when it was used
+ * @memory: memory for a grant; NULL for a detached lease, or once it is used
  */
 struct weir_claim {
 	struct weir_roster	*r;

@@ -33,7 +33,7 @@ struct weir_dump_desc {
  * @o: the object
  * @t: its table
  * @flags: flags of the ioctl
- * @end: there are no more entries
+ * @end: no entries are left
  * @order: order of the table
  * @from: position to begin with
  * @last: the search is complete up to this position

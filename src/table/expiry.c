@@ -86,7 +86,7 @@ bool weir_expiry_lower(struct weir_expiry *x, unsigned int bucket, u64 idle_at)
 		 * have reached the root yet
 		 */
 		sooner = bound_lower(&x->level[i][at], idle_at);
-		smp_mb();	/* between levels as between entry and group */
+		smp_mb();	/* orders this level and the next, as above entry and group */
 	}
 	return sooner;
 }
@@ -112,9 +112,11 @@ void weir_expiry_reset(struct weir_expiry *x)
 }
 
 /*
- * Begin to raise a bound. From here until the second half (bound_lower() with the result of the
- * scan), a bound that another CPU lowers stays low. xchg is a full barrier: it pairs with the
- * smp_mb() in weir_expiry_lower(), and with the compare-and-exchange of the level below there.
+ * Begin to raise a bound: set it to NEVER. The caller then scans what is below it, and ends with
+ * bound_lower() to the result. If another CPU lowers the bound between the two, it stays low.
+ *
+ * xchg is a full barrier, which orders this store before the scan. For a group it pairs with the
+ * first smp_mb() in weir_expiry_lower(), for a higher level with the smp_mb() between levels there.
  */
 static void bound_raise(atomic64_t *bound)
 {

@@ -45,7 +45,7 @@ struct weir_expiry {
 
 /**
  * typedef weir_expiry_scan - examine one group
- * @arg: from the caller of weir_expiry_step()
+ * @arg: argument given to weir_expiry_step()
  * @group: index of the group
  * @now: entries that are idle at this time must be dropped
  *

@@ -9,7 +9,7 @@
 
 /**
  * weir_keyed_new - a keyed object without its storage, for &weir_kind_ops.create
- * @size: of the kind's struct, which begins with WEIR_KEYED()
+ * @size: size of the kind's struct, which begins with WEIR_KEYED()
  * @key_type: enum weir_key_type
  * @max_keys: maximum number of entries
  * @prefix4: prefix of IPv4 addresses; 0 for other key types

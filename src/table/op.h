@@ -48,7 +48,7 @@ struct weir_op_desc {
  * @key: bytes of the key
  * @value: the new value; GET: the value found
  * @length: length of the value; GET: the room for it
- * @to: GET: where the value is to be written
+ * @to: GET: the user's address for the value
  */
 struct weir_op_lease {
 	u8 key[ALIGN(WEIR_KEY_MAX, 8)];
@@ -74,7 +74,7 @@ union weir_op_data {
  * @op: the kernel's copy
  * @desc: the row of its opcode
  * @key: the key, for kinds that have &weir_kind_ops.key
- * @data: with WEIR_OP_PTR; otherwise NULL
+ * @data: the data at the op's pointer; NULL without WEIR_OP_PTR
  */
 struct weir_op_run {
 	struct weir_op op;

@@ -31,11 +31,11 @@ struct weir_table;
 /**
  * struct weir_key - a key, ready for a look-up
  * @hash: its position in the table, set by weir_key_hash()
- * @len: bytes
- * @data: the bytes: @words, for keys of up to 16 bytes
- * @words: then the bytes, zero-filled
+ * @len: number of bytes of @data
+ * @data: the bytes; points to @words if they are at most 16
+ * @words: keys of up to 16 bytes, zero-filled
  * @raw: the key as given, with an address not cut to a prefix
- * @raw_len: its bytes
+ * @raw_len: number of bytes of @raw
  * @rule: the rule for the whole address, enum weir_rule_action; limiters
  */
 struct weir_key {

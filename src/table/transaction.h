@@ -61,7 +61,7 @@ struct weir_tx_item {
 
 /**
  * struct weir_tx - all ops of a submission
- * @ops: of the kind that decides; NULL if all ops join
+ * @ops: functions of the kind that decides; NULL if all ops join
  * @client: the caller's client
  * @items: the ops
  * @end: the end of the ops

@@ -29,7 +29,7 @@ const struct option breaker_create_options[] = {
 	{ .name = "--probe-within", .value = "T",
 	  .help = "a probe that is not reported within T has failed; never: no limit; default 1m" },
 	{ .name = "--lapse", .value = "T",
-	  .help = "a half-open breaker that is not asked for T closes; default never, with keys 1h" },
+	  .help = "a half-open breaker without outstanding probes closes if no call asks for T; default: 1h with keys, otherwise never" },
 	{ .name = "--slow", .value = "T",
 	  .help = "a call that takes longer than T has failed, whatever is reported; default: no limit" },
 	{ .name = KEY_OPTION },

@@ -12,7 +12,7 @@
 
 const struct option breaker_run_options[] = {
 	{ .name = "--ok", .value = "N[,N...]",
-	  .help = "exit statuses that are no failure, 1 to 255, besides 0" },
+	  .help = "exit statuses that count as a success, besides 0; each 1 to 255" },
 	{ 0 }
 };
 

@@ -46,7 +46,7 @@ const struct option limiter_check_options[] = {
 const struct option limiter_keys_options[] = {
 	{ .name = "--banned", .help = "only those that are banned now" },
 	{ .name = "--prefix", .value = "PREFIX",
-	  .help = "only keys in this block of addresses, such as 10.0.0.0/8; only text keys that begin with this" },
+	  .help = "of addresses, only those in this block, such as 10.0.0.0/8; of text keys, only those that begin with PREFIX" },
 	{ .name = "--top", .value = "N",
 	  .help = "only the N worst keys, worst first: by length of the ban, then by strikes, then by the time until all tokens are back; N up to 100000" },
 	{ 0 }

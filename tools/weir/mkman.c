@@ -155,8 +155,10 @@ int main(int argc, char **argv)
 	       "Options begin with two dashes and may be anywhere after the command; their value "
 	       "is the next argument, or follows an equals sign. After \\fB\\-\\-\\fR "
 	       "there are no options, so that a key may begin with two dashes. "
-	       "One dash begins no option; only \\fBweir\\fR [\\fICOMMAND\\fR] \\fB\\-h\\fR, "
-	       "\\fBweir help\\fR [\\fICOMMAND\\fR [\\fIVERB\\fR]] and \\fBweir \\-V\\fR are accepted, too.\n"
+	       "An argument with a single dash is an operand, except in \\fBweir\\fR [\\fICOMMAND\\fR] "
+	       "\\fB\\-h\\fR and \\fBweir \\-V\\fR, which are short for \\fB\\-\\-help\\fR and "
+	       "\\fB\\-\\-version\\fR. \\fBweir help\\fR [\\fICOMMAND\\fR [\\fIVERB\\fR]] prints the same as "
+	       "\\fB\\-\\-help\\fR.\n"
 	       ".SH COMMANDS\n"
 	       "Each of them has the option \\fB\\-\\-help\\fR.\n");
 	for (i = 0; i < nobjects; i++) {

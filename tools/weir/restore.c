@@ -405,7 +405,7 @@ static void delete(struct weir *weir, const struct state_section *section)
  * struct restoring - the state of a restore
  * @made: sections of the objects created so far
  * @nmade: number of objects created so far
- * @limiter: the last object, if it is a limiter that was created; its rules and keys follow
+ * @limiter: the limiter that was created last, if its rules and keys are the next sections; or NULL
  * @name: name of @limiter
  */
 struct restoring {

@@ -335,7 +335,7 @@ static const struct command commands[] = {
 		.operands = "FILE",
 		.least = 1, .most = 1,
 		.summary = "write objects and their state to a file",
-		.details = "Saves your own objects (root: those of all users): counters with their values; limiters with rules, the name of their candidate, and tokens, strikes and ban of each key; gates without held permits; breakers without state (a restored breaker is closed); rosters without leases, detached ones included. FILE is replaced when the new file is complete and on disk; if the command is interrupted, the old file stays. Each counter and each key is saved as of one moment, but not all as of the same moment.",
+		.details = "Saves your own objects (root: those of all users): counters with their values; limiters with rules, the name of their candidate, and tokens, strikes and ban of each key; gates without held permits; breakers without state (a restored breaker is closed); rosters without their leases, even detached ones. FILE is replaced when the new file is complete and on disk; if the command is interrupted, the old file stays. Each counter and each key is saved as of one moment, but not all as of the same moment.",
 		.prints = true, .run = run,
 	},
 };

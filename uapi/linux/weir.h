@@ -1473,7 +1473,7 @@ enum weir_verdict {
  * @waiting: GATE_STATE: acquisitions that wait for the key
  * @held: gates: permits of the key that this holder has
  * @calls: BREAKER_STATE: see there
- * @failures: the same
+ * @failures: BREAKER_STATE: see there
  * @ticket: ALLOW: ticket for the REPORT; 0 if not admitted
  * @state: breakers: enum weir_breaker_state
  * @step: BREAKER_STATE: see there
