@@ -45,11 +45,7 @@ int object_init(struct weir_object *o, const char *name, unsigned int uid)
 	o->owner = o->uid;
 	o->gid = KGIDT_INIT(uid);
 	o->id = weir_registry_number();
-	refcount_set(&o->live, 1);
-	kref_init(&o->ref);
-	mutex_init(&o->set_lock);
-	spin_lock_init(&o->grant_lock);
-	INIT_LIST_HEAD(&o->grants);
+	weir_object_init(o);
 	strscpy(o->name, name, sizeof(o->name));
 	return 0;
 }

@@ -173,11 +173,8 @@ static void real_new(struct kunit *test, u64 max, u64 ttl)
 	fake_events.told = real_told;
 	real->r.ttl = ttl;
 	real->r.obj.ops = &real_kind_ops;
-	refcount_set(&real->r.obj.live, 1);
-	kref_init(&real->r.obj.ref);
+	weir_object_init(&real->r.obj);
 	weir_key_spec_init(&real->r.spec, WEIR_KEY_U64, 0, 0);
-	spin_lock_init(&real->r.obj.grant_lock);
-	INIT_LIST_HEAD(&real->r.obj.grants);
 	for (i = 0; i < ARRAY_SIZE(real->clients); i++) {
 		spin_lock_init(&real->clients[i].lock);
 		real->clients[i].grants = RB_ROOT;

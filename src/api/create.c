@@ -99,11 +99,7 @@ static struct weir_object *object_make(const struct creation *cr)
 	refcount_inc(&cr->ns->ref);
 	o->ns = cr->ns;
 	o->id = weir_registry_number();
-	refcount_set(&o->live, 1);
-	kref_init(&o->ref);
-	mutex_init(&o->set_lock);
-	spin_lock_init(&o->grant_lock);
-	INIT_LIST_HEAD(&o->grants);
+	weir_object_init(o);
 	memcpy(o->name, args->name, sizeof(o->name));
 	return o;
 }

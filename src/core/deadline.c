@@ -4,6 +4,8 @@
 #include <linux/ktime.h>
 #include <linux/rcupdate.h>
 
+#include <uapi/linux/weir.h>
+
 #include "compat/hrtimer.h"
 #include "core/deadline.h"
 
@@ -49,7 +51,7 @@ static struct weir_deadline *first_due(struct weir_deadlines *all)
 }
 
 /*
- * weir_deadline_add() restarts the timer under the lock if the new deadline is the first, even
+ * deadline_add() restarts the timer under the lock if the new deadline is the first, even
  * while this function runs. So no deadline is missed.
  */
 static enum hrtimer_restart timer_expired(struct hrtimer *timer)
@@ -85,8 +87,7 @@ void weir_deadlines_exit(struct weir_deadlines *all)
 	hrtimer_cancel(&all->timer);
 }
 
-/* Context: softirqs off. */
-void weir_deadline_add(struct weir_deadline *d)
+static void deadline_add(struct weir_deadline *d)
 {
 	struct weir_deadlines *all = d->of;
 
@@ -110,11 +111,15 @@ void weir_deadline_del(struct weir_deadline *d)
 	spin_unlock(&all->lock);
 }
 
-/* Move a deadline, in a tree or not, to the tree of @to with another time. Softirqs off. */
+/*
+ * Move a deadline, in a tree or not, to the tree of @to with another time. If that is WEIR_NEVER,
+ * the deadline is in no tree then. Context: softirqs off.
+ */
 void weir_deadline_move(struct weir_deadline *d, struct weir_deadlines *to, u64 until)
 {
 	weir_deadline_del(d);
 	d->of = to;
 	d->until = until;
-	weir_deadline_add(d);
+	if (until != WEIR_NEVER)
+		deadline_add(d);
 }

@@ -31,7 +31,7 @@ struct weir_deadlines {
  * W: written only while the deadline is in no tree.
  *
  * @node:	the lock of @of: in the tree of @of, or empty
- * @of:		W: the owner's deadlines; NULL: there is no deadline
+ * @of:		W: the owner's deadlines; NULL: the deadline never was in a tree
  * @until:	W: CLOCK_BOOTTIME, ns
  * @expire:	W: called when the deadline has passed. It removes the deadline, or finds that
  *		another task has done so. Returns the number of things handled, at least 1.
@@ -47,7 +47,6 @@ struct weir_deadline {
 
 void weir_deadlines_init(struct weir_deadlines *all);
 void weir_deadlines_exit(struct weir_deadlines *all);
-void weir_deadline_add(struct weir_deadline *d);
 void weir_deadline_del(struct weir_deadline *d);
 void weir_deadline_move(struct weir_deadline *d, struct weir_deadlines *to, u64 until);
 

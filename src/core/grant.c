@@ -190,7 +190,7 @@ void weir_grant_put(struct weir_grant *g)
 {
 	struct weir_object *o = g->object;
 
-	if (g->n || g->request)
+	if (g->n || g->request || g->sleepers)
 		return;
 	spin_lock_bh(&o->grant_lock);
 	list_del(&g->all);

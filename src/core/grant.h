@@ -3,7 +3,7 @@
  * Grants: what one holder has of one key.
  *
  * A holder is a client (an open file) and a tag. A grant exists while the holder has something
- * of the key or a queued request for it. It ends in one of four ways:
+ * of the key or a request that waits for it. It ends in one of four ways:
  *
  * - the holder gives back the last of it;
  * - the object ends it (weir_grant_drop()), for example when a lease expires;
@@ -47,8 +47,9 @@ struct weir_request;
  * @pins:	C: number of walkers that use the grant
  * @charged:	C: the grant counts towards the cap of the client's namespace; before the grant is
  *		in the tree, the task that allocated it owns this field
+ * @sleepers:	E: requests of the holder that wait while their callers sleep
  * @ticket:	E: for breakers: the ticket of the last probe
- * @request:	E to write, READ_ONCE() elsewhere: the request that waits; or NULL
+ * @request:	E to write, READ_ONCE() elsewhere: the asynchronous request that waits; or NULL
  */
 struct weir_grant {
 	struct rb_node		node;
@@ -60,6 +61,7 @@ struct weir_grant {
 	u32			tag;
 	u32			pins;
 	bool			charged;
+	u32			sleepers;
 	u64			ticket;
 	struct weir_request	*request;
 };

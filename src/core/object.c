@@ -13,6 +13,17 @@
 #include "core/object.h"
 #include "core/registry.h"
 
+/* Initialize the locks, lists and reference counts of a zeroed object. */
+void weir_object_init(struct weir_object *o)
+{
+	refcount_set(&o->live, 1);
+	kref_init(&o->ref);
+	mutex_init(&o->set_lock);
+	spin_lock_init(&o->grant_lock);
+	INIT_LIST_HEAD(&o->grants);
+	INIT_LIST_HEAD(&o->waiting);
+}
+
 static void object_free(struct kref *ref)
 {
 	struct weir_object *o = container_of(ref, struct weir_object, ref);

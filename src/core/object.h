@@ -176,6 +176,7 @@ struct weir_kind_ops {
  * @set_lock:	serializes live changes, see weir_object_set_begin()
  * @grant_lock:	inside an entry's lock
  * @grants:	@grant_lock: what holders have of it, until phase 3
+ * @waiting:	@grant_lock: the requests that wait (request.h)
  * @ns:		I: the owner's namespace, a reference until phase 3
  * @quota_keys: L: keys for which the namespace is charged until phase 1, or will be charged when
  *		the object becomes visible
@@ -199,8 +200,9 @@ struct weir_object {
 	struct kref		ref;
 	struct rb_node		by_name;
 	struct mutex		set_lock;	/* one live change at a time */
-	spinlock_t		grant_lock;	/* grants */
+	spinlock_t		grant_lock;	/* grants, waiting */
 	struct list_head	grants;
+	struct list_head	waiting;
 	struct weir_namespace	*ns;
 	u64			quota_keys;
 	struct weir_sysfs_node	*node;
@@ -212,6 +214,7 @@ struct weir_object {
 	char			name[WEIR_NAME_SIZE];
 };
 
+void weir_object_init(struct weir_object *o);
 void weir_object_put(struct weir_object *o);
 void weir_object_live_put(struct weir_object *o);
 int weir_object_set_begin(struct weir_object *o);

@@ -15,11 +15,10 @@
  *	stripe of a table	spinlock, BH	links and entries of its buckets; transactions
  *						hold several, in the order of their addresses
  *						(multi_lock.h)
- *	limiter->wait_lock	spinlock, BH	the RESERVEs that wait
- *	gate->lock		spinlock, BH	places in queues; wakes callers
  *	deadlines->lock		spinlock, BH	of an owner's requests; starts the timer; a leaf
  *	client->lock		spinlock, BH	grants and requests of one open file
- *	object->grant_lock	spinlock, BH	all grants of one object; not inside client->lock
+ *	object->grant_lock	spinlock, BH	all grants and requests of one object; not inside
+ *						client->lock
  *	counter->taking		spinlock	one take of a histogram; outside all spinlocks
  *	counter->lock		spinlock, BH	base values; inside taking alone
  *	event ring		spinlock, IRQ	records; wakes readers when released

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Requests, and the pollers that are woken when they end. See request.h. */
+/* Requests, and the tasks that are woken when they end. See request.h. */
 
 #include <linux/llist.h>
 #include <linux/percpu.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
@@ -11,6 +14,7 @@
 
 #include "core/client.h"
 #include "core/grant.h"
+#include "core/object.h"
 #include "core/pollers.h"
 #include "core/request.h"
 
@@ -29,28 +33,97 @@
  */
 static DEFINE_PER_CPU(struct llist_head, wake_list);
 
-/**
- * weir_request_begin - let a request wait
- * @g: the holder's grant, which has no request
- * @r: the request, with its op and its client
- *
- * Context: the entry must be locked.
- * Return: 0; -EMFILE: the client has WEIR_REQUESTS_MAX requests.
+/* ------------------------------------------------------------ waiting; entry locked */
+
+/*
+ * Add a request to the list of its object. The lock makes sure that weir_request_kick_all() finds
+ * each request that has seen the object alive.
  */
-int weir_request_begin(struct weir_grant *g, struct weir_request *r)
+static int waiting_add(struct weir_request *r)
 {
-	struct weir_client *c = r->client;
-	bool full;
+	struct weir_object *o = r->object;
+	int err = 0;
+
+	spin_lock_bh(&o->grant_lock);
+	if (weir_object_alive(o))
+		list_add_tail(&r->node, &o->waiting);
+	else
+		err = -ENODEV;
+	spin_unlock_bh(&o->grant_lock);
+	return err;
+}
+
+static void waiting_del(struct weir_request *r)
+{
+	spin_lock_bh(&r->object->grant_lock);
+	list_del(&r->node);
+	spin_unlock_bh(&r->object->grant_lock);
+}
+
+/* Count an asynchronous request. Return: false if the client has too many. */
+static bool request_charge(struct weir_client *c)
+{
+	bool fits;
 
 	spin_lock_bh(&c->lock);
-	full = c->requests == WEIR_REQUESTS_MAX;
-	if (!full)
+	fits = c->requests < WEIR_REQUESTS_MAX;
+	if (fits)
 		c->requests++;
 	spin_unlock_bh(&c->lock);
-	if (full)
+	return fits;
+}
+
+/* Let the grant know of its request. */
+static void grant_attach(struct weir_request *r)
+{
+	struct weir_grant *g = r->grant;
+
+	if (!r->task)
+		/* pairs with the acquire in grant_step() */
+		smp_store_release(&g->request, r);
+	else if (g)
+		g->sleepers++;
+}
+
+static void grant_detach(struct weir_request *r)
+{
+	struct weir_grant *g = r->grant;
+
+	if (!r->task)
+		/* pairs with the acquire in grant_step(): a closing client finds it in @ended */
+		smp_store_release(&g->request, NULL);
+	else if (g)
+		g->sleepers--;
+}
+
+/**
+ * weir_request_begin - let a request wait
+ * @r: the request, with its op, its client and the task that will sleep
+ * @o: the object
+ * @e: the key's entry, which must be locked
+ * @g: the holder's grant; if the request is asynchronous, a grant without a request; otherwise it
+ *	may be NULL
+ *
+ * The grant does not end while the request waits.
+ *
+ * Return: 0; -ENODEV: the object is dead; -EMFILE: the client has WEIR_REQUESTS_MAX requests.
+ */
+int weir_request_begin(struct weir_request *r, struct weir_object *o, struct weir_entry *e,
+		       struct weir_grant *g)
+{
+	int err;
+
+	r->object = o;
+	r->grant = g;
+	err = waiting_add(r);
+	if (err)
+		return err;
+	if (!r->task && !request_charge(r->client)) {
+		waiting_del(r);
 		return -EMFILE;
-	/* pairs with the acquire in grant_step() */
-	smp_store_release(&g->request, r);
+	}
+	r->entry = e;
+	grant_attach(r);
 	return 0;
 }
 
@@ -71,19 +144,12 @@ static int tag_compare(const void *tag, const struct rb_node *node)
 	return mine < other ? -1 : mine > other;
 }
 
-/**
- * weir_request_end - end a request, which has its answer and can now be collected
- * @g: the grant to which the request belongs; the request is in no queue and in no tree of
- *	deadlines any more
- *
- * The client's pollers are woken after the caller has dropped the entry lock, because there may be
- * many. From this call on the request may be freed, after a grace period of RCU.
- *
- * Context: the entry must be locked; RCU read side that ends after the unlock.
+/*
+ * Hand an asynchronous request over to its client. The client's pollers are woken after the caller
+ * has dropped the entry lock, because there may be many.
  */
-void weir_request_end(struct weir_grant *g)
+static void ended_add(struct weir_request *r)
 {
-	struct weir_request *r = g->request;
 	struct weir_client *c = r->client;
 
 	spin_lock(&c->lock);
@@ -94,21 +160,125 @@ void weir_request_end(struct weir_grant *g)
 		llist_add(&c->wake_node, this_cpu_ptr(&wake_list));
 	}
 	spin_unlock(&c->lock);
-	/* pairs with the acquire in grant_step(): a client that closes finds @r in @ended */
-	smp_store_release(&g->request, NULL);
 }
 
-/* Free a request that was cancelled and has left its queue. The entry must be locked. */
-void weir_request_drop(struct weir_grant *g)
+static void sleeper_wake(struct weir_request *r)
 {
-	struct weir_request *r = g->request;
+	struct task_struct *task = r->task;
+
+	get_task_struct(task);
+	/* pairs with the acquire in weir_request_has_ended() */
+	smp_store_release(&r->done, true);
+	wake_up_process(task);
+	put_task_struct(task);
+}
+
+/**
+ * weir_request_end - end a request
+ * @r: the request, in no queue and in no tree of deadlines any more; if @err is 0, its op has the
+ *	answer
+ * @err: 0, or the errno that is its result
+ *
+ * From this call on the request may be freed, after a grace period of RCU. Its grant ends if the
+ * holder has nothing of the key.
+ *
+ * Context: the entry must be locked; RCU read side that ends after the unlock.
+ */
+void weir_request_end(struct weir_request *r, int err)
+{
+	struct weir_grant *g = r->grant;
+
+	r->op.result = err;
+	waiting_del(r);
+	if (!r->task)
+		ended_add(r);
+	grant_detach(r);
+	if (g)
+		weir_grant_put(g);
+	if (r->task)
+		sleeper_wake(r);
+}
+
+/**
+ * weir_request_drop - end a request without an answer
+ * @r: the request, in no queue and in no tree of deadlines any more. An asynchronous request is
+ *	freed.
+ *
+ * Context: the entry must be locked. The caller ends the grant with weir_grant_put().
+ */
+void weir_request_drop(struct weir_request *r)
+{
 	struct weir_client *c = r->client;
 
-	WRITE_ONCE(g->request, NULL);
+	waiting_del(r);
+	grant_detach(r);
+	if (r->task)
+		return;
 	spin_lock_bh(&c->lock);
 	c->requests--;
 	spin_unlock_bh(&c->lock);
 	kfree_rcu(r, rcu);
+}
+
+/* ------------------------------------------------------------ waiting; from outside */
+
+/**
+ * weir_request_sleep - sleep until a request has ended or the caller gets a signal
+ * @r: the caller's request
+ *
+ * Return: whether the request has ended.
+ */
+bool weir_request_sleep(struct weir_request *r)
+{
+	for (;;) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (READ_ONCE(r->done) || signal_pending(current))
+			break;
+		schedule();
+	}
+	__set_current_state(TASK_RUNNING);
+	return weir_request_has_ended(r);
+}
+
+/* Free a request that belongs to its caller. */
+void weir_request_free(struct weir_request *r)
+{
+	if (r->entry)
+		kfree_rcu(r, rcu);
+	else
+		kfree(r);
+}
+
+/**
+ * weir_request_kick_all - check all requests that wait at an object
+ * @o: the object, which has changed or is dead
+ * @look: checks one request and ends it if necessary. The request and its entry exist, because
+ *	@look is called in the RCU read side in which the request was found in the list of the
+ *	object; but it may have ended meanwhile.
+ *
+ * Context: process; may sleep. The caller keeps the object.
+ */
+void weir_request_kick_all(struct weir_object *o, void (*look)(struct weir_request *r))
+{
+	struct weir_request *r;
+	LIST_HEAD(all);
+
+	/* requests may end while they are in @all; a request that begins now has seen the change */
+	spin_lock_bh(&o->grant_lock);
+	list_splice_init(&o->waiting, &all);
+	spin_unlock_bh(&o->grant_lock);
+	do {
+		rcu_read_lock();
+		spin_lock_bh(&o->grant_lock);
+		r = list_first_entry_or_null(&all, struct weir_request, node);
+		if (r)
+			list_move_tail(&r->node, &o->waiting);
+		spin_unlock_bh(&o->grant_lock);
+		if (r)
+			look(r);
+		rcu_read_unlock();
+		cond_resched();
+	} while (r);
 }
 
 /* ------------------------------------------------------------ ended requests */

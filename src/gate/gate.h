@@ -3,15 +3,11 @@
  * Gates: permits, for the whole gate or for each key, strictly first come, first served.
  *
  * gate_queue.h defines the order of the queue. gate.c acquires and releases permits. gate_grant.c
- * grants permits to the queues. gate_async.c handles requests whose holder does not sleep.
- * gate_kapi.c serves other modules. gate_object.c creates, changes and shows gates. grant.h records
- * what each holder has.
+ * grants permits to the queues. gate_kapi.c serves other modules. gate_object.c creates, changes
+ * and shows gates. grant.h records what each holder has.
  */
 #ifndef _WEIR_GATE_H
 #define _WEIR_GATE_H
-
-#include <linux/spinlock.h>
-#include <linux/workqueue.h>
 
 #include "table/keyed.h"
 #include "table/op.h"
@@ -34,15 +30,10 @@ struct weir_gate_totals {
  * struct weir_gate - a gate
  *
  * I: set at creation, then constant. W: written under @obj.set_lock with WRITE_ONCE().
- * G: @lock.
  *
  * @permits: W: the permits of each key
  * @queue_max:	W: acquisitions that may wait for each key; 0: any number
  * @config: I: the configuration as the user gave it, with defaults filled in
- * @lock: nests inside the entry's lock
- * @waiters: G: the places in the queues of all keys; a place of a request until the request ends
- * @unserved: G: the places for @serve: each is the first of its queue, and its permits are free
- * @serve: grants permits to the queues of @unserved
  */
 struct weir_gate {
 	/* private: the first members of every keyed object */
@@ -51,10 +42,6 @@ struct weir_gate {
 	u32				permits;
 	u32				queue_max;
 	struct weir_gate_config		config;
-	spinlock_t			lock;		/* protects the lists */
-	struct list_head		waiters;
-	struct list_head		unserved;
-	struct work_struct		serve;
 };
 
 WEIR_KEYED_ASSERT(weir_gate);
@@ -65,7 +52,6 @@ void weir_gate_release_locked(struct weir_gate *g, struct weir_entry *e, u32 n);
 void weir_gate_unlock(struct weir_gate *g, struct weir_entry *e, u64 hash, u64 word);
 void weir_gate_give_back(struct weir_object *o, struct weir_grant *grant);
 void weir_gate_kick(struct weir_gate *g);
-void weir_gate_serve(struct work_struct *work);
 u64 weir_gate_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word,
 		      u64 now);
 

@@ -1,38 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Grants to the queues of a gate.
+ * The queues of a gate, and how permits are granted to them. See gate_waiter.h.
  *
  * A task that releases permits, or leaves a queue, grants the free permits to the first waiters,
- * and wakes each of these when it has its permits. The task serves at most GRANT_STEP waiters; a
- * work item of the gate serves the others in steps, and unlocks the entry between the steps. A
- * caller that comes meanwhile finds a queue, and joins its end.
+ * and wakes each of these when it has its permits. The task serves at most GRANT_STEP waiters. Then
+ * it makes the next waiter due at once, and the timer of that waiter's owner (deadline.h) serves
+ * the next GRANT_STEP. A caller that comes meanwhile finds a queue, and joins its end.
  */
 
-#include <linux/sched.h>
-#include <linux/sched/task.h>
-#include <linux/workqueue.h>
+#include <linux/slab.h>
 
 #include "core/client.h"
-#include "core/request.h"
-#include "gate/gate_place.h"
+#include "core/namespace.h"
+#include "gate/gate_waiter.h"
 
-#define GRANT_STEP	64	/* places served while an entry's lock is held once */
+#define GRANT_STEP	64	/* waiters served while an entry's lock is held once */
 
-static struct weir_gate_place *place_of(struct weir_turn *turn)
+static struct weir_gate_waiter *waiter_of(struct weir_turn *turn)
 {
-	return container_of(turn, struct weir_gate_place, turn);
-}
-
-/*
- * If the permits of the first waiter are free, charge them and dequeue it. Return: its place; or
- * NULL.
- */
-static struct weir_gate_place *next_of(struct weir_gate *g, struct weir_entry *e)
-{
-	struct weir_turn *turn;
-
-	turn = weir_gate_queue_next(&e->queue, READ_ONCE(g->permits));
-	return turn ? place_of(turn) : NULL;
+	return container_of(turn, struct weir_gate_waiter, turn);
 }
 
 /*
@@ -50,84 +36,50 @@ void weir_gate_answer(const struct weir_gate *g, const struct weir_entry *e,
 	op->held = grant ? grant->n : 0;
 }
 
-/* Count @n granted permits. The caller records the holder. The entry must be locked. */
+/* ------------------------------------------------------------ granting; entry locked */
+
+/* Count @n granted permits. The caller records the holder. */
 void weir_gate_account_grant(struct weir_gate *g, u32 n)
 {
 	this_cpu_add(g->totals->in_use, n);
 	this_cpu_inc(g->totals->acquired);
 }
 
-/* Give @n permits to a holder. The entry must be locked. */
-void weir_gate_take_out(struct weir_gate *g, struct weir_grant *to, u32 n)
+/* Give @n permits to a holder. */
+void weir_gate_grant_to(struct weir_gate *g, struct weir_grant *to, u32 n)
 {
 	weir_gate_account_grant(g, n);
 	WRITE_ONCE(to->n, to->n + n);
 }
 
-/* Update lists and counts for a place that has left the queue of its entry. */
-static void left(struct weir_gate *g, struct weir_gate_place *p)
+/* Make a waiter due. @at: CLOCK_BOOTTIME; 0: now */
+static void due_at(struct weir_gate_waiter *w, u64 at)
 {
-	spin_lock(&g->lock);
-	list_del_init(&p->unserved);
-	list_del(&p->all);
-	spin_unlock(&g->lock);
-	if (p->async)
-		weir_async_left(p);
+	if (w->due.until != at)
+		weir_deadline_move(&w->due, &w->request.client->ns->deadlines, at);
+}
+
+/* Note that a waiter has left its queue. */
+static void left(struct weir_gate *g, struct weir_gate_waiter *w)
+{
+	weir_deadline_del(&w->due);
 	this_cpu_dec(g->totals->waiting);
 }
 
-/* Remove a place from its queue. The entry must be locked. */
-void weir_gate_dequeue(struct weir_gate *g, struct weir_gate_place *p)
+static void dequeue(struct weir_gate *g, struct weir_gate_waiter *w)
 {
-	weir_gate_queue_leave(&p->e->queue, &p->turn);
-	left(g, p);
+	weir_gate_queue_leave(&w->request.entry->queue, &w->turn);
+	left(g, w);
 }
 
-static void wake(struct weir_gate_waiter *w)
+/* End the request of a waiter that has left its queue. After this it may be freed, by RCU. */
+static void waiter_end(struct weir_gate *g, struct weir_gate_waiter *w, int err, u32 verdict)
 {
-	struct task_struct *task = w->task;
+	struct weir_request *r = &w->request;
 
-	get_task_struct(task);
-	/* from here on only the waiter uses @w: pairs with the acquire in look_again() of gate.c */
-	smp_store_release(&w->granted, true);
-	wake_up_process(task);
-	put_task_struct(task);
-}
-
-void weir_gate_grant_find(struct weir_gate_waiter *w, const struct weir_entry *e)
-{
-	w->grant = weir_grant_find(w->c, w->op->tag, &w->g->obj, e);
-}
-
-/* Record that the caller has its permits. The entry must be locked. */
-void weir_gate_granted(struct weir_gate_waiter *w, struct weir_entry *e)
-{
-	w->grant = weir_grant_get(w->c, w->op->tag, &w->g->obj, e, &w->new);
-	weir_gate_take_out(w->g, w->grant, w->op->n);
-}
-
-/* Grant permits to a sleeping caller, whose place has left the queue. The entry must be locked. */
-static void grant_sleeper(struct weir_gate_waiter *w, struct weir_entry *e)
-{
-	weir_gate_granted(w, e);
-	weir_gate_answer(w->g, e, w->grant, w->op, WEIR_ALLOWED);
-	wake(w);
-}
-
-/*
- * Let weir_gate_serve() continue with the first place of the queue, if its permits are free. The
- * entry must be locked.
- */
-static void serve_later(struct weir_gate *g, struct weir_entry *e)
-{
-	struct weir_turn *turn = weir_gate_queue_ready(&e->queue, READ_ONCE(g->permits));
-
-	if (!turn)
-		return;
-	spin_lock(&g->lock);
-	list_move_tail(&place_of(turn)->unserved, &g->unserved);
-	spin_unlock(&g->lock);
-	queue_work(system_unbound_wq, &g->serve);
+	if (!err)
+		weir_gate_answer(g, r->entry, r->grant, &r->op, verdict);
+	weir_request_end(r, err);
 }
 
 /**
@@ -135,69 +87,43 @@ static void serve_later(struct weir_gate *g, struct weir_entry *e)
  * @g: the gate; if it is dead, nothing is granted
  * @e: the entry, which must be locked
  *
- * Serves at most GRANT_STEP places. A work item of the gate serves the others.
+ * Serves at most GRANT_STEP waiters; then the next one is due at once.
  *
- * Return: the number of places served.
+ * Return: the number of waiters served.
  */
 unsigned int weir_gate_grant_waiters(struct weir_gate *g, struct weir_entry *e)
 {
-	struct weir_gate_place *p;
+	u32 permits = READ_ONCE(g->permits);
+	struct weir_gate_waiter *w;
+	struct weir_turn *turn;
 	unsigned int n;
 
+	if (!weir_object_alive(&g->obj))
+		return 0;
 	for (n = 0; n < GRANT_STEP; n++) {
-		p = weir_object_alive(&g->obj) ? next_of(g, e) : NULL;
-		if (!p)
+		turn = weir_gate_queue_next(&e->queue, permits);
+		if (!turn)
 			return n;
-		left(g, p);
-		if (p->async)
-			weir_async_granted(g, p);
-		else
-			grant_sleeper(container_of(p, struct weir_gate_waiter, place), e);
+		w = waiter_of(turn);
+		left(g, w);
+		weir_gate_grant_to(g, w->request.grant, turn->n);
+		waiter_end(g, w, 0, WEIR_ALLOWED);
 	}
-	serve_later(g, e);
+	turn = weir_gate_queue_ready(&e->queue, permits);
+	if (turn)
+		due_at(waiter_of(turn), 0);
 	return n;
 }
 
-/* Grant permits to the queue of the first place in @unserved. Return: false if there was none. */
-static bool serve_step(struct weir_gate *g)
-{
-	struct weir_gate_place *p;
-	struct weir_entry *e;
-	u64 word;
-
-	rcu_read_lock();
-	spin_lock_bh(&g->lock);
-	p = list_first_entry_or_null(&g->unserved, struct weir_gate_place, unserved);
-	if (p) {
-		list_del_init(&p->unserved);
-		/* an entry with waiters is not idle; RCU keeps it if it is dropped after this */
-		e = p->e;
-	}
-	spin_unlock_bh(&g->lock);
-	if (p && weir_table_lock(&g->table, e, &word)) {
-		weir_gate_grant_waiters(g, e);
-		weir_gate_unlock(g, e, weir_table_hash_of(&g->table, e), word);
-	}
-	rcu_read_unlock();
-	return p;
-}
-
-/* &weir_gate.serve */
-void weir_gate_serve(struct work_struct *work)
-{
-	struct weir_gate *g = container_of(work, struct weir_gate, serve);
-
-	while (serve_step(g))
-		cond_resched();
-}
-
-/* Take back @n permits, which the caller has removed from the holder. The entry must be locked. */
+/* Take back @n permits, which the caller has removed from the holder. */
 void weir_gate_release_locked(struct weir_gate *g, struct weir_entry *e, u32 n)
 {
 	weir_gate_queue_back(&e->queue, n);
 	this_cpu_sub(g->totals->in_use, n);
 	weir_gate_grant_waiters(g, e);
 }
+
+/* ------------------------------------------------------------ unlocking */
 
 /* Unlock the entry, and wake the pollers of requests that have ended. */
 void weir_gate_wake_unlock(struct weir_gate *g, struct weir_entry *e, u64 word)
@@ -228,35 +154,171 @@ void weir_gate_unlock(struct weir_gate *g, struct weir_entry *e, u64 hash, u64 w
 	weir_gate_wake_unlock(g, e, word);
 }
 
-/*
- * Enqueue a place. Return: 0, and the place may already have been granted its permits and be freed;
- * -ENODEV; -E2BIG. The state of the gate is checked under the gate's lock; after that
- * weir_gate_kick() finds this place.
- */
-int weir_gate_enqueue(struct weir_gate *g, struct weir_gate_place *p, struct weir_entry *e,
-		      u32 n)
-{
-	int err = 0;
+/* ------------------------------------------------------------ waiting; entry locked */
 
-	p->e = e;
-	INIT_LIST_HEAD(&p->unserved);
-	spin_lock(&g->lock);
+/**
+ * weir_gate_is_deadlock - whether only the holder itself could end its wait
+ * @g: the gate
+ * @grant: the holder's grant
+ * @n: the permits that the holder wants
+ * @own: the request that wants them; NULL: none yet
+ *
+ * Return: true if what the holder has, or is queued for, leaves too few permits. Never for tag 0,
+ * which several activities may share.
+ */
+bool weir_gate_is_deadlock(const struct weir_gate *g, const struct weir_grant *grant, u32 n,
+			   const struct weir_request *own)
+{
+	u32 held = grant->n;
+
+	if (!grant->tag)
+		return false;
+	if (grant->request && grant->request != own)
+		held += grant->request->op.n;
+	return weir_gate_queue_holds_up(READ_ONCE(g->permits), held, n);
+}
+
+/*
+ * End a request that waits, without an answer. The caller ends the grant with weir_grant_put().
+ * Context: RCU read side.
+ */
+void weir_gate_withdraw(struct weir_gate *g, struct weir_gate_waiter *w)
+{
+	struct weir_entry *e = w->request.entry;
+
+	dequeue(g, w);
+	weir_request_drop(&w->request);
+	/* the permits may now suffice for the waiters behind it */
+	weir_gate_grant_waiters(g, e);
+}
+
+/* Return: 0; or an errno, the reason for which the request must leave the queue. */
+static int reason_to_leave(const struct weir_gate *g, const struct weir_gate_waiter *w)
+{
+	u32 n = w->turn.n;
+
 	if (!weir_object_alive(&g->obj))
-		err = -ENODEV;
-	else if (n > READ_ONCE(g->permits))
-		err = -E2BIG;
-	else
-		list_add_tail(&p->all, &g->waiters);
-	spin_unlock(&g->lock);
+		return -ENODEV;
+	if (n > READ_ONCE(g->permits))
+		return -E2BIG;
+	return weir_gate_is_deadlock(g, w->request.grant, n, &w->request) ? -EDEADLK : 0;
+}
+
+/*
+ * End a request that is in its queue if its deadline has passed or the gate requires it. Return:
+ * the number of waiters served afterwards.
+ */
+static unsigned int leave_if_due(struct weir_gate *g, struct weir_gate_waiter *w)
+{
+	struct weir_entry *e = w->request.entry;
+	int err = reason_to_leave(g, w);
+
+	if (!err && w->until > ktime_get_boottime_ns())
+		return 0;
+	dequeue(g, w);
+	if (!err) {
+		this_cpu_inc(g->totals->refused);
+		this_cpu_inc(g->totals->timeouts);
+	}
+	waiter_end(g, w, err, WEIR_LIMITED);
+	/* the permits may now suffice for the waiters behind it */
+	return weir_gate_grant_waiters(g, e);
+}
+
+/*
+ * Serve the queue of a waiter that is in it, then check the waiter. Return: the number of waiters
+ * handled.
+ */
+static unsigned int serve_and_check(struct weir_gate *g, struct weir_gate_waiter *w)
+{
+	unsigned int n;
+
+	/* first, because the grants may make it due at once */
+	due_at(w, w->until);
+	n = weir_gate_grant_waiters(g, w->request.entry);
+	return weir_turn_waits(&w->turn) ? n + leave_if_due(g, w) : n;
+}
+
+/**
+ * weir_gate_enqueue - let an acquisition wait
+ * @g: the gate
+ * @w: the waiter, from weir_gate_waiter_new()
+ * @e: the entry
+ * @grant: the holder's grant; see weir_request_begin()
+ *
+ * Return: 0, and the request may already have ended; -ENODEV, -EMFILE.
+ */
+int weir_gate_enqueue(struct weir_gate *g, struct weir_gate_waiter *w, struct weir_entry *e,
+		      struct weir_grant *grant)
+{
+	int err = weir_request_begin(&w->request, &g->obj, e, grant);
+
 	if (err)
 		return err;
-	weir_gate_queue_join(&e->queue, &p->turn, n);
+	weir_gate_queue_join(&e->queue, &w->turn, w->request.op.n);
 	this_cpu_inc(g->totals->waiting);
-	if (p->async)
-		weir_async_joined(p);
-	/* more permits may have become free since the caller checked */
-	weir_gate_grant_waiters(g, e);
+	/* weir_gate_kick() finds it from now on; what changed before is found here */
+	serve_and_check(g, w);
 	return 0;
+}
+
+/* ------------------------------------------------------------ from outside */
+
+/*
+ * Check a waiter after a change of the gate, or because it is due. It was found during this RCU
+ * read side, so it and its entry exist. But its request may end before this function has locked the
+ * entry.
+ *
+ * Return: the number of waiters handled.
+ */
+static unsigned int waiter_check(struct weir_gate_waiter *w)
+{
+	struct weir_gate *g = weir_gate(w->request.object);
+	struct weir_entry *e = w->request.entry;
+	unsigned int n = 1;
+	u64 word;
+
+	if (!weir_table_lock(&g->table, e, &word))
+		return n;
+	if (weir_turn_waits(&w->turn))
+		n += serve_and_check(g, w);
+	weir_gate_unlock(g, e, weir_table_hash_of(&g->table, e), word);
+	return n;
+}
+
+/* &weir_deadline.expire. A waiter whose deadline is in the tree is in its queue. */
+static unsigned int waiter_due(struct weir_deadline *due)
+{
+	return waiter_check(container_of(due, struct weir_gate_waiter, due));
+}
+
+static void look(struct weir_request *r)
+{
+	waiter_check(weir_gate_waiter_of(r));
+}
+
+/* Check all requests of a gate that has changed or is dead. The caller keeps it. May sleep. */
+void weir_gate_kick(struct weir_gate *g)
+{
+	weir_request_kick_all(&g->obj, look);
+}
+
+/* Allocate a waiter. May sleep. Return: the waiter; or NULL. */
+struct weir_gate_waiter *weir_gate_waiter_new(struct weir_client *c, const struct weir_op *op,
+					      u64 until)
+{
+	struct weir_gate_waiter *w = kzalloc(sizeof(*w), GFP_KERNEL_ACCOUNT);
+
+	if (!w)
+		return NULL;
+	w->request.op = *op;
+	w->request.client = c;
+	w->request.task = op->flags & WEIR_OP_ASYNC ? NULL : current;
+	w->until = until;
+	INIT_LIST_HEAD(&w->turn.node);
+	weir_deadline_init(&w->due, waiter_due);
+	w->due.until = WEIR_NEVER;
+	return w;
 }
 
 /* &weir_kind_ops.give_back */
@@ -270,9 +332,9 @@ void weir_gate_give_back(struct weir_object *o, struct weir_grant *grant)
 	/* if the grant has ended meanwhile, the entry may have been dropped */
 	if (!weir_table_lock(&g->table, e, &word))
 		return;
-	n = grant->n;
-	if (n || grant->request) {
-		weir_async_cancel(g, e, grant);
+	if (grant->n || grant->request) {
+		if (grant->request)
+			weir_gate_withdraw(g, weir_gate_waiter_of(grant->request));
 		n = grant->n;
 		this_cpu_add(g->totals->reclaimed, n);
 		WRITE_ONCE(grant->n, 0);
@@ -280,51 +342,4 @@ void weir_gate_give_back(struct weir_object *o, struct weir_grant *grant)
 		weir_grant_put(grant);
 	}
 	weir_gate_unlock(g, e, weir_table_hash_of(&g->table, e), word);
-}
-
-/*
- * Kick the waiter at a place. Return: the place, if a request waits there: under RCU it exists
- * after the lock is dropped; otherwise NULL.
- */
-static struct weir_gate_place *kick(struct weir_gate *g, struct weir_gate_place *p)
-{
-	struct weir_gate_waiter *w;
-
-	list_move_tail(&p->all, &g->waiters);
-	if (p->async)
-		return p;
-	w = container_of(p, struct weir_gate_waiter, place);
-	/* pairs with the READ_ONCE() in doze() */
-	WRITE_ONCE(w->kicked, true);
-	wake_up_process(w->task);
-	return NULL;
-}
-
-/*
- * Let all waiters check a gate that has changed or is dead: sleeping callers are woken, and
- * requests are checked here. The caller keeps the gate. May sleep.
- */
-void weir_gate_kick(struct weir_gate *g)
-{
-	struct weir_gate_place *p, *request;
-	LIST_HEAD(all);
-
-	/*
-	 * places may leave the queue while they are in @all; a caller that joins now has seen the
-	 * change
-	 */
-	spin_lock_bh(&g->lock);
-	list_splice_init(&g->waiters, &all);
-	spin_unlock_bh(&g->lock);
-	do {
-		rcu_read_lock();
-		spin_lock_bh(&g->lock);
-		p = list_first_entry_or_null(&all, struct weir_gate_place, all);
-		request = p ? kick(g, p) : NULL;
-		spin_unlock_bh(&g->lock);
-		if (request)
-			weir_async_look(g, request);
-		rcu_read_unlock();
-		cond_resched();
-	} while (p);
 }

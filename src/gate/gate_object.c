@@ -5,7 +5,7 @@
 #include <linux/slab.h>
 
 #include "core/client.h"
-#include "gate/gate_place.h"
+#include "gate/gate.h"
 #include "core/registry.h"
 #include "core/sysfs.h"
 
@@ -55,19 +55,7 @@ static struct weir_object *gate_create(struct weir_client *client, void *arg)
 	g->config = *config;
 	g->permits = config->permits;
 	g->queue_max = config->queue_max;
-	spin_lock_init(&g->lock);
-	INIT_LIST_HEAD(&g->waiters);
-	INIT_LIST_HEAD(&g->unserved);
-	INIT_WORK(&g->serve, weir_gate_serve);
 	return &g->obj;
-}
-
-static void gate_release(struct weir_object *o)
-{
-	struct weir_gate *g = weir_gate(o);
-
-	cancel_work_sync(&g->serve);
-	weir_keyed_release(o);
 }
 
 /* Return: the configuration in force. */
@@ -108,7 +96,7 @@ static int gate_set(struct weir_client *client, struct weir_object *o, u64 mask,
 	WRITE_ONCE(g->permits, c.permits);
 	WRITE_ONCE(g->queue_max, c.queue_max);
 	WRITE_ONCE(g->table.max_keys, c.max_keys);
-	/* wake the waiters whose permits are free now, and those that can never be served */
+	/* grant the permits that are free now, and end the requests that can never be served */
 	weir_gate_kick(g);
 	/* all decisions are made under RCU: after this, no task uses the old configuration */
 	synchronize_rcu();
@@ -180,7 +168,7 @@ const struct weir_kind_ops weir_gate_ops = {
 	.table_ops	= &gate_table_ops,
 	.totals_size	= sizeof(struct weir_gate_totals),
 	.build		= weir_keyed_build,
-	.release	= gate_release,
+	.release	= weir_keyed_release,
 	.set		= gate_set,
 	.on_delete	= gate_on_delete,
 	.give_back	= weir_gate_give_back,

@@ -60,13 +60,11 @@ struct weir_limiter_totals {
 /**
  * struct weir_limiter - a limiter
  *
- * I: set at creation, then constant. S: written under @obj.set_lock, read under RCU. W: @wait_lock.
+ * S: written under @obj.set_lock, read under RCU.
  *
  * @policy:	S
  * @rules:	S: NULL if there are none
  * @full_told:	the event TABLE_FULL was sent; xchg() and WRITE_ONCE()
- * @wait_lock:	protects @waiting; inside the entry's lock
- * @waiting:	W: the RESERVEs that wait (reserve.c)
  */
 struct weir_limiter {
 	/* private: the first members of every keyed object */
@@ -75,8 +73,6 @@ struct weir_limiter {
 	struct weir_policy __rcu	*policy;
 	struct weir_rule_set __rcu	*rules;
 	int				full_told;
-	spinlock_t			wait_lock; /* @waiting */
-	struct list_head		waiting;
 };
 
 WEIR_KEYED_ASSERT(weir_limiter);

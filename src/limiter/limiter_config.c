@@ -160,8 +160,6 @@ static struct weir_object *limiter_create(struct weir_client *client, void *arg)
 	}
 	RCU_INIT_POINTER(l->policy, p);
 	l->obj.type = config->algorithm;
-	spin_lock_init(&l->wait_lock);
-	INIT_LIST_HEAD(&l->waiting);
 	return &l->obj;
 }
 

@@ -23,7 +23,6 @@
  */
 
 #include <linux/sched.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "core/grant.h"
@@ -148,15 +147,17 @@ static int look(struct weir_reserve_arrival *a)
 static int interrupted(struct weir_reserve_waiter *w)
 {
 	struct weir_limiter_call *call = &w->call;
-	struct weir_entry *e = w->e;
+	struct weir_entry *e = w->request.entry;
 	int ret = 0;
 	u64 word;
 
 	/* the entry exists as long as the waiter is in the queue; a dead entry has no queue */
 	rcu_read_lock();
-	if (!READ_ONCE(w->done) && weir_table_lock(&call->l->table, e, &word)) {
+	if (!weir_request_has_ended(&w->request) &&
+	    weir_table_lock(&call->l->table, e, &word)) {
 		if (w->queue) {
 			weir_reserve_leave(w, e);
+			weir_request_drop(&w->request);
 			ret = -EINTR;
 		}
 		weir_limiter_now(call);
@@ -169,17 +170,8 @@ static int interrupted(struct weir_reserve_waiter *w)
 /* Sleep until the waiter has its answer, at the latest at its deadline, or gets a signal. */
 static int sleep_until_done(struct weir_reserve_waiter *w)
 {
-	for (;;) {
-		set_current_state(TASK_INTERRUPTIBLE);
-		if (READ_ONCE(w->done) || signal_pending(current))
-			break;
-		schedule();
-	}
-	__set_current_state(TASK_RUNNING);
-	if (!READ_ONCE(w->done) && interrupted(w))
+	if (!weir_request_sleep(&w->request) && interrupted(w))
 		return -EINTR;
-	/* pairs with the release in end() */
-	smp_load_acquire(&w->done);
 	return w->request.op.result;
 }
 
@@ -230,17 +222,8 @@ static struct weir_reserve_waiter *waiter_new(struct weir_client *c, struct weir
 		w->key.raw = w->address;
 	}
 	w->deadline = weir_user_deadline(op->arg, op->flags & WEIR_OP_RELATIVE);
-	w->task = op->flags & WEIR_OP_ASYNC ? NULL : current;
+	w->request.task = op->flags & WEIR_OP_ASYNC ? NULL : current;
 	return w;
-}
-
-/* Free a waiter that belongs to its caller. A waiter that was in a queue is freed by RCU. */
-static void waiter_free(struct weir_reserve_waiter *w)
-{
-	if (w->e)
-		kfree_rcu(w, request.rcu);
-	else
-		kfree(w);
 }
 
 /**
@@ -269,7 +252,7 @@ int weir_reserve_run(struct weir_client *c, struct weir_limiter *l, struct weir_
 	if (a.w) {
 		if (!err)
 			*op = a.w->request.op;
-		waiter_free(a.w);
+		weir_request_free(&a.w->request);
 	}
 	return err;
 }

@@ -3,9 +3,7 @@
 
 #include <linux/rcupdate.h>
 #include <linux/rhashtable.h>
-#include <linux/sched/task.h>
 #include <linux/slab.h>
-#include <linux/spinlock.h>
 
 #include "core/client.h"
 #include "core/grant.h"
@@ -60,31 +58,6 @@ static void look_at(struct weir_reserve_queue *q, u64 at)
 }
 
 /*
- * Add a waiter to the limiter's list. The lock makes sure that weir_reserve_kick_all() finds a
- * waiter that has seen the limiter alive.
- */
-static int waiting_add(struct weir_reserve_waiter *w)
-{
-	struct weir_limiter *l = w->call.l;
-	int err = 0;
-
-	spin_lock(&l->wait_lock);
-	if (weir_object_alive(&l->obj))
-		list_add_tail(&w->all, &l->waiting);
-	else
-		err = -ENODEV;
-	spin_unlock(&l->wait_lock);
-	return err;
-}
-
-static void waiting_del(struct weir_reserve_waiter *w)
-{
-	spin_lock(&w->call.l->wait_lock);
-	list_del(&w->all);
-	spin_unlock(&w->call.l->wait_lock);
-}
-
-/*
  * End a queue without waiters. A task that has found it by its deadline may still wait for the
  * entry's lock, under RCU.
  */
@@ -124,7 +97,6 @@ static void leave(struct weir_reserve_waiter *w, struct weir_entry *e)
 	list_del(&w->node);
 	rb_erase_cached(&w->by_deadline, &q->deadlines);
 	q->tokens -= w->request.op.n;
-	waiting_del(w);
 	w->queue = NULL;
 	if (is_over(q))
 		queue_end(q, e);
@@ -213,42 +185,31 @@ static u64 next_due(const struct weir_reserve_queue *q, const struct weir_entry 
 
 /* ------------------------------------------------------------ joining; entry locked */
 
-/* Make a request of the waiter, and attach it to the holder's grant. */
+/*
+ * Let the waiter's request wait. The entry keeps the bytes of a long key; those of the op are the
+ * caller's.
+ */
 static int request_begin(struct weir_reserve_waiter *w, struct weir_entry *e,
 			 struct weir_grant **new)
 {
 	struct weir_client *c = w->request.client;
-	int err = weir_grant_charge(c, *new);
-
-	if (err)
-		return err;
-	w->grant = weir_grant_get(c, w->request.op.tag, &w->call.l->obj, e, new);
-	err = weir_request_begin(w->grant, &w->request);
-	if (err)
-		weir_grant_put(w->grant);
-	return err;
-}
-
-/*
- * Prepare a waiter for its queue. The entry keeps the bytes of a long key; those of the op are the
- * caller's.
- */
-static int waiter_begin(struct weir_reserve_waiter *w, struct weir_entry *e,
-			struct weir_reserve_memory *memory)
-{
+	struct weir_object *o = &w->call.l->obj;
+	struct weir_grant *grant = NULL;
 	int err;
 
 	if (w->key.len > WEIR_KEY_INLINE) {
 		w->key.data = e->key;
 		w->key.raw = e->key;
 	}
-	w->e = e;
-	err = waiting_add(w);
-	if (err || weir_reserve_sleeps(w))
-		return err;
-	err = request_begin(w, e, &memory->grant);
-	if (err)
-		waiting_del(w);
+	if (!weir_reserve_sleeps(w)) {
+		err = weir_grant_charge(c, *new);
+		if (err)
+			return err;
+		grant = weir_grant_get(c, w->request.op.tag, o, e, new);
+	}
+	err = weir_request_begin(&w->request, o, e, grant);
+	if (err && grant)
+		weir_grant_put(grant);
 	return err;
 }
 
@@ -275,7 +236,7 @@ int weir_reserve_join(struct weir_reserve_waiter *w, struct weir_reserve_queue *
 		if (!q)
 			return -ENOMEM;
 	}
-	err = waiter_begin(w, e, memory);
+	err = request_begin(w, e, &memory->grant);
 	if (err) {
 		if (is_first)
 			queue_end(q, e);
@@ -294,35 +255,13 @@ int weir_reserve_join(struct weir_reserve_waiter *w, struct weir_reserve_queue *
 
 /* ------------------------------------------------------------ serving; entry locked */
 
-/*
- * Hand a waiter that has left its queue its answer. After this it may be freed, but not before the
- * RCU read side of the caller ends.
- */
-static void end(struct weir_reserve_waiter *w, int err)
-{
-	struct weir_grant *grant = w->grant;
-	struct task_struct *task = w->task;
-
-	w->request.op.result = err;
-	if (!task) {
-		weir_request_end(grant);
-		weir_grant_put(grant);
-		return;
-	}
-	get_task_struct(task);
-	/* pairs with the acquire in sleep_until_done() */
-	smp_store_release(&w->done, true);
-	wake_up_process(task);
-	put_task_struct(task);
-}
-
 /* Take a waiter out of its queue and answer it. look_at() must follow, unless the queue is over. */
 static void serve(struct weir_reserve_waiter *w, struct weir_entry *e, u64 *word,
 		  enum weir_reserve_outcome outcome, const struct weir_decision *d)
 {
 	leave(w, e);
 	weir_reserve_answer(w, e, word, outcome, d);
-	end(w, 0);
+	weir_request_end(&w->request, 0);
 }
 
 /*
@@ -430,7 +369,7 @@ void weir_reserve_withdraw(struct weir_grant *g, struct weir_entry *e, u64 word)
 	struct weir_reserve_waiter *w = weir_reserve_of(g->request);
 
 	weir_reserve_leave(w, e);
-	weir_request_drop(g);
+	weir_request_drop(&w->request);
 	weir_grant_put(g);
 	weir_limiter_now(&w->call);
 	unlock(&w->call, e, word);
@@ -438,12 +377,14 @@ void weir_reserve_withdraw(struct weir_grant *g, struct weir_entry *e, u64 word)
 
 /* ------------------------------------------------------------ all of a limiter */
 
-/* Decide again for a waiter. The caller has found it in the limiter's list, under RCU. */
-static void look(struct weir_limiter *l, struct weir_reserve_waiter *w)
+/* Decide again for a waiter. See weir_request_kick_all(). */
+static void look(struct weir_request *r)
 {
+	struct weir_reserve_waiter *w = weir_reserve_of(r);
 	enum weir_reserve_outcome outcome;
+	struct weir_limiter *l = w->call.l;
 	struct weir_reserve_queue *q;
-	struct weir_entry *e = w->e;
+	struct weir_entry *e = r->entry;
 	struct weir_decision d;
 	u64 word;
 
@@ -460,7 +401,7 @@ static void look(struct weir_limiter *l, struct weir_reserve_waiter *w)
 	outcome = weir_reserve_decide(w, e, &d, first_of(q) == w);
 	if (!weir_object_alive(&l->obj)) {
 		leave(w, e);
-		end(w, -ENODEV);
+		weir_request_end(r, -ENODEV);
 	} else if (outcome != WEIR_RESERVE_WAIT) {
 		serve(w, e, &word, outcome, &d);
 	}
@@ -478,28 +419,7 @@ static void look(struct weir_limiter *l, struct weir_reserve_waiter *w)
  */
 void weir_reserve_kick_all(struct weir_limiter *l)
 {
-	struct weir_reserve_waiter *w;
-	LIST_HEAD(all);
-
-	/*
-	 * waiters may leave their queue while they are in @all; one that joins now has seen the
-	 * change
-	 */
-	spin_lock_bh(&l->wait_lock);
-	list_splice_init(&l->waiting, &all);
-	spin_unlock_bh(&l->wait_lock);
-	do {
-		rcu_read_lock();
-		spin_lock_bh(&l->wait_lock);
-		w = list_first_entry_or_null(&all, struct weir_reserve_waiter, all);
-		if (w)
-			list_move_tail(&w->all, &l->waiting);
-		spin_unlock_bh(&l->wait_lock);
-		if (w)
-			look(l, w);
-		rcu_read_unlock();
-		cond_resched();
-	} while (w);
+	weir_request_kick_all(&l->obj, look);
 }
 
 int weir_reserve_mod_init(void)

@@ -44,26 +44,17 @@ struct weir_reserve_queue {
 /**
  * struct weir_reserve_waiter - a RESERVE that may have to wait
  *
- * A sleeping caller frees its waiter. An asynchronous waiter becomes a request (core/request.h)
- * when it joins a queue, and belongs to the client then. A waiter that was in a queue is freed
- * after a grace period of RCU.
+ * I: constant once the waiter is in a queue. E: entry lock.
  *
- * I: constant once the waiter is in a queue. E: entry lock. W: &weir_limiter.wait_lock.
- *
- * @request: the first member, because kfree() of it frees the struct; its op gets the answer
+ * @request: the first member, because kfree() of it frees the struct; its op gets the answer. Once
+ *	the waiter is in a queue, an asynchronous request belongs to the client.
  * @call: E: the check to be made, with the op of @request and @key
  * @key: I: the key
  * @address: I: the bytes of an address, not cut to a prefix
  * @deadline: I: CLOCK_BOOTTIME
- * @task: I: the caller that sleeps; NULL: asynchronous
- * @e: I: the entry, valid while the waiter is in the queue; NULL: the waiter was never in a queue
- * @grant: I: asynchronous: the holder's grant, which has the request
  * @queue: E: the waiter's queue, or NULL
  * @node: E: in the waiters of @queue
  * @by_deadline: E: in the deadlines of @queue
- * @all: W: in &weir_limiter.waiting while the waiter is in a queue
- * @done: for a sleeping caller: the waiter has its answer and is in no queue; written last, with
- *	the entry locked
  */
 struct weir_reserve_waiter {
 	struct weir_request	request;
@@ -71,14 +62,9 @@ struct weir_reserve_waiter {
 	struct weir_key		key;
 	u8			address[16];
 	u64			deadline;
-	struct task_struct	*task;
-	struct weir_entry	*e;
-	struct weir_grant	*grant;
 	struct weir_reserve_queue	*queue;
 	struct list_head	node;
 	struct rb_node		by_deadline;
-	struct list_head	all;
-	bool			done;
 };
 
 /**
@@ -122,7 +108,7 @@ static inline u64 weir_reserve_time(const struct weir_limiter_call *call)
 
 static inline bool weir_reserve_sleeps(const struct weir_reserve_waiter *w)
 {
-	return w->task;
+	return w->request.task;
 }
 
 static inline struct weir_reserve_waiter *weir_reserve_of(struct weir_request *r)

@@ -534,8 +534,8 @@ struct weir_limiter_stats {
  * key. A later ACQUIRE of the holder that sleeps waits behind the request. An ACQUIRE is answered
  * "limited" at once if queue_max or WEIR_QUEUED_MAX acquisitions already wait for the key. EMFILE:
  * the open file has WEIR_REQUESTS_MAX requests that wait or have not been collected. EDQUOT: a
- * request that waits counts as a grant, and the user that opened the file has max_grants_per_uid
- * grants.
+ * holder with a request that waits has a grant, and the user that opened the file has
+ * max_grants_per_uid grants.
  */
 struct weir_gate_config {
 	__u32		size;
@@ -1292,9 +1292,10 @@ struct weir_rules {
  *	loses them. EDEADLK, instead of a wait, if only the holder itself could end the wait,
  *	because it holds or has queued for too much; never for tag 0, which several activities may
  *	share. (Nothing else is checked: two holders may wait for each other.) EDQUOT if the holder
- *	has nothing of the key, or would wait, and the user that opened the file has
- *	max_grants_per_uid grants. ENODEV if the gate is deleted. A signal ends the wait as for
- *	RESERVE. With WEIR_OP_ASYNC it does not sleep: see "Asynchronous requests".
+ *	has no grant for the key, that is, no permits of it and no request that waits, and the user
+ *	that opened the file has max_grants_per_uid grants. ENODEV if the gate is deleted. A signal
+ *	ends the wait as for RESERVE. With WEIR_OP_ASYNC it does not sleep: see "Asynchronous
+ *	requests".
  * @WEIR_OP_RELEASE: (USE) release @n permits (1..2^32-1). ENOENT if this holder has fewer.
  * @WEIR_OP_CANCEL: (USE) end the holder's waiting request for the key; there is no answer to
  *	collect then. ENOENT: no request waits. If it has ended, its answer can be collected.
