@@ -25,8 +25,8 @@ struct file;
 /**
  * struct weir_client - one open file
  *
- * @handles:	by number; its own lock to change, RCU to look up
- * @next:	under that lock: where the search for the next free number begins. Numbers
+ * @handles:	the handles by number; changed under the lock of this xarray, read under RCU
+ * @next:	under the same lock: where the search for a free number begins. Numbers
  *		ascend, so the number of a closed handle is not reused soon.
  * @nr:		handles that exist or are reserved, at most WEIR_HANDLES_MAX
  * @writable:	the file was opened for writing; constant
@@ -40,12 +40,13 @@ struct file;
  * @other_ns:	namespace of that stream; written under @event_lock
  * @events:	the one of these two positions that is read; written under @event_lock
  * @file:	the open file; constant
- * @lock:	the members down to @in_wake_list, and what grant.h and request.h say; inside
- *		an entry's lock
- * @grants:	what its holders have, see grant.h
+ * @lock:	protects the members down to @in_wake_list, and members of grants and requests (see
+ *		grant.h, request.h); taken inside an entry's lock
+ * @grants:	the grants of its holders
  * @requests:	requests that are not collected, at most WEIR_REQUESTS_MAX
- * @ended:	those of them that have ended, in that order; list_empty() without the lock
- * @ended_tags:	the same, by tag
+ * @ended:	the requests that have ended, in the order in which they ended; list_empty() is
+ *		called without the lock
+ * @ended_tags:	the same requests, by tag
  * @in_wake_list: the client is in a wake list, and its pollers will be woken
  * @wake_node:	node in the wake list
  * @pollers:	woken when a request has ended

@@ -4,23 +4,24 @@
  *
  * Written to its parameters (/sys/module/weir_sample/parameters/):
  *
- *	limiter		a name: get that limiter, dropping the one before; "": drop it
- *	gate		the same of a gate
- *	counter		the same of a counter, whose field "value" is used
- *	run		"CONTEXT FIRST KEYS ROUNDS N [WHAT]": do that to the keys FIRST to
- *			FIRST + KEYS - 1 (numbers), ROUNDS times each, on every CPU at once;
- *			CONTEXT is process, softirq or both, or here: on the caller's CPU
- *			alone, in process context; WHAT is
- *			check	check the limiter with cost N (if nothing is said)
- *			take	take N permits of the gate
- *			give	give N permits back
- *			turn	take N, and give them back if they were there
+ *	limiter		NAME: get a reference to that limiter, and drop the previous one; "":
+ *			only drop it
+ *	gate		the same for a gate
+ *	counter		the same for a counter, whose field "value" is used
+ *	run		"CONTEXT FIRST KEYS ROUNDS N [WHAT]": do WHAT to each of the keys FIRST to
+ *			FIRST + KEYS - 1 (numbers), ROUNDS times, on every CPU at once. CONTEXT is
+ *			process, softirq or both; or here: in process context on the caller's CPU
+ *			alone. WHAT is
+ *			check	check the limiter with cost N (the default)
+ *			take	acquire N permits of the gate
+ *			give	release N permits
+ *			turn	acquire N permits, and release them if they were granted
  *			plain	as turn, at a gate without keys
  *			add	add N to the counter
- *	addresses	1: keys of limiters are IPv4 addresses, of which the numbers are the
- *			last bytes
+ *	addresses	1: the keys of the limiter are IPv4 addresses; the numbers are their last
+ *			bytes
  *
- * Reading run returns the answers of the last run, as lines "NAME NUMBER".
+ * A read of run returns the number of each answer in the last run, as lines "NAME NUMBER".
  */
 
 #include <asm/byteorder.h>
@@ -39,7 +40,7 @@
 
 #include <linux/weir.h>
 
-/* checks in one go, because a long softirq delays everything after it */
+/* number of checks in one softirq: a long softirq delays everything after it */
 #define CHUNK	64
 
 enum answer {
@@ -51,11 +52,11 @@ static const char *const names[ANSWERS] = {
 	[ALLOWED] = "allowed", [LIMITED] = "limited", [BANNED] = "banned",
 	[FULL] = "full", [INVALID] = "EINVAL", [DELETED] = "ENODEV",
 	[NO_MEMORY] = "ENOMEM", [OTHERS] = "other",
-	/* how many of these answers were given: */
+	/* answers with that flag, and answers given in softirq; counted in addition */
 	[BANNED_NOW] = "banned-now", [IN_SOFTIRQ] = "in-softirq",
 	/* answers of gates and counters */
 	[DONE] = "done", [ABSENT] = "ENOENT", [TOO_BIG] = "E2BIG",
-	/* not an answer: the most permits that turns held at the same time, of all keys */
+	/* the greatest number of permits of all keys that turns held at the same time */
 	[MOST_HELD] = "most-held",
 };
 
@@ -366,7 +367,7 @@ static const struct kernel_param_ops counter_ops = { .set = counter_set, .get = 
 module_param_cb(limiter, &limiter_ops, limiter_name, 0600);
 MODULE_PARM_DESC(limiter, "name of the limiter to ask");
 module_param_cb(gate, &gate_ops, gate_name, 0600);
-MODULE_PARM_DESC(gate, "name of the gate to pass");
+MODULE_PARM_DESC(gate, "name of the gate to use");
 module_param_cb(counter, &counter_ops, counter_name, 0600);
 MODULE_PARM_DESC(counter, "name of the counter to add to");
 module_param_cb(run, &run_ops, NULL, 0600);
