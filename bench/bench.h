@@ -97,7 +97,7 @@ extern const struct filter filter_weir_slow, filter_nft_set, filter_hashlimit;
 bool filter_set(const struct filter *f);
 void filter_clear(const struct filter *f);
 
-/* A Redis server that runs until redis_end(), with a script that does GCRA. */
+/* A Redis server that runs until redis_stop(), with a script that does GCRA. */
 struct redis;
 struct redis *redis_start(void);
 void redis_stop(struct redis *r);

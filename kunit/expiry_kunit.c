@@ -367,7 +367,7 @@ static void bring_entry(void *arg)
 	entry_set(s, 10, s->bucket[10], 150);
 }
 
-/* An entry is added anywhere in the table, at any point of a step: it is not missed. */
+/* An entry that is added anywhere in the table, at any point of a step, is not missed. */
 static void expiry_step_interrupted(struct kunit *test)
 {
 	const unsigned int nbuckets = 1 << 13;
@@ -396,7 +396,7 @@ static void expire_some(void *arg)
 	entries_expire(arg, 120);
 }
 
-/* Entries expire at any point of the insertion of another one: it is not missed. */
+/* Entries expire at any point of the insertion of another one: the new one is not missed. */
 static void expiry_lower_interrupted(struct kunit *test)
 {
 	const unsigned int nbuckets = 1 << 13;

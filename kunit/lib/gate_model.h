@@ -28,7 +28,7 @@ enum gate_model_fate {
  * @n: permits requested
  * @holder: the caller
  * @fate: outcome in the model
- * @kicked: it waits, and has not been woken since the gate changed
+ * @kicked: it waits, and has not been checked since the gate changed
  * @turn: its place in the real queue
  * @queued: it waits in the real queue
  * @granted: number of grants in the real queue
@@ -197,7 +197,7 @@ static inline u32 gate_real_ask(struct gate_model *m, struct gate_model_call *ca
 	return call->granted ? GATE_GRANTED : GATE_WAITS;
 }
 
-/* Like look_again(), for a waiter. @why: the reason to leave, or GATE_WAITS. */
+/* Like serve_and_check(), for a waiter. @why: the reason to leave, or GATE_WAITS. */
 static inline u32 gate_real_look(struct gate_model *m, struct gate_model_call *call,
 				 u32 why)
 {
@@ -270,7 +270,7 @@ static inline void gate_model_compare(struct gate_model *m)
 	gate_model_compare_queue(m);
 	/*
 	 * the first waiter may wait while its permits are free only until all kicked waiters have
-	 * run
+	 * been checked
 	 */
 	if (first && !gate_model_is_kicked(m))
 		KUNIT_ASSERT_FALSE(test, gate_model_fits(m, first->n));
@@ -326,7 +326,7 @@ static inline void gate_model_back(struct gate_model *m, u32 holder, u32 n)
 	gate_model_compare(m);
 }
 
-/* A waiter wakes up: it was kicked, or it leaves because of @why. */
+/* A waiter is checked, because it was kicked, or leaves because of @why. */
 static inline void gate_model_look(struct gate_model *m, struct gate_model_call *call,
 				   u32 why)
 {
@@ -359,7 +359,7 @@ static inline void gate_model_die(struct gate_model *m, u32 holder)
 		gate_model_back(m, holder, m->held[holder]);
 }
 
-/* Like gate_change(): the waiters are kicked, and run at some later time. */
+/* Like gate_set(): the waiters are kicked: each is checked at some later time. */
 static inline void gate_model_resize(struct gate_model *m, u32 permits)
 {
 	u32 i;

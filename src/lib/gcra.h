@@ -82,7 +82,7 @@ static inline u64 weir_gcra_fresh(u64 now)
 	return now * WEIR_GCRA_SCALE;
 }
 
-/* @now in ns since the limiter's epoch. No division: see weir_recip_div(). */
+/* Decide a request at @now, in ns since the limiter's epoch. No division: see weir_recip_div(). */
 static inline void weir_gcra_decide(const struct weir_gcra *g, u64 limit,
 				    u64 word, u64 now, u64 cost,
 				    struct weir_decision *d)

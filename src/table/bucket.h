@@ -60,7 +60,7 @@ static inline void chain_add(struct weir_table *t, struct weir_entry __rcu **buc
 	e->stripe = weir_table_stripe_number(t, hash);
 	atomic64_set(&e->word, WEIR_ENTRY_LOCKED);
 	RCU_INIT_POINTER(e->next, chain_next(bucket));
-	/* the entry's members are written before: pairs with chain_next() */
+	/* publishes the entry's members: pairs with the dependency from chain_next() */
 	rcu_assign_pointer(*bucket, e);
 }
 
