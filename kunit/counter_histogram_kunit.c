@@ -109,11 +109,11 @@ static void histogram_counts(struct kunit *test)
 		wanted->sum += value * times;
 	}
 	weir_histogram_finish(wanted);
-	weir_counter_snapshot(&s->c, &s->h);
+	weir_counter_read(&s->c, &s->h);
 	KUNIT_EXPECT_EQ(test, 0, memcmp(&s->h, wanted, sizeof(s->h)));
-	weir_counter_snapshot_take(&s->c, &s->h);
+	weir_counter_take(&s->c, &s->h);
 	KUNIT_EXPECT_EQ(test, 0, memcmp(&s->h, wanted, sizeof(s->h)));
-	weir_counter_snapshot(&s->c, &s->h);
+	weir_counter_read(&s->c, &s->h);
 	KUNIT_EXPECT_NULL(test, memchr_inv(&s->h, 0, sizeof(s->h)));
 	/* what was taken can be merged back and taken again */
 	weir_counter_merge(&s->c, wanted);
@@ -121,7 +121,7 @@ static void histogram_counts(struct kunit *test)
 	wanted->buckets[5]++;
 	wanted->sum += 5;
 	weir_histogram_finish(wanted);
-	weir_counter_snapshot_take(&s->c, &s->h);
+	weir_counter_take(&s->c, &s->h);
 	KUNIT_EXPECT_EQ(test, 0, memcmp(&s->h, wanted, sizeof(s->h)));
 }
 
@@ -140,7 +140,7 @@ static void histogram_read_interrupted(struct kunit *test)
 {
 	struct stage *s = test->priv;
 	struct prng p = prng_seed(test, 0x5eed0b02);
-	const unsigned int reads = SLOT_WORDS * num_possible_cpus() + BASE_WORDS;
+	const unsigned int reads = WEIR_HISTOGRAM_SLOT * num_possible_cpus();
 	u64 before = 0;
 	int i;
 
@@ -148,14 +148,14 @@ static void histogram_read_interrupted(struct kunit *test)
 	points.arg = &s->c;
 	for (i = 0; i < 200; i++) {
 		points.left = prng_between(&p, 1, reads);
-		weir_counter_snapshot(&s->c, &s->h);
+		weir_counter_read(&s->c, &s->h);
 		points.left = 0;
 		KUNIT_ASSERT_TRUE(test, is_whole(&s->h));
 		KUNIT_ASSERT_GE(test, s->h.count, before);
 		before += WEIR_HISTOGRAM_GROUPS;
 		KUNIT_ASSERT_LE(test, s->h.count, before);
 	}
-	weir_counter_snapshot(&s->c, &s->h);
+	weir_counter_read(&s->c, &s->h);
 	KUNIT_EXPECT_EQ(test, before, s->h.count);
 }
 
@@ -163,7 +163,7 @@ static void take_at_point(void *arg)
 {
 	struct stage *s = arg;
 
-	weir_counter_snapshot_take(&s->c, &s->taken);
+	weir_counter_take(&s->c, &s->taken);
 }
 
 /* A take interrupts a read at any point: the read returns the values before or after the take. */
@@ -171,16 +171,16 @@ static void histogram_read_interrupted_by_take(struct kunit *test)
 {
 	struct stage *s = test->priv;
 	struct prng p = prng_seed(test, 0x5eed0b03);
-	const unsigned int reads = SLOT_WORDS * num_possible_cpus() + BASE_WORDS;
+	const unsigned int reads = WEIR_HISTOGRAM_SLOT * num_possible_cpus();
 	int i;
 
 	points.work = take_at_point;
 	points.arg = s;
 	for (i = 0; i < 200; i++) {
-		weir_counter_snapshot_take(&s->c, &s->taken);
+		weir_counter_take(&s->c, &s->taken);
 		observe_at_point(&s->c);
 		points.left = prng_between(&p, 1, reads);
-		weir_counter_snapshot(&s->c, &s->h);
+		weir_counter_read(&s->c, &s->h);
 		points.left = 0;
 		KUNIT_ASSERT_TRUE(test, is_whole(&s->h));
 		KUNIT_ASSERT_TRUE(test, !s->h.count ||
@@ -193,7 +193,7 @@ static void histogram_take_interrupted(struct kunit *test)
 {
 	struct stage *s = test->priv;
 	struct prng p = prng_seed(test, 0x5eed0b04);
-	const unsigned int reads = SLOT_WORDS * num_possible_cpus();
+	const unsigned int reads = WEIR_HISTOGRAM_SLOT * num_possible_cpus();
 	int i;
 
 	points.work = observe_at_point;
@@ -201,10 +201,10 @@ static void histogram_take_interrupted(struct kunit *test)
 	for (i = 0; i < 200; i++) {
 		observe_at_point(&s->c);
 		points.left = prng_between(&p, 1, reads);
-		weir_counter_snapshot_take(&s->c, &s->taken);
+		weir_counter_take(&s->c, &s->taken);
 		points.left = 0;
 		KUNIT_ASSERT_TRUE(test, is_whole(&s->taken));
-		weir_counter_snapshot_take(&s->c, &s->h);
+		weir_counter_take(&s->c, &s->h);
 		KUNIT_ASSERT_TRUE(test, is_whole(&s->h));
 		KUNIT_ASSERT_EQ(test, 2ULL * WEIR_HISTOGRAM_GROUPS,
 				s->taken.count + s->h.count);
@@ -229,7 +229,7 @@ struct tally {
 
 static void take_and_tally(struct tally *t, unsigned int index)
 {
-	weir_counter_snapshot_take(&t->s->c, &t->h[index]);
+	weir_counter_take(&t->s->c, &t->h[index]);
 	t->wrong[index] += !is_whole(&t->h[index]);
 	merge(&t->taken[index], &t->h[index]);
 }
@@ -250,12 +250,12 @@ static void crowd_work(unsigned int index, void *arg)
 		if (i % 8)
 			continue;
 		if (index == 0) {
-			weir_counter_snapshot(&t->s->c, &t->h[0]);
+			weir_counter_read(&t->s->c, &t->h[0]);
 			t->wrong[0] += !is_whole(&t->h[0]);
 		} else if (index == 1) {
 			take_and_tally(t, 1);
 		} else if (index == 2) {
-			weir_counter_snapshot_take(&t->s->c, &t->h[2]);
+			weir_counter_take(&t->s->c, &t->h[2]);
 			weir_counter_merge(&t->s->c, &t->h[2]);
 		}
 	}
@@ -270,7 +270,7 @@ static void histogram_loses_nothing(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, t);
 	t->s = s;
 	crowd_run(test, MEMBERS, crowd_work, t);
-	weir_counter_snapshot(&s->c, &s->h);
+	weir_counter_read(&s->c, &s->h);
 	wrong += !is_whole(&s->h);
 	for (i = 0; i < MEMBERS; i++) {
 		wrong += t->wrong[i];
@@ -317,7 +317,7 @@ static void histogram_in_softirq(struct kunit *test)
 		weir_counter_observe(&s->c, 48, 1);
 	}
 	tasklet_kill(&o.tasklet);
-	weir_counter_snapshot(&s->c, &s->h);
+	weir_counter_read(&s->c, &s->h);
 	KUNIT_EXPECT_GT(test, o.runs, 0);
 	KUNIT_EXPECT_EQ(test, (u64)ROUNDS + o.runs, s->h.count);
 	KUNIT_EXPECT_TRUE(test, is_whole(&s->h));

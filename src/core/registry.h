@@ -19,8 +19,7 @@
  *	client->lock		spinlock, BH	grants and requests of one open file
  *	object->grant_lock	spinlock, BH	all grants and requests of one object; not inside
  *						client->lock
- *	counter->taking		spinlock	one take of a histogram; outside all spinlocks
- *	counter->lock		spinlock, BH	base values; inside taking alone
+ *	counter->lock		spinlock	base values; outside all spinlocks, a leaf
  *	event ring		spinlock, IRQ	records; wakes readers when released
  *
  * No memory is allocated while one of them is held, except under set_lock and creating, and user

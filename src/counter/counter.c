@@ -31,85 +31,80 @@ void weir_counter_add_one(struct weir_counter *c, unsigned int field, u64 n)
  * @mask: the fields
  * @amounts: one for each field, in the order of fields
  *
- * Context: process or softirq. Softirqs are disabled meanwhile, because an add to the same slot in
- *	softirq context would make its sequence count even before this step is complete.
+ * Context: process or softirq.
  */
 void weir_counter_add_many(struct weir_counter *c, u64 mask, const s64 *amounts)
 {
-	struct weir_slot *slot;
+	struct weir_slot *slot = weir_slot_begin(c);
 	unsigned long field;
 
-	local_bh_disable();
-	preempt_disable();	/* on PREEMPT_RT, local_bh_disable() does not disable preemption */
-	slot = this_cpu_ptr(c->slots);
-	/* pairs with read_seqcount_begin() in slot_read() */
-	raw_write_seqcount_begin(&slot->seq);
 	for (; mask; mask &= mask - 1) {
 		field = __ffs64(mask);
 		this_cpu_add(c->slots->value[field], *amounts++);
 	}
-	raw_write_seqcount_end(&slot->seq);
-	preempt_enable();
-	local_bh_enable();
+	weir_slot_end(slot);
 }
 
-/* Add the slot of one CPU to @sum. All fields are from the same moment. */
-static void slot_read(const struct weir_slot *slot, unsigned int nfields,
-		      u64 *copy, u64 *sum)
-{
-	unsigned int seq, i;
-
-	do {
-		seq = read_seqcount_begin(&slot->seq);
-		for (i = 0; i < nfields; i++)
-			copy[i] = READ_ONCE(slot->value[i]);
-	} while (read_seqcount_retry(&slot->seq, seq));
-	for (i = 0; i < nfields; i++)
-		sum[i] += copy[i];
-}
-
-static void slots_read(const struct weir_counter *c, u64 *sum)
+/* Add the slot of one CPU to @values. All fields are from the same moment. */
+static void slot_add(u64 *values, const struct weir_slot *slot, unsigned int nfields)
 {
 	u64 copy[WEIR_FIELDS_MAX];
-	int cpu;
-
-	memset(sum, 0, c->nfields * sizeof(*sum));
-	for_each_possible_cpu(cpu)
-		slot_read(per_cpu_ptr(c->slots, cpu), c->nfields, copy, sum);
-}
-
-static void base_subtract(const struct weir_counter *c, u64 *values)
-{
 	unsigned int i;
 
-	for (i = 0; i < c->nfields; i++)
-		values[i] -= READ_ONCE(c->base[i]);
+	weir_slot_copy(slot, 0, nfields, copy);
+	for (i = 0; i < nfields; i++)
+		values[i] += copy[i];
+}
+
+/*
+ * The sum of all slots, less the base. It must not reschedule: a task that waits for the end of a
+ * show function would then depend on a task that its cgroup may throttle.
+ */
+static void values_read(const struct weir_counter *c, void *values)
+{
+	unsigned int i, words = weir_counter_words(c);
+	const u64 *base = c->base;
+	const struct weir_slot *slot;
+	u64 *value = values;
+	int cpu;
+
+	for (i = 0; i < words; i++)
+		value[i] = -READ_ONCE(base[i]);
+	for_each_possible_cpu(cpu) {
+		slot = per_cpu_ptr(c->slots, cpu);
+		if (weir_counter_is_histogram(c))
+			weir_histogram_add_slot(values, slot);
+		else
+			slot_add(values, slot, c->nfields);
+	}
 }
 
 /**
  * weir_counter_read - a snapshot of all fields
- * @c: the counter, of type sum
- * @values: room for all its fields
+ * @c: the counter, of type sum or histogram
+ * @values: room for all its fields, or a &struct weir_histogram
  *
- * Each add is in the snapshot as a whole or not at all.
- * Context: process or softirq. Cost: one cache line for each CPU and eight fields.
+ * Each add or observation is in the snapshot as a whole or not at all.
+ * Context: process. Cost: one cache line for each CPU and eight fields; of a histogram, 8 KiB for
+ *	each CPU.
  */
-void weir_counter_read(struct weir_counter *c, u64 *values)
+void weir_counter_read(struct weir_counter *c, void *values)
 {
-	unsigned int seq, tries;
+	unsigned int seq, tries = 0;
 
-	for (tries = 0; tries < READ_TRIES; tries++) {
+	do {
+		if (tries++ == READ_TRIES) {
+			spin_lock(&c->lock);
+			values_read(c, values);
+			spin_unlock(&c->lock);
+			break;
+		}
 		/* an old base must not be combined with slots read after a take */
 		seq = read_seqcount_begin(&c->base_seq);
-		slots_read(c, values);
-		base_subtract(c, values);
-		if (!read_seqcount_retry(&c->base_seq, seq))
-			return;
-	}
-	spin_lock_bh(&c->lock);
-	slots_read(c, values);
-	base_subtract(c, values);
-	spin_unlock_bh(&c->lock);
+		values_read(c, values);
+	} while (read_seqcount_retry(&c->base_seq, seq));
+	if (weir_counter_is_histogram(c))
+		weir_histogram_finish(values);
 }
 
 static u64 field_sum(const struct weir_counter *c, unsigned int field)
@@ -136,35 +131,59 @@ u64 weir_counter_read_one(struct weir_counter *c, unsigned int field)
 		if (!read_seqcount_retry(&c->base_seq, seq))
 			return value;
 	}
-	spin_lock_bh(&c->lock);
+	spin_lock(&c->lock);
 	value = field_sum(c, field);
-	spin_unlock_bh(&c->lock);
+	spin_unlock(&c->lock);
 	return value;
+}
+
+/* Add @values, multiplied by @sign, to the base. Must hold the lock. */
+static void base_add(struct weir_counter *c, const void *values, s64 sign)
+{
+	unsigned int i, words = weir_counter_words(c);
+	const u64 *value = values;
+
+	/* readers on other CPUs spin meanwhile */
+	local_bh_disable();
+	write_seqcount_begin(&c->base_seq);
+	for (i = 0; i < words; i++)
+		WRITE_ONCE(c->base[i], c->base[i] + sign * value[i]);
+	write_seqcount_end(&c->base_seq);
+	local_bh_enable();
 }
 
 /**
  * weir_counter_take - a snapshot, and reset to zero
- * @c: the counter, of type sum
- * @values: room for all its fields
+ * @c: the counter, of type sum or histogram
+ * @values: room for all its fields, or a &struct weir_histogram
  *
- * Each add is in the result of exactly one take, or still in the counter.
- * Context: process or softirq.
+ * Each add or observation is in the result of exactly one take, or still in the counter.
+ * Context: process.
  */
-void weir_counter_take(struct weir_counter *c, u64 *values)
+void weir_counter_take(struct weir_counter *c, void *values)
 {
-	unsigned int i;
-	u64 sum;
+	spin_lock(&c->lock);
+	values_read(c, values);
+	base_add(c, values, 1);
+	spin_unlock(&c->lock);
+	if (weir_counter_is_histogram(c))
+		weir_histogram_finish(values);
+}
 
-	spin_lock_bh(&c->lock);
-	slots_read(c, values);
-	write_seqcount_begin(&c->base_seq);
-	for (i = 0; i < c->nfields; i++) {
-		sum = values[i];
-		values[i] -= c->base[i];
-		WRITE_ONCE(c->base[i], sum);
-	}
-	write_seqcount_end(&c->base_seq);
-	spin_unlock_bh(&c->lock);
+/**
+ * weir_counter_merge - add a snapshot, in one step
+ * @c: the counter, of type sum or histogram
+ * @values: as from weir_counter_read()
+ *
+ * Subtracts the snapshot from the base. Of a histogram's base, the words for count, minimum and
+ * maximum mean nothing: a read computes these from the buckets.
+ * Context: process.
+ */
+void weir_counter_merge(struct weir_counter *c, const void *values)
+{
+	spin_lock(&c->lock);
+	base_add(c, values, -1);
+	spin_unlock(&c->lock);
 }
 
 /**
@@ -200,21 +219,18 @@ int weir_counter_next(struct weir_counter *c, u64 n, u64 *first)
 int weir_counter_init(struct weir_counter *c)
 {
 	static struct lock_class_key slot_class;
+	unsigned int words = weir_counter_is_histogram(c) ? WEIR_HISTOGRAM_SLOT : c->nfields;
 	int cpu;
 
 	spin_lock_init(&c->lock);
-	spin_lock_init(&c->taking);
 	seqcount_spinlock_init(&c->base_seq, &c->lock);
 	if (c->obj.type == WEIR_COUNTER_SEQUENCE)
 		return 0;
-	c->base = kcalloc(weir_counter_base_words(c), sizeof(*c->base),
-			  GFP_KERNEL_ACCOUNT);
+	c->base = kcalloc(weir_counter_words(c), sizeof(*c->base), GFP_KERNEL_ACCOUNT);
 	if (!c->base)
 		return -ENOMEM;
-	c->slots = __alloc_percpu_gfp(struct_size(c->slots, value,
-						  weir_counter_slot_words(c)),
-				      __alignof__(struct weir_slot),
-				      GFP_KERNEL_ACCOUNT);
+	c->slots = __alloc_percpu_gfp(struct_size(c->slots, value, words),
+				      __alignof__(struct weir_slot), GFP_KERNEL_ACCOUNT);
 	if (!c->slots)
 		return -ENOMEM;
 	for_each_possible_cpu(cpu)

@@ -7,7 +7,6 @@
 #include <linux/uaccess.h>
 
 #include "counter/counter.h"
-#include "lib/histogram.h"
 #include "core/sysfs.h"
 #include "core/uaccess.h"
 
@@ -208,7 +207,7 @@ static ssize_t histogram_show(struct weir_object *o, unsigned int index, char *b
 
 	if (!h)
 		return -ENOMEM;
-	weir_counter_snapshot(weir_counter(o), h);
+	weir_counter_read(weir_counter(o), h);
 	n = sysfs_emit(buffer, "%llu\n", histogram_value(h, index));
 	kfree(h);
 	return n;

@@ -37,11 +37,7 @@ static int values_get(struct weir_counter *c, bool take, void *values)
 {
 	if (!weir_object_live_get(&c->obj))
 		return -ENODEV;
-	if (c->obj.type == WEIR_COUNTER_HISTOGRAM && take)
-		weir_counter_snapshot_take(c, values);
-	else if (c->obj.type == WEIR_COUNTER_HISTOGRAM)
-		weir_counter_snapshot(c, values);
-	else if (take)
+	if (take)
 		weir_counter_take(c, values);
 	else if (c->obj.type == WEIR_COUNTER_SEQUENCE)
 		*(u64 *)values = weir_counter_read_one(c, 0);
@@ -52,14 +48,11 @@ static int values_get(struct weir_counter *c, bool take, void *values)
 }
 
 /* Load back what was taken, unless the counter is gone. */
-static void values_back(struct weir_counter *c, void *values)
+static void values_back(struct weir_counter *c, const void *values)
 {
 	if (!weir_object_live_get(&c->obj))
 		return;
-	if (c->obj.type == WEIR_COUNTER_HISTOGRAM)
-		weir_counter_merge(c, values);
-	else
-		weir_counter_add_many(c, GENMASK_ULL(c->nfields - 1, 0), values);
+	weir_counter_merge(c, values);
 	weir_object_live_put(&c->obj);
 }
 
@@ -67,9 +60,9 @@ static void values_back(struct weir_counter *c, void *values)
 static int read_many(struct weir_op_run *r, struct weir_counter *c)
 {
 	struct weir_op *op = &r->op;
-	bool histogram = c->obj.type == WEIR_COUNTER_HISTOGRAM;
+	bool histogram = weir_counter_is_histogram(c);
 	bool take = op->opcode == WEIR_OP_TAKE;
-	u32 words = histogram ? WEIR_HISTOGRAM_WORDS : c->nfields;
+	u32 words = weir_counter_words(c);
 	size_t size = words * sizeof(s64);
 	void __user *to = u64_to_user_ptr(op->ptr);
 	void *values = r->data->values;
@@ -177,7 +170,7 @@ int weir_counter_op_try(struct weir_client *client, struct weir_object *o,
 {
 	struct weir_counter *c = weir_counter(o);
 	bool sequence = c->obj.type == WEIR_COUNTER_SEQUENCE;
-	bool histogram = c->obj.type == WEIR_COUNTER_HISTOGRAM;
+	bool histogram = weir_counter_is_histogram(c);
 
 	switch (r->op.opcode) {
 	case WEIR_OP_ADD:
