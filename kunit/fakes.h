@@ -79,7 +79,7 @@ struct kmem_cache *fake_cache(const char *name, unsigned int size, unsigned int 
 			      void (*ctor)(void *object));
 bool fake_sweep(struct workqueue_struct *queue, struct delayed_work *work,
 		unsigned long delay);
-bool fake_queue_work(struct workqueue_struct *queue, struct work_struct *work);
+bool fake_queue_rcu_work(struct workqueue_struct *queue, struct rcu_work *work);
 unsigned long fake_copy(void *to, const void *from, unsigned long n);
 int fake_xa_reserve(struct xarray *xa, unsigned long index, gfp_t gfp);
 
@@ -99,10 +99,9 @@ int fake_xa_reserve(struct xarray *xa, unsigned long index, gfp_t gfp);
 #define kmem_cache_create_usercopy	fake_cache
 #undef mod_delayed_work
 #undef queue_delayed_work
-#undef queue_work
 #define mod_delayed_work		fake_sweep
 #define queue_delayed_work		fake_sweep
-#define queue_work			fake_queue_work
+#define queue_rcu_work			fake_queue_rcu_work
 #undef copy_to_user
 #define copy_to_user(to, from, n)	fake_copy((__force void *)(to), from, n)
 #undef xa_reserve

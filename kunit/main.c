@@ -83,10 +83,10 @@ bool fake_sweep(struct workqueue_struct *queue, struct delayed_work *work,
 	return true;
 }
 
-bool fake_queue_work(struct workqueue_struct *queue, struct work_struct *work)
+bool fake_queue_rcu_work(struct workqueue_struct *queue, struct rcu_work *work)
 {
 	WRITE_ONCE(fake_queue, queue);
-	return queue_work(queue, work);
+	return queue_rcu_work(queue, work);
 }
 
 unsigned long fake_copy(void *to, const void *from, unsigned long n)

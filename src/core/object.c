@@ -37,9 +37,9 @@ void weir_object_put(struct weir_object *o)
 	kref_put(&o->ref, object_free);
 }
 
-static void object_release_work(struct work_struct *work)
+static void object_release(struct work_struct *work)
 {
-	struct weir_object *o = container_of(work, struct weir_object, work);
+	struct weir_object *o = container_of(to_rcu_work(work), struct weir_object, release);
 
 	weir_grant_object_end(o);
 	o->ops->release(o);
@@ -47,18 +47,12 @@ static void object_release_work(struct work_struct *work)
 	weir_object_put(o);
 }
 
-static void object_release_rcu(struct rcu_head *rcu)
-{
-	struct weir_object *o = container_of(rcu, struct weir_object, rcu);
-
-	INIT_WORK(&o->work, object_release_work);
-	weir_registry_queue(&o->work);
-}
-
 void weir_object_live_put(struct weir_object *o)
 {
-	if (refcount_dec_and_test(&o->live))
-		call_rcu(&o->rcu, object_release_rcu);
+	if (!refcount_dec_and_test(&o->live))
+		return;
+	INIT_RCU_WORK(&o->release, object_release);
+	weir_registry_queue(&o->release);
 }
 
 /* Hold the storage, and exclude other live changes. Return: 0, -ENODEV, -EINTR. */

@@ -182,8 +182,7 @@ struct weir_kind_ops {
  *		the object becomes visible
  * @node:	its folder in sysfs, if it is root's: made before the object is visible,
  *		removed in phase 1, both under @ns->creating
- * @rcu:	phase 2 to 3
- * @work:	phase 3
+ * @release:	phases 2 and 3
  * @free_rcu:	phase 4
  * @name:	I
  */
@@ -207,8 +206,7 @@ struct weir_object {
 	u64			quota_keys;
 	struct weir_sysfs_node	*node;
 	union {
-		struct rcu_head		rcu;
-		struct work_struct	work;
+		struct rcu_work		release;
 		struct rcu_head		free_rcu;
 	};
 	char			name[WEIR_NAME_SIZE];

@@ -29,22 +29,35 @@ void weir_registry_assert_held(void)
 	lockdep_assert_held(&registry_lock);
 }
 
-/* Run phase 3 of an object's deletion in a worker, because it may sleep and take long. */
-void weir_registry_queue(struct work_struct *work)
+/* After a grace period, run phase 3 in a worker, because it may sleep and take long. */
+void weir_registry_queue(struct rcu_work *work)
 {
-	queue_work(queue, work);
+	queue_rcu_work(queue, work);
 }
 
-static int name_compare(const struct weir_object *o, u32 kind, const char *name)
+/**
+ * struct full_name - what objects of one owner are told apart by
+ * @kind: enum weir_kind
+ * @name: a valid name
+ */
+struct full_name {
+	u32 kind;
+	const char *name;
+};
+
+static int name_compare(const void *key, const struct rb_node *node)
 {
-	if (o->ops->kind != kind)
-		return o->ops->kind < kind ? -1 : 1;
-	return strcmp(o->name, name);
+	const struct weir_object *o = rb_entry(node, struct weir_object, by_name);
+	const struct full_name *a = key;
+
+	return (int)a->kind - (int)o->ops->kind ?: strcmp(a->name, o->name);
 }
 
-static struct weir_object *name_of(const struct rb_node *node)
+static bool is_before(struct rb_node *node, const struct rb_node *other)
 {
-	return rb_entry(node, struct weir_object, by_name);
+	const struct weir_object *o = rb_entry(node, struct weir_object, by_name);
+
+	return name_compare(&(struct full_name){ o->ops->kind, o->name }, other) < 0;
 }
 
 /*
@@ -53,24 +66,9 @@ static struct weir_object *name_of(const struct rb_node *node)
  */
 static struct weir_object *name_find(const struct weir_namespace *ns, u32 kind, const char *name)
 {
-	const struct rb_node *node = ns->names.rb_node;
-	int order;
-
 	weir_registry_assert_held();
-	while (node) {
-		order = name_compare(name_of(node), kind, name);
-		if (!order)
-			return name_of(node);
-		node = order < 0 ? node->rb_right : node->rb_left;
-	}
-	return NULL;
-}
-
-static bool is_before(struct rb_node *node, const struct rb_node *other)
-{
-	const struct weir_object *o = name_of(other);
-
-	return name_compare(name_of(node), o->ops->kind, o->name) < 0;
+	return rb_entry_safe(rb_find(&(struct full_name){ kind, name }, &ns->names, name_compare),
+			     struct weir_object, by_name);
 }
 
 /**

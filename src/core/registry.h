@@ -39,7 +39,7 @@ struct weir_object *weir_registry_find(kuid_t owner, u32 kind, const char *name)
 struct weir_object *weir_registry_resolve(kuid_t owner, u32 kind, const char *name);
 struct weir_object *weir_registry_next(u64 *cursor);
 int weir_registry_change(struct weir_object *o, u64 keys, u64 mask, bool admin);
-void weir_registry_queue(struct work_struct *work);
+void weir_registry_queue(struct rcu_work *work);
 void weir_registry_assert_held(void);
 
 int weir_registry_mod_init(void);
