@@ -134,29 +134,22 @@ void weir_namespace_put(struct weir_namespace *ns)
 		queue_rcu_work(queue, &ns->free);
 }
 
-static u64 host_cap(u64 max, bool admin)
-{
-	return admin ? max : max - max / RESERVED;
-}
-
 static bool fits(u64 have, u64 more, u64 max)
 {
 	return have <= max && more <= max - have;
 }
 
-/* Return: 0, -EDQUOT (the owner's cap is reached) or -ENOSPC (the host's). */
-static int keys_check(const struct weir_namespace *ns, u64 more, bool admin)
+/*
+ * Whether @more fit, in addition to @own of the owner and @sum of the host, with the caps @own_max
+ * and @max. Return: 0, -EDQUOT (the owner's cap is reached) or -ENOSPC (the host's).
+ */
+static int caps_check(u64 own, u64 own_max, u64 sum, u64 max, u64 more, bool admin)
 {
-	if (!admin && !fits(ns->keys, more, READ_ONCE(max_keys_per_uid)))
+	if (!admin && !fits(own, more, own_max))
 		return -EDQUOT;
-	return fits(keys_sum, more, host_cap(READ_ONCE(max_keys), admin)) ? 0 : -ENOSPC;
-}
-
-static int objects_check(const struct weir_namespace *ns, bool admin)
-{
-	if (!admin && !fits(ns->objects, 1, READ_ONCE(max_objects_per_uid)))
-		return -EDQUOT;
-	return fits(objects_sum, 1, host_cap(READ_ONCE(max_objects), admin)) ? 0 : -ENOSPC;
+	if (!admin)
+		max -= max / RESERVED;
+	return fits(sum, more, max) ? 0 : -ENOSPC;
 }
 
 /**
@@ -177,9 +170,11 @@ int weir_namespace_charge(struct weir_namespace *ns, int objects, u64 from, u64 
 
 	weir_registry_assert_held();
 	if (objects > 0)
-		err = objects_check(ns, admin);
+		err = caps_check(ns->objects, READ_ONCE(max_objects_per_uid), objects_sum,
+				 READ_ONCE(max_objects), objects, admin);
 	if (!err && to > from)
-		err = keys_check(ns, to - from, admin);
+		err = caps_check(ns->keys, READ_ONCE(max_keys_per_uid), keys_sum,
+				 READ_ONCE(max_keys), to - from, admin);
 	if (err)
 		return err;
 	WRITE_ONCE(ns->objects, ns->objects + objects);
