@@ -116,8 +116,7 @@ struct weir_grant *weir_grant_find(struct weir_client *c, u32 tag,
  * @tag: the holder's tag
  * @o: the object, which must be alive
  * @e: the key's entry, locked
- * @new: from weir_grant_new(); set to NULL if it was used, uncharged if not. May be NULL if the
- *	holder has a grant.
+ * @new: from weir_grant_new(); set to NULL if it was used, uncharged if not
  *
  * Cannot fail. If nothing is granted, the caller must call weir_grant_put() before it unlocks the
  * entry.
@@ -129,8 +128,6 @@ struct weir_grant *weir_grant_get(struct weir_client *c, u32 tag, struct weir_ob
 {
 	struct weir_grant *g = *new;
 
-	if (!g)
-		return weir_grant_find(c, tag, o, e);
 	*g = (struct weir_grant){
 		.client = c, .object = o, .entry = e, .tag = tag, .charged = g->charged,
 	};
@@ -198,37 +195,21 @@ void weir_grant_put(struct weir_grant *g)
 	grant_free(g);
 }
 
-/**
- * weir_grant_drop - end a grant although its holder has not given it back
- * @g: the grant
- *
- * Context: the entry must be locked; RCU read side in which the object was found alive.
- */
-void weir_grant_drop(struct weir_grant *g)
-{
-	WRITE_ONCE(g->n, 0);
-	weir_grant_put(g);
-}
-
 /* ------------------------------------------------------------ a holder ends */
+
+/* For rb_find_first(): each node that is not before the key equals it. */
+static int before_compare(const void *key, const struct rb_node *node)
+{
+	return key_compare(key, node) > 0;
+}
 
 /* Pin the first grant of the tree that is not before @from. Return: the grant; or NULL. */
 static struct weir_grant *grant_pin(struct weir_client *c, const struct weir_grant *from)
 {
-	struct weir_grant *g, *first = NULL;
-	struct rb_node *node;
+	struct weir_grant *first;
 
 	spin_lock_bh(&c->lock);
-	node = c->grants.rb_node;
-	while (node) {
-		g = grant_of(node);
-		if (grant_compare(g, from) < 0) {
-			node = node->rb_right;
-		} else {
-			first = g;
-			node = node->rb_left;
-		}
-	}
+	first = grant_of(rb_find_first(from, &c->grants, before_compare));
 	if (first)
 		first->pins++;
 	spin_unlock_bh(&c->lock);

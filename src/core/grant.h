@@ -6,7 +6,7 @@
  * of the key or a request that waits for it. It ends in one of four ways:
  *
  * - the holder gives back the last of it;
- * - the object ends it (weir_grant_drop()), for example when a lease expires;
+ * - the object ends it, for example when a lease expires;
  * - its tag is dropped, or the last reference to the open file is gone: then
  *   &weir_kind_ops.give_back takes back what the holder has;
  * - its object is deleted: a worker ends all grants of the object before it frees the storage.
@@ -74,7 +74,6 @@ struct weir_grant *weir_grant_find(struct weir_client *c, u32 tag,
 struct weir_grant *weir_grant_get(struct weir_client *c, u32 tag, struct weir_object *o,
 				  struct weir_entry *e, struct weir_grant **new);
 void weir_grant_put(struct weir_grant *g);
-void weir_grant_drop(struct weir_grant *g);
 void weir_grant_drop_tag(struct weir_client *c, u32 tag);
 void weir_grant_close(struct weir_client *c);
 void weir_grant_object_end(struct weir_object *o);

@@ -88,8 +88,10 @@ static void lease_put(struct weir_roster_lease *new, struct weir_entry *e)
 void weir_lease_end(struct weir_roster *r, struct weir_roster_lease *old)
 {
 	/* all grants of a dead roster end at once: see weir_grant_object_end() */
-	if (old->state.grant && weir_object_alive(&r->obj))
-		weir_grant_drop(old->state.grant);
+	if (old->state.grant && weir_object_alive(&r->obj)) {
+		WRITE_ONCE(old->state.grant->n, 0);
+		weir_grant_put(old->state.grant);
+	}
 	lease_free_rcu(old);
 }
 
