@@ -25,10 +25,14 @@ static void node_count_put(void)
 		complete(&nodes_gone);
 }
 
+static struct weir_sysfs_node *node_of(struct kobject *kobj)
+{
+	return container_of(kobj, struct weir_sysfs_node, kobj);
+}
+
 static void node_release(struct kobject *kobj)
 {
-	struct weir_sysfs_node *node = container_of(kobj, struct weir_sysfs_node,
-						    kobj);
+	struct weir_sysfs_node *node = node_of(kobj);
 
 	kfree(node->attrs);
 	kfree(node);
@@ -38,11 +42,9 @@ static void node_release(struct kobject *kobj)
 static ssize_t node_show(struct kobject *kobj, struct attribute *attr,
 			 char *buffer)
 {
-	struct weir_sysfs_node *node = container_of(kobj, struct weir_sysfs_node,
-						    kobj);
 	struct weir_attribute *a = container_of(attr, struct weir_attribute, attr);
 
-	return a->show(node->object, a->index, buffer);
+	return a->show(node_of(kobj)->object, a->index, buffer);
 }
 
 static const struct sysfs_ops node_sysfs_ops = {
@@ -57,10 +59,7 @@ static const struct kobj_type node_type = {
 /* If others may not observe the object, only root can read its files. */
 static umode_t node_visible(struct kobject *kobj, struct attribute *attr, int n)
 {
-	struct weir_sysfs_node *node = container_of(kobj, struct weir_sysfs_node,
-						    kobj);
-
-	return node->object->mode & 0004 ? 0444 : 0400;
+	return node_of(kobj)->object->mode & 0004 ? 0444 : 0400;
 }
 
 /**
