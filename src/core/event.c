@@ -71,20 +71,14 @@ int weir_event_stream_begin(struct weir_event_stream *s)
 {
 	struct event_slot *ring;
 
-	/* pairs with the release below */
+	/* pairs with the cmpxchg() below */
 	if (smp_load_acquire(&s->ring))
 		return 0;
 	ring = kvcalloc(RING_SIZE, sizeof(*ring), GFP_KERNEL_ACCOUNT);
 	if (!ring)
 		return -ENOMEM;
-	spin_lock_irq(&s->lock);
-	if (!s->ring) {
-		/* pairs with the acquire above */
-		smp_store_release(&s->ring, ring);
-		ring = NULL;
-	}
-	spin_unlock_irq(&s->lock);
-	kvfree(ring);
+	if (cmpxchg(&s->ring, NULL, ring))
+		kvfree(ring);
 	return 0;
 }
 

@@ -27,7 +27,7 @@ struct weir_object;
  * struct weir_event_stream - a ring of records
  *
  * @lock:	taken with interrupts off
- * @ring:	set once, under @lock, before the first record; NULL: there is none
+ * @ring:	set once, before the first record; NULL: there is none
  * @next:	number of the next record; written under @lock
  * @readers:	files with tasks that wait
  * @wake:	the work that wakes these tasks; the writer may hold a lock of a table
