@@ -176,52 +176,37 @@ static ssize_t field_show(struct weir_object *o, unsigned int index, char *buffe
 			  (s64)weir_counter_read_one(weir_counter(o), index));
 }
 
-/* Histogram: the value in each file, by the file's index. */
-enum histogram_file { COUNT, SUM, MIN, MAX, P50, P90, P99, P999 };
-
-static u64 histogram_value(const struct weir_histogram *h, enum histogram_file file)
-{
-	static const u32 ppm[] = {
-		[P50] = 500000, [P90] = 900000, [P99] = 990000, [P999] = 999000,
-	};
-
-	switch (file) {
-	case COUNT:
-		return h->count;
-	case SUM:
-		return h->sum;
-	case MIN:
-		return h->min;
-	case MAX:
-		return h->max;
-	default:
-		return weir_histogram_value(h, weir_histogram_rank(h->count, ppm[file]));
-	}
-}
-
+/* @index: of a word of the histogram; or a percentile in ppm, which is greater */
 static ssize_t histogram_show(struct weir_object *o, unsigned int index, char *buffer)
 {
 	/* not charged to a cgroup: the removal of the folder waits for this function */
 	struct weir_histogram *h = kmalloc(sizeof(*h), GFP_KERNEL);
+	u64 value;
 	ssize_t n;
 
 	if (!h)
 		return -ENOMEM;
 	weir_counter_read(weir_counter(o), h);
-	n = sysfs_emit(buffer, "%llu\n", histogram_value(h, index));
+	value = index < WEIR_HISTOGRAM_WORDS ? ((u64 *)h)[index] :
+		weir_histogram_value(h, weir_histogram_rank(h->count, index));
+	n = sysfs_emit(buffer, "%llu\n", value);
 	kfree(h);
 	return n;
 }
 
+#define HISTOGRAM_WORD(_member)							\
+	WEIR_ATTRIBUTE(_member, histogram_show,					\
+		       offsetof(struct weir_histogram, _member) / sizeof(u64))
+
 static struct attribute *histogram_attrs[] = {
-	WEIR_ATTRIBUTE(count, histogram_show, COUNT),
-	WEIR_ATTRIBUTE(sum, histogram_show, SUM),
-	WEIR_ATTRIBUTE(min, histogram_show, MIN),
-	WEIR_ATTRIBUTE(max, histogram_show, MAX),
-	WEIR_ATTRIBUTE(p50, histogram_show, P50),
-	WEIR_ATTRIBUTE(p90, histogram_show, P90),
-	WEIR_ATTRIBUTE(p99, histogram_show, P99),
-	WEIR_ATTRIBUTE(p999, histogram_show, P999),
+	HISTOGRAM_WORD(count),
+	HISTOGRAM_WORD(sum),
+	HISTOGRAM_WORD(min),
+	HISTOGRAM_WORD(max),
+	WEIR_ATTRIBUTE(p50, histogram_show, 500000),
+	WEIR_ATTRIBUTE(p90, histogram_show, 900000),
+	WEIR_ATTRIBUTE(p99, histogram_show, 990000),
+	WEIR_ATTRIBUTE(p999, histogram_show, 999000),
 	NULL
 };
 
