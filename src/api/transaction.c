@@ -50,33 +50,29 @@ static int item_locate(struct weir_tx *tx, struct weir_tx_item *it)
 	return it->decides ? 0 : o->ops->join_check(&it->run, o);
 }
 
+static int item_hold(struct weir_tx *tx, struct weir_tx_item *it)
+{
+	it->held = weir_object_live_get(it->o);
+	return it->held ? 0 : -ENODEV;
+}
+
 /* Hold the storage of all objects beyond this RCU read side. Return: WEIR_TX_AGAIN or an errno. */
 static int hold(struct weir_tx *tx)
 {
-	struct weir_tx_item *it;
-
 	if (tx->held)
 		return WEIR_TX_AGAIN;
 	tx->held = true;
-	weir_tx_for_each(it, tx) {
-		it->held = weir_object_live_get(it->o);
-		if (!it->held)
-			return weir_tx_fail(tx, it, -ENODEV);
-	}
-	return WEIR_TX_AGAIN;
+	return weir_tx_each(tx, item_hold) ?: WEIR_TX_AGAIN;
 }
 
 /* Return: 0, WEIR_TX_AGAIN, or an errno, the result of @tx->failed. Context: RCU read side. */
 static int attempt(struct weir_tx *tx)
 {
 	struct weir_tx_item *it;
-	int err;
+	int err = weir_tx_each(tx, item_locate);
 
-	weir_tx_for_each(it, tx) {
-		err = item_locate(tx, it);
-		if (err)
-			return weir_tx_fail(tx, it, err);
-	}
+	if (err)
+		return err;
 	if (tx->ops) {
 		err = INDIRECT_CALL_1(tx->ops->attempt, weir_limiter_transact, tx);
 		return err == WEIR_TX_AGAIN ? hold(tx) : err;
@@ -87,21 +83,17 @@ static int attempt(struct weir_tx *tx)
 }
 
 /* Allocate the memory that the last attempt lacked. Return: 0 or -ENOMEM. */
-static int entries_alloc(struct weir_tx *tx)
+static int item_prepare(struct weir_tx *tx, struct weir_tx_item *it)
 {
-	struct weir_multi_key *k;
-	struct weir_tx_item *it;
+	struct weir_multi_key *k = it->k;
 
-	weir_tx_for_each(it, tx) {
-		k = it->k;
-		if (!k || !k->wanted || k->new)
-			continue;
+	cond_resched();
+	if (k && k->wanted && !k->new) {
 		k->new = weir_entry_alloc(k->t->memcg, k->key, GFP_KERNEL);
 		if (!k->new)
-			return weir_tx_fail(tx, it, -ENOMEM);
-		cond_resched();
+			return -ENOMEM;
 	}
-	return tx->ops->prepare ? tx->ops->prepare(tx) : 0;
+	return tx->ops->prepare ? tx->ops->prepare(tx, it) : 0;
 }
 
 /* Find the room, or allocate the memory, that the last attempt lacked. */
@@ -110,7 +102,7 @@ static int prepare(struct weir_tx *tx)
 	struct weir_multi_key *k = tx->lock.roomless;
 
 	if (!k)
-		return entries_alloc(tx);
+		return weir_tx_each(tx, item_prepare);
 	if (k->tries++ < TX_TRIES && weir_table_room(k->t, tx->lock.room))
 		return 0;
 	return tx->ops->no_room(tx);
@@ -153,7 +145,7 @@ static int item_get(struct weir_tx_item *it, struct weir_op __user *user)
 	return it->run.data ? 0 : -ENOMEM;
 }
 
-/* Whether the op can be part of it. */
+/* Check whether the op can be part of it, as far as that is possible without its object. */
 static int item_check(struct weir_tx *tx, struct weir_tx_item *it)
 {
 	int err = weir_op_check(&it->run);
@@ -166,20 +158,6 @@ static int item_check(struct weir_tx *tx, struct weir_tx_item *it)
 	if (!tx->deciding++)
 		tx->ops = it->run.desc->kind->tx;
 	return tx->ops == it->run.desc->kind->tx ? 0 : -EINVAL;
-}
-
-/* Check the ops as far as that is possible without their objects. */
-static int items_check(struct weir_tx *tx)
-{
-	struct weir_tx_item *it;
-	int err;
-
-	weir_tx_for_each(it, tx) {
-		err = item_check(tx, it);
-		if (err)
-			return weir_tx_fail(tx, it, err);
-	}
-	return 0;
 }
 
 static bool too_many(const struct weir_tx *tx)
@@ -214,7 +192,7 @@ static int run(struct weir_tx *tx, struct weir_op __user *ops)
 	for (got = 0; got < tx->count && !err; got++)
 		err = item_get(&tx->items[got], ops + got);
 	if (!err) {
-		invalid = items_check(tx);
+		invalid = weir_tx_each(tx, item_check);
 		if (invalid)
 			fail(tx, invalid);
 		else

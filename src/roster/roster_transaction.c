@@ -29,38 +29,28 @@ static int item_taken(struct weir_tx *tx, struct weir_tx_item *it,
 	return weir_tx_fail(tx, it, -EEXIST);
 }
 
-/* No two ops may have the same key, and no other ops may join them. */
-static int key_add(struct weir_tx *tx, struct weir_tx_item *it)
+/* Begin one claim. No two ops may have the same key, and no other ops may join them. */
+static int claim_begin(struct weir_tx *tx, struct weir_tx_item *it)
 {
-	struct weir_roster *r = weir_roster(it->o);
 	unsigned int before = tx->lock.count;
+	struct weir_claim *claim = claim_of(it);
 
 	if (!it->decides)
 		return -EINVAL;
-	it->k = weir_multi_add(&tx->lock, &r->table, &it->run.key);
+	*claim = (struct weir_claim){
+		.r = weir_roster(it->o), .op = &it->run.op, .c = tx->client, .key = &it->run.key,
+	};
+	it->k = weir_multi_add(&tx->lock, &claim->r->table, &it->run.key);
 	it->k->wanted = true;
 	return tx->lock.count == before ? -EINVAL : 0;
 }
 
 static int claims_begin(struct weir_tx *tx)
 {
-	struct weir_tx_item *it;
-	int err = 0;
+	int err = weir_tx_each(tx, claim_begin);
 
-	tx->finish = true;
-	weir_tx_for_each(it, tx) {
-		*claim_of(it) = (struct weir_claim){
-			.op = &it->run.op, .c = tx->client, .key = &it->run.key,
-		};
-		if (it->decides)
-			claim_of(it)->r = weir_roster(it->o);
-	}
-	weir_tx_for_each(it, tx) {
-		err = key_add(tx, it);
-		if (err)
-			return weir_tx_fail(tx, it, err);
-	}
-	return 0;
+	tx->finish = !err;
+	return err;
 }
 
 /* Whether a claim is refused. Such a claim needs neither memory nor locks. */
@@ -137,21 +127,12 @@ static int claims_attempt(struct weir_tx *tx)
 }
 
 /* &weir_tx_ops.prepare */
-static int claims_prepare(struct weir_tx *tx)
+static int claim_prepare(struct weir_tx *tx, struct weir_tx_item *it)
 {
-	struct weir_tx_item *it;
-	struct weir_claim *claim;
-	int err;
+	struct weir_claim *claim = claim_of(it);
 
-	weir_tx_for_each(it, tx) {
-		claim = claim_of(it);
-		err = claim->new ? 0 : weir_claim_prepare(claim, it->run.data ?
-							 &it->run.data->lease : NULL);
-		if (err)
-			return weir_tx_fail(tx, it, err);
-		cond_resched();
-	}
-	return 0;
+	return claim->new ? 0 : weir_claim_prepare(claim, it->run.data ?
+						   &it->run.data->lease : NULL);
 }
 
 /* &weir_tx_ops.no_room */
@@ -180,7 +161,7 @@ const struct weir_tx_ops weir_roster_tx = {
 	.max		= WEIR_CLAIMS_MAX,
 	.max_ops	= WEIR_CLAIMS_MAX,
 	.attempt	= claims_attempt,
-	.prepare	= claims_prepare,
+	.prepare	= claim_prepare,
 	.no_room	= no_room,
 	.finish		= claims_finish,
 };

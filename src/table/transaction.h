@@ -16,6 +16,7 @@
 #define WEIR_TX_WORDS	16	/* u64 words of private data of the kind, per op */
 
 struct weir_tx;
+struct weir_tx_item;
 
 /**
  * struct weir_tx_ops - a kind whose ops decide together
@@ -25,8 +26,8 @@ struct weir_tx;
  *	WEIR_TX_AGAIN, and nothing was done: @tx->lock.roomless is the key without room or, if it
  *	is NULL, the wanted keys need memory. Context: RCU read side, in which all objects are
  *	alive.
- * @prepare: allocate what the next attempt needs besides entries; NULL: nothing. Returns 0, or an
- *	errno as @attempt does. May sleep.
+ * @prepare: allocate what the next attempt needs for one op besides its entry; NULL: nothing.
+ *	Returns 0 or an errno. May sleep.
  * @no_room: no room was found for @tx->lock.roomless. Returns 0: attempt again; or an errno as
  *	@attempt does.
  * @finish: called last, if @tx->finish is set: frees what @prepare allocated. The objects are
@@ -36,7 +37,7 @@ struct weir_tx_ops {
 	u8	max;
 	u8	max_ops;
 	int	(*attempt)(struct weir_tx *tx);
-	int	(*prepare)(struct weir_tx *tx);
+	int	(*prepare)(struct weir_tx *tx, struct weir_tx_item *it);
 	int	(*no_room)(struct weir_tx *tx);
 	void	(*finish)(struct weir_tx *tx);
 };
@@ -96,6 +97,21 @@ static inline int weir_tx_fail(struct weir_tx *tx, const struct weir_tx_item *it
 {
 	tx->failed = it - tx->items;
 	return err;
+}
+
+/* Call @act for each op, until one fails. Return: 0, or the errno of the op @tx->failed. */
+static __always_inline int weir_tx_each(struct weir_tx *tx,
+					int (*act)(struct weir_tx *tx, struct weir_tx_item *it))
+{
+	struct weir_tx_item *it;
+	int err;
+
+	weir_tx_for_each(it, tx) {
+		err = act(tx, it);
+		if (err)
+			return weir_tx_fail(tx, it, err);
+	}
+	return 0;
 }
 
 /* Perform an op that joins the others, after these were performed. Context: as @attempt. */
