@@ -257,22 +257,6 @@ static int object_unlink(struct weir_object *o)
 	return err;
 }
 
-/*
- * object_unlink() for an object with a sysfs folder. Under the mutex, no new folder can get its
- * name.
- */
-static int object_unlink_shown(struct weir_object *o)
-{
-	int err;
-
-	mutex_lock(&o->ns->creating);
-	err = object_unlink(o);
-	if (!err)
-		weir_sysfs_remove(o);
-	mutex_unlock(&o->ns->creating);
-	return err;
-}
-
 /**
  * weir_registry_delete - delete an object
  * @o: the object; the caller has a reference
@@ -281,8 +265,17 @@ static int object_unlink_shown(struct weir_object *o)
  */
 int weir_registry_delete(struct weir_object *o)
 {
-	int err = is_shown(o) ? object_unlink_shown(o) : object_unlink(o);
+	bool shown = is_shown(o);
+	int err;
 
+	/* no new folder can get the name before this one is removed */
+	if (shown)
+		mutex_lock(&o->ns->creating);
+	err = object_unlink(o);
+	if (!err && shown)
+		weir_sysfs_remove(o);
+	if (shown)
+		mutex_unlock(&o->ns->creating);
 	if (err)
 		return err;
 	/* without a lock, because there may be many waiters */
