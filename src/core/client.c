@@ -68,16 +68,6 @@ int weir_client_copy(struct weir_client *to, struct weir_client *from)
 	return weir_handle_copy(to, from);
 }
 
-/* Choose @ns, to which the caller has a reference, unless another one was chosen before. */
-static int other_events_set(struct weir_client *c, struct weir_namespace *ns)
-{
-	if (c->other_ns)
-		return c->other_ns == ns ? -EEXIST : -EBUSY;
-	weir_event_reader_init(&c->other_events, &ns->events, &c->pollers);
-	c->other_ns = ns;
-	return 0;
-}
-
 /**
  * weir_client_events - choose the stream of events that a client reads
  * @c: the client
@@ -89,12 +79,11 @@ static int other_events_set(struct weir_client *c, struct weir_namespace *ns)
  */
 int weir_client_events(struct weir_client *c, kuid_t owner)
 {
-	struct weir_event_reader *r = &c->own_events;
+	bool own = uid_eq(owner, c->ns->owner);
 	struct weir_namespace *ns = NULL;
 	int err = 0;
 
-	if (!uid_eq(owner, c->ns->owner)) {
-		r = &c->other_events;
+	if (!own) {
 		ns = weir_namespace_get(owner);
 		if (!ns)
 			return -ENOMEM;
@@ -103,15 +92,18 @@ int weir_client_events(struct weir_client *c, kuid_t owner)
 		weir_namespace_put(ns);
 		return -ERESTARTSYS;
 	}
-	if (ns)
-		err = other_events_set(c, ns);
-	if (err != -EBUSY)
+	if (!own && !c->other_ns) {
+		weir_event_reader_init(&c->other_events, &ns->events, &c->pollers);
+		swap(c->other_ns, ns);
+	}
+	if (own || uid_eq(c->other_ns->owner, owner))
 		/* pairs with the acquire in weir_client_reader() */
-		smp_store_release(&c->events, r);
+		smp_store_release(&c->events, own ? &c->own_events : &c->other_events);
+	else
+		err = -EBUSY;
 	mutex_unlock(&c->event_lock);
-	if (err)
-		weir_namespace_put(ns);
-	return err == -EBUSY ? err : 0;
+	weir_namespace_put(ns);
+	return err;
 }
 
 static void client_free(struct rcu_head *rcu)
