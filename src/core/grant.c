@@ -25,10 +25,9 @@ struct weir_grant *weir_grant_new(void)
 
 static void grant_uncharge(struct weir_client *c, struct weir_grant *g)
 {
-	if (!g->charged)
-		return;
+	if (g->charged)
+		atomic_long_dec(&c->ns->grants);
 	g->charged = false;
-	weir_namespace_grant_uncharge(c->ns);
 }
 
 /**
@@ -36,18 +35,13 @@ static void grant_uncharge(struct weir_client *c, struct weir_grant *g)
  * @c: the holder's client
  * @new: from weir_grant_new()
  *
- * Call this before weir_grant_get(), which uncharges a grant that it does not need. CAP_SYS_ADMIN
- * is checked only when the cap is reached, because the check asks the security modules.
- * Context: any.
+ * Call this before weir_grant_get(), which uncharges a grant that it does not need. Context: any.
  * Return: 0, also if the grant is charged already; -EDQUOT at the cap.
  */
 int weir_grant_charge(struct weir_client *c, struct weir_grant *new)
 {
-	if (new->charged)
-		return 0;
-	if (!weir_namespace_grant_charge(c->ns, false) ||
-	    (weir_client_admin(c) && !weir_namespace_grant_charge(c->ns, true)))
-		new->charged = true;
+	if (!new->charged)
+		new->charged = weir_namespace_grant_charge(c->ns, c->cred);
 	return new->charged ? 0 : -EDQUOT;
 }
 

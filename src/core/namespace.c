@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
+#include "core/cred.h"
 #include "core/namespace.h"
 #include "core/registry.h"
 
@@ -187,26 +188,21 @@ int weir_namespace_charge(struct weir_namespace *ns, int objects, u64 from, u64 
 /**
  * weir_namespace_grant_charge - charge one more grant
  * @ns: namespace of the user that opened the holder's file
- * @admin: the client has CAP_SYS_ADMIN
+ * @cred: credentials of the open. CAP_SYS_ADMIN is checked only when the cap is reached, because
+ *	the check asks the security modules.
  *
  * Context: any.
- * Return: 0; -EDQUOT: nothing has changed.
+ * Return: false: the cap is reached, and nothing has changed.
  */
-int weir_namespace_grant_charge(struct weir_namespace *ns, bool admin)
+bool weir_namespace_grant_charge(struct weir_namespace *ns, const struct cred *cred)
 {
-	const ulong max = admin ? LONG_MAX : READ_ONCE(max_grants_per_uid);
 	long n = atomic_long_read(&ns->grants);
 
 	do {
-		if ((ulong)n >= max)
-			return -EDQUOT;
+		if ((ulong)n >= READ_ONCE(max_grants_per_uid) && !weir_cred_admin(cred))
+			return false;
 	} while (!atomic_long_try_cmpxchg(&ns->grants, &n, n + 1));
-	return 0;
-}
-
-void weir_namespace_grant_uncharge(struct weir_namespace *ns)
-{
-	atomic_long_dec(&ns->grants);
+	return true;
 }
 
 /* Read the caps and the present use, without a lock: the numbers may be from different moments. */

@@ -19,6 +19,7 @@
 #include "core/deadline.h"
 #include "core/event.h"
 
+struct cred;
 struct weir_info;
 
 /**
@@ -56,8 +57,7 @@ struct weir_namespace *weir_namespace_find(kuid_t owner);
 struct weir_namespace *weir_namespace_get(kuid_t owner);
 void weir_namespace_put(struct weir_namespace *ns);
 int weir_namespace_charge(struct weir_namespace *ns, int objects, u64 from, u64 to, bool admin);
-int weir_namespace_grant_charge(struct weir_namespace *ns, bool admin);
-void weir_namespace_grant_uncharge(struct weir_namespace *ns);
+bool weir_namespace_grant_charge(struct weir_namespace *ns, const struct cred *cred);
 void weir_namespace_info(struct weir_namespace *ns, bool admin, struct weir_info *info);
 
 int weir_namespace_mod_init(void);
