@@ -37,11 +37,6 @@ static int device_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
-{
-	return weir_ioctl(file->private_data, cmd, arg);
-}
-
 static ssize_t device_read(struct file *file, char __user *buffer, size_t length,
 			   loff_t *ppos)
 {
@@ -145,7 +140,7 @@ static const struct file_operations device_fops = {
 	.owner		= THIS_MODULE,
 	.open		= device_open,
 	.release	= device_release,
-	.unlocked_ioctl	= device_ioctl,
+	.unlocked_ioctl	= weir_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
 	.read		= device_read,
 	.llseek		= device_llseek,

@@ -7,6 +7,7 @@
 #include <linux/compiler.h>
 #include <linux/cred.h>
 #include <linux/err.h>
+#include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/nospec.h>
 #include <linux/sched/signal.h>
@@ -411,14 +412,16 @@ static noinline long ioctl_run(struct weir_client *c, unsigned int cmd, unsigned
 
 /**
  * weir_ioctl - dispatch an ioctl
- * @c: the client
+ * @file: of a client
  * @cmd: its number
  * @arg: user pointer to its struct
  *
  * Return: 0 or a descriptor, or an errno; -ENOTTY: there is no such ioctl.
  */
-long weir_ioctl(struct weir_client *c, unsigned int cmd, unsigned long arg)
+long weir_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
+	struct weir_client *c = file->private_data;
+
 	/* checked first, because it is by far the most frequent */
 	if (likely(cmd == WEIR_IOC_SUBMIT))
 		return weir_submit_run(c, (struct weir_submit __user *)arg);

@@ -6,11 +6,12 @@
 #include <linux/compiler.h>
 #include <linux/types.h>
 
+struct file;
 struct weir_client;
 struct weir_object;
 struct weir_submit;
 
-long weir_ioctl(struct weir_client *c, unsigned int cmd, unsigned long arg);
+long weir_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 int weir_create_run(struct weir_client *c, struct weir_object *none, void *arg, u64 user);
 int weir_submit_run(struct weir_client *c, struct weir_submit __user *user);
 

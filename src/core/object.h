@@ -35,7 +35,6 @@ struct weir_dump_desc;
 struct weir_namespace;
 struct weir_sysfs_node;
 struct cred;
-struct kobj_type;
 struct weir_client;
 struct weir_grant;
 struct weir_op_desc;
