@@ -49,7 +49,7 @@ static int counter_histogram_init(struct kunit *test)
 	if (!s)
 		return -ENOMEM;
 	s->c.obj.type = WEIR_COUNTER_HISTOGRAM;
-	return weir_counter_init(&s->c);
+	return weir_counter_build(&s->c.obj);
 }
 
 static void counter_histogram_exit(struct kunit *test)
@@ -57,7 +57,7 @@ static void counter_histogram_exit(struct kunit *test)
 	struct stage *s = test->priv;
 
 	if (s)
-		weir_counter_free(&s->c);
+		weir_counter_release(&s->c.obj);
 	test->priv = NULL;
 }
 

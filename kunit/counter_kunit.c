@@ -40,7 +40,7 @@ static struct weir_counter *counter_new(struct kunit *test, u32 type,
 	test->priv = c;
 	c->obj.type = type;
 	c->nfields = nfields;
-	KUNIT_ASSERT_EQ(test, 0, weir_counter_init(c));
+	KUNIT_ASSERT_EQ(test, 0, weir_counter_build(&c->obj));
 	return c;
 }
 
@@ -55,7 +55,7 @@ static void counter_kunit_exit(struct kunit *test)
 	struct weir_counter *c = test->priv;
 
 	if (c)
-		weir_counter_free(c);
+		weir_counter_release(&c->obj);
 	test->priv = NULL;
 }
 

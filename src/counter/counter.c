@@ -209,16 +209,17 @@ int weir_counter_next(struct weir_counter *c, u64 n, u64 *first)
 }
 
 /**
- * weir_counter_init - allocate the storage of a counter
- * @c: zeroed, except its type and nfields, 1..64 (histogram: 0)
+ * weir_counter_build - &weir_kind_ops.build: allocate the storage of a counter
+ * @o: zeroed, except its type and nfields, 1..64 (histogram: 0)
  *
  * Context: may sleep.
  *
- * Return: 0 or -ENOMEM. Call weir_counter_free() in either case.
+ * Return: 0 or -ENOMEM. Call weir_counter_release() in either case.
  */
-int weir_counter_init(struct weir_counter *c)
+int weir_counter_build(struct weir_object *o)
 {
 	static struct lock_class_key slot_class;
+	struct weir_counter *c = weir_counter(o);
 	unsigned int words = weir_counter_is_histogram(c) ? WEIR_HISTOGRAM_SLOT : c->nfields;
 	int cpu;
 
@@ -239,8 +240,11 @@ int weir_counter_init(struct weir_counter *c)
 	return 0;
 }
 
-void weir_counter_free(struct weir_counter *c)
+/* &weir_kind_ops.release */
+void weir_counter_release(struct weir_object *o)
 {
+	struct weir_counter *c = weir_counter(o);
+
 	free_percpu(c->slots);
 	kfree(c->base);
 }

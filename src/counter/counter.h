@@ -69,8 +69,8 @@ struct weir_counter {
 	char			names[][WEIR_NAME_SIZE];
 };
 
-int weir_counter_init(struct weir_counter *c);
-void weir_counter_free(struct weir_counter *c);
+int weir_counter_build(struct weir_object *o);
+void weir_counter_release(struct weir_object *o);
 void weir_counter_add_one(struct weir_counter *c, unsigned int field, u64 n);
 void weir_counter_add_many(struct weir_counter *c, u64 mask, const s64 *amounts);
 void weir_counter_read(struct weir_counter *c, void *values);

@@ -87,16 +87,6 @@ static struct weir_object *counter_create(struct weir_client *client, void *arg)
 	return &c->obj;
 }
 
-static int counter_build(struct weir_object *o)
-{
-	return weir_counter_init(weir_counter(o));
-}
-
-static void counter_release(struct weir_object *o)
-{
-	weir_counter_free(weir_counter(o));
-}
-
 /**
  * counter_load - &weir_kind_ops.load: add one snapshot to a histogram
  * @o: the counter
@@ -245,8 +235,8 @@ const struct weir_kind_ops weir_counter_ops = {
 	.dir		= "counters",
 	.config		= WEIR_ABI_STRUCT(weir_counter_config, start, NULL),
 	.create		= counter_create,
-	.build		= counter_build,
-	.release	= counter_release,
+	.build		= weir_counter_build,
+	.release	= weir_counter_release,
 	.get		= counter_get,
 	.load		= counter_load,
 	.sysfs_add	= counter_sysfs_add,

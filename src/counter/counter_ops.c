@@ -56,47 +56,6 @@ static void values_back(struct weir_counter *c, const void *values)
 	weir_object_live_put(&c->obj);
 }
 
-/* READ and TAKE of all values to the op's pointer. The header is held. */
-static int read_many(struct weir_op_run *r, struct weir_counter *c)
-{
-	struct weir_op *op = &r->op;
-	bool histogram = weir_counter_is_histogram(c);
-	bool take = op->opcode == WEIR_OP_TAKE;
-	u32 words = weir_counter_words(c);
-	size_t size = words * sizeof(s64);
-	void __user *to = u64_to_user_ptr(op->ptr);
-	void *values = r->data->values;
-	int err;
-
-	BUILD_BUG_ON(WEIR_HISTOGRAM_WORDS * sizeof(s64) != sizeof(struct weir_histogram));
-	if (take && c->obj.type == WEIR_COUNTER_SEQUENCE)
-		return -EOPNOTSUPP;
-	if (op->arg)
-		return -EINVAL;
-	if (op->n < words)
-		return -EMSGSIZE;
-	if (!weir_object_alive(&c->obj))
-		return -ENODEV;
-	/* a take must not happen if its result cannot be written */
-	if (take && clear_user(to, size))
-		return -EFAULT;
-	if (histogram)
-		values = kmalloc(size, GFP_KERNEL_ACCOUNT);
-	if (!values)
-		return -ENOMEM;
-	err = values_get(c, take, values);
-	if (!err && copy_to_user(to, values, size)) {
-		/* another thread has unmapped the memory just now */
-		if (take)
-			values_back(c, values);
-		err = -EFAULT;
-	}
-	if (histogram)
-		kfree(values);
-	op->value = words;
-	return err;
-}
-
 static int read_one(struct weir_op_run *r, struct weir_counter *c)
 {
 	struct weir_op *op = &r->op;
@@ -193,11 +152,47 @@ int weir_counter_op_try(struct weir_client *client, struct weir_object *o,
 	}
 }
 
-/* &weir_kind_ops.run: ops with a pointer to user memory. The header is held. */
+/* &weir_kind_ops.run: READ and TAKE of all values to the op's pointer. The header is held. */
 int weir_counter_op_run(struct weir_client *client, struct weir_object *o,
 			struct weir_op_run *r)
 {
-	return read_many(r, weir_counter(o));
+	struct weir_counter *c = weir_counter(o);
+	struct weir_op *op = &r->op;
+	bool histogram = weir_counter_is_histogram(c);
+	bool take = op->opcode == WEIR_OP_TAKE;
+	u32 words = weir_counter_words(c);
+	size_t size = words * sizeof(s64);
+	void __user *to = u64_to_user_ptr(op->ptr);
+	void *values = r->data->values;
+	int err;
+
+	BUILD_BUG_ON(WEIR_HISTOGRAM_WORDS * sizeof(s64) != sizeof(struct weir_histogram));
+	if (take && c->obj.type == WEIR_COUNTER_SEQUENCE)
+		return -EOPNOTSUPP;
+	if (op->arg)
+		return -EINVAL;
+	if (op->n < words)
+		return -EMSGSIZE;
+	if (!weir_object_alive(&c->obj))
+		return -ENODEV;
+	/* a take must not happen if its result cannot be written */
+	if (take && clear_user(to, size))
+		return -EFAULT;
+	if (histogram)
+		values = kmalloc(size, GFP_KERNEL_ACCOUNT);
+	if (!values)
+		return -ENOMEM;
+	err = values_get(c, take, values);
+	if (!err && copy_to_user(to, values, size)) {
+		/* another thread has unmapped the memory just now */
+		if (take)
+			values_back(c, values);
+		err = -EFAULT;
+	}
+	if (histogram)
+		kfree(values);
+	op->value = words;
+	return err;
 }
 
 const struct weir_op_desc weir_counter_opcodes[] = {
