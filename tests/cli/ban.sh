@@ -43,7 +43,7 @@ refuses "T '0s': must be from 1ns to 3650d" ban add cli.ip 192.0.2.7 0s
 refuses "T '3651d': must be from 1ns to 3650d" ban add cli.ip 192.0.2.7 3651d
 refuses "T '-5s': not a duration such as 250ms, 5s, 10m, 24h or 1h30m" ban add cli.ip 192.0.2.7 -5s
 refuses 'a key is missing: the limiter has keys of type ip' ban add cli.ip 10m
-refuses 'ban add: the limiter has no keys; wants NAME T' ban add cli.none x 10m
+refuses 'ban add: the limiter has no keys; expected NAME T' ban add cli.none x 10m
 refuses "key 'x': not an IPv4 or IPv6 address" ban lift cli.ip x
 refuses "limiter 'cli.gone': no such object" ban list cli.gone
 refuses "ban: no such verb: 'remove'" ban remove cli.ip 192.0.2.7

@@ -68,7 +68,7 @@ refuses "key '': must have 1 to 255 bytes" check cli.text:
 refuses "key 'x': not an IPv4 or IPv6 address" check cli.ip:x
 refuses "limiter 'cli.gone': no such object" check cli.gone:1
 refuses "limiter '': not a name: 1 to 63 of A-Z a-z 0-9 . _ -, first a letter or digit" check :x
-refuses 'check: too few arguments: wants NAME[:KEY]...' check
+refuses 'check: too few arguments: expected NAME[:KEY]...' check
 refuses "--cost '4294967296': must be from 1 to 4294967295" check cli.none --cost 4294967296
 
 end_tests

@@ -32,7 +32,7 @@ run weir limiter chec
 stderr_is "weir: limiter: no such verb: 'chec'
 Try 'weir limiter --help'." 'a wrong verb is followed by a hint'
 run weir limiter check
-stderr_is "weir: limiter check: too few arguments: wants NAME [KEY]
+stderr_is "weir: limiter check: too few arguments: expected NAME [KEY]
 Try 'weir limiter check --help'." 'a missing argument is followed by a hint'
 
 for words in --help 'limiter --help' 'limiter create --help' 'list --help' 'limiter check a b c --help'; do

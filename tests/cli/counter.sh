@@ -88,8 +88,8 @@ refuses "counter 'cli.seq': this type of object does not do that" counter take c
 refuses "counter 'cli.one': this type of object does not do that" counter next cli.one
 refuses "--count '0': must be from 1 to 4294967296" counter next cli.seq --count 0
 refuses "--count '-1': not a whole number" counter next cli.seq --count -1
-refuses "counter create: too few arguments: wants NAME [FIELD...]" counter create
-refuses "counter add: too few arguments: wants NAME N|FIELD=N..." counter add cli.one
+refuses "counter create: too few arguments: expected NAME [FIELD...]" counter create
+refuses "counter add: too few arguments: expected NAME N|FIELD=N..." counter add cli.one
 
 prints '' counter delete cli.one
 refuses "counter 'cli.one': no such object" counter delete cli.one

@@ -45,7 +45,7 @@ refuses 'a record has at most 160 bytes' emit "${long}y"
 refuses 'a record has at most 160 bytes' emit "$long" y
 refuses 'nothing to emit' emit ''
 refuses "tag 'a/b': not a name: 1 to 63 of A-Z a-z 0-9 . _ -, first a letter or digit" emit --tag a/b text
-refuses 'emit: too few arguments: wants TEXT...' emit
+refuses 'emit: too few arguments: expected TEXT...' emit
 is "$next" "$(weir status --json | jq .event_next)" 'a refused record is no event'
 
 # lines of a pipe

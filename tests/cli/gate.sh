@@ -126,7 +126,7 @@ json_is '[.permits, .max_keys, .queue_max, .prefix4]' '[7,50,0,24]' 'set changes
 run weir events --from "$from" --json
 json_is '[.type, .name, .changed]' '["changed","cli.ip",["max-keys","queue-max","permits"]]' 'an event names the changed members'
 refuses 'gate set: nothing to set' gate set cli.ip
-refuses "gate 'cli.ip': --max-keys cannot be raised beyond eight times what it was made with" gate set cli.ip --max-keys 5000
+refuses "gate 'cli.ip': --max-keys cannot be raised beyond eight times its value at creation" gate set cli.ip --max-keys 5000
 refuses "N '0': must be from 1 to 1073741824" gate resize cli.ip 0
 
 # full

@@ -91,7 +91,7 @@ refuses "--times '4294967297': must be from 1 to 4294967296" counter observe cli
 for field in p p. p101 p100.0001 p1.23456 p99.9.9 p-1 p5. px 50 value p99999999999999999999; do
 	refuses "counter 'cli.h': no such field: '$field'" counter read cli.h "$field"
 done
-refuses "counter observe: too few arguments: wants NAME N..." counter observe cli.h
+refuses "counter observe: too few arguments: expected NAME N..." counter observe cli.h
 refuses "counter 'cli.h': is a histogram: 'weir counter observe' counts in it" counter add cli.h 1
 refuses "counter 'cli.h': this type of object does not do that" counter next cli.h
 weir counter create cli.sum

@@ -89,8 +89,8 @@ refuses "key '$(printf '%0256d' 0)': must have 1 to 255 bytes" limiter check cli
 refuses "key '\\x1b[31mx': not an IPv4 or IPv6 address" limiter check cli.ip $'\e[31mx'
 refuses 'a key is missing: the limiter has keys of type ip' limiter check cli.ip
 refuses "key '1': the limiter has no keys" limiter check cli.none 1
-refuses 'limiter refund: the limiter has no keys; wants NAME N' limiter refund cli.none 1 1
-refuses 'limiter strike: the limiter has no keys; wants NAME [N]' limiter strike cli.none 1 1
+refuses 'limiter refund: the limiter has no keys; expected NAME N' limiter refund cli.none 1 1
+refuses 'limiter strike: the limiter has no keys; expected NAME [N]' limiter strike cli.none 1 1
 refuses "key '192.0.2.0/24': not a single address; for blocks see 'weir limiter deny'" limiter check cli.ip 192.0.2.0/24
 refuses "--cost '0': must be from 1 to 4294967295" limiter check cli.none --cost 0
 refuses "--cost 'x': not a whole number" limiter peek cli.none --cost=x

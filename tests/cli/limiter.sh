@@ -123,7 +123,7 @@ kept=$(grep -o 'Kept:' "$work/out" | wc -l)
 result $? 'help says for each option except --help which state is kept' <<<"$kept"
 
 refuses "limiter 'cli.none': no such object" limiter show cli.none
-refuses "limiter 'cli.all': --max-keys cannot be raised beyond eight times what it was made with" limiter set cli.all --max-keys 5000
+refuses "limiter 'cli.all': --max-keys cannot be raised beyond eight times its value at creation" limiter set cli.all --max-keys 5000
 prints '' limiter delete cli.all
 refuses "limiter 'cli.all': no such object" limiter delete cli.all
 

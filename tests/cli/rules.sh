@@ -51,7 +51,7 @@ weir limiter create cli.shadow --rate 1/100d --shadow
 prints 'allowed, 0 of 1 left' check cli.shadow
 prints 'allowed, 0 of 1 left; in shadow mode, else limited' check cli.shadow
 run weir limiter show cli.shadow
-output_like 'shadow     all is allowed, whatever is decided' 'show mentions shadow mode'
+output_like 'shadow     every check is allowed, whatever the decision' 'show mentions shadow mode'
 output_like 'limited    1' 'show counts the real decisions'
 prints '' limiter set cli.shadow --shadow off
 answers 1 'limited, try again in 100d' check cli.shadow

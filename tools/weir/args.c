@@ -112,7 +112,7 @@ static void args_check(const struct args *args)
 	int i;
 
 	if (args->count < command->least)
-		die_usage(args, "%s: too few arguments: wants %s",
+		die_usage(args, "%s: too few arguments: expected %s",
 			  command_path(args->object, command),
 			  command->operands);
 	if (command->most >= 0 && args->count > command->most)

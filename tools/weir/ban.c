@@ -39,7 +39,7 @@ static int add_run(const struct args *args)
 	add_check(args, limiter);
 	used += key_take(limiter, args->count - 2, args->operands + 1, &key);
 	if (args->count != used + 1)
-		die_usage(args, "ban add: the limiter has no keys; wants NAME T");
+		die_usage(args, "ban add: the limiter has no keys; expected NAME T");
 	ns = arg_duration("T", args->operands[used], 1, 10 * YEAR);
 	if (weir_limiter_ban(limiter, &key, ns, &answer) < 0)
 		die_key(name, &key);

@@ -51,7 +51,7 @@ struct key_choice key_choose(const struct args *args, uint64_t max_keys)
 
 void die_max_keys(const char *kind, const char *name)
 {
-	die("%s '%s': --max-keys cannot be raised beyond eight times what it was made with",
+	die("%s '%s': --max-keys cannot be raised beyond eight times its value at creation",
 	    kind, name);
 }
 

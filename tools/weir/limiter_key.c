@@ -57,7 +57,7 @@ int limiter_refund_run(const struct args *args)
 
 	used += key_take(limiter, args->count - 2, args->operands + 1, &key);
 	if (args->count != used + 1)
-		die_usage(args, "limiter refund: the limiter has no keys; wants NAME N");
+		die_usage(args, "limiter refund: the limiter has no keys; expected NAME N");
 	tokens = arg_u64("N", args->operands[used], 1, TOKENS_MAX);
 	if (weir_limiter_refund(limiter, &key, tokens, &answer) < 0)
 		die_key(name, &key);
@@ -81,7 +81,7 @@ int limiter_strike_run(const struct args *args)
 	if (args->count > used)
 		weight = arg_u64("N", args->operands[used++], 1, 1 << 20);
 	if (args->count > used)
-		die_usage(args, "limiter strike: the limiter has no keys; wants NAME [N]");
+		die_usage(args, "limiter strike: the limiter has no keys; expected NAME [N]");
 	if (weir_limiter_strike(limiter, &key, weight, &answer) < 0)
 		die_key(name, &key);
 	answer_show(args, &key, &answer);

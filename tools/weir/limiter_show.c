@@ -159,7 +159,7 @@ static void show_text(const struct weir_limiter_config *config,
 	printf(", %s when full\n", when ? when : "?");
 	show_bans(config);
 	if (config->flags & WEIR_LIMITER_SHADOW)
-		puts("shadow     all is allowed, whatever is decided");
+		puts("shadow     every check is allowed, whatever the decision");
 	if (config->queue_max)
 		printf("queue      %u tokens of one key\n", config->queue_max);
 	show_candidate(candidate);
