@@ -87,20 +87,12 @@ static void keys_add(struct weir_tx *tx)
 	}
 }
 
-/* A transaction uses one policy of each limiter, even if it is changed meanwhile. */
-static const struct weir_policy *policy_of(struct weir_tx *tx, struct weir_tx_item *it)
-{
-	struct weir_tx_item *other;
-
-	for (other = tx->items; other < it; other++)
-		if (other->o == it->o)
-			return check_of(other)->call.p;
-	return rcu_dereference(weir_limiter(it->o)->policy);
-}
-
 /* ------------------------------------------------------------ with all keys locked */
 
-/* Read the clock, and all policies at that time: see weir_limiter_now(). */
+/*
+ * Read the clock, and all policies at that time: see weir_limiter_now(). So CHECKs of one limiter
+ * have one policy, even if it is changed meanwhile.
+ */
 static u64 clock_read(struct weir_tx *tx)
 {
 	struct weir_limiter_call *call;
@@ -109,9 +101,11 @@ static u64 clock_read(struct weir_tx *tx)
 	u64 now;
 
 	do {
-		weir_tx_for_each(it, tx)
+		weir_tx_for_each(it, tx) {
+			call = &check_of(it)->call;
 			if (it->decides)
-				check_of(it)->call.p = policy_of(tx, it);
+				call->p = rcu_dereference(call->l->policy);
+		}
 		smp_rmb();	/* pairs with the release in limiter_set() */
 		now = ktime_get_boottime_ns();
 		smp_rmb();	/* the same */

@@ -147,47 +147,33 @@ bool weir_multi_want(struct weir_multi_lock *m, struct weir_multi_key *k)
 	return k->wanted;
 }
 
-/* Position in the order of the first key of the next table after that of the @i-th key. */
-static unsigned int next_table(const struct weir_multi_lock *m, unsigned int i)
-{
-	const struct weir_table *t = m->keys[m->order[i]].t;
-
-	while (i < m->count && m->keys[m->order[i]].t == t)
-		i++;
-	return i;
-}
-
-static struct weir_multi_key *first_wanted(struct weir_multi_lock *m,
-					   const struct weir_table *t)
-{
-	struct weir_multi_key *k = m->keys;
-
-	while (!k->wanted || k->t != t)
-		k++;
-	return k;
-}
-
 /*
  * Reserve slots for all wanted keys or for none. Return: false if there is too little room;
  * @m->roomless is set.
  */
 static bool slots_reserve(struct weir_multi_lock *m)
 {
-	struct weir_table *t = NULL;
-	unsigned int i, end;
+	struct weir_table *t = NULL, *last = NULL;
+	struct weir_multi_key *k = m->keys;
+	unsigned int i;
 
-	for (end = 0; end < m->count; end = next_table(m, end)) {
-		t = m->keys[m->order[end]].t;
-		if (!weir_table_reserve_slots(t, keys_wanted(m, t)))
-			break;
-	}
-	if (end == m->count)
-		return true;
-	m->roomless = first_wanted(m, t);
-	m->room = keys_wanted(m, t);
-	for (i = 0; i < end; i = next_table(m, i)) {
+	for (i = 0; i < m->count; i++) {
 		t = m->keys[m->order[i]].t;
-		weir_table_release_slots(t, keys_wanted(m, t));
+		if (t != last && !weir_table_reserve_slots(t, keys_wanted(m, t)))
+			break;
+		last = t;
+	}
+	if (i == m->count)
+		return true;
+	while (!k->wanted || k->t != t)
+		k++;
+	m->roomless = k;
+	m->room = keys_wanted(m, t);
+	while (i--) {
+		last = m->keys[m->order[i]].t;
+		if (last != t)
+			weir_table_release_slots(last, keys_wanted(m, last));
+		t = last;
 	}
 	return false;
 }
