@@ -65,24 +65,6 @@ void weir_candidate_put(struct weir_limiter *candidate)
 		weir_object_put(&candidate->obj);
 }
 
-/* Write the candidate's name to @config, if it is alive. Context: RCU read side. */
-void weir_candidate_tell(const struct weir_policy *p,
-			 struct weir_limiter_config *config)
-{
-	if (p->candidate && weir_object_alive(&p->candidate->obj))
-		memcpy(config->candidate, p->candidate->obj.name,
-		       sizeof(config->candidate));
-}
-
-/* The op for the candidate. A RESERVE becomes a CHECK: the live limiter has waited already. */
-static struct weir_op mirrored(const struct weir_op *op)
-{
-	return (struct weir_op){
-		.opcode = op->opcode == WEIR_OP_RESERVE ? WEIR_OP_CHECK : op->opcode,
-		.n = op->n,
-	};
-}
-
 /* Whether the op was allowed, without shadow mode. */
 static bool allowed(const struct weir_op *op)
 {
@@ -136,7 +118,11 @@ struct weir_limiter *weir_candidate_hold(const struct weir_policy *p, u32 opcode
 void weir_candidate_op(struct weir_limiter *candidate, struct weir_op *op,
 		       const struct weir_key *key, gfp_t gfp)
 {
-	struct weir_op its = mirrored(op);
+	/* a RESERVE becomes a CHECK: the live limiter has waited already */
+	struct weir_op its = {
+		.opcode = op->opcode == WEIR_OP_RESERVE ? WEIR_OP_CHECK : op->opcode,
+		.n = op->n,
+	};
 	struct weir_key own;
 	int err;
 

@@ -18,8 +18,6 @@ struct weir_limiter *weir_candidate_get(const struct weir_client *c,
 					const struct weir_limiter_config *config,
 					const struct weir_limiter *live, u32 key_type);
 void weir_candidate_put(struct weir_limiter *candidate);
-void weir_candidate_tell(const struct weir_policy *p,
-			 struct weir_limiter_config *config);
 struct weir_limiter *weir_candidate_hold(const struct weir_policy *p, u32 opcode, int err);
 void weir_candidate_op(struct weir_limiter *candidate, struct weir_op *op,
 		       const struct weir_key *key, gfp_t gfp);

@@ -67,13 +67,6 @@ static void check_end(struct weir_limiter_call *call, struct weir_entry *e,
 	weir_limiter_count(call->l, op);
 }
 
-/* Count a CHECK that a rule decided. */
-void weir_limiter_ruled_count(struct weir_limiter_call *call)
-{
-	weir_limiter_ruled(call);
-	weir_limiter_count(call->l, call->op);
-}
-
 /**
  * weir_limiter_check_locked - CHECK
  * @call: the operation
@@ -365,18 +358,6 @@ int weir_limiter_op_locked(struct weir_limiter_call *call, struct weir_entry *e,
 	return err;
 }
 
-/* Perform an operation that a rule decides. */
-int weir_limiter_op_ruled(struct weir_limiter_call *call)
-{
-	u32 opcode = call->op->opcode;
-
-	if (opcode == WEIR_OP_CHECK || opcode == WEIR_OP_RESERVE)
-		weir_limiter_ruled_count(call);
-	else
-		weir_limiter_ruled(call);
-	return 0;
-}
-
 /* Whether to try without the lock. A CHECK is probably refused if the last one was refused. */
 static bool may_be_unlocked(u32 opcode, const struct weir_entry *e)
 {
@@ -418,8 +399,13 @@ int weir_limiter_op_alone(struct weir_limiter *l, struct weir_op *op,
 	struct weir_entry *e;
 	u64 word;
 
-	if (unlikely(key->rule) && weir_limiter_by_rule(key, opcode))
-		return weir_limiter_op_ruled(&call);
+	if (unlikely(key->rule) && weir_limiter_by_rule(key, opcode)) {
+		if (opcode == WEIR_OP_CHECK || opcode == WEIR_OP_RESERVE)
+			weir_limiter_ruled_count(&call);
+		else
+			weir_limiter_ruled(&call);
+		return 0;
+	}
 	if (opcode == WEIR_OP_FORGET)
 		return forget(&call);
 	if (opcode == WEIR_OP_RESERVE || opcode == WEIR_OP_RESERVE_CANCEL)
@@ -468,6 +454,6 @@ u64 weir_limiter_idle_at(struct weir_table *t, const struct weir_entry *e,
 		return WEIR_EXPIRY_NEVER;
 	idle_at = max(idle_at, e->ban_until);
 	if (e->bans)
-		idle_at = max(idle_at, e->ban_until + p->forget_after + 1);
+		idle_at = max(idle_at, e->ban_until + p->config.forget_after + 1);
 	return idle_at;
 }

@@ -29,7 +29,6 @@ struct weir_tx;
  * @shadow: decide and count, but answer "allowed"
  * @candidate: the limiter that mirrors this one, or NULL; see candidate.h
  * @score: how strikes fade
- * @forget_after: ns after a ban's end at which the ladder is reset
  * @config: as the user gave it, defaults filled in, except @candidate
  */
 struct weir_policy {
@@ -38,7 +37,6 @@ struct weir_policy {
 	bool				shadow;
 	struct weir_limiter		*candidate;
 	struct weir_score_config	score;
-	u64				forget_after;
 	struct weir_limiter_config	config;
 };
 
@@ -108,6 +106,7 @@ u64 weir_limiter_check_locked(struct weir_limiter_call *call,
 			      struct weir_entry *e, u64 word);
 void weir_limiter_refuse_locked(struct weir_limiter_call *call,
 				struct weir_entry *e, u64 word, u64 retry_after);
+u32 weir_limiter_bans(const struct weir_policy *p, const struct weir_entry *e, u64 now);
 u32 weir_limiter_strikes(const struct weir_policy *p, const struct weir_entry *e,
 			 u64 now);
 void weir_limiter_strike(struct weir_limiter_call *call, struct weir_entry *e,
@@ -133,7 +132,6 @@ void weir_limiter_state(const struct weir_policy *p, const struct weir_entry *e,
 
 int weir_limiter_op_locked(struct weir_limiter_call *call, struct weir_entry *e,
 			   u64 word, bool is_new);
-int weir_limiter_op_ruled(struct weir_limiter_call *call);
 bool weir_limiter_by_rule(const struct weir_key *key, u32 opcode);
 void weir_limiter_ruled(struct weir_limiter_call *call);
 void weir_limiter_ruled_count(struct weir_limiter_call *call);

@@ -37,21 +37,21 @@ void weir_limiter_ban(struct weir_limiter_call *call, struct weir_entry *e,
 	tell(call, WEIR_EVENT_BANNED, length, strikes);
 }
 
-/* The next ban of the ladder: one step up, unless the last ban ended too long ago. */
+/* Steps of the ladder that are still remembered: none if the last ban ended too long ago. */
+u32 weir_limiter_bans(const struct weir_policy *p, const struct weir_entry *e, u64 now)
+{
+	return now > e->ban_until && now - e->ban_until > p->config.forget_after ? 0 : e->bans;
+}
+
+/* The next ban of the ladder. */
 static void ban_next(struct weir_limiter_call *call, struct weir_entry *e,
 		     u32 strikes)
 {
 	const struct weir_limiter_config *config = &call->p->config;
-	u64 length;
-	u32 step;
+	u32 bans = weir_limiter_bans(call->p, e, call->now);
+	u64 length = config->ban[min(bans, config->nbans - 1)];
 
-	if (call->now > e->ban_until &&
-	    call->now - e->ban_until > call->p->forget_after)
-		WRITE_ONCE(e->bans, 0);
-	step = min_t(u32, e->bans, config->nbans - 1);
-	if (e->bans < U16_MAX)
-		WRITE_ONCE(e->bans, e->bans + 1);
-	length = config->ban[step];
+	WRITE_ONCE(e->bans, min_t(u32, bans + 1, U16_MAX));
 	if (config->ban_jitter)
 		length = weir_jitter_add(length, config->ban_jitter,
 					 get_random_u64());

@@ -42,13 +42,6 @@ static int rate_check(struct weir_limiter_config *c)
 	return 0;
 }
 
-static int key_check(struct weir_limiter_config *c)
-{
-	if (c->when_full > WEIR_FULL_ALLOW)
-		return -EINVAL;
-	return weir_key_config(c->key_type, &c->max_keys, &c->prefix4, &c->prefix6);
-}
-
 static int ladder_check(struct weir_limiter_config *c)
 {
 	unsigned int i;
@@ -72,15 +65,11 @@ static int ladder_check(struct weir_limiter_config *c)
 /* Check a configuration and fill in its defaults. */
 static int config_check(struct weir_limiter_config *c)
 {
-	int err = c->flags & ~WEIR_LIMITER_SHADOW ? -EINVAL : 0;
-
-	if (!err)
-		err = rate_check(c);
-	if (!err)
-		err = key_check(c);
-	if (!err)
-		err = ladder_check(c);
-	return err;
+	if (c->flags & ~WEIR_LIMITER_SHADOW || c->when_full > WEIR_FULL_ALLOW)
+		return -EINVAL;
+	return rate_check(c) ?:
+	       weir_key_config(c->key_type, &c->max_keys, &c->prefix4, &c->prefix6) ?:
+	       ladder_check(c);
 }
 
 static void policy_free(struct weir_policy *p)
@@ -113,7 +102,6 @@ static struct weir_policy *policy_make(const struct weir_limiter_config *c,
 	p->candidate = candidate;
 	p->strikes = c->strikes;
 	p->shadow = c->flags & WEIR_LIMITER_SHADOW;
-	p->forget_after = c->forget_after;
 	p->score = weir_score_prepare(c->within);
 	err = weir_rate_prepare(&p->rate, c->algorithm, c->tokens, c->period,
 				c->burst, old ? &old->rate : NULL, now);
@@ -278,7 +266,8 @@ static void config_read(struct weir_object *o, void *to)
 	struct weir_limiter_config *config = to;
 
 	*config = p->config;
-	weir_candidate_tell(p, config);
+	if (p->candidate && weir_object_alive(&p->candidate->obj))
+		memcpy(config->candidate, p->candidate->obj.name, sizeof(config->candidate));
 }
 
 static void limiter_on_delete(struct weir_object *o)

@@ -7,16 +7,6 @@
 #include "lib/jitter.h"
 #include "limiter/limiter.h"
 
-/**
- * struct load - a load in progress
- * @l: the limiter
- * @elapsed: ns since the dump
- */
-struct load {
-	struct weir_limiter *l;
-	u64 elapsed;
-};
-
 /* A record with room for its key. */
 union record {
 	struct weir_entry_info info;
@@ -48,12 +38,12 @@ static int record_get(union record *r, const u8 __user *from, u64 room)
 	return memchr_inv(info->key + info->key_len, 0, keys - info->key_len) ? -EINVAL : 0;
 }
 
-/* Fill in the entry from the record, adjusted to the present time. Return: the word. */
-static u64 record_state(const struct load *load, const struct weir_policy *p, u64 now,
+/* Fill in the entry from the record, of @elapsed ns ago. Return: the word. */
+static u64 record_state(const struct weir_policy *p, u64 now, u64 elapsed,
 			const struct weir_entry_info *info, struct weir_entry *e)
 {
-	u64 reset_after = less(info->reset_after, load->elapsed);
-	u64 banned_for = less(info->banned_for, load->elapsed);
+	u64 reset_after = less(info->reset_after, elapsed);
+	u64 banned_for = less(info->banned_for, elapsed);
 
 	*e = (struct weir_entry){};
 	if (p->config.nbans)
@@ -61,17 +51,9 @@ static u64 record_state(const struct load *load, const struct weir_policy *p, u6
 	/* the record does not have the end of the last ban: assume the present time */
 	if (banned_for || e->bans)
 		e->ban_until = now + banned_for;
-	if (load->elapsed < p->score.within)
+	if (elapsed < p->score.within)
 		e->score = weir_score_add(&p->score, e->score, now, info->strikes);
 	return weir_rate_restore(&p->rate, now, info->remaining, reset_after);
-}
-
-/* Steps of the ladder that are still remembered. */
-static u16 climbed(const struct weir_policy *p, const struct weir_entry *e, u64 now)
-{
-	if (now > e->ban_until && now - e->ban_until > p->forget_after)
-		return 0;
-	return e->bans;
 }
 
 /*
@@ -103,7 +85,7 @@ static u64 state_merge(const struct weir_policy *p, struct weir_entry *e, u64 wo
 		       const struct weir_entry *other, u64 other_word, u64 now)
 {
 	/* computed before the end of the ban is changed, because it depends on that */
-	u16 bans = max(climbed(p, e, now), climbed(p, other, now));
+	u16 bans = max(weir_limiter_bans(p, e, now), weir_limiter_bans(p, other, now));
 
 	weir_entry_set_score(e, score_merge(p, e, other, now));
 	WRITE_ONCE(e->bans, bans);
@@ -116,37 +98,36 @@ static u64 state_merge(const struct weir_policy *p, struct weir_entry *e, u64 wo
  * Merge the record into an existing entry: 0, or -EAGAIN if there is none. Must hold
  * rcu_read_lock().
  */
-static int entry_load(const struct load *load, struct weir_key *key,
+static int entry_load(struct weir_limiter *l, u64 elapsed, struct weir_key *key,
 		      const struct weir_entry_info *info)
 {
 	struct weir_op op = { .opcode = WEIR_OP_REFUND };
-	struct weir_limiter_call call = { .l = load->l, .op = &op, .key = key };
+	struct weir_limiter_call call = { .l = l, .op = &op, .key = key };
 	struct weir_entry *e, told;
 	u64 word, before, told_word;
 
-	e = weir_table_find_locked(&load->l->table, key, &word);
+	e = weir_table_find_locked(&l->table, key, &word);
 	if (!e)
 		return -EAGAIN;
 	before = weir_limiter_begin(&call, e, word);
-	told_word = record_state(load, call.p, call.now, info, &told);
+	told_word = record_state(call.p, call.now, elapsed, info, &told);
 	word = state_merge(call.p, e, word, &told, told_word, call.now);
 	weir_limiter_unlock(&call, e, word, before);
 	return 0;
 }
 
 /* Whether nothing in the record matters any more. Must hold rcu_read_lock(). */
-static bool record_over(const struct load *load, const struct weir_entry_info *info)
+static bool record_over(const struct weir_limiter *l, u64 elapsed,
+			const struct weir_entry_info *info)
 {
-	const struct weir_policy *p = rcu_dereference(load->l->policy);
+	const struct weir_policy *p = rcu_dereference(l->policy);
 
-	return load->elapsed >= info->reset_after &&
-	       (!info->strikes || load->elapsed >= p->score.within) &&
-	       less(load->elapsed, info->banned_for) >=
-	       (info->bans ? p->forget_after : 0) &&
-	       load->elapsed >= info->banned_for;
+	return elapsed >= info->reset_after && elapsed >= info->banned_for &&
+	       (!info->strikes || elapsed >= p->score.within) &&
+	       (!info->bans || elapsed - info->banned_for >= p->config.forget_after);
 }
 
-static int record_load(const struct load *load,
+static int record_load(struct weir_limiter *l, u64 elapsed,
 		       const struct weir_entry_info *info)
 {
 	struct weir_key key;
@@ -154,15 +135,15 @@ static int record_load(const struct load *load,
 	int err;
 
 	rcu_read_lock();
-	err = weir_limiter_key(load->l, info->key, info->key_len, &key);
-	over = record_over(load, info);
+	err = weir_limiter_key(l, info->key, info->key_len, &key);
+	over = record_over(l, elapsed, info);
 	rcu_read_unlock();
 	while (!err && !over) {
-		err = weir_limiter_entry_make(load->l, &key);
+		err = weir_limiter_entry_make(l, &key);
 		if (err)
 			break;
 		rcu_read_lock();
-		err = entry_load(load, &key, info);
+		err = entry_load(l, elapsed, &key, info);
 		rcu_read_unlock();
 		if (!err)
 			return 0;
@@ -172,14 +153,27 @@ static int record_load(const struct load *load,
 	return err;
 }
 
-/* Load records up to the first that fails. Return: 0 if any were loaded, or an errno. */
-static int load_run(const struct load *load, struct weir_load *args, u64 length)
+/**
+ * weir_limiter_load - &weir_kind_ops.load
+ * @o: the limiter
+ * @args: the ioctl's struct; results are filled in
+ *
+ * Loads records up to the first that fails.
+ *
+ * Context: may sleep; the header is held.
+ * Return: 0 if any were loaded; -EINVAL, -EFAULT, -ENOMEM, -ENODEV, -ENOSPC, -EINTR.
+ */
+int weir_limiter_load(struct weir_object *o, struct weir_load *args)
 {
 	const u8 __user *from = u64_to_user_ptr(args->buffer);
-	struct weir_object *o = &load->l->obj;
+	u64 length = args->length;
 	union record r;
 	int err = 0;
 
+	if (args->flags || args->buffer % 8 || length % 8 || !length)
+		return -EINVAL;
+	args->length = 0;
+	args->count = 0;
 	while (args->length < length) {
 		err = record_get(&r, from + args->length, length - args->length);
 		/* held for one record, and never while user memory is accessed */
@@ -187,7 +181,7 @@ static int load_run(const struct load *load, struct weir_load *args, u64 length)
 			err = -ENODEV;
 			break;
 		}
-		err = err ?: record_load(load, &r.info);
+		err = err ?: record_load(weir_limiter(o), args->elapsed, &r.info);
 		weir_object_live_put(o);
 		if (err)
 			break;
@@ -198,24 +192,4 @@ static int load_run(const struct load *load, struct weir_load *args, u64 length)
 		cond_resched();
 	}
 	return args->count ? 0 : err;
-}
-
-/**
- * weir_limiter_load - &weir_kind_ops.load
- * @o: the limiter
- * @args: the ioctl's struct; results are filled in
- *
- * Context: may sleep; the header is held.
- * Return: 0, -EINVAL, -EFAULT, -ENOMEM, -ENODEV, -ENOSPC, -EINTR.
- */
-int weir_limiter_load(struct weir_object *o, struct weir_load *args)
-{
-	struct load load = { .l = weir_limiter(o), .elapsed = args->elapsed };
-	u64 length = args->length;
-
-	if (args->flags || args->buffer % 8 || length % 8 || !length)
-		return -EINVAL;
-	args->length = 0;
-	args->count = 0;
-	return load_run(&load, args, length);
 }

@@ -53,14 +53,11 @@ void weir_limiter_ruled(struct weir_limiter_call *call)
 	weir_limiter_shadow(call->p, op);
 }
 
-/* Number of bits of an entry's key that count. */
-static unsigned int entry_prefix(const struct weir_limiter *l,
-				 const struct weir_entry *e)
+/* Like weir_limiter_ruled(), and count the decision. */
+void weir_limiter_ruled_count(struct weir_limiter_call *call)
 {
-	const struct weir_limiter_config *c;
-
-	c = &rcu_dereference(l->policy)->config;
-	return e->key_len == 4 ? c->prefix4 : c->prefix6;
+	weir_limiter_ruled(call);
+	weir_limiter_count(call->l, call->op);
 }
 
 static void entry_lift(struct weir_limiter *l, struct weir_entry *e, u64 hash)
@@ -81,13 +78,14 @@ static void entry_lift(struct weir_limiter *l, struct weir_entry *e, u64 hash)
 static void bucket_lift(struct weir_limiter *l, const struct weir_rule_set *set,
 			unsigned int bucket)
 {
+	const struct weir_limiter_config *c = &rcu_dereference(l->policy)->config;
 	u64 now = weir_table_now(&l->table);
 	struct weir_entry *e;
 
 	for (e = rcu_dereference(l->table.buckets[bucket]); e; e = rcu_dereference(e->next))
 		if (READ_ONCE(e->ban_until) > now &&
-		    weir_rules_cover(set, e->key, e->key_len,
-				     entry_prefix(l, e)) == WEIR_RULE_ALLOW)
+		    weir_rules_cover(set, e->key, e->key_len, e->key_len == 4 ?
+				     c->prefix4 : c->prefix6) == WEIR_RULE_ALLOW)
 			entry_lift(l, e, weir_table_hash_of(&l->table, e));
 }
 
@@ -175,39 +173,28 @@ static int rules_change(struct weir_limiter *l, const struct weir_rules *args)
 	return err;
 }
 
-/* Copy the rules, for kvfree(), if @wanted. NULL: there are no rules, or they are not wanted. */
-static struct weir_rule *rules_copy(struct weir_limiter *l, bool wanted, unsigned int *n)
-{
-	const struct weir_rule_set *set;
-	struct weir_rule *copy = NULL;
-
-	lockdep_assert_held(&l->obj.set_lock);
-	set = rcu_dereference_protected(l->rules, lockdep_is_held(&l->obj.set_lock));
-	*n = set ? set->nrules : 0;
-	if (!set || !wanted)
-		return NULL;
-	copy = kvmalloc_array(*n, sizeof(*copy), GFP_KERNEL_ACCOUNT);
-	if (!copy)
-		return ERR_PTR(-ENOMEM);
-	memcpy(copy, set->rules, *n * sizeof(*copy));
-	return copy;
-}
-
 /* Copy out the rules that fit, and report their total number. */
 static int rules_show(struct weir_limiter *l, struct weir_rules *args)
 {
+	const struct weir_rule_set *set;
+	struct weir_rule *copy = NULL;
+	unsigned int n, fit;
 	int err = weir_object_set_begin(&l->obj);
-	struct weir_rule *copy;
-	unsigned int n;
 
 	if (err)
 		return err;
-	copy = rules_copy(l, args->count, &n);
+	set = rcu_dereference_protected(l->rules, lockdep_is_held(&l->obj.set_lock));
+	n = set ? set->nrules : 0;
+	fit = min(n, args->count);
+	if (fit) {
+		copy = kvmalloc_array(fit, sizeof(*copy), GFP_KERNEL_ACCOUNT);
+		if (copy)
+			memcpy(copy, set->rules, fit * sizeof(*copy));
+	}
 	weir_object_set_end(&l->obj);
-	if (IS_ERR(copy))
-		return PTR_ERR(copy);
-	if (copy && copy_to_user(u64_to_user_ptr(args->rules), copy,
-				 min(n, args->count) * sizeof(*copy)))
+	if (fit && !copy)
+		return -ENOMEM;
+	if (copy_to_user(u64_to_user_ptr(args->rules), copy, fit * sizeof(*copy)))
 		err = -EFAULT;
 	kvfree(copy);
 	args->count = n;
