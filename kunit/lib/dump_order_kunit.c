@@ -50,13 +50,13 @@ static void cursors_are_a_permutation(struct kunit *test)
 		position = i % 2 ? prng_next(&r) : prng_next(&r) % 16;
 		if (!position || position == U64_MAX)
 			continue;
-		cursor = weir_cursor_make(position, mix, &key);
+		cursor = weir_cursor(position, false, mix, &key);
 		KUNIT_ASSERT_NE(test, 0ULL, cursor);
 		KUNIT_ASSERT_NE(test, WEIR_NEVER, cursor);
-		KUNIT_ASSERT_EQ(test, position, weir_cursor_position(cursor, mix, &key));
+		KUNIT_ASSERT_EQ(test, position, weir_cursor(cursor, true, mix, &key));
 	}
 	KUNIT_EXPECT_EQ(test, U64_MAX - 1,
-			weir_cursor_position(weir_cursor_make(U64_MAX, mix, &key), mix, &key));
+			weir_cursor(weir_cursor(U64_MAX, false, mix, &key), true, mix, &key));
 }
 
 /*

@@ -63,17 +63,28 @@ static inline u64 weir_dump_hash(const struct weir_dump_order *o, u64 position)
 	       ((low << o->shift) & o->mask);
 }
 
-/*
- * Encrypt or decrypt a word that is neither 0 nor WEIR_NEVER, by a Feistel cipher of four rounds
- * over two halves of 32 bits; @mix must be a keyed pseudorandom function. It is applied again while
- * the result is one of these two words, so it permutes all other words.
+/**
+ * weir_cursor - the cursor of a position, or the position of a cursor
+ * @word: a position, but not 0, where every dump begins; or a cursor
+ * @decrypt: @word is a cursor
+ * @mix: a keyed pseudorandom function
+ * @key: the key of @mix
+ *
+ * 0 and WEIR_NEVER mean begin and end. U64_MAX has no cursor; the position before it is used in its
+ * place. If a table has an entry there, it is returned twice.
+ *
+ * A Feistel cipher of four rounds over two halves of 32 bits. It is applied again while the result
+ * is 0 or WEIR_NEVER, so it permutes all other words.
+ *
+ * Return: the cursor or the position; never 0 or WEIR_NEVER.
  */
-static inline u64 weir_cursor_permute(u64 word, bool decrypt,
-				      u32 (*mix)(const void *key, u64 in), const void *key)
+static inline u64 weir_cursor(u64 word, bool decrypt,
+			      u32 (*mix)(const void *key, u64 in), const void *key)
 {
 	u32 left, right, next;
 	u64 round;
 
+	word = min(word, U64_MAX - 1);
 	do {
 		left = word >> 32;
 		right = word;
@@ -86,30 +97,6 @@ static inline u64 weir_cursor_permute(u64 word, bool decrypt,
 		word = (u64)right << 32 | left;
 	} while (!word || word == WEIR_NEVER);
 	return word;
-}
-
-/**
- * weir_cursor_make - the cursor of a position
- * @position: not 0, where every dump begins
- * @mix: a keyed hash, the round function of the permutation
- * @key: the key of @mix
- *
- * 0 and WEIR_NEVER mean begin and end. U64_MAX has no cursor; the position before it is used in its
- * place. If a table has an entry there, it is returned twice.
- *
- * Return: the cursor; never 0 or WEIR_NEVER.
- */
-static inline u64 weir_cursor_make(u64 position, u32 (*mix)(const void *key, u64 in),
-				   const void *key)
-{
-	return weir_cursor_permute(min(position, U64_MAX - 1), false, mix, key);
-}
-
-/* The position of a cursor, which is neither 0 nor WEIR_NEVER. */
-static inline u64 weir_cursor_position(u64 cursor, u32 (*mix)(const void *key, u64 in),
-				       const void *key)
-{
-	return weir_cursor_permute(cursor, true, mix, key);
 }
 
 #endif /* _WEIR_DUMP_ORDER_H */

@@ -25,13 +25,17 @@ static int position_cmp(const void *a, const void *b)
 }
 
 /*
- * Drop the upper half of the range until a slot is free. Positions are distinct, so this ends, and
- * they are random, so one pass is usually enough.
+ * Add an entry. If there are too many, drop the upper half of the range until a slot is free.
+ * Positions are distinct, so this ends, and they are random, so one pass is usually enough.
  */
-static void window_halve(struct weir_dump_walk *d)
+static void window_add(struct weir_dump_walk *d, u64 hash)
 {
+	u64 position = weir_dump_position(&d->order, hash);
 	unsigned int i, n;
 
+	if (position < d->from || position > d->last)
+		return;
+	d->position[d->n++] = position;
 	while (d->n == WEIR_DUMP_WINDOW) {
 		d->last = d->from + (d->last - d->from) / 2;
 		for (i = n = 0; i < WEIR_DUMP_WINDOW; i++)
@@ -39,17 +43,6 @@ static void window_halve(struct weir_dump_walk *d)
 				d->position[n++] = d->position[i];
 		d->n = n;
 	}
-}
-
-/* Add an entry. If there are too many, shorten the range. */
-static void window_add(struct weir_dump_walk *d, u64 hash)
-{
-	u64 position = weir_dump_position(&d->order, hash);
-
-	if (position < d->from || position > d->last)
-		return;
-	d->position[d->n++] = position;
-	window_halve(d);
 }
 
 /* Examine some buckets from @first on. Return: 0 or -ENODEV. */
@@ -158,7 +151,7 @@ static int walk_run(struct weir_dump_walk *d, struct weir_dump *args, u64 length
 		args->count += d->count;
 		d->from = window_next(d);
 		args->cursor = d->end ? WEIR_NEVER :
-			       weir_cursor_make(d->from, cursor_mix, &d->t->cursor_key);
+			       weir_cursor(d->from, false, cursor_mix, &d->t->cursor_key);
 		if (signal_pending(current))
 			break;
 		cond_resched();
@@ -193,8 +186,8 @@ int weir_dump_run(struct weir_object *o, struct weir_dump *args)
 	d->flags = args->flags;
 	d->end = args->cursor == WEIR_NEVER;
 	d->order = weir_dump_order(d->t->shift);
-	d->from = args->cursor ? weir_cursor_position(args->cursor, cursor_mix,
-						      &d->t->cursor_key) : 0;
+	d->from = args->cursor ? weir_cursor(args->cursor, true, cursor_mix,
+					    &d->t->cursor_key) : 0;
 	d->n = 0;
 	d->at = 0;
 	args->length = 0;
