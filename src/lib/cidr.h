@@ -66,31 +66,6 @@ static inline struct weir_address weir_address_host(unsigned int bits,
 	};
 }
 
-/* Append a range; merge it with the last one if the action or the start is equal. */
-static inline unsigned int weir_range_add(struct weir_range *ranges,
-					  unsigned int n,
-					  struct weir_address first, u32 action)
-{
-	if (n && !weir_address_cmp(ranges[n - 1].first, first))
-		n--;
-	if (n ? ranges[n - 1].action == action : !action)
-		return n;
-	ranges[n] = (struct weir_range){ .first = first, .action = action };
-	return n + 1;
-}
-
-/* Close the innermost block: the block around it continues, or none. */
-static inline unsigned int weir_block_end(struct weir_range *ranges,
-					  unsigned int n,
-					  struct weir_address last, u32 action)
-{
-	struct weir_address next = { .hi = last.hi + !~last.lo, .lo = last.lo + 1 };
-
-	if (!next.hi && !next.lo)	/* the block ends at the last address */
-		return n;
-	return weir_range_add(ranges, n, next, action);
-}
-
 /**
  * struct weir_cut - blocks being cut into ranges
  * @open: the blocks that cover the current address, the longest prefix last
@@ -108,13 +83,24 @@ struct weir_cut {
 	unsigned int n;
 };
 
-/* The innermost open block ends; the block around it continues. */
+/* Append a range; merge it with the last one if the action or the start is equal. */
+static inline void weir_cut_range(struct weir_cut *c, struct weir_address first, u32 action)
+{
+	if (c->n && !weir_address_cmp(c->ranges[c->n - 1].first, first))
+		c->n--;
+	if (c->n ? c->ranges[c->n - 1].action != action : action)
+		c->ranges[c->n++] = (struct weir_range){ .first = first, .action = action };
+}
+
+/* The innermost open block ends; the block around it continues, or none. */
 static inline void weir_cut_close(struct weir_cut *c)
 {
 	const struct weir_block *block = &c->open[--c->depth];
+	struct weir_address last = block->last;
+	struct weir_address next = { .hi = last.hi + !~last.lo, .lo = last.lo + 1 };
 
-	c->n = weir_block_end(c->ranges, c->n, block->last,
-			      c->depth ? block[-1].action : 0);
+	if (next.hi || next.lo)	/* otherwise the block ends at the last address */
+		weir_cut_range(c, next, c->depth ? block[-1].action : 0);
 }
 
 /**
@@ -128,7 +114,7 @@ static inline void weir_cut_add(struct weir_cut *c, const struct weir_block *blo
 	       weir_address_cmp(c->open[c->depth - 1].last, block->first) < 0)
 		weir_cut_close(c);
 	c->open[c->depth++] = *block;
-	c->n = weir_range_add(c->ranges, c->n, block->first, block->action);
+	weir_cut_range(c, block->first, block->action);
 }
 
 /* All blocks have been added. @n is the number of ranges. */

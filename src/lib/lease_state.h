@@ -78,13 +78,6 @@ static inline bool weir_lease_is_of(const struct weir_lease_state *s, const void
 	return s->client && s->client == client && s->tag == tag;
 }
 
-/* Whether a client and a tag may change the lease: they are the owner, or the lease is detached. */
-static inline bool weir_lease_is_open_to(const struct weir_lease_state *s,
-					 const void *client, u32 tag)
-{
-	return !s->client || weir_lease_is_of(s, client, tag);
-}
-
 /* Whether an operation makes a lease if there is none. */
 static inline bool weir_lease_makes(u32 opcode)
 {
@@ -111,7 +104,8 @@ static inline int weir_lease_admit(const struct weir_lease_state *s, u32 opcode,
 		return -EEXIST;
 	if (opcode != WEIR_OP_PUT && n)
 		return s->version == n ? 0 : -ESTALE;
-	return weir_lease_is_open_to(s, client, tag) ? 0 : -EEXIST;
+	/* the owner may change it; if it is detached, any holder may */
+	return !s->client || weir_lease_is_of(s, client, tag) ? 0 : -EEXIST;
 }
 
 /* Begin a lease with the next version; the caller has set the owner, if it has one. */

@@ -25,23 +25,17 @@ static void breathe(unsigned int i)
 		cond_resched();
 }
 
-static u64 be64_at(const u8 *bytes)
-{
-	__be64 word;
-
-	memcpy(&word, bytes, sizeof(word));
-	return be64_to_cpu(word);
-}
-
 static struct weir_address address_number(const u8 *bytes, unsigned int len)
 {
+	__be64 words[2];
 	__be32 v4;
 
 	if (len == 4) {
 		memcpy(&v4, bytes, sizeof(v4));
 		return (struct weir_address){ .lo = be32_to_cpu(v4) };
 	}
-	return (struct weir_address){ be64_at(bytes), be64_at(bytes + 8) };
+	memcpy(words, bytes, sizeof(words));
+	return (struct weir_address){ be64_to_cpu(words[0]), be64_to_cpu(words[1]) };
 }
 
 /* The last address of a network. */
