@@ -5,7 +5,7 @@
 #include <linux/jiffies.h>
 
 #include "table_fixture.h"
-#include "table/sweep.h"
+#include "table/table.h"
 
 #define SECOND	((u64)NSEC_PER_SEC)
 #define HOUR	(3600 * SECOND)

@@ -6,7 +6,7 @@
 
 #include "prng.h"
 #include "table_fixture.h"
-#include "table/sweep.h"
+#include "table/table.h"
 
 #define LATER	BIT_ULL(40)	/* idle in eighteen minutes */
 

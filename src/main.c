@@ -16,7 +16,7 @@
 #include "api/kinds.h"
 #include "core/namespace.h"
 #include "core/registry.h"
-#include "table/sweep.h"
+#include "table/table.h"
 #include "core/sysfs.h"
 #include "limiter/reserve.h"
 

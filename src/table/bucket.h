@@ -31,26 +31,18 @@ static inline bool entry_is(const struct weir_entry *e, const struct weir_key *k
 }
 
 /*
- * The entry of a key, or NULL. *@passed: number of entries of other keys before it. Context: RCU
+ * The entry of a key, or NULL. *@passed: counts the entries of other keys before it. Context: RCU
  * read side, or the stripe locked.
  */
-static inline struct weir_entry *chain_find_counted(struct weir_entry __rcu **bucket,
-						    const struct weir_key *key,
-						    unsigned int *passed)
+static inline struct weir_entry *chain_find(struct weir_entry __rcu **bucket,
+					    const struct weir_key *key,
+					    unsigned int *passed)
 {
 	struct weir_entry *e;
 
 	for (e = chain_next(bucket); e && !entry_is(e, key); e = chain_next(&e->next))
 		(*passed)++;
 	return e;
-}
-
-static inline struct weir_entry *chain_find(struct weir_entry __rcu **bucket,
-					    const struct weir_key *key)
-{
-	unsigned int passed = 0;
-
-	return chain_find_counted(bucket, key, &passed);
 }
 
 /* Publish a new entry, which is marked as locked. Context: its stripe is locked. */

@@ -10,25 +10,24 @@
 #include "table/table.h"
 
 /* Slab classes by room for the key: an entry of 64, 128 and 320 bytes. */
-static const struct {
+static struct slab_class {
 	const char *name;
 	unsigned int size;
+	struct kmem_cache *cache;
 } classes[] = {
 	{ "weir_entry_64", 64 },
 	{ "weir_entry_128", 128 },
 	{ "weir_entry_320", 320 },
 };
 
-static struct kmem_cache *caches[ARRAY_SIZE(classes)];
-
 static struct kmem_cache *cache_for(unsigned int key_len)
 {
 	size_t size = sizeof(struct weir_entry) + key_len;
-	unsigned int class = 0;
+	const struct slab_class *c = classes;
 
-	while (classes[class].size < size)
-		class++;
-	return caches[class];
+	while (c->size < size)
+		c++;
+	return c->cache;
 }
 
 /*
@@ -92,23 +91,20 @@ void weir_entry_free_rcu(struct weir_entry *e)
 
 int weir_entry_mod_init(void)
 {
-	unsigned int i;
+	struct slab_class *c;
 
 	BUILD_BUG_ON(sizeof(struct weir_entry) + WEIR_KEY_INLINE != 64);
 	BUILD_BUG_ON(sizeof(struct weir_entry) + WEIR_KEY_MAX > 320);
-	for (i = 0; i < ARRAY_SIZE(classes); i++) {
+	for (c = classes; c < classes + ARRAY_SIZE(classes); c++) {
 		/*
 		 * the usercopy region prevents merging with other caches, so slabinfo shows the
 		 * memory of keys
 		 */
-		caches[i] = kmem_cache_create_usercopy(classes[i].name,
-						       classes[i].size, 64,
-						       SLAB_ACCOUNT,
-						       sizeof(struct weir_entry),
-						       classes[i].size -
-						       sizeof(struct weir_entry),
-						       NULL);
-		if (!caches[i]) {
+		c->cache = kmem_cache_create_usercopy(c->name, c->size, 64, SLAB_ACCOUNT,
+						      sizeof(struct weir_entry),
+						      c->size - sizeof(struct weir_entry),
+						      NULL);
+		if (!c->cache) {
 			weir_entry_mod_exit();
 			return -ENOMEM;
 		}
@@ -119,11 +115,11 @@ int weir_entry_mod_init(void)
 /* Context: no table exists; RCU callbacks of entries may be pending. */
 void weir_entry_mod_exit(void)
 {
-	unsigned int i;
+	struct slab_class *c;
 
 	rcu_barrier();
-	for (i = 0; i < ARRAY_SIZE(classes); i++) {
-		kmem_cache_destroy(caches[i]);
-		caches[i] = NULL;
+	for (c = classes; c < classes + ARRAY_SIZE(classes); c++) {
+		kmem_cache_destroy(c->cache);
+		c->cache = NULL;
 	}
 }

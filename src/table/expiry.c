@@ -21,7 +21,8 @@ int weir_expiry_init(struct weir_expiry *x, unsigned int nbuckets)
 			return -EINVAL;
 		/* for now an offset into the array, see below */
 		x->level[x->nlevels++] = (atomic64_t *)total;
-		total += n;
+		/* 64 below each inner bound; those without buckets stay at NEVER */
+		total += n == 1 ? 1 : ALIGN(n, WEIR_GROUP_SIZE);
 		if (n == 1)
 			break;
 	}
@@ -100,14 +101,15 @@ bool weir_expiry_lower(struct weir_expiry *x, unsigned int bucket, u64 idle_at)
  */
 void weir_expiry_reset(struct weir_expiry *x)
 {
-	atomic64_t *bound, *root = x->level[x->nlevels - 1];
-	unsigned int i = 0;
+	unsigned int group;
 
-	/* the levels are one array, which ends with the root */
-	for (bound = x->level[0]; bound <= root; bound++) {
-		bound_lower(bound, 0);
-		if (++i % 1024 == 0)
-			cond_resched();
+	for (group = 0; group < x->ngroups; group++) {
+		bound_lower(&x->level[0][group], 0);
+		if (group % WEIR_GROUP_SIZE != WEIR_GROUP_SIZE - 1 && group + 1 < x->ngroups)
+			continue;
+		/* the bounds above this group and those before it */
+		weir_expiry_lower(x, group << WEIR_GROUP_BITS, 0);
+		cond_resched();
 	}
 }
 
@@ -123,26 +125,16 @@ static void bound_raise(atomic64_t *bound)
 	atomic64_xchg(bound, WEIR_EXPIRY_NEVER);
 }
 
-static unsigned int level_size(const struct weir_expiry *x, unsigned int level)
-{
-	unsigned int n = x->ngroups;
-
-	while (level--)
-		n = DIV_ROUND_UP(n, WEIR_GROUP_SIZE);
-	return n;
-}
-
 /* Raise an inner bound to the minimum of the bounds below it. */
 static void node_refresh(struct weir_expiry *x, unsigned int level,
 			 unsigned int at)
 {
 	unsigned int first = at << WEIR_GROUP_BITS, i;
-	unsigned int end = min(first + WEIR_GROUP_SIZE, level_size(x, level - 1));
 	u64 least = WEIR_EXPIRY_NEVER;
 
 	lockdep_assert_held(&x->lock);
 	bound_raise(&x->level[level][at]);
-	for (i = first; i < end; i++)
+	for (i = first; i < first + WEIR_GROUP_SIZE; i++)
 		least = min_t(u64, least, atomic64_read(&x->level[level - 1][i]));
 	bound_lower(&x->level[level][at], least);
 }
@@ -152,9 +144,8 @@ static int node_child_due(struct weir_expiry *x, unsigned int level,
 			  unsigned int at, u64 now)
 {
 	unsigned int first = at << WEIR_GROUP_BITS, i;
-	unsigned int end = min(first + WEIR_GROUP_SIZE, level_size(x, level - 1));
 
-	for (i = first; i < end; i++)
+	for (i = first; i < first + WEIR_GROUP_SIZE; i++)
 		if ((u64)atomic64_read(&x->level[level - 1][i]) <= now)
 			return i;
 	return -1;

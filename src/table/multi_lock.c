@@ -68,7 +68,7 @@ static void key_find(struct weir_multi_key *k)
 
 	k->linked = false;
 	k->wanted = false;
-	k->e = chain_find_counted(bucket_of(k->t, k->key->hash), k->key, &chain);
+	k->e = chain_find(bucket_of(k->t, k->key->hash), k->key, &chain);
 	k->chain = chain;
 	if (k->e)
 		k->word = weir_entry_begin(k->e);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Dropping idle entries in the background. See sweep.h. */
+/*
+ * The sweep: drops idle entries of a table in the background, one group at a time, and only in
+ * groups that have idle entries according to expiry.h.
+ */
 
 #include <linux/jiffies.h>
 #include <linux/sched.h>
 #include <linux/workqueue.h>
 
-#include "table/sweep.h"
 #include "table/table.h"
 
 /*

@@ -9,7 +9,6 @@
 #include <linux/slab.h>
 
 #include "table/bucket.h"
-#include "table/sweep.h"
 
 /*
  * Two keys with the same hash would break a dump, which is ordered by hashes. So the length is
@@ -62,7 +61,9 @@ void weir_table_prefetch_entry(const struct weir_table *t, const struct weir_key
 struct weir_entry *weir_table_find(struct weir_table *t,
 				   const struct weir_key *key)
 {
-	return chain_find(bucket_of(t, key->hash), key);
+	unsigned int passed = 0;
+
+	return chain_find(bucket_of(t, key->hash), key, &passed);
 }
 
 /* The entry of a key, locked as by weir_table_lock(); or NULL. Context: RCU read side. */
@@ -113,21 +114,6 @@ static void entry_kill(struct weir_entry __rcu **link, struct weir_entry *e)
 	weir_entry_free_rcu(e);
 }
 
-/* Kill the entry if it is idle; otherwise lower *@least to its idle time. The stripe is locked. */
-static bool entry_expire(struct weir_table *t, struct weir_entry *e, u64 now, u64 *least)
-{
-	u64 idle_at = t->ops->idle_at(t, e, atomic64_read(&e->word), now);
-
-	if (idle_at > now) {
-		*least = min(*least, idle_at);
-		return false;
-	}
-	weir_entry_begin(e);
-	if (t->ops->dropped)
-		t->ops->dropped(t, e);
-	return true;
-}
-
 /**
  * struct scan - arguments and results of group_scan()
  * @t: the table
@@ -148,18 +134,23 @@ static u64 bucket_scan(struct scan *scan, unsigned int bucket, u64 now)
 	struct weir_table *t = scan->t;
 	struct weir_entry __rcu **link = &t->buckets[bucket];
 	spinlock_t *stripe = weir_table_stripe(t, (u64)bucket << t->shift);
-	u64 least = WEIR_EXPIRY_NEVER;
+	u64 least = WEIR_EXPIRY_NEVER, idle_at;
 	struct weir_entry *e;
 
 	weir_stripe_lock(stripe);
 	while ((e = chain_next(link))) {
 		scan->seen++;
-		if (entry_expire(t, e, now, &least)) {
-			entry_kill(link, e);
-			scan->dropped++;
-		} else {
+		idle_at = t->ops->idle_at(t, e, atomic64_read(&e->word), now);
+		if (idle_at > now) {
+			least = min(least, idle_at);
 			link = &e->next;
+			continue;
 		}
+		weir_entry_begin(e);
+		if (t->ops->dropped)
+			t->ops->dropped(t, e);
+		entry_kill(link, e);
+		scan->dropped++;
 	}
 	weir_stripe_unlock(stripe);
 	return least;
@@ -258,9 +249,9 @@ bool weir_table_refuses(struct weir_table *t, const struct weir_key *key)
 	bool refuses;
 
 	if (weir_table_room(t, 1))
-		return !chain_find_counted(bucket, key, &chain) && chain >= WEIR_CHAIN_MAX;
+		return !chain_find(bucket, key, &chain) && chain >= WEIR_CHAIN_MAX;
 	weir_stripe_lock(stripe);
-	refuses = !chain_find(bucket, key) && !table_has_room(t, 1);
+	refuses = !chain_find(bucket, key, &chain) && !table_has_room(t, 1);
 	weir_stripe_unlock(stripe);
 	return refuses;
 }
@@ -314,7 +305,7 @@ struct weir_entry *weir_table_link(struct weir_table *t,
 	struct weir_entry *e;
 
 	weir_stripe_lock(stripe);
-	e = chain_find_counted(bucket, key, &chain);
+	e = chain_find(bucket, key, &chain);
 	if (!e && chain < WEIR_CHAIN_MAX && weir_table_reserve_slots(t, 1)) {
 		*word = fresh;
 		chain_add(t, bucket, key->hash, new);

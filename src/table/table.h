@@ -52,6 +52,10 @@ struct weir_key {
 
 #define WEIR_CHAIN_MAX		128	/* maximum number of entries in one bucket */
 #define WEIR_STRIPE_BITS	8	/* at most 256 locks per table: &weir_entry.stripe */
+/* a search for room ends with the group in which it has examined this many entries... */
+#define WEIR_ROOM_ENTRIES	64
+/* ...or after this many steps */
+#define WEIR_ROOM_GROUPS	8
 
 /**
  * struct weir_table_ops - functions of the object's kind for the entries of a table
@@ -138,6 +142,12 @@ bool weir_table_reserve_slots(struct weir_table *t, unsigned int n);
 void weir_table_release_slots(struct weir_table *t, unsigned int n);
 void weir_table_drop(struct weir_table *t, struct weir_entry *e);
 void weir_table_reconfigured(struct weir_table *t);
+
+void weir_sweep_init(struct weir_table *t);
+void weir_sweep_stop(struct weir_table *t);
+void weir_sweep_kick(struct weir_table *t, u64 idle_at);
+int weir_sweep_mod_init(void);
+void weir_sweep_mod_exit(void);
 
 static inline unsigned int weir_table_bucket(const struct weir_table *t, u64 hash)
 {
