@@ -65,22 +65,17 @@ void weir_candidate_put(struct weir_limiter *candidate)
 		weir_object_put(&candidate->obj);
 }
 
-/* Whether the op was allowed, without shadow mode. */
-static bool allowed(const struct weir_op *op)
-{
-	return op->verdict == WEIR_ALLOWED && !(op->out_flags & WEIR_OUT_SHADOW);
-}
-
 /* Count the difference between the two decisions, and flag it in the answer of the live limiter. */
 static void compare(struct weir_limiter *candidate, const struct weir_op *its,
 		    int err, struct weir_op *op)
 {
 	if (err == -ENOMEM)
 		this_cpu_inc(candidate->totals->missed);
-	if (err || its->opcode != WEIR_OP_CHECK || allowed(its) == allowed(op))
+	if (err || its->opcode != WEIR_OP_CHECK ||
+	    weir_limiter_allows(its) == weir_limiter_allows(op))
 		return;
 	op->out_flags |= WEIR_OUT_CANDIDATE;
-	if (allowed(op))
+	if (weir_limiter_allows(op))
 		this_cpu_inc(candidate->totals->stricter);
 	else
 		this_cpu_inc(candidate->totals->looser);

@@ -299,13 +299,6 @@ u64 weir_limiter_begin(struct weir_limiter_call *call, const struct weir_entry *
 	return weir_limiter_idle_at(&call->l->table, e, word, call->now);
 }
 
-/* Whether the operation can make room for waiters, or take it from them. */
-static bool changes_more(u32 opcode)
-{
-	return opcode != WEIR_OP_CHECK && opcode != WEIR_OP_PEEK &&
-	       opcode != WEIR_OP_RESERVE;
-}
-
 /**
  * weir_limiter_changed - update expiry, waiters and readers after a change of an entry
  * @call: the last operation on the entry
@@ -322,7 +315,7 @@ void weir_limiter_changed(const struct weir_limiter_call *call,
 	if (after < before)
 		weir_table_update_expiry(t, call->key->hash, after);
 	/* let the timer serve the first waiter again, unless the only change is a refusal */
-	if (weir_entry_queued(e) && (changes_more(call->op->opcode) ||
+	if (weir_entry_queued(e) && (!weir_limiter_decides(call->op->opcode) ||
 				     call->op->out_flags & WEIR_OUT_BANNED_NOW))
 		weir_reserve_kick(e);
 	weir_entry_changed(e);

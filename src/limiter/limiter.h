@@ -162,6 +162,12 @@ static inline struct weir_limiter *weir_limiter_of(struct weir_table *t)
 	return container_of(t, struct weir_limiter, table);
 }
 
+/* Whether the operation answers with a verdict. Others can make room for waiters, or take it. */
+static inline bool weir_limiter_decides(u32 opcode)
+{
+	return opcode == WEIR_OP_CHECK || opcode == WEIR_OP_PEEK || opcode == WEIR_OP_RESERVE;
+}
+
 /* Look up the rule of a key. It is valid in this RCU read side. */
 static inline void weir_limiter_key_rule(const struct weir_limiter *l, struct weir_key *key)
 {
@@ -230,10 +236,16 @@ static inline void weir_limiter_answer(struct weir_op *op,
 	weir_limiter_shadow(p, op);
 }
 
-/* Count the decision; in shadow mode, the real one. */
+/* The decision; in shadow mode, the real one. */
+static inline bool weir_limiter_allows(const struct weir_op *op)
+{
+	return op->verdict == WEIR_ALLOWED && !(op->out_flags & WEIR_OUT_SHADOW);
+}
+
+/* Count the decision. */
 static inline void weir_limiter_count(struct weir_limiter *l, const struct weir_op *op)
 {
-	if (op->verdict == WEIR_ALLOWED && !(op->out_flags & WEIR_OUT_SHADOW))
+	if (weir_limiter_allows(op))
 		this_cpu_inc(l->totals->allowed);
 	else if (op->banned_for)
 		this_cpu_inc(l->totals->banned);

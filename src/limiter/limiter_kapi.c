@@ -25,20 +25,6 @@ void weir_limiter_put(struct weir_limiter *limiter)
 }
 EXPORT_SYMBOL_GPL(weir_limiter_put);
 
-/* RCU is enough here, because nothing sleeps */
-static __always_inline int limiter_op(struct weir_limiter *l, struct weir_op *op,
-				      const void *bytes, unsigned int len)
-{
-	struct weir_key key;
-	int err;
-
-	if (!weir_object_alive(&l->obj))
-		return -ENODEV;
-	err = weir_limiter_key(l, bytes, len, &key) ?: weir_limiter_op(l, op, &key);
-	return err == WEIR_OP_MUST_SLEEP ? weir_limiter_op_slow(l, op, &key, GFP_NOWAIT) :
-				     err;
-}
-
 static void answer_fill(struct weir_answer *answer, const struct weir_op *op)
 {
 	*answer = (struct weir_answer){
@@ -58,12 +44,18 @@ int weir_limiter_check(struct weir_limiter *limiter, const void *key,
 		       unsigned int key_len, u32 cost, struct weir_answer *answer)
 {
 	struct weir_op op = { .opcode = WEIR_OP_CHECK, .n = cost };
-	int err;
+	struct weir_key hashed;
+	int err = -ENODEV;
 
 	if (!cost)
 		return -EINVAL;
+	/* RCU is enough here, because nothing sleeps */
 	rcu_read_lock();
-	err = limiter_op(limiter, &op, key, key_len);
+	if (weir_object_alive(&limiter->obj))
+		err = weir_limiter_key(limiter, key, key_len, &hashed) ?:
+		      weir_limiter_op(limiter, &op, &hashed);
+	if (err == WEIR_OP_MUST_SLEEP)
+		err = weir_limiter_op_slow(limiter, &op, &hashed, GFP_NOWAIT);
 	rcu_read_unlock();
 	if (err)
 		return err;

@@ -15,14 +15,13 @@
  * weir_limiter_full - the answer to a new key without room
  * @call: the operation
  *
- * Return: 0 for CHECK and PEEK, which have a verdict for this; otherwise -ENOSPC.
+ * Return: 0 if the operation has a verdict for this; otherwise -ENOSPC.
  */
 int weir_limiter_full(struct weir_limiter_call *call)
 {
 	struct weir_op *op = call->op;
 
-	if (op->opcode != WEIR_OP_CHECK && op->opcode != WEIR_OP_PEEK &&
-	    op->opcode != WEIR_OP_RESERVE)
+	if (!weir_limiter_decides(op->opcode))
 		return -ENOSPC;
 	if ((u64)op->n > call->p->rate.limit) {	/* exceeds the limit in any case */
 		weir_limiter_answer_fresh(call, op->n);

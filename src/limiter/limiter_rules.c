@@ -17,17 +17,10 @@
 /* Whether a rule decides the op, so that the key's entry is not affected. */
 bool weir_limiter_by_rule(const struct weir_key *key, u32 opcode)
 {
-	switch (opcode) {
-	case WEIR_OP_CHECK:
-	case WEIR_OP_PEEK:
-	case WEIR_OP_RESERVE:
+	if (weir_limiter_decides(opcode))
 		return key->rule != WEIR_RULE_NONE;
-	case WEIR_OP_STRIKE:
-	case WEIR_OP_REFUND:
-		return key->rule == WEIR_RULE_ALLOW;
-	default:
-		return false;
-	}
+	return key->rule == WEIR_RULE_ALLOW &&
+	       (opcode == WEIR_OP_STRIKE || opcode == WEIR_OP_REFUND);
 }
 
 /**
@@ -110,7 +103,6 @@ static int rules_set(struct weir_limiter *l, const struct weir_rules *args,
 	struct weir_rule_set *old, *set;
 	int err;
 
-	lockdep_assert_held(&l->obj.set_lock);
 	old = rcu_dereference_protected(l->rules, lockdep_is_held(&l->obj.set_lock));
 	set = weir_rules_change(args->flags & WEIR_RULES_CLEAR ? NULL : old,
 				changes, args->count);

@@ -227,8 +227,7 @@ static bool entries_link(struct weir_tx *tx, struct weir_tx_item *refused)
 	return !wanted || weir_multi_link(&tx->lock);
 }
 
-/* Refuse a CHECK. @word: its key's state. */
-static void item_refuse(struct weir_tx_item *it, struct tx_check *c, u64 word)
+static void item_refuse(struct weir_tx_item *it, struct tx_check *c)
 {
 	struct weir_entry none = {};	/* without strikes, nothing is kept */
 
@@ -238,7 +237,8 @@ static void item_refuse(struct weir_tx_item *it, struct tx_check *c, u64 word)
 		weir_limiter_full_count(&c->call);
 	} else {
 		c->s->call = &c->call;	/* this may ban the key */
-		weir_limiter_refuse_locked(&c->call, it->k->e ?: &none, word, c->retry_after);
+		weir_limiter_refuse_locked(&c->call, it->k->e ?: &none, it->k->word,
+					   c->retry_after);
 	}
 }
 
@@ -259,7 +259,7 @@ static void refuse(struct weir_tx *tx, struct weir_tx_item *refused)
 	struct weir_tx_item *it;
 	u32 verdict;
 
-	item_refuse(refused, check_of(refused), refused->k->word);
+	item_refuse(refused, check_of(refused));
 	verdict = refused->run.op.verdict;
 	weir_tx_for_each(it, tx) {
 		if (it->decides && it != refused)
@@ -274,7 +274,7 @@ static void refuse(struct weir_tx *tx, struct weir_tx_item *refused)
 static void item_charge(struct weir_tx_item *it, struct tx_check *c)
 {
 	if (c->shadow)
-		item_refuse(it, c, it->k->word);
+		item_refuse(it, c);
 	else if (it->run.key.rule)
 		weir_limiter_ruled_count(&c->call);
 	else if (it->k->e)
