@@ -114,10 +114,10 @@ static void client_free(struct rcu_head *rcu)
 }
 
 /*
- * The last reference to the file is gone, so no other task uses the client. Only a wake list may
- * still have it (request.c): it is freed after two grace periods. The first ends when the task that
- * added it to a list is out of its RCU read side; a task that has detached it by then may be in one
- * that began later, and ends before the second.
+ * The last reference to the file is gone, so no other task uses the client, but a wake list may
+ * still contain it (request.c). Therefore it is freed after two grace periods. The RCU read side of
+ * the task that added it to a wake list ends before the first is over. A task that has detached
+ * that list by then is in a read side that may have begun later, but ends before the second is over.
  */
 void weir_client_close(struct weir_client *c)
 {
