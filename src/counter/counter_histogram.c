@@ -30,7 +30,7 @@ void weir_counter_observe(struct weir_counter *c, u64 value, u64 times)
 	weir_slot_end(slot);
 }
 
-/* Add one CPU's slot to the buckets and the sum of @h, each observation as a whole or not at all. */
+/* Add the slot of one CPU to @h; each observation is in the result as a whole or not at all. */
 void weir_histogram_add_slot(struct weir_histogram *h, const struct weir_slot *slot)
 {
 	unsigned int group, i;
