@@ -109,11 +109,11 @@ static void histogram_counts(struct kunit *test)
 		wanted->sum += value * times;
 	}
 	weir_histogram_finish(wanted);
-	weir_counter_read(&s->c, &s->h);
+	weir_counter_read(&s->c, &s->h, false);
 	KUNIT_EXPECT_EQ(test, 0, memcmp(&s->h, wanted, sizeof(s->h)));
-	weir_counter_take(&s->c, &s->h);
+	weir_counter_take(&s->c, &s->h, false);
 	KUNIT_EXPECT_EQ(test, 0, memcmp(&s->h, wanted, sizeof(s->h)));
-	weir_counter_read(&s->c, &s->h);
+	weir_counter_read(&s->c, &s->h, false);
 	KUNIT_EXPECT_NULL(test, memchr_inv(&s->h, 0, sizeof(s->h)));
 	/* what was taken can be merged back and taken again */
 	weir_counter_merge(&s->c, wanted);
@@ -121,7 +121,7 @@ static void histogram_counts(struct kunit *test)
 	wanted->buckets[5]++;
 	wanted->sum += 5;
 	weir_histogram_finish(wanted);
-	weir_counter_take(&s->c, &s->h);
+	weir_counter_take(&s->c, &s->h, false);
 	KUNIT_EXPECT_EQ(test, 0, memcmp(&s->h, wanted, sizeof(s->h)));
 }
 
@@ -148,14 +148,14 @@ static void histogram_read_interrupted(struct kunit *test)
 	points.arg = &s->c;
 	for (i = 0; i < 200; i++) {
 		points.left = prng_between(&p, 1, reads);
-		weir_counter_read(&s->c, &s->h);
+		weir_counter_read(&s->c, &s->h, false);
 		points.left = 0;
 		KUNIT_ASSERT_TRUE(test, is_whole(&s->h));
 		KUNIT_ASSERT_GE(test, s->h.count, before);
 		before += WEIR_HISTOGRAM_GROUPS;
 		KUNIT_ASSERT_LE(test, s->h.count, before);
 	}
-	weir_counter_read(&s->c, &s->h);
+	weir_counter_read(&s->c, &s->h, false);
 	KUNIT_EXPECT_EQ(test, before, s->h.count);
 }
 
@@ -163,7 +163,7 @@ static void take_at_point(void *arg)
 {
 	struct stage *s = arg;
 
-	weir_counter_take(&s->c, &s->taken);
+	weir_counter_take(&s->c, &s->taken, false);
 }
 
 /* A take interrupts a read at any point: the read returns the values before or after the take. */
@@ -177,10 +177,10 @@ static void histogram_read_interrupted_by_take(struct kunit *test)
 	points.work = take_at_point;
 	points.arg = s;
 	for (i = 0; i < 200; i++) {
-		weir_counter_take(&s->c, &s->taken);
+		weir_counter_take(&s->c, &s->taken, false);
 		observe_at_point(&s->c);
 		points.left = prng_between(&p, 1, reads);
-		weir_counter_read(&s->c, &s->h);
+		weir_counter_read(&s->c, &s->h, false);
 		points.left = 0;
 		KUNIT_ASSERT_TRUE(test, is_whole(&s->h));
 		KUNIT_ASSERT_TRUE(test, !s->h.count ||
@@ -201,10 +201,10 @@ static void histogram_take_interrupted(struct kunit *test)
 	for (i = 0; i < 200; i++) {
 		observe_at_point(&s->c);
 		points.left = prng_between(&p, 1, reads);
-		weir_counter_take(&s->c, &s->taken);
+		weir_counter_take(&s->c, &s->taken, false);
 		points.left = 0;
 		KUNIT_ASSERT_TRUE(test, is_whole(&s->taken));
-		weir_counter_take(&s->c, &s->h);
+		weir_counter_take(&s->c, &s->h, false);
 		KUNIT_ASSERT_TRUE(test, is_whole(&s->h));
 		KUNIT_ASSERT_EQ(test, 2ULL * WEIR_HISTOGRAM_GROUPS,
 				s->taken.count + s->h.count);
@@ -229,7 +229,7 @@ struct tally {
 
 static void take_and_tally(struct tally *t, unsigned int index)
 {
-	weir_counter_take(&t->s->c, &t->h[index]);
+	weir_counter_take(&t->s->c, &t->h[index], false);
 	t->wrong[index] += !is_whole(&t->h[index]);
 	merge(&t->taken[index], &t->h[index]);
 }
@@ -250,12 +250,12 @@ static void crowd_work(unsigned int index, void *arg)
 		if (i % 8)
 			continue;
 		if (index == 0) {
-			weir_counter_read(&t->s->c, &t->h[0]);
+			weir_counter_read(&t->s->c, &t->h[0], false);
 			t->wrong[0] += !is_whole(&t->h[0]);
 		} else if (index == 1) {
 			take_and_tally(t, 1);
 		} else if (index == 2) {
-			weir_counter_take(&t->s->c, &t->h[2]);
+			weir_counter_take(&t->s->c, &t->h[2], false);
 			weir_counter_merge(&t->s->c, &t->h[2]);
 		}
 	}
@@ -270,7 +270,7 @@ static void histogram_loses_nothing(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, t);
 	t->s = s;
 	crowd_run(test, MEMBERS, crowd_work, t);
-	weir_counter_read(&s->c, &s->h);
+	weir_counter_read(&s->c, &s->h, false);
 	wrong += !is_whole(&s->h);
 	for (i = 0; i < MEMBERS; i++) {
 		wrong += t->wrong[i];
@@ -317,10 +317,67 @@ static void histogram_in_softirq(struct kunit *test)
 		weir_counter_observe(&s->c, 48, 1);
 	}
 	tasklet_kill(&o.tasklet);
-	weir_counter_read(&s->c, &s->h);
+	weir_counter_read(&s->c, &s->h, false);
 	KUNIT_EXPECT_GT(test, o.runs, 0);
 	KUNIT_EXPECT_EQ(test, (u64)ROUNDS + o.runs, s->h.count);
 	KUNIT_EXPECT_TRUE(test, is_whole(&s->h));
+}
+
+/**
+ * struct patience - a histogram whose lock is held while another task takes
+ * @c: the counter
+ * @h: what is taken
+ * @held: the lock is held
+ * @taking: the take has begun
+ * @other_ran: a task on the CPU of the take has run since
+ * @in_time: this was before the lock was released
+ */
+struct patience {
+	struct weir_counter *c;
+	struct weir_histogram *h;
+	atomic_t held;
+	atomic_t taking;
+	atomic_t other_ran;
+	bool in_time;
+};
+
+/* Member 0 holds the lock, members 1 and 3 share a CPU: 1 takes, 3 wants to run meanwhile. */
+static void patience_work(unsigned int index, void *arg)
+{
+	const u64 until = ktime_get_ns() + 2 * NSEC_PER_SEC;
+	struct patience *p = arg;
+
+	if (index == 0) {
+		spin_lock(&p->c->lock);
+		atomic_set(&p->held, 1);
+		while (!atomic_read(&p->other_ran) && ktime_get_ns() < until)
+			cpu_relax();
+		p->in_time = atomic_read(&p->other_ran);
+		spin_unlock(&p->c->lock);
+	} else if (index == 1) {
+		while (!atomic_read(&p->held))
+			cond_resched();
+		atomic_set(&p->taking, 1);
+		weir_counter_take(p->c, p->h, true);
+	} else if (index == 3) {
+		while (!atomic_read(&p->taking))
+			cond_resched();
+		atomic_set(&p->other_ran, 1);
+	}
+}
+
+/* A task that waits for the lock leaves its CPU to others. */
+static void histogram_take_yields(struct kunit *test)
+{
+	struct stage *s = test->priv;
+	struct patience p = { .c = &s->c, .h = &s->h };
+
+	if (num_online_cpus() != 2)
+		kunit_skip(test, "needs two CPUs");
+	weir_counter_observe(&s->c, 48, 1);
+	crowd_run(test, 4, patience_work, &p);
+	KUNIT_EXPECT_TRUE(test, p.in_time);
+	KUNIT_EXPECT_EQ(test, 1, s->h.count);
 }
 
 static struct kunit_case counter_histogram_cases[] = {
@@ -330,6 +387,7 @@ static struct kunit_case counter_histogram_cases[] = {
 	KUNIT_CASE(histogram_take_interrupted),
 	KUNIT_CASE(histogram_loses_nothing),
 	KUNIT_CASE(histogram_in_softirq),
+	KUNIT_CASE(histogram_take_yields),
 	{}
 };
 

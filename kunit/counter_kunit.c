@@ -67,7 +67,7 @@ static void counter_starts_at_zero(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, values);
 	memset(values, 0xff, WEIR_FIELDS_MAX * sizeof(*values));
-	weir_counter_read(c, values);
+	weir_counter_read(c, values, false);
 	for (i = 0; i < WEIR_FIELDS_MAX; i++) {
 		KUNIT_EXPECT_EQ(test, 0, values[i]);
 		KUNIT_EXPECT_EQ(test, 0, weir_counter_read_one(c, i));
@@ -100,7 +100,7 @@ static void counter_mask_chooses_fields(struct kunit *test)
 		weir_counter_add_one(c, i, -5);
 		wanted[i] -= 5;
 	}
-	weir_counter_read(c, (u64 *)amounts);
+	weir_counter_read(c, (u64 *)amounts, false);
 	for (i = 0; i < WEIR_FIELDS_MAX; i++) {
 		KUNIT_ASSERT_EQ(test, wanted[i], amounts[i]);
 		KUNIT_ASSERT_EQ(test, wanted[i], (s64)weir_counter_read_one(c, i));
@@ -116,14 +116,14 @@ static void counter_wraps(struct kunit *test)
 	weir_counter_add_one(c, 0, S64_MAX);
 	weir_counter_add_one(c, 0, 2);
 	KUNIT_EXPECT_EQ(test, S64_MIN + 1, (s64)weir_counter_read_one(c, 0));
-	weir_counter_take(c, &value);
+	weir_counter_take(c, &value, false);
 	KUNIT_EXPECT_EQ(test, S64_MIN + 1, (s64)value);
 	KUNIT_EXPECT_EQ(test, 0, weir_counter_read_one(c, 0));
 	weir_counter_add_one(c, 0, -7);
 	KUNIT_EXPECT_EQ(test, -7, (s64)weir_counter_read_one(c, 0));
-	weir_counter_take(c, &value);
+	weir_counter_take(c, &value, false);
 	KUNIT_EXPECT_EQ(test, -7, (s64)value);
-	weir_counter_take(c, &value);
+	weir_counter_take(c, &value, false);
 	KUNIT_EXPECT_EQ(test, 0, value);
 }
 
@@ -219,10 +219,10 @@ static void snapshot_work(unsigned int index, void *arg)
 
 	for (i = 0; i < ROUNDS; i++) {
 		if (index == 0) {
-			weir_counter_read(t->c, values);
+			weir_counter_read(t->c, values, false);
 			t->wrong[index] += !in_proportion(values);
 		} else if (index == 1) {
-			weir_counter_take(t->c, values);
+			weir_counter_take(t->c, values, false);
 			t->wrong[index] += !in_proportion(values);
 			t->taken[index] += values[0];
 		} else {
@@ -236,7 +236,7 @@ static void check_nothing_lost(struct kunit *test, struct tally *t)
 {
 	u64 values[FIELDS];
 
-	weir_counter_read(t->c, values);
+	weir_counter_read(t->c, values, false);
 	KUNIT_EXPECT_TRUE(test, in_proportion(values));
 	KUNIT_EXPECT_EQ(test, tally_sum(t->added), tally_sum(t->taken) + values[0]);
 	KUNIT_EXPECT_EQ(test, 0, tally_wrong(t));
@@ -259,7 +259,7 @@ static void take_at_point(void *arg)
 {
 	u64 values[FIELDS];
 
-	weir_counter_take(arg, values);
+	weir_counter_take(arg, values, false);
 }
 
 /* An add interrupts a read at any point: it is in the result as a whole or not at all. */
@@ -273,7 +273,7 @@ static void counter_read_interrupted_by_add(struct kunit *test)
 	points.arg = c;
 	for (n = 1; !left; n++) {
 		points.left = n;
-		weir_counter_read(c, values);
+		weir_counter_read(c, values, false);
 		left = points.left;
 		points.left = 0;
 		KUNIT_ASSERT_TRUE(test, in_proportion(values));
@@ -296,7 +296,7 @@ static void counter_read_interrupted_by_take(struct kunit *test)
 		take_at_point(c);
 		add_in_proportion(c, 7);
 		points.left = n;
-		weir_counter_read(c, values);
+		weir_counter_read(c, values, false);
 		left = points.left;
 		points.left = 0;
 		KUNIT_ASSERT_TRUE(test, in_proportion(values));
@@ -323,10 +323,10 @@ static void counter_take_interrupted_by_add(struct kunit *test)
 	for (n = 1; !left; n++) {
 		add_in_proportion(c, 7);
 		points.left = n;
-		weir_counter_take(c, taken);
+		weir_counter_take(c, taken, false);
 		left = points.left;
 		points.left = 0;
-		weir_counter_take(c, rest);
+		weir_counter_take(c, rest, false);
 		KUNIT_ASSERT_TRUE(test, in_proportion(taken));
 		KUNIT_ASSERT_TRUE(test, in_proportion(rest));
 		KUNIT_ASSERT_EQ(test, left ? 7 : 8, taken[0] + rest[0]);
@@ -346,7 +346,7 @@ static void take_work(unsigned int index, void *arg)
 		t->added[index]++;
 		if (i % 4)
 			continue;
-		weir_counter_take(t->c, values);
+		weir_counter_take(t->c, values, false);
 		t->wrong[index] += !in_proportion(values);
 		t->taken[index] += values[0];
 	}
@@ -407,7 +407,7 @@ static void contexts_work(unsigned int index, void *arg)
 		add_in_proportion(c, 1);
 		x->t->added[index]++;
 		smp_call_function_single(crowd_cpu(index + 1), hardirq_add, x, 1);
-		weir_counter_read(c, values);
+		weir_counter_read(c, values, false);
 		x->t->wrong[index] += !in_proportion(values);
 	}
 }

@@ -4,6 +4,7 @@
 #include <linux/bitops.h>
 #include <linux/cpumask.h>
 #include <linux/overflow.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -79,22 +80,37 @@ static void values_read(const struct weir_counter *c, void *values)
 	}
 }
 
+/*
+ * Take the lock. Its holder may copy a histogram's slots of all CPUs, and others may wait for it,
+ * too. So a caller that @may_sleep does not spin with preemption disabled. On PREEMPT_RT it sleeps.
+ */
+static void base_lock(struct weir_counter *c, bool may_sleep)
+	__acquires(&c->lock)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) || !may_sleep)
+		spin_lock(&c->lock);
+	else
+		while (!spin_trylock(&c->lock))
+			cond_resched();
+}
+
 /**
  * weir_counter_read - a snapshot of all fields
  * @c: the counter, of type sum or histogram
  * @values: room for all its fields, or a &struct weir_histogram
+ * @may_sleep: the caller may sleep
  *
  * Each add or observation is in the snapshot as a whole or not at all.
  * Context: process. Cost: one cache line for each CPU and eight fields; of a histogram, 8 KiB for
  *	each CPU.
  */
-void weir_counter_read(struct weir_counter *c, void *values)
+void weir_counter_read(struct weir_counter *c, void *values, bool may_sleep)
 {
 	unsigned int seq, tries = 0;
 
 	do {
 		if (tries++ == READ_TRIES) {
-			spin_lock(&c->lock);
+			base_lock(c, may_sleep);
 			values_read(c, values);
 			spin_unlock(&c->lock);
 			break;
@@ -156,13 +172,14 @@ static void base_add(struct weir_counter *c, const void *values, s64 sign)
  * weir_counter_take - a snapshot, and reset to zero
  * @c: the counter, of type sum or histogram
  * @values: room for all its fields, or a &struct weir_histogram
+ * @may_sleep: the caller may sleep
  *
  * Each add or observation is in the result of exactly one take, or still in the counter.
  * Context: process.
  */
-void weir_counter_take(struct weir_counter *c, void *values)
+void weir_counter_take(struct weir_counter *c, void *values, bool may_sleep)
 {
-	spin_lock(&c->lock);
+	base_lock(c, may_sleep);
 	values_read(c, values);
 	base_add(c, values, 1);
 	spin_unlock(&c->lock);
@@ -177,11 +194,11 @@ void weir_counter_take(struct weir_counter *c, void *values)
  *
  * Subtracts the snapshot from the base. Of a histogram's base, the words for count, minimum and
  * maximum mean nothing: a read computes these from the buckets.
- * Context: process.
+ * Context: may sleep.
  */
 void weir_counter_merge(struct weir_counter *c, const void *values)
 {
-	spin_lock(&c->lock);
+	base_lock(c, true);
 	base_add(c, values, -1);
 	spin_unlock(&c->lock);
 }

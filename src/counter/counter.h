@@ -73,9 +73,9 @@ int weir_counter_build(struct weir_object *o);
 void weir_counter_release(struct weir_object *o);
 void weir_counter_add_one(struct weir_counter *c, unsigned int field, u64 n);
 void weir_counter_add_many(struct weir_counter *c, u64 mask, const s64 *amounts);
-void weir_counter_read(struct weir_counter *c, void *values);
+void weir_counter_read(struct weir_counter *c, void *values, bool may_sleep);
 u64 weir_counter_read_one(struct weir_counter *c, unsigned int field);
-void weir_counter_take(struct weir_counter *c, void *values);
+void weir_counter_take(struct weir_counter *c, void *values, bool may_sleep);
 void weir_counter_merge(struct weir_counter *c, const void *values);
 int weir_counter_next(struct weir_counter *c, u64 n, u64 *first);
 

@@ -176,7 +176,7 @@ static ssize_t histogram_show(struct weir_object *o, unsigned int index, char *b
 
 	if (!h)
 		return -ENOMEM;
-	weir_counter_read(weir_counter(o), h);
+	weir_counter_read(weir_counter(o), h, false);
 	value = index < WEIR_HISTOGRAM_WORDS ? ((u64 *)h)[index] :
 		weir_histogram_value(h, weir_histogram_rank(h->count, index));
 	n = sysfs_emit(buffer, "%llu\n", value);

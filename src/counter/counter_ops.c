@@ -38,11 +38,11 @@ static int values_get(struct weir_counter *c, bool take, void *values)
 	if (!weir_object_live_get(&c->obj))
 		return -ENODEV;
 	if (take)
-		weir_counter_take(c, values);
+		weir_counter_take(c, values, true);
 	else if (c->obj.type == WEIR_COUNTER_SEQUENCE)
 		*(u64 *)values = weir_counter_read_one(c, 0);
 	else
-		weir_counter_read(c, values);
+		weir_counter_read(c, values, true);
 	weir_object_live_put(&c->obj);
 	return 0;
 }
@@ -68,7 +68,7 @@ static int read_one(struct weir_op_run *r, struct weir_counter *c)
 			return -EINVAL;
 		if (c->nfields > 1)
 			return -EMSGSIZE;
-		weir_counter_take(c, &value);
+		weir_counter_take(c, &value, false);
 	} else {
 		value = weir_counter_read_one(c, array_index_nospec(op->arg,
 								    c->nfields));
