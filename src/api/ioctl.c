@@ -28,6 +28,7 @@
 #include "core/uaccess.h"
 #include "core/user_time.h"
 #include "table/dump.h"
+#include "table/keyed.h"
 
 #define ARGS_WORDS	18	/* u64 words of the longest struct */
 
@@ -176,8 +177,8 @@ static int list_append(struct weir_list *list, struct weir_object *o)
 
 	memcpy(info.name, o->name, sizeof(info.name));
 	rcu_read_lock();
-	if (o->ops->keys && weir_object_alive(o))
-		info.keys = o->ops->keys(o);
+	if (o->ops->key && weir_object_alive(o))
+		info.keys = weir_table_keys(&weir_keyed(o)->table);
 	rcu_read_unlock();
 	if (copy_to_user(u64_to_user_ptr(list->buffer + list->length), &info, sizeof(info)))
 		return -EFAULT;

@@ -178,7 +178,6 @@ const struct weir_kind_ops weir_breaker_ops = {
 	.build		= weir_keyed_build,
 	.release	= weir_keyed_release,
 	.give_back	= weir_breaker_give_back,
-	.keys		= weir_keyed_keys,
 	.sysfs_add	= breaker_sysfs_add,
 	.opcodes	= breaker_opcodes,
 	.check		= weir_op_check_key,

@@ -119,7 +119,6 @@ struct weir_abi_struct {
  *	before (grant.h). Context: RCU read side; alive, or a request is queued.
  * @settle: before totals are read: one bounded step of the work that is due; false: no step
  *	is left. NULL: there is no such work. Context: RCU read side, alive.
- * @keys: number of entries; NULL: the kind has none. Context: RCU read side, alive.
  */
 struct weir_kind_ops {
 	enum weir_kind kind;
@@ -152,7 +151,6 @@ struct weir_kind_ops {
 	int (*put)(const struct weir_op_run *r);
 	void (*give_back)(struct weir_object *o, struct weir_grant *g);
 	bool (*settle)(struct weir_object *o);
-	u64 (*keys)(struct weir_object *o);
 };
 
 /**

@@ -172,7 +172,6 @@ const struct weir_kind_ops weir_gate_ops = {
 	.set		= gate_set,
 	.on_delete	= gate_on_delete,
 	.give_back	= weir_gate_give_back,
-	.keys		= weir_keyed_keys,
 	.attrs		= gate_attrs,
 	.opcodes	= gate_opcodes,
 	.check		= weir_op_check_key,

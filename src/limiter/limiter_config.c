@@ -290,7 +290,6 @@ const struct weir_kind_ops weir_limiter_ops = {
 	.rules		= weir_limiter_rules,
 	.load		= weir_limiter_load,
 	.on_delete	= limiter_on_delete,
-	.keys		= weir_keyed_keys,
 	.attrs		= weir_limiter_attrs,
 	.opcodes	= weir_limiter_opcodes,
 	.tx		= &weir_limiter_tx,

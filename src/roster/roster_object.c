@@ -134,7 +134,6 @@ const struct weir_kind_ops weir_roster_ops = {
 	.dump		= &roster_dump,
 	.give_back	= weir_roster_give_back,
 	.settle		= roster_settle,
-	.keys		= weir_keyed_keys,
 	.attrs		= roster_attrs,
 	.opcodes	= weir_roster_opcodes,
 	.tx		= &weir_roster_tx,

@@ -60,12 +60,6 @@ int weir_keyed_op_key(struct weir_object *o, struct weir_op_run *r)
 	return weir_key_make(&k->spec, &k->table, weir_op_key_bytes(r), r->op.key_len, &r->key);
 }
 
-/* &weir_kind_ops.keys */
-u64 weir_keyed_keys(struct weir_object *o)
-{
-	return weir_table_keys(&weir_keyed(o)->table);
-}
-
 /* &weir_kind_ops.stats: keys and totals; each is exact, but they may be from different moments */
 void weir_keyed_stats_read(struct weir_object *o, void *to)
 {

@@ -60,7 +60,6 @@ void *weir_keyed_new(size_t size, u32 key_type, u64 max_keys, unsigned int prefi
 		     unsigned int prefix6);
 int weir_keyed_build(struct weir_object *o);
 void weir_keyed_release(struct weir_object *o);
-u64 weir_keyed_keys(struct weir_object *o);
 int weir_keyed_op_key(struct weir_object *o, struct weir_op_run *r);
 void weir_keyed_stats_read(struct weir_object *o, void *to);
 
