@@ -29,9 +29,9 @@
 
 /**
  * struct weir_expiry - the bounds of a table
- * @level:	I: the bounds, level[0] one per group
+ * @level:	I: the bounds, level[0] one per group, then some that stay at NEVER
  * @nlevels:	I: levels in use; the last has one bound, the root
- * @ngroups:	I: bounds in level[0]
+ * @ngroups:	I: number of groups
  * @lock:	held to raise bounds; lowering takes no lock
  * @seq:	odd while bounds are being raised
  */
