@@ -18,6 +18,7 @@
  * @buffer: events that were read
  * @length: bytes in @buffer
  * @at: offset of the next event in @buffer
+ * @end: ends a wait for events; always false
  */
 struct stream {
 	struct weir_object object;
@@ -29,6 +30,7 @@ struct stream {
 	u8 *buffer;
 	ssize_t length;
 	ssize_t at;
+	bool end;
 };
 
 static const struct weir_kind_ops stream_kind = { .kind = WEIR_KIND_LIMITER };

@@ -453,7 +453,7 @@ static void wake_work(unsigned int index, void *arg)
 
 	if (!index) {
 		while (s->reader.next < WAKES) {
-			weir_event_wait(&s->reader);
+			weir_event_wait(&s->reader, &s->end);
 			stream_read(s, BUFFER_SIZE);
 		}
 		return;

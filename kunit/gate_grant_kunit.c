@@ -217,7 +217,8 @@ static void grants_due_once(struct kunit *test)
 	struct weir_gate_waiter *w;
 
 	KUNIT_ASSERT_EQ(test, 0, request(test, 1, 1));
-	w = weir_gate_waiter_of(list_first_entry(&t->g.obj.waiting, struct weir_request, node));
+	w = weir_gate_waiter_of(list_first_entry(&t->g.obj.waiting, struct weir_request,
+						 waiting));
 	entry_lock(t);
 	w->due.until = 0;
 	entry_unlock(t);
@@ -239,7 +240,7 @@ static void grants_dead(struct kunit *test)
 	t->g.obj.dead = true;
 	entry_lock(t);
 	weir_gate_release_locked(&t->g, t->e, WAITERS);
-	KUNIT_EXPECT_EQ(test, 0, weir_gate_grant_waiters(&t->g, t->e));
+	KUNIT_EXPECT_EQ(test, 0, serve(&t->g, t->e, GRANT_STEP));
 	entry_unlock(t);
 	KUNIT_EXPECT_EQ(test, 0, ended(test, 0));
 	KUNIT_EXPECT_EQ(test, WAITERS, t->e->queue.nwaiters);
@@ -268,7 +269,33 @@ static void grants_joins_changed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENODEV, request(test, 2, 1));
 	KUNIT_EXPECT_TRUE(test, list_empty(&t->g.obj.waiting));
 	KUNIT_EXPECT_EQ(test, 0, t->e->queue.nwaiters);
-	KUNIT_EXPECT_EQ(test, 0, t->client.requests - 1);
+	KUNIT_EXPECT_EQ(test, 1, t->client.requests);
+}
+
+/* A refused request may have been found by a kick: it is freed after a grace period. */
+static void grants_refused(struct kunit *test)
+{
+	struct grants *t = grants_make(test, 1);
+	struct weir_op op = { .flags = WEIR_OP_ASYNC, .n = 1 };
+	struct weir_gate_waiter *w = weir_gate_waiter_new(&t->client, &op, WEIR_NEVER);
+	struct weir_grant *new = weir_grant_new();
+
+	KUNIT_ASSERT_NOT_NULL(test, w);
+	KUNIT_ASSERT_NOT_NULL(test, new);
+	t->client.requests = WEIR_REQUESTS_MAX;
+	entry_lock(t);
+	KUNIT_EXPECT_EQ(test, -EMFILE, enqueue(test, w, new));
+	KUNIT_EXPECT_PTR_EQ(test, t->e, w->request.entry);
+	KUNIT_EXPECT_TRUE(test, list_empty(&t->g.obj.waiting));
+	KUNIT_EXPECT_TRUE(test, list_empty(&t->g.obj.grants));
+	entry_unlock(t);
+	/* as that kick does */
+	rcu_read_lock();
+	request_check(&w->request);
+	rcu_read_unlock();
+	weir_request_free(&w->request);
+	KUNIT_EXPECT_EQ(test, 0, t->e->queue.nwaiters);
+	t->client.requests = 0;
 }
 
 /* A kick looks at each request once. Those that can still be served stay queued, in order. */
@@ -284,7 +311,7 @@ static void grants_kick(struct kunit *test)
 	weir_gate_kick(&t->g);
 	KUNIT_EXPECT_EQ(test, 1, ended(test, -E2BIG));
 	KUNIT_EXPECT_EQ(test, WAITERS, t->e->queue.nwaiters);
-	list_for_each_entry(r, &t->g.obj.waiting, node)
+	list_for_each_entry(r, &t->g.obj.waiting, waiting)
 		KUNIT_EXPECT_EQ(test, ++tag, r->op.tag);
 	KUNIT_EXPECT_EQ(test, WAITERS, tag);
 }
@@ -294,6 +321,7 @@ static struct kunit_case gate_grant_cases[] = {
 	KUNIT_CASE(grants_due_once),
 	KUNIT_CASE(grants_dead),
 	KUNIT_CASE(grants_joins_changed),
+	KUNIT_CASE(grants_refused),
 	KUNIT_CASE(grants_kick),
 	{}
 };

@@ -197,7 +197,7 @@ static inline u32 gate_real_ask(struct gate_model *m, struct gate_model_call *ca
 	return call->granted ? GATE_GRANTED : GATE_WAITS;
 }
 
-/* Like serve_and_check(), for a waiter. @why: the reason to leave, or GATE_WAITS. */
+/* Like serve_and_check() of gate_grant.c. @why: the reason to leave, or GATE_WAITS. */
 static inline u32 gate_real_look(struct gate_model *m, struct gate_model_call *call,
 				 u32 why)
 {

@@ -48,6 +48,8 @@ static ssize_t device_read(struct file *file, char __user *buffer, size_t length
 	if (length < WEIR_EVENT_SIZE_MAX)
 		return -EINVAL;
 	for (;;) {
+		if (READ_ONCE(c->shut))
+			return -EBADF;
 		if (weir_client_lacks(c, WEIR_RESTRICT_EVENTS))
 			return -EPERM;
 		if (mutex_lock_interruptible(&c->event_lock))
@@ -59,7 +61,7 @@ static ssize_t device_read(struct file *file, char __user *buffer, size_t length
 			return n;
 		if (nonblock)
 			return -EAGAIN;
-		n = weir_event_wait(r);
+		n = weir_event_wait(r, &c->shut);
 		/* events that the reader may not see prevent it from sleeping: check for signals */
 		if (!n && signal_pending(current))
 			n = -ERESTARTSYS;
@@ -75,6 +77,8 @@ static loff_t device_llseek(struct file *file, loff_t offset, int whence)
 	loff_t err = 0;
 	u64 first, next;
 
+	if (READ_ONCE(c->shut))
+		return -EBADF;
 	if (weir_client_lacks(c, WEIR_RESTRICT_EVENTS))
 		return -EPERM;
 	if (mutex_lock_interruptible(&c->event_lock))

@@ -307,6 +307,16 @@ static int restrict_run(struct weir_client *c, struct weir_object *o, void *args
 	return err;
 }
 
+static int shutdown_run(struct weir_client *c, struct weir_object *o, void *args, u64 user)
+{
+	const struct weir_shutdown *shutdown = args;
+
+	if (shutdown->reserved)
+		return -EINVAL;
+	weir_request_shutdown(c);
+	return 0;
+}
+
 /**
  * struct ioctl_desc - one ioctl
  * @cmd: its number
@@ -366,6 +376,7 @@ static const struct ioctl_desc ioctls[] = {
 	IOCTL(WEIR_IOC_STREAM, weir_stream, owner, stream_run, .power = WEIR_RESTRICT_EVENTS),
 	IOCTL(WEIR_IOC_RESTRICT, weir_restrict, rights, restrict_run),
 	IOCTL(WEIR_IOC_COLLECT, weir_collect, ops, collect_run, .results = true),
+	IOCTL(WEIR_IOC_SHUTDOWN, weir_shutdown, reserved, shutdown_run),
 };
 
 /* Perform an ioctl whose struct is copied in. */
@@ -417,12 +428,15 @@ static noinline long ioctl_run(struct weir_client *c, unsigned int cmd, unsigned
  * @cmd: its number
  * @arg: user pointer to its struct
  *
- * Return: 0 or a descriptor, or an errno; -ENOTTY: there is no such ioctl.
+ * Return: 0 or a descriptor, or an errno; -ENOTTY: there is no such ioctl; -EBADF: the client is
+ * shut down.
  */
 long weir_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct weir_client *c = file->private_data;
 
+	if (READ_ONCE(c->shut))
+		return -EBADF;
 	/* checked first, because it is by far the most frequent */
 	if (likely(cmd == WEIR_IOC_SUBMIT))
 		return weir_submit_run(c, (struct weir_submit __user *)arg);

@@ -30,6 +30,7 @@ struct weir_client *weir_client_open(struct file *file)
 	spin_lock_init(&c->lock);
 	c->grants = RB_ROOT;
 	c->ended_tags = RB_ROOT;
+	INIT_LIST_HEAD(&c->sleepers);
 	INIT_LIST_HEAD(&c->ended);
 	init_waitqueue_head(&c->pollers);
 	c->file = file;
@@ -117,8 +118,7 @@ static void client_free(struct rcu_head *rcu)
  * The last reference to the file is gone, so no other task uses the client, but a wake list may
  * still contain it (request.c). Therefore it is freed after two grace periods. The RCU read side of
  * the task that added it to a wake list ends before the first is over. A task that has detached
- * that list by then is in a read side that may have begun later. This one ends before the second is
- * over.
+ * that list by then is in a read side that may have begun later, but ends before the second is over.
  */
 void weir_client_close(struct weir_client *c)
 {

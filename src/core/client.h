@@ -29,6 +29,7 @@ struct file;
  * @next:	under the same lock: where the search for a free number begins. Numbers
  *		ascend, so the number of a closed handle is not reused soon.
  * @nr:		handles that exist or are reserved, at most WEIR_HANDLES_MAX
+ * @shut:	@lock to write, READ_ONCE(): WEIR_IOC_SHUTDOWN was called
  * @writable:	the file was opened for writing; constant
  * @cred:	credentials of the open, by which all rights are decided; constant
  * @ns:		namespace of the user that opened the file; constant
@@ -43,6 +44,7 @@ struct file;
  * @lock:	protects the members down to @in_wake_list, and members of grants and requests (see
  *		grant.h, request.h); taken inside an entry's lock
  * @grants:	the grants of its holders
+ * @sleepers:	requests whose callers sleep
  * @requests:	requests that are not collected, at most WEIR_REQUESTS_MAX
  * @ended:	the requests that have ended, in the order in which they ended; list_empty() is
  *		called without the lock
@@ -56,6 +58,7 @@ struct weir_client {
 	struct xarray handles;
 	u32 next;
 	atomic_t nr;
+	bool shut;
 	bool writable;
 	const struct cred *cred;
 	struct weir_namespace *ns;
@@ -68,6 +71,7 @@ struct weir_client {
 	struct file *file;
 	spinlock_t lock;		/* grants, requests */
 	struct rb_root grants;
+	struct list_head sleepers;
 	u32 requests;
 	struct list_head ended;
 	struct rb_root ended_tags;

@@ -23,7 +23,10 @@ static bool is_sooner(struct rb_node *node, const struct rb_node *other)
 	return deadline_of(node)->until < rb_entry(other, struct weir_deadline, node)->until;
 }
 
-/* Start the timer for the first deadline, but for no time before @earliest. */
+/*
+ * Start the timer for the first deadline, but for no time before @earliest, which is now or later:
+ * a timer that is started for a time in the past would expire in the softirq that is running.
+ */
 static void timer_start(struct weir_deadlines *all, u64 earliest)
 {
 	struct weir_deadline *first = deadline_of(rb_first_cached(&all->tree));
@@ -34,7 +37,7 @@ static void timer_start(struct weir_deadlines *all, u64 earliest)
 		return;
 	at = max(first->until, earliest);
 	hrtimer_start_range_ns(&all->timer, ns_to_ktime(min_t(u64, at, KTIME_MAX)),
-			       SLACK_NS, HRTIMER_MODE_ABS_SOFT);
+			       at > earliest ? SLACK_NS : 0, HRTIMER_MODE_ABS_SOFT);
 }
 
 /* Return: the first deadline that has passed; or NULL. */
@@ -67,7 +70,6 @@ static enum hrtimer_restart timer_expired(struct hrtimer *timer)
 			n += d->expire(d);
 		rcu_read_unlock();
 	} while (d && n < STEP);
-	/* a timer started for a time in the past would expire again in the same softirq */
 	spin_lock_bh(&all->lock);
 	timer_start(all, ktime_get_boottime_ns() + (d ? PAUSE_NS : 0));
 	spin_unlock_bh(&all->lock);
@@ -93,7 +95,7 @@ static void deadline_add(struct weir_deadline *d)
 
 	spin_lock(&all->lock);
 	if (rb_add_cached(&d->node, &all->tree, is_sooner))
-		timer_start(all, 0);
+		timer_start(all, ktime_get_boottime_ns());
 	spin_unlock(&all->lock);
 }
 

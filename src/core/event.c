@@ -406,10 +406,13 @@ static bool reader_behind(struct weir_event_reader *r)
 	return READ_ONCE(r->next) != READ_ONCE(r->stream->next);
 }
 
-/* Sleep until there may be an event for the reader. Return: 0 or -ERESTARTSYS. */
-int weir_event_wait(struct weir_event_reader *r)
+/*
+ * Sleep until there may be an event for the reader, or @end is true and the reader's pollers are
+ * woken. Return: 0 or -ERESTARTSYS.
+ */
+int weir_event_wait(struct weir_event_reader *r, const bool *end)
 {
-	return wait_event_interruptible(*r->pollers, reader_behind(r));
+	return wait_event_interruptible(*r->pollers, reader_behind(r) || READ_ONCE(*end));
 }
 
 /*

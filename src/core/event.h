@@ -74,7 +74,7 @@ void weir_event_reader_init(struct weir_event_reader *r, struct weir_event_strea
 void weir_event_reader_end(struct weir_event_reader *r);
 ssize_t weir_event_read(struct weir_event_reader *r, const struct cred *cred,
 			char __user *buffer, size_t length);
-int weir_event_wait(struct weir_event_reader *r);
+int weir_event_wait(struct weir_event_reader *r, const bool *end);
 void weir_event_seek(struct weir_event_reader *r, u64 next);
 __poll_t weir_event_poll(struct weir_event_reader *r, const struct cred *cred,
 			 poll_table *wait);

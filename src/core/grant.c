@@ -172,7 +172,7 @@ static void grant_free(struct weir_grant *g)
 }
 
 /**
- * weir_grant_put - end a grant if its holder has nothing of the key left
+ * weir_grant_put - end a grant if its holder has nothing of the key, and no request that waits
  * @g: the grant
  *
  * Context: the entry must be locked.

@@ -3,7 +3,7 @@
  * Grants: what one holder has of one key.
  *
  * A holder is a client (an open file) and a tag. A grant exists while the holder has something
- * of the key or a request that waits for it. It ends in one of four ways:
+ * of the key or a request that waits for it. What the holder has ends in one of four ways:
  *
  * - the holder gives back the last of it;
  * - the object ends it, for example when a lease expires;

@@ -96,7 +96,7 @@ struct weir_abi_struct {
  * @dump: WEIR_IOC_DUMP (table/dump.h); NULL for EOPNOTSUPP
  * @rules: WEIR_IOC_RULES; NULL for EOPNOTSUPP
  * @load: WEIR_IOC_LOAD; NULL for EOPNOTSUPP
- * @on_delete: the object is dead: wake all its waiters; NULL if there can be none. Ends
+ * @on_delete: the object is dead: end all requests that wait; NULL if there can be none. Ends
  *	phase 1. May sleep.
  * @opcodes: a row for each operation of the kind, and an empty one at the end (table/op.h)
  * @check: check the members of an operation for which its row has no rule, before its object

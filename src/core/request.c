@@ -46,7 +46,7 @@ static int waiting_add(struct weir_request *r)
 
 	spin_lock_bh(&o->grant_lock);
 	if (weir_object_alive(o))
-		list_add_tail(&r->node, &o->waiting);
+		list_add_tail(&r->waiting, &o->waiting);
 	else
 		err = -ENODEV;
 	spin_unlock_bh(&o->grant_lock);
@@ -56,21 +56,39 @@ static int waiting_add(struct weir_request *r)
 static void waiting_del(struct weir_request *r)
 {
 	spin_lock_bh(&r->object->grant_lock);
-	list_del(&r->node);
+	list_del(&r->waiting);
 	spin_unlock_bh(&r->object->grant_lock);
 }
 
-/* Count an asynchronous request. Return: false if the client has too many. */
-static bool request_charge(struct weir_client *c)
+/* Add a request to its client. */
+static int client_add(struct weir_request *r)
 {
-	bool fits;
+	struct weir_client *c = r->client;
+	int err = 0;
 
 	spin_lock_bh(&c->lock);
-	fits = c->requests < WEIR_REQUESTS_MAX;
-	if (fits)
+	if (c->shut)
+		err = -EBADF;
+	else if (r->task)
+		list_add(&r->asleep, &c->sleepers);
+	else if (c->requests < WEIR_REQUESTS_MAX)
 		c->requests++;
+	else
+		err = -EMFILE;
 	spin_unlock_bh(&c->lock);
-	return fits;
+	return err;
+}
+
+static void client_del(struct weir_request *r)
+{
+	struct weir_client *c = r->client;
+
+	spin_lock_bh(&c->lock);
+	if (r->task)
+		list_del(&r->asleep);
+	else
+		c->requests--;
+	spin_unlock_bh(&c->lock);
 }
 
 /* Let the grant know of its request. */
@@ -106,23 +124,26 @@ static void grant_detach(struct weir_request *r)
  *
  * The grant does not end while the request waits.
  *
- * Return: 0; -ENODEV: the object is dead; -EMFILE: the client has WEIR_REQUESTS_MAX requests.
+ * Return: 0; -ENODEV: the object is dead; -EBADF: the client is shut down; -EMFILE: it has
+ * WEIR_REQUESTS_MAX requests.
  */
 int weir_request_begin(struct weir_request *r, struct weir_object *o, struct weir_entry *e,
 		       struct weir_grant *g)
 {
 	int err;
 
+	/* all set before weir_request_kick_all() can find it */
 	r->object = o;
 	r->grant = g;
+	r->entry = e;
 	err = waiting_add(r);
 	if (err)
 		return err;
-	if (!r->task && !request_charge(r->client)) {
+	err = client_add(r);
+	if (err) {
 		waiting_del(r);
-		return -EMFILE;
+		return err;
 	}
-	r->entry = e;
 	grant_attach(r);
 	return 0;
 }
@@ -152,14 +173,14 @@ static void ended_add(struct weir_request *r)
 {
 	struct weir_client *c = r->client;
 
-	spin_lock(&c->lock);
+	spin_lock_bh(&c->lock);
 	list_add_tail(&r->node, &c->ended);
 	rb_add(&r->by_tag, &c->ended_tags, tag_is_less);
 	if (!c->in_wake_list) {
 		c->in_wake_list = true;
 		llist_add(&c->wake_node, this_cpu_ptr(&wake_list));
 	}
-	spin_unlock(&c->lock);
+	spin_unlock_bh(&c->lock);
 }
 
 static void sleeper_wake(struct weir_request *r)
@@ -189,10 +210,13 @@ void weir_request_end(struct weir_request *r, int err)
 	struct weir_grant *g = r->grant;
 
 	r->op.result = err;
-	waiting_del(r);
-	if (!r->task)
+	if (r->task)
+		client_del(r);
+	else
 		ended_add(r);
 	grant_detach(r);
+	/* last, so that a dying object keeps its storage while a grant has a request */
+	waiting_del(r);
 	if (g)
 		weir_grant_put(g);
 	if (r->task)
@@ -208,36 +232,61 @@ void weir_request_end(struct weir_request *r, int err)
  */
 void weir_request_drop(struct weir_request *r)
 {
-	struct weir_client *c = r->client;
-
-	waiting_del(r);
 	grant_detach(r);
-	if (r->task)
-		return;
-	spin_lock_bh(&c->lock);
-	c->requests--;
-	spin_unlock_bh(&c->lock);
-	kfree_rcu(r, rcu);
+	waiting_del(r);
+	client_del(r);
+	if (!r->task)
+		kfree_rcu(r, rcu);
 }
 
 /* ------------------------------------------------------------ waiting; from outside */
 
 /**
- * weir_request_sleep - sleep until a request has ended or the caller gets a signal
+ * weir_request_sleep - sleep until a request has ended or must be withdrawn
  * @r: the caller's request
  *
- * Return: whether the request has ended.
+ * Return: 0: it has ended; otherwise the reason to withdraw it if it has not ended meanwhile:
+ * -EBADF, the client is shut down, or -EINTR, the caller has a signal.
  */
-bool weir_request_sleep(struct weir_request *r)
+int weir_request_sleep(struct weir_request *r)
 {
+	int err = 0;
+
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE);
-		if (READ_ONCE(r->done) || signal_pending(current))
+		if (READ_ONCE(r->client->shut))
+			err = -EBADF;
+		else if (signal_pending(current))
+			err = -EINTR;
+		if (err || READ_ONCE(r->done))
 			break;
 		schedule();
 	}
 	__set_current_state(TASK_RUNNING);
-	return weir_request_has_ended(r);
+	return weir_request_has_ended(r) ? 0 : err;
+}
+
+/* Refuse new requests of a client, and wake the callers that sleep. Context: may sleep. */
+void weir_request_shutdown(struct weir_client *c)
+{
+	struct weir_request *r;
+	LIST_HEAD(all);
+
+	spin_lock_bh(&c->lock);
+	WRITE_ONCE(c->shut, true);
+	list_splice_init(&c->sleepers, &all);
+	do {
+		r = list_first_entry_or_null(&all, struct weir_request, asleep);
+		if (r) {
+			list_move(&r->asleep, &c->sleepers);
+			wake_up_process(r->task);
+		}
+		spin_unlock_bh(&c->lock);
+		cond_resched();
+		spin_lock_bh(&c->lock);
+	} while (r);
+	spin_unlock_bh(&c->lock);
+	weir_pollers_wake(&c->pollers, EPOLLHUP);
 }
 
 /* Free a request that belongs to its caller. */
@@ -270,9 +319,9 @@ void weir_request_kick_all(struct weir_object *o, void (*look)(struct weir_reque
 	do {
 		rcu_read_lock();
 		spin_lock_bh(&o->grant_lock);
-		r = list_first_entry_or_null(&all, struct weir_request, node);
+		r = list_first_entry_or_null(&all, struct weir_request, waiting);
 		if (r)
-			list_move_tail(&r->node, &o->waiting);
+			list_move_tail(&r->waiting, &o->waiting);
 		spin_unlock_bh(&o->grant_lock);
 		if (r)
 			look(r);
@@ -428,10 +477,11 @@ void weir_request_wake(struct llist_node *first)
 }
 
 /*
- * Return: the events of a client that has something to collect; or 0. The caller must have joined
- * the queue of pollers before: the lock of that queue pairs with weir_request_wake().
+ * Return: the events of a client that has something to collect or is shut down. The caller must
+ * have joined the queue of pollers before: the lock of that queue pairs with weir_request_wake().
  */
 __poll_t weir_request_poll(struct weir_client *c)
 {
-	return !list_empty(&c->ended) ? EPOLLOUT | EPOLLWRNORM : 0;
+	return (!list_empty(&c->ended) ? EPOLLOUT | EPOLLWRNORM : 0) |
+	       (READ_ONCE(c->shut) ? EPOLLHUP : 0);
 }

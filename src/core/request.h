@@ -45,13 +45,15 @@ struct weir_object;
  * @client:	I: the holder's client
  * @task:	I: the caller that sleeps; NULL: the request is asynchronous
  * @object:	I: valid while the request waits
- * @entry:	I: the key's entry, valid while the request waits; NULL: the request never waited
+ * @entry:	I: the key's entry, valid while the request waits; NULL: no other task has seen the
+ *	request
  * @grant:	I: the holder's grant, valid while the request waits; NULL: a RESERVE whose caller
  *	sleeps has none
  * @done:	for a caller that sleeps: the request has ended; written last, with the entry locked
+ * @asleep:	C: in @sleepers of the client, while the caller sleeps
  * @by_tag:	C: in @ended_tags of the client, once an asynchronous request has ended
- * @node:	O: in @waiting of the object while the request waits; C: in @ended of the client,
- *	once an asynchronous request has ended
+ * @waiting:	O: in @waiting of the object while the request waits
+ * @node:	C: in @ended of the client, once an asynchronous request has ended
  * @rcu:	delays the free: a task that found the request in a queue may still read it
  */
 struct weir_request {
@@ -62,7 +64,11 @@ struct weir_request {
 	struct weir_entry	*entry;
 	struct weir_grant	*grant;
 	bool			done;
-	struct rb_node		by_tag;
+	struct list_head	waiting;
+	union {
+		struct list_head	asleep;
+		struct rb_node		by_tag;
+	};
 	union {
 		struct list_head	node;
 		struct rcu_head		rcu;
@@ -73,11 +79,12 @@ int weir_request_begin(struct weir_request *r, struct weir_object *o, struct wei
 		       struct weir_grant *g);
 void weir_request_end(struct weir_request *r, int err);
 void weir_request_drop(struct weir_request *r);
-bool weir_request_sleep(struct weir_request *r);
+int weir_request_sleep(struct weir_request *r);
 void weir_request_free(struct weir_request *r);
 void weir_request_kick_all(struct weir_object *o, void (*look)(struct weir_request *r));
 int weir_request_collect(struct weir_client *c, struct weir_op __user *ops, u32 room);
 void weir_request_drop_tag(struct weir_client *c, u32 tag);
+void weir_request_shutdown(struct weir_client *c);
 void weir_request_close(struct weir_client *c);
 struct llist_node *weir_request_wake_list(void);
 void weir_request_wake(struct llist_node *first);

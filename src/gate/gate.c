@@ -15,7 +15,6 @@
 
 #include <linux/err.h>
 #include <linux/fs.h>
-#include <linux/slab.h>
 
 #include "core/client.h"
 #include "core/user_time.h"
@@ -107,7 +106,8 @@ static int wait_for(struct gate_call *call, struct weir_entry *e)
 	err = grant_get(call, e);
 	if (err)
 		return err;
-	weir_gate_answer(call->g, e, call->grant, call->op, WEIR_QUEUED);
+	if (!sleeps(call))
+		weir_gate_answer(call->g, e, call->grant, call->op, WEIR_QUEUED);
 	err = weir_gate_enqueue(call->g, call->w, e, call->grant);
 	if (err)
 		return err;
@@ -212,35 +212,36 @@ static struct weir_entry *entry_new(struct gate_call *call)
 	return new;
 }
 
-/* Withdraw the request of a caller that gets a signal. Return: -EINTR; 0 if it has ended. */
-static int interrupted(struct gate_call *call)
+/* Withdraw the caller's request. Return: false if it has ended. */
+static bool withdrawn(struct gate_call *call)
 {
 	struct weir_gate_waiter *w = call->w;
 	struct weir_entry *e = w->request.entry;
-	int ret = 0;
+	bool waits = false;
 	u64 word;
 
 	/* the entry exists as long as the request waits */
 	rcu_read_lock();
 	if (!weir_request_has_ended(&w->request) &&
 	    weir_table_lock(&call->g->table, e, &word)) {
-		if (weir_turn_waits(&w->turn)) {
+		waits = weir_turn_waits(&w->turn);
+		if (waits) {
 			weir_gate_withdraw(call->g, w);
 			weir_grant_put(w->request.grant);
-			ret = -EINTR;
 		}
 		weir_gate_unlock(call->g, e, call->key->hash, word);
 	}
 	rcu_read_unlock();
-	return ret;
+	return waits;
 }
 
 static int sleep_until_ended(struct gate_call *call)
 {
 	struct weir_request *r = &call->w->request;
+	int err = weir_request_sleep(r);
 
-	if (!weir_request_sleep(r) && interrupted(call))
-		return -EINTR;
+	if (err && withdrawn(call))
+		return err;
 	*call->op = r->op;
 	return r->op.result;
 }

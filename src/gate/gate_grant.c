@@ -8,6 +8,7 @@
  * the next GRANT_STEP. A caller that comes meanwhile finds a queue, and joins its end.
  */
 
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "core/client.h"
@@ -82,16 +83,11 @@ static void waiter_end(struct weir_gate *g, struct weir_gate_waiter *w, int err,
 	weir_request_end(r, err);
 }
 
-/**
- * weir_gate_grant_waiters - grant the free permits to the queue of an entry
- * @g: the gate; if it is dead, nothing is granted
- * @e: the entry, which must be locked
- *
- * Serves at most GRANT_STEP waiters; then the next one is due at once.
- *
- * Return: the number of waiters served.
+/*
+ * Grant the free permits to at most @most waiters; then the next one is due at once. Nothing is
+ * granted if the gate is dead. Return: the number of waiters served.
  */
-unsigned int weir_gate_grant_waiters(struct weir_gate *g, struct weir_entry *e)
+static unsigned int serve(struct weir_gate *g, struct weir_entry *e, unsigned int most)
 {
 	u32 permits = READ_ONCE(g->permits);
 	struct weir_gate_waiter *w;
@@ -100,7 +96,7 @@ unsigned int weir_gate_grant_waiters(struct weir_gate *g, struct weir_entry *e)
 
 	if (!weir_object_alive(&g->obj))
 		return 0;
-	for (n = 0; n < GRANT_STEP; n++) {
+	for (n = 0; n < most; n++) {
 		turn = weir_gate_queue_next(&e->queue, permits);
 		if (!turn)
 			return n;
@@ -115,12 +111,18 @@ unsigned int weir_gate_grant_waiters(struct weir_gate *g, struct weir_entry *e)
 	return n;
 }
 
+/* Serve the queue of an entry, which must be locked, after permits have become free. */
+static void serve_queue(struct weir_gate *g, struct weir_entry *e)
+{
+	serve(g, e, GRANT_STEP);
+}
+
 /* Take back @n permits, which the caller has removed from the holder. */
 void weir_gate_release_locked(struct weir_gate *g, struct weir_entry *e, u32 n)
 {
 	weir_gate_queue_back(&e->queue, n);
 	this_cpu_sub(g->totals->in_use, n);
-	weir_gate_grant_waiters(g, e);
+	serve_queue(g, e);
 }
 
 /* ------------------------------------------------------------ unlocking */
@@ -178,18 +180,21 @@ bool weir_gate_is_deadlock(const struct weir_gate *g, const struct weir_grant *g
 	return weir_gate_queue_holds_up(READ_ONCE(g->permits), held, n);
 }
 
+static void drop(struct weir_gate *g, struct weir_gate_waiter *w)
+{
+	dequeue(g, w);
+	weir_request_drop(&w->request);
+}
+
 /*
  * End a request that waits, without an answer. The caller ends the grant with weir_grant_put().
  * Context: RCU read side.
  */
 void weir_gate_withdraw(struct weir_gate *g, struct weir_gate_waiter *w)
 {
-	struct weir_entry *e = w->request.entry;
-
-	dequeue(g, w);
-	weir_request_drop(&w->request);
+	drop(g, w);
 	/* the permits may now suffice for the waiters behind it */
-	weir_gate_grant_waiters(g, e);
+	serve_queue(g, w->request.entry);
 }
 
 /* Return: 0; or an errno, the reason for which the request must leave the queue. */
@@ -206,23 +211,21 @@ static int reason_to_leave(const struct weir_gate *g, const struct weir_gate_wai
 
 /*
  * End a request that is in its queue if its deadline has passed or the gate requires it. Return:
- * the number of waiters served afterwards.
+ * whether it has ended.
  */
-static unsigned int leave_if_due(struct weir_gate *g, struct weir_gate_waiter *w)
+static bool leave_if_due(struct weir_gate *g, struct weir_gate_waiter *w)
 {
-	struct weir_entry *e = w->request.entry;
 	int err = reason_to_leave(g, w);
 
 	if (!err && w->until > ktime_get_boottime_ns())
-		return 0;
+		return false;
 	dequeue(g, w);
 	if (!err) {
 		this_cpu_inc(g->totals->refused);
 		this_cpu_inc(g->totals->timeouts);
 	}
 	waiter_end(g, w, err, WEIR_LIMITED);
-	/* the permits may now suffice for the waiters behind it */
-	return weir_gate_grant_waiters(g, e);
+	return true;
 }
 
 /*
@@ -231,12 +234,16 @@ static unsigned int leave_if_due(struct weir_gate *g, struct weir_gate_waiter *w
  */
 static unsigned int serve_and_check(struct weir_gate *g, struct weir_gate_waiter *w)
 {
+	struct weir_entry *e = w->request.entry;
 	unsigned int n;
 
 	/* first, because the grants may make it due at once */
 	due_at(w, w->until);
-	n = weir_gate_grant_waiters(g, w->request.entry);
-	return weir_turn_waits(&w->turn) ? n + leave_if_due(g, w) : n;
+	n = serve(g, e, GRANT_STEP);
+	/* if it leaves, the permits may suffice for the waiters behind it */
+	if (weir_turn_waits(&w->turn) && leave_if_due(g, w))
+		n += serve(g, e, GRANT_STEP - n);
+	return n;
 }
 
 /**
@@ -292,7 +299,7 @@ static unsigned int waiter_due(struct weir_deadline *due)
 	return waiter_check(container_of(due, struct weir_gate_waiter, due));
 }
 
-static void look(struct weir_request *r)
+static void request_check(struct weir_request *r)
 {
 	waiter_check(weir_gate_waiter_of(r));
 }
@@ -300,7 +307,7 @@ static void look(struct weir_request *r)
 /* Check all requests of a gate that has changed or is dead. The caller keeps it. May sleep. */
 void weir_gate_kick(struct weir_gate *g)
 {
-	weir_request_kick_all(&g->obj, look);
+	weir_request_kick_all(&g->obj, request_check);
 }
 
 /* Allocate a waiter. May sleep. Return: the waiter; or NULL. */
@@ -334,7 +341,7 @@ void weir_gate_give_back(struct weir_object *o, struct weir_grant *grant)
 		return;
 	if (grant->n || grant->request) {
 		if (grant->request)
-			weir_gate_withdraw(g, weir_gate_waiter_of(grant->request));
+			drop(g, weir_gate_waiter_of(grant->request));
 		n = grant->n;
 		this_cpu_add(g->totals->reclaimed, n);
 		WRITE_ONCE(grant->n, 0);

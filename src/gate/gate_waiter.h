@@ -8,10 +8,12 @@
  * - its permits are granted;
  * - its deadline has passed (deadline.h);
  * - the gate changed or died: the task that changed or deleted the gate removes it;
- * - its caller gets a signal; or, if it is asynchronous, its holder cancels it or is dropped.
+ * - its caller gets a signal, or its client is shut down; or, if it is asynchronous, its holder
+ *	cancels it or is dropped.
  *
  * All of this happens under the entry's lock. The free permits never suffice for the first waiter
- * of a queue, unless the waiter is due or its entry is locked.
+ * of a queue, unless the waiter is due, its entry is locked, or a change of the gate has not come
+ * to it yet.
  */
 #ifndef _WEIR_GATE_WAITER_H
 #define _WEIR_GATE_WAITER_H
@@ -44,7 +46,6 @@ struct weir_gate_waiter *weir_gate_waiter_new(struct weir_client *c, const struc
 int weir_gate_enqueue(struct weir_gate *g, struct weir_gate_waiter *w, struct weir_entry *e,
 		      struct weir_grant *grant);
 void weir_gate_withdraw(struct weir_gate *g, struct weir_gate_waiter *w);
-unsigned int weir_gate_grant_waiters(struct weir_gate *g, struct weir_entry *e);
 void weir_gate_grant_to(struct weir_gate *g, struct weir_grant *to, u32 n);
 bool weir_gate_is_deadlock(const struct weir_gate *g, const struct weir_grant *grant, u32 n,
 			   const struct weir_request *own);

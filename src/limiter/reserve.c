@@ -143,35 +143,37 @@ static int look(struct weir_reserve_arrival *a)
 
 /* ------------------------------------------------------------ sleeping */
 
-/* Take a waiter that gets a signal out of its queue. Return: -EINTR; or 0 if it has its answer. */
-static int interrupted(struct weir_reserve_waiter *w)
+/* Withdraw the caller's waiter. Return: false if it has its answer. */
+static bool withdrawn(struct weir_reserve_waiter *w)
 {
 	struct weir_limiter_call *call = &w->call;
 	struct weir_entry *e = w->request.entry;
-	int ret = 0;
+	bool waits = false;
 	u64 word;
 
 	/* the entry exists as long as the waiter is in the queue; a dead entry has no queue */
 	rcu_read_lock();
 	if (!weir_request_has_ended(&w->request) &&
 	    weir_table_lock(&call->l->table, e, &word)) {
-		if (w->queue) {
+		waits = w->queue;
+		if (waits) {
 			weir_reserve_leave(w, e);
 			weir_request_drop(&w->request);
-			ret = -EINTR;
 		}
 		weir_limiter_now(call);
 		weir_limiter_unlock(call, e, word, WEIR_EXPIRY_NEVER);
 	}
 	rcu_read_unlock();
-	return ret;
+	return waits;
 }
 
-/* Sleep until the waiter has its answer, at the latest at its deadline, or gets a signal. */
+/* Sleep until the waiter has its answer, at the latest at its deadline, or must be withdrawn. */
 static int sleep_until_done(struct weir_reserve_waiter *w)
 {
-	if (!weir_request_sleep(&w->request) && interrupted(w))
-		return -EINTR;
+	int err = weir_request_sleep(&w->request);
+
+	if (err && withdrawn(w))
+		return err;
 	return w->request.op.result;
 }
 
@@ -234,8 +236,8 @@ static struct weir_reserve_waiter *waiter_new(struct weir_client *c, struct weir
  * @key: hashed
  *
  * Context: may sleep, until the deadline; weir_object_live_get() holds the storage.
- * Return: 0, -EINTR, -ENODEV, -ENOMEM; with WEIR_OP_ASYNC also -EEXIST, -EDQUOT, -EMFILE. After an
- * error nothing has changed.
+ * Return: 0, -EINTR, -EBADF, -ENODEV, -ENOMEM; with WEIR_OP_ASYNC also -EEXIST, -EDQUOT, -EMFILE.
+ * After an error nothing has changed.
  */
 int weir_reserve_run(struct weir_client *c, struct weir_limiter *l, struct weir_op *op,
 		     struct weir_key *key)

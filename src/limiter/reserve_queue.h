@@ -6,7 +6,6 @@
 #include <linux/list.h>
 #include <linux/rbtree.h>
 #include <linux/rhashtable-types.h>
-#include <linux/sched.h>
 
 #include "core/deadline.h"
 #include "core/request.h"

@@ -96,6 +96,13 @@ WEIR_API uint32_t weir_tag_set(uint32_t tag)
 	return before;
 }
 
+WEIR_API int weir_shutdown(struct weir *weir)
+{
+	struct weir_shutdown shutdown = { .size = sizeof(shutdown) };
+
+	return weir__ioctl(weir->file.fd, WEIR_IOC_SHUTDOWN, &shutdown);
+}
+
 WEIR_API int weir_tag_drop(struct weir *weir, uint32_t tag)
 {
 	struct weir_drop drop = { .size = sizeof(drop), .tag = tag };

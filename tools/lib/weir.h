@@ -152,6 +152,18 @@ uint32_t weir_tag_set(uint32_t tag);
  */
 int weir_collect(struct weir *weir, struct weir_op *ops, unsigned int count);
 
+/**
+ * weir_shutdown() - end the work of all threads and processes that use the client
+ *
+ * For a thread that ends others, which may sleep in weir_limiter_wait() or weir_gate_acquire().
+ * Their calls, and all later ones on the client and its objects, fail with EBADF. What the client
+ * holds comes back when it is closed: after this, end the threads, then close the objects and the
+ * client. The duplicates that children of fork() have are not affected.
+ *
+ * Return: 0 or -1.
+ */
+int weir_shutdown(struct weir *weir);
+
 /** weir_tag_drop() - take back everything that a client holds under @tag; 0 or -1 */
 int weir_tag_drop(struct weir *weir, uint32_t tag);
 

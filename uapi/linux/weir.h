@@ -1292,7 +1292,7 @@ struct weir_rules {
  *	loses them. EDEADLK, instead of a wait, if only the holder itself could end the wait,
  *	because it holds or has queued for too much; never for tag 0, which several activities may
  *	share. (Nothing else is checked: two holders may wait for each other.) EDQUOT if the holder
- *	has no grant for the key, that is, no permits of it and no request that waits, and the user
+ *	has no grant for the key, that is, no permits of it and no ACQUIRE that waits, and the user
  *	that opened the file has max_grants_per_uid grants. ENODEV if the gate is deleted. A signal
  *	ends the wait as for RESERVE. With WEIR_OP_ASYNC it does not sleep: see "Asynchronous
  *	requests".
@@ -1870,5 +1870,27 @@ struct weir_collect {
 };
 
 #define WEIR_IOC_COLLECT	_IO(WEIR_IOC_MAGIC, 0x11)
+
+/**
+ * struct weir_shutdown - WEIR_IOC_SHUTDOWN: end every call that sleeps in the open file
+ * @size: sizeof(struct weir_shutdown)
+ * @reserved: 0
+ *
+ * For a thread that ends the work of others, which may sleep in the same open file. As with
+ * shutdown(2) of a socket, the file stays open, for all descriptors of it. ACQUIRE and RESERVE that
+ * sleep end with EBADF and without effect, and so does a read(2) that waits for events. From now on
+ * all ioctls, read(2) and lseek(2) fail with EBADF, and poll(2) reports POLLHUP. Calls that neither
+ * sleep nor are about to may still succeed if they began before this call returned. What the
+ * client's holders have, and asynchronous requests that wait, stay until the file is closed for the
+ * last time. Clients made by WEIR_IOC_DUP_CLIENT are not affected.
+ *
+ * Errors: EINVAL, EFAULT, E2BIG.
+ */
+struct weir_shutdown {
+	__u32		size;
+	__u32		reserved;
+};
+
+#define WEIR_IOC_SHUTDOWN	_IO(WEIR_IOC_MAGIC, 0x12)
 
 #endif /* _UAPI_LINUX_WEIR_H */
