@@ -118,7 +118,8 @@ static void client_free(struct rcu_head *rcu)
  * The last reference to the file is gone, so no other task uses the client, but a wake list may
  * still contain it (request.c). Therefore it is freed after two grace periods. The RCU read side of
  * the task that added it to a wake list ends before the first is over. A task that has detached
- * that list by then is in a read side that may have begun later, but ends before the second is over.
+ * that list by then is in a read side that may have begun later, but ends before the second is
+ * over.
  */
 void weir_client_close(struct weir_client *c)
 {

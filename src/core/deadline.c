@@ -24,8 +24,9 @@ static bool is_sooner(struct rb_node *node, const struct rb_node *other)
 }
 
 /*
- * Start the timer for the first deadline, but for no time before @earliest, which is now or later:
- * a timer that is started for a time in the past would expire in the softirq that is running.
+ * Start the timer for the first deadline, or for @earliest if that is later. @earliest is now or
+ * later: a timer that is started for a time in the past would expire in the softirq that is
+ * running.
  */
 static void timer_start(struct weir_deadlines *all, u64 earliest)
 {

@@ -286,7 +286,8 @@ void weir_grant_close(struct weir_client *c)
 
 /**
  * weir_grant_object_end - end all grants of an object
- * @o: the object, in phase 3 of its death: nobody uses its storage, and no request is queued there
+ * @o: the object, in phase 3 of its death: no other task uses its storage, and no request is queued
+ *	there
  *
  * In this phase only this function uses the object's list, and only clients that close still have
  * its grants in their trees.

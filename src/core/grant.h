@@ -35,13 +35,13 @@ struct weir_request;
  *
  * C: the client's lock. E: the entry's lock. O: the object's grant_lock. I: constant.
  *
- * @node:	C: in the client's tree while @client is set
+ * @node:	C: node in the client's tree while @client is set
  * @client:	C to write: the client whose tree has the grant; NULL: the grant has left the tree.
  *	A client read here under RCU stays until the end of the read side.
  * @object:	I: valid while the grant is in the tree or the list, and under RCU after
  *	that
  * @entry:	I: the key's entry; valid under RCU while @object is alive or @request is set
- * @all:	O: in the object's list
+ * @all:	O: node in the object's list of grants
  * @n:	E: what the holder has, in units of the object's kind
  * @tag:	I: the holder's tag
  * @pins:	C: number of walkers that use the grant

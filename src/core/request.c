@@ -437,7 +437,7 @@ void weir_request_drop_tag(struct weir_client *c, u32 tag)
 }
 
 /*
- * Free the ended requests of a client that has no holder left and that nobody else uses. Context:
+ * Free the ended requests of a client that has no holder left and that no other task uses. Context:
  * may sleep.
  */
 void weir_request_close(struct weir_client *c)

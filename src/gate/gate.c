@@ -119,7 +119,7 @@ static int wait_for(struct gate_call *call, struct weir_entry *e)
 }
 
 /* Return: an enum answer, or an errno. The entry must be locked. */
-static int decide(struct gate_call *call, struct weir_entry *e)
+static int acquire_locked(struct gate_call *call, struct weir_entry *e)
 {
 	struct weir_gate *g = call->g;
 	u32 n = call->op->n;
@@ -148,7 +148,8 @@ static int decide(struct gate_call *call, struct weir_entry *e)
 /* ------------------------------------------------------------ acquire */
 
 /* Write the answer into the op, and end the grant if its holder has nothing. */
-static void tell(struct gate_call *call, const struct weir_entry *e, u32 verdict)
+static void answer_write(struct gate_call *call, const struct weir_entry *e,
+			 u32 verdict)
 {
 	weir_gate_answer(call->g, e, call->grant, call->op, verdict);
 	if (call->grant)
@@ -157,9 +158,9 @@ static void tell(struct gate_call *call, const struct weir_entry *e, u32 verdict
 
 /*
  * Perform an acquisition once, under RCU. @new: the new entry of the key, or NULL; it is linked or
- * freed. Return: as decide(); NO_ENTRY; or AGAIN: another key took the slot.
+ * freed. Return: as acquire_locked(); NO_ENTRY; or AGAIN: another key took the slot.
  */
-static int look(struct gate_call *call, struct weir_entry *new)
+static int acquire_once(struct gate_call *call, struct weir_entry *new)
 {
 	struct weir_table *t = &call->g->table;
 	struct weir_entry *e;
@@ -172,11 +173,11 @@ static int look(struct gate_call *call, struct weir_entry *new)
 		return new ? AGAIN : NO_ENTRY;
 	if (e == new)
 		weir_gate_queue_init(&e->queue);
-	ret = decide(call, e);
+	ret = acquire_locked(call, e);
 	if (ret == GRANTED)
-		tell(call, e, WEIR_ALLOWED);
+		answer_write(call, e, WEIR_ALLOWED);
 	else if (ret == REFUSED)
-		tell(call, e, WEIR_LIMITED);
+		answer_write(call, e, WEIR_LIMITED);
 	else if (call->grant)
 		weir_grant_put(call->grant);
 	/* this call does not make an existing entry idle: the sweep needs no kick */
@@ -253,7 +254,7 @@ static int acquire(struct gate_call *call)
 
 	do {
 		rcu_read_lock();
-		ret = look(call, new);
+		ret = acquire_once(call, new);
 		rcu_read_unlock();
 		new = NULL;
 		if (ret == NO_ENTRY) {
@@ -285,7 +286,7 @@ static int release(struct gate_call *call, struct weir_entry *e)
 		return -ENOENT;
 	WRITE_ONCE(grant->n, grant->n - n);
 	weir_gate_release_locked(call->g, e, n);
-	tell(call, e, WEIR_NONE);
+	answer_write(call, e, WEIR_NONE);
 	return 0;
 }
 
@@ -299,7 +300,7 @@ static int cancel(struct gate_call *call, struct weir_entry *e)
 	if (!grant || !grant->request)
 		return -ENOENT;
 	weir_gate_withdraw(call->g, weir_gate_waiter_of(grant->request));
-	tell(call, e, WEIR_NONE);
+	answer_write(call, e, WEIR_NONE);
 	return 0;
 }
 

@@ -136,7 +136,7 @@ void weir_gate_wake_unlock(struct weir_gate *g, struct weir_entry *e, u64 word)
 		weir_table_unlock(&g->table, e, word);
 		return;
 	}
-	/* while this task is not done, others leave it to wake the same clients: no preemption */
+	/* other tasks rely on this one to wake the clients in the list: no preemption until then */
 	local_bh_disable();
 	weir_table_unlock(&g->table, e, word);
 	weir_request_wake(ended);

@@ -23,7 +23,7 @@ static int config_check(struct weir_gate_config *c)
 }
 
 /*
- * &weir_table_ops.idle_at: a key of which nobody holds permits and nobody waits is like a new key.
+ * &weir_table_ops.idle_at: a key without held permits and without waiters is like a new key.
  * Gates do not use @word.
  */
 u64 weir_gate_idle_at(struct weir_table *t, const struct weir_entry *e, u64 word,
@@ -105,7 +105,7 @@ static int gate_set(struct weir_client *client, struct weir_object *o, u64 mask,
 
 /*
  * &weir_kind_ops.stats. The permits in use and the number of waiters are sums of differences: exact
- * if nobody acquires or releases meanwhile. A sum below 0 is reported as 0.
+ * if no permits are acquired or released meanwhile. A sum below 0 is reported as 0.
  */
 static void stats_read(struct weir_object *o, void *to)
 {

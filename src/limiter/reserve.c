@@ -7,7 +7,7 @@
  * a queue: a check that finds the flag is refused, because it would overtake the waiters. The queue
  * has a deadline (core/deadline.h): the time at which the tokens of the first waiter are due or the
  * deadline of a waiter passes. Then the first waiter is charged, its answer is written, and it is
- * woken; then the next waiter follows. So a waiter that gets no processor does not delay the
+ * woken; then the next waiter follows. So a waiter whose task does not run does not delay the
  * others, and each waiter is woken once. Other operations that change the key (refund, lift,
  * forget) make the queue due at once. After a new configuration, new rules, or the limiter's end,
  * the task that made the change decides again for all waiters.
@@ -73,8 +73,8 @@ static bool has_request(const struct weir_reserve_waiter *w, const struct weir_e
 }
 
 /* Join the queue. A caller that does not sleep gets the answer of a check made now. */
-static int join(struct weir_reserve_arrival *a, struct weir_reserve_queue *q,
-		struct weir_entry *e, u64 word, const struct weir_decision *d)
+static int queue_join(struct weir_reserve_arrival *a, struct weir_reserve_queue *q,
+		      struct weir_entry *e, u64 word, const struct weir_decision *d)
 {
 	struct weir_reserve_waiter *w = a->w;
 	int err;
@@ -94,7 +94,7 @@ static int join(struct weir_reserve_arrival *a, struct weir_reserve_queue *q,
 }
 
 /* Decide for a new waiter. The entry must be locked. Return: 0, WAITS, NO_QUEUE, or an errno. */
-static int arrive(struct weir_reserve_arrival *a, struct weir_entry *e, u64 *word)
+static int reserve_locked(struct weir_reserve_arrival *a, struct weir_entry *e, u64 *word)
 {
 	struct weir_reserve_queue *q = weir_entry_queued(e) ? weir_reserve_queue_find(e) : NULL;
 	struct weir_reserve_waiter *w = a->w;
@@ -110,16 +110,16 @@ static int arrive(struct weir_reserve_arrival *a, struct weir_entry *e, u64 *wor
 	if (outcome == WEIR_RESERVE_WAIT && is_hopeless(w, e, q, *word))
 		outcome = WEIR_RESERVE_REFUSE;
 	if (outcome == WEIR_RESERVE_WAIT)
-		return join(a, q, e, *word, &d);
+		return queue_join(a, q, e, *word, &d);
 	weir_reserve_answer(w, e, word, outcome, &d);
 	return 0;
 }
 
 /*
- * Look the key up once and decide, under RCU, which keeps the waiter. Return: as arrive(), or
- * NO_ENTRY.
+ * Look the key up once and decide, under RCU, which keeps the waiter. Return: as reserve_locked(),
+ * or NO_ENTRY.
  */
-static int look(struct weir_reserve_arrival *a)
+static int reserve_once(struct weir_reserve_arrival *a)
 {
 	struct weir_limiter_call *call = &a->w->call;
 	struct weir_entry *e;
@@ -136,7 +136,7 @@ static int look(struct weir_reserve_arrival *a)
 	if (!e)		/* a key without an entry has no waiters */
 		return NO_ENTRY;
 	before = weir_limiter_begin(call, e, word);
-	ret = arrive(a, e, &word);
+	ret = reserve_locked(a, e, &word);
 	weir_limiter_unlock(call, e, word, before);
 	return ret;
 }
@@ -185,7 +185,7 @@ static int reserve(struct weir_reserve_arrival *a)
 
 	do {
 		rcu_read_lock();
-		ret = look(a);
+		ret = reserve_once(a);
 		rcu_read_unlock();
 		if (ret == NO_ENTRY) {
 			ret = weir_limiter_entry_make(a->w->call.l, a->w->call.key);

@@ -90,7 +90,7 @@ static struct weir_reserve_queue *queue_begin(struct weir_reserve_queue **new,
  * Take a waiter out of its queue. This ends the queue if no waiter is left; otherwise look_at()
  * must follow.
  */
-static void leave(struct weir_reserve_waiter *w, struct weir_entry *e)
+static void dequeue(struct weir_reserve_waiter *w, struct weir_entry *e)
 {
 	struct weir_reserve_queue *q = w->queue;
 
@@ -107,7 +107,7 @@ void weir_reserve_leave(struct weir_reserve_waiter *w, struct weir_entry *e)
 {
 	struct weir_reserve_queue *q = w->queue;
 
-	leave(w, e);
+	dequeue(w, e);
 	if (!is_over(q))
 		look_at(q, 0);
 }
@@ -259,7 +259,7 @@ int weir_reserve_join(struct weir_reserve_waiter *w, struct weir_reserve_queue *
 static void serve(struct weir_reserve_waiter *w, struct weir_entry *e, u64 *word,
 		  enum weir_reserve_outcome outcome, const struct weir_decision *d)
 {
-	leave(w, e);
+	dequeue(w, e);
 	weir_reserve_answer(w, e, word, outcome, d);
 	weir_request_end(&w->request, 0);
 }
@@ -312,7 +312,7 @@ static void unlock(struct weir_limiter_call *call, struct weir_entry *e, u64 wor
 {
 	struct llist_node *ended = weir_request_wake_list();
 
-	/* while this task is not done, others leave it to wake the same clients: no preemption */
+	/* other tasks rely on this one to wake the clients in the list: no preemption until then */
 	local_bh_disable();
 	weir_limiter_unlock(call, e, word, WEIR_EXPIRY_NEVER);
 	weir_request_wake(ended);
@@ -378,7 +378,7 @@ void weir_reserve_withdraw(struct weir_grant *g, struct weir_entry *e, u64 word)
 /* ------------------------------------------------------------ all of a limiter */
 
 /* Decide again for a waiter. See weir_request_kick_all(). */
-static void look(struct weir_request *r)
+static void request_check(struct weir_request *r)
 {
 	struct weir_reserve_waiter *w = weir_reserve_of(r);
 	enum weir_reserve_outcome outcome;
@@ -400,7 +400,7 @@ static void look(struct weir_request *r)
 	weir_reserve_peek(w, word, &d);
 	outcome = weir_reserve_decide(w, e, &d, first_of(q) == w);
 	if (!weir_object_alive(&l->obj)) {
-		leave(w, e);
+		dequeue(w, e);
 		weir_request_end(r, -ENODEV);
 	} else if (outcome != WEIR_RESERVE_WAIT) {
 		serve(w, e, &word, outcome, &d);
@@ -419,7 +419,7 @@ static void look(struct weir_request *r)
  */
 void weir_reserve_kick_all(struct weir_limiter *l)
 {
-	weir_request_kick_all(&l->obj, look);
+	weir_request_kick_all(&l->obj, request_check);
 }
 
 int weir_reserve_mod_init(void)
