@@ -405,7 +405,7 @@ static int ioctl_perform(struct weir_client *c, const struct ioctl_desc *desc, v
 	return err;
 }
 
-/* All ioctls except SUBMIT. A separate function, so that SUBMIT need not clear its arguments. */
+/* All other ioctls. A separate function, so that OP and SUBMIT need not clear its arguments. */
 static noinline long ioctl_run(struct weir_client *c, unsigned int cmd, unsigned long arg)
 {
 	const struct ioctl_desc *desc;
@@ -437,7 +437,9 @@ long weir_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	if (READ_ONCE(c->shut))
 		return -EBADF;
-	/* checked first, because it is by far the most frequent */
+	/* checked first, because they are by far the most frequent */
+	if (likely(cmd == WEIR_IOC_OP))
+		return weir_submit_op(c, (struct weir_op __user *)arg);
 	if (likely(cmd == WEIR_IOC_SUBMIT))
 		return weir_submit_run(c, (struct weir_submit __user *)arg);
 	return ioctl_run(c, cmd, arg);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * WEIR_IOC_SUBMIT: operations from the user, one or many, and their results.
+ * WEIR_IOC_OP and WEIR_IOC_SUBMIT: operations from the user, one or many, and their results.
  *
- * Cost of a single op in addition to the operation: 24 and 64 bytes copied in, 64 bytes and the
- * count copied out, an xarray look-up, and three stores that check whether the results can be
- * written before anything is done.
+ * Cost of a single op in addition to the operation: 64 bytes copied in, 64 bytes copied out, an
+ * xarray look-up, and two stores that check whether the result can be written before anything is
+ * done. SUBMIT also copies 24 bytes in, and writes the count twice.
  *
  * In a batch several ops form a group. The hash buckets are prefetched while the keys of the other
  * ops are hashed, and then the entries. So the memory latency is paid once for the group. The ops
@@ -81,6 +81,19 @@ static int op_user(struct weir_client *c, struct weir_op __user *user, u32 index
 		return -ERESTARTNOHAND;
 	r.op.decided = r.op.verdict ? index : 0;
 	return weir_op_put(&r, user);
+}
+
+/**
+ * weir_submit_op - handle WEIR_IOC_OP
+ * @c: the client
+ * @user: the user's op
+ *
+ * Context: may sleep.
+ * Return: 0; -EINVAL, -EFAULT, -ERESTARTNOHAND: nothing was done.
+ */
+int weir_submit_op(struct weir_client *c, struct weir_op __user *user)
+{
+	return (uintptr_t)user % sizeof(u64) ? -EINVAL : op_user(c, user, 0);
 }
 
 /* ------------------------------------------------------------ many */

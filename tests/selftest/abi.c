@@ -559,7 +559,7 @@ TEST(unknown_ioctls)
 	ASSERT_LE(0, fd);
 	before = info_get(fd);
 	size_write(arg, sizeof(arg));
-	for (unsigned int nr = _IOC_NR(WEIR_IOC_SHUTDOWN) + 1; nr < 256; nr++)
+	for (unsigned int nr = _IOC_NR(WEIR_IOC_OP) + 1; nr < 256; nr++)
 		EXPECT_EQ(-ENOTTY, call(fd, _IO(WEIR_IOC_MAGIC, nr), arg));
 	EXPECT_EQ(before.event_next, info_get(fd).event_next);
 	close(fd);

@@ -2,9 +2,9 @@
 /*
  * batch - operations in one call have the same results as in one call each
  *
- * Two sets of objects get the same operations: one set in batches, the other in single calls. All
- * results must be equal, for any mix and order of operations, and also if the memory of the batch
- * ends in an op.
+ * Two sets of objects get the same operations: one set in batches, the other in single calls of
+ * WEIR_IOC_SUBMIT and of WEIR_IOC_OP. All results must be equal, for any mix and order of
+ * operations, and also if the memory of the batch ends in an op.
  */
 #include "harness.h"
 
@@ -178,7 +178,8 @@ TEST_F(batch, as_one_by_one)
 		ASSERT_EQ(count, done);
 		for (i = 0; i < count; i++) {
 			wish_grant(&wishes[i], &self->each, &one);
-			ASSERT_EQ(0, submit(self->fd, &one, 1, &done));
+			ASSERT_EQ(0, i % 2 ? call(self->fd, WEIR_IOC_OP, &one) :
+					     submit(self->fd, &one, 1, &done));
 			ASSERT_TRUE(same(&many[i], &one) || swept(&many[i], &one))
 				TH_LOG("round %d, op %u of %u, opcode 0x%x: %d/%u, alone %d/%u",
 				       round, i, count, one.opcode, many[i].result,

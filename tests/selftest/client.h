@@ -380,12 +380,11 @@ static inline bool op_blank(const struct weir_op *op)
  */
 static inline int op_run(int fd, struct weir_op *op)
 {
-	__u32 done;
-	int ret = submit(fd, op, 1, &done);
+	int ret = call(fd, WEIR_IOC_OP, op);
 
 	if (ret)
 		return ret;
-	if (done != 1 || op->result > 0)
+	if (op->result > 0)
 		return -EPROTO;
 	if (op->result && !op_blank(op))
 		return -EPROTO;

@@ -342,6 +342,35 @@ TEST_F(nested, ops_before_read_only_memory)
 	ops_rules(_metadata, self, PROT_READ);
 }
 
+/* WEIR_IOC_OP on an op that ends beyond the edge of what can be read and written. */
+static void op_rules(struct __test_metadata *_metadata, FIXTURE_DATA(nested) *self,
+		     int protection)
+{
+	__s64 value;
+
+	for (size_t inside = 8; inside <= sizeof(struct weir_op); inside += 8) {
+		struct weir_op op = op_make(WEIR_OP_ADD, self->counter, 1);
+		void *at;
+
+		op.arg = 1;
+		at = pane_lay(&self->pane, &op, sizeof(op), inside, protection);
+		EXPECT_EQ(inside == sizeof(op) ? 0 : -EFAULT, call(self->fd, WEIR_IOC_OP, at));
+	}
+	ASSERT_EQ(0, counter_read(self->fd, self->counter, 0, &value));
+	EXPECT_EQ(1, value);
+}
+
+TEST_F(nested, op_before_unmapped_memory)
+{
+	op_rules(_metadata, self, PROT_NONE);
+	EXPECT_EQ(-EFAULT, call(self->fd, WEIR_IOC_OP, NULL));
+}
+
+TEST_F(nested, op_before_read_only_memory)
+{
+	op_rules(_metadata, self, PROT_READ);
+}
+
 /* Like ops_rules(), with so many ops that the kernel copies them in several parts. */
 TEST_F(nested, full_batch_before_the_edge)
 {
@@ -374,6 +403,7 @@ TEST_F(nested, ops_alignment)
 		memcpy(self->room + shift, ops, sizeof(ops));
 		EXPECT_EQ(-EINVAL, submit(self->fd, (void *)(self->room + shift),
 					  1, &done));
+		EXPECT_EQ(-EINVAL, call(self->fd, WEIR_IOC_OP, self->room + shift));
 	}
 	ASSERT_EQ(0, counter_read(self->fd, self->counter, 0, &value));
 	EXPECT_EQ(0, value);

@@ -155,6 +155,12 @@ static struct weir_op *ops(struct stage *s, __u32 count, __u32 flags)
 	return (struct weir_op *)s->area[1];
 }
 
+static void op_direct(struct stage *s)
+{
+	*IN(s, weir_op) = op_make(WEIR_OP_CHECK, s->at.limiter, 1);
+	op_key(IN(s, weir_op), &(__u32){ 1 }, sizeof(__u32));
+}
+
 static void op_values(struct stage *s)
 {
 	struct weir_op *op = ops(s, 1, 0);
@@ -289,6 +295,7 @@ static const struct page_case {
 	{ "STREAM", WEIR_IOC_STREAM, stream_any, 1, 0 },
 	{ "RESTRICT", WEIR_IOC_RESTRICT, restrict_any, 1, 0 },
 	{ "COLLECT", WEIR_IOC_COLLECT, collect_none, 1, 1 },
+	{ "OP", WEIR_IOC_OP, op_direct, 1, 1 },
 	{ "ADD of values", WEIR_IOC_SUBMIT, op_values, 7, 3 },
 	{ "READ", WEIR_IOC_SUBMIT, op_read, 7, 7 },
 	{ "CHECK of a key", WEIR_IOC_SUBMIT, op_key_at, 7, 3 },

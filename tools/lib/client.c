@@ -186,13 +186,7 @@ WEIR_API int weir_transaction(struct weir *weir, struct weir_op *ops,
 
 int weir__perform_once(int fd, struct weir_op *op)
 {
-	struct weir_submit submit = {
-		.size = sizeof(submit),
-		.count = 1,
-		.ops = (uintptr_t)op,
-	};
-
-	if (ioctl(fd, WEIR_IOC_SUBMIT, &submit) < 0)
+	if (ioctl(fd, WEIR_IOC_OP, op) < 0)
 		return -1;
 	if (op->result < 0) {
 		errno = -op->result;

@@ -1632,6 +1632,15 @@ struct weir_submit {
 
 #define WEIR_IOC_SUBMIT		_IO(WEIR_IOC_MAGIC, 0x09)
 
+/*
+ * WEIR_IOC_OP: perform one operation. The argument is a pointer to a &struct weir_op, 8-aligned.
+ * The same as WEIR_IOC_SUBMIT with @count 1, at less cost: if the call succeeds, the op was
+ * performed and its result half is written, also when @result is an errno.
+ *
+ * Errors: EINVAL (not aligned), EFAULT, EINTR (RESERVE or ACQUIRE).
+ */
+#define WEIR_IOC_OP		_IO(WEIR_IOC_MAGIC, 0x13)
+
 /**
  * DOC: Events
  *
