@@ -137,7 +137,7 @@ static void *leases_make(struct weir *weir, unsigned int keys)
 
 static void *detached_make(struct weir *weir, unsigned int keys)
 {
-	return roster_make(weir, keys, WEIR_LEASE_DETACHED);
+	return roster_make(weir, keys, WEIR_OP_DETACHED);
 }
 
 static void roster_end(void *roster)

@@ -188,7 +188,7 @@ static inline void roster_model_do(struct roster_model *m, u32 holder, u32 key,
 		*l = (struct roster_model_lease){
 			.there = true, .version = version, .value = *value,
 			.end = roster_model_until(m, op->arg),
-			.owner = op->n & WEIR_LEASE_DETACHED ? ROSTER_NOBODY : holder,
+			.owner = op->flags & WEIR_OP_DETACHED ? ROSTER_NOBODY : holder,
 		};
 		break;
 	case WEIR_OP_REPLACE:
@@ -383,7 +383,7 @@ static inline void roster_draw_op(struct prng *p, struct roster_model *m, u32 op
 	struct roster_value value = {};
 
 	if (opcode == WEIR_OP_CLAIM || opcode == WEIR_OP_PUT) {
-		op.n = prng_chance(p, 1, 3) ? WEIR_LEASE_DETACHED : 0;
+		op.flags = prng_chance(p, 1, 3) ? WEIR_OP_DETACHED : 0;
 	} else {
 		op.n = roster_draw_version(p, m, key);
 		/* ops.c refuses it without a version */

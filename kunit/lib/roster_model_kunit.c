@@ -107,7 +107,7 @@ static void make(struct roster_model *m, u32 holder, struct weir_op *op, struct 
 		end(p);
 	else if (p->taken)
 		lost(m, p);
-	if (!(op->n & WEIR_LEASE_DETACHED)) {
+	if (!(op->flags & WEIR_OP_DETACHED)) {
 		p->held[holder] = 1;
 		new.grant = (void *)&p->held[holder];
 		new.client = client_of(holder);

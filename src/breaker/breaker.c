@@ -298,7 +298,7 @@ static bool probe_charge(struct breaker_call *call, struct weir_entry *e)
 
 static int allow(struct breaker_call *call, struct weir_entry *e)
 {
-	bool detached = call->op->arg & WEIR_ALLOW_DETACHED;
+	bool detached = call->op->flags & WEIR_OP_DETACHED;
 	struct weir_circuit_moves moves = call->moves;
 	struct weir_circuit s = call->s;
 	struct weir_circuit_answer a;
@@ -451,7 +451,7 @@ int weir_breaker_run(struct weir_client *c, struct weir_object *o, struct weir_o
 	if (op->opcode == WEIR_OP_TRIP && op->arg > WEIR_BREAKER_OPEN_MAX &&
 	    op->arg != WEIR_NEVER)
 		return -EINVAL;
-	if (op->opcode == WEIR_OP_ALLOW && !(op->arg & WEIR_ALLOW_DETACHED)) {
+	if (op->opcode == WEIR_OP_ALLOW && !(op->flags & WEIR_OP_DETACHED)) {
 		call.new = weir_grant_new();
 		if (!call.new)
 			return -ENOMEM;

@@ -155,8 +155,8 @@ static int breaker_sysfs_add(struct weir_object *o)
 }
 
 static const struct weir_op_desc breaker_opcodes[] = {
-	{ &weir_breaker_ops, WEIR_OP_ALLOW, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_TAG,
-	  0, 0, 0, WEIR_ALLOW_DETACHED },
+	{ &weir_breaker_ops, WEIR_OP_ALLOW, WEIR_RIGHT_USE,
+	  WEIR_OP_PTR | WEIR_OP_DETACHED, WEIR_OPF_TAG, 0, 0, 0, 0 },
 	{ &weir_breaker_ops, WEIR_OP_REPORT, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_TAG,
 	  1, WEIR_CALL_WITHDRAWN, 0, U64_MAX },
 	{ &weir_breaker_ops, WEIR_OP_TRIP, WEIR_RIGHT_ADMIN, WEIR_OP_PTR, 0,

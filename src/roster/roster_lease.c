@@ -123,7 +123,7 @@ int weir_claim_prepare(struct weir_claim *claim, const struct weir_op_lease *lea
 	claim->new = lease_new(claim->r, claim->c, lease);
 	if (!claim->new)
 		return -ENOMEM;
-	if (!weir_lease_makes(claim->op->opcode) || claim->op->n & WEIR_LEASE_DETACHED)
+	if (!weir_lease_makes(claim->op->opcode) || claim->op->flags & WEIR_OP_DETACHED)
 		return 0;
 	claim->memory = weir_grant_new();
 	return claim->memory ? 0 : -ENOMEM;
@@ -171,7 +171,7 @@ void weir_claim_make(struct weir_claim *claim, struct weir_entry *e, bool linked
 			weir_lease_lost(r, e, old, claim->now);
 		this_cpu_inc(r->totals->claimed);
 	}
-	if (!(claim->op->n & WEIR_LEASE_DETACHED))
+	if (!(claim->op->flags & WEIR_OP_DETACHED))
 		claim_grant(claim, e);
 	weir_lease_begin(&new->state, &r->version,
 			 weir_lease_until(claim->op->arg, r->ttl, claim->now));

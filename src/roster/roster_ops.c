@@ -61,10 +61,11 @@ int weir_roster_op_put(const struct weir_op_run *r)
 }
 
 const struct weir_op_desc weir_roster_opcodes[] = {
-	{ &weir_roster_ops, WEIR_OP_CLAIM, WEIR_RIGHT_USE, WEIR_OP_PTR,
-	  WEIR_OPF_TAG | WEIR_OPF_DECIDES, 0, WEIR_LEASE_DETACHED, 0, U64_MAX },
-	{ &weir_roster_ops, WEIR_OP_PUT, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_TAG,
-	  0, WEIR_LEASE_DETACHED, 0, U64_MAX },
+	{ &weir_roster_ops, WEIR_OP_CLAIM, WEIR_RIGHT_USE,
+	  WEIR_OP_PTR | WEIR_OP_DETACHED, WEIR_OPF_TAG | WEIR_OPF_DECIDES,
+	  0, 0, 0, U64_MAX },
+	{ &weir_roster_ops, WEIR_OP_PUT, WEIR_RIGHT_USE,
+	  WEIR_OP_PTR | WEIR_OP_DETACHED, WEIR_OPF_TAG, 0, 0, 0, U64_MAX },
 	{ &weir_roster_ops, WEIR_OP_LEASE_GET, WEIR_RIGHT_OBSERVE, WEIR_OP_PTR,
 	  WEIR_OPF_TAG, 0, 0, 0, 0 },
 	{ &weir_roster_ops, WEIR_OP_REPLACE, WEIR_RIGHT_USE, WEIR_OP_PTR, WEIR_OPF_TAG,

@@ -158,7 +158,12 @@ int lease_claim(const struct roster *r, const char *key, const void *value,
 int lease_post(const struct roster *r, const char *key, const void *value,
 	       unsigned int length, uint64_t ttl, struct weir_op *answer)
 {
-	return give(r, WEIR_OP_CLAIM, key, value, length, WEIR_LEASE_DETACHED, ttl, answer);
+	struct weir_lease lease = { .value_len = length, .value = address(value) };
+	struct weir_op op = op_make(r, WEIR_OP_CLAIM, key, &lease);
+
+	op.flags |= WEIR_OP_DETACHED;
+	op.arg = ttl;
+	return run(r, &op, answer);
 }
 
 int lease_put(const struct roster *r, const char *key, const void *value,
@@ -237,7 +242,7 @@ int leases_claim(const struct roster *r, const struct claim *claims, unsigned in
 		leases[i] = (struct weir_lease){ .value_len = claims[i].length,
 						 .value = address(claims[i].value) };
 		ops[i] = op_make(r, WEIR_OP_CLAIM, claims[i].key, &leases[i]);
-		ops[i].n = claims[i].detached ? WEIR_LEASE_DETACHED : 0;
+		ops[i].flags |= claims[i].detached ? WEIR_OP_DETACHED : 0;
 	}
 	ret = call(r, WEIR_IOC_SUBMIT, &args);
 	if (!ret && args.done != count)

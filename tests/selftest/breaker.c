@@ -426,7 +426,7 @@ TEST_F(breaker, events)
 /* ------------------------------------------------------------ holders of probes */
 
 /* A child with its own open file gets a probe and ends as @end says. */
-static int child_probe(__u64 arg, int end)
+static int child_probe(__u16 flags, int end)
 {
 	pid_t pid;
 	__u32 b;
@@ -437,7 +437,7 @@ static int child_probe(__u64 arg, int end)
 	if (!pid) {
 		fd = client_open(O_RDWR);
 		if (object_open(fd, WEIR_KIND_BREAKER, OURS "breaker", WEIR_RIGHT_ALL, &b) ||
-		    breaker_ask(fd, b, NULL, arg) <= 0)
+		    breaker_ask(fd, b, NULL, flags) <= 0)
 			_exit(9);
 		if (end)
 			raise(end);
@@ -468,7 +468,7 @@ TEST_F(breaker, prober_ends)
 TEST_F(breaker, detached)
 {
 	ASSERT_EQ(0, breaker_half_open(self->fd, self->b, NULL));
-	EXPECT_EQ(SIGKILL, child_probe(WEIR_ALLOW_DETACHED, SIGKILL));
+	EXPECT_EQ(SIGKILL, child_probe(WEIR_OP_DETACHED, SIGKILL));
 	EXPECT_EQ(WEIR_HALF_OPEN, breaker_state(self->fd, self->b, NULL));
 	EXPECT_EQ(0, breaker_allow(self->fd, self->b, NULL));
 	EXPECT_EQ(0, breaker_report(self->fd, self->b, NULL, 0, WEIR_CALL_OK));

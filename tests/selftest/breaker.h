@@ -54,11 +54,15 @@ static inline int breaker_run(int fd, struct weir_op *op, __u16 opcode, __u32 br
 }
 
 /* Return: the ticket; 0: not admitted; or a negative errno. */
-static inline __s64 breaker_ask(int fd, __u32 breaker, const __u64 *key, __u64 arg)
+static inline __s64 breaker_ask(int fd, __u32 breaker, const __u64 *key, __u16 flags)
 {
-	struct weir_op op;
-	int ret = breaker_run(fd, &op, WEIR_OP_ALLOW, breaker, key, 0, arg);
+	struct weir_op op = op_make(WEIR_OP_ALLOW, breaker, 0);
+	int ret;
 
+	op.flags = flags;
+	if (key)
+		op_key(&op, key, sizeof(*key));
+	ret = op_run(fd, &op);
 	if (ret)
 		return ret;
 	if (op.verdict == WEIR_ALLOWED ? !op.ticket : op.ticket)

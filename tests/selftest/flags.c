@@ -308,6 +308,46 @@ TEST_F(flags, op_unused_numbers)
 	}
 }
 
+/* Which flags each opcode takes. With a bad handle, an op that is well-formed fails with EBADF. */
+TEST_F(flags, op_flags_by_opcode)
+{
+	static const struct { __u16 opcode, flags; __s64 n; __u64 arg; } rows[] = {
+		{ WEIR_OP_CHECK, 0, 1, 0 }, { WEIR_OP_PEEK, 0, 1, 0 },
+		{ WEIR_OP_REFUND, 0, 1, 0 }, { WEIR_OP_STRIKE, 0, 1, 0 },
+		{ WEIR_OP_FORGIVE, 0, 0, 0 }, { WEIR_OP_BAN, 0, 0, SECOND },
+		{ WEIR_OP_LIFT, 0, 0, 0 }, { WEIR_OP_FORGET, 0, 0, 0 },
+		{ WEIR_OP_RESERVE, WEIR_OP_ASYNC | WEIR_OP_RELATIVE, 1, 1 },
+		{ WEIR_OP_RESERVE_CANCEL, 0, 0, 0 },
+		{ WEIR_OP_ACQUIRE, WEIR_OP_ASYNC | WEIR_OP_RELATIVE, 1, 1 },
+		{ WEIR_OP_RELEASE, 0, 1, 0 }, { WEIR_OP_CANCEL, 0, 0, 0 },
+		{ WEIR_OP_GATE_STATE, 0, 0, 0 },
+		{ WEIR_OP_ALLOW, WEIR_OP_DETACHED, 0, 0 },
+		{ WEIR_OP_REPORT, 0, 1, 0 }, { WEIR_OP_BREAKER_STATE, 0, 0, 0 },
+		{ WEIR_OP_CLAIM, WEIR_OP_DETACHED, 0, 0 },
+		{ WEIR_OP_PUT, WEIR_OP_DETACHED, 0, 0 },
+		{ WEIR_OP_LEASE_GET, 0, 0, 0 }, { WEIR_OP_REPLACE, 0, 1, 0 },
+		{ WEIR_OP_TOUCH, 0, 0, 0 }, { WEIR_OP_REMOVE, 0, 0, 0 },
+	};
+	__u64 key = 1;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		for (int bit = -1; bit < 16; bit++) {
+			struct weir_op op = op_make(rows[i].opcode, 0xdead, rows[i].n);
+			__u16 flag = bit < 0 ? 0 : 1U << bit;
+
+			if (flag == WEIR_OP_PTR)
+				continue;
+			op.arg = rows[i].arg;
+			op.flags = flag;
+			op_key(&op, &key, sizeof(key));
+			EXPECT_EQ(flag & ~rows[i].flags ? -EINVAL : -EBADF,
+				  op_run(self->fd, &op)) {
+				TH_LOG("row %zu, flags %#x", i, flag);
+			}
+		}
+	}
+}
+
 TEST_F(flags, unknown_opcodes)
 {
 	/* the first and the last opcode of each kind */

@@ -150,8 +150,7 @@ TEST_F(roster, put)
 					   0, 0));
 	EXPECT_EQ(2, op.version);
 	/* the lease is detached now, so another holder may PUT it */
-	ASSERT_EQ(0, lease_run(self->fd, &op, WEIR_OP_PUT, self->r, "a", WEIR_LEASE_DETACHED,
-			       0));
+	ASSERT_EQ(0, lease_run_detached(self->fd, &op, WEIR_OP_PUT, self->r, "a", 0));
 	EXPECT_EQ(3, op.version);
 	EXPECT_EQ(WEIR_OUT_DETACHED, op.out_flags);
 	EXPECT_EQ(WEIR_NEVER, op.left);
@@ -394,8 +393,7 @@ TEST_F(roster, swept)
 	unsigned int lost = 0;
 
 	ASSERT_EQ(0, lease_run(self->fd, &op, WEIR_OP_CLAIM, self->r, "a", 0, 1));
-	ASSERT_EQ(0, lease_run(self->fd, &op, WEIR_OP_CLAIM, self->r, "b",
-			       WEIR_LEASE_DETACHED, 1));
+	ASSERT_EQ(0, lease_run_detached(self->fd, &op, WEIR_OP_CLAIM, self->r, "b", 1));
 	while (lost < 2) {
 		usleep(10000);
 		lost += leases_lost(events, "", WEIR_LOST_EXPIRED);
@@ -477,8 +475,7 @@ TEST_F(roster, dump)
 
 	ASSERT_EQ(0, lease_run_value(self->fd, &op, WEIR_OP_CLAIM, self->r, "owned", "val", 3, 0,
 				     HOUR));
-	ASSERT_EQ(0, lease_run(self->fd, &op, WEIR_OP_CLAIM, self->r, "free",
-			       WEIR_LEASE_DETACHED, 0));
+	ASSERT_EQ(0, lease_run_detached(self->fd, &op, WEIR_OP_CLAIM, self->r, "free", 0));
 	ASSERT_EQ(0, lease_run(self->fd, &op, WEIR_OP_CLAIM, self->r, "gone", 0, 1));
 	ASSERT_EQ(0, call(self->fd, WEIR_IOC_DUMP, &dump));
 	EXPECT_EQ(2, dump.count);

@@ -79,6 +79,23 @@ static inline int lease_run(int fd, struct weir_op *op, __u16 opcode, __u32 rost
 	return lease_op(fd, op);
 }
 
+/* A CLAIM or PUT of a detached lease. */
+static inline struct weir_op lease_make_detached(__u16 opcode, __u32 roster, const char *key,
+						 __u64 arg)
+{
+	struct weir_op op = lease_make(opcode, roster, key, 0, arg);
+
+	op.flags |= WEIR_OP_DETACHED;
+	return op;
+}
+
+static inline int lease_run_detached(int fd, struct weir_op *op, __u16 opcode, __u32 roster,
+				     const char *key, __u64 arg)
+{
+	*op = lease_make_detached(opcode, roster, key, arg);
+	return lease_op(fd, op);
+}
+
 /* An op with a value; for GET with room for one. */
 static inline struct weir_op lease_make_value(__u16 opcode, __u32 roster, const char *key,
 					      struct weir_lease *lease, void *value,

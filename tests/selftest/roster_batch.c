@@ -258,7 +258,7 @@ TEST_F(batch, closed_meanwhile)
 		fd = closer.fd = roster_enter(OURS "batch", &r);
 		ops[0] = claim_make(r, 1);
 		ops[1] = claim_make(r, 2);
-		ops[1].n = WEIR_LEASE_DETACHED;
+		ops[1].flags |= WEIR_OP_DETACHED;
 		ASSERT_EQ(0, pthread_create(&thread, NULL, close_one, &closer));
 		closer.go = 1;
 		ret = claims_run(fd, ops, 2);

@@ -29,7 +29,7 @@ TEST_F(claims, all_or_none)
 {
 	struct weir_op ops[3] = {
 		lease_make(WEIR_OP_CLAIM, self->r, "a", 0, 0),
-		lease_make(WEIR_OP_CLAIM, self->r, "b", WEIR_LEASE_DETACHED, HOUR),
+		lease_make_detached(WEIR_OP_CLAIM, self->r, "b", HOUR),
 		lease_make(WEIR_OP_CLAIM, self->r, "c", 0, 0),
 	};
 	struct weir_op again[3];

@@ -62,7 +62,7 @@ static void hold_until_killed(FIXTURE_DATA(owner) *self)
 	ops[1] = lease_make(WEIR_OP_CLAIM, r, "c", 0, HOUR);
 	if (lease_claim(fd, r, "a") || claims_run(fd, ops, 2) ||
 	    lease_run(fd, &op, WEIR_OP_PUT, r, "a", 0, 0) ||
-	    lease_run(fd, &op, WEIR_OP_PUT, r, "stays", WEIR_LEASE_DETACHED, 0))
+	    lease_run_detached(fd, &op, WEIR_OP_PUT, r, "stays", 0))
 		_exit(1);
 	self->child->ready = 1;
 	for (;;)
@@ -118,7 +118,7 @@ TEST_F(owner, successor)
 	ASSERT_EQ(0, lease_run(self->fd, &op, WEIR_OP_REMOVE, self->r, "a", op.version, 0));
 	ASSERT_EQ(0, lease_claim(self->fd, self->r, "a"));
 	ASSERT_EQ(0, lease_claim(fd, r, "b"));
-	ASSERT_EQ(0, lease_run(fd, &op, WEIR_OP_PUT, r, "b", WEIR_LEASE_DETACHED, 0));
+	ASSERT_EQ(0, lease_run_detached(fd, &op, WEIR_OP_PUT, r, "b", 0));
 	ASSERT_EQ(0, lease_run(fd, &op, WEIR_OP_CLAIM, r, "c", 0, 0));
 	ASSERT_EQ(0, lease_run_value(self->fd, &op, WEIR_OP_REPLACE, self->r, "c", "v", 1,
 				     op.version, 0));

@@ -391,8 +391,8 @@ static int pair_maker(struct crowd *crowd, unsigned int me, void *arg)
 
 		snprintf(first, sizeof(first), "a%d", i % 4);
 		snprintf(second, sizeof(second), "b%d", i % 4);
-		ops[0] = lease_make(WEIR_OP_CLAIM, self->r, first, WEIR_LEASE_DETACHED, ttl);
-		ops[1] = lease_make(WEIR_OP_CLAIM, self->r, second, WEIR_LEASE_DETACHED, ttl);
+		ops[0] = lease_make_detached(WEIR_OP_CLAIM, self->r, first, ttl);
+		ops[1] = lease_make_detached(WEIR_OP_CLAIM, self->r, second, ttl);
 		if (claims_run(self->fd, ops, 2) == 0)
 			self->s->winners++;
 	}

@@ -322,10 +322,11 @@ static int claim_two(FIXTURE_DATA(stuck) *self)
 	struct weir_op ops[2];
 	__u64 key = KEYS;
 
-	ops[0] = op_make(WEIR_OP_CLAIM, self->limiter, WEIR_LEASE_DETACHED);
+	ops[0] = op_make(WEIR_OP_CLAIM, self->limiter, 0);
+	ops[0].flags = WEIR_OP_DETACHED;
 	ops[1] = ops[0];
 	op_key(&ops[0], &key, sizeof(key));
-	ops[1].flags = WEIR_OP_PTR;
+	ops[1].flags |= WEIR_OP_PTR;
 	ops[1].key_len = sizeof(key);
 	ops[1].ptr = address(self->page);
 	return claims_run(self->fd, ops, 2);
@@ -339,9 +340,12 @@ TEST_F(stuck, claims)
 	/* use a roster instead of the limiter */
 	ASSERT_EQ(0, object_delete(self->fd, self->limiter));
 	ASSERT_EQ(0, roster_create(self->fd, OURS "stuck", &config, &self->limiter));
-	for (__u64 key = 0; key < KEYS; key++)
-		ASSERT_EQ(0, key_run(self->fd, &op, WEIR_OP_CLAIM, self->limiter,
-				     WEIR_LEASE_DETACHED, &key, sizeof(key)));
+	for (__u64 key = 0; key < KEYS; key++) {
+		op = op_make(WEIR_OP_CLAIM, self->limiter, 0);
+		op.flags = WEIR_OP_DETACHED;
+		op_key(&op, &key, sizeof(key));
+		ASSERT_EQ(0, op_run(self->fd, &op));
+	}
 	stuck_run(_metadata, self, claim_two, -EINVAL);
 }
 

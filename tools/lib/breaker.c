@@ -160,12 +160,13 @@ static int breaker_perform(struct weir_breaker *breaker, struct weir_op *op,
 }
 
 WEIR_API int weir_breaker_allow(struct weir_breaker *breaker,
-				const struct weir_key *key, uint64_t flags,
+				const struct weir_key *key, unsigned int flags,
 				struct weir_breaker_answer *answer)
 {
 	struct weir_op op;
 
-	if (weir_op_breaker(&op, breaker, WEIR_OP_ALLOW, key, flags) < 0 ||
+	if (weir_op_breaker(&op, breaker, WEIR_OP_ALLOW, key, 0) < 0 ||
+	    weir__op_flags(&op, flags, WEIR_OP_DETACHED) < 0 ||
 	    breaker_perform(breaker, &op, answer) < 0)
 		return -1;
 	return (int)op.verdict;

@@ -184,6 +184,16 @@ WEIR_API int weir_transaction(struct weir *weir, struct weir_op *ops,
 	return -1;
 }
 
+int weir__op_flags(struct weir_op *op, unsigned int flags, unsigned int all)
+{
+	if (flags & ~all) {
+		errno = EINVAL;
+		return -1;
+	}
+	op->flags |= (uint16_t)flags;
+	return 0;
+}
+
 int weir__perform_once(int fd, struct weir_op *op)
 {
 	if (ioctl(fd, WEIR_IOC_OP, op) < 0)

@@ -199,28 +199,28 @@ static int roster_perform(struct weir_roster *roster, struct weir_op *op,
 
 WEIR_API int weir_roster_claim(struct weir_roster *roster, const struct weir_key *key,
 			       const void *value, size_t length, uint64_t ttl,
-			       uint64_t flags, struct weir_roster_answer *answer)
+			       unsigned int flags, struct weir_roster_answer *answer)
 {
 	struct weir_lease lease;
 	struct weir_op op;
 
-	if (weir_op_roster(&op, &lease, roster, WEIR_OP_CLAIM, key, value, length) < 0)
+	if (weir_op_roster(&op, &lease, roster, WEIR_OP_CLAIM, key, value, length) < 0 ||
+	    weir__op_flags(&op, flags, WEIR_OP_DETACHED) < 0)
 		return -1;
-	op.n = (int64_t)flags;
 	op.arg = ttl;
 	return roster_perform(roster, &op, answer);
 }
 
 WEIR_API int weir_roster_put(struct weir_roster *roster, const struct weir_key *key,
 			     const void *value, size_t length, uint64_t ttl,
-			     uint64_t flags, struct weir_roster_answer *answer)
+			     unsigned int flags, struct weir_roster_answer *answer)
 {
 	struct weir_lease lease;
 	struct weir_op op;
 
-	if (weir_op_roster(&op, &lease, roster, WEIR_OP_PUT, key, value, length) < 0)
+	if (weir_op_roster(&op, &lease, roster, WEIR_OP_PUT, key, value, length) < 0 ||
+	    weir__op_flags(&op, flags, WEIR_OP_DETACHED) < 0)
 		return -1;
-	op.n = (int64_t)flags;
 	op.arg = ttl;
 	return roster_perform(roster, &op, answer);
 }

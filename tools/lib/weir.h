@@ -1187,7 +1187,7 @@ struct weir_breaker_answer {
 
 /**
  * weir_breaker_allow() - ask whether to make a call (USE)
- * @flags: 0, or WEIR_ALLOW_DETACHED: a probe has no holder, so it outlives this client, and
+ * @flags: 0, or WEIR_OP_DETACHED: a probe has no holder, so it outlives this client, and
  *	any client may report it
  *
  * While the breaker is closed this takes no lock and writes nothing but a total.
@@ -1196,7 +1196,7 @@ struct weir_breaker_answer {
  *	-1: ENODEV, the breaker was deleted; ENOMEM.
  */
 int weir_breaker_allow(struct weir_breaker *breaker, const struct weir_key *key,
-		       uint64_t flags, struct weir_breaker_answer *answer);
+		       unsigned int flags, struct weir_breaker_answer *answer);
 
 /**
  * weir_breaker_report() - report the outcome of a call (USE)
@@ -1239,7 +1239,7 @@ int weir_breaker_state(struct weir_breaker *breaker, const struct weir_key *key,
  * weir_op_breaker() - fill in @op, for weir_submit()
  * @opcode: WEIR_OP_ALLOW to WEIR_OP_BREAKER_STATE; for a REPORT set the enum weir_call in
  *	@op->n
- * @arg: flags, ticket or ns as above; otherwise 0
+ * @arg: ticket or ns as above; otherwise 0
  *
  * As weir_op_limiter(). Return: 0, or -1 (EINVAL): the key is not of the breaker's type.
  */
@@ -1353,7 +1353,7 @@ struct weir_roster_answer {
 
 /**
  * weir_roster_claim() - make a lease if the key has none (USE)
- * @flags: 0: the lease ends with its holder; WEIR_LEASE_DETACHED: it does not
+ * @flags: 0: the lease ends with its holder; WEIR_OP_DETACHED: it does not
  *
  * Exactly one of several concurrent callers succeeds.
  *
@@ -1361,7 +1361,7 @@ struct weir_roster_answer {
  */
 int weir_roster_claim(struct weir_roster *roster, const struct weir_key *key,
 		      const void *value, size_t length, uint64_t ttl,
-		      uint64_t flags, struct weir_roster_answer *answer);
+		      unsigned int flags, struct weir_roster_answer *answer);
 
 /**
  * weir_roster_put() - make a lease, or replace a lease that is this holder's or detached (USE)
@@ -1373,7 +1373,7 @@ int weir_roster_claim(struct weir_roster *roster, const struct weir_key *key,
  */
 int weir_roster_put(struct weir_roster *roster, const struct weir_key *key,
 		    const void *value, size_t length, uint64_t ttl,
-		    uint64_t flags, struct weir_roster_answer *answer);
+		    unsigned int flags, struct weir_roster_answer *answer);
 
 /**
  * weir_roster_get() - find a lease (OBSERVE)
@@ -1416,7 +1416,7 @@ int weir_roster_remove(struct weir_roster *roster, const struct weir_key *key,
 /**
  * weir_op_roster() - fill in @op, for weir_submit() and weir_transaction()
  * @lease: filled in; @op may point to it
- * @opcode: WEIR_OP_CLAIM to WEIR_OP_REMOVE. Set flags or a version in @op->n, ns in @op->arg
+ * @opcode: WEIR_OP_CLAIM to WEIR_OP_REMOVE. Set a version in @op->n, ns in @op->arg
  * @value: for CLAIM, PUT or REPLACE; otherwise NULL, and @length 0
  *
  * @lease, @key and @value are not copied: they must stay valid until the submission has

@@ -103,7 +103,7 @@ static int allow_run(const struct args *args)
 	int verdict;
 
 	breaker = key_open(weir, args, args->count, WEIR_RIGHT_USE, &key);
-	verdict = weir_breaker_allow(breaker, &key, WEIR_ALLOW_DETACHED, &answer);
+	verdict = weir_breaker_allow(breaker, &key, WEIR_OP_DETACHED, &answer);
 	if (verdict < 0) {
 		say_breaker(name, &key);
 		return EXIT_ERROR;

@@ -218,7 +218,7 @@ int lease_claim_detached(struct lease_question *q)
 
 	lease_value_take(&value, q->value);
 	return finish(q, weir_roster_claim(q->roster, &q->key, value.bytes, value.length,
-					   ttl, WEIR_LEASE_DETACHED, &answer), &answer);
+					   ttl, WEIR_OP_DETACHED, &answer), &answer);
 }
 
 int roster_put_run(const struct args *args)
@@ -231,7 +231,7 @@ int roster_put_run(const struct args *args)
 	value_ask(&q, args);
 	lease_value_take(&value, q.value);
 	return finish(&q, weir_roster_put(q.roster, &q.key, value.bytes, value.length, ttl,
-					  WEIR_LEASE_DETACHED, &answer), &answer);
+					  WEIR_OP_DETACHED, &answer), &answer);
 }
 
 int roster_get_run(const struct args *args)

@@ -1082,6 +1082,9 @@ struct weir_lease_info {
 	__u8		data[];
 };
 
+/** WEIR_LEASE_DETACHED: the lease has no holder */
+#define WEIR_LEASE_DETACHED	0x1
+
 /**
  * struct weir_dump - WEIR_IOC_DUMP: the entries of a keyed object
  * @size: sizeof(struct weir_dump)
@@ -1309,8 +1312,8 @@ struct weir_rules {
  *	report, or "limited", with retry_after: ns until the answer can change if nothing else
  *	happens; WEIR_NEVER: only a report or a reset can change it. WEIR_OUT_PROBE: the call is
  *	a probe, which must be reported; otherwise it has failed after probe_within, or when its
- *	holder goes. @arg: 0, or WEIR_ALLOW_DETACHED: a probe has no holder, and any client may
- *	report it. ENOMEM; EDQUOT: a probe of a holder without one, while the user that opened
+ *	holder goes. WEIR_OP_DETACHED: a probe has no holder, and any client may report it.
+ *	ENOMEM; EDQUOT: a probe of a holder without one, while the user that opened
  *	the file has max_grants_per_uid grants.
  * @WEIR_OP_REPORT: (USE) report the outcome of a call. @n: enum weir_call. @arg: its ticket;
  *	0: a call made now without asking. WEIR_OUT_LATE: the call was admitted in an earlier
@@ -1334,8 +1337,8 @@ struct weir_rules {
  * (of the owner, or of the maker of a detached lease), owner_tag, WEIR_OUT_MINE (of this open
  * file and @tag), WEIR_OUT_DETACHED. The errors EEXIST and ESTALE have these results, too:
  *
- * @WEIR_OP_CLAIM: (USE) make a lease if the key has none. @n: 0, or WEIR_LEASE_DETACHED:
- *	without a holder. @arg: ns until it expires, up to ten years; 0: the roster's default;
+ * @WEIR_OP_CLAIM: (USE) make a lease if the key has none. WEIR_OP_DETACHED: without
+ *	a holder. @arg: ns until it expires, up to ten years; 0: the roster's default;
  *	WEIR_NEVER: until it is removed. EEXIST: the key has a lease, which the results describe.
  *	ENOSPC: max_keys have leases; an expired one may be missed (see enum weir_when_full).
  *	ENOMEM.
@@ -1387,12 +1390,6 @@ enum weir_opcode {
 	WEIR_OP_REMOVE		= 0x45,
 };
 
-/** WEIR_ALLOW_DETACHED: see WEIR_OP_ALLOW */
-#define WEIR_ALLOW_DETACHED	1ULL
-
-/** WEIR_LEASE_DETACHED: a lease without a holder; see WEIR_OP_CLAIM */
-#define WEIR_LEASE_DETACHED	1ULL
-
 /**
  * enum weir_call - the outcome of a call
  * @WEIR_CALL_OK: it succeeded
@@ -1441,7 +1438,8 @@ enum weir_verdict {
  * @flags: WEIR_OP_PTR: @ptr points to the key, to the values of a counter, or to the &struct
  *	weir_lease of a roster. WEIR_OP_ASYNC: an ACQUIRE or RESERVE does not sleep, see
  *	"Asynchronous requests". WEIR_OP_RELATIVE: @arg of an ACQUIRE or RESERVE is ns from the
- *	beginning of the op
+ *	beginning of the op. WEIR_OP_DETACHED: the probe of an ALLOW, or the lease of a CLAIM or
+ *	PUT, has no holder
  * @handle: the object
  * @n: see enum weir_opcode; otherwise 0
  * @arg: see enum weir_opcode; otherwise 0
@@ -1553,6 +1551,7 @@ struct weir_op {
 #define WEIR_OP_PTR		0x1
 #define WEIR_OP_ASYNC		0x2
 #define WEIR_OP_RELATIVE	0x4
+#define WEIR_OP_DETACHED	0x8
 
 /** WEIR_OUT_BANNED_NOW: this operation caused the ban. */
 #define WEIR_OUT_BANNED_NOW	0x1

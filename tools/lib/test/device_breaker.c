@@ -116,7 +116,7 @@ static void test_breaker_moves(void)
 	ok(weir_breaker_allow(breaker, &key, 0, NULL) == WEIR_LIMITED,
 	   "half-open: a second probe is refused");
 	ok(weir_breaker_report(breaker, &key, answer.ticket, WEIR_CALL_WITHDRAWN, NULL) == 0 &&
-	   weir_breaker_allow(breaker, &key, WEIR_ALLOW_DETACHED, &answer) == WEIR_ALLOWED &&
+	   weir_breaker_allow(breaker, &key, WEIR_OP_DETACHED, &answer) == WEIR_ALLOWED &&
 	   answer.probe, "after a withdrawn probe another one is admitted");
 	ok(weir_breaker_state(breaker, &key, &answer) == 0 && answer.calls == 1 &&
 	   answer.failures == 0, "the state counts the outstanding probe");

@@ -154,7 +154,7 @@ static void test_owner(struct weir_roster *roster)
 	ok(weir_roster_put(roster, &key, NULL, 0, 0, 0, NULL) == 0 &&
 	   weir_roster_put(roster, &key, "two", 3, 0, 0, &answer) == 0 &&
 	   answer.length == 3, "put replaces the caller's own lease");
-	ok(weir_roster_put(roster, &free_one, NULL, 0, WEIR_NEVER, WEIR_LEASE_DETACHED,
+	ok(weir_roster_put(roster, &free_one, NULL, 0, WEIR_NEVER, WEIR_OP_DETACHED,
 			   &answer) == 0 && answer.detached && !answer.mine,
 	   "a detached lease is made");
 	fflush(stdout);
@@ -268,7 +268,7 @@ static void test_members(void)
 		weir_key_u64(&key, i);
 		memset(value, (int)i, sizeof(value));
 		good += !weir_roster_claim(roster, &key, value, i % 256, i % 3 ? HOUR : 0,
-					   i % 2, NULL);
+					   i % 2 ? WEIR_OP_DETACHED : 0, NULL);
 	}
 	ok(good == MEMBERS, "the roster is filled with leases");
 	members = weir_members_open(roster);
