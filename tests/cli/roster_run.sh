@@ -194,9 +194,8 @@ prints '' roster remove cli.text k
 
 # with a TTL, the command gets a signal when the lease is lost
 for loss in TERM SIGUSR1; do
-	begin --ttl 1s --on-loss $loss -- bash -c "trap 'echo told; exit 4' ${loss#SIG}; $remove; echo ready; while :; do sleep 0.01; done"
-	ended_saying 124 "ready
-weir: roster 'cli.text': key 'k': the lease is lost: it was removed, or expired
+	begin --ttl 1s --on-loss $loss -- bash -c "trap 'echo told; exit 4' ${loss#SIG}; $remove; while :; do sleep 0.01; done"
+	ended_saying 124 "weir: roster 'cli.text': key 'k': the lease is lost: it was removed, or expired
 told" "the command gets SIG${loss#SIG}"
 done
 begin --ttl 1s -- bash -c "$remove; echo ready; exec sleep 1000"
