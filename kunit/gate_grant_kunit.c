@@ -139,7 +139,7 @@ static int request(struct kunit *test, u32 tag, u32 n)
 {
 	struct weir_op op = { .flags = WEIR_OP_ASYNC, .tag = tag, .n = n };
 	struct grants *t = test->priv;
-	struct weir_grant *new = weir_grant_new();
+	struct weir_grant *new = weir_grant_new(GFP_KERNEL);
 	struct weir_gate_waiter *w = weir_gate_waiter_new(&t->client, &op, WEIR_NEVER);
 	int err;
 
@@ -278,7 +278,7 @@ static void grants_refused(struct kunit *test)
 	struct grants *t = grants_make(test, 1);
 	struct weir_op op = { .flags = WEIR_OP_ASYNC, .n = 1 };
 	struct weir_gate_waiter *w = weir_gate_waiter_new(&t->client, &op, WEIR_NEVER);
-	struct weir_grant *new = weir_grant_new();
+	struct weir_grant *new = weir_grant_new(GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, w);
 	KUNIT_ASSERT_NOT_NULL(test, new);

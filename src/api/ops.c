@@ -37,7 +37,7 @@ int weir_op_check(struct weir_op_run *r)
 	struct weir_op *op = &r->op;
 
 	r->desc = desc;
-	if (!desc || op->flags & ~desc->flags || op->plan ||
+	if (!desc || op->flags & ~(desc->flags | WEIR_OP_NOWAIT) || op->plan ||
 	    (op->tag && !(desc->traits & WEIR_OPF_TAG)))
 		return -EINVAL;
 	if (op->n < desc->n_min || op->n > desc->n_max ||
@@ -122,5 +122,5 @@ int weir_op_dispatch(struct weir_client *c, struct weir_op_run *r)
 	rcu_read_unlock();
 	if (err == WEIR_OP_MUST_SLEEP)
 		err = op_run(c, r, o);
-	return err;
+	return err == -ENOMEM && r->op.flags & WEIR_OP_NOWAIT ? -EAGAIN : err;
 }

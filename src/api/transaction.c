@@ -152,6 +152,8 @@ static int item_check(struct weir_tx *tx, struct weir_tx_item *it)
 
 	if (err)
 		return err;
+	if (it->run.op.flags & WEIR_OP_NOWAIT)
+		return -EINVAL;
 	it->decides = it->run.desc->traits & WEIR_OPF_DECIDES;
 	if (!it->decides)
 		return it->run.desc->traits & WEIR_OPF_JOIN ? 0 : -EINVAL;

@@ -432,7 +432,7 @@ static int perform(struct breaker_call *call)
 			ret = try_op(call);
 		rcu_read_unlock();
 		new = ret == NO_ENTRY ? weir_table_new(&call->b->table, call->key,
-						       GFP_KERNEL) : NULL;
+						       weir_op_gfp(call->op)) : NULL;
 		if (new == ERR_PTR(-ENOSPC))
 			this_cpu_inc(call->b->totals->full);
 		if (IS_ERR(new))
@@ -452,7 +452,7 @@ int weir_breaker_run(struct weir_client *c, struct weir_object *o, struct weir_o
 	    op->arg != WEIR_NEVER)
 		return -EINVAL;
 	if (op->opcode == WEIR_OP_ALLOW && !(op->flags & WEIR_OP_DETACHED)) {
-		call.new = weir_grant_new();
+		call.new = weir_grant_new(weir_op_gfp(op));
 		if (!call.new)
 			return -ENOMEM;
 	}

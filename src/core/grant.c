@@ -11,12 +11,12 @@
 #include "core/object.h"
 
 /*
- * Allocate memory for a grant that weir_grant_get() may need. May sleep. Return: the memory; or
- * NULL.
+ * Allocate memory for a grant that weir_grant_get() may need. May sleep, unless @gfp says
+ * otherwise. Return: the memory; or NULL.
  */
-struct weir_grant *weir_grant_new(void)
+struct weir_grant *weir_grant_new(gfp_t gfp)
 {
-	struct weir_grant *new = kmalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
+	struct weir_grant *new = kmalloc(sizeof(*new), gfp | __GFP_ACCOUNT);
 
 	if (new)
 		new->charged = false;

@@ -66,7 +66,7 @@ struct weir_grant {
 	struct weir_request	*request;
 };
 
-struct weir_grant *weir_grant_new(void);
+struct weir_grant *weir_grant_new(gfp_t gfp);
 int weir_grant_charge(struct weir_client *c, struct weir_grant *new);
 void weir_grant_discard(struct weir_client *c, struct weir_grant *new);
 struct weir_grant *weir_grant_find(struct weir_client *c, u32 tag,

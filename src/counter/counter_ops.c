@@ -179,7 +179,7 @@ int weir_counter_op_run(struct weir_client *client, struct weir_object *o,
 	if (take && clear_user(to, size))
 		return -EFAULT;
 	if (histogram)
-		values = kmalloc(size, GFP_KERNEL_ACCOUNT);
+		values = kmalloc(size, weir_op_gfp(op) | __GFP_ACCOUNT);
 	if (!values)
 		return -ENOMEM;
 	err = values_get(c, take, values);

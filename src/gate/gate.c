@@ -17,7 +17,6 @@
 #include <linux/fs.h>
 
 #include "core/client.h"
-#include "core/user_time.h"
 #include "gate/gate_waiter.h"
 
 /* The result of an acquisition. Functions that return it may return an errno instead. */
@@ -204,7 +203,7 @@ static struct weir_entry *entry_new(struct gate_call *call)
 	err = weir_grant_charge(call->c, call->new);
 	if (err)
 		return ERR_PTR(err);
-	new = weir_table_new(&call->g->table, call->key, GFP_KERNEL);
+	new = weir_table_new(&call->g->table, call->key, weir_op_gfp(call->op));
 	if (new == ERR_PTR(-ENOSPC)) {
 		this_cpu_inc(call->g->totals->full);
 		this_cpu_inc(call->g->totals->refused);
@@ -341,8 +340,8 @@ static int acquire_op(struct gate_call *call)
 {
 	int err;
 
-	call->until = weir_user_deadline(call->op->arg, call->op->flags & WEIR_OP_RELATIVE);
-	call->new = weir_grant_new();
+	call->until = weir_op_deadline(call->op);
+	call->new = weir_grant_new(weir_op_gfp(call->op));
 	err = acquire(call);
 	weir_grant_discard(call->c, call->new);
 	if (call->w)

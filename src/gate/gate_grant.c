@@ -310,11 +310,11 @@ void weir_gate_kick(struct weir_gate *g)
 	weir_request_kick_all(&g->obj, request_check);
 }
 
-/* Allocate a waiter. May sleep. Return: the waiter; or NULL. */
+/* Allocate a waiter. May sleep, unless the op says otherwise. Return: the waiter; or NULL. */
 struct weir_gate_waiter *weir_gate_waiter_new(struct weir_client *c, const struct weir_op *op,
 					      u64 until)
 {
-	struct weir_gate_waiter *w = kzalloc(sizeof(*w), GFP_KERNEL_ACCOUNT);
+	struct weir_gate_waiter *w = kzalloc(sizeof(*w), weir_op_gfp(op) | __GFP_ACCOUNT);
 
 	if (!w)
 		return NULL;

@@ -118,7 +118,7 @@ void weir_limiter_answer_fresh(struct weir_limiter_call *call, u64 cost);
 int weir_limiter_full(struct weir_limiter_call *call);
 int weir_limiter_full_count(struct weir_limiter_call *call);
 int weir_limiter_full_now(struct weir_limiter_call *call);
-int weir_limiter_entry_make(struct weir_limiter *l, struct weir_key *key);
+int weir_limiter_entry_make(struct weir_limiter *l, struct weir_key *key, gfp_t gfp);
 u64 weir_limiter_begin(struct weir_limiter_call *call, const struct weir_entry *e, u64 word);
 void weir_limiter_changed(const struct weir_limiter_call *call,
 			  struct weir_entry *e, u64 word, u64 before);

@@ -139,7 +139,7 @@ static int record_load(struct weir_limiter *l, u64 elapsed,
 	over = record_over(l, elapsed, info);
 	rcu_read_unlock();
 	while (!err && !over) {
-		err = weir_limiter_entry_make(l, &key);
+		err = weir_limiter_entry_make(l, &key, GFP_KERNEL);
 		if (err)
 			break;
 		rcu_read_lock();

@@ -166,20 +166,21 @@ int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,
  * weir_limiter_entry_make - ensure that a key has an entry
  * @l: the limiter
  * @key: hashed
+ * @gfp: GFP_KERNEL; or GFP_NOWAIT: do not sleep
  *
  * A fresh entry counts as idle, so it may be dropped again at once.
  *
- * Context: may sleep; weir_object_live_get() holds the storage.
+ * Context: process; weir_object_live_get() holds the storage.
  * Return: 0: look the entry up; -ENOSPC: there is no room; -ENOMEM.
  */
-int weir_limiter_entry_make(struct weir_limiter *l, struct weir_key *key)
+int weir_limiter_entry_make(struct weir_limiter *l, struct weir_key *key, gfp_t gfp)
 {
 	struct weir_op op = { .opcode = WEIR_OP_PEEK, .n = 1 };
 	struct weir_limiter_call call = { .l = l, .op = &op, .key = key };
 	struct weir_entry *new;
 	int err;
 
-	new = weir_table_new(&l->table, key, GFP_KERNEL);
+	new = weir_table_new(&l->table, key, gfp);
 	if (IS_ERR(new))
 		return PTR_ERR(new);
 	rcu_read_lock();

@@ -28,15 +28,16 @@ int weir_limiter_op_run(struct weir_client *c, struct weir_object *o,
 			struct weir_op_run *r)
 {
 	struct weir_limiter *l = weir_limiter(o);
+	gfp_t gfp = weir_op_gfp(&r->op);
 
 	switch (r->op.opcode) {
 	case WEIR_OP_RESERVE:
-		return weir_candidate_mirror(l, &r->op, &r->key, GFP_KERNEL,
+		return weir_candidate_mirror(l, &r->op, &r->key, gfp,
 					     weir_reserve_run(c, l, &r->op, &r->key));
 	case WEIR_OP_RESERVE_CANCEL:
 		return weir_reserve_cancel(c, l, &r->op, &r->key);
 	default:
-		return weir_limiter_op_slow(l, &r->op, &r->key, GFP_KERNEL);
+		return weir_limiter_op_slow(l, &r->op, &r->key, gfp);
 	}
 }
 

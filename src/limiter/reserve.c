@@ -26,7 +26,6 @@
 #include <linux/slab.h>
 
 #include "core/grant.h"
-#include "core/user_time.h"
 #include "limiter/reserve.h"
 #include "limiter/reserve_queue.h"
 
@@ -181,6 +180,7 @@ static int sleep_until_done(struct weir_reserve_waiter *w)
 
 static int reserve(struct weir_reserve_arrival *a)
 {
+	gfp_t gfp = weir_op_gfp(a->op);
 	int ret;
 
 	do {
@@ -188,12 +188,12 @@ static int reserve(struct weir_reserve_arrival *a)
 		ret = reserve_once(a);
 		rcu_read_unlock();
 		if (ret == NO_ENTRY) {
-			ret = weir_limiter_entry_make(a->w->call.l, a->w->call.key);
+			ret = weir_limiter_entry_make(a->w->call.l, a->w->call.key, gfp);
 			if (ret == -ENOSPC)
 				return weir_limiter_full_now(&a->w->call);
 			ret = ret ?: NO_ENTRY;
 		} else if (ret == NO_QUEUE) {
-			a->memory.queue = weir_reserve_queue_new();
+			a->memory.queue = weir_reserve_queue_new(gfp);
 			if (!a->memory.queue)
 				return -ENOMEM;
 		}
@@ -203,12 +203,12 @@ static int reserve(struct weir_reserve_arrival *a)
 	return ret;
 }
 
-/* Allocate a waiter. May sleep. Return: the waiter; NULL: no memory. */
+/* Allocate a waiter. Return: the waiter; NULL: no memory. */
 static struct weir_reserve_waiter *waiter_new(struct weir_client *c, struct weir_limiter *l,
 					      const struct weir_op *op,
 					      const struct weir_key *key)
 {
-	struct weir_reserve_waiter *w = kzalloc(sizeof(*w), GFP_KERNEL_ACCOUNT);
+	struct weir_reserve_waiter *w = kzalloc(sizeof(*w), weir_op_gfp(op) | __GFP_ACCOUNT);
 
 	if (!w)
 		return NULL;
@@ -223,7 +223,7 @@ static struct weir_reserve_waiter *waiter_new(struct weir_client *c, struct weir
 		w->key.data = (const u8 *)w->key.words;
 		w->key.raw = w->address;
 	}
-	w->deadline = weir_user_deadline(op->arg, op->flags & WEIR_OP_RELATIVE);
+	w->deadline = weir_op_deadline(op);
 	w->request.task = op->flags & WEIR_OP_ASYNC ? NULL : current;
 	return w;
 }
@@ -246,7 +246,7 @@ int weir_reserve_run(struct weir_client *c, struct weir_limiter *l, struct weir_
 	int err = -ENOMEM;
 
 	if (op->flags & WEIR_OP_ASYNC)
-		a.memory.grant = weir_grant_new();
+		a.memory.grant = weir_grant_new(weir_op_gfp(op));
 	if (a.w && (weir_reserve_sleeps(a.w) || a.memory.grant))
 		err = reserve(&a);
 	weir_grant_discard(c, a.memory.grant);

@@ -343,10 +343,10 @@ static unsigned int queue_due(struct weir_deadline *due)
 	return served + 1;
 }
 
-/* Allocate a queue that a waiter may need. May sleep. Return: the queue; NULL: no memory. */
-struct weir_reserve_queue *weir_reserve_queue_new(void)
+/* Allocate a queue that a waiter may need. Return: the queue; NULL: no memory. */
+struct weir_reserve_queue *weir_reserve_queue_new(gfp_t gfp)
 {
-	struct weir_reserve_queue *q = kzalloc(sizeof(*q), GFP_KERNEL_ACCOUNT);
+	struct weir_reserve_queue *q = kzalloc(sizeof(*q), gfp | __GFP_ACCOUNT);
 
 	if (!q)
 		return NULL;

@@ -85,7 +85,7 @@ enum weir_reserve_outcome {
 	WEIR_RESERVE_RULED,		/* a rule decides */
 };
 
-struct weir_reserve_queue *weir_reserve_queue_new(void);
+struct weir_reserve_queue *weir_reserve_queue_new(gfp_t gfp);
 struct weir_reserve_queue *weir_reserve_queue_find(const struct weir_entry *e);
 int weir_reserve_join(struct weir_reserve_waiter *w, struct weir_reserve_queue *q,
 		      struct weir_entry *e, const struct weir_decision *d,

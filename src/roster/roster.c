@@ -267,7 +267,7 @@ static int perform(struct weir_claim *claim)
 		ret = look(claim, new);
 		rcu_read_unlock();
 		new = ret == NO_ENTRY ? weir_table_new(&claim->r->table, claim->key,
-						       GFP_KERNEL) : NULL;
+						       weir_op_gfp(claim->op)) : NULL;
 		if (new == ERR_PTR(-ENOSPC))
 			this_cpu_inc(claim->r->totals->full);
 		if (IS_ERR(new))

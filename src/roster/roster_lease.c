@@ -17,16 +17,16 @@
 #include "core/grant.h"
 #include "roster/roster.h"
 
-/* Allocate a lease, charged to the same cgroup as the entry. Return: NULL: no memory. May sleep. */
+/* Allocate a lease, charged to the same cgroup as the entry. Return: NULL: no memory. */
 static struct weir_roster_lease *lease_new(struct weir_roster *r, const struct weir_client *c,
-					   const struct weir_op_lease *lease)
+					   const struct weir_op_lease *lease, gfp_t gfp)
 {
 	u32 length = lease ? lease->length : 0;
 	struct weir_roster_lease *l;
 	struct mem_cgroup *old;
 
 	old = set_active_memcg(r->table.memcg);
-	l = kmalloc(struct_size(l, value, length), GFP_KERNEL_ACCOUNT |
+	l = kmalloc(struct_size(l, value, length), gfp | __GFP_ACCOUNT |
 		    __GFP_NOWARN | __GFP_RETRY_MAYFAIL);
 	set_active_memcg(old);
 	if (!l)
@@ -120,12 +120,12 @@ void weir_lease_lost(struct weir_roster *r, struct weir_entry *e,
  */
 int weir_claim_prepare(struct weir_claim *claim, const struct weir_op_lease *lease)
 {
-	claim->new = lease_new(claim->r, claim->c, lease);
+	claim->new = lease_new(claim->r, claim->c, lease, weir_op_gfp(claim->op));
 	if (!claim->new)
 		return -ENOMEM;
 	if (!weir_lease_makes(claim->op->opcode) || claim->op->flags & WEIR_OP_DETACHED)
 		return 0;
-	claim->memory = weir_grant_new();
+	claim->memory = weir_grant_new(weir_op_gfp(claim->op));
 	return claim->memory ? 0 : -ENOMEM;
 }
 

@@ -6,7 +6,10 @@
 #ifndef _WEIR_OP_H
 #define _WEIR_OP_H
 
+#include <linux/gfp.h>
+
 #include "core/object.h"
+#include "core/user_time.h"
 #include "table/table.h"
 
 /* the half that is copied in, and the half that is copied out */
@@ -89,6 +92,20 @@ bool weir_op_tail_zero(const struct weir_op *op, size_t used);
 static inline const u8 *weir_op_key_bytes(const struct weir_op_run *r)
 {
 	return r->data ? r->data->bytes : r->op.key;
+}
+
+/* How to allocate memory for an op. */
+static inline gfp_t weir_op_gfp(const struct weir_op *op)
+{
+	return op->flags & WEIR_OP_NOWAIT ? GFP_NOWAIT | __GFP_NOWARN : GFP_KERNEL;
+}
+
+/* The deadline of an op that may wait, CLOCK_BOOTTIME; 0: it may not. */
+static inline u64 weir_op_deadline(const struct weir_op *op)
+{
+	if (op->flags & WEIR_OP_NOWAIT && !(op->flags & WEIR_OP_ASYNC))
+		return 0;
+	return weir_user_deadline(op->arg, op->flags & WEIR_OP_RELATIVE);
 }
 
 /* Clear the second half of an op; only the first half was copied in. */

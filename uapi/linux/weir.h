@@ -53,7 +53,8 @@
  *            lacks the right the operation needs, the owner asked for is another
  *            user, or the file is not open for writing, which CREATE, EMIT and
  *            the rights USE and ADMIN need
- * EAGAIN     read of an empty stream of events with O_NONBLOCK
+ * EAGAIN     read of an empty stream of events with O_NONBLOCK; or, of an op with
+ *            WEIR_OP_NOWAIT: memory is not available without waiting
  * EBADF      no such handle in this open file (never opened, or closed)
  * E2BIG      non-zero bytes beyond the part of a struct that the kernel knows, or a
  *            struct longer than a page; or, of an op: more permits than the gate has
@@ -1439,7 +1440,10 @@ enum weir_verdict {
  *	weir_lease of a roster. WEIR_OP_ASYNC: an ACQUIRE or RESERVE does not sleep, see
  *	"Asynchronous requests". WEIR_OP_RELATIVE: @arg of an ACQUIRE or RESERVE is ns from the
  *	beginning of the op. WEIR_OP_DETACHED: the probe of an ALLOW, or the lease of a CLAIM or
- *	PUT, has no holder
+ *	PUT, has no holder. WEIR_OP_NOWAIT: the op does not sleep, not even for kernel memory:
+ *	EAGAIN, if there is none at once. An ACQUIRE or RESERVE without WEIR_OP_ASYNC is then
+ *	answered as if its deadline had passed. Only an access to the caller's own memory may
+ *	still sleep. EINVAL with WEIR_SUBMIT_ALL
  * @handle: the object
  * @n: see enum weir_opcode; otherwise 0
  * @arg: see enum weir_opcode; otherwise 0
@@ -1486,7 +1490,8 @@ enum weir_verdict {
  * @uid: rosters: the user of the client that made it
  *
  * All durations are rounded up. Errors in @result: EBADF, EACCES, ENODEV, EINVAL,
- * EFAULT, EOPNOTSUPP, ENOENT, ENOMEM, EMSGSIZE, EOVERFLOW, E2BIG, EDEADLK, EEXIST, ESTALE;
+ * EFAULT, EOPNOTSUPP, ENOENT, ENOMEM, EAGAIN (instead of ENOMEM, with WEIR_OP_NOWAIT), EMSGSIZE,
+ * EOVERFLOW, E2BIG, EDEADLK, EEXIST, ESTALE;
  * EDQUOT: ACQUIRE, ALLOW or an asynchronous RESERVE would make a grant beyond
  * max_grants_per_uid; EMFILE: an asynchronous op, see "Asynchronous requests";
  * ENOSPC: BAN, STRIKE, REPORT, TRIP, RESET, CLAIM or PUT for a new key while max_keys are in use;
@@ -1552,6 +1557,7 @@ struct weir_op {
 #define WEIR_OP_ASYNC		0x2
 #define WEIR_OP_RELATIVE	0x4
 #define WEIR_OP_DETACHED	0x8
+#define WEIR_OP_NOWAIT		0x10
 
 /** WEIR_OUT_BANNED_NOW: this operation caused the ban. */
 #define WEIR_OUT_BANNED_NOW	0x1
