@@ -92,7 +92,8 @@ TEST_F(gate_poll, flags)
 {
 	static const __u16 others[] = { WEIR_OP_RELEASE, WEIR_OP_CANCEL,
 					WEIR_OP_GATE_STATE };
-	static const __u16 known = WEIR_OP_ASYNC | WEIR_OP_PTR | WEIR_OP_RELATIVE;
+	static const __u16 known = WEIR_OP_ASYNC | WEIR_OP_PTR | WEIR_OP_RELATIVE |
+				   WEIR_OP_NOWAIT;
 	struct weir_op op;
 
 	for (int bit = 0; bit < 16; bit++) {
