@@ -45,11 +45,11 @@ static ssize_t device_read(struct file *file, char __user *buffer, size_t length
 	bool nonblock = file->f_flags & O_NONBLOCK;
 	ssize_t n;
 
-	if (length < WEIR_EVENT_SIZE_MAX)
-		return -EINVAL;
 	for (;;) {
 		if (READ_ONCE(c->shut))
 			return -EBADF;
+		if (length < WEIR_EVENT_SIZE_MAX)
+			return -EINVAL;
 		if (weir_client_lacks(c, WEIR_RESTRICT_EVENTS))
 			return -EPERM;
 		if (mutex_lock_interruptible(&c->event_lock))

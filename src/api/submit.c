@@ -89,7 +89,8 @@ static int op_user(struct weir_client *c, struct weir_op __user *user, u32 index
  * @user: the user's op
  *
  * Context: may sleep.
- * Return: 0; -EINVAL, -EFAULT, -ERESTARTNOHAND: nothing was done.
+ * Return: 0; -EINVAL, -EFAULT, -ERESTARTNOHAND: nothing was done, except as &struct weir_submit
+ * says.
  */
 int weir_submit_op(struct weir_client *c, struct weir_op __user *user)
 {
@@ -193,7 +194,7 @@ static int group_user(struct weir_client *c, struct group *g,
 static int batch_user(struct weir_client *c, struct weir_op __user *ops, u32 count)
 {
 	/* without memory for a group, ops are performed one by one */
-	struct group *g = kmalloc(sizeof(*g), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	struct group *g = kmalloc(sizeof(*g), GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN);
 	int done = 0, n;
 	bool whole;
 
@@ -210,7 +211,7 @@ static int batch_user(struct weir_client *c, struct weir_op __user *ops, u32 cou
 			break;
 		done += n;
 		cond_resched();
-	} while (whole && done < count && !signal_pending(current));
+	} while (whole && done < count && !signal_pending(current) && !READ_ONCE(c->shut));
 	kfree(g);
 	return done ?: n;
 }

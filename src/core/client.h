@@ -51,7 +51,7 @@ struct file;
  * @ended_tags:	the same requests, by tag
  * @in_wake_list: the client is in a wake list, and its pollers will be woken
  * @wake_node:	node in the wake list
- * @pollers:	woken when a request has ended
+ * @pollers:	woken when a request has ended, by events, and by SHUTDOWN
  * @rcu:	a task that ends a grant or a request may still hold the lock
  */
 struct weir_client {

@@ -16,9 +16,8 @@
  *						hold several, in the order of their addresses
  *						(multi_lock.h)
  *	deadlines->lock		spinlock, BH	of an owner's requests; starts the timer; a leaf
+ *	object->grant_lock	spinlock, BH	all grants and requests of one object
  *	client->lock		spinlock, BH	grants and requests of one open file
- *	object->grant_lock	spinlock, BH	all grants and requests of one object; not inside
- *						client->lock
  *	counter->lock		spinlock	base values; outside all spinlocks, a leaf
  *	event ring		spinlock, IRQ	records; wakes readers when released
  *

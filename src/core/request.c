@@ -207,16 +207,22 @@ static void sleeper_wake(struct weir_request *r)
  */
 void weir_request_end(struct weir_request *r, int err)
 {
+	struct weir_object *o = r->object;
 	struct weir_grant *g = r->grant;
 
 	r->op.result = err;
+	/*
+	 * One step for weir_request_kick_all() and the end of an object: a request in the list of
+	 * its object cannot be collected and freed, and a grant has no other request.
+	 */
+	spin_lock_bh(&o->grant_lock);
 	if (r->task)
 		client_del(r);
 	else
 		ended_add(r);
 	grant_detach(r);
-	/* last, so that a dying object keeps its storage while a grant has a request */
-	waiting_del(r);
+	list_del(&r->waiting);
+	spin_unlock_bh(&o->grant_lock);
 	if (g)
 		weir_grant_put(g);
 	if (r->task)

@@ -90,8 +90,10 @@ static void base_lock(struct weir_counter *c, bool may_sleep)
 	if (IS_ENABLED(CONFIG_PREEMPT_RT) || !may_sleep)
 		spin_lock(&c->lock);
 	else
-		while (!spin_trylock(&c->lock))
+		while (!spin_trylock(&c->lock)) {
+			cpu_relax();
 			cond_resched();
+		}
 }
 
 /**

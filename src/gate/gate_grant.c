@@ -253,7 +253,7 @@ static unsigned int serve_and_check(struct weir_gate *g, struct weir_gate_waiter
  * @e: the entry
  * @grant: the holder's grant; see weir_request_begin()
  *
- * Return: 0, and the request may already have ended; -ENODEV, -EMFILE.
+ * Return: 0, and the request may already have ended; -ENODEV, -EBADF, -EMFILE.
  */
 int weir_gate_enqueue(struct weir_gate *g, struct weir_gate_waiter *w, struct weir_entry *e,
 		      struct weir_grant *grant)

@@ -141,7 +141,7 @@ int weir_limiter_op_new(struct weir_limiter *l, struct weir_op *op,
  * to the candidate, if the limiter has one.
  *
  * Context: GFP_KERNEL: may sleep; weir_object_live_get() holds the storage.
- * GFP_NOWAIT: process or softirq, in the same RCU read side.
+ * GFP_NOWAIT: also softirq; in the same RCU read side, or weir_object_live_get() holds the storage.
  * Return: 0, -ENOENT, -ENOMEM, -ENOSPC.
  */
 int weir_limiter_op_slow(struct weir_limiter *l, struct weir_op *op,

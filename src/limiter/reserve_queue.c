@@ -222,7 +222,7 @@ static int request_begin(struct weir_reserve_waiter *w, struct weir_entry *e,
  * @d: the decision for @w->call.now, which does not admit the waiter
  * @memory: includes a queue if there is none
  *
- * Return: 0, -ENODEV, -ENOMEM; asynchronous: -EDQUOT, -EMFILE.
+ * Return: 0, -ENODEV, -EBADF, -ENOMEM; asynchronous: -EDQUOT, -EMFILE.
  */
 int weir_reserve_join(struct weir_reserve_waiter *w, struct weir_reserve_queue *q,
 		      struct weir_entry *e, const struct weir_decision *d,

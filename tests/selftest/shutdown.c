@@ -193,6 +193,28 @@ TEST_F(shutdown, later_calls_are_refused)
 	EXPECT_EQ(0, gate_state(self->fd, self->gate, NULL).waiting);
 }
 
+/* A batch ends with the op that SHUTDOWN ended: the next one would take a permit. */
+static int sleep_in_batch(struct sleeper *s)
+{
+	struct weir_op ops[2] = { op_make(WEIR_OP_ACQUIRE, s->handle, PERMITS),
+				  op_make(WEIR_OP_ACQUIRE, s->handle, 1) };
+	__u32 done;
+
+	ops[0].arg = WEIR_NEVER;
+	return submit(s->fd, ops, 2, &done) ?: done == 1 ? ops[0].result : -EPROTO;
+}
+
+TEST_F(shutdown, batch_ends)
+{
+	struct sleeper s;
+
+	gate_take(self->fd, self->gate, 1);
+	sleeper_start(&s, self->shut, self->there, sleep_in_batch);
+	EXPECT_EQ(0, client_shutdown(self->shut));
+	EXPECT_EQ(-EBADF, sleeper_end(&s));
+	EXPECT_EQ(1, gate_in_use(self->fd, self->gate));
+}
+
 TEST_F(shutdown, malformed)
 {
 	struct weir_shutdown args = { .size = sizeof(args), .reserved = 1 };

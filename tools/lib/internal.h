@@ -77,8 +77,9 @@ int weir__ioctl(int fd, unsigned long request, void *argument);
 /* Perform one op. An error of the op itself is put into errno too. */
 int weir__perform(int fd, struct weir_op *op);
 
-/* Set flags of an op, of those in @all. EINVAL: others are set in @flags. */
+/* Add @flags to the op's flags. EINVAL: @flags has bits that are not in @all. */
 int weir__op_flags(struct weir_op *op, unsigned int flags, unsigned int all);
+
 /* Like weir__perform(), but a signal ends it with EINTR. */
 int weir__perform_once(int fd, struct weir_op *op);
 

@@ -63,9 +63,9 @@ extern "C" {
  * fork() and exec(). A child of fork() gets a duplicate of each client and event stream, under the
  *	same descriptor number and with the same handles. The duplicate holds none of the parent's
  *	permits, probes and leases, and does not keep the parent's client open. If duplication fails
- *	(no descriptors, no memory), calls in the child fail with EBADF. Descriptors made with
- *	dup(), and children made with clone(), which runs no pthread_atfork() handlers, share the
- *	parent's client. exec() closes the descriptor.
+ *	(no descriptors, no memory, weir_shutdown()), calls in the child fail with EBADF.
+ *	Descriptors made with dup(), and children made with clone(), which runs no pthread_atfork()
+ *	handlers, share the parent's client. exec() closes the descriptor.
  *
  * Holders. Permits of a gate, queued requests for them, probes of a breaker and leases of a roster
  *	belong to a client and a tag: see <linux/weir.h>, "Holders". If several activities use one
@@ -155,10 +155,10 @@ int weir_collect(struct weir *weir, struct weir_op *ops, unsigned int count);
 /**
  * weir_shutdown() - end the work of all threads and processes that use the client
  *
- * For a thread that ends others, which may sleep in weir_limiter_wait() or weir_gate_acquire().
- * Their calls, and all later ones on the client and its objects, fail with EBADF. What the client
- * holds comes back when it is closed: after this, end the threads, then close the objects and the
- * client. The duplicates that children of fork() have are not affected.
+ * For a thread that ends other threads. These may sleep in weir_limiter_wait() or
+ * weir_gate_acquire(). Their calls, and all later ones on the client and its objects, fail with
+ * EBADF. What the client holds comes back when it is closed: after this, end the threads, then
+ * close the objects and the client. The duplicates that children of fork() have are not affected.
  *
  * Return: 0 or -1.
  */
@@ -792,9 +792,9 @@ int weir_limiter_check(struct weir_limiter *limiter, const struct weir_key *key,
  * if the tokens cannot be due in time. It does wait for a ban that lasts longer, because a ban
  * may be lifted.
  *
- * Return: as weir_limiter_check(): WEIR_ALLOWED if the tokens were charged, otherwise the
- *	verdict at the end of the wait. -1: EINTR, a signal ended the wait and nothing was
- *	charged; ENODEV, the limiter was deleted.
+ * Return: as weir_limiter_check(): WEIR_ALLOWED if the tokens were charged, otherwise the verdict
+ *	at the end of the wait. -1: EBADF, weir_shutdown(); EINTR, a signal ended the wait and
+ *	nothing was charged; ENODEV, the limiter was deleted.
  */
 int weir_limiter_wait(struct weir_limiter *limiter, const struct weir_key *key,
 		      uint64_t cost, uint64_t timeout,
@@ -1018,11 +1018,11 @@ struct weir_gate_answer {
  * Strictly first come, first served, and all or nothing: a caller never overtakes the waiters
  * of the key.
  *
- * Return: WEIR_ALLOWED: the permits are this holder's. WEIR_LIMITED: not in time, or too
- *	many waiters; WEIR_FULL: the key is new, and max_keys are in use. -1: E2BIG, the gate has
- *	fewer permits; EDEADLK, with a tag other than 0: it would wait for permits of the same
- *	tag; EINTR, a signal ended the wait; ENODEV, the gate was deleted. On error nothing was
- *	acquired.
+ * Return: WEIR_ALLOWED: the permits are this holder's. WEIR_LIMITED: not in time, or too many
+ *	waiters; WEIR_FULL: the key is new, and max_keys are in use. -1: E2BIG, the gate has fewer
+ *	permits; EDEADLK, with a tag other than 0: it would wait for permits of the same tag; EINTR,
+ *	a signal ended the wait; EBADF, weir_shutdown(); ENODEV, the gate was deleted. On error
+ *	nothing was acquired.
  */
 int weir_gate_acquire(struct weir_gate *gate, const struct weir_key *key,
 		      uint32_t permits, uint64_t timeout,
@@ -1238,7 +1238,7 @@ int weir_breaker_state(struct weir_breaker *breaker, const struct weir_key *key,
 /**
  * weir_op_breaker() - fill in @op, for weir_submit()
  * @opcode: WEIR_OP_ALLOW to WEIR_OP_BREAKER_STATE; for a REPORT set the enum weir_call in
- *	@op->n
+ *	@op->n; for an ALLOW with a detached probe add WEIR_OP_DETACHED to @op->flags
  * @arg: ticket or ns as above; otherwise 0
  *
  * As weir_op_limiter(). Return: 0, or -1 (EINVAL): the key is not of the breaker's type.
@@ -1416,7 +1416,8 @@ int weir_roster_remove(struct weir_roster *roster, const struct weir_key *key,
 /**
  * weir_op_roster() - fill in @op, for weir_submit() and weir_transaction()
  * @lease: filled in; @op may point to it
- * @opcode: WEIR_OP_CLAIM to WEIR_OP_REMOVE. Set a version in @op->n, ns in @op->arg
+ * @opcode: WEIR_OP_CLAIM to WEIR_OP_REMOVE. Set a version in @op->n, ns in @op->arg;
+ *	add WEIR_OP_DETACHED to @op->flags for a detached lease
  * @value: for CLAIM, PUT or REPLACE; otherwise NULL, and @length 0
  *
  * @lease, @key and @value are not copied: they must stay valid until the submission has

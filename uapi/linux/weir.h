@@ -55,7 +55,8 @@
  *            the rights USE and ADMIN need
  * EAGAIN     read of an empty stream of events with O_NONBLOCK; or, of an op with
  *            WEIR_OP_NOWAIT: memory is not available without waiting
- * EBADF      no such handle in this open file (never opened, or closed)
+ * EBADF      no such handle in this open file (never opened, or closed); or the open file
+ *            is shut down (WEIR_IOC_SHUTDOWN)
  * E2BIG      non-zero bytes beyond the part of a struct that the kernel knows, or a
  *            struct longer than a page; or, of an op: more permits than the gate has
  * ECANCELED  another op of the same transaction (WEIR_SUBMIT_ALL) failed
@@ -1442,8 +1443,9 @@ enum weir_verdict {
  *	beginning of the op. WEIR_OP_DETACHED: the probe of an ALLOW, or the lease of a CLAIM or
  *	PUT, has no holder. WEIR_OP_NOWAIT: the op does not sleep, not even for kernel memory:
  *	EAGAIN, if there is none at once. An ACQUIRE or RESERVE without WEIR_OP_ASYNC is then
- *	answered as if its deadline had passed. Only an access to the caller's own memory may
- *	still sleep. EINVAL with WEIR_SUBMIT_ALL
+ *	answered as if its deadline had passed. Only an access to the caller's own memory may still
+ *	sleep, and a memory cgroup above memory.high may delay the return. EINVAL with
+ *	WEIR_SUBMIT_ALL
  * @handle: the object
  * @n: see enum weir_opcode; otherwise 0
  * @arg: see enum weir_opcode; otherwise 0
@@ -1886,15 +1888,15 @@ struct weir_collect {
 #define WEIR_IOC_COLLECT	_IO(WEIR_IOC_MAGIC, 0x11)
 
 /**
- * struct weir_shutdown - WEIR_IOC_SHUTDOWN: end every call that sleeps in the open file
+ * struct weir_shutdown - WEIR_IOC_SHUTDOWN: end the waits of an open file, and refuse later calls
  * @size: sizeof(struct weir_shutdown)
  * @reserved: 0
  *
- * For a thread that ends the work of others, which may sleep in the same open file. As with
+ * For a thread that ends other threads. These may sleep in calls on the same open file. As with
  * shutdown(2) of a socket, the file stays open, for all descriptors of it. ACQUIRE and RESERVE that
  * sleep end with EBADF and without effect, and so does a read(2) that waits for events. From now on
- * all ioctls, read(2) and lseek(2) fail with EBADF, and poll(2) reports POLLHUP. Calls that neither
- * sleep nor are about to may still succeed if they began before this call returned. What the
+ * all ioctls, read(2) and lseek(2) fail with EBADF, and poll(2) reports POLLHUP. A call that
+ * began before this one returned, and need not sleep, may still succeed. What the
  * client's holders have, and asynchronous requests that wait, stay until the file is closed for the
  * last time. Clients made by WEIR_IOC_DUP_CLIENT are not affected.
  *
