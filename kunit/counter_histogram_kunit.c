@@ -324,7 +324,7 @@ static void histogram_in_softirq(struct kunit *test)
 }
 
 /**
- * struct patience - a histogram whose lock is held while another task takes
+ * struct patience - a histogram; one task holds its lock while another task waits to take
  * @c: the counter
  * @h: what is taken
  * @held: the lock is held

@@ -328,8 +328,8 @@ static int shutdown_run(struct weir_client *c, struct weir_object *o, void *args
  * @writes: the file must be open for writing
  * @results: the struct has results. It is copied out before the call too, so that the call does
  *	nothing if they cannot be written.
- * @run: the handler. @o: the object of the handle, whose header is held; or NULL. @user: address
- *	of the struct, for handlers that write it themselves.
+ * @run: the handler. @o: the object of the handle, or NULL; its header is held. @user: the address
+ *	of the user's struct; some handlers write to it.
  */
 struct ioctl_desc {
 	unsigned int cmd;
@@ -379,7 +379,7 @@ static const struct ioctl_desc ioctls[] = {
 	IOCTL(WEIR_IOC_SHUTDOWN, weir_shutdown, reserved, shutdown_run),
 };
 
-/* Perform an ioctl whose struct is copied in. */
+/* Perform an ioctl. @args: the copy of the user's struct. */
 static int ioctl_perform(struct weir_client *c, const struct ioctl_desc *desc, void *args, u64 user)
 {
 	const struct weir_close *on = args;

@@ -44,7 +44,7 @@ struct file;
  * @lock:	protects the members down to @in_wake_list, and members of grants and requests (see
  *		grant.h, request.h); taken inside an entry's lock
  * @grants:	the grants of its holders
- * @sleepers:	requests whose callers sleep
+ * @sleepers:	requests that are not asynchronous
  * @requests:	requests that are not collected, at most WEIR_REQUESTS_MAX
  * @ended:	the requests that have ended, in the order in which they ended; list_empty() is
  *		called without the lock

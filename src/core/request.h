@@ -47,8 +47,8 @@ struct weir_object;
  * @object:	I: valid while the request waits
  * @entry:	I: the key's entry, valid while the request waits; NULL: no other task has seen the
  *	request
- * @grant:	I: the holder's grant, valid while the request waits; NULL: a RESERVE whose caller
- *	sleeps has none
+ * @grant:	I: the holder's grant, valid while the request waits; NULL: there is none, for a
+ *	RESERVE that is not asynchronous
  * @done:	for a caller that sleeps: the request has ended; written last, with the entry locked
  * @asleep:	C: in @sleepers of the client, while the caller sleeps
  * @by_tag:	C: in @ended_tags of the client, once an asynchronous request has ended

@@ -293,7 +293,7 @@ static unsigned int waiter_check(struct weir_gate_waiter *w)
 	return n;
 }
 
-/* &weir_deadline.expire. A waiter whose deadline is in the tree is in its queue. */
+/* &weir_deadline.expire. The deadline is in the tree, so the waiter is in its queue. */
 static unsigned int waiter_due(struct weir_deadline *due)
 {
 	return waiter_check(container_of(due, struct weir_gate_waiter, due));
